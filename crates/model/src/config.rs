@@ -1,0 +1,153 @@
+//! A tenant's configuration as the table carries it: names resolved to ids, prompts to content, every limit explicit.
+//! The text a person writes is parsed elsewhere; what stands here has been checked.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::{AgentId, Digest, FlowId, QueueId, ShardId, TenantId, TrunkId};
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Tenant {
+    pub id: TenantId,
+    pub name: String,
+    /// SIP domain and digest realm of its agents.
+    pub realm: String,
+    pub shard: ShardId,
+    pub numbers: Vec<Number>,
+    pub flows: Vec<Flow>,
+    pub queues: Vec<Queue>,
+    pub agents: Vec<Agent>,
+}
+
+impl Tenant {
+    pub fn flow(&self, id: FlowId) -> Option<&Flow> {
+        self.flows.iter().find(|flow| flow.id == id)
+    }
+
+    pub fn queue(&self, id: QueueId) -> Option<&Queue> {
+        self.queues.iter().find(|queue| queue.id == id)
+    }
+
+    /// `agents` is sorted by id: registrations look agents up at thousands a second.
+    pub fn agent(&self, id: AgentId) -> Option<&Agent> {
+        self.agents.binary_search_by_key(&id, |agent| agent.id).ok().map(|at| &self.agents[at])
+    }
+}
+
+/// A published number and the flow its calls take.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Number {
+    pub number: String,
+    pub flow: FlowId,
+}
+
+/// A call flow: steps by number, starting at 0.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Flow {
+    pub id: FlowId,
+    pub name: String,
+    pub steps: Vec<Step>,
+}
+
+pub type StepNo = u16;
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum Step {
+    Play {
+        prompt: Digest,
+        next: StepNo,
+    },
+    /// Plays, then waits for one digit. Wrong or missing digits play again, up to `tries`, then `otherwise`.
+    Menu {
+        prompt: Digest,
+        choices: Vec<(char, StepNo)>,
+        timeout_ms: u32,
+        tries: u8,
+        otherwise: StepNo,
+    },
+    /// Waits for an agent. `overflow` is where the queue's limits send the call; without it the call ends.
+    Enqueue {
+        queue: QueueId,
+        overflow: Option<StepNo>,
+    },
+    HangUp,
+}
+
+/// Which of the eligible agents gets the call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum Strategy {
+    LongestIdle,
+}
+
+impl Strategy {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Strategy::LongestIdle => "longest-idle",
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Queue {
+    pub id: QueueId,
+    pub name: String,
+    pub strategy: Strategy,
+    pub music: Digest,
+    /// How long an agent's phone rings before the agent is passed over.
+    pub ring_timeout_ms: u32,
+    /// Time after a call before the next offer; 0 is none.
+    pub wrap_up_ms: u32,
+    /// Calls in a row an agent may miss before being set not ready; 0 is never.
+    pub max_misses: u16,
+    /// How long an agent who missed or refused a call is left alone.
+    pub miss_pause_ms: u32,
+    /// Calls that may wait; one more overflows.
+    pub max_waiting: u32,
+    /// The longest a call may wait before it overflows.
+    pub max_wait_ms: u32,
+    /// A call answered within this time counts into the service level.
+    pub service_level_ms: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Agent {
+    pub id: AgentId,
+    /// SIP user and login name.
+    pub name: String,
+    pub queues: Vec<QueueId>,
+    pub phone: Phone,
+    /// Takes calls as soon as the phone is there; else waits to be set ready.
+    pub ready_at_login: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum Phone {
+    /// Registers with digest; only the hashes of RFC 7616 (H(A1)) are kept.
+    Registers { ha1_sha256: String, ha1_md5: String },
+    /// Always there.
+    Static { uri: String, addr: SocketAddr },
+}
+
+/// A carrier's trunk, told by where its packets come from.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Trunk {
+    pub id: TrunkId,
+    pub name: String,
+    pub sources: Vec<Source>,
+    /// New calls a second beyond which 503 is answered.
+    pub max_calls_per_second: u32,
+    /// Calls at once beyond which 503 is answered.
+    pub max_calls: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Source {
+    pub ip: IpAddr,
+    /// Any port when absent.
+    pub port: Option<u16>,
+}
+
+impl Trunk {
+    pub fn sends_from(&self, from: SocketAddr) -> bool {
+        self.sources.iter().any(|source| source.ip == from.ip() && source.port.is_none_or(|port| port == from.port()))
+    }
+}

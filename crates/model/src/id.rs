@@ -1,0 +1,183 @@
+//! Typed ids. A number of one kind never stands in for another.
+
+use std::fmt;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default,
+            rkyv::Archive, rkyv::Serialize, rkyv::Deserialize, serde::Serialize, serde::Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+    };
+}
+
+id!(/// A voter or further node of the cluster.
+    NodeId(u16), "node-");
+id!(/// A media relay.
+    RelayId(u16), "relay-");
+id!(/// A shard: one replicated routing table. Shard `n` is Raft group `n + 1`.
+    ShardId(u16), "shard-");
+id!(/// A Raft group: 0 is control, the rest are shards.
+    GroupId(u16), "group-");
+id!(/// A tenant; ids are given by the control group and never used again.
+    TenantId(u32), "tenant-");
+id!(QueueId(u32), "queue-");
+id!(AgentId(u32), "agent-");
+id!(FlowId(u32), "flow-");
+id!(TrunkId(u32), "trunk-");
+id!(/// One start of a process. A started process never has the incarnation of an earlier one.
+    Incarnation(u64), "inc-");
+id!(/// A leg of a call: 0 is the caller or lead, each attempt to ring an agent takes the next.
+    LegNo(u16), "leg-");
+
+/// A call: the shard in the upper 16 bits, the log index of its `Admit` in the lower 48,
+/// so an id is unique without a counter and says where its row lives.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    rkyv::Archive,
+    rkyv::Serialize,
+    rkyv::Deserialize,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct CallId(pub u64);
+
+impl CallId {
+    const INDEX_BITS: u32 = 48;
+
+    pub fn new(shard: ShardId, index: u64) -> Self {
+        debug_assert!(index < 1 << Self::INDEX_BITS);
+        Self(u64::from(shard.0) << Self::INDEX_BITS | index)
+    }
+
+    pub fn shard(self) -> ShardId {
+        ShardId((self.0 >> Self::INDEX_BITS) as u16)
+    }
+
+    pub fn index(self) -> u64 {
+        self.0 & ((1 << Self::INDEX_BITS) - 1)
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.shard().0, self.index())
+    }
+}
+
+impl fmt::Debug for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "call {self}")
+    }
+}
+
+/// Text that is not `SHARD-INDEX`.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a call id: expected SHARD-INDEX, for example 0-1742")]
+pub struct NotACallId(pub String);
+
+impl std::str::FromStr for CallId {
+    type Err = NotACallId;
+
+    fn from_str(text: &str) -> Result<Self, NotACallId> {
+        let fault = || NotACallId(text.to_owned());
+        let (shard, index) = text.split_once('-').ok_or_else(fault)?;
+        let index: u64 = index.parse().map_err(|_| fault())?;
+        if index >> Self::INDEX_BITS != 0 {
+            return Err(fault());
+        }
+        Ok(Self::new(ShardId(shard.parse().map_err(|_| fault())?), index))
+    }
+}
+
+impl GroupId {
+    pub const CONTROL: GroupId = GroupId(0);
+
+    /// The shard this group replicates; none for control.
+    pub fn shard(self) -> Option<ShardId> {
+        self.0.checked_sub(1).map(ShardId)
+    }
+}
+
+impl ShardId {
+    pub fn group(self) -> GroupId {
+        GroupId(self.0 + 1)
+    }
+}
+
+/// One leg of one call.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub struct LegKey {
+    pub call: CallId,
+    pub leg: LegNo,
+}
+
+impl fmt::Display for LegKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.call, self.leg.0)
+    }
+}
+
+/// Who performs a row's duties: one start of one node, since one log entry.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Owner {
+    pub node: NodeId,
+    pub incarnation: Incarnation,
+    /// Log index of the entry that made it owner; a higher one fences a lower one.
+    pub epoch: u64,
+}
+
+/// A process that speaks on the link.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub enum PeerId {
+    Node(NodeId),
+    Relay(RelayId),
+}
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PeerId::Node(id) => id.fmt(f),
+            PeerId::Relay(id) => id.fmt(f),
+        }
+    }
+}
+
+/// SHA-256 of a piece of content (prompt, music): its address everywhere.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub struct Digest(pub [u8; 32]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{self}")
+    }
+}

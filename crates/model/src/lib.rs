@@ -1,0 +1,19 @@
+//! The words every other crate speaks: typed ids, time, addresses, outcomes, dialog rows.
+//! No behaviour lives here, only shapes and the limits that belong to them.
+#![forbid(unsafe_code)]
+
+pub mod config;
+mod dialog;
+mod id;
+mod media;
+mod outcome;
+mod time;
+
+pub use dialog::{Dialog, DialogState, PendingInvite, Role};
+pub use id::{
+    AgentId, CallId, Digest, FlowId, GroupId, Incarnation, LegKey, LegNo, NodeId, Owner, PeerId, QueueId, RelayId,
+    ShardId, TenantId, TrunkId,
+};
+pub use media::{Codec, Law, MediaAddr};
+pub use outcome::{Cause, Ended, HangupBy, Outcome};
+pub use time::{LogTime, Mono, Wall};

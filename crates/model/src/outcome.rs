@@ -1,0 +1,93 @@
+//! How a call ends. Every admitted call ends in exactly one `Outcome`.
+
+use std::fmt;
+
+/// The terms of the conservation promise.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub enum Outcome {
+    /// Talked to an agent.
+    Answered,
+    /// Ended inside a flow that needed no agent.
+    ServedByFlow,
+    /// The caller hung up while waiting or being offered.
+    Abandoned,
+    /// Left the queue by rule: its size, its longest wait, no agents.
+    Overflowed,
+    /// Something of ours or of the far end's failed: dead media, no relay, no acknowledgement.
+    Failed,
+    /// Turned away before a flow began.
+    Rejected,
+}
+
+impl Outcome {
+    pub const ALL: [Outcome; 6] = [
+        Outcome::Answered,
+        Outcome::ServedByFlow,
+        Outcome::Abandoned,
+        Outcome::Overflowed,
+        Outcome::Failed,
+        Outcome::Rejected,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Answered => "answered",
+            Outcome::ServedByFlow => "served_by_flow",
+            Outcome::Abandoned => "abandoned",
+            Outcome::Overflowed => "overflowed",
+            Outcome::Failed => "failed",
+            Outcome::Rejected => "rejected",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Who ended it.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub enum HangupBy {
+    Caller,
+    Agent,
+    System,
+}
+
+impl HangupBy {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HangupBy::Caller => "caller",
+            HangupBy::Agent => "agent",
+            HangupBy::System => "system",
+        }
+    }
+}
+
+/// A Q.850 cause (ITU-T Q.850, table 1), the number carriers expect in a record.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub struct Cause(pub u8);
+
+impl Cause {
+    pub const NORMAL: Cause = Cause(16);
+    pub const BUSY: Cause = Cause(17);
+    pub const NO_ANSWER: Cause = Cause(19);
+    pub const REJECTED: Cause = Cause(21);
+    pub const NO_CIRCUIT: Cause = Cause(34);
+    pub const TEMPORARY_FAILURE: Cause = Cause(41);
+    pub const RECOVERY_ON_TIMER: Cause = Cause(102);
+}
+
+/// The end of a call, as its owner or the leader proposes it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Ended {
+    pub by: HangupBy,
+    pub cause: Cause,
+}
