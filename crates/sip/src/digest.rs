@@ -1,0 +1,320 @@
+//! Digest authentication, the server's side (RFC 7616 and its use in SIP, RFC 8760): SHA-256 first, MD5 for old
+//! phones, `qop=auth` only.
+
+use hmac::{Hmac, Mac};
+use md5::Md5;
+use sha2::{Digest, Sha256};
+
+use crate::message::Message;
+use crate::text::split;
+
+/// Seconds a nonce is taken. Nonces are not remembered, so within this time a captured answer can be repeated, but
+/// only from the same address and for the same method and URI.
+pub const NONCE_LIFE_S: u64 = 30;
+/// Hexadecimal digits of the time in a nonce.
+const TIME_DIGITS: usize = 12;
+/// Hexadecimal digits of the seal in a nonce: 128 bits cannot be guessed within its life.
+const SEAL_DIGITS: usize = 32;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Algorithm {
+    Sha256,
+    Md5,
+}
+
+impl Algorithm {
+    /// In the order in which challenges offer them (RFC 8760 section 2.4: the one we like best is topmost).
+    pub const ALL: [Algorithm; 2] = [Algorithm::Sha256, Algorithm::Md5];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Algorithm::Sha256 => "SHA-256",
+            Algorithm::Md5 => "MD5",
+        }
+    }
+
+    fn hash(self, text: &str) -> String {
+        match self {
+            Algorithm::Sha256 => hex(&Sha256::digest(text)),
+            Algorithm::Md5 => hex(&Md5::digest(text)),
+        }
+    }
+}
+
+/// Why credentials do not count. Missing, Stale and Wrong are answered with a challenge (Stale with `stale=true`,
+/// so the phone does not ask its user again).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum DigestFault {
+    #[error("no credentials for this realm")]
+    Missing,
+    #[error("the nonce has run out")]
+    Stale,
+    #[error("wrong password, or a nonce that is not ours or not for this address")]
+    Wrong,
+    #[error("no such user")]
+    Unknown,
+    #[error("credentials that cannot be read")]
+    Malformed,
+}
+
+/// Values for WWW-Authenticate, one line each, in this order.
+pub fn challenge(realm: &str, key: &[u8], now_secs: u64, source: &str, stale: bool) -> Vec<String> {
+    let nonce = nonce(key, now_secs, source);
+    let stale = if stale { ", stale=true" } else { "" };
+    let value = |algorithm: Algorithm| {
+        let algorithm = algorithm.as_str();
+        format!(r#"Digest realm="{realm}", nonce="{nonce}", algorithm={algorithm}, qop="auth"{stale}"#)
+    };
+    Algorithm::ALL.map(value).into()
+}
+
+/// The user whose password made the request's Authorization. `ha1_for` knows users by name and gives H(A1) as
+/// lower-case hexadecimal; `source` is the text the challenge was made for.
+pub fn verify(
+    request: &Message,
+    realm: &str,
+    ha1_for: impl Fn(&str, Algorithm) -> Option<String>,
+    key: &[u8],
+    now_secs: u64,
+    source: &str,
+) -> Result<String, DigestFault> {
+    let credentials = Credentials::of(request, realm)?;
+    check_nonce(&credentials.nonce, key, now_secs, source)?;
+    let ha1 = ha1_for(&credentials.user, credentials.algorithm).ok_or(DigestFault::Unknown)?;
+    let expected = credentials.response_for(&ha1, request.method());
+    if same(expected.as_bytes(), credentials.response.to_ascii_lowercase().as_bytes()) {
+        Ok(credentials.user)
+    } else {
+        Err(DigestFault::Wrong)
+    }
+}
+
+/// H(A1) as it may be stored instead of the password (RFC 7616 section 3.4.2).
+pub fn ha1(algorithm: Algorithm, user: &str, realm: &str, password: &str) -> String {
+    algorithm.hash(&format!("{user}:{realm}:{password}"))
+}
+
+/// One Authorization value.
+struct Credentials {
+    algorithm: Algorithm,
+    user: String,
+    nonce: String,
+    uri: String,
+    cnonce: String,
+    nc: String,
+    response: String,
+}
+
+impl Credentials {
+    /// The best of the request's credentials for `realm`.
+    fn of(request: &Message, realm: &str) -> Result<Credentials, DigestFault> {
+        let mut best: Result<Credentials, DigestFault> = Err(DigestFault::Missing);
+        for line in request.headers("Authorization") {
+            match Self::parse(line, realm) {
+                Some(Ok(found)) if found.algorithm == Algorithm::Sha256 => return Ok(found),
+                Some(Ok(found)) => best = Ok(found),
+                Some(Err(fault)) if best.is_err() => best = Err(fault),
+                _ => {}
+            }
+        }
+        best
+    }
+
+    /// `None` if the value is for another scheme or realm.
+    fn parse(line: &str, realm: &str) -> Option<Result<Credentials, DigestFault>> {
+        let (scheme, rest) = line.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("Digest") {
+            return None;
+        }
+        let fields: Vec<(&str, String)> = split(rest, b',')
+            .into_iter()
+            .filter_map(|part| part.split_once('='))
+            .map(|(name, value)| (name.trim(), unquoted(value.trim())))
+            .collect();
+        let field =
+            |name: &str| fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone());
+        if field("realm")? != realm {
+            return None;
+        }
+        let algorithm = match field("algorithm").as_deref() {
+            // Absent means MD5 (RFC 7616 section 3.3).
+            None => Some(Algorithm::Md5),
+            Some(name) => Algorithm::ALL.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(name)),
+        };
+        let read = || {
+            let nc = field("nc")?;
+            let plain = nc.len() == 8 && nc.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let credentials = Credentials {
+                algorithm: algorithm?,
+                user: field("username")?,
+                nonce: field("nonce")?,
+                uri: field("uri")?,
+                cnonce: field("cnonce")?,
+                nc,
+                response: field("response")?,
+            };
+            (plain && field("qop")?.eq_ignore_ascii_case("auth")).then_some(credentials)
+        };
+        Some(read().ok_or(DigestFault::Malformed))
+    }
+
+    /// RFC 7616 section 3.4.1. The URI hashed is the one the client wrote: proxies may have changed the
+    /// Request-URI since (RFC 3261 section 22.4), and the nonce already binds the answer to its sender.
+    fn response_for(&self, ha1: &str, method: &str) -> String {
+        let ha2 = self.algorithm.hash(&format!("{method}:{}", self.uri));
+        self.algorithm.hash(&format!("{ha1}:{}:{}:{}:auth:{ha2}", self.nonce, self.nc, self.cnonce))
+    }
+}
+
+/// Time and its seal. Any node of the cluster can check it, none has to remember it.
+fn nonce(key: &[u8], now_secs: u64, source: &str) -> String {
+    let time = format!("{now_secs:0TIME_DIGITS$x}");
+    let seal = seal(key, &time, source);
+    time + &seal
+}
+
+fn check_nonce(nonce: &str, key: &[u8], now_secs: u64, source: &str) -> Result<(), DigestFault> {
+    if nonce.len() != TIME_DIGITS + SEAL_DIGITS || !nonce.is_ascii() {
+        return Err(DigestFault::Wrong);
+    }
+    let (time, sealed) = nonce.split_at(TIME_DIGITS);
+    if !same(seal(key, time, source).as_bytes(), sealed.as_bytes()) {
+        return Err(DigestFault::Wrong);
+    }
+    let made = u64::from_str_radix(time, 16).map_err(|_| DigestFault::Wrong)?;
+    // A little ahead is fine: another node's clock made it.
+    if now_secs.abs_diff(made) > NONCE_LIFE_S { Err(DigestFault::Stale) } else { Ok(()) }
+}
+
+fn seal(key: &[u8], time: &str, source: &str) -> String {
+    // HMAC takes keys of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
+    mac.update(time.as_bytes());
+    mac.update(b" ");
+    mac.update(source.as_bytes());
+    let mut seal = hex(&mac.finalize().into_bytes());
+    seal.truncate(SEAL_DIGITS);
+    seal
+}
+
+/// Equality in a time that does not depend on where two texts differ.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
+}
+
+fn unquoted(value: &str) -> String {
+    let Some(inner) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else { return value.to_owned() };
+    let mut out = String::with_capacity(inner.len());
+    let mut letters = inner.chars();
+    while let Some(letter) = letters.next() {
+        out.extend(if letter == '\\' { letters.next() } else { Some(letter) });
+    }
+    out
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        for nibble in [byte >> 4, byte & 15] {
+            out.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7616 section 3.9.1, both algorithms.
+    #[test]
+    fn the_vectors_of_the_rfc() {
+        for (algorithm, response) in [
+            (Algorithm::Sha256, "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+            (Algorithm::Md5, "8ca523f5e9506fed4657c9700eebdbec"),
+        ] {
+            let credentials = Credentials {
+                algorithm,
+                user: "Mufasa".to_owned(),
+                nonce: "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v".to_owned(),
+                uri: "/dir/index.html".to_owned(),
+                cnonce: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ".to_owned(),
+                nc: "00000001".to_owned(),
+                response: String::new(),
+            };
+            let ha1 = ha1(algorithm, "Mufasa", "http-auth@example.org", "Circle of Life");
+            assert_eq!(credentials.response_for(&ha1, "GET"), response);
+        }
+    }
+
+    const KEY: &[u8] = b"cluster key";
+
+    fn register(authorization: &[String]) -> Message {
+        let lines: String = authorization.iter().map(|value| format!("Authorization: {value}\r\n")).collect();
+        let text = format!(
+            "REGISTER sip:pbx.example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.4;branch=z9hG4bKr\r\n\
+             From: <sip:7@pbx.example.com>;tag=1\r\nTo: <sip:7@pbx.example.com>\r\nCall-ID: r\r\nCSeq: 2 REGISTER\r\n\
+             Max-Forwards: 70\r\n{lines}Content-Length: 0\r\n\r\n"
+        );
+        Message::parse(text.as_bytes()).unwrap()
+    }
+
+    fn answer(algorithm: Algorithm, nonce: &str, password: &str) -> String {
+        let mut credentials = Credentials {
+            algorithm,
+            user: "7".to_owned(),
+            nonce: nonce.to_owned(),
+            uri: "sip:pbx.example.com".to_owned(),
+            cnonce: "abc".to_owned(),
+            nc: "00000001".to_owned(),
+            response: String::new(),
+        };
+        credentials.response = credentials.response_for(&ha1(algorithm, "7", "pbx", password), "REGISTER");
+        format!(
+            r#"Digest username="7", realm="pbx", nonce="{nonce}", uri="sip:pbx.example.com", algorithm={}, qop=auth, nc=00000001, cnonce="abc", response="{}""#,
+            algorithm.as_str(),
+            credentials.response
+        )
+    }
+
+    fn check(lines: &[String], now: u64, source: &str) -> Result<String, DigestFault> {
+        let known = |user: &str, algorithm| (user == "7").then(|| ha1(algorithm, "7", "pbx", "secret"));
+        verify(&register(lines), "pbx", known, KEY, now, source)
+    }
+
+    #[test]
+    fn a_phone_that_answers_its_challenge_is_known() {
+        let challenges = challenge("pbx", KEY, 1000, "192.0.2.4", false);
+        assert!(challenges[0].contains("algorithm=SHA-256"));
+        assert!(challenges[1].contains("algorithm=MD5"));
+        let nonce = nonce(KEY, 1000, "192.0.2.4");
+        for algorithm in Algorithm::ALL {
+            assert_eq!(check(&[answer(algorithm, &nonce, "secret")], 1010, "192.0.2.4"), Ok("7".to_owned()));
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused_for_its_reason() {
+        let nonce = nonce(KEY, 1000, "192.0.2.4");
+        let good = answer(Algorithm::Sha256, &nonce, "secret");
+        assert_eq!(check(&[], 1000, "192.0.2.4"), Err(DigestFault::Missing));
+        assert_eq!(check(&["Basic abc".to_owned()], 1000, "192.0.2.4"), Err(DigestFault::Missing));
+        assert_eq!(check(&[good.replace("\"pbx\"", "\"other\"")], 1000, "192.0.2.4"), Err(DigestFault::Missing));
+        assert_eq!(check(std::slice::from_ref(&good), 1031, "192.0.2.4"), Err(DigestFault::Stale));
+        assert_eq!(check(std::slice::from_ref(&good), 1010, "192.0.2.5"), Err(DigestFault::Wrong));
+        assert_eq!(check(&[answer(Algorithm::Md5, &nonce, "guess")], 1010, "192.0.2.4"), Err(DigestFault::Wrong));
+        assert_eq!(check(&[answer(Algorithm::Md5, "forged", "secret")], 1010, "192.0.2.4"), Err(DigestFault::Wrong));
+        assert_eq!(
+            check(&[good.replace("username=\"7\"", "username=\"8\"")], 1010, "192.0.2.4"),
+            Err(DigestFault::Unknown)
+        );
+        assert_eq!(check(&[good.replace("qop=auth, ", "")], 1010, "192.0.2.4"), Err(DigestFault::Malformed));
+        assert_eq!(check(&[good.replace("SHA-256", "TIGER")], 1010, "192.0.2.4"), Err(DigestFault::Malformed));
+    }
+
+    #[test]
+    fn sha_256_is_preferred_over_md5() {
+        let nonce = nonce(KEY, 1000, "192.0.2.4");
+        let lines = [answer(Algorithm::Md5, &nonce, "guess"), answer(Algorithm::Sha256, &nonce, "secret")];
+        assert_eq!(check(&lines, 1000, "192.0.2.4"), Ok("7".to_owned()));
+    }
+}

@@ -1,0 +1,131 @@
+//! What we keep of our own requests until they are answered.
+
+use std::net::SocketAddr;
+
+use strowger_model::{Cause, Mono};
+
+use super::timer::Repeat;
+use crate::compose::{MAX_FORWARDS, Writer};
+use crate::message::Message;
+use crate::reason;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    /// Nothing came back yet: timer A repeats it.
+    Calling,
+    /// A provisional answer came: the far end has it.
+    Proceeding,
+    /// A 2xx came and the call has not said `acknowledge` yet.
+    Accepted,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Cancel {
+    No,
+    /// To be sent as soon as the far end has shown that it knows the INVITE (RFC 3261 section 9.1).
+    Wanted(Option<Cause>),
+    Sent,
+}
+
+/// Our INVITE.
+#[derive(Clone, Debug)]
+pub(super) struct ClientInvite {
+    pub(super) cseq: u32,
+    pub(super) branch: String,
+    pub(super) request: Vec<u8>,
+    pub(super) destination: SocketAddr,
+    /// It opens the dialog.
+    pub(super) initial: bool,
+    pub(super) stage: Stage,
+    /// The last provisional status told to the call.
+    pub(super) rung: u16,
+    pub(super) timer: Option<Repeat>,
+    pub(super) cancel: Cancel,
+    /// The SDP in it.
+    pub(super) offer: String,
+    /// How often it was refused with 491.
+    pub(super) glares: u8,
+}
+
+impl ClientInvite {
+    pub(super) fn new(cseq: u32, branch: String, request: Vec<u8>, destination: SocketAddr, now: Mono) -> ClientInvite {
+        ClientInvite {
+            cseq,
+            branch,
+            request,
+            destination,
+            initial: true,
+            stage: Stage::Calling,
+            rung: 0,
+            timer: Some(Repeat::of_invite(now)),
+            cancel: Cancel::No,
+            offer: String::new(),
+            glares: 0,
+        }
+    }
+
+    /// The INVITE a row says was sent; `None` if what it holds is no INVITE.
+    pub(super) fn of_row(request: &[u8], destination: SocketAddr, now: Mono) -> Option<ClientInvite> {
+        let message = Message::parse(request).ok()?;
+        if !message.is_request() || message.method() != "INVITE" {
+            return None;
+        }
+        let branch = message.top_branch().to_owned();
+        let mut invite = ClientInvite::new(message.cseq(), branch, request.to_vec(), destination, now);
+        invite.initial = message.to_tag().is_empty();
+        invite.offer = String::from_utf8_lossy(message.body()).into_owned();
+        Some(invite)
+    }
+
+    /// CANCEL: request URI, Via, Route, From, To and Call-ID as in the INVITE (RFC 3261 section 9.1).
+    pub(super) fn cancel(&self, q850: Option<Cause>) -> Vec<u8> {
+        self.derived("CANCEL", None, q850)
+    }
+
+    /// ACK to a refusal: the same, with the To of the answer (section 17.1.1.3).
+    pub(super) fn refusal_ack(&self, answer: &Message) -> Vec<u8> {
+        self.derived("ACK", answer.header("To"), None)
+    }
+
+    /// Copies lines of our own text: no parsing, so whatever we sent can be acknowledged and cancelled.
+    fn derived(&self, method: &str, to: Option<&str>, q850: Option<Cause>) -> Vec<u8> {
+        let text = String::from_utf8_lossy(&self.request);
+        let head = text.split("\r\n\r\n").next().unwrap_or_default();
+        let mut lines = head.split("\r\n");
+        let uri = lines.next().and_then(|start| start.split(' ').nth(1)).unwrap_or_default();
+        let mut out = Writer::request(method, uri);
+        for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+            match name {
+                "Via" | "Route" | "From" | "Call-ID" => out.header(name, value),
+                "To" => out.header(name, to.unwrap_or(value)),
+                _ => continue,
+            };
+        }
+        out.header("Max-Forwards", &MAX_FORWARDS.to_string());
+        out.header("CSeq", &format!("{} {method}", self.cseq));
+        if let Some(cause) = q850 {
+            out.header("Reason", &reason::header(cause));
+        }
+        out.finish(None)
+    }
+}
+
+/// Our BYE, CANCEL or OPTIONS.
+#[derive(Clone, Debug)]
+pub(super) struct ClientRequest {
+    pub(super) method: &'static str,
+    pub(super) branch: String,
+    pub(super) bytes: Vec<u8>,
+    pub(super) destination: SocketAddr,
+    pub(super) timer: Repeat,
+    /// It belongs to a dialog that is not this leg's: a fork that answered too late.
+    pub(super) stray: bool,
+}
+
+/// The last refusal we acknowledged, for when it comes again (timer D, RFC 3261 section 17.1.1.2).
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    pub(super) branch: String,
+    pub(super) ack: Vec<u8>,
+    pub(super) destination: SocketAddr,
+}

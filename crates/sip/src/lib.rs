@@ -1,0 +1,34 @@
+//! SIP without a socket: messages, SDP, digest, and the leg, which is one dialog with its transactions.
+//!
+//! Nothing here sends, sleeps or looks at a clock. Bytes and the time come in as arguments, bytes and events go
+//! out as values. Every call owns its legs and a leg can be rebuilt on any node from its committed row, so there
+//! is no transaction layer shared by a node's calls.
+#![forbid(unsafe_code)]
+
+mod compose;
+mod digest;
+mod fault;
+mod leg;
+mod message;
+mod reason;
+mod register;
+mod reply;
+mod screen;
+mod sdp;
+mod stray;
+mod text;
+mod token;
+mod uri;
+mod via;
+
+pub use digest::{Algorithm, DigestFault, NONCE_LIFE_S, challenge, ha1, verify};
+pub use fault::{ParseFault, Problem};
+pub use leg::{Event, LINGER, Leg, LegState, Local, Out, Outgoing};
+pub use message::{MAX_DATAGRAM_BYTES, MAX_HEADERS, Message, is_keepalive};
+pub use reason::{phrase, q850};
+pub use register::{Binding, Contacts, ContactsFault, contacts, ok as register_ok};
+pub use reply::{reply, reply_destination};
+pub use screen::{ALLOW, Refusal, screen};
+pub use sdp::{Direction, LocalMedia, RemoteMedia, SdpFault, answer_sdp, offer_sdp, parse_sdp};
+pub use stray::dismiss;
+pub use token::{Token, branch, leg_of, of_branch, of_tag, of_user, salt, tag};

@@ -1,0 +1,298 @@
+//! A SIP message as the rest of the product sees it: parsed, checked, its routing facts at hand.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use sipx_sip::headers::{Address, CSeq};
+use sipx_sip::{Finding, Header, HeaderName, Limits, Method, Uri, parse_datagram, validate};
+
+use crate::fault::{ParseFault, Problem};
+use crate::text::{address_uri, parameter, split};
+use crate::{uri, via};
+
+/// Largest datagram looked at, in bytes: what UDP over IPv4 can carry.
+pub const MAX_DATAGRAM_BYTES: usize = 65_507;
+/// Most header fields in a message. Real ones have under 40; each costs an allocation before we know its sender.
+pub const MAX_HEADERS: usize = 128;
+/// Largest header field, in bytes. The longest of RFC 4475 (3.1.1.6) has about 1 000.
+const MAX_HEADER_BYTES: usize = 8 * 1024;
+/// Most continuation lines of one header field; RFC 4475 folds at most four times.
+const MAX_FOLDS: usize = 16;
+
+/// One message, checked against RFC 3261 section 8.1.1: what the accessors name is there and well formed.
+#[derive(Clone, Debug)]
+pub struct Message {
+    inner: sipx_sip::Message,
+    request_uri: String,
+    request_uri_user: String,
+    from: Party,
+    to: Party,
+    call_id: String,
+    cseq: u32,
+    cseq_method: Method,
+    vias: Vec<String>,
+    branch: String,
+    contact: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Party {
+    uri: String,
+    user: String,
+    tag: String,
+}
+
+/// A packet that only keeps a NAT binding or flow open (RFC 5626 section 4.4.1): blank lines, or nothing.
+pub fn is_keepalive(datagram: &[u8]) -> bool {
+    datagram.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0))
+}
+
+impl Message {
+    pub fn parse(datagram: &[u8]) -> Result<Message, ParseFault> {
+        let fault = |problem| ParseFault::new(problem, datagram);
+        if datagram.len() > MAX_DATAGRAM_BYTES {
+            return Err(fault(Problem::TooLarge));
+        }
+        let limits = Limits {
+            max_message_bytes: MAX_DATAGRAM_BYTES,
+            max_body_bytes: MAX_DATAGRAM_BYTES,
+            max_headers: MAX_HEADERS,
+            max_header_bytes: MAX_HEADER_BYTES,
+            max_folding_lines: MAX_FOLDS,
+        };
+        let inner = parse_datagram(unfolded(datagram), &limits).map_err(|error| fault(Problem::of_parse(&error)))?;
+        Self::check(inner).map_err(fault)
+    }
+
+    fn check(inner: sipx_sip::Message) -> Result<Message, Problem> {
+        // A request without Max-Forwards may be repaired by a proxy (RFC 3261 16.6); old trunks do send it.
+        if let Some(finding) = validate(&inner).into_iter().find(|finding| !finding.is_repairable()) {
+            return Err(match finding {
+                Finding::UnsupportedVersion => Problem::Version,
+                Finding::CSeqMethodMismatch => Problem::MethodMismatch,
+                Finding::RequestUriHasHeaders => Problem::StartLine,
+                Finding::MissingRequiredHeader(name)
+                | Finding::MalformedRequiredHeader(name)
+                | Finding::RepeatedSingleValueHeader(name) => Problem::Header(name),
+                _ => Problem::Header("header"),
+            });
+        }
+        let headers = inner.headers();
+        let Some(Ok(cseq)) = headers.typed::<CSeq>() else { return Err(Problem::Header("CSeq")) };
+        let from = Party::of(headers.get(&HeaderName::From)).ok_or(Problem::Header("From"))?;
+        let to = Party::of(headers.get(&HeaderName::To)).ok_or(Problem::Header("To"))?;
+        if from.tag.is_empty() {
+            // RFC 2543 knew From without tag; without it no dialog of RFC 3261 can be told from another.
+            return Err(Problem::Header("From"));
+        }
+        let vias: Vec<String> = headers
+            .get_all(&HeaderName::Via)
+            .flat_map(|line| split(text(line), b','))
+            .filter(|via| !via.is_empty())
+            .map(str::to_owned)
+            .collect();
+        let top = vias.first().ok_or(Problem::Header("Via"))?;
+        let branch = parameter(top, "branch").unwrap_or_default().to_owned();
+        let contact = headers
+            .get(&HeaderName::Contact)
+            .and_then(|line| split(text(line), b',').first().map(|value| address_uri(value).to_owned()))
+            .filter(|uri| Uri::parse(Bytes::copy_from_slice(uri.as_bytes())).is_ok());
+        let (request_uri, request_uri_user) = match inner.as_request() {
+            Some(request) => (lossy(&request.uri.to_bytes()), uri::user(&request.uri)),
+            None => Default::default(),
+        };
+        let call_id = headers.get(&HeaderName::CallId).map(|line| text(line).to_owned()).unwrap_or_default();
+        Ok(Message {
+            request_uri,
+            request_uri_user,
+            from,
+            to,
+            call_id,
+            cseq: cseq.sequence,
+            cseq_method: cseq.method,
+            vias,
+            branch,
+            contact,
+            inner,
+        })
+    }
+
+    /// Set `received` and `rport` of the top Via from where the packet came (RFC 3261 18.2.1, RFC 3581). To be
+    /// done once, where the packet is received; `bytes` then carries it to whichever node owns the call.
+    pub fn fill_received(&mut self, source: SocketAddr) {
+        let Some(top) = self.vias.first_mut() else { return };
+        *top = via::filled(top, source);
+        let Ok(line) = Header::build(HeaderName::Via, self.vias.join(", ").into_bytes()) else { return };
+        let headers = self.inner.headers_mut();
+        let place = headers.iter().position(|header| *header.name() == HeaderName::Via).unwrap_or(0);
+        headers.remove_all(&HeaderName::Via);
+        headers.insert(place, line);
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(1024);
+        self.inner.write_to(&mut out);
+        out
+    }
+
+    pub fn is_request(&self) -> bool {
+        self.inner.as_request().is_some()
+    }
+
+    /// The request's method; of a response, the method it answers.
+    pub fn method(&self) -> &str {
+        self.cseq_method()
+    }
+
+    pub fn cseq_method(&self) -> &str {
+        utf8(self.cseq_method.as_bytes())
+    }
+
+    /// A response's status; 0 for a request.
+    pub fn status(&self) -> u16 {
+        self.inner.as_response().map_or(0, |response| response.status.code())
+    }
+
+    pub fn reason(&self) -> &str {
+        self.inner.as_response().map_or("", |response| utf8(&response.reason))
+    }
+
+    pub fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
+    pub fn from_tag(&self) -> &str {
+        &self.from.tag
+    }
+
+    /// Empty if there is none.
+    pub fn to_tag(&self) -> &str {
+        &self.to.tag
+    }
+
+    pub fn cseq(&self) -> u32 {
+        self.cseq
+    }
+
+    /// Branch of the top Via; empty if the sender is older than RFC 3261.
+    pub fn top_branch(&self) -> &str {
+        &self.branch
+    }
+
+    pub fn request_uri(&self) -> &str {
+        &self.request_uri
+    }
+
+    pub fn request_uri_user(&self) -> &str {
+        &self.request_uri_user
+    }
+
+    pub fn from_uri(&self) -> &str {
+        &self.from.uri
+    }
+
+    pub fn from_user(&self) -> &str {
+        &self.from.user
+    }
+
+    pub fn to_uri(&self) -> &str {
+        &self.to.uri
+    }
+
+    pub fn to_user(&self) -> &str {
+        &self.to.user
+    }
+
+    /// URI of the first Contact, if it has a well-formed one.
+    pub fn contact_uri(&self) -> Option<&str> {
+        self.contact.as_deref()
+    }
+
+    pub fn expires(&self) -> Option<u32> {
+        self.header("Expires")?.parse().ok()
+    }
+
+    pub fn max_forwards(&self) -> Option<u32> {
+        self.header("Max-Forwards")?.parse().ok()
+    }
+
+    /// The first header of that name (any case, long or compact form).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers(name).next()
+    }
+
+    /// Every header line of that name, in order, not cut at commas.
+    pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+        let name = HeaderName::parse(&Bytes::copy_from_slice(name.as_bytes()));
+        self.inner.headers().iter().filter(move |header| *header.name() == name).map(text)
+    }
+
+    pub fn body(&self) -> &[u8] {
+        self.inner.body()
+    }
+
+    /// The whole Via stack, topmost first, one hop an entry.
+    pub fn vias(&self) -> &[String] {
+        &self.vias
+    }
+
+    /// Record-Route as it stands in the message, one hop an entry.
+    pub fn record_routes(&self) -> Vec<String> {
+        self.headers("Record-Route")
+            .flat_map(|line| split(line, b','))
+            .filter(|hop| !hop.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+impl Party {
+    fn of(header: Option<&Header>) -> Option<Party> {
+        let value = text(header?);
+        let address = Address::parse(value.as_bytes(), "From or To").ok()?;
+        Some(Party {
+            uri: lossy(&address.uri.to_bytes()),
+            user: uri::user(&address.uri),
+            tag: address.tag().map(lossy).unwrap_or_default(),
+        })
+    }
+}
+
+/// The datagram with folded header lines joined and its head made UTF-8, so that every header value is one `&str`.
+/// Joining is what RFC 3261 section 7.3.1 says folding means; text that is not UTF-8 is not SIP (section 25.1),
+/// but old phones put Latin-1 into display names and are not refused for it.
+fn unfolded(datagram: &[u8]) -> Bytes {
+    let end = datagram.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(datagram.len());
+    let (head, rest) = datagram.split_at(end);
+    let folded = head.windows(3).any(|three| matches!(three, [b'\r', b'\n', b' ' | b'\t']));
+    if !folded && std::str::from_utf8(head).is_ok() {
+        return Bytes::copy_from_slice(datagram);
+    }
+    let mut out = Vec::with_capacity(datagram.len());
+    let text = String::from_utf8_lossy(head);
+    // A continuation of the start line is a fault the parser must see.
+    let first_line = text.find("\r\n").unwrap_or(text.len());
+    let (start_line, lines) = text.split_at(first_line);
+    out.extend_from_slice(start_line.as_bytes());
+    let leading_fold = lines.starts_with("\r\n ") || lines.starts_with("\r\n\t");
+    if leading_fold {
+        out.extend_from_slice(lines.as_bytes());
+    } else {
+        out.extend_from_slice(lines.replace("\r\n ", " ").replace("\r\n\t", " ").as_bytes());
+    }
+    out.extend_from_slice(rest);
+    Bytes::from(out)
+}
+
+fn text(header: &Header) -> &str {
+    utf8(header.raw_value()).trim()
+}
+
+/// Heads are made UTF-8 before they are parsed, so the default never shows.
+fn utf8(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,120 @@
+//! What a REGISTER binds, and the answer that says so (RFC 3261 section 10).
+
+use bytes::Bytes;
+use sipx_sip::Uri;
+
+use crate::message::Message;
+use crate::text::{address_uri, parameter, split};
+
+/// How long a binding lives, in seconds, when the phone names no time (RFC 3261 section 10.2.1.1 leaves it to us;
+/// an hour is what section 20.19 suggests).
+const DEFAULT_EXPIRES_S: u32 = 3600;
+/// Most contacts in one REGISTER: a phone has one, a softswitch a few; every one is kept by the registrar.
+const MAX_CONTACTS: usize = 16;
+
+/// One address a user can be reached at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Binding {
+    pub uri: String,
+    /// Seconds; 0 removes the binding.
+    pub expires: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Contacts {
+    /// `Contact: *` with `Expires: 0`: forget them all.
+    Wildcard,
+    /// Empty: the phone only asks what is bound.
+    List(Vec<Binding>),
+}
+
+/// A Contact header no registrar can act on; answered with 400.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ContactsFault {
+    #[error("a Contact is malformed")]
+    Malformed,
+    #[error("`*` beside another Contact or without Expires: 0")]
+    Wildcard,
+    #[error("more than {MAX_CONTACTS} Contacts")]
+    TooMany,
+}
+
+pub fn contacts(request: &Message) -> Result<Contacts, ContactsFault> {
+    let values: Vec<&str> =
+        request.headers("Contact").flat_map(|line| split(line, b',')).filter(|value| !value.is_empty()).collect();
+    if values.contains(&"*") {
+        // RFC 3261 section 10.3, step 6.
+        let alone = values.len() == 1 && request.expires() == Some(0);
+        return if alone { Ok(Contacts::Wildcard) } else { Err(ContactsFault::Wildcard) };
+    }
+    if values.len() > MAX_CONTACTS {
+        return Err(ContactsFault::TooMany);
+    }
+    let general = request.expires().unwrap_or(DEFAULT_EXPIRES_S);
+    let binding = |value: &str| {
+        let uri = address_uri(value);
+        Uri::parse(Bytes::copy_from_slice(uri.as_bytes())).map_err(|_| ContactsFault::Malformed)?;
+        // A time that is no number counts as an hour (RFC 3261 section 20.10).
+        let expires = parameter(value, "expires").map_or(general, |text| text.parse().unwrap_or(DEFAULT_EXPIRES_S));
+        Ok(Binding { uri: uri.to_owned(), expires })
+    };
+    values.into_iter().map(binding).collect::<Result<_, _>>().map(Contacts::List)
+}
+
+/// The 200 to a REGISTER, listing what is bound now (RFC 3261 section 10.3, step 8).
+pub fn ok(request: &Message, bound: &[Binding], extra: &[(&str, String)]) -> Vec<u8> {
+    let mut headers: Vec<(&str, String)> =
+        bound.iter().map(|binding| ("Contact", format!("<{}>;expires={}", binding.uri, binding.expires))).collect();
+    headers.extend(extra.iter().cloned());
+    crate::reply::reply(request, 200, "OK", &headers, None, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn register(headers: &str) -> Message {
+        let text = format!(
+            "REGISTER sip:pbx.example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.4;branch=z9hG4bKr\r\n\
+             From: <sip:7@pbx.example.com>;tag=1\r\nTo: <sip:7@pbx.example.com>\r\nCall-ID: r\r\nCSeq: 2 REGISTER\r\n\
+             Max-Forwards: 70\r\n{headers}Content-Length: 0\r\n\r\n"
+        );
+        Message::parse(text.as_bytes()).unwrap()
+    }
+
+    fn bindings(headers: &str) -> Vec<(String, u32)> {
+        match contacts(&register(headers)) {
+            Ok(Contacts::List(list)) => list.into_iter().map(|binding| (binding.uri, binding.expires)).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_contact_has_its_time() {
+        let two =
+            "Contact: <sip:7@192.0.2.4:5062;ob>;expires=60;q=0.5, \"Desk, 2\" <sip:7@192.0.2.5>\r\nExpires: 120\r\n";
+        assert_eq!(bindings(two), [("sip:7@192.0.2.4:5062;ob".to_owned(), 60), ("sip:7@192.0.2.5".to_owned(), 120)]);
+        assert_eq!(bindings("m: sip:7@192.0.2.4;expires=oops\r\n"), [("sip:7@192.0.2.4".to_owned(), 3600)]);
+        assert_eq!(bindings(""), []);
+    }
+
+    #[test]
+    fn the_wildcard_stands_alone() {
+        assert_eq!(contacts(&register("Contact: *\r\nExpires: 0\r\n")), Ok(Contacts::Wildcard));
+        assert_eq!(contacts(&register("Contact: *\r\n")), Err(ContactsFault::Wildcard));
+        assert_eq!(contacts(&register("Contact: *, <sip:a@b>\r\nExpires: 0\r\n")), Err(ContactsFault::Wildcard));
+        assert_eq!(contacts(&register("Contact: <nonsense>\r\n")), Err(ContactsFault::Malformed));
+        let many = "Contact: <sip:a@b>\r\n".repeat(17);
+        assert_eq!(contacts(&register(&many)), Err(ContactsFault::TooMany));
+    }
+
+    #[test]
+    fn the_answer_lists_what_is_bound() {
+        let bound = [Binding { uri: "sip:7@192.0.2.4".to_owned(), expires: 60 }];
+        let answer = Message::parse(&ok(&register(""), &bound, &[("Date", "now".to_owned())])).unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.header("Contact"), Some("<sip:7@192.0.2.4>;expires=60"));
+        assert_eq!(answer.cseq_method(), "REGISTER");
+        assert!(!answer.to_tag().is_empty());
+    }
+}

@@ -1,0 +1,245 @@
+//! Offers and answers (RFC 3264) for one G.711 audio stream with telephone-event.
+
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+
+use sdp_types::{Attribute, Connection, Media, Session};
+use strowger_model::{Codec, Law, MediaAddr};
+
+/// Payload type we give telephone-event in our own offers: the number nearly everyone uses (RFC 4733, RFC 3551
+/// leaves 96 to 127 to choose from).
+const OFFERED_EVENT_TYPE: u8 = 101;
+/// Milliseconds of audio in a packet; 20 is the default for G.711 (RFC 3551, table 1).
+const PTIME_MS: u32 = 20;
+/// Most m= lines answered. Each is repeated in the answer; real offers have one to four.
+const MAX_STREAMS: usize = 16;
+
+/// A stream's direction, as the side that wrote it means it (RFC 8866 section 6.7).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    SendRecv,
+    SendOnly,
+    RecvOnly,
+    Inactive,
+}
+
+impl Direction {
+    /// What an answer to it says when the answerer itself wants everything (RFC 3264 section 6.1).
+    pub fn mirrored(self) -> Direction {
+        match self {
+            Direction::SendOnly => Direction::RecvOnly,
+            Direction::RecvOnly => Direction::SendOnly,
+            same => same,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Direction::SendRecv => "sendrecv",
+            Direction::SendOnly => "sendonly",
+            Direction::RecvOnly => "recvonly",
+            Direction::Inactive => "inactive",
+        }
+    }
+
+    fn of(attribute: &Attribute) -> Option<Direction> {
+        [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive]
+            .into_iter()
+            .find(|direction| direction.as_str() == attribute.attribute)
+    }
+}
+
+/// Our side of the stream.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LocalMedia {
+    pub rtp: SocketAddr,
+    /// In order of preference.
+    pub laws: Vec<Law>,
+    pub session_id: u64,
+    pub version: u32,
+}
+
+/// What the far end's SDP says of its audio stream.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RemoteMedia {
+    /// Its codec law is the first the far end lists.
+    pub addr: MediaAddr,
+    /// As the far end wrote it: `SendOnly` means that it does not listen.
+    pub direction: Direction,
+    /// The laws it listed, in its order.
+    pub laws: Vec<Law>,
+}
+
+impl RemoteMedia {
+    /// Whether the far end does not listen: RFC 3264 section 8.4, or an address of zero as RFC 2543 had it.
+    pub fn on_hold(&self) -> bool {
+        matches!(self.direction, Direction::SendOnly | Direction::Inactive) || self.addr.rtp.ip().is_unspecified()
+    }
+}
+
+/// Why an SDP cannot be used. All are answered with 488.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SdpFault {
+    #[error("not an SDP: {0}")]
+    Malformed(String),
+    #[error("it has no audio stream over plain RTP")]
+    NoAudio,
+    #[error("its media address is a name or missing")]
+    NoAddress,
+    #[error("it has no G.711 law in common with us")]
+    NoCommonLaw,
+    #[error("it has more than {MAX_STREAMS} streams")]
+    TooManyStreams,
+}
+
+/// The far end's audio stream, out of an offer or an answer.
+pub fn parse_sdp(body: &[u8]) -> Result<RemoteMedia, SdpFault> {
+    let session = session(body)?;
+    let (_, media) = audio(&session)?;
+    remote(&session, media)
+}
+
+/// An offer of our own.
+pub fn offer_sdp(local: &LocalMedia) -> String {
+    let mut out = head(local);
+    stream(&mut out, local, &local.laws, Some(OFFERED_EVENT_TYPE), Direction::SendRecv);
+    out
+}
+
+/// The answer to `offer`: the first law the far end lists that we speak, its own telephone-event number, the hold
+/// it asked for, and every other stream refused in its place (RFC 3264 section 6). The direction returned is ours,
+/// as the answer says it.
+pub fn answer_sdp(offer: &[u8], local: &LocalMedia) -> Result<(String, MediaAddr, Direction), SdpFault> {
+    let session = session(offer)?;
+    let (chosen, media) = audio(&session)?;
+    let mut remote = remote(&session, media)?;
+    let law = *remote.laws.iter().find(|law| local.laws.contains(law)).ok_or(SdpFault::NoCommonLaw)?;
+    remote.addr.codec.law = law;
+    let direction = remote.direction.mirrored();
+    let mut out = head(local);
+    for (at, media) in session.medias.iter().enumerate() {
+        if at == chosen {
+            stream(&mut out, local, &[law], remote.addr.codec.dtmf_payload_type, direction);
+        } else {
+            line(&mut out, format_args!("m={} 0 {} {}", media.media, media.proto, media.fmt));
+        }
+    }
+    Ok((out, remote.addr, direction))
+}
+
+/// The version in the o= line of an SDP of ours.
+pub(crate) fn version(sdp: &str) -> u32 {
+    sdp.lines().find_map(|line| line.strip_prefix("o=")?.split(' ').nth(2)?.parse().ok()).unwrap_or_default()
+}
+
+fn session(body: &[u8]) -> Result<Session, SdpFault> {
+    let session = Session::parse(body).map_err(|error| SdpFault::Malformed(error.to_string()))?;
+    if session.medias.len() > MAX_STREAMS { Err(SdpFault::TooManyStreams) } else { Ok(session) }
+}
+
+/// The first audio stream over plain RTP that is not refused.
+fn audio(session: &Session) -> Result<(usize, &Media), SdpFault> {
+    let plain = |media: &&Media| {
+        media.media.eq_ignore_ascii_case("audio") && media.proto.eq_ignore_ascii_case("RTP/AVP") && media.port != 0
+    };
+    session.medias.iter().enumerate().find(|(_, media)| plain(media)).ok_or(SdpFault::NoAudio)
+}
+
+fn remote(session: &Session, media: &Media) -> Result<RemoteMedia, SdpFault> {
+    let connection = media.connections.first().or(session.connection.as_ref()).ok_or(SdpFault::NoAddress)?;
+    let ip = address(connection)?;
+    let listed: Vec<u8> = media.fmt.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    let laws: Vec<Law> = listed.iter().filter_map(|number| law(media, *number)).collect();
+    let first = *laws.first().ok_or(SdpFault::NoCommonLaw)?;
+    let dtmf_payload_type = listed.iter().copied().find(|number| is_event(media, *number));
+    let direction = media
+        .attributes
+        .iter()
+        .find_map(Direction::of)
+        .or_else(|| session.attributes.iter().find_map(Direction::of))
+        .unwrap_or(Direction::SendRecv);
+    let addr = MediaAddr {
+        rtp: SocketAddr::new(ip, media.port),
+        rtcp: rtcp(media, ip),
+        codec: Codec { law: first, dtmf_payload_type },
+    };
+    Ok(RemoteMedia { addr, direction, laws })
+}
+
+fn address(connection: &Connection) -> Result<IpAddr, SdpFault> {
+    // A "/ttl" belongs to multicast, which nobody calls us from.
+    connection.connection_address.parse().map_err(|_| SdpFault::NoAddress)
+}
+
+/// Only the static numbers count as G.711 (RFC 3551, table 4), unless an rtpmap says they are something else.
+fn law(media: &Media, number: u8) -> Option<Law> {
+    let (law, name) = match number {
+        0 => (Law::Mu, "PCMU/8000"),
+        8 => (Law::A, "PCMA/8000"),
+        _ => return None,
+    };
+    let agrees =
+        |map: &str| map.len() >= name.len() && map.as_bytes()[..name.len()].eq_ignore_ascii_case(name.as_bytes());
+    rtpmap(media, number).is_none_or(agrees).then_some(law)
+}
+
+fn is_event(media: &Media, number: u8) -> bool {
+    rtpmap(media, number).is_some_and(|map| map.to_ascii_lowercase().starts_with("telephone-event/8000"))
+}
+
+fn rtpmap(media: &Media, number: u8) -> Option<&str> {
+    media
+        .attributes
+        .iter()
+        .filter(|attribute| attribute.attribute == "rtpmap")
+        .filter_map(|attribute| attribute.value.as_deref()?.trim().split_once(' '))
+        .find(|(listed, _)| listed.parse() == Ok(number))
+        .map(|(_, map)| map.trim())
+}
+
+/// `a=rtcp:port [IN IP4 address]` (RFC 3605), else the port above RTP's.
+fn rtcp(media: &Media, ip: IpAddr) -> SocketAddr {
+    let given = media.attributes.iter().find(|attribute| attribute.attribute == "rtcp").and_then(|attribute| {
+        let mut words = attribute.value.as_deref()?.split_whitespace();
+        let port: u16 = words.next()?.parse().ok()?;
+        let ip = words.nth(2).and_then(|word| word.parse().ok()).unwrap_or(ip);
+        Some(SocketAddr::new(ip, port))
+    });
+    given.unwrap_or(SocketAddr::new(ip, media.port.saturating_add(1)))
+}
+
+fn head(local: &LocalMedia) -> String {
+    let mut out = String::with_capacity(320);
+    let family = if local.rtp.is_ipv4() { "IP4" } else { "IP6" };
+    let ip = local.rtp.ip();
+    line(&mut out, format_args!("v=0"));
+    line(&mut out, format_args!("o=- {} {} IN {family} {ip}", local.session_id, local.version));
+    line(&mut out, format_args!("s=-"));
+    line(&mut out, format_args!("c=IN {family} {ip}"));
+    line(&mut out, format_args!("t=0 0"));
+    out
+}
+
+fn stream(out: &mut String, local: &LocalMedia, laws: &[Law], event: Option<u8>, direction: Direction) {
+    let numbers: Vec<String> = laws.iter().map(|law| law.payload_type()).chain(event).map(|n| n.to_string()).collect();
+    line(out, format_args!("m=audio {} RTP/AVP {}", local.rtp.port(), numbers.join(" ")));
+    for law in laws {
+        let name = match law {
+            Law::Mu => "PCMU",
+            Law::A => "PCMA",
+        };
+        line(out, format_args!("a=rtpmap:{} {name}/8000", law.payload_type()));
+    }
+    if let Some(event) = event {
+        line(out, format_args!("a=rtpmap:{event} telephone-event/8000"));
+        // The sixteen DTMF digits (RFC 4733 section 3.2).
+        line(out, format_args!("a=fmtp:{event} 0-15"));
+    }
+    line(out, format_args!("a=ptime:{PTIME_MS}"));
+    line(out, format_args!("a={}", direction.as_str()));
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = write!(out, "{text}\r\n");
+}

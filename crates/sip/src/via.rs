@@ -1,0 +1,99 @@
+//! The top Via: what we add to it on receipt, and where an answer to it goes.
+
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use sipx_sip::Host;
+
+use crate::text::{parameter, split};
+use crate::uri::DEFAULT_PORT;
+
+/// `via` with `received`, and `rport` if the sender asked for it, set from where the packet really came
+/// (RFC 3261 section 18.2.1, RFC 3581 section 4). What the sender itself wrote there is replaced: it would steer
+/// our answers to an address of its choice. `received` is always written, so a Via kept in a row needs no
+/// further source.
+pub(crate) fn filled(via: &str, source: SocketAddr) -> String {
+    let mut out = String::with_capacity(via.len() + 40);
+    for (at, part) in split(via, b';').into_iter().enumerate() {
+        let name = part.split('=').next().unwrap_or(part).trim();
+        if at > 0 && name.eq_ignore_ascii_case("received") {
+            continue;
+        }
+        if at > 0 {
+            out.push(';');
+        }
+        if at > 0 && name.eq_ignore_ascii_case("rport") {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "rport={}", source.port());
+        } else {
+            out.push_str(part);
+        }
+    }
+    let _ = write!(out, ";received={}", source.ip());
+    out
+}
+
+/// Where an answer to a request with this top Via goes (RFC 3261 section 18.2.2, RFC 3581 section 4).
+/// `fallback` stands in for what a Via does not say. `maddr` is left aside: it serves multicast only, and
+/// honouring it would let any sender aim our answers at a third party.
+pub(crate) fn destination(via: &str, fallback: SocketAddr) -> SocketAddr {
+    let ip = parameter(via, "received")
+        .and_then(|text| text.trim_matches(['[', ']']).parse::<IpAddr>().ok())
+        .unwrap_or(fallback.ip());
+    let port = match parameter(via, "rport") {
+        Some("") => fallback.port(),
+        Some(text) => text.parse().unwrap_or(fallback.port()),
+        None => sent_by(via).and_then(|(_, port)| port).unwrap_or(DEFAULT_PORT),
+    };
+    SocketAddr::new(ip, port)
+}
+
+/// Host and port of `SIP/2.0/UDP host:port;...`.
+fn sent_by(via: &str) -> Option<(Host, Option<u16>)> {
+    let head = via.split(';').next()?.trim_end();
+    // "SIP / 2.0 / UDP host : port" may have white space around its slashes, so cut behind the transport.
+    let after_slash = head.rsplit('/').next()?.trim_start();
+    let host = after_slash.split_once(char::is_whitespace)?.1;
+    let host: String = host.split_whitespace().collect();
+    Host::parse_hostport(&Bytes::from(host)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCE: &str = "198.51.100.7:40000";
+
+    fn source() -> SocketAddr {
+        SOURCE.parse().unwrap()
+    }
+
+    #[test]
+    fn rport_and_received_come_from_the_packet() {
+        let via = filled("SIP/2.0/UDP 10.0.0.1:5062;rport;branch=z9hG4bKa", source());
+        assert_eq!(via, "SIP/2.0/UDP 10.0.0.1:5062;rport=40000;branch=z9hG4bKa;received=198.51.100.7");
+        assert_eq!(destination(&via, "203.0.113.1:1".parse().unwrap()), source());
+    }
+
+    #[test]
+    fn without_rport_the_port_is_the_one_the_via_names() {
+        let via = filled("SIP/2.0/UDP 10.0.0.1:5062;branch=z9hG4bKa", source());
+        assert_eq!(destination(&via, source()), "198.51.100.7:5062".parse::<SocketAddr>().unwrap());
+        let via = filled("SIP / 2.0 / UDP example.com;branch=z9hG4bKa", source());
+        assert_eq!(destination(&via, source()), "198.51.100.7:5060".parse::<SocketAddr>().unwrap());
+    }
+
+    #[test]
+    fn a_sender_cannot_point_our_answers_elsewhere() {
+        let forged = "SIP/2.0/UDP 10.0.0.1;received=203.0.113.9;maddr=203.0.113.9;rport=9;branch=z9hG4bKa";
+        assert_eq!(destination(&filled(forged, source()), source()), source());
+    }
+
+    #[test]
+    fn filling_twice_changes_nothing() {
+        let once = filled("SIP/2.0/UDP [2001:db8::1]:5060;rport;branch=z9hG4bKa", "[2001:db8::9]:7".parse().unwrap());
+        assert_eq!(filled(&once, "[2001:db8::9]:7".parse().unwrap()), once);
+        assert_eq!(destination(&once, source()), "[2001:db8::9]:7".parse::<SocketAddr>().unwrap());
+    }
+}

@@ -1,0 +1,191 @@
+//! We call the far end: from our INVITE to the end of the leg.
+
+mod far;
+
+use far::*;
+use strowger_model::{Cause, DialogState, Mono, PendingInvite};
+use strowger_sip::{Event, Leg, LegState, leg_of};
+
+#[test]
+fn a_call_rings_is_answered_and_acknowledged_when_the_call_says_so() {
+    let (mut bench, invite) = Bench::calling();
+    assert_eq!(invite.header("From").unwrap().split(';').next(), Some(r#""The \"Desk\"" <sip:100@strowger.example>"#));
+    assert_eq!(invite.header("X-Queue"), Some("sales"));
+    assert_eq!(invite.max_forwards(), Some(70));
+    assert!(invite.vias()[0].ends_with(";rport"));
+    assert_eq!(
+        leg_of(&strowger_sip::Message::parse(answer(&invite, 180, "", &[], "").as_bytes()).unwrap()),
+        Some(key())
+    );
+
+    bench.hear(&answer(&invite, 100, "", &[], "")).is(&[], &[]);
+    bench.hear(&answer(&invite, 180, "bob", &[], "")).is(&[], &[Event::Ringing { status: 180 }]);
+    bench.hear(&answer(&invite, 180, "bob", &[], "")).is(&[], &[]);
+    bench.hear(&answer(&invite, 183, "bob", &[], "")).is(&[], &[Event::Ringing { status: 183 }]);
+    bench.until(100_000).is(&[], &[]);
+
+    let ok = answer(&invite, 200, "bob", &[BOB], OFFER);
+    bench.hear(&ok).is(&[], &[Event::Answered { sdp: OFFER.into() }]);
+    assert_eq!(bench.leg.state(), LegState::Answered);
+    bench.hear(&ok).is(&[], &[]);
+    let row = bench.leg.dialog();
+    assert_eq!((row.state, row.remote_tag.as_str(), row.remote_sdp.as_str()), (DialogState::Confirmed, "bob", OFFER));
+    assert!(matches!(row.pending, Some(PendingInvite::Client { .. })));
+
+    let heard = bench.told(|leg, now| leg.acknowledge(now)).is(&["ACK"], &[]);
+    let ack = heard.message("ACK");
+    assert_eq!((ack.cseq(), ack.to_tag()), (1, "bob"));
+    assert_ne!(ack.top_branch(), invite.top_branch());
+    assert_eq!(bench.leg.state(), LegState::Confirmed);
+    assert_eq!(bench.leg.dialog().pending, None);
+    let again = bench.hear(&ok).is(&["ACK"], &[]);
+    assert_eq!(again.message("ACK").bytes(), ack.bytes());
+
+    let bye = callee_request(&invite, "BYE", 1, "z9hG4bKbye", &[], "");
+    bench.hear(&bye).is(&[], &[Event::HungUp { q850: None }]);
+    bench.told(|leg, now| leg.answer_bye(now)).is(&["200 BYE"], &[Event::Ended]);
+}
+
+#[test]
+fn the_same_arguments_give_the_same_bytes() {
+    let (_, one) = Leg::outgoing(key(), outgoing(), &local(), Mono::ZERO);
+    let (_, two) = Leg::outgoing(key(), outgoing(), &local(), Mono::from_millis(77));
+    assert_eq!(one, two);
+}
+
+#[test]
+fn an_invite_repeats_until_something_comes_back() {
+    let (mut bench, invite) = Bench::calling();
+    assert_eq!(bench.until(4000).times(), [500, 1500, 3500]);
+    bench.hear(&answer(&invite, 100, "", &[], ""));
+    bench.until(60_000).is(&[], &[]);
+}
+
+#[test]
+fn an_invite_nobody_answers_fails_as_408() {
+    let (mut bench, _) = Bench::calling();
+    let heard = bench.until(40_000);
+    assert_eq!(heard.events, [Event::Failed { status: 408, q850: None }, Event::Ended]);
+    assert_eq!(bench.leg.deadline(), None);
+}
+
+#[test]
+fn a_refusal_is_acknowledged_at_once_and_each_time() {
+    let (mut bench, invite) = Bench::calling();
+    bench.hear(&answer(&invite, 180, "bob", &[], ""));
+    let busy = answer(&invite, 486, "bob", &["Reason: Q.850;cause=17"], "");
+    let failed = Event::Failed { status: 486, q850: Some(Cause::BUSY) };
+    let heard = bench.hear(&busy).is(&["ACK"], &[failed, Event::Ended]);
+    let ack = heard.message("ACK");
+    assert_eq!((ack.top_branch(), ack.cseq(), ack.to_tag()), (invite.top_branch(), 1, "bob"));
+    assert_eq!(ack.request_uri(), invite.request_uri());
+    bench.hear(&busy).is(&["ACK"], &[]);
+    assert_eq!(bench.leg.state(), LegState::Ended);
+}
+
+#[test]
+fn a_ringing_call_is_cancelled() {
+    let (mut bench, invite) = Bench::calling();
+    bench.hear(&answer(&invite, 180, "bob", &[], ""));
+    let heard = bench.told(|leg, now| leg.hang_up(Some(Cause::NO_ANSWER), now)).is(&["CANCEL"], &[]);
+    let cancel = heard.message("CANCEL").clone();
+    assert_eq!((cancel.top_branch(), cancel.cseq(), cancel.to_tag()), (invite.top_branch(), 1, ""));
+    assert_eq!(cancel.request_uri(), invite.request_uri());
+    assert_eq!(cancel.vias(), invite.vias());
+    assert_eq!(cancel.header("Reason"), Some("Q.850;cause=19"));
+    assert_eq!(bench.until(600).lines(), ["CANCEL"]);
+    bench.hear(&answer(&cancel, 200, "bob", &[], "")).is(&[], &[]);
+    bench.hear(&answer(&invite, 487, "bob", &[], "")).is(&["ACK"], &[Event::Ended]);
+    assert_eq!(bench.leg.deadline(), None);
+}
+
+#[test]
+fn a_cancel_waits_for_a_sign_of_life() {
+    let (mut bench, invite) = Bench::calling();
+    bench.told(|leg, now| leg.hang_up(None, now)).is(&[], &[]);
+    assert_eq!(bench.until(600).lines(), ["INVITE"]);
+    bench.hear(&answer(&invite, 100, "", &[], "")).is(&["CANCEL"], &[]);
+
+    let (mut bench, _) = Bench::calling();
+    bench.told(|leg, now| leg.hang_up(None, now)).is(&[], &[]);
+    assert_eq!(bench.until(40_000).events, [Event::Ended]);
+}
+
+#[test]
+fn an_answer_that_crosses_the_cancel_is_acknowledged_and_hung_up() {
+    let (mut bench, invite) = Bench::calling();
+    bench.hear(&answer(&invite, 180, "bob", &[], ""));
+    bench.told(|leg, now| leg.hang_up(None, now)).is(&["CANCEL"], &[]);
+    let heard = bench.hear(&answer(&invite, 200, "bob", &[BOB], OFFER)).is(&["ACK", "BYE"], &[]);
+    let bye = heard.message("BYE").clone();
+    assert_eq!((bye.to_tag(), bye.cseq()), ("bob", 2));
+    bench.hear(&answer(&invite, 200, "bob", &[BOB], OFFER)).is(&["ACK"], &[]);
+    bench.hear(&answer(&bye, 200, "", &[], "")).is(&[], &[Event::Ended]);
+}
+
+#[test]
+fn a_cancelled_invite_without_final_answer_ends_all_the_same() {
+    let (mut bench, invite) = Bench::calling();
+    bench.hear(&answer(&invite, 180, "bob", &[], ""));
+    bench.told(|leg, now| leg.hang_up(None, now));
+    assert_eq!(bench.until(40_000).events, [Event::Ended]);
+}
+
+#[test]
+fn a_hang_up_before_acknowledging_does_both() {
+    let (mut bench, invite) = Bench::calling();
+    bench.hear(&answer(&invite, 200, "bob", &[BOB], OFFER));
+    bench.told(|leg, now| leg.hang_up(None, now)).is(&["ACK", "BYE"], &[]);
+}
+
+#[test]
+fn a_second_fork_is_acknowledged_and_hung_up() {
+    for early in [true, false] {
+        let (mut bench, invite) = Bench::calling();
+        bench.hear(&answer(&invite, 200, "bob", &[BOB], OFFER));
+        if !early {
+            bench.told(|leg, now| leg.acknowledge(now));
+        }
+        let carol = "Contact: <sip:carol@198.51.100.77:5077>";
+        let other =
+            answer(&invite, 200, "carol", &[carol, "Record-Route: <sip:b.example;lr>, <sip:a.example;lr>"], OFFER);
+        let heard = bench.hear(&other).is(&["ACK", "BYE"], &[]);
+        let bye = heard.message("BYE").clone();
+        assert_eq!((bye.to_tag(), bye.request_uri()), ("carol", "sip:carol@198.51.100.77:5077"));
+        assert_eq!(bye.headers("Route").collect::<Vec<_>>(), ["<sip:a.example;lr>", "<sip:b.example;lr>"]);
+        bench.hear(&other).is(&["ACK"], &[]);
+        bench.hear(&answer(&bye, 200, "", &[], "")).is(&[], &[]);
+        assert_ne!(bench.leg.state(), LegState::Ended);
+    }
+}
+
+#[test]
+fn the_route_set_is_reversed_and_used() {
+    let (mut bench, invite) = Bench::calling();
+    let routes = ["Record-Route: <sip:p2.example.net;lr>", "Record-Route: <sip:198.51.100.9:5090;lr>", BOB];
+    bench.hear(&answer(&invite, 200, "bob", &routes, OFFER));
+    let heard = bench.told(|leg, now| leg.acknowledge(now));
+    let ack = heard.message("ACK");
+    assert_eq!(ack.headers("Route").collect::<Vec<_>>(), ["<sip:198.51.100.9:5090;lr>", "<sip:p2.example.net;lr>"]);
+    assert_eq!(heard.sent[0].1, addr("198.51.100.9:5090"));
+}
+
+#[test]
+fn a_target_with_a_name_falls_back_on_the_address_we_know() {
+    let (mut bench, invite) = Bench::calling();
+    bench.hear(&answer(&invite, 200, "bob", &["Contact: <sip:bob@phone.example.com>"], OFFER));
+    let heard = bench.told(|leg, now| leg.acknowledge(now));
+    assert_eq!(heard.message("ACK").request_uri(), "sip:bob@phone.example.com");
+    assert_eq!(heard.sent[0].1, outgoing().destination);
+}
+
+#[test]
+fn answers_of_another_dialog_are_ignored() {
+    let (mut bench, invite) = Bench::calling();
+    let ok = answer(&invite, 200, "bob", &[BOB], OFFER);
+    bench.hear(&ok.replace("Call-ID: out-5-0", "Call-ID: other")).is(&[], &[]);
+    bench.hear(&ok.replace(invite.from_tag(), "forged")).is(&[], &[]);
+    bench.hear(&ok.replace(invite.top_branch(), "z9hG4bKother")).is(&[], &[]);
+    assert_eq!(bench.leg.state(), LegState::Early);
+    bench.hear(&callee_request(&invite, "BYE", 1, "z9hG4bKbye", &[], "")).is(&["481 BYE"], &[]);
+}

@@ -1,0 +1,113 @@
+//! Offer and answer as RFC 3264 wants them.
+
+use strowger_model::{Law, MediaAddr};
+use strowger_sip::{Direction, LocalMedia, SdpFault, answer_sdp, offer_sdp, parse_sdp};
+
+fn local() -> LocalMedia {
+    LocalMedia { rtp: "192.0.2.9:20000".parse().unwrap(), laws: vec![Law::A, Law::Mu], session_id: 77, version: 3 }
+}
+
+fn offer(streams: &str) -> Vec<u8> {
+    format!("v=0\r\no=x 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n{streams}").into_bytes()
+}
+
+fn lines<'a>(sdp: &'a str, kind: &str) -> Vec<&'a str> {
+    sdp.lines().filter_map(|line| line.strip_prefix(kind)).collect()
+}
+
+#[test]
+fn our_offer_reads_back_as_what_we_meant() {
+    let sdp = offer_sdp(&local());
+    let media = parse_sdp(sdp.as_bytes()).unwrap();
+    assert_eq!(media.laws, [Law::A, Law::Mu]);
+    assert_eq!(media.direction, Direction::SendRecv);
+    assert_eq!(media.addr.rtp, local().rtp);
+    assert_eq!(media.addr.rtcp, "192.0.2.9:20001".parse::<std::net::SocketAddr>().unwrap());
+    assert_eq!(media.addr.codec.dtmf_payload_type, Some(101));
+    assert_eq!(lines(&sdp, "o="), ["- 77 3 IN IP4 192.0.2.9"]);
+    assert_eq!(lines(&sdp, "a=fmtp:"), ["101 0-15"]);
+    assert_eq!(lines(&sdp, "a=ptime:"), ["20"]);
+}
+
+#[test]
+fn the_far_ends_first_law_wins_and_keeps_its_event_number() {
+    let offer = offer(
+        "m=audio 4000 RTP/AVP 18 0 8 96\r\na=rtpmap:18 G729/8000\r\na=rtpmap:0 PCMU/8000\r\n\
+         a=rtpmap:96 telephone-event/8000\r\na=fmtp:96 0-15\r\n",
+    );
+    let (answer, MediaAddr { rtp, codec, .. }, direction) = answer_sdp(&offer, &local()).unwrap();
+    assert_eq!(lines(&answer, "m="), ["audio 20000 RTP/AVP 0 96"]);
+    assert_eq!((codec.law, codec.dtmf_payload_type), (Law::Mu, Some(96)));
+    assert_eq!(rtp, "192.0.2.1:4000".parse::<std::net::SocketAddr>().unwrap());
+    assert_eq!(direction, Direction::SendRecv);
+    let only_a = LocalMedia { laws: vec![Law::A], ..local() };
+    assert_eq!(answer_sdp(&offer, &only_a).unwrap().1.codec.law, Law::A);
+}
+
+#[test]
+fn other_streams_are_refused_in_place() {
+    let offer =
+        offer("m=video 5000 RTP/AVP 31\r\nm=audio 4000 RTP/AVP 8\r\nm=audio 4002 RTP/AVP 0\r\nm=image 6 udptl t38\r\n");
+    let (answer, ..) = answer_sdp(&offer, &local()).unwrap();
+    assert_eq!(
+        lines(&answer, "m="),
+        ["video 0 RTP/AVP 31", "audio 20000 RTP/AVP 8", "audio 0 RTP/AVP 0", "image 0 udptl t38"]
+    );
+}
+
+#[test]
+fn hold_is_mirrored() {
+    for (theirs, ours, hold) in [
+        ("sendonly", Direction::RecvOnly, true),
+        ("inactive", Direction::Inactive, true),
+        ("recvonly", Direction::SendOnly, false),
+        ("sendrecv", Direction::SendRecv, false),
+    ] {
+        let offer = offer(&format!("m=audio 4000 RTP/AVP 8\r\na={theirs}\r\n"));
+        assert_eq!(parse_sdp(&offer).unwrap().on_hold(), hold, "{theirs}");
+        let (answer, _, direction) = answer_sdp(&offer, &local()).unwrap();
+        assert_eq!(direction, ours);
+        assert!(answer.contains(&format!("a={}\r\n", ours.as_str())));
+    }
+}
+
+#[test]
+fn a_session_level_direction_and_an_address_of_zero_are_holds_too() {
+    let session =
+        b"v=0\r\no=x 1 1 IN IP4 1.1.1.1\r\ns=-\r\nc=IN IP4 1.1.1.1\r\nt=0 0\r\na=sendonly\r\nm=audio 4 RTP/AVP 0\r\n";
+    assert!(parse_sdp(session).unwrap().on_hold());
+    let zero = offer("m=audio 4000 RTP/AVP 8\r\nc=IN IP4 0.0.0.0\r\n");
+    assert!(parse_sdp(&zero).unwrap().on_hold());
+}
+
+#[test]
+fn rtcp_goes_where_the_attribute_says() {
+    let port = offer("m=audio 4000 RTP/AVP 8\r\na=rtcp:4011\r\n");
+    assert_eq!(parse_sdp(&port).unwrap().addr.rtcp, "192.0.2.1:4011".parse::<std::net::SocketAddr>().unwrap());
+    let address = offer("m=audio 4000 RTP/AVP 8\r\na=rtcp:4011 IN IP4 192.0.2.3\r\n");
+    assert_eq!(parse_sdp(&address).unwrap().addr.rtcp, "192.0.2.3:4011".parse::<std::net::SocketAddr>().unwrap());
+}
+
+#[test]
+fn ipv6_is_spoken() {
+    let v6 = LocalMedia { rtp: "[2001:db8::5]:20000".parse().unwrap(), ..local() };
+    let sdp = offer_sdp(&v6);
+    assert_eq!(lines(&sdp, "c="), ["IN IP6 2001:db8::5"]);
+    assert_eq!(parse_sdp(sdp.as_bytes()).unwrap().addr.rtp, v6.rtp);
+}
+
+#[test]
+fn what_cannot_be_used_says_why() {
+    assert!(matches!(parse_sdp(b""), Err(SdpFault::Malformed(_))));
+    assert!(matches!(parse_sdp(b"\xff\xfe\0"), Err(SdpFault::Malformed(_))));
+    assert_eq!(parse_sdp(&offer("m=video 4 RTP/AVP 31\r\n")), Err(SdpFault::NoAudio));
+    assert_eq!(parse_sdp(&offer("m=audio 4 RTP/SAVP 0\r\n")), Err(SdpFault::NoAudio));
+    assert_eq!(parse_sdp(&offer("m=audio 4 RTP/AVP 18\r\n")), Err(SdpFault::NoCommonLaw));
+    assert_eq!(parse_sdp(&offer("m=audio 4 RTP/AVP 0\r\nc=IN IP4 host.example.com\r\n")), Err(SdpFault::NoAddress));
+    let many = "m=audio 4 RTP/AVP 0\r\n".repeat(17);
+    assert_eq!(parse_sdp(&offer(&many)), Err(SdpFault::TooManyStreams));
+    let only_mu = LocalMedia { laws: vec![Law::Mu], ..local() };
+    assert_eq!(answer_sdp(&offer("m=audio 4 RTP/AVP 8\r\n"), &only_mu), Err(SdpFault::NoCommonLaw));
+    // A number that is G.711 by table but something else by rtpmap is not G.711.
+    assert_eq!(parse_sdp(&offer("m=audio 4 RTP/AVP 0\r\na=rtpmap:0 L16/8000\r\n")), Err(SdpFault::NoCommonLaw));
+}
