@@ -1,0 +1,81 @@
+//! Keeps one connection to a peer whom this side dials, for as long as the link lives.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use strowger_model::PeerId;
+
+use crate::connection::Connection;
+use crate::hello::{CLOSE_REFUSED, HelloFault, greet};
+use crate::identity::server_name;
+use crate::link::Shared;
+
+/// Between attempts: short, because a call may wait for this link, and growing, because a peer may be off for days.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+/// A handshake takes 2 ms; QUIC repeats its first packet at growing distances, so a new attempt beats a long one.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
+/// What lasted this long was a good connection (no failed attempt does), and the pauses start anew.
+const STEADY: Duration = Duration::from_secs(4);
+
+#[derive(Debug, thiserror::Error)]
+enum DialFault {
+    #[error("no address is known")]
+    NoAddress,
+    #[error("the link is closing")]
+    Closing,
+    #[error("this address cannot be dialled: {0}")]
+    Address(#[from] quinn::ConnectError),
+    #[error("no answer")]
+    Silence,
+    #[error("the connection was refused: {0}")]
+    Refused(#[from] quinn::ConnectionError),
+    #[error("the hello failed: {0}")]
+    Hello(#[from] HelloFault),
+}
+
+/// Dials, carries, and dials again.
+pub async fn keep(shared: Arc<Shared>, peer: PeerId) {
+    let mut closing = shared.closing.subscribe();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let began = Instant::now();
+        match attempt(&shared, peer).await {
+            Ok(connection) => shared.carry(connection).await,
+            Err(DialFault::Closing) => return,
+            Err(fault) => report(&shared, peer, &fault),
+        }
+        if began.elapsed() >= STEADY {
+            pause = FIRST_PAUSE;
+        }
+        tokio::select! {
+            _ = closing.wait_for(|closing| *closing) => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = (pause * 3 / 2).min(LAST_PAUSE);
+    }
+}
+
+async fn attempt(shared: &Shared, peer: PeerId) -> Result<Arc<Connection>, DialFault> {
+    let endpoint = shared.endpoint().ok_or(DialFault::Closing)?;
+    let address = shared.peers.address(peer).ok_or(DialFault::NoAddress)?;
+    // The name is what the handshake checks the peer's certificate against.
+    let connecting = endpoint.connect(address, &server_name(peer))?;
+    let quic = tokio::time::timeout(ATTEMPT_TIMEOUT, connecting).await.map_err(|_| DialFault::Silence)??;
+    if let Err(fault) = greet(&quic, shared.me).await {
+        quic.close(CLOSE_REFUSED, fault.to_string().as_bytes());
+        return Err(fault.into());
+    }
+    let connection = Arc::new(Connection::new(peer, quic, shared.peers.refused(peer)));
+    shared.peers.join(&connection);
+    Ok(connection)
+}
+
+/// One line per outage and reason, however long it lasts.
+fn report(shared: &Shared, peer: PeerId, fault: &DialFault) {
+    let address = shared.peers.address(peer).map(|address| address.to_string()).unwrap_or_default();
+    let why = fault.to_string();
+    if shared.peers.fail(peer, &why) {
+        tracing::warn!(%peer, %address, %why, "peer not reached; trying on");
+    }
+}

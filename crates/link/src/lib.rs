@@ -1,0 +1,30 @@
+//! The one link between all processes of a cluster: QUIC with mutual TLS, one stream per traffic class,
+//! bounded backlogs, and the envelope that every message, log entry and snapshot travels in.
+//!
+//! A message from end to end: [`Link::ask`] → `connection` (who, which class) → `lane` (bounded backlog, one
+//! writer) → `frame` on a QUIC stream → the peer's reader → [`Handler`] → [`Reply`] → back the same way.
+
+mod accept;
+mod asks;
+mod class;
+mod connection;
+mod development;
+mod dial;
+mod envelope;
+mod frame;
+mod handler;
+mod hello;
+mod identity;
+mod lane;
+mod link;
+mod peers;
+mod transport;
+
+pub use asks::AskFault;
+pub use class::{Class, Limits};
+pub use envelope::{EnvelopeFault, HEADER_BYTES, Header, WIRE_VERSION, Wire, open, peek, schema, seal};
+pub use handler::{Handler, Reply};
+pub use identity::{Identity, IdentityError, server_name};
+pub use lane::SendFault;
+pub use link::{Link, LinkError, Options};
+pub use peers::PeerStats;

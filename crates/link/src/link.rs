@@ -1,0 +1,195 @@
+//! The handle that the rest of the process holds.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use quinn::Endpoint;
+use strowger_model::PeerId;
+use tokio::sync::watch;
+
+use crate::asks::AskFault;
+use crate::class::Class;
+use crate::connection::Connection;
+use crate::handler::Handler;
+use crate::hello::CLOSE_ENDING;
+use crate::identity::{Identity, IdentityError};
+use crate::lane::SendFault;
+use crate::peers::{PeerStats, Peers};
+use crate::{accept, dial, transport};
+
+/// Who this process is on the link and whom it knows.
+pub struct Options {
+    pub me: PeerId,
+    /// UDP; also the address that dialling leaves from.
+    pub listen: SocketAddr,
+    pub identity: Identity,
+    /// Peers whose address is known; further ones by [`Link::add_peer`], and those that dial need none.
+    pub peers: Vec<(PeerId, SocketAddr)>,
+}
+
+/// Why the link did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    #[error(
+        "cannot use UDP address {address} for the link: {source}; see `ss -ulpn` for who has the port, or configure \
+         another one"
+    )]
+    Bind { address: SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error("certificate or key do not serve for TLS: {0}")]
+    Tls(String),
+    #[error("the link needs a tokio runtime")]
+    NoRuntime,
+}
+
+/// The link to all peers: a cheap handle. It ends with [`Link::close`] or with its last handle; a [`Handler`] that
+/// keeps a handle therefore needs the former.
+#[derive(Clone)]
+pub struct Link {
+    handle: Arc<Handle>,
+}
+
+/// What the tasks of the link share. They hold this, not a [`Handle`], so that handles alone keep the link up.
+pub struct Shared {
+    pub me: PeerId,
+    pub peers: Peers,
+    pub closing: watch::Sender<bool>,
+    handler: Arc<dyn Handler>,
+    endpoint: Mutex<Option<Endpoint>>,
+}
+
+struct Handle {
+    shared: Arc<Shared>,
+    local: SocketAddr,
+}
+
+impl Link {
+    /// Binds the socket and starts to accept and to dial; peers come up later, on their own.
+    pub async fn start(options: Options, handler: Arc<dyn Handler>) -> Result<Link, LinkError> {
+        let Options { me, listen, identity, peers } = options;
+        identity.check_name(me)?;
+        let endpoint = transport::endpoint(listen, &identity)?;
+        let local = endpoint.local_addr().map_err(|source| LinkError::Bind { address: listen, source })?;
+        let shared = Arc::new(Shared {
+            me,
+            peers: Peers::default(),
+            closing: watch::Sender::new(false),
+            handler,
+            endpoint: Mutex::new(Some(endpoint.clone())),
+        });
+        tokio::spawn(accept::all(shared.clone(), endpoint));
+        let link = Link { handle: Arc::new(Handle { shared, local }) };
+        for (peer, address) in peers {
+            link.add_peer(peer, address);
+        }
+        tracing::debug!(%me, %local, "link started");
+        Ok(link)
+    }
+
+    /// Sends without an answer. Order is kept within a class while the connection lasts; what is not yet on the
+    /// wire when it ends is lost.
+    pub fn cast(&self, to: PeerId, class: Class, body: impl Into<Bytes>) -> Result<(), SendFault> {
+        self.connection(to)?.cast(class, body.into())
+    }
+
+    /// Sends and waits for the answer.
+    pub async fn ask(
+        &self,
+        to: PeerId,
+        class: Class,
+        body: impl Into<Bytes>,
+        timeout: Duration,
+    ) -> Result<Bytes, AskFault> {
+        self.connection(to)?.ask(class, body.into(), timeout).await
+    }
+
+    /// Tells where a peer is. Of a pair, the smaller id dials; the other only notes the address. A peer that is
+    /// connected stays so, and is looked for at the new address when it is lost.
+    pub fn add_peer(&self, peer: PeerId, address: SocketAddr) {
+        let shared = &self.handle.shared;
+        if peer == shared.me {
+            return;
+        }
+        // Nodes sort before relays, so nodes dial relays.
+        if shared.peers.set_address(peer, address) && shared.me < peer && !*shared.closing.borrow() {
+            tokio::spawn(dial::keep(shared.clone(), peer));
+        }
+    }
+
+    pub fn connected(&self, to: PeerId) -> bool {
+        self.handle.shared.peers.connection(to).is_some()
+    }
+
+    /// The peers connected now, in order.
+    pub fn peers(&self) -> Vec<PeerId> {
+        self.handle.shared.peers.connected()
+    }
+
+    pub fn me(&self) -> PeerId {
+        self.handle.shared.me
+    }
+
+    pub fn local_addr(&self) -> SocketAddr {
+        self.handle.local
+    }
+
+    /// Every peer known, connected or not.
+    pub fn stats(&self) -> Vec<PeerStats> {
+        self.handle.shared.peers.stats()
+    }
+
+    /// Ends all connections and tells the peers so; what is under way is not waited for.
+    pub async fn close(&self) {
+        if let Some(endpoint) = self.handle.shared.end() {
+            endpoint.wait_idle().await;
+        }
+    }
+
+    fn connection(&self, to: PeerId) -> Result<Arc<Connection>, SendFault> {
+        let shared = &self.handle.shared;
+        shared.peers.connection(to).ok_or_else(|| match *shared.closing.borrow() {
+            true => SendFault::Closed,
+            false => SendFault::NotConnected,
+        })
+    }
+}
+
+impl Shared {
+    /// The socket, until the link closes.
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        self.endpoint.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has a connection in use from its hello to its end.
+    pub async fn carry(&self, connection: Arc<Connection>) {
+        let (peer, address) = (connection.peer, connection.quic.remote_address());
+        tracing::info!(%peer, %address, "link up");
+        let why = connection.run(self.handler.clone()).await;
+        self.peers.leave(&connection, &why);
+        if *self.closing.borrow() {
+            tracing::debug!(%peer, "link closed");
+        } else {
+            tracing::info!(%peer, %address, %why, "link down");
+        }
+    }
+
+    /// Stops everything; gives the socket to the first who calls.
+    fn end(&self) -> Option<Endpoint> {
+        self.closing.send_replace(true);
+        let endpoint = self.endpoint.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        for connection in self.peers.part() {
+            connection.close(CLOSE_ENDING, "the peer is stopping");
+        }
+        endpoint.close(CLOSE_ENDING, b"the peer is stopping");
+        Some(endpoint)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.end();
+    }
+}

@@ -1,0 +1,123 @@
+//! How QUIC is set up for a local network of few, known, mutually proven peers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn::{
+    ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, ServerConfig, TransportConfig,
+};
+use ring::rand::SecureRandom;
+
+use crate::class::Class;
+use crate::identity::{Identity, client_verifier, provider};
+use crate::link::LinkError;
+
+/// Other protocols and later, incompatible links are refused in the handshake.
+const ALPN: &[u8] = b"strowger-link/1";
+/// Silence after which a connection is given up. Who is dead is decided by heartbeats above, sooner than this.
+const IDLE_TIMEOUT_MS: u32 = 2_000;
+/// Eight of them may be lost before the idle time-out.
+const KEEP_ALIVE: Duration = Duration::from_millis(250);
+/// QUIC assumes 333 ms until it has measured, and waits three times that for the first lost packet.
+const INITIAL_RTT: Duration = Duration::from_millis(5);
+/// A stream's window: 1 Gbit/s at 32 ms.
+const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+/// A stream each way for each class, and the hello; with some to spare.
+const STREAMS: u32 = 2 * Class::ALL.len() as u32;
+/// Room for every stream to be full at once: else a class that the peer does not read would stop the others.
+const SEND_WINDOW_BYTES: u64 = STREAM_WINDOW_BYTES as u64 * 2 * Class::ALL.len() as u64;
+/// Length of our connection ids; a guess hits one of a thousand connections once in 10^16.
+const CONNECTION_ID_BYTES: usize = 8;
+
+/// Opens the one socket that both dials and answers.
+pub fn endpoint(listen: SocketAddr, identity: &Identity) -> Result<Endpoint, LinkError> {
+    let bind = |source| LinkError::Bind { address: listen, source };
+    let tls = |why: String| LinkError::Tls(why);
+    let transport = Arc::new(transport());
+
+    let mut server = ServerConfig::with_crypto(Arc::new(server_tls(identity).map_err(tls)?));
+    server.transport_config(transport.clone());
+    let mut client = ClientConfig::new(Arc::new(client_tls(identity).map_err(tls)?));
+    client.transport_config(transport);
+
+    let socket = std::net::UdpSocket::bind(listen).map_err(bind)?;
+    let runtime = quinn::default_runtime().ok_or(LinkError::NoRuntime)?;
+    let mut endpoint = Endpoint::new(resets(identity), Some(server), socket, runtime).map_err(bind)?;
+    endpoint.set_default_client_config(client);
+    Ok(endpoint)
+}
+
+fn transport() -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport
+        .max_idle_timeout(Some(quinn::VarInt::from_u32(IDLE_TIMEOUT_MS).into()))
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .initial_rtt(INITIAL_RTT)
+        .stream_receive_window(STREAM_WINDOW_BYTES.into())
+        .send_window(SEND_WINDOW_BYTES)
+        .max_concurrent_bidi_streams(STREAMS.into())
+        .max_concurrent_uni_streams(0u32.into())
+        .datagram_receive_buffer_size(None);
+    transport
+}
+
+/// A restarted process answers packets of its predecessor's connections by a reset that the peer believes, because
+/// the reset key follows from the process's own key; without that the peer would wait for the idle time-out.
+fn resets(identity: &Identity) -> EndpointConfig {
+    let own = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, identity.key.secret_der());
+    let derived = ring::hmac::sign(&own, b"strowger link: stateless resets");
+    let mut config = EndpointConfig::new(Arc::new(ring::hmac::Key::new(ring::hmac::HMAC_SHA256, derived.as_ref())));
+    config.cid_generator(|| Box::new(PlainIds));
+    config
+}
+
+/// quinn's own generator refuses ids of an earlier process before a reset is thought of.
+struct PlainIds;
+
+impl ConnectionIdGenerator for PlainIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        let mut id = [0; CONNECTION_ID_BYTES];
+        ring::rand::SystemRandom::new().fill(&mut id).expect("the system gives random bytes");
+        ConnectionId::new(&id)
+    }
+
+    fn cid_len(&self) -> usize {
+        CONNECTION_ID_BYTES
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
+}
+
+fn server_tls(identity: &Identity) -> Result<QuicServerConfig, String> {
+    let verifier = client_verifier(identity.roots.clone())?;
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(text)?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(identity.chain.clone(), identity.key.clone_key())
+        .map_err(text)?;
+    tls.alpn_protocols = vec![ALPN.to_vec()];
+    // A peer reconnects rarely and proves itself anew each time.
+    tls.send_tls13_tickets = 0;
+    QuicServerConfig::try_from(tls).map_err(text)
+}
+
+fn client_tls(identity: &Identity) -> Result<QuicClientConfig, String> {
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(text)?
+        .with_root_certificates(identity.roots.clone())
+        .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
+        .map_err(text)?;
+    tls.alpn_protocols = vec![ALPN.to_vec()];
+    tls.resumption = rustls::client::Resumption::disabled();
+    QuicClientConfig::try_from(tls).map_err(text)
+}
+
+fn text(why: impl std::fmt::Display) -> String {
+    why.to_string()
+}
