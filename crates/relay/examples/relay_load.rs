@@ -1,0 +1,200 @@
+//! CPU time of the relay's media thread for each packet, at N streams: `relay_load 100 1000 4000`.
+//!
+//! A bare loop that only receives and sends runs beside it in the same process and at the same rate; the ratio is what the
+//! relay adds. Absolute numbers hold for this machine at this moment.
+#![allow(clippy::print_stdout, reason = "a program that prints a table")]
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::{Timespec, epoll};
+use rustix::time::{ClockId, clock_gettime};
+use strowger_audio::rtp::Header;
+use strowger_model::{CallId, Codec, Law, LegNo, MediaAddr, NodeId, PeerId};
+use strowger_relay::content::from_mu_law;
+use strowger_relay::engine::{Engine, Limits, Options};
+use strowger_relay::protocol::{Op, RelayAnswer, RelayCommand};
+use strowger_relay::shelf::Shelf;
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const WARM_UP: Duration = Duration::from_secs(1);
+const WINDOW: Duration = Duration::from_secs(4);
+/// Far ends that share one socket of the generator.
+const LEGS_A_SOCKET: usize = 50;
+const PACKET_BYTES: usize = 172;
+
+struct Measured {
+    ns_a_packet: u64,
+    core: f64,
+    sent: u64,
+    heard: u64,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    println!("streams   relay ns/pkt   core   lost     bare loop ns/pkt   ratio    music ns/pkt   core");
+    for argument in std::env::args().skip(1) {
+        let Ok(streams) = argument.parse::<usize>() else {
+            println!("`{argument}` is no number of streams; try: relay_load 100 1000 4000");
+            return;
+        };
+        let streams = streams.max(2) / 2 * 2;
+        let relay = bridge(streams).await;
+        let bare = bare_loop(streams);
+        let music = music(streams).await;
+        let lost = relay.sent.saturating_sub(relay.heard) as f64 / relay.sent.max(1) as f64;
+        println!(
+            "{streams:7} {:14} {:5.1}% {:6.3}% {:18} {:7.2} {:15} {:5.1}%",
+            relay.ns_a_packet,
+            relay.core * 100.0,
+            lost * 100.0,
+            bare.ns_a_packet,
+            relay.ns_a_packet as f64 / bare.ns_a_packet.max(1) as f64,
+            music.ns_a_packet,
+            music.core * 100.0,
+        );
+    }
+}
+
+async fn bridge(streams: usize) -> Measured {
+    let (engine, far) = engine_with_legs(streams, |_| vec![Op::Bridge { a: LegNo(0), b: LegNo(1) }]).await;
+    let sample = || (engine.stats().cpu_ns, engine.stats().packets_in);
+    measure(&far, true, sample)
+}
+
+/// As many legs that hear music and say nothing.
+async fn music(streams: usize) -> Measured {
+    let content = from_mu_law((0..80_000u32).map(|at| (at % 251) as u8).collect());
+    let digest = content.digest;
+    let play = |leg| Op::Play { leg, content: digest, repeat: true, id: 1 };
+    let (engine, far) = engine_with_legs(streams, |_| vec![play(LegNo(0)), play(LegNo(1))]).await;
+    let sample = || (engine.stats().cpu_ns, engine.stats().packets_out);
+    measure(&far, false, sample)
+}
+
+/// Two legs a call; each leg's far end is one of the generator's sockets.
+async fn engine_with_legs(
+    streams: usize,
+    then: impl Fn(u64) -> Vec<Op>,
+) -> (Engine, Vec<(Arc<UdpSocket>, SocketAddr)>) {
+    let shelf = Arc::new(Shelf::open(None).expect("a shelf in memory"));
+    let content = from_mu_law((0..80_000u32).map(|at| (at % 251) as u8).collect());
+    shelf.put(content.digest, content.bytes).expect("content of the right digest");
+    let (events, _) = tokio::sync::mpsc::channel(1);
+    let options =
+        Options { address: LOOPBACK, advertise: None, ports: 20_000..40_000, threads: 1, limits: Limits::default() };
+    let engine = Engine::start(options, shelf, events).expect("an engine");
+    let owner = PeerId::Node(NodeId(1));
+    let mut far = Vec::new();
+    let sockets = far_sockets(streams);
+    for call in 0..streams as u64 / 2 {
+        let order = |op| vec![RelayCommand { call: CallId(call), epoch: 1, op }];
+        for leg in 0..2 {
+            let socket = &sockets[(call as usize * 2 + leg) / LEGS_A_SOCKET];
+            let at = socket.local_addr().expect("a bound socket");
+            let opened = engine.submit(owner, order(Op::Open { leg: LegNo(leg as u16) })).answers().await;
+            let RelayAnswer::Opened { rtp, .. } = opened[0] else { panic!("{opened:?}") };
+            let codec = Codec { law: Law::Mu, dtmf_payload_type: None };
+            let media = MediaAddr { rtp: at, rtcp: SocketAddr::new(at.ip(), 9), codec };
+            let remote = Op::Remote { leg: LegNo(leg as u16), media, send: true, receive: true };
+            engine.submit(owner, order(remote)).answers().await;
+            far.push((socket.clone(), rtp));
+        }
+        for op in then(call) {
+            engine.submit(owner, order(op)).answers().await;
+        }
+    }
+    (engine, far)
+}
+
+fn far_sockets(streams: usize) -> Vec<Arc<UdpSocket>> {
+    let open = |_| {
+        let socket = UdpSocket::bind((LOOPBACK, 0)).expect("a socket");
+        socket.set_nonblocking(true).expect("a non-blocking socket");
+        Arc::new(socket)
+    };
+    (0..streams.div_ceil(LEGS_A_SOCKET)).map(open).collect()
+}
+
+/// 50 packets a second for each leg, spread over 20 slices of a millisecond; what comes back is drained.
+fn measure(far: &[(Arc<UdpSocket>, SocketAddr)], speak: bool, sample: impl Fn() -> (u64, u64)) -> Measured {
+    let start = Instant::now();
+    let mut packet = [0xff; PACKET_BYTES];
+    let (mut sent, mut heard, mut before, mut began) = (0, 0, None, start);
+    for tick in 0.. {
+        if before.is_none() && start.elapsed() >= WARM_UP {
+            (sent, heard) = (0, 0);
+            before = Some(sample());
+            began = Instant::now();
+        }
+        if start.elapsed() >= WARM_UP + WINDOW {
+            break;
+        }
+        let round = tick / 20;
+        for (number, (socket, to)) in far.iter().enumerate().skip(tick as usize % 20).step_by(20).filter(|_| speak) {
+            let ssrc = number as u32;
+            let header =
+                Header { marker: false, payload_type: 0, sequence: round as u16, timestamp: round * 160, ssrc };
+            packet[..12].copy_from_slice(&header.to_bytes());
+            sent += u64::from(socket.send_to(&packet, to).is_ok());
+        }
+        heard += drain(far);
+        let due = start + Duration::from_millis(u64::from(tick) + 1);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    heard += drain(far);
+    let ((cpu_before, packets_before), (cpu, packets)) = (before.unwrap_or_default(), sample());
+    let ns_a_packet = (cpu - cpu_before) / (packets - packets_before).max(1);
+    Measured { ns_a_packet, core: (cpu - cpu_before) as f64 / began.elapsed().as_nanos() as f64, sent, heard }
+}
+
+fn drain(far: &[(Arc<UdpSocket>, SocketAddr)]) -> u64 {
+    let mut bytes = [0; 256];
+    let sockets = far.iter().step_by(LEGS_A_SOCKET);
+    sockets.map(|(socket, _)| std::iter::from_fn(|| socket.recv_from(&mut bytes).ok()).count() as u64).sum()
+}
+
+/// The yardstick: the same system calls, and nothing else.
+fn bare_loop(streams: usize) -> Measured {
+    let sockets = far_sockets(streams);
+    let ends: Vec<UdpSocket> = (0..streams).map(|_| UdpSocket::bind((LOOPBACK, 0)).expect("a socket")).collect();
+    let far: Vec<_> = ends
+        .iter()
+        .enumerate()
+        .map(|(leg, end)| (sockets[leg / LEGS_A_SOCKET].clone(), end.local_addr().expect("a bound socket")))
+        .collect();
+    let to: Vec<SocketAddr> = far.iter().map(|(socket, _)| socket.local_addr().expect("a bound socket")).collect();
+    let (stop, cpu, packets) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| bare_thread(&ends, &to, &stop, &cpu, &packets));
+        let measured = measure(&far, true, || (cpu.load(Ordering::Relaxed), packets.load(Ordering::Relaxed)));
+        stop.store(true, Ordering::Relaxed);
+        measured
+    })
+}
+
+fn bare_thread(ends: &[UdpSocket], to: &[SocketAddr], stop: &AtomicBool, cpu: &AtomicU64, packets: &AtomicU64) {
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("epoll");
+    for (leg, end) in ends.iter().enumerate() {
+        let data = epoll::EventData::new_u64(leg as u64);
+        epoll::add(&epoll, end, data, epoll::EventFlags::IN).expect("epoll takes a socket");
+    }
+    let (mut ready, mut bytes) = (Vec::with_capacity(128), [0; 2048]);
+    while !stop.load(Ordering::Relaxed) {
+        ready.clear();
+        let wait = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+        let _ = epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut ready), Some(&wait));
+        for event in &ready {
+            let leg = event.data.u64() as usize;
+            if let Ok((length, _)) = ends[leg].recv_from(&mut bytes) {
+                let _ = ends[leg ^ 1].send_to(&bytes[..length], to[leg ^ 1]);
+                packets.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let time = clock_gettime(ClockId::ThreadCPUTime);
+        cpu.store(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64, Ordering::Relaxed);
+    }
+}

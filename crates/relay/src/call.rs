@@ -1,0 +1,54 @@
+//! What a thread knows of a call beside its legs' media.
+
+use strowger_model::{CallId, LegNo, Mono, PeerId};
+
+use crate::journal::Journal;
+use crate::protocol::{LegStats, Refusal};
+use crate::roster::Slot;
+
+pub(crate) struct Call {
+    pub(crate) id: CallId,
+    /// Highest epoch seen.
+    epoch: u64,
+    /// Where events go: who opened or adopted last.
+    pub(crate) owner: PeerId,
+    pub(crate) legs: Vec<(LegNo, Slot)>,
+    /// Sums of legs closed already, for the answer to `Close`.
+    pub(crate) gone: Vec<LegStats>,
+    pub(crate) journal: Journal,
+    pub(crate) commanded: Mono,
+}
+
+/// Legs of one call over its life: agents rung, one after the other or all at once. A call that needs more is a fault.
+pub(crate) const MAX_LEGS: usize = 64;
+
+impl Call {
+    pub(crate) fn new(id: CallId, epoch: u64, owner: PeerId, now: Mono) -> Self {
+        Self { id, epoch, owner, legs: Vec::new(), gone: Vec::new(), journal: Journal::default(), commanded: now }
+    }
+
+    /// Lets only the newest owner command. `claims`: the command makes its sender the one who gets the events.
+    pub(crate) fn fence(&mut self, from: PeerId, epoch: u64, claims: bool, now: Mono) -> Result<(), Refusal> {
+        if epoch < self.epoch {
+            return Err(Refusal::Fenced { epoch: self.epoch });
+        }
+        if claims || epoch > self.epoch {
+            self.owner = from;
+        }
+        self.epoch = epoch;
+        self.commanded = now;
+        Ok(())
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(crate) fn slot(&self, leg: LegNo) -> Result<Slot, Refusal> {
+        match self.legs.iter().find(|(no, _)| *no == leg) {
+            Some(&(_, slot)) => Ok(slot),
+            None if self.gone.iter().any(|stats| stats.leg == leg) => Err(Refusal::Ended),
+            None => Err(Refusal::NoSuchLeg),
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The media threads and the way to them.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, epoll, eventfd};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use strowger_model::{CallId, PeerId};
+use tokio::sync::{mpsc as events, oneshot};
+
+use crate::clock;
+use crate::counters::Counters;
+use crate::leg::Tally;
+use crate::ports::{self, Ports};
+use crate::protocol::{Refusal, RelayAnswer, RelayCommand, RelayEvent, RelayStats};
+use crate::roster::Roster;
+use crate::shelf::Shelf;
+use crate::socket::Socket;
+use crate::wheel::Wheel;
+use crate::worker::{Order, WAKE, Worker};
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Media sockets bind to it.
+    pub address: IpAddr,
+    /// What far ends are told, if it differs (1:1 NAT).
+    pub advertise: Option<IpAddr>,
+    /// A leg takes an even port and the next one.
+    pub ports: Range<u16>,
+    /// One for each core the relay may fill.
+    pub threads: usize,
+    pub limits: Limits,
+}
+
+/// Times that tests shorten.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Without RTP and RTCP, while some is due, before `DeadMedia` is said.
+    pub dead_media: Duration,
+    /// Without command and RTP before a call is closed.
+    pub orphan: Duration,
+    /// How long a closed call's number is not opened again and its sums are given once more.
+    pub remember_ended: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // RTCP comes every 5 s even from a far end that suppresses silence: two of them missing.
+            dead_media: Duration::from_secs(10),
+            // A cluster that lost its quorum may take a minute or two to get it back; calls without media are lost by then.
+            orphan: Duration::from_secs(120),
+            // As long as the table keeps ended rows: 2 × 32 s, timer B and what follows (RFC 3261, 17).
+            remember_ended: Duration::from_secs(64),
+        }
+    }
+}
+
+/// An event and the node that owns its call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Addressed {
+    pub to: PeerId,
+    pub event: RelayEvent,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("cannot open media sockets on {address}: {source}. The relay's `address` must be one of this machine")]
+    Address { address: IpAddr, source: std::io::Error },
+    #[error("the port range {}..{} has no even port followed by another; `ports` needs two for each leg", .0.start, .0.end)]
+    NoPorts(Range<u16>),
+    #[error("`threads` is 0; the relay needs at least one media thread")]
+    NoThreads,
+    #[error("cannot start a media thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Runs the media threads; they stop when it is dropped.
+pub struct Engine {
+    threads: Vec<Thread>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Answers under way.
+#[must_use = "the answers are to be awaited"]
+pub struct Pending {
+    count: usize,
+    parts: Vec<oneshot::Receiver<Vec<(usize, RelayAnswer)>>>,
+}
+
+struct Thread {
+    orders: mpsc::Sender<Order>,
+    wake: Arc<OwnedFd>,
+    published: Arc<Mutex<Counters>>,
+    handle: Option<JoinHandle<()>>,
+}
+
+/// Descriptors beside the media sockets: epoll, eventfd, link, content, log.
+const OTHER_DESCRIPTORS: u64 = 256;
+
+impl Engine {
+    /// Starts the threads. Events leave by `events`; when that is full they wait in the call's journal for an `Adopt`.
+    pub fn start(
+        options: Options,
+        shelf: Arc<Shelf>,
+        events: events::Sender<Addressed>,
+    ) -> Result<Engine, EngineError> {
+        check(&options)?;
+        raise_descriptors(&options.ports);
+        let stop = Arc::new(AtomicBool::new(false));
+        let threads = (0..options.threads).map(|part| start_thread(part, &options, &shelf, &events, &stop));
+        Ok(Engine { threads: threads.collect::<Result<_, _>>()?, stop })
+    }
+
+    /// Hands commands to the threads of their calls. Two lists submitted one after the other are carried out in that order.
+    pub fn submit(&self, from: PeerId, commands: Vec<RelayCommand>) -> Pending {
+        let count = commands.len();
+        let mut shares: Vec<Vec<(usize, RelayCommand)>> = self.threads.iter().map(|_| Vec::new()).collect();
+        for (at, command) in commands.into_iter().enumerate() {
+            shares[self.thread_of(command.call)].push((at, command));
+        }
+        let mut parts = Vec::new();
+        for (thread, share) in self.threads.iter().zip(shares).filter(|(_, share)| !share.is_empty()) {
+            let (reply, part) = oneshot::channel();
+            let answers = Vec::with_capacity(share.len());
+            // A thread that is gone drops the reply, which `answers` reads as Stopping.
+            let _ = thread.orders.send(Order { from, commands: share.into_iter(), answers, reply });
+            thread.wake();
+            parts.push(part);
+        }
+        Pending { count, parts }
+    }
+
+    /// Sums over all threads, at most 100 ms old.
+    pub fn stats(&self) -> RelayStats {
+        let mut sum = RelayStats::default();
+        for thread in &self.threads {
+            thread.published.lock().unwrap_or_else(PoisonError::into_inner).add_to(&mut sum);
+        }
+        sum
+    }
+
+    /// Whether every thread still runs.
+    pub fn is_alive(&self) -> bool {
+        self.threads.iter().all(|thread| thread.handle.as_ref().is_some_and(|handle| !handle.is_finished()))
+    }
+
+    /// A call stays with one thread. Its number is spread first: neighbours would share one otherwise.
+    fn thread_of(&self, call: CallId) -> usize {
+        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+        (call.0.wrapping_mul(GOLDEN) >> 32) as usize % self.threads.len()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        for thread in &mut self.threads {
+            thread.wake();
+            // A thread that panicked has said so already.
+            let _ = thread.handle.take().map(JoinHandle::join);
+        }
+    }
+}
+
+impl Pending {
+    /// One answer for each command, in order.
+    pub async fn answers(self) -> Vec<RelayAnswer> {
+        let mut answers = vec![RelayAnswer::refused(Refusal::Stopping); self.count];
+        for part in self.parts {
+            for (at, answer) in part.await.unwrap_or_default() {
+                answers[at] = answer;
+            }
+        }
+        answers
+    }
+}
+
+impl Thread {
+    fn wake(&self) {
+        // Fails only when the counter is at its limit, and then the thread is awake.
+        let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());
+    }
+}
+
+fn check(options: &Options) -> Result<(), EngineError> {
+    if options.threads == 0 {
+        return Err(EngineError::NoThreads);
+    }
+    if ports::pairs(&options.ports).count() == 0 {
+        return Err(EngineError::NoPorts(options.ports.clone()));
+    }
+    let fault = |fault: Errno| EngineError::Address { address: options.address, source: fault.into() };
+    Socket::bind(SocketAddr::new(options.address, 0)).map(drop).map_err(fault)
+}
+
+fn start_thread(
+    part: usize,
+    options: &Options,
+    shelf: &Arc<Shelf>,
+    events: &events::Sender<Addressed>,
+    stop: &Arc<AtomicBool>,
+) -> Result<Thread, EngineError> {
+    let random = getrandom::u64().map_err(std::io::Error::other)?;
+    let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(std::io::Error::from)?;
+    epoll::add(&epoll, &wake, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN).map_err(std::io::Error::from)?;
+    let (wake, published) = (Arc::new(wake), Arc::new(Mutex::new(Counters::default())));
+    let (orders, inbox) = mpsc::channel();
+    let worker = Worker {
+        epoll,
+        wake: wake.clone(),
+        stop: stop.clone(),
+        orders: inbox,
+        backlog: Default::default(),
+        events: events.clone(),
+        published: published.clone(),
+        shelf: shelf.clone(),
+        advertised: options.advertise.unwrap_or(options.address),
+        limits: options.limits,
+        cname: format!("{random:016x}"),
+        ports: Ports::new(options.address, &options.ports, part, options.threads, random as u32),
+        calls: Default::default(),
+        ended: Default::default(),
+        roster: Roster::default(),
+        wheel: Wheel::new(),
+        tally: Tally::default(),
+        next_mind: clock::now(),
+        part: 0,
+    };
+    let handle = std::thread::Builder::new().name(format!("media-{part}")).spawn(move || worker.run())?;
+    Ok(Thread { orders, wake, published, handle: Some(handle) })
+}
+
+/// Lifts the soft limit of open files to the hard one: a leg takes two.
+fn raise_descriptors(ports: &Range<u16>) {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let needed = ports.len() as u64 + OTHER_DESCRIPTORS;
+    if current.is_some_and(|current| current < needed) {
+        let wanted = maximum.map_or(needed, |maximum| maximum.min(needed));
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+        if raised.is_err() || wanted < needed {
+            tracing::warn!(
+                limit = wanted,
+                needed,
+                "fewer open files allowed than `ports` may need; raise LimitNOFILE (systemd) or `ulimit -n`"
+            );
+        }
+    }
+}

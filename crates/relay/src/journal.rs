@@ -1,0 +1,72 @@
+//! A call's events until its owner has seen them.
+
+use std::collections::VecDeque;
+
+use strowger_model::{CallId, LegNo};
+
+use crate::protocol::{RelayEvent, What};
+
+/// Events are kept until acknowledged, so the next owner learns what the last one may have missed.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    last: u64,
+    kept: VecDeque<RelayEvent>,
+}
+
+/// Events kept for one call: more digits than a caller presses while a dead owner is replaced (3 s) or a far end that
+/// comes and goes makes in minutes; 8 KB at most.
+const MAX_KEPT: usize = 128;
+
+impl Journal {
+    /// Numbers an event and keeps it; the second value tells whether the oldest had to go.
+    pub(crate) fn add(&mut self, call: CallId, leg: LegNo, what: What) -> (RelayEvent, bool) {
+        self.last += 1;
+        let event = RelayEvent { call, seq: self.last, leg, what };
+        let full = self.kept.len() == MAX_KEPT;
+        if full {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(event.clone());
+        (event, full)
+    }
+
+    pub(crate) fn acknowledge(&mut self, seq: u64) {
+        while self.kept.front().is_some_and(|event| event.seq <= seq) {
+            self.kept.pop_front();
+        }
+    }
+
+    pub(crate) fn missed(&self) -> Vec<RelayEvent> {
+        self.kept.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sequences(journal: &Journal) -> Vec<u64> {
+        journal.missed().iter().map(|event| event.seq).collect()
+    }
+
+    #[test]
+    fn keeps_what_was_not_acknowledged() {
+        let mut journal = Journal::default();
+        for _ in 0..3 {
+            journal.add(CallId(1), LegNo(0), What::MediaBack);
+        }
+        journal.acknowledge(1);
+        assert_eq!(sequences(&journal), [2, 3]);
+        journal.acknowledge(1);
+        journal.acknowledge(99);
+        assert!(sequences(&journal).is_empty());
+        assert_eq!(journal.add(CallId(1), LegNo(0), What::MediaBack).0.seq, 4);
+    }
+
+    #[test]
+    fn is_bounded() {
+        let mut journal = Journal::default();
+        let dropped = (0..MAX_KEPT + 5).filter(|_| journal.add(CallId(1), LegNo(0), What::MediaBack).1).count();
+        assert_eq!((dropped, sequences(&journal)[0], journal.kept.len()), (5, 6, MAX_KEPT));
+    }
+}

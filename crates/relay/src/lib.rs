@@ -1,0 +1,26 @@
+//! The media relay: sockets, bridge, play, and the process around them.
+//!
+//! The path of a packet: `worker` (epoll) → `leg::accept` (who may send, what it is) → `outbound` (our one stream to the
+//! other far end) → `socket`. Commands come from `process` over `engine` to `orders`, facts go back through `journal`.
+//! A flow depends on no node: when its owner dies everything goes on until the next one says `Adopt`.
+
+mod call;
+mod clock;
+pub mod content;
+mod counters;
+pub mod engine;
+mod journal;
+mod leg;
+mod orders;
+mod outbound;
+mod ports;
+mod process;
+pub mod protocol;
+mod reports;
+mod roster;
+pub mod shelf;
+mod socket;
+mod wheel;
+mod worker;
+
+pub use process::{Relay, RelayConfig, RelayError, run};

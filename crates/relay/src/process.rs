@@ -1,0 +1,201 @@
+//! The relay process: the link to the nodes on one side, the media threads on the other.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use strowger_link::{Class, EnvelopeFault, Handler, Identity, Link, LinkError, Reply, Wire, open, peek, seal};
+use strowger_model::{NodeId, PeerId, RelayId};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::engine::{Addressed, Engine, EngineError, Limits, Options};
+use crate::protocol::{Answers, Commands, ContentAnswer, ContentPut, Events, RelayEvent, RelayStats, StatsAsk};
+use crate::shelf::{Shelf, ShelfError};
+
+pub struct RelayConfig {
+    pub id: RelayId,
+    pub link_listen: SocketAddr,
+    pub identity: Identity,
+    /// Nodes to dial; those that dial the relay need not be named.
+    pub peers: Vec<(NodeId, SocketAddr)>,
+    /// Media sockets bind to it.
+    pub address: IpAddr,
+    /// What far ends are told, if it differs (1:1 NAT).
+    pub advertise: Option<IpAddr>,
+    pub ports: Range<u16>,
+    pub threads: usize,
+    /// Keeps prompts and music over restarts.
+    pub content_dir: Option<PathBuf>,
+    /// Without RTP and RTCP, while some is due, before a leg is said to be dead; none: never.
+    pub dead_media: Option<Duration>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Content(#[from] ShelfError),
+    #[error("a media thread ended by itself, which is a fault of the relay; its calls are lost, restart the process")]
+    ThreadLost,
+}
+
+/// A running relay. It ends when this is dropped.
+pub struct Relay {
+    desk: Arc<Desk>,
+    link: Link,
+    courier: JoinHandle<()>,
+}
+
+/// Takes what nodes ask.
+struct Desk {
+    engine: Engine,
+    shelf: Arc<Shelf>,
+}
+
+/// Events between the media threads and the link; beyond it they wait in their calls' journals. More than a digit from
+/// each of the largest number of legs at once.
+const EVENTS_BACKLOG: usize = 65_536;
+
+/// Events in one cast: some 10 KB.
+const EVENTS_AT_ONCE: usize = 256;
+
+/// How often the threads are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Runs a relay until a fault ends it.
+pub async fn run(config: RelayConfig) -> Result<(), RelayError> {
+    Relay::start(config).await?.run().await
+}
+
+impl Relay {
+    pub async fn start(config: RelayConfig) -> Result<Relay, RelayError> {
+        let shelf = Arc::new(Shelf::open(config.content_dir)?);
+        let (events, outbox) = mpsc::channel(EVENTS_BACKLOG);
+        let options = Options {
+            address: config.address,
+            advertise: config.advertise,
+            ports: config.ports,
+            threads: config.threads,
+            limits: Limits {
+                dead_media: config.dead_media.unwrap_or(Duration::MAX),
+                ..Limits::default()
+            },
+        };
+        let desk = Arc::new(Desk { engine: Engine::start(options, shelf.clone(), events)?, shelf });
+        let peers = config.peers.into_iter().map(|(node, address)| (PeerId::Node(node), address)).collect();
+        let me = PeerId::Relay(config.id);
+        let link_options = strowger_link::Options { me, listen: config.link_listen, identity: config.identity, peers };
+        let link = Link::start(link_options, Arc::new(Door(desk.clone()))).await?;
+        let courier = tokio::spawn(carry(outbox, link.clone()));
+        tracing::info!(relay = %config.id, link = %link.local_addr(), media = %config.address, "relay started");
+        Ok(Relay { desk, link, courier })
+    }
+
+    /// Ends only by a fault.
+    pub async fn run(&self) -> Result<(), RelayError> {
+        let mut look = tokio::time::interval(LOOK_INTERVAL);
+        loop {
+            look.tick().await;
+            if !self.desk.engine.is_alive() {
+                return Err(RelayError::ThreadLost);
+            }
+        }
+    }
+
+    /// Ends the link, so that nodes see it at once, then the media threads and with them all calls.
+    pub async fn close(self) {
+        self.link.close().await;
+    }
+
+    pub fn stats(&self) -> RelayStats {
+        self.desk.stats()
+    }
+
+    /// Where nodes reach it.
+    pub fn link_addr(&self) -> SocketAddr {
+        self.link.local_addr()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.courier.abort();
+    }
+}
+
+/// A shared desk as the link wants it.
+struct Door(Arc<Desk>);
+
+impl Handler for Door {
+    fn on_cast(&self, from: PeerId, class: Class, _: Bytes) {
+        tracing::debug!(%from, ?class, "relays take no casts");
+    }
+
+    fn on_ask(&self, from: PeerId, class: Class, body: Bytes, reply: Reply) {
+        let taken = match (from, class) {
+            (PeerId::Node(_), Class::Content) => self.take_content(&body, reply),
+            (PeerId::Node(_), Class::Relay) => self.take_orders(from, &body, reply),
+            _ => return tracing::debug!(%from, ?class, "relays take no such asks"),
+        };
+        if let Err(fault) = taken {
+            tracing::warn!(%from, ?class, %fault, "an ask that cannot be read was left unanswered");
+        }
+    }
+}
+
+impl Door {
+    fn take_orders(&self, from: PeerId, body: &[u8], reply: Reply) -> Result<(), EnvelopeFault> {
+        if peek(body)?.type_id == StatsAsk::TYPE {
+            open::<StatsAsk>(body)?;
+            reply.send(seal(&self.0.stats()));
+            return Ok(());
+        }
+        // Submitted here and not in the task, so that the link's order is the order of carrying out.
+        let pending = self.0.engine.submit(from, open::<Commands>(body)?.list);
+        tokio::spawn(async move { reply.send(seal(&Answers { list: pending.answers().await })) });
+        Ok(())
+    }
+
+    fn take_content(&self, body: &[u8], reply: Reply) -> Result<(), EnvelopeFault> {
+        let ContentPut { digest, bytes } = open(body)?;
+        let shelf = self.0.shelf.clone();
+        // Hashing and writing take milliseconds, too long for the link's reader.
+        tokio::task::spawn_blocking(move || {
+            let refused = shelf.put(digest, bytes).err();
+            reply.send(seal(&ContentAnswer { refused }));
+        });
+        Ok(())
+    }
+}
+
+impl Desk {
+    fn stats(&self) -> RelayStats {
+        RelayStats { content_bytes: self.shelf.bytes(), ..self.engine.stats() }
+    }
+}
+
+/// Casts events to their owners, many at once when many happen.
+async fn carry(mut outbox: mpsc::Receiver<Addressed>, link: Link) {
+    let mut batch = Vec::new();
+    while outbox.recv_many(&mut batch, EVENTS_AT_ONCE).await > 0 {
+        let mut parcels: Vec<(PeerId, Vec<RelayEvent>)> = Vec::new();
+        for Addressed { to, event } in batch.drain(..) {
+            match parcels.iter_mut().find(|(owner, _)| *owner == to) {
+                Some((_, list)) => list.push(event),
+                None => parcels.push((to, vec![event])),
+            }
+        }
+        for (to, list) in parcels {
+            if let Err(fault) = link.cast(to, Class::Relay, seal(&Events { list })) {
+                tracing::debug!(%to, %fault, "events wait in their calls' journals");
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! RTCP of one leg. Reports are made here for each side; nothing is forwarded, since our stream is not the other's.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use strowger_audio::rtcp::{self, Item, MAX_BYTES, Report, SenderInfo};
+use strowger_audio::rtp_stats::RtpStats;
+use strowger_model::Mono;
+
+use crate::clock;
+use crate::outbound::Outbound;
+use crate::socket::Socket;
+
+#[derive(Debug)]
+pub(crate) struct Reports {
+    to: SocketAddr,
+    next: Mono,
+    /// Packets we had sent at our last report: an SR is for who sent since.
+    sent_before: u64,
+    /// Middle of the NTP time in the far end's last SR, and when it came.
+    last_sr: Option<(u32, Mono)>,
+}
+
+/// Least time between two reports of one side (RFC 3550, 6.2). The legs of a thread are spread over it by
+/// their places instead of by chance.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+impl Reports {
+    pub(crate) fn new(place: u32, now: Mono) -> Self {
+        const STEP_MS: u64 = 37;
+        let first_after = Duration::from_millis(u64::from(place) * STEP_MS % INTERVAL.as_millis() as u64);
+        let to = SocketAddr::new(IpAddr::from([0, 0, 0, 0]), 0);
+        Self { to, next: now + first_after, sent_before: 0, last_sr: None }
+    }
+
+    pub(crate) fn aim(&mut self, to: SocketAddr) {
+        self.to = to;
+    }
+
+    /// Whether it was RTCP.
+    pub(crate) fn read(&mut self, bytes: &[u8], now: Mono) -> bool {
+        let mut any = false;
+        for item in rtcp::items(bytes) {
+            any = true;
+            if let Item::SenderReport { info, .. } = item {
+                self.last_sr = Some(((info.ntp >> 16) as u32, now));
+            }
+        }
+        any
+    }
+
+    pub(crate) fn send_if_due(
+        &mut self,
+        socket: &Socket,
+        out: &Outbound,
+        stats: &mut RtpStats,
+        cname: &str,
+        now: Mono,
+    ) {
+        if now >= self.next {
+            self.next = now + INTERVAL;
+            self.send(socket, out, stats, cname, now, false);
+        }
+    }
+
+    /// Sends a report; the last one says BYE.
+    pub(crate) fn send(
+        &mut self,
+        socket: &Socket,
+        out: &Outbound,
+        stats: &mut RtpStats,
+        cname: &str,
+        now: Mono,
+        bye: bool,
+    ) {
+        if self.to.port() == 0 {
+            return;
+        }
+        let sender = (out.packets() != self.sent_before).then(|| SenderInfo {
+            ntp: clock::ntp(),
+            rtp_timestamp: out.timestamp_at(now),
+            packets: out.packets() as u32,
+            octets: out.octets() as u32,
+        });
+        self.sent_before = out.packets();
+        let mut reception = stats.report();
+        if let (Some(block), Some((middle, at))) = (&mut reception, self.last_sr) {
+            block.last_sr = middle;
+            block.delay_since_last_sr = ((now.since(at).as_micros() << 16) / 1_000_000) as u32;
+        }
+        let mut bytes = [0; MAX_BYTES];
+        let length = Report { ssrc: out.ssrc(), sender, reception, cname, bye }.write(&mut bytes);
+        // A lost report is followed by the next.
+        let _ = socket.send(&bytes[..length], self.to);
+    }
+}

@@ -1,0 +1,220 @@
+//! What owners may rely on: repeats, epochs, adoption, events, sums.
+
+mod support;
+
+use std::time::Duration;
+
+use strowger_audio::rtcp::{Item, MAX_BYTES, Report, items};
+use strowger_audio::tone::Tone;
+use strowger_model::{CallId, Digest, Law, LegNo};
+use strowger_relay::engine::Limits;
+use strowger_relay::protocol::{Op, Refusal, RelayAnswer, RelayCommand, What};
+use support::{A, B, CALL, Rig, music, node, patient};
+
+fn refused(why: Refusal) -> RelayAnswer {
+    RelayAnswer::Refused { why }
+}
+
+#[test]
+fn opening_again_gives_the_same_ports() {
+    let rig = Rig::new(patient());
+    let first = rig.open(A);
+    assert_eq!(rig.open(A), first);
+    assert_ne!(rig.open(B), first);
+    let stats = rig.until(|stats| stats.legs == 2);
+    assert_eq!(stats.calls, 1);
+}
+
+#[test]
+fn a_lower_epoch_is_refused() {
+    let mut rig = Rig::new(patient());
+    let mut caller = rig.phone(A, Law::Mu);
+    assert!(matches!(rig.perform(node(2), 5, CALL, Op::Adopt), RelayAnswer::Snapshot { .. }));
+    for op in [Op::Open { leg: B }, Op::Close, Op::Adopt, Op::Ack { seq: 9 }] {
+        assert_eq!(rig.order(op), refused(Refusal::Fenced { epoch: 5 }));
+    }
+    caller.press(1, true, 800);
+    assert_eq!(rig.event().to, node(2));
+    assert!(matches!(rig.perform(node(2), 5, CALL, Op::Close), RelayAnswer::Closed { .. }));
+    assert_eq!(rig.order(Op::Open { leg: A }), refused(Refusal::Fenced { epoch: 5 }));
+    assert_eq!(rig.perform(node(2), 6, CALL, Op::Open { leg: A }), refused(Refusal::Ended));
+}
+
+#[test]
+fn adoption_tells_what_is_and_what_was_missed() {
+    let mut rig = Rig::new(patient());
+    let content = rig.put(&music(440.0, 1000));
+    let (mut caller, agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::A));
+    rig.done(Op::Bridge { a: A, b: B });
+    for event in 1..=3 {
+        caller.press(event, true, 800);
+        caller.header.timestamp += 1600;
+        assert_eq!(rig.what(), What::Digit { digit: b'0' + event });
+    }
+    rig.done(Op::Ack { seq: 1 });
+    rig.done(Op::Play { leg: B, content, repeat: true, id: 9 });
+    // The owner dies: nobody reads its events, media goes on.
+    let answer = rig.perform(node(2), 2, CALL, Op::Adopt);
+    let RelayAnswer::Snapshot { legs, missed } = answer else { panic!("{answer:?}") };
+    assert_eq!(missed.iter().map(|event| event.seq).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(missed[1].what, What::Digit { digit: b'3' });
+    assert_eq!((legs[0].leg, legs[0].bridged_to, legs[0].playing), (A, Some(B), None));
+    assert_eq!((legs[0].local, legs[0].latched), (caller.relay, Some(caller.address())));
+    assert_eq!((legs[0].remote, legs[0].packets_in), (Some(caller.media()), 3));
+    assert_eq!((legs[1].leg, legs[1].bridged_to, legs[1].playing), (B, Some(A), Some(9)));
+    assert!(legs[0].quiet_ms.is_some() && legs[1].quiet_ms.is_none() && legs[0].send && legs[0].receive);
+    assert_eq!(legs[1].remote, Some(agent.media()));
+    caller.press(4, true, 800);
+    let event = rig.event();
+    assert_eq!((event.to, event.event.seq), (node(2), 4));
+}
+
+#[test]
+fn nothing_reads_the_events_and_media_goes_on() {
+    let mut rig = Rig::new(patient());
+    let (mut caller, agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::Mu));
+    rig.done(Op::Bridge { a: A, b: B });
+    rig.events.close();
+    caller.press(1, true, 800);
+    caller.header.timestamp += 1600;
+    agent.hear();
+    caller.say(&mut Tone::single(1000.0, 8000.0), 10);
+    let [thousand] = agent.hear_tones([1000.0], 10);
+    assert!(thousand > 0.95);
+    let answer = rig.perform(node(3), 3, CALL, Op::Adopt);
+    let RelayAnswer::Snapshot { missed, .. } = answer else { panic!("{answer:?}") };
+    assert_eq!((missed.len(), missed[0].seq), (1, 1));
+}
+
+#[test]
+fn closing_gives_the_sums_twice() {
+    let rig = Rig::new(patient());
+    let (mut caller, agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::Mu));
+    rig.done(Op::Bridge { a: A, b: B });
+    let mut tone = Tone::single(440.0, 8000.0);
+    caller.say(&mut tone, 5);
+    caller.header.sequence += 5;
+    caller.say(&mut tone, 5);
+    (0..10).for_each(|_| drop(agent.hear()));
+    let answer = rig.order(Op::CloseLeg { leg: B });
+    let RelayAnswer::Closed { legs } = &answer else { panic!("{answer:?}") };
+    assert_eq!((legs[0].leg, legs[0].sent, legs[0].received, legs[0].quiet_ms), (B, 10, 0, None));
+    assert_eq!(rig.order(Op::CloseLeg { leg: B }), answer);
+    assert_eq!(rig.order(Op::Open { leg: B }), refused(Refusal::Ended));
+    let answer = rig.order(Op::Close);
+    let RelayAnswer::Closed { legs } = &answer else { panic!("{answer:?}") };
+    assert_eq!(legs.iter().map(|leg| leg.leg).collect::<Vec<_>>(), [B, A]);
+    assert_eq!((legs[1].received, legs[1].sent, legs[1].lost), (10, 0, 5));
+    assert_eq!(rig.order(Op::Close), answer);
+    let stats = rig.until(|stats| stats.calls == 0);
+    assert_eq!((stats.legs, stats.lost), (0, 5));
+}
+
+#[test]
+fn when_ports_are_gone_it_says_so_and_they_come_back() {
+    let rig = Rig::with_ports(patient(), 31_000..31_008);
+    // Two threads, two pairs each; other programs may hold some. Calls of one thread only, to fill it.
+    let open = |leg| rig.perform(node(1), 1, CALL, Op::Open { leg: LegNo(leg) });
+    let opened = (0..3).take_while(|&leg| matches!(open(leg), RelayAnswer::Opened { .. })).count();
+    assert!((1..=2).contains(&opened));
+    assert_eq!(open(9), refused(Refusal::NoPorts));
+    assert!(matches!(open(0), RelayAnswer::Opened { .. }));
+    rig.order(Op::Close);
+    let next = rig.perform(node(1), 1, CallId(CALL.0 + 1000), Op::Open { leg: A });
+    assert!(matches!(next, RelayAnswer::Opened { .. }), "{next:?}");
+}
+
+#[test]
+fn a_dead_stream_is_said_once_and_its_return_too() {
+    let mut rig = Rig::new(Limits { dead_media: Duration::from_millis(300), ..patient() });
+    let mut caller = rig.phone(A, Law::Mu);
+    let held = rig.phone(B, Law::Mu);
+    rig.done(held.remote(B, true, false));
+    let event = rig.event().event;
+    assert!(matches!(event.what, What::DeadMedia { since_ms } if since_ms >= 300) && event.leg == A);
+    caller.say(&mut Tone::single(440.0, 8000.0), 1);
+    assert_eq!(rig.what(), What::MediaBack);
+    assert!(matches!(rig.what(), What::DeadMedia { .. }));
+    // RTCP is a sign of life as well.
+    let mut bytes = [0; MAX_BYTES];
+    let length = Report { ssrc: 1, sender: None, reception: None, cname: "x", bye: false }.write(&mut bytes);
+    let mut rtcp = caller.relay;
+    rtcp.set_port(rtcp.port() + 1);
+    caller.socket.send_to(&bytes[..length], rtcp).unwrap();
+    assert_eq!(rig.what(), What::MediaBack);
+    assert!(rig.until(|stats| stats.dead_media >= 2).dead_media >= 2);
+}
+
+#[test]
+fn a_call_nobody_wants_is_closed() {
+    let rig = Rig::new(Limits { orphan: Duration::from_millis(200), ..patient() });
+    rig.open(A);
+    let stats = rig.until(|stats| stats.orphans == 1);
+    assert_eq!((stats.calls, stats.legs), (0, 0));
+    assert_eq!(rig.order(Op::Adopt), refused(Refusal::Ended));
+}
+
+#[test]
+fn reports_go_to_the_rtcp_port_and_say_goodbye() {
+    let rig = Rig::new(patient());
+    let mut caller = rig.phone(A, Law::Mu);
+    let mut media = caller.media();
+    // The phone's one socket takes both.
+    media.rtcp = media.rtp;
+    rig.done(Op::Remote { leg: A, media, send: true, receive: true });
+    caller.say(&mut Tone::single(440.0, 8000.0), 4);
+    rig.until(|stats| stats.packets_in == 4);
+    rig.order(Op::Close);
+    let mut bytes = [0; 200];
+    let read: Vec<Item> = loop {
+        let (length, _) = caller.socket.recv_from(&mut bytes).unwrap();
+        let read: Vec<Item> = items(&bytes[..length]).collect();
+        if read.len() == 3 {
+            break read;
+        }
+    };
+    let Item::ReceiverReport { reception: Some(block), .. } = read[0] else { panic!("{read:?}") };
+    assert_eq!((block.ssrc, block.cumulative_lost), (caller.header.ssrc, 0));
+    assert!(matches!(read[2], Item::Bye { .. }));
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_with_its_reason() {
+    let rig = Rig::new(patient());
+    assert_eq!(rig.order(Op::Adopt), refused(Refusal::NoSuchCall));
+    let caller = rig.phone(A, Law::Mu);
+    assert_eq!(rig.order(Op::Stop { leg: B }), refused(Refusal::NoSuchLeg));
+    assert_eq!(rig.order(Op::Bridge { a: A, b: A }), refused(Refusal::SameLeg));
+    let content = Digest([3; 32]);
+    let play = Op::Play { leg: A, content, repeat: false, id: 1 };
+    assert_eq!(rig.order(play), RelayAnswer::NeedContent { content });
+    for rtp in ["0.0.0.0:4000", "224.0.0.1:4000", "127.0.0.1:0", "[::1]:4000"] {
+        let mut media = caller.media();
+        media.rtp = rtp.parse().unwrap();
+        let remote = Op::Remote { leg: A, media, send: true, receive: true };
+        assert_eq!(rig.order(remote), refused(Refusal::BadAddress), "{rtp}");
+    }
+    for leg in 1..64 {
+        rig.open(LegNo(leg));
+    }
+    assert_eq!(rig.order(Op::Open { leg: LegNo(64) }), refused(Refusal::TooManyLegs));
+}
+
+#[test]
+fn a_list_is_answered_in_its_order() {
+    let rig = Rig::new(patient());
+    let calls = 100..300u64;
+    let commands = calls.clone().flat_map(|call| {
+        let call = CallId(call);
+        [Op::Open { leg: A }, Op::Adopt].map(|op| RelayCommand { call, epoch: 1, op })
+    });
+    let pending = rig.engine.submit(node(1), commands.collect());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let answers = runtime.block_on(pending.answers());
+    assert_eq!(answers.len(), 400);
+    for pair in answers.chunks(2) {
+        let [RelayAnswer::Opened { rtp, .. }, RelayAnswer::Snapshot { legs, .. }] = pair else { panic!("{pair:?}") };
+        assert_eq!(legs[0].local, *rtp);
+    }
+    assert_eq!(rig.until(|stats| stats.calls == 200).legs, 200);
+}

@@ -1,0 +1,183 @@
+//! What far ends hear: bridge, play, digits, hold, strangers.
+
+mod support;
+
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
+use strowger_audio::tone::Tone;
+use strowger_model::{Law, LegNo};
+use strowger_relay::protocol::{Op, RelayAnswer, What};
+use support::{A, B, LOOPBACK, Phone, Rig, music, patient};
+
+#[test]
+fn a_bridge_carries_both_ways_over_different_laws() {
+    let rig = Rig::new(patient());
+    let (mut caller, mut agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::A));
+    rig.done(Op::Bridge { a: A, b: B });
+    caller.say(&mut Tone::single(1000.0, 8000.0), 25);
+    agent.say(&mut Tone::single(440.0, 8000.0), 25);
+    let [thousand, low] = agent.hear_tones([1000.0, 440.0], 25);
+    assert!(thousand > 0.95 && low < 0.05, "{thousand} {low}");
+    let [thousand, low] = caller.hear_tones([1000.0, 440.0], 25);
+    assert!(low > 0.95 && thousand < 0.05, "{thousand} {low}");
+    rig.done(Op::Unbridge { a: A, b: B });
+    caller.say(&mut Tone::single(1000.0, 8000.0), 2);
+    assert!(agent.is_deaf());
+}
+
+#[test]
+fn a_far_end_may_send_the_other_law() {
+    let rig = Rig::new(patient());
+    let (mut caller, agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::Mu));
+    rig.done(Op::Bridge { a: A, b: B });
+    caller.law = Law::A;
+    caller.header.payload_type = Law::A.payload_type();
+    caller.say(&mut Tone::single(1000.0, 8000.0), 10);
+    let [thousand] = agent.hear_tones([1000.0], 10);
+    assert!(thousand > 0.95, "{thousand}");
+}
+
+#[test]
+fn music_loops_in_time_and_stops() {
+    let rig = Rig::new(patient());
+    let content = rig.put(&music(1000.0, 30));
+    let caller = rig.phone(A, Law::A);
+    let start = Instant::now();
+    rig.done(Op::Play { leg: A, content, repeat: true, id: 1 });
+    let [thousand] = caller.hear_tones([1000.0], 50);
+    let took = start.elapsed();
+    assert!(thousand > 0.95, "{thousand}");
+    // 50 frames are 0.98 s; they never come early, and on a busy machine a little late.
+    assert!((Duration::from_millis(950)..Duration::from_millis(2500)).contains(&took), "{took:?}");
+    rig.done(Op::Stop { leg: A });
+    while !caller.is_deaf() {}
+}
+
+#[test]
+fn callers_hear_music_at_places_of_their_own() {
+    let rig = Rig::new(patient());
+    let content = rig.put(&music(1000.0, 1000));
+    let phones: Vec<Phone> = (0..8).map(|leg| rig.phone(LegNo(leg), Law::Mu)).collect();
+    for (leg, _) in phones.iter().enumerate() {
+        rig.done(Op::Play { leg: LegNo(leg as u16), content, repeat: true, id: 1 });
+    }
+    for phone in &phones {
+        let [thousand] = phone.hear_tones([1000.0], 5);
+        assert!(thousand > 0.95);
+    }
+}
+
+#[test]
+fn a_prompt_ends_once_and_its_repeat_is_harmless() {
+    let mut rig = Rig::new(patient());
+    let content = rig.put(&music(440.0, 50));
+    let caller = rig.phone(A, Law::Mu);
+    let play = Op::Play { leg: A, content, repeat: false, id: 42 };
+    rig.done(play.clone());
+    rig.done(play.clone());
+    let [low] = caller.hear_tones([440.0], 2);
+    assert!(low > 0.9);
+    let (_, last) = caller.hear();
+    assert!(last[80..].iter().all(|&byte| byte == 0xff), "the third frame is half silence");
+    assert_eq!(rig.what(), What::PlayDone { id: 42 });
+    rig.done(play);
+    assert!(caller.is_deaf());
+    assert!(rig.events.try_recv().is_err());
+}
+
+#[test]
+fn one_stream_from_music_to_bridge_to_music() {
+    let rig = Rig::new(patient());
+    let content = rig.put(&music(1000.0, 100));
+    let (caller, mut agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::Mu));
+    rig.done(Op::Play { leg: A, content, repeat: true, id: 1 });
+    let (first, _) = caller.hear();
+    assert!(first.marker);
+    rig.done(Op::Bridge { a: A, b: B });
+    while !caller.is_deaf() {}
+    agent.say(&mut Tone::single(440.0, 8000.0), 1);
+    let (bridged, _) = caller.hear();
+    assert!(bridged.marker && bridged.ssrc == first.ssrc);
+    rig.done(Op::Play { leg: A, content, repeat: true, id: 2 });
+    let (again, _) = caller.hear();
+    assert!(again.marker && again.ssrc == first.ssrc);
+    assert_eq!(again.sequence, bridged.sequence.wrapping_add(1));
+    assert!(again.timestamp.wrapping_sub(bridged.timestamp) >= 160);
+}
+
+#[test]
+fn a_key_press_is_one_digit_and_crosses_the_bridge() {
+    let mut rig = Rig::new(patient());
+    let (mut caller, agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::A));
+    rig.done(Op::Bridge { a: A, b: B });
+    caller.say(&mut Tone::single(440.0, 8000.0), 1);
+    for (end, duration) in [(false, 160), (false, 320), (true, 480), (true, 480), (true, 480)] {
+        caller.press(5, end, duration);
+    }
+    caller.header.timestamp += 480;
+    caller.press(11, false, 160);
+    let first = rig.event();
+    assert_eq!((first.event.leg, first.event.seq, first.event.what), (A, 1, What::Digit { digit: b'5' }));
+    let second = rig.event();
+    assert_eq!((second.event.seq, second.event.what), (2, What::Digit { digit: b'#' }));
+    assert_eq!(agent.hear().0.payload_type, 8);
+    let packets: Vec<_> = (0..6).map(|_| agent.hear()).collect();
+    assert!(packets.iter().all(|(header, payload)| header.payload_type == support::DTMF && payload.len() == 4));
+    assert!(packets[..5].iter().all(|(header, _)| header.timestamp == packets[0].0.timestamp));
+    assert!(rig.events.try_recv().is_err());
+}
+
+#[test]
+fn hold_sends_nothing_and_hears_nothing() {
+    let rig = Rig::new(patient());
+    let (mut caller, mut agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::Mu));
+    rig.done(Op::Bridge { a: A, b: B });
+    rig.done(agent.remote(B, false, false));
+    caller.say(&mut Tone::single(440.0, 8000.0), 3);
+    agent.say(&mut Tone::single(440.0, 8000.0), 3);
+    assert!(agent.is_deaf() && caller.is_deaf());
+    rig.done(agent.remote(B, true, true));
+    caller.say(&mut Tone::single(440.0, 8000.0), 3);
+    let [low] = agent.hear_tones([440.0], 3);
+    assert!(low > 0.9);
+}
+
+#[test]
+fn strangers_are_dropped_and_never_answered() {
+    let mut rig = Rig::new(patient());
+    let content = rig.put(&music(1000.0, 100));
+    let mut caller = rig.phone(A, Law::Mu);
+    // Another address of loopback: not the signalled IP.
+    let mut stranger = Phone::new(caller.relay, Law::Mu);
+    stranger.socket = UdpSocket::bind(("127.0.0.2", 0)).unwrap();
+    stranger.say(&mut Tone::single(440.0, 8000.0), 3);
+    rig.until(|stats| stats.strangers == 3);
+    // The signalled IP from another port, as behind a NAT: taken once, and then it is the only one.
+    let signalled = std::mem::replace(&mut caller.socket, UdpSocket::bind((LOOPBACK, 0)).unwrap());
+    caller.socket.set_read_timeout(Some(support::PATIENCE)).unwrap();
+    caller.say(&mut Tone::single(440.0, 8000.0), 1);
+    assert_eq!(rig.what(), What::Latched { addr: caller.address() });
+    signalled.send_to(&caller.header.to_bytes(), caller.relay).unwrap();
+    let stats = rig.until(|stats| stats.strangers == 4);
+    assert_eq!((stats.packets_in, stats.malformed), (1, 0));
+    rig.done(Op::Play { leg: A, content, repeat: true, id: 1 });
+    caller.hear();
+    signalled.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    assert!(signalled.recv_from(&mut [0; 100]).is_err() && stranger.is_deaf());
+}
+
+#[test]
+fn noise_on_the_port_harms_nobody() {
+    let rig = Rig::new(patient());
+    let mut caller = rig.phone(A, Law::Mu);
+    for bytes in [&[][..], &[0x80], &[0xff; 11], &[0xbf; 40], &[0; 1500]] {
+        caller.socket.send_to(bytes, caller.relay).unwrap();
+    }
+    caller.header.payload_type = 3;
+    caller.say(&mut Tone::single(440.0, 8000.0), 1);
+    let stats = rig.until(|stats| stats.malformed == 6);
+    assert_eq!(stats.packets_in, 0);
+    let RelayAnswer::Snapshot { legs, .. } = rig.order(Op::Adopt) else { panic!("no snapshot") };
+    assert_eq!(legs[0].latched, None);
+}
