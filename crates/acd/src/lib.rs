@@ -1,0 +1,8 @@
+//! Which agent gets which call. Pure: `plan(&shard)` reads a state and makes a value; the log decides.
+#![forbid(unsafe_code)]
+
+mod plan;
+mod why;
+
+pub use plan::plan;
+pub use why::{Candidate, Exclusion, Why, why};

@@ -1,0 +1,155 @@
+//! Call flows: where a caller is in one, and what to do next. Pure: events in, one instruction out.
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use strowger_model::config::{Flow, Step, StepNo};
+use strowger_model::{Digest, Mono, QueueId};
+
+/// A caller at one step of a flow.
+#[derive(Clone, Debug)]
+pub struct Stepper {
+    flow: Flow,
+    at: StepNo,
+    tries_left: u8,
+    /// Runs once the prompt is over; before that the caller is still listening.
+    digit_by: Option<Mono>,
+}
+
+/// What to do next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Next {
+    Play {
+        prompt: Digest,
+    },
+    /// On to another step: committed first, entered then.
+    GoTo(StepNo),
+    Enqueue {
+        queue: QueueId,
+        overflow: Option<StepNo>,
+    },
+    HangUp,
+    Wait,
+}
+
+impl Stepper {
+    pub fn new(flow: Flow) -> Self {
+        Self { flow, at: 0, tries_left: 0, digit_by: None }
+    }
+
+    pub fn at(&self) -> StepNo {
+        self.at
+    }
+
+    /// The next moment at which `tick` has something to say.
+    pub fn deadline(&self) -> Option<Mono> {
+        self.digit_by
+    }
+
+    /// Begins a step. A step that does not exist ends the call: configuration is checked, a row may be older.
+    pub fn enter(&mut self, at: StepNo) -> Next {
+        self.at = at;
+        self.digit_by = None;
+        match self.step() {
+            Some(Step::Play { prompt, .. }) => Next::Play { prompt: *prompt },
+            Some(Step::Menu { prompt, tries, .. }) => {
+                let (prompt, tries) = (*prompt, *tries);
+                self.tries_left = tries.saturating_sub(1);
+                Next::Play { prompt }
+            }
+            Some(Step::Enqueue { queue, overflow }) => Next::Enqueue { queue: *queue, overflow: *overflow },
+            Some(Step::HangUp) | None => Next::HangUp,
+        }
+    }
+
+    pub fn prompt_over(&mut self, now: Mono) -> Next {
+        match self.step() {
+            Some(Step::Play { next, .. }) => Next::GoTo(*next),
+            Some(Step::Menu { timeout_ms, .. }) => {
+                self.digit_by = Some(now + Duration::from_millis((*timeout_ms).into()));
+                Next::Wait
+            }
+            _ => Next::Wait,
+        }
+    }
+
+    /// A digit counts from the first moment of the prompt: who knows the menu does not wait for it.
+    pub fn digit(&mut self, digit: char) -> Next {
+        match self.step() {
+            Some(Step::Menu { choices, .. }) => match choices.iter().find(|(choice, _)| *choice == digit) {
+                Some((_, to)) => Next::GoTo(*to),
+                None => self.again(),
+            },
+            _ => Next::Wait,
+        }
+    }
+
+    pub fn tick(&mut self, now: Mono) -> Next {
+        match self.digit_by {
+            Some(by) if by <= now => self.again(),
+            _ => Next::Wait,
+        }
+    }
+
+    fn again(&mut self) -> Next {
+        self.digit_by = None;
+        let Some(Step::Menu { prompt, otherwise, .. }) = self.step() else { return Next::Wait };
+        let (prompt, otherwise) = (*prompt, *otherwise);
+        if self.tries_left == 0 {
+            return Next::GoTo(otherwise);
+        }
+        self.tries_left -= 1;
+        Next::Play { prompt }
+    }
+
+    fn step(&self) -> Option<&Step> {
+        self.flow.steps.get(usize::from(self.at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strowger_model::FlowId;
+
+    const PROMPT: Digest = Digest([7; 32]);
+    const NOW: Mono = Mono(1_000_000);
+
+    fn menu() -> Stepper {
+        let steps = vec![
+            Step::Play { prompt: Digest([1; 32]), next: 1 },
+            Step::Menu { prompt: PROMPT, choices: vec![('1', 2)], timeout_ms: 4000, tries: 2, otherwise: 3 },
+            Step::Enqueue { queue: QueueId(5), overflow: None },
+            Step::HangUp,
+        ];
+        Stepper::new(Flow { id: FlowId(1), name: "main".into(), steps })
+    }
+
+    #[test]
+    fn greets_asks_and_enqueues() {
+        let mut stepper = menu();
+        assert_eq!(stepper.enter(0), Next::Play { prompt: Digest([1; 32]) });
+        assert_eq!(stepper.digit('1'), Next::Wait, "no menu, no choice");
+        assert_eq!(stepper.prompt_over(NOW), Next::GoTo(1));
+        assert_eq!(stepper.enter(1), Next::Play { prompt: PROMPT });
+        assert_eq!(stepper.digit('1'), Next::GoTo(2), "before the prompt is over");
+        assert_eq!(stepper.enter(2), Next::Enqueue { queue: QueueId(5), overflow: None });
+    }
+
+    #[test]
+    fn asks_again_and_then_goes_elsewhere() {
+        let mut stepper = menu();
+        stepper.enter(1);
+        assert_eq!(stepper.tick(NOW), Next::Wait, "the prompt still plays");
+        assert_eq!(stepper.prompt_over(NOW), Next::Wait);
+        assert_eq!(stepper.deadline(), Some(NOW + Duration::from_secs(4)));
+        assert_eq!(stepper.tick(NOW + Duration::from_secs(4)), Next::Play { prompt: PROMPT });
+        assert_eq!(stepper.digit('9'), Next::GoTo(3), "the last try was wrong");
+        assert_eq!(stepper.enter(3), Next::HangUp);
+    }
+
+    #[test]
+    fn a_step_that_is_not_there_hangs_up() {
+        assert_eq!(menu().enter(99), Next::HangUp);
+    }
+}

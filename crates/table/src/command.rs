@@ -1,0 +1,185 @@
+//! What can be said to a log. Every variant is data: nothing in it is computed again when it is applied.
+
+use strowger_model::config::{StepNo, Tenant, Trunk};
+use strowger_model::{
+    AgentId, CallId, Cause, Dialog, Ended, FlowId, Incarnation, LegNo, LogTime, NodeId, QueueId, RelayId, TenantId,
+    TrunkId,
+};
+
+use crate::{AdmitKey, Contact};
+
+/// Commands of a shard.
+#[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum Command {
+    /// Moves log time on in a quiet shard.
+    Tick,
+    /// Ends every lease whose deadline the stamp has passed.
+    Expire,
+    /// A tenant's configuration, copied from the control group by the shard's leader.
+    Configure {
+        version: u64,
+        tenant: Box<Tenant>,
+    },
+    /// The tenant is gone from the configuration: its numbers and queues go, its live calls finish.
+    Retire {
+        version: u64,
+        tenant: TenantId,
+    },
+
+    /// A new INVITE. Committed before its 100 goes out.
+    Admit {
+        key: AdmitKey,
+        tenant: TenantId,
+        flow: FlowId,
+        trunk: TrunkId,
+        from: String,
+        to: String,
+        dialog: Box<Dialog>,
+        observed: LogTime,
+    },
+    /// The edge gave up waiting for its `Admit` and answered 503: if it was admitted after all, it ends.
+    Withdraw {
+        key: AdmitKey,
+    },
+    /// Media is open and the 200 is about to go out.
+    Answer {
+        call: CallId,
+        dialog: Box<Dialog>,
+        relay: RelayId,
+    },
+    /// The flow went on.
+    Step {
+        call: CallId,
+        step: StepNo,
+    },
+    /// The flow reached a queue.
+    Enqueue {
+        call: CallId,
+        step: StepNo,
+        queue: QueueId,
+        overflow: Option<StepNo>,
+    },
+    Plan(Plan),
+    /// An agent's phone did not take the offer.
+    Missed {
+        call: CallId,
+        leg: LegNo,
+        miss: Miss,
+        observed: LogTime,
+    },
+    /// An agent's phone answered. Committed before its ACK goes out.
+    Connect {
+        call: CallId,
+        leg: LegNo,
+        dialog: Box<Dialog>,
+        observed: LogTime,
+    },
+    /// A re-INVITE or UPDATE changed a dialog.
+    Redialog {
+        call: CallId,
+        leg: LegNo,
+        dialog: Box<Dialog>,
+    },
+    /// A call is over. Facts are taken from anyone, once.
+    End {
+        call: CallId,
+        ended: Ended,
+        observed: LogTime,
+    },
+    /// Duties that nobody waits for, in one entry per owner.
+    Done {
+        duties: Vec<(CallId, u32)>,
+    },
+
+    Register {
+        agent: AgentId,
+        contact: Contact,
+    },
+    Unregister {
+        agent: AgentId,
+    },
+    Ready {
+        agent: AgentId,
+    },
+    NotReady {
+        agent: AgentId,
+        reason: String,
+    },
+    /// Ends wrap-up early and says how the call went.
+    Dispose {
+        agent: AgentId,
+        call: CallId,
+        code: String,
+    },
+
+    /// A node is gone: its rows go to heirs by rendezvous hash.
+    Adopt {
+        node: NodeId,
+        incarnation: Incarnation,
+        heirs: Vec<(NodeId, Incarnation)>,
+    },
+}
+
+/// Why an agent's phone did not take an offer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Miss {
+    /// SIP status of the final response; 408 when none came.
+    pub status: u16,
+    pub cause: Cause,
+}
+
+/// What the planner decided, as the log keeps it. The long form of why is computed again from the basis.
+#[derive(Clone, PartialEq, Eq, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Plan {
+    /// Log index of the state the plan was made on.
+    pub basis: u64,
+    pub offers: Vec<Offer>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Offer {
+    pub call: CallId,
+    pub agent: AgentId,
+    pub queue: QueueId,
+    /// What the strategy ranked by: for longest idle, microseconds idle at the basis.
+    pub score: u64,
+}
+
+/// Commands of the control group.
+#[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum ControlCommand {
+    Tick,
+    /// Who votes; said once by the first voter when the cluster is founded.
+    Found {
+        voters: Vec<NodeId>,
+        shards: u16,
+    },
+    /// A process started: earlier incarnations of the node are over.
+    Hello {
+        node: NodeId,
+        incarnation: Incarnation,
+    },
+    /// A voter has not heard a node for too long. A majority of such reports makes it down.
+    Silent {
+        voter: NodeId,
+        node: NodeId,
+        incarnation: Incarnation,
+    },
+    /// The voter hears it again.
+    Heard {
+        voter: NodeId,
+        node: NodeId,
+        incarnation: Incarnation,
+    },
+    /// A whole configuration, checked and with ids; replaces the one in force if its version is the next.
+    Configure {
+        version: u64,
+        tenants: Vec<Tenant>,
+        trunks: Vec<Trunk>,
+    },
+    /// An API token, as its SHA-256, and what it may do.
+    Grant {
+        token_sha256: [u8; 32],
+        role: String,
+    },
+}

@@ -1,0 +1,248 @@
+//! Group 0: who is in the cluster and alive, and the configuration in force.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+use strowger_model::config::{Tenant, Trunk};
+use strowger_model::{Incarnation, LogTime, NodeId, TenantId, Wall};
+
+use crate::sessions::{Sessions, SessionsImage};
+use crate::{Applied, At, Body, ControlCommand, Outcome, Proposal, Proposer, Refusal, hash};
+
+#[derive(Clone, Debug, Default)]
+pub struct Control {
+    last: At,
+    voters: Vec<NodeId>,
+    shards: u16,
+    nodes: OrdMap<NodeId, Node>,
+    /// Which voter has reported which incarnation silent.
+    silent: OrdSet<(NodeId, Incarnation, NodeId)>,
+    version: u64,
+    tenants: OrdMap<TenantId, Arc<Tenant>>,
+    /// The version in which each tenant last changed.
+    changed: OrdMap<TenantId, u64>,
+    trunks: Arc<Vec<Trunk>>,
+    tokens: OrdMap<[u8; 32], String>,
+    sessions: Sessions,
+}
+
+/// A node as the cluster sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Node {
+    pub incarnation: Incarnation,
+    pub down: bool,
+}
+
+#[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct ControlImageV1 {
+    index: u64,
+    time: LogTime,
+    wall: Wall,
+    voters: Vec<NodeId>,
+    shards: u16,
+    nodes: Vec<(NodeId, Node)>,
+    silent: Vec<(NodeId, Incarnation, NodeId)>,
+    version: u64,
+    tenants: Vec<(u64, Tenant)>,
+    trunks: Vec<Trunk>,
+    tokens: Vec<([u8; 32], String)>,
+    sessions: SessionsImage,
+}
+
+impl Control {
+    pub fn last(&self) -> At {
+        self.last
+    }
+
+    pub fn voters(&self) -> &[NodeId] {
+        &self.voters
+    }
+
+    pub fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    pub fn node(&self, id: NodeId) -> Option<Node> {
+        self.nodes.get(&id).copied()
+    }
+
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, Node)> {
+        self.nodes.iter().map(|(id, node)| (*id, *node))
+    }
+
+    /// Nodes that may own calls.
+    pub fn live(&self) -> Vec<(NodeId, Incarnation)> {
+        self.nodes().filter(|(_, node)| !node.down).map(|(id, node)| (id, node.incarnation)).collect()
+    }
+
+    /// Whether `voter` stands by its report that this incarnation is silent.
+    pub fn is_silent(&self, node: NodeId, incarnation: Incarnation, voter: NodeId) -> bool {
+        self.silent.contains(&(node, incarnation, voter))
+    }
+
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
+        self.tenants.values()
+    }
+
+    pub fn tenant(&self, id: TenantId) -> Option<&Arc<Tenant>> {
+        self.tenants.get(&id)
+    }
+
+    /// The version in which a tenant last changed.
+    pub fn changed(&self, id: TenantId) -> Option<u64> {
+        self.changed.get(&id).copied()
+    }
+
+    pub fn trunks(&self) -> &Arc<Vec<Trunk>> {
+        &self.trunks
+    }
+
+    pub fn role(&self, token_sha256: &[u8; 32]) -> Option<&str> {
+        self.tokens.get(token_sha256).map(String::as_str)
+    }
+
+    pub fn has_tokens(&self) -> bool {
+        !self.tokens.is_empty()
+    }
+
+    pub fn hash(&self) -> u64 {
+        let nodes: Vec<_> = self.nodes().collect();
+        let silent: Vec<_> = self.silent.iter().copied().collect();
+        let changed: BTreeMap<_, _> = self.changed.iter().collect();
+        hash::of(&(self.version, &self.voters, self.shards, nodes, silent, changed))
+    }
+
+    pub fn apply(&mut self, at: At, proposal: &Proposal) -> Applied {
+        debug_assert!(at.index > self.last.index, "entries come in order, once");
+        self.last = At { index: at.index, time: at.time.max(self.last.time), wall: at.wall.max(self.last.wall) };
+        let outcome = match (&proposal.body, self.sessions.answer(proposal.from, proposal.seq)) {
+            (Body::Shard(_), _) => Refusal::WrongGroup.into(),
+            (_, Some(first)) if proposal.seq != 0 => first.clone(),
+            (Body::Control(command), _) => self.obey(command),
+        };
+        if proposal.seq != 0 {
+            self.sessions.remember(proposal.from, proposal.seq, outcome.clone());
+        }
+        Applied { outcome, touched: Vec::new() }
+    }
+
+    fn obey(&mut self, command: &ControlCommand) -> Outcome {
+        match command {
+            ControlCommand::Tick => self.sessions.forget_old(self.last.time),
+            ControlCommand::Found { voters, shards } if self.voters.is_empty() => {
+                self.voters.clone_from(voters);
+                self.shards = *shards;
+            }
+            // Founded before: the first voter started again from a blank store is refused elsewhere.
+            ControlCommand::Found { .. } => {}
+            ControlCommand::Hello { node, incarnation } => return self.hello(*node, *incarnation).into(),
+            ControlCommand::Silent { voter, node, incarnation } => self.silent(*voter, *node, *incarnation),
+            ControlCommand::Heard { voter, node, incarnation } => {
+                self.silent.remove(&(*node, *incarnation, *voter));
+            }
+            ControlCommand::Configure { version, tenants, trunks } => {
+                return self.configure(*version, tenants, trunks).into();
+            }
+            ControlCommand::Grant { token_sha256, role } => {
+                self.tokens.insert(*token_sha256, role.clone());
+            }
+        }
+        Outcome::Done
+    }
+
+    fn hello(&mut self, id: NodeId, incarnation: Incarnation) -> Result<(), Refusal> {
+        if self
+            .node(id)
+            .is_some_and(|node| node.incarnation > incarnation || node.down && node.incarnation == incarnation)
+        {
+            return Err(Refusal::Fenced);
+        }
+        if let Some(old) = self.node(id).filter(|old| old.incarnation < incarnation) {
+            self.sessions.end(Proposer { node: id, incarnation: old.incarnation }, self.last.time);
+        }
+        self.nodes.insert(id, Node { incarnation, down: false });
+        self.silent = self.silent.iter().filter(|(node, _, _)| *node != id).copied().collect();
+        Ok(())
+    }
+
+    /// A node is down when a majority of the voters has said so of its present incarnation.
+    fn silent(&mut self, voter: NodeId, id: NodeId, incarnation: Incarnation) {
+        let Some(node) = self.node(id) else { return };
+        if node.incarnation != incarnation || node.down || !self.voters.contains(&voter) {
+            return;
+        }
+        self.silent.insert((id, incarnation, voter));
+        let reports = self.voters.iter().filter(|voter| self.is_silent(id, incarnation, **voter)).count();
+        if reports * 2 > self.voters.len() {
+            self.nodes.insert(id, Node { incarnation, down: true });
+        }
+    }
+
+    fn configure(&mut self, version: u64, tenants: &[Tenant], trunks: &[Trunk]) -> Result<(), Refusal> {
+        if version != self.version + 1 {
+            return Err(Refusal::OldVersion);
+        }
+        self.version = version;
+        let gone: Vec<TenantId> =
+            self.tenants.keys().filter(|id| !tenants.iter().any(|tenant| tenant.id == **id)).copied().collect();
+        for id in gone {
+            self.tenants.remove(&id);
+            self.changed.remove(&id);
+        }
+        for tenant in tenants {
+            if self.tenants.get(&tenant.id).is_none_or(|old| **old != *tenant) {
+                self.tenants.insert(tenant.id, Arc::new(tenant.clone()));
+                self.changed.insert(tenant.id, version);
+            }
+        }
+        self.trunks = Arc::new(trunks.to_vec());
+        Ok(())
+    }
+
+    pub fn snapshot(&self) -> Vec<u8> {
+        let image = ControlImageV1 {
+            index: self.last.index,
+            time: self.last.time,
+            wall: self.last.wall,
+            voters: self.voters.clone(),
+            shards: self.shards,
+            nodes: self.nodes().collect(),
+            silent: self.silent.iter().copied().collect(),
+            version: self.version,
+            tenants: self
+                .tenants
+                .iter()
+                .map(|(id, tenant)| (self.changed(*id).unwrap_or_default(), (**tenant).clone()))
+                .collect(),
+            trunks: self.trunks.to_vec(),
+            tokens: self.tokens.iter().map(|(token, role)| (*token, role.clone())).collect(),
+            sessions: self.sessions.image(),
+        };
+        rkyv::to_bytes::<rkyv::rancor::Error>(&image).expect("plain data always serializes").into_vec()
+    }
+
+    pub fn restore(bytes: &[u8]) -> Result<Self, String> {
+        let mut aligned = rkyv::util::AlignedVec::<16>::with_capacity(bytes.len());
+        aligned.extend_from_slice(bytes);
+        let image: ControlImageV1 =
+            rkyv::from_bytes::<_, rkyv::rancor::Error>(&aligned).map_err(|fault| fault.to_string())?;
+        Ok(Self {
+            last: At { index: image.index, time: image.time, wall: image.wall },
+            voters: image.voters,
+            shards: image.shards,
+            nodes: image.nodes.into_iter().collect(),
+            silent: image.silent.into_iter().collect(),
+            version: image.version,
+            changed: image.tenants.iter().map(|(version, tenant)| (tenant.id, *version)).collect(),
+            tenants: image.tenants.into_iter().map(|(_, tenant)| (tenant.id, Arc::new(tenant))).collect(),
+            trunks: Arc::new(image.trunks),
+            tokens: image.tokens.into_iter().collect(),
+            sessions: Sessions::from_image(image.sessions),
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! What a proposal came to. Refusals are ordinary: two facts can race, the log decides.
+
+use strowger_model::{CallId, Owner};
+
+#[derive(Clone, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum Outcome {
+    Done,
+    Admitted {
+        call: CallId,
+        owner: Owner,
+    },
+    /// The same INVITE was admitted before; this is who has it.
+    Already {
+        call: CallId,
+        owner: Owner,
+    },
+    /// Bit n says that offer n of the plan was granted.
+    Planned {
+        granted: u64,
+    },
+    Refused(Refusal),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum Refusal {
+    /// No row under that id: it ended and was forgotten, or never was.
+    NoSuchCall,
+    NoSuchAgent,
+    NoSuchTenant,
+    NoSuchQueue,
+    /// The call is past the stage this command is for.
+    WrongStage,
+    /// Another node owns the call by now.
+    NotOwner,
+    /// The proposer's incarnation has been declared dead.
+    Fenced,
+    /// The agent is in no state for this.
+    AgentBusy,
+    /// The queue holds as many calls as it may.
+    QueueFull,
+    /// An older version of the configuration than the one in force.
+    OldVersion,
+    /// A command for the other kind of group.
+    WrongGroup,
+    /// A plan longer than the limit.
+    TooLong,
+}
+
+impl Outcome {
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Outcome::Refused(refusal) => Some(*refusal),
+            _ => None,
+        }
+    }
+}
+
+impl From<Refusal> for Outcome {
+    fn from(refusal: Refusal) -> Self {
+        Outcome::Refused(refusal)
+    }
+}
+
+impl From<Result<(), Refusal>> for Outcome {
+    fn from(result: Result<(), Refusal>) -> Self {
+        match result {
+            Ok(()) => Outcome::Done,
+            Err(refusal) => Outcome::Refused(refusal),
+        }
+    }
+}

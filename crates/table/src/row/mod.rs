@@ -1,0 +1,4 @@
+//! The rows of a shard.
+
+pub mod agent;
+pub mod call;

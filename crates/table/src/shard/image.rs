@@ -1,0 +1,59 @@
+//! A shard as bytes, for snapshots. Rows only: indexes are built again.
+
+use strowger_model::{Incarnation, LogTime, NodeId, ShardId, Wall};
+
+use super::{Configured, Shard};
+use crate::sessions::{Sessions, SessionsImage};
+use crate::{AdmitKey, Agent, At, Call, Record};
+
+#[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct ShardImageV1 {
+    shard: ShardId,
+    index: u64,
+    time: LogTime,
+    wall: Wall,
+    tenants: Vec<Configured>,
+    calls: Vec<Call>,
+    agents: Vec<Agent>,
+    outbox: Vec<(u64, Record)>,
+    sessions: SessionsImage,
+    fenced: Vec<(NodeId, Incarnation)>,
+    withdrawn: Vec<(AdmitKey, LogTime)>,
+}
+
+impl Shard {
+    pub fn snapshot(&self) -> Vec<u8> {
+        let image = ShardImageV1 {
+            shard: self.id,
+            index: self.last.index,
+            time: self.last.time,
+            wall: self.last.wall,
+            tenants: self.tenants.iter().map(|(_, row)| (**row).clone()).collect(),
+            calls: self.calls.iter().map(|(_, row)| (**row).clone()).collect(),
+            agents: self.agents.iter().map(|(_, row)| (**row).clone()).collect(),
+            outbox: self.outbox.iter().map(|(number, row)| (*number, (**row).clone())).collect(),
+            sessions: self.sessions.image(),
+            fenced: self.fenced.iter().map(|(node, over)| (*node, *over)).collect(),
+            withdrawn: self.withdrawn.iter().map(|(key, since)| (key.clone(), *since)).collect(),
+        };
+        rkyv::to_bytes::<rkyv::rancor::Error>(&image).expect("plain data always serializes").into_vec()
+    }
+
+    pub fn restore(bytes: &[u8]) -> Result<Self, String> {
+        let mut aligned = rkyv::util::AlignedVec::<16>::with_capacity(bytes.len());
+        aligned.extend_from_slice(bytes);
+        let image: ShardImageV1 =
+            rkyv::from_bytes::<_, rkyv::rancor::Error>(&aligned).map_err(|fault| fault.to_string())?;
+        let mut shard = Shard::new(image.shard);
+        shard.last = At { index: image.index, time: image.time, wall: image.wall };
+        image.tenants.into_iter().for_each(|row: Configured| shard.tenants.put(row.tenant.id, row));
+        image.calls.into_iter().for_each(|call| shard.put_call(call));
+        image.agents.into_iter().for_each(|agent| shard.put_agent(agent));
+        image.outbox.into_iter().for_each(|(number, record)| shard.outbox.put(number, record));
+        shard.sessions = Sessions::from_image(image.sessions);
+        shard.fenced = image.fenced.into_iter().collect();
+        shard.withdrawn = image.withdrawn.into_iter().collect();
+        shard.touched.clear();
+        Ok(shard)
+    }
+}

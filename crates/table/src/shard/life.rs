@@ -1,0 +1,133 @@
+//! A call's end, and the record it leaves.
+
+use std::time::Duration;
+
+use strowger_model::{CallId, Ended, HangupBy, LogTime, Outcome as CallOutcome};
+
+use super::Shard;
+use super::apply::Entry;
+use crate::row::call::DutyKind;
+use crate::{AgentState, Call, Record, Refusal, Stage, limit};
+
+impl Shard {
+    pub(super) fn end_call(
+        &mut self,
+        entry: Entry,
+        id: CallId,
+        ended: Ended,
+        observed: LogTime,
+    ) -> Result<(), Refusal> {
+        self.finish(entry, id, ended, entry.observed(observed), None)
+    }
+
+    /// Ends a call once. What is still to be done to its legs and media becomes duties of its owner.
+    pub(super) fn finish(
+        &mut self,
+        entry: Entry,
+        id: CallId,
+        ended: Ended,
+        observed: LogTime,
+        outcome: Option<CallOutcome>,
+    ) -> Result<(), Refusal> {
+        let mut call = self.calls.get(&id).map(|call| (**call).clone()).ok_or(Refusal::NoSuchCall)?;
+        if call.is_over() {
+            return Err(Refusal::WrongStage);
+        }
+        let outcome = outcome.unwrap_or_else(|| outcome_of(&call, ended.by));
+        // An observer's clock may lag behind what is already in the row.
+        call.times.ended = Some(observed.max(call.times.connected.unwrap_or(call.times.admitted)));
+        let until = entry.now() + limit::HANG_UP_MAX;
+        call.duties.retain(|duty| matches!(duty.kind, DutyKind::HangUp { .. }));
+        if ended.by != HangupBy::Caller {
+            call.add_duty(DutyKind::HangUp { leg: Call::CALLER_LEG }, until);
+        }
+        if let Some(agent) = call.agent.as_ref().filter(|_| ended.by != HangupBy::Agent) {
+            call.add_duty(DutyKind::HangUp { leg: agent.leg }, until);
+        }
+        if call.relay.is_some() {
+            call.add_duty(DutyKind::CloseMedia, until);
+        }
+        let work_over = self.release_agent(entry, &call);
+        call.times.kept_until = Some(work_over + limit::ENDED_LINGER);
+        call.stage = Stage::Ended { outcome, ended };
+        self.write(record_of(&call, outcome, ended));
+        self.put_call(call);
+        Ok(())
+    }
+
+    /// Takes the agent off the call; returns when the work on it is over at the latest.
+    fn release_agent(&mut self, entry: Entry, call: &Call) -> LogTime {
+        let mut work_over = entry.now();
+        let Some(mut agent) = call.agent.as_ref().and_then(|leg| self.agents.get(&leg.agent)).map(|a| (**a).clone())
+        else {
+            return work_over;
+        };
+        let wrap_up = self.queue(call).map_or(Duration::ZERO, |queue| Duration::from_millis(queue.wrap_up_ms.into()));
+        match agent.state {
+            // The caller gave up: no miss, and the place in the line of idle agents is kept.
+            AgentState::Offered { call: id, .. } if id == call.id => {
+                let idle_since = agent.idle_since;
+                agent.come_free(entry.now());
+                agent.idle_since = idle_since;
+            }
+            AgentState::Talking { call: id } if id == call.id && wrap_up.is_zero() => agent.come_free(entry.now()),
+            AgentState::Talking { call: id } if id == call.id => {
+                work_over = entry.now() + wrap_up;
+                agent.enter(AgentState::WrapUp { call: id, until: work_over }, entry.now());
+            }
+            _ => return work_over,
+        }
+        self.put_agent(agent);
+        work_over
+    }
+
+    pub(super) fn write(&mut self, record: Record) {
+        let number = self.outbox.last_key().map_or(1, |last| last + 1);
+        self.outbox.put(number, record);
+        while self.outbox.len() > limit::OUTBOX {
+            let Some(first) = self.outbox.first_key().copied() else { break };
+            self.outbox.remove(&first);
+        }
+    }
+}
+
+fn outcome_of(call: &Call, by: HangupBy) -> CallOutcome {
+    match (&call.stage, by) {
+        (Stage::Talking, _) => CallOutcome::Answered,
+        (Stage::Queued | Stage::Offered { .. }, HangupBy::Caller) => CallOutcome::Abandoned,
+        // Once past a queue without an agent, the rest of the flow is overflow.
+        (Stage::Flow { .. }, _) if call.queue.is_some() => CallOutcome::Overflowed,
+        (Stage::Flow { .. }, _) => CallOutcome::ServedByFlow,
+        (Stage::Admitted, HangupBy::Caller) => CallOutcome::Abandoned,
+        (Stage::Admitted | Stage::Queued | Stage::Offered { .. } | Stage::Ended { .. }, _) => CallOutcome::Failed,
+    }
+}
+
+pub(super) fn record_of(call: &Call, outcome: CallOutcome, ended: Ended) -> Record {
+    let times = &call.times;
+    let end = times.ended.unwrap_or_default();
+    let span = |from: Option<LogTime>, to: LogTime| from.map(|from| to.since(from).as_millis() as u64);
+    let talked = times.connected.is_some();
+    let agent = call.agent.as_ref().filter(|_| talked);
+    Record {
+        call: call.id,
+        tenant: call.tenant,
+        trunk: call.trunk,
+        from: call.from.clone(),
+        to: call.to.clone(),
+        sip_call_id: call.caller.call_id.clone(),
+        agent_sip_call_id: agent.and_then(|agent| agent.dialog.as_ref()).map(|dialog| dialog.call_id.clone()),
+        outcome,
+        ended,
+        queue: call.queue,
+        agent: agent.map(|agent| agent.agent),
+        offers: call.offers,
+        admitted: times.admitted_wall,
+        wait_ms: span(times.enqueued, times.connected.or(times.overflowed).unwrap_or(end)),
+        ring_ms: times.connected.and_then(|connected| span(times.offered, connected)),
+        talk_ms: span(times.connected, end),
+        total_ms: end.since(times.admitted).as_millis() as u64,
+        wrap_ms: None,
+        disposition: None,
+    }
+}

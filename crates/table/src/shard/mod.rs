@@ -1,0 +1,278 @@
+//! A shard: the routing table of some tenants. This file holds the state, its indexes and its questions;
+//! the files beside it hold what the commands do.
+
+mod admit;
+mod agents;
+mod apply;
+mod config;
+mod expire;
+mod image;
+mod life;
+mod offer;
+mod owner;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imbl::{OrdMap, OrdSet};
+use strowger_model::config::{Queue, Tenant};
+use strowger_model::{AgentId, CallId, Incarnation, LogTime, NodeId, QueueId, ShardId, TenantId};
+
+use crate::rowmap::RowMap;
+use crate::sessions::Sessions;
+use crate::{AdmitKey, Agent, AgentState, At, Call, Record};
+
+#[derive(Clone, Debug)]
+pub struct Shard {
+    id: ShardId,
+    last: At,
+    tenants: RowMap<TenantId, Configured>,
+    calls: RowMap<CallId, Call>,
+    agents: RowMap<AgentId, Agent>,
+    outbox: RowMap<u64, Record>,
+    sessions: Sessions,
+    /// The newest incarnation of each node that is known to be over.
+    fenced: OrdMap<NodeId, Incarnation>,
+    /// INVITEs answered 503 before their `Admit` was committed; a late `Admit` is refused.
+    withdrawn: OrdMap<AdmitKey, LogTime>,
+
+    // Indexes, derived from the rows and rebuilt with them.
+    by_key: OrdMap<AdmitKey, CallId>,
+    waiting: OrdSet<(QueueId, u64, CallId)>,
+    idle: OrdSet<(QueueId, LogTime, AgentId)>,
+    leases: OrdSet<(LogTime, LeaseKey)>,
+    owned: OrdMap<(NodeId, Incarnation), usize>,
+    /// Calls changed by the entry being applied.
+    touched: Vec<CallId>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct Configured {
+    version: u64,
+    tenant: Tenant,
+}
+
+/// Whose deadline it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum LeaseKey {
+    Call(CallId),
+    Agent(AgentId),
+}
+
+/// How many rows a shard holds, by kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Busy {
+    pub calls: usize,
+    pub waiting: usize,
+    pub agents: usize,
+    pub outbox: usize,
+}
+
+impl Shard {
+    pub fn new(id: ShardId) -> Self {
+        Self {
+            id,
+            last: At::default(),
+            tenants: RowMap::default(),
+            calls: RowMap::default(),
+            agents: RowMap::default(),
+            outbox: RowMap::default(),
+            sessions: Sessions::default(),
+            fenced: OrdMap::new(),
+            withdrawn: OrdMap::new(),
+            by_key: OrdMap::new(),
+            waiting: OrdSet::new(),
+            idle: OrdSet::new(),
+            leases: OrdSet::new(),
+            owned: OrdMap::new(),
+            touched: Vec::new(),
+        }
+    }
+
+    pub fn id(&self) -> ShardId {
+        self.id
+    }
+
+    pub fn last(&self) -> At {
+        self.last
+    }
+
+    pub fn hash(&self) -> u64 {
+        [self.tenants.hash(), self.calls.hash(), self.agents.hash(), self.outbox.hash()]
+            .into_iter()
+            .fold(0, |sum: u64, part| sum.rotate_left(16).wrapping_add(part))
+    }
+
+    pub fn busy(&self) -> Busy {
+        Busy {
+            calls: self.calls.len(),
+            waiting: self.waiting.len(),
+            agents: self.agents.len(),
+            outbox: self.outbox.len(),
+        }
+    }
+
+    pub fn call(&self, id: CallId) -> Option<&Arc<Call>> {
+        self.calls.get(&id)
+    }
+
+    pub fn call_by_key(&self, key: &AdmitKey) -> Option<&Arc<Call>> {
+        self.by_key.get(key).and_then(|id| self.calls.get(id))
+    }
+
+    pub fn calls(&self) -> impl Iterator<Item = &Arc<Call>> {
+        self.calls.iter().map(|(_, call)| call)
+    }
+
+    pub fn agent(&self, id: AgentId) -> Option<&Arc<Agent>> {
+        self.agents.get(&id)
+    }
+
+    pub fn agents(&self) -> impl Iterator<Item = &Arc<Agent>> {
+        self.agents.iter().map(|(_, agent)| agent)
+    }
+
+    pub fn tenant(&self, id: TenantId) -> Option<&Tenant> {
+        self.tenants.get(&id).map(|row| &row.tenant)
+    }
+
+    pub fn tenants(&self) -> impl Iterator<Item = &Tenant> {
+        self.tenants.iter().map(|(_, row)| &row.tenant)
+    }
+
+    /// The version of a tenant's configuration that is in force here.
+    pub fn config_version(&self, id: TenantId) -> Option<u64> {
+        self.tenants.get(&id).map(|row| row.version)
+    }
+
+    pub fn queue(&self, call: &Call) -> Option<&Queue> {
+        self.tenant(call.tenant)?.queue(call.queue?)
+    }
+
+    /// Queues in which calls wait to be offered, each with the place of its first call.
+    pub fn waiting_queues(&self) -> Vec<(QueueId, u64)> {
+        let mut heads = Vec::new();
+        let mut next = self.waiting.get_min().copied();
+        while let Some((queue, order, _)) = next {
+            heads.push((queue, order));
+            next = self.waiting.range((QueueId(queue.0 + 1), 0, CallId(0))..).next().copied();
+        }
+        heads
+    }
+
+    /// Calls that wait to be offered, in order.
+    pub fn waiting(&self, queue: QueueId) -> impl Iterator<Item = (u64, CallId)> {
+        let all = (queue, 0, CallId(0))..=(queue, u64::MAX, CallId(u64::MAX));
+        self.waiting.range(all).map(|(_, order, call)| (*order, *call))
+    }
+
+    /// Idle agents of a queue, the longest idle first.
+    pub fn idle(&self, queue: QueueId) -> impl Iterator<Item = (LogTime, AgentId)> {
+        let all = (queue, LogTime::ZERO, AgentId(0))..=(queue, LogTime::MAX, AgentId(u32::MAX));
+        self.idle.range(all).map(|(_, since, agent)| (*since, *agent))
+    }
+
+    pub fn anyone_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The next deadline of all.
+    pub fn next_lease(&self) -> Option<LogTime> {
+        self.leases.get_min().map(|(deadline, _)| *deadline)
+    }
+
+    /// Leases that outlived their deadline by more than `grace`: what "stuck" means.
+    pub fn overdue(&self, now: LogTime, grace: Duration) -> impl Iterator<Item = LeaseKey> {
+        self.leases.range(..(now - grace, LeaseKey::Call(CallId(0)))).map(|(_, key)| *key)
+    }
+
+    /// The incarnations that own rows here.
+    pub fn owners(&self) -> impl Iterator<Item = (NodeId, Incarnation)> {
+        self.owned.keys().copied()
+    }
+
+    /// Records after a cursor, oldest first.
+    pub fn records(&self, after: u64) -> impl Iterator<Item = (u64, &Arc<Record>)> {
+        self.outbox.range(after + 1..).map(|(number, record)| (*number, record))
+    }
+
+    pub fn first_record(&self) -> Option<u64> {
+        self.outbox.first_key().copied()
+    }
+
+    fn max_wait(&self, call: &Call) -> Option<Duration> {
+        self.queue(call).map(|queue| Duration::from_millis(queue.max_wait_ms.into()))
+    }
+
+    fn put_call(&mut self, call: Call) {
+        let id = call.id;
+        if let Some(old) = self.calls.get(&id).cloned() {
+            self.unindex_call(&old);
+        } else {
+            self.by_key.insert(call.key.clone(), id);
+        }
+        if let (true, Some(queue)) = (call.is_waiting(), call.queue) {
+            self.waiting.insert((queue, call.order, id));
+        }
+        self.leases.insert((call.lease(self.max_wait(&call)), LeaseKey::Call(id)));
+        *self.owned.entry((call.owner.node, call.owner.incarnation)).or_insert(0) += 1;
+        if self.touched.last() != Some(&id) {
+            self.touched.push(id);
+        }
+        self.calls.put(id, call);
+    }
+
+    fn remove_call(&mut self, id: CallId) {
+        if let Some(old) = self.calls.remove(&id) {
+            self.unindex_call(&old);
+            self.by_key.remove(&old.key);
+            self.touched.push(id);
+        }
+    }
+
+    fn unindex_call(&mut self, old: &Call) {
+        if let (true, Some(queue)) = (old.is_waiting(), old.queue) {
+            self.waiting.remove(&(queue, old.order, old.id));
+        }
+        self.leases.remove(&(old.lease(self.max_wait(old)), LeaseKey::Call(old.id)));
+        let owner = (old.owner.node, old.owner.incarnation);
+        match self.owned.get_mut(&owner) {
+            Some(rows) if *rows > 1 => *rows -= 1,
+            _ => drop(self.owned.remove(&owner)),
+        }
+    }
+
+    fn put_agent(&mut self, agent: Agent) {
+        let id = agent.id;
+        // Left the configuration while at work, and the work is over.
+        if !agent.is_at_work() && self.tenant(agent.tenant).and_then(|tenant| tenant.agent(id)).is_none() {
+            return self.remove_agent(id);
+        }
+        self.unindex_agent(id);
+        if agent.state == AgentState::Idle {
+            for queue in &agent.queues {
+                self.idle.insert((*queue, agent.idle_since, id));
+            }
+        }
+        let lease = agent.lease();
+        if lease < LogTime::MAX {
+            self.leases.insert((lease, LeaseKey::Agent(id)));
+        }
+        self.agents.put(id, agent);
+    }
+
+    fn remove_agent(&mut self, id: AgentId) {
+        self.unindex_agent(id);
+        self.agents.remove(&id);
+    }
+
+    fn unindex_agent(&mut self, id: AgentId) {
+        let Some(old) = self.agents.get(&id).cloned() else { return };
+        if old.state == AgentState::Idle {
+            for queue in &old.queues {
+                self.idle.remove(&(*queue, old.idle_since, id));
+            }
+        }
+        self.leases.remove(&(old.lease(), LeaseKey::Agent(id)));
+    }
+}

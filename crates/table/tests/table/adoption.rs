@@ -1,0 +1,100 @@
+//! A node is gone: its calls go on elsewhere.
+
+use std::collections::BTreeSet;
+
+use strowger_model::{Incarnation, NodeId, Outcome as CallOutcome};
+use strowger_table::{Command, Outcome, Proposer, Refusal};
+
+use crate::bench::{Bench, answer};
+use crate::sample::*;
+
+fn adopt(dead: Proposer, heirs: &[Proposer]) -> Command {
+    let heirs = heirs.iter().map(|heir| (heir.node, heir.incarnation)).collect();
+    Command::Adopt { node: dead.node, incarnation: dead.incarnation, heirs }
+}
+
+fn owners(bench: &Bench) -> Vec<(NodeId, Incarnation)> {
+    bench.shard.owners().collect()
+}
+
+#[test]
+fn the_calls_of_a_dead_node_are_spread_over_the_heirs() {
+    let mut bench = Bench::new();
+    let calls: Vec<_> = (0..100).map(|_| bench.admitted()).collect();
+    assert_eq!(owners(&bench), [(ONE.node, ONE.incarnation)]);
+    let before = bench.call(calls[0]).owner.epoch;
+    assert_eq!(bench.say_as(TWO, adopt(ONE, &[TWO, THREE])), Outcome::Done);
+    assert_eq!(owners(&bench), [(TWO.node, TWO.incarnation), (THREE.node, THREE.incarnation)]);
+    let to_two = calls.iter().filter(|call| bench.call(**call).owner.node == TWO.node).count();
+    assert!((25..=75).contains(&to_two), "{to_two} of 100");
+    assert!(calls.iter().all(|call| bench.call(*call).owner.epoch > before));
+
+    // The heirs go on, the dead one does not.
+    let call = calls[0];
+    let heir = bench.call(call).owner;
+    assert_eq!(bench.say(answer(call)), Refusal::Fenced.into());
+    let heir = Proposer { node: heir.node, incarnation: heir.incarnation };
+    assert_eq!(bench.say_as(heir, answer(call)), Outcome::Done);
+}
+
+#[test]
+fn a_fenced_incarnation_is_refused_except_for_facts() {
+    let mut bench = Bench::new();
+    let (offered, leg) = bench.offered(ANNA);
+    let ended = bench.waiting(SALES);
+    bench.say_as(TWO, adopt(ONE, &[TWO]));
+
+    let admit = bench.admit_command();
+    for command in [admit.clone(), Command::Ready { agent: ANNA }, Command::Done { duties: vec![] }] {
+        assert_eq!(bench.refused(command), Refusal::Fenced);
+    }
+    let connect = bench.connect_command(offered, leg);
+    assert_eq!(bench.refused(connect), Refusal::Fenced);
+    let missed = bench.missed_command(offered, leg, strowger_model::Cause::BUSY);
+    assert_eq!(bench.say(missed), Outcome::Done);
+    bench.end(ended, CALLER_LEFT);
+    assert_eq!(bench.outcome(ended), CallOutcome::Abandoned);
+    assert_eq!(bench.say(Command::Withdraw { key: key(77) }), Outcome::Done);
+
+    // Earlier starts of that node are over as well, a later one is not.
+    assert_eq!(bench.say_as(proposer(1, 9), admit.clone()), Refusal::Fenced.into());
+    assert!(matches!(bench.say_as(proposer(1, 11), admit), Outcome::Admitted { .. }));
+}
+
+#[test]
+fn all_earlier_incarnations_are_adopted_and_a_dead_heir_gets_nothing() {
+    let mut bench = Bench::new();
+    let mut calls = Vec::new();
+    for starter in [proposer(4, 1), proposer(4, 2), proposer(4, 3)] {
+        let admit = bench.admit_command();
+        let Outcome::Admitted { call, .. } = bench.say_as(starter, admit) else { panic!("not admitted") };
+        calls.push(call);
+    }
+    bench.say_as(ONE, adopt(THREE, &[TWO]));
+    bench.say_as(ONE, adopt(proposer(4, 2), &[TWO, THREE]));
+    let nodes: Vec<_> = calls.iter().map(|call| bench.call(*call).owner.node.0).collect();
+    assert_eq!(nodes, [2, 2, 4], "node three is dead, and the third start of node four lives");
+}
+
+#[test]
+fn without_heirs_the_calls_keep_their_owner_until_there_are_some() {
+    let mut bench = Bench::new();
+    let call = bench.admitted();
+    bench.say_as(TWO, adopt(ONE, &[]));
+    assert_eq!(owners(&bench), [(ONE.node, ONE.incarnation)]);
+    bench.say_as(TWO, adopt(ONE, &[TWO]));
+    assert_eq!(bench.call(call).owner.node, TWO.node);
+}
+
+#[test]
+fn owners_are_those_of_the_rows_there_are() {
+    let mut bench = Bench::new();
+    bench.admitted();
+    let admit = bench.admit_command();
+    bench.say_as(TWO, admit);
+    let all: BTreeSet<_> = owners(&bench).into_iter().collect();
+    assert_eq!(all, [(ONE.node, ONE.incarnation), (TWO.node, TWO.incarnation)].into());
+    bench.expire_next();
+    bench.expire_next();
+    assert!(owners(&bench).is_empty());
+}

@@ -1,0 +1,132 @@
+//! Configurations arrive, change and go while calls are under way.
+
+use std::time::Duration;
+
+use strowger_model::config::{Phone, Tenant};
+use strowger_model::{AgentId, Outcome as CallOutcome};
+use strowger_table::{AgentState, Command, Outcome, Refusal, Stage};
+
+use crate::bench::{Bench, not_ready};
+use crate::sample::*;
+
+fn without(agent: AgentId) -> Tenant {
+    let mut config = tenant();
+    config.agents.retain(|other| other.id != agent);
+    config
+}
+
+#[test]
+fn a_configuration_brings_its_agents() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.shard.config_version(ACME), Some(1));
+    assert_eq!(bench.idle(SALES), [ANNA, BERT]);
+    assert_eq!(bench.idle(SUPPORT), [DORA]);
+    assert_eq!((bench.state(CARL), bench.state(EMIL)), (AgentState::LoggedOut, AgentState::LoggedOut));
+
+    // A log-in waits to be set ready where the configuration says so.
+    let contact = contact(50, bench.now + Duration::from_secs(600));
+    bench.say(Command::Register { agent: EMIL, contact });
+    assert_eq!(bench.state(EMIL), not_ready("log-in"));
+    assert_eq!(bench.say(Command::Ready { agent: EMIL }), Outcome::Done);
+    assert_eq!(bench.idle(SALES), [ANNA, BERT, EMIL]);
+    assert_eq!(bench.say(Command::Unregister { agent: EMIL }), Outcome::Done);
+    assert_eq!(bench.state(EMIL), AgentState::LoggedOut);
+    assert_eq!(bench.refused(Command::Ready { agent: EMIL }), Refusal::AgentBusy);
+    assert_eq!(bench.refused(Command::Ready { agent: AgentId(99) }), Refusal::NoSuchAgent);
+}
+
+#[test]
+fn an_older_or_equal_version_is_refused() {
+    let mut bench = Bench::new();
+    bench.configure(5, tenant());
+    for version in [4, 5] {
+        let old = Command::Configure { version, tenant: Box::new(without(ANNA)) };
+        assert_eq!(bench.refused(old), Refusal::OldVersion);
+        assert_eq!(bench.refused(Command::Retire { version, tenant: ACME }), Refusal::OldVersion);
+    }
+    assert!(bench.shard.agent(ANNA).is_some());
+}
+
+#[test]
+fn the_same_configuration_again_disturbs_nobody() {
+    let mut bench = Bench::new();
+    let call = bench.talking(ANNA);
+    bench.say(Command::NotReady { agent: BERT, reason: "lunch".into() });
+    bench.pass(1000);
+    bench.configure(2, tenant());
+    assert_eq!(bench.state(ANNA), AgentState::Talking { call });
+    assert_eq!(bench.state(BERT), not_ready("lunch"));
+    assert_eq!(bench.idle(SUPPORT), [DORA]);
+}
+
+#[test]
+fn a_dismissed_agent_goes_at_once_when_free_and_after_the_work_when_not() {
+    let mut bench = Bench::new();
+    bench.configure(2, without(BERT));
+    assert!(bench.shard.agent(BERT).is_none());
+    assert_eq!(bench.idle(SALES), [ANNA]);
+
+    let call = bench.talking(ANNA);
+    let mut config = without(ANNA);
+    config.agents.retain(|agent| agent.id != BERT);
+    bench.configure(3, config);
+    assert_eq!(bench.state(ANNA), AgentState::Talking { call });
+    bench.end(call, CALLER_LEFT);
+    bench.pass(WRAP_UP_MS);
+    bench.expire();
+    assert_eq!(bench.records(call).len(), 2, "the wrap-up counts");
+    assert!(bench.shard.agent(ANNA).is_none());
+}
+
+#[test]
+fn a_retired_tenant_takes_no_new_calls_and_lets_live_ones_finish() {
+    let mut bench = Bench::new();
+    let call = bench.talking(ANNA);
+    assert_eq!(bench.say(Command::Retire { version: 2, tenant: ACME }), Outcome::Done);
+    assert!(bench.shard.tenant(ACME).is_none() && bench.shard.agent(BERT).is_none());
+    let admit = bench.admit_command();
+    assert_eq!(bench.refused(admit), Refusal::NoSuchTenant);
+    assert_eq!(bench.refused(Command::Retire { version: 3, tenant: ACME }), Refusal::NoSuchTenant);
+    assert_eq!(bench.call(call).stage, Stage::Talking);
+    bench.end(call, AGENT_LEFT);
+    assert_eq!(bench.outcome(call), CallOutcome::Answered);
+    assert!(bench.shard.agent(ANNA).is_none());
+}
+
+#[test]
+fn a_changed_longest_wait_holds_for_those_who_wait() {
+    let mut bench = Bench::new();
+    let call = bench.waiting(SALES);
+    let mut config = tenant();
+    config.queues[0].max_wait_ms = 10_000;
+    bench.configure(2, config);
+    assert_eq!(bench.shard.next_lease(), Some(bench.now + Duration::from_secs(10)));
+    bench.expire_next();
+    assert_eq!(bench.outcome(call), CallOutcome::Overflowed);
+    // Nothing of the old deadline is left behind.
+    while bench.shard.next_lease().is_some() {
+        bench.expire_next();
+        assert!(bench.log.len() < 100, "a lease without a row");
+    }
+}
+
+#[test]
+fn calls_of_a_retired_tenant_do_not_wait_for_ever() {
+    let mut bench = Bench::new();
+    let call = bench.waiting(SALES);
+    bench.say(Command::Retire { version: 2, tenant: ACME });
+    bench.expire_next();
+    assert_eq!(bench.outcome(call), CallOutcome::Overflowed);
+}
+
+#[test]
+fn an_agent_moves_to_another_queue_and_to_a_phone_that_registers() {
+    let mut bench = Bench::new();
+    let mut config = tenant();
+    config.agents[0].queues = vec![SUPPORT];
+    config.agents[1].phone = Phone::Registers { ha1_sha256: String::new(), ha1_md5: String::new() };
+    bench.configure(2, config);
+    assert!(bench.idle(SALES).is_empty());
+    assert_eq!(bench.idle(SUPPORT), [ANNA, DORA]);
+    assert_eq!(bench.state(BERT), AgentState::LoggedOut, "the phone that was always there is no more");
+}

@@ -1,0 +1,180 @@
+//! The control group: who lives, and which configuration is in force.
+
+use strowger_model::config::Tenant;
+use strowger_model::{GroupId, Incarnation, LogTime, NodeId, TenantId, Wall};
+use strowger_table::{At, Body, Control, ControlCommand, Machine, Outcome, Proposal, Refusal};
+
+use crate::sample::*;
+
+const A: NodeId = NodeId(1);
+const B: NodeId = NodeId(2);
+const C: NodeId = NodeId(3);
+const FIRST: Incarnation = Incarnation(1);
+const SECOND: Incarnation = Incarnation(2);
+
+/// Three voters, all of whom have started once.
+struct Cluster {
+    control: Control,
+    seq: u64,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let mut cluster = Self { control: Control::default(), seq: 0 };
+        cluster.say(ControlCommand::Found { voters: vec![A, B, C], shards: 4 });
+        for node in [A, B, C] {
+            cluster.say(ControlCommand::Hello { node, incarnation: FIRST });
+        }
+        cluster
+    }
+
+    fn try_say(&mut self, command: ControlCommand) -> Outcome {
+        self.seq += 1;
+        self.repeat(self.seq, command)
+    }
+
+    fn repeat(&mut self, seq: u64, command: ControlCommand) -> Outcome {
+        let index = self.control.last().index + 1;
+        let at = At { index, time: LogTime::from_millis(index), wall: Wall(index) };
+        self.control.apply(at, &Proposal { from: ONE, seq, body: Body::Control(command) }).outcome
+    }
+
+    fn say(&mut self, command: ControlCommand) {
+        assert_eq!(self.try_say(command), Outcome::Done);
+    }
+
+    fn silent(&mut self, voter: NodeId, node: NodeId, incarnation: Incarnation) {
+        self.say(ControlCommand::Silent { voter, node, incarnation });
+    }
+
+    fn is_down(&self, node: NodeId) -> bool {
+        self.control.node(node).unwrap().down
+    }
+
+    fn configure(&mut self, version: u64, tenants: Vec<Tenant>) -> Outcome {
+        self.try_say(ControlCommand::Configure { version, tenants, trunks: vec![trunk()] })
+    }
+}
+
+#[test]
+fn a_cluster_is_founded_once() {
+    let mut cluster = Cluster::new();
+    cluster.say(ControlCommand::Found { voters: vec![C], shards: 9 });
+    assert_eq!((cluster.control.voters(), cluster.control.shards()), (&[A, B, C][..], 4));
+}
+
+#[test]
+fn a_node_is_down_when_a_majority_of_the_voters_says_so() {
+    let mut cluster = Cluster::new();
+    cluster.silent(A, C, FIRST);
+    cluster.silent(A, C, FIRST);
+    assert!(!cluster.is_down(C), "one voter is no majority, however often it says so");
+    cluster.silent(NodeId(9), C, FIRST);
+    assert!(!cluster.is_down(C), "who is no voter has no say");
+    cluster.silent(B, C, SECOND);
+    assert!(!cluster.is_down(C), "another incarnation is another matter");
+    cluster.silent(B, C, FIRST);
+    assert!(cluster.is_down(C));
+    assert_eq!(cluster.control.live(), [(A, FIRST), (B, FIRST)]);
+}
+
+#[test]
+fn a_voter_that_hears_the_node_again_withdraws_its_report() {
+    let mut cluster = Cluster::new();
+    cluster.silent(A, C, FIRST);
+    assert!(cluster.control.is_silent(C, FIRST, A));
+    cluster.say(ControlCommand::Heard { voter: A, node: C, incarnation: FIRST });
+    assert!(!cluster.control.is_silent(C, FIRST, A));
+    cluster.silent(B, C, FIRST);
+    assert!(!cluster.is_down(C));
+
+    // Once down, an incarnation stays down.
+    cluster.silent(A, C, FIRST);
+    cluster.say(ControlCommand::Heard { voter: A, node: C, incarnation: FIRST });
+    assert!(cluster.is_down(C));
+}
+
+#[test]
+fn a_node_comes_back_as_a_new_incarnation_only() {
+    let mut cluster = Cluster::new();
+    cluster.silent(A, C, FIRST);
+    cluster.silent(B, C, FIRST);
+    let hello = |incarnation| ControlCommand::Hello { node: C, incarnation };
+    assert_eq!(cluster.try_say(hello(FIRST)), Refusal::Fenced.into());
+    cluster.say(hello(SECOND));
+    assert!(!cluster.is_down(C));
+    assert_eq!(cluster.try_say(hello(FIRST)), Refusal::Fenced.into(), "older");
+    cluster.say(hello(SECOND));
+
+    // Reports about the first say nothing about the second.
+    cluster.silent(A, C, FIRST);
+    cluster.silent(B, C, FIRST);
+    assert!(!cluster.is_down(C));
+}
+
+#[test]
+fn a_configuration_needs_the_next_version() {
+    let mut cluster = Cluster::new();
+    assert_eq!(cluster.configure(2, vec![]), Refusal::OldVersion.into());
+    assert_eq!(cluster.configure(1, vec![tenant()]), Outcome::Done);
+    assert_eq!(cluster.configure(1, vec![]), Refusal::OldVersion.into());
+    assert_eq!(cluster.configure(3, vec![]), Refusal::OldVersion.into());
+    assert_eq!((cluster.control.version(), cluster.control.tenants().count()), (1, 1));
+    assert_eq!(cluster.control.trunks()[..], [trunk()]);
+}
+
+#[test]
+fn each_tenant_knows_in_which_version_it_changed() {
+    let mut cluster = Cluster::new();
+    let globex = || Tenant { id: TenantId(2), name: "globex".into(), ..tenant() };
+    cluster.configure(1, vec![tenant(), globex()]);
+    let mut renamed = globex();
+    renamed.realm = "globex.example".into();
+    cluster.configure(2, vec![tenant(), renamed.clone()]);
+    assert_eq!(cluster.control.changed(ACME), Some(1));
+    assert_eq!(cluster.control.changed(renamed.id), Some(2));
+    cluster.configure(3, vec![renamed.clone()]);
+    assert_eq!(cluster.control.changed(ACME), None);
+    assert!(cluster.control.tenant(ACME).is_none());
+    assert_eq!(cluster.control.changed(renamed.id), Some(2));
+    cluster.configure(4, vec![tenant(), renamed]);
+    assert_eq!(cluster.control.changed(ACME), Some(4), "back again is a change");
+}
+
+#[test]
+fn tokens_are_granted_by_their_hash() {
+    let mut cluster = Cluster::new();
+    assert!(!cluster.control.has_tokens());
+    cluster.say(ControlCommand::Grant { token_sha256: [1; 32], role: "admin".into() });
+    assert_eq!((cluster.control.role(&[1; 32]), cluster.control.role(&[2; 32])), (Some("admin"), None));
+    assert!(cluster.control.has_tokens());
+}
+
+#[test]
+fn a_repeat_gets_the_first_answer() {
+    let mut cluster = Cluster::new();
+    cluster.configure(1, vec![tenant()]);
+    let again = ControlCommand::Configure { version: 1, tenants: vec![], trunks: vec![] };
+    assert_eq!(cluster.repeat(cluster.seq, again), Outcome::Done);
+    assert_eq!(cluster.control.tenants().count(), 1);
+}
+
+#[test]
+fn a_snapshot_holds_everything() {
+    let mut cluster = Cluster::new();
+    cluster.configure(1, vec![tenant()]);
+    cluster.say(ControlCommand::Grant { token_sha256: [1; 32], role: "admin".into() });
+    cluster.silent(A, C, FIRST);
+    let bytes = cluster.control.snapshot();
+    let Machine::Control(restored) = Machine::restore(GroupId::CONTROL, &bytes).unwrap() else { panic!("control") };
+    let mut copy = Cluster { control: restored, seq: cluster.seq };
+    assert_eq!((copy.control.snapshot(), copy.control.hash()), (bytes, cluster.control.hash()));
+
+    // One more voter makes the majority, on both.
+    for cluster in [&mut cluster, &mut copy] {
+        cluster.silent(B, C, FIRST);
+        assert!(cluster.is_down(C));
+    }
+    assert_eq!(copy.control.snapshot(), cluster.control.snapshot());
+    assert!(Machine::restore(GroupId::CONTROL, b"not a snapshot").is_err());
+}

@@ -1,0 +1,95 @@
+//! What the owner has to do stands in the row until it is done or too late.
+
+use strowger_model::{Cause, Outcome as CallOutcome};
+use strowger_table::{Call, Command, DutyKind, Outcome, limit};
+
+use crate::bench::{Bench, answer};
+use crate::sample::*;
+
+#[test]
+fn an_answer_is_owed_until_it_is_acknowledged() {
+    let mut bench = Bench::new();
+    let call = bench.admitted();
+    assert!(bench.kinds(call).is_empty());
+    bench.say(answer(call));
+    assert_eq!(bench.kinds(call), [DutyKind::Answer]);
+    bench.done(call, DutyKind::Answer);
+    assert!(bench.kinds(call).is_empty());
+}
+
+#[test]
+fn an_answer_nobody_acknowledges_ends_the_call_as_failed() {
+    let mut bench = Bench::new();
+    let call = bench.admitted();
+    bench.say(answer(call));
+    assert_eq!(bench.shard.next_lease(), Some(bench.now + limit::HANG_UP_MAX));
+    bench.expire_next();
+    assert_eq!(bench.outcome(call), CallOutcome::Failed);
+    assert_eq!(bench.kinds(call), [DutyKind::HangUp { leg: Call::CALLER_LEG }, DutyKind::CloseMedia]);
+}
+
+#[test]
+fn a_phone_is_rung_until_the_offer_ends_either_way() {
+    let mut bench = Bench::new();
+    let (call, leg) = bench.offered(ANNA);
+    assert_eq!(bench.kinds(call), [DutyKind::Ring { leg }]);
+    let missed = bench.missed_command(call, leg, Cause::BUSY);
+    bench.say(missed);
+    assert!(bench.kinds(call).is_empty());
+    let leg = bench.offer(call, BERT);
+    let connect = bench.connect_command(call, leg);
+    bench.say(connect);
+    assert!(bench.kinds(call).is_empty());
+}
+
+#[test]
+fn ending_leaves_hang_ups_for_those_who_do_not_know_yet() {
+    let caller = DutyKind::HangUp { leg: Call::CALLER_LEG };
+    let mut bench = Bench::new();
+    let call = bench.talking(ANNA);
+    let agent = DutyKind::HangUp { leg: bench.call(call).agent.unwrap().leg };
+    bench.end(call, CALLER_LEFT);
+    assert_eq!(bench.kinds(call), [agent, DutyKind::CloseMedia]);
+    bench.done(call, agent);
+    bench.done(call, DutyKind::CloseMedia);
+    assert!(bench.kinds(call).is_empty());
+
+    let call = bench.talking(BERT);
+    bench.end(call, AGENT_LEFT);
+    assert_eq!(bench.kinds(call), [caller, DutyKind::CloseMedia]);
+
+    // Ringing: the phone must be told to stop; the duty to ring it is gone.
+    let mut bench = Bench::new();
+    let (call, leg) = bench.offered(ANNA);
+    bench.end(call, CALLER_LEFT);
+    assert_eq!(bench.kinds(call), [DutyKind::HangUp { leg }, DutyKind::CloseMedia]);
+
+    // Not answered yet: no media.
+    let call = bench.admitted();
+    bench.end(call, CALLER_LEFT);
+    assert!(bench.kinds(call).is_empty());
+}
+
+#[test]
+fn late_duties_are_dropped_and_never_performed() {
+    let mut bench = Bench::new();
+    let call = bench.talking(ANNA);
+    bench.end(call, AGENT_LEFT);
+    bench.pass(limit::HANG_UP_MAX.as_millis() as u64);
+    bench.expire();
+    assert!(bench.kinds(call).is_empty());
+    assert!(bench.shard.call(call).is_some(), "the row itself lingers");
+}
+
+#[test]
+fn only_the_owner_reports_duties_and_unknown_ones_do_no_harm() {
+    let mut bench = Bench::new();
+    let call = bench.admitted();
+    bench.say(answer(call));
+    let duties = vec![(call, bench.call(call).duties[0].id)];
+    assert_eq!(bench.say_as(TWO, Command::Done { duties: duties.clone() }), Outcome::Done);
+    assert_eq!(bench.kinds(call), [DutyKind::Answer]);
+    let unknown = vec![(call, 77), (strowger_model::CallId::new(SHARD, 4711), 0), duties[0]];
+    assert_eq!(bench.say(Command::Done { duties: unknown }), Outcome::Done);
+    assert!(bench.kinds(call).is_empty());
+}

@@ -1,0 +1,134 @@
+//! The bytes of every command, pinned. A log written by one version is applied by the next: a layout that changes
+//! unnoticed would make replicas of two versions disagree.
+
+use std::fmt::Write;
+
+use strowger_model::{AgentId, CallId, Cause, Ended, HangupBy, Incarnation, LegNo, LogTime, NodeId, Role};
+use strowger_table::{Body, Command, ControlCommand, Miss, Offer, Plan, Proposal};
+
+use crate::bench::{admit_with, answer, enqueue};
+use crate::sample::*;
+
+const CALL: CallId = CallId(0x0003_0000_0000_0011);
+const LEG: LegNo = LegNo(2);
+const OBSERVED: LogTime = LogTime(1_234_567);
+
+fn beginnings() -> Vec<Command> {
+    vec![
+        Command::Tick,
+        Command::Expire,
+        Command::Configure { version: 7, tenant: Box::new(tenant()) },
+        Command::Retire { version: 7, tenant: ACME },
+        admit_with(1, OBSERVED),
+        Command::Withdraw { key: key(1) },
+        answer(CALL),
+        Command::Step { call: CALL, step: 3 },
+        enqueue(CALL, SALES, Some(2)),
+        Command::Plan(Plan { basis: 99, offers: vec![Offer { call: CALL, agent: ANNA, queue: SALES, score: 5 }] }),
+    ]
+}
+
+fn rest() -> Vec<Command> {
+    vec![
+        Command::Missed { call: CALL, leg: LEG, miss: Miss { status: 486, cause: Cause::BUSY }, observed: OBSERVED },
+        Command::Connect { call: CALL, leg: LEG, dialog: dialog(Role::Uac, "agent"), observed: OBSERVED },
+        Command::Redialog { call: CALL, leg: LEG, dialog: dialog(Role::Uac, "agent") },
+        Command::End { call: CALL, ended: Ended { by: HangupBy::Agent, cause: Cause::NORMAL }, observed: OBSERVED },
+        Command::Done { duties: vec![(CALL, 4)] },
+        Command::Register { agent: CARL, contact: contact(50, OBSERVED) },
+        Command::Unregister { agent: CARL },
+        Command::Ready { agent: ANNA },
+        Command::NotReady { agent: ANNA, reason: "lunch".into() },
+        Command::Dispose { agent: AgentId(1), call: CALL, code: "sold".into() },
+        Command::Adopt { node: NodeId(1), incarnation: Incarnation(10), heirs: vec![(NodeId(2), Incarnation(11))] },
+    ]
+}
+
+fn controls() -> Vec<ControlCommand> {
+    let (voter, node, incarnation) = (NodeId(1), NodeId(2), Incarnation(10));
+    vec![
+        ControlCommand::Tick,
+        ControlCommand::Found { voters: vec![voter, node], shards: 4 },
+        ControlCommand::Hello { node, incarnation },
+        ControlCommand::Silent { voter, node, incarnation },
+        ControlCommand::Heard { voter, node, incarnation },
+        ControlCommand::Configure { version: 7, tenants: vec![tenant()], trunks: vec![trunk()] },
+        ControlCommand::Grant { token_sha256: [9; 32], role: "admin".into() },
+    ]
+}
+
+/// No arm for the rest: a new command does not compile until it has its sample above and its line below.
+fn name(body: &Body) -> &'static str {
+    match body {
+        Body::Shard(command) => match command {
+            Command::Tick => "Tick",
+            Command::Expire => "Expire",
+            Command::Configure { .. } => "Configure",
+            Command::Retire { .. } => "Retire",
+            Command::Admit { .. } => "Admit",
+            Command::Withdraw { .. } => "Withdraw",
+            Command::Answer { .. } => "Answer",
+            Command::Step { .. } => "Step",
+            Command::Enqueue { .. } => "Enqueue",
+            Command::Plan(_) => "Plan",
+            Command::Missed { .. } => "Missed",
+            Command::Connect { .. } => "Connect",
+            Command::Redialog { .. } => "Redialog",
+            Command::End { .. } => "End",
+            Command::Done { .. } => "Done",
+            Command::Register { .. } => "Register",
+            Command::Unregister { .. } => "Unregister",
+            Command::Ready { .. } => "Ready",
+            Command::NotReady { .. } => "NotReady",
+            Command::Dispose { .. } => "Dispose",
+            Command::Adopt { .. } => "Adopt",
+        },
+        Body::Control(command) => match command {
+            ControlCommand::Tick => "control Tick",
+            ControlCommand::Found { .. } => "control Found",
+            ControlCommand::Hello { .. } => "control Hello",
+            ControlCommand::Silent { .. } => "control Silent",
+            ControlCommand::Heard { .. } => "control Heard",
+            ControlCommand::Configure { .. } => "control Configure",
+            ControlCommand::Grant { .. } => "control Grant",
+        },
+    }
+}
+
+fn encoded(body: Body) -> Vec<u8> {
+    let proposal = Proposal { from: ONE, seq: 42, body };
+    let bytes = rkyv::to_bytes::<rkyv::rancor::Error>(&proposal).unwrap();
+    assert_eq!(rkyv::from_bytes::<Proposal, rkyv::rancor::Error>(&bytes).unwrap(), proposal);
+    bytes.to_vec()
+}
+
+/// FNV-1a, 64 bits.
+fn print_of(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |print, byte| (print ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+const CHANGED: &str = "the layout of commands in the log changed. Logs and snapshots of the version before do not \
+     decode any more. If that is meant (nothing of it was ever released), put these lines in place of the old ones:";
+
+#[test]
+fn every_command_keeps_its_bytes() {
+    let shard = beginnings().into_iter().chain(rest()).map(Body::Shard);
+    let mut lines = String::new();
+    for body in shard.chain(controls().into_iter().map(Body::Control)) {
+        let name = name(&body);
+        let bytes = encoded(body);
+        writeln!(lines, "{name} {} {:016x}", bytes.len(), print_of(&bytes)).unwrap();
+    }
+    let pinned = include_str!("golden.txt");
+    assert!(lines == pinned, "{CHANGED}\n{lines}");
+}
+
+/// One in full, so that a difference can be read.
+#[test]
+fn a_step_is_these_bytes() {
+    let bytes = encoded(Body::Shard(Command::Step { call: CALL, step: 3 }));
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, include_str!("golden-step.txt").trim_end(), "{CHANGED}");
+}

@@ -1,0 +1,106 @@
+//! Offers that were not taken.
+
+use std::time::Duration;
+
+use strowger_model::Cause;
+use strowger_table::{AgentState, Command, DutyKind, Outcome, Refusal};
+
+use crate::bench::{Bench, not_ready};
+use crate::sample::*;
+
+#[test]
+fn an_agent_who_missed_is_left_alone_and_then_stands_last_in_line() {
+    let mut bench = Bench::new();
+    bench.pass(1000);
+    let (call, leg) = bench.offered(ANNA);
+    let missed = bench.missed_command(call, leg, Cause::BUSY);
+    // A fact: taken from a node that does not own the call.
+    assert_eq!(bench.say_as(TWO, missed.clone()), Outcome::Done);
+    let until = bench.now + Duration::from_millis(MISS_PAUSE_MS);
+    assert_eq!(bench.state(ANNA), AgentState::Paused { until });
+    assert_eq!(bench.plan(&[(call, ANNA)]), 0, "a paused agent gets no offer");
+    assert_eq!(bench.refused(missed), Refusal::WrongStage, "an offer is missed once");
+    assert_eq!(bench.agent(ANNA).misses, 1);
+
+    bench.pass(MISS_PAUSE_MS);
+    bench.expire();
+    assert_eq!(bench.idle(SALES), [BERT, ANNA]);
+}
+
+#[test]
+fn too_many_misses_in_a_row_set_the_agent_not_ready() {
+    let mut bench = Bench::new();
+    let call = bench.waiting(SALES);
+    for _ in 0..MAX_MISSES {
+        bench.pass(MISS_PAUSE_MS);
+        bench.expire();
+        let leg = bench.offer(call, ANNA);
+        let missed = bench.missed_command(call, leg, Cause::BUSY);
+        bench.say(missed);
+    }
+    assert_eq!(bench.state(ANNA), not_ready("missed calls"));
+    assert_eq!(bench.idle(SALES), [BERT]);
+
+    // Back at the agent's own word, with a clean slate.
+    assert_eq!(bench.say(Command::Ready { agent: ANNA }), Outcome::Done);
+    assert_eq!((bench.state(ANNA), bench.agent(ANNA).misses), (AgentState::Idle, 0));
+}
+
+#[test]
+fn an_answered_call_forgives_the_misses_before_it() {
+    let mut bench = Bench::new();
+    let (call, leg) = bench.offered(ANNA);
+    let missed = bench.missed_command(call, leg, Cause::BUSY);
+    bench.say(missed);
+    bench.pass(MISS_PAUSE_MS);
+    bench.expire();
+    let leg = bench.offer(call, ANNA);
+    let connect = bench.connect_command(call, leg);
+    bench.say(connect);
+    assert_eq!(bench.agent(ANNA).misses, 0);
+}
+
+#[test]
+fn a_phone_that_only_rang_must_be_told_to_stop_and_one_that_refused_need_not() {
+    let mut bench = Bench::new();
+    let (call, refused) = bench.offered(ANNA);
+    let missed = bench.missed_command(call, refused, Cause::BUSY);
+    bench.say(missed);
+    assert!(bench.kinds(call).is_empty());
+
+    let rang = bench.offer(call, BERT);
+    let missed = bench.missed_command(call, rang, Cause::NO_ANSWER);
+    bench.say(missed);
+    assert_eq!(bench.kinds(call), [DutyKind::HangUp { leg: rang }]);
+    assert_eq!(bench.call(call).leaving.len(), 1);
+    assert!(bench.call(call).agent_leg(rang).is_some());
+    bench.done(call, DutyKind::HangUp { leg: rang });
+    assert!(bench.call(call).leaving.is_empty());
+}
+
+#[test]
+fn not_ready_asked_for_while_ringing_takes_effect_after_the_miss() {
+    let mut bench = Bench::new();
+    let (call, leg) = bench.offered(ANNA);
+    bench.say(Command::NotReady { agent: ANNA, reason: "lunch".into() });
+    assert_eq!(bench.state(ANNA), AgentState::Offered { call, leg });
+    let missed = bench.missed_command(call, leg, Cause::BUSY);
+    bench.say(missed);
+    assert_eq!(bench.state(ANNA), not_ready("lunch"));
+}
+
+#[test]
+fn without_a_pause_the_agent_is_free_at_once_and_without_a_limit_for_ever() {
+    let mut bench = Bench::bare();
+    let mut config = tenant();
+    config.queues[0].miss_pause_ms = 0;
+    config.queues[0].max_misses = 0;
+    bench.configure(1, config);
+    let call = bench.waiting(SALES);
+    for round in 1..=20 {
+        let leg = bench.offer(call, ANNA);
+        let missed = bench.missed_command(call, leg, Cause::BUSY);
+        bench.say(missed);
+        assert_eq!((bench.state(ANNA), bench.agent(ANNA).misses), (AgentState::Idle, round));
+    }
+}

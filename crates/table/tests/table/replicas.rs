@@ -1,0 +1,67 @@
+//! The same log gives the same state, also when a replica joined by snapshot half way.
+
+use strowger_table::{Machine, Shard};
+
+use crate::bench::Bench;
+use crate::sample::*;
+use crate::storm::Storm;
+
+fn storm(seed: u64, commands: usize) -> Bench {
+    let mut storm = Storm::new(seed);
+    (0..commands).for_each(|_| storm.blow());
+    storm.bench
+}
+
+#[test]
+fn replicas_that_apply_the_same_log_are_the_same() {
+    let leader = storm(42, 2000);
+    let mut follower = Shard::new(SHARD);
+    for (at, proposal) in &leader.log {
+        follower.apply(*at, proposal);
+    }
+    assert_eq!(follower.hash(), leader.shard.hash());
+    assert_eq!(follower.snapshot(), leader.shard.snapshot());
+    assert_eq!(follower.last(), leader.shard.last());
+}
+
+#[test]
+fn another_log_gives_another_hash() {
+    let mut one = Bench::new();
+    let mut other = Bench::new();
+    assert_eq!(one.shard.hash(), other.shard.hash());
+    one.flowing();
+    other.admitted();
+    assert_ne!(one.shard.hash(), other.shard.hash());
+}
+
+#[test]
+fn a_restored_replica_has_equal_bytes_and_goes_on_equally() {
+    let leader = storm(43, 3000);
+    for joined_at in [0, 1, 500, 1500, 2900] {
+        let (before, after) = leader.log.split_at(joined_at);
+        let mut original = Machine::new(SHARD.group());
+        for (at, proposal) in before {
+            original.apply(*at, proposal);
+        }
+        let bytes = original.snapshot();
+        let mut restored = Machine::restore(SHARD.group(), &bytes).unwrap();
+        assert_eq!(restored.snapshot(), bytes, "joined at {joined_at}");
+        assert_eq!((restored.hash(), restored.last()), (original.hash(), original.last()));
+        for (at, proposal) in after {
+            assert_eq!(restored.apply(*at, proposal), original.apply(*at, proposal), "{:?}", proposal.body);
+        }
+        assert_eq!(restored.hash(), original.hash());
+        assert_eq!(restored.snapshot(), original.snapshot());
+        let leases = |machine: &Machine| machine.shard().unwrap().next_lease();
+        assert_eq!(leases(&restored), leases(&original));
+    }
+}
+
+#[test]
+fn bytes_that_are_no_snapshot_are_refused_with_the_group_named() {
+    let fault = Machine::restore(SHARD.group(), b"seven").unwrap_err();
+    assert!(fault.to_string().contains("group-4"), "{fault}");
+    let mut cut = Bench::new().shard.snapshot();
+    cut.truncate(cut.len() / 2);
+    assert!(Machine::restore(SHARD.group(), &cut).is_err());
+}

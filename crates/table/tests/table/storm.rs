@@ -1,0 +1,322 @@
+//! A seeded storm of commands, sensible and senseless, and what must hold after each of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use strowger_model::{AgentId, CallId, Cause, Ended, HangupBy, LegNo, Outcome as CallOutcome, QueueId};
+use strowger_table::{AgentState, Body, Command, Miss, Offer, Outcome, Plan, Proposal, Proposer, Shard, Stage};
+
+use crate::bench::{Bench, admit_with, answer, enqueue};
+use crate::sample::*;
+
+const COMMANDS: usize = 4000;
+const SEEDS: [u64; 4] = [1, 1878, 1912, 2026];
+const AGENTS: [AgentId; 6] = [ANNA, BERT, CARL, DORA, EMIL, AgentId(99)];
+const CAUSES: [Cause; 3] = [Cause::BUSY, Cause::NO_ANSWER, Cause::TEMPORARY_FAILURE];
+const SIDES: [HangupBy; 3] = [HangupBy::Caller, HangupBy::Agent, HangupBy::System];
+
+/// SplitMix64 (Steele, Lea, Flood 2014): enough for dice.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ mixed >> 31) % sides
+    }
+
+    fn of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.roll(all.len() as u64) as usize]
+    }
+}
+
+pub struct Storm {
+    pub bench: Bench,
+    dice: Dice,
+    nodes: [Proposer; 3],
+    version: u64,
+    admitted: BTreeSet<CallId>,
+}
+
+impl Storm {
+    pub fn new(seed: u64) -> Self {
+        let admitted = BTreeSet::new();
+        Self { bench: Bench::new(), dice: Dice(seed), nodes: [ONE, TWO, THREE], version: 1, admitted }
+    }
+
+    /// One command, and the same once more now and then.
+    pub fn blow(&mut self) {
+        let pause = if self.dice.roll(50) == 0 { 40_000 } else { 700 };
+        let pause = self.dice.roll(pause);
+        self.bench.pass(pause);
+        let from = self.dice.of(&self.nodes);
+        let command = self.command(from);
+        let sender = self.sender(&command, from);
+        if let Outcome::Admitted { call, .. } = self.bench.say_as(sender, command) {
+            assert!(self.admitted.insert(call), "{call} was admitted twice");
+        }
+        if self.dice.roll(10) == 0 {
+            let (_, last) = self.bench.log.last().unwrap().clone();
+            let before = self.bench.shard.hash();
+            self.bench.enter(last);
+            assert_eq!(self.bench.shard.hash(), before, "a repeat changed something");
+        }
+    }
+
+    /// Mostly whoever owns the call, else anyone.
+    fn sender(&mut self, command: &Command, anyone: Proposer) -> Proposer {
+        let call = match command {
+            Command::Answer { call, .. }
+            | Command::Step { call, .. }
+            | Command::Enqueue { call, .. }
+            | Command::Connect { call, .. }
+            | Command::Redialog { call, .. } => *call,
+            Command::Done { duties } if !duties.is_empty() => duties[0].0,
+            _ => return anyone,
+        };
+        match self.bench.shard.call(call) {
+            Some(row) if self.dice.roll(20) != 0 => {
+                Proposer { node: row.owner.node, incarnation: row.owner.incarnation }
+            }
+            _ => anyone,
+        }
+    }
+
+    fn command(&mut self, from: Proposer) -> Command {
+        let call = self.any_call();
+        let agent = self.dice.of(&AGENTS);
+        let observed = self.bench.now - Duration::from_millis(self.dice.roll(2000));
+        match self.dice.roll(100) {
+            0..=13 => admit_with(self.dice.roll(3000), observed),
+            14..=15 => Command::Withdraw { key: key(self.dice.roll(3000)) },
+            16..=29 => answer(self.in_stage(|stage| matches!(stage, Stage::Admitted)).unwrap_or(call)),
+            30..=31 => Command::Step { call, step: self.dice.roll(5) as u16 },
+            32..=43 => self.enqueue(call),
+            44..=57 => self.plan(),
+            58..=61 => self.missed(call, observed),
+            62..=71 => self.connect(call),
+            72..=77 => {
+                let ended = Ended { by: self.dice.of(&SIDES), cause: self.dice.of(&CAUSES) };
+                Command::End { call, ended, observed }
+            }
+            78..=84 => self.done(call),
+            85..=90 => Command::Expire,
+            91 => Command::Tick,
+            92 => Command::Dispose { agent, call: self.wrapped(agent).unwrap_or(call), code: "sold".into() },
+            93 => Command::NotReady { agent, reason: "lunch".into() },
+            94..=95 => Command::Ready { agent },
+            96 => self.register(),
+            97 => Command::Unregister { agent: self.dice.of(&[CARL, EMIL]) },
+            98 => self.configure(),
+            _ => self.adopt(from),
+        }
+    }
+
+    fn any_call(&mut self) -> CallId {
+        self.in_stage(|stage| !matches!(stage, Stage::Ended { .. }))
+            .filter(|_| self.dice.roll(20) != 0)
+            .or_else(|| self.in_stage(|_| true))
+            .unwrap_or_default()
+    }
+
+    fn in_stage(&mut self, wanted: impl Fn(&Stage) -> bool) -> Option<CallId> {
+        let calls: Vec<_> = self.bench.shard.calls().filter(|call| wanted(&call.stage)).map(|call| call.id).collect();
+        (!calls.is_empty()).then(|| self.dice.of(&calls))
+    }
+
+    fn enqueue(&mut self, call: CallId) -> Command {
+        let call = self.in_stage(|stage| matches!(stage, Stage::Flow { .. })).unwrap_or(call);
+        let queue = self.dice.of(&[SALES, SALES, SUPPORT, QueueId(9)]);
+        enqueue(call, queue, self.dice.of(&[None, Some(2)]))
+    }
+
+    fn plan(&mut self) -> Command {
+        let mut offers = Vec::new();
+        for _ in 0..=self.dice.roll(4) {
+            let call = self.in_stage(|stage| matches!(stage, Stage::Queued)).unwrap_or_default();
+            let queue = self.bench.shard.call(call).and_then(|call| call.queue).unwrap_or(SALES);
+            offers.push(Offer { call, agent: self.dice.of(&AGENTS), queue, score: 0 });
+        }
+        Command::Plan(Plan { basis: self.bench.shard.last().index, offers })
+    }
+
+    fn ringing(&mut self, call: CallId) -> (CallId, LegNo) {
+        let call = self.in_stage(|stage| matches!(stage, Stage::Offered { .. })).unwrap_or(call);
+        let row = self.bench.shard.call(call);
+        let leg = row.and_then(|row| row.ringing_agent()).map_or(LegNo(1), |agent| agent.leg);
+        (call, if self.dice.roll(20) == 0 { LegNo(leg.0 + 1) } else { leg })
+    }
+
+    fn missed(&mut self, call: CallId, observed: strowger_model::LogTime) -> Command {
+        let (call, leg) = self.ringing(call);
+        Command::Missed { call, leg, miss: Miss { status: 486, cause: self.dice.of(&CAUSES) }, observed }
+    }
+
+    fn connect(&mut self, call: CallId) -> Command {
+        let (call, leg) = self.ringing(call);
+        self.bench.connect_command(call, leg)
+    }
+
+    fn done(&mut self, call: CallId) -> Command {
+        let owing = self.bench.shard.calls().find(|call| !call.duties.is_empty()).map_or(call, |call| call.id);
+        let duties = self.bench.shard.call(owing).map(|row| row.duties.iter().map(|duty| (owing, duty.id)).collect());
+        Command::Done { duties: duties.unwrap_or_default() }
+    }
+
+    fn wrapped(&self, agent: AgentId) -> Option<CallId> {
+        match self.bench.shard.agent(agent)?.state {
+            AgentState::WrapUp { call, .. } => Some(call),
+            _ => None,
+        }
+    }
+
+    fn register(&mut self) -> Command {
+        let expires = self.bench.now + Duration::from_millis(self.dice.roll(300_000));
+        Command::Register { agent: self.dice.of(&[CARL, EMIL]), contact: contact(50, expires) }
+    }
+
+    /// Other limits, fewer agents, or the tenant gone until the next time.
+    fn configure(&mut self) -> Command {
+        self.version += 1;
+        let mut config = tenant();
+        match self.dice.roll(5) {
+            0 => return Command::Retire { version: self.version, tenant: ACME },
+            1 => config.agents.retain(|agent| agent.id != ANNA),
+            2 => config.queues[0].max_wait_ms = 1000 + self.dice.roll(100_000) as u32,
+            3 => config.queues[0].wrap_up_ms = self.dice.roll(100_000) as u32,
+            _ => {}
+        }
+        Command::Configure { version: self.version, tenant: Box::new(config) }
+    }
+
+    /// One node dies and starts again; the others inherit.
+    fn adopt(&mut self, from: Proposer) -> Command {
+        let dead = self.nodes.iter().position(|node| *node == from).unwrap();
+        self.nodes[dead].incarnation.0 += 1;
+        let heirs = self.nodes.iter().filter(|node| node.node != from.node);
+        Command::Adopt {
+            node: from.node,
+            incarnation: from.incarnation,
+            heirs: heirs.map(|heir| (heir.node, heir.incarnation)).collect(),
+        }
+    }
+
+    /// Every call admitted is either live or has ended in one outcome.
+    fn assert_conserved(&self) -> BTreeMap<CallOutcome, usize> {
+        let mut outcomes = BTreeMap::new();
+        for (_, record) in self.bench.shard.records(0) {
+            let before = outcomes.insert(record.call, record.outcome);
+            assert!(before.is_none_or(|outcome| outcome == record.outcome), "{} ended twice", record.call);
+        }
+        let live: BTreeSet<_> = self.bench.shard.calls().filter(|call| !call.is_over()).map(|call| call.id).collect();
+        assert!(live.iter().all(|call| !outcomes.contains_key(call)), "a live call has a record");
+        let all: BTreeSet<_> = live.iter().chain(outcomes.keys()).copied().collect();
+        assert_eq!(all, self.admitted);
+        let mut counts = BTreeMap::new();
+        outcomes.values().for_each(|outcome| *counts.entry(*outcome).or_insert(0) += 1);
+        counts
+    }
+}
+
+/// Whoever is at work refers to a call that refers back, and the other way round.
+fn assert_slots(shard: &Shard) {
+    for agent in shard.agents() {
+        let refers = |call: &CallId| shard.call(*call).expect("the call an agent is on");
+        match &agent.state {
+            AgentState::Offered { call, leg } => {
+                let ringing = refers(call).ringing_agent().expect("rung");
+                assert_eq!((ringing.agent, ringing.leg), (agent.id, *leg));
+            }
+            AgentState::Talking { call } => {
+                assert_eq!(refers(call).stage, Stage::Talking);
+                assert_eq!(refers(call).agent.as_ref().map(|leg| leg.agent), Some(agent.id));
+            }
+            AgentState::WrapUp { call, .. } => {
+                assert!(refers(call).is_over(), "the row is kept for the second writing");
+                assert_eq!(refers(call).agent.as_ref().map(|leg| leg.agent), Some(agent.id));
+            }
+            AgentState::Idle | AgentState::Paused { .. } => assert!(agent.contact.is_some(), "no phone to ring"),
+            AgentState::LoggedOut | AgentState::NotReady { .. } => {}
+        }
+    }
+    for call in shard.calls() {
+        let state = call.agent.as_ref().and_then(|leg| shard.agent(leg.agent)).map(|agent| &agent.state);
+        match call.stage {
+            Stage::Offered { .. } | Stage::Talking => assert_eq!(state.and_then(AgentState::call), Some(call.id)),
+            Stage::Ended { .. } => {}
+            Stage::Admitted | Stage::Flow { .. } | Stage::Queued => assert_eq!(call.agent, None),
+        }
+    }
+}
+
+/// The indexes say what the rows say.
+fn assert_indexes(shard: &Shard) {
+    let owners: BTreeSet<_> = shard.calls().map(|call| (call.owner.node, call.owner.incarnation)).collect();
+    assert_eq!(shard.owners().collect::<BTreeSet<_>>(), owners);
+    for queue in [SALES, SUPPORT] {
+        let mut waiting: Vec<_> = shard
+            .calls()
+            .filter(|call| call.is_waiting() && call.queue == Some(queue))
+            .map(|call| (call.order, call.id))
+            .collect();
+        waiting.sort();
+        assert_eq!(shard.waiting(queue).collect::<Vec<_>>(), waiting);
+        let mut idle: Vec<_> = shard
+            .agents()
+            .filter(|agent| agent.state == AgentState::Idle && agent.queues.contains(&queue))
+            .map(|agent| (agent.idle_since, agent.id))
+            .collect();
+        idle.sort();
+        assert_eq!(shard.idle(queue).collect::<Vec<_>>(), idle);
+    }
+    for call in shard.calls() {
+        assert_eq!(shard.call_by_key(&call.key).map(|call| call.id), Some(call.id));
+    }
+}
+
+#[test]
+fn nothing_is_lost_and_nobody_is_in_two_places_in_any_storm() {
+    let mut seen = BTreeMap::new();
+    for seed in SEEDS {
+        let mut storm = Storm::new(seed);
+        for command in 0..COMMANDS {
+            storm.blow();
+            assert_slots(&storm.bench.shard);
+            assert_indexes(&storm.bench.shard);
+            if command % 100 == 0 {
+                storm.assert_conserved();
+            }
+        }
+        // The storm is over: what is left ends by itself, and no lease is left behind.
+        for rounds in 0.. {
+            let Some(_) = storm.bench.shard.next_lease() else { break };
+            storm.bench.expire_next();
+            assert!(rounds < 10_000, "seed {seed}: leases that never end");
+        }
+        assert_eq!(storm.bench.shard.busy().calls, 0);
+        let counts = storm.assert_conserved();
+        assert_eq!(counts.values().sum::<usize>(), storm.admitted.len(), "seed {seed}");
+        counts.into_iter().for_each(|(outcome, calls)| *seen.entry(outcome).or_insert(0) += calls);
+    }
+    // A storm that never reached an outcome would prove little about it.
+    for outcome in CallOutcome::ALL {
+        assert!(seen.get(&outcome).is_some_and(|calls| *calls >= 10), "{outcome}: {seen:?}");
+    }
+}
+
+#[test]
+fn after_every_expire_no_deadline_lies_in_the_past() {
+    let mut storm = Storm::new(7);
+    for _ in 0..COMMANDS {
+        storm.blow();
+        // A deadline that a first `Expire` uncovers (a wait that ran out while ringing) takes a second.
+        let mut rounds = 0;
+        while storm.bench.shard.next_lease().is_some_and(|deadline| deadline <= storm.bench.now) {
+            let proposal = Proposal { from: ONE, seq: 0, body: Body::Shard(Command::Expire) };
+            storm.bench.enter(proposal);
+            rounds += 1;
+            assert!(rounds <= 3, "{:?} stays due", storm.bench.shard.next_lease());
+        }
+    }
+}
