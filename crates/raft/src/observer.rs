@@ -1,0 +1,27 @@
+//! What the rest of the node is told about its groups.
+
+use std::sync::Arc;
+
+use strowger_model::{GroupId, NodeId};
+use strowger_table::{Applied, At, Proposal};
+
+use crate::View;
+
+/// One entry, as it was applied.
+#[derive(Clone, Debug)]
+pub struct AppliedEntry {
+    pub at: At,
+    pub proposal: Arc<Proposal>,
+    pub applied: Applied,
+}
+
+/// Told of every change, per group in order. Calls come from the consensus's own tasks: hand the news on and return.
+pub trait Observer: Send + Sync + 'static {
+    fn applied(&self, group: GroupId, view: &Arc<View>, entries: &[AppliedEntry]);
+
+    /// The state was replaced, by start-up recovery or by a snapshot: compare everything.
+    fn installed(&self, group: GroupId, view: &Arc<View>);
+
+    /// `leader` none: an election is under way.
+    fn leader_changed(&self, group: GroupId, leader: Option<NodeId>, term: u64);
+}

@@ -1,0 +1,141 @@
+//! A proposal from any node to the leader and back, repeated under its number until it has an outcome.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use bytes::Bytes;
+use strowger_link::{AskFault, Class, SendFault, open, seal};
+use strowger_model::{GroupId, NodeId, PeerId};
+use strowger_table::{Body, Outcome, Proposal};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::group::{Group, Leading, WriteFault};
+use crate::groups::{Groups, Inner};
+use crate::v1::{AskV1, CommandAnswerV1, CommandV1, GivenV1, ProposalV1};
+
+/// A sealed proposal is at most this large: a tenant's whole configuration fits, and it goes to a follower in one
+/// message.
+pub const MAX_PROPOSAL_BYTES: usize = 1 << 20;
+/// One attempt waits no longer than this for its outcome. A leader that lost its majority keeps what it wrote
+/// pending: another one may exist by now.
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(1);
+/// Between attempts, unless a leader appears sooner. A lost lease is renewed within a heartbeat (50 ms) or not at all.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Why a proposal has no outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ProposeError {
+    #[error(
+        "{0} has no leader that this node can reach; the proposal was not sent, or its answer was lost with the leader"
+    )]
+    NoLeader(GroupId),
+    #[error("{0} gave no outcome in time; the proposal may still be committed")]
+    Deadline(GroupId),
+    #[error("this node is stopping")]
+    Stopped,
+    #[error("{0} does not exist")]
+    NoSuchGroup(GroupId),
+    #[error("the proposal has {bytes} bytes, and the limit is {MAX_PROPOSAL_BYTES}")]
+    TooLarge { bytes: usize },
+}
+
+/// Why the leader's own proposal has no outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum LeadError {
+    #[error("this node does not lead {0}, or not in that term any more; nothing was written")]
+    NotLeader(GroupId),
+    #[error("the outcome in {0} is unknown; it may still be committed")]
+    Unknown(GroupId),
+    #[error("the proposal has {bytes} bytes, and the limit is {MAX_PROPOSAL_BYTES}")]
+    TooLarge { bytes: usize },
+}
+
+impl Groups {
+    /// Proposes from any node and waits for the outcome. It is applied at most once, however often it had to be
+    /// repeated: lost answers and changes of leader are not the caller's business.
+    pub async fn propose(&self, group: GroupId, body: Body, deadline: Duration) -> Result<Outcome, ProposeError> {
+        let until = Instant::now() + deadline;
+        let inner = &self.handle.inner;
+        let target = inner.group(group).ok_or(ProposeError::NoSuchGroup(group))?;
+        let proposed = async {
+            let number = target.numbers.take().await;
+            let body = inner.seal(number.seq, body).map_err(|bytes| ProposeError::TooLarge { bytes })?;
+            inner.repeat(target, &body).await
+        };
+        timeout_at(until, proposed).await.unwrap_or_else(|_| match target.leadership.borrow().leader {
+            Some(_) => Err(ProposeError::Deadline(group)),
+            None => Err(ProposeError::NoLeader(group)),
+        })
+    }
+
+    /// Proposes as the leader that `leading` names, once: what only a leader may say is worth nothing after it.
+    pub async fn propose_as_leader(
+        &self,
+        group: GroupId,
+        leading: Leading,
+        body: Body,
+        deadline: Duration,
+    ) -> Result<Outcome, LeadError> {
+        let inner = &self.handle.inner;
+        let target = inner.group(group).ok_or(LeadError::NotLeader(group))?;
+        let seat = target.seat().filter(|seat| seat.leading == leading).ok_or(LeadError::NotLeader(group))?;
+        let body = inner.seal(0, body).map_err(|bytes| LeadError::TooLarge { bytes })?;
+        match timeout(deadline, target.submit(&seat, body)).await {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(WriteFault::NotLeader(_))) => Err(LeadError::NotLeader(group)),
+            Ok(Err(WriteFault::Unknown)) | Err(_) => Err(LeadError::Unknown(group)),
+        }
+    }
+}
+
+impl Inner {
+    fn seal(&self, seq: u64, body: Body) -> Result<Bytes, usize> {
+        let sealed = seal(&ProposalV1 { proposal: Proposal { from: self.from, seq, body } });
+        if sealed.len() > MAX_PROPOSAL_BYTES { Err(sealed.len()) } else { Ok(sealed.into()) }
+    }
+
+    /// Asks whoever leads, until there is an outcome.
+    pub async fn repeat(&self, group: &Group, body: &Bytes) -> Result<Outcome, ProposeError> {
+        let mut leadership = group.leadership.subscribe();
+        let mut hint = None;
+        loop {
+            if *self.stop.borrow() {
+                return Err(ProposeError::Stopped);
+            }
+            let leader = hint.take().or(leadership.borrow_and_update().leader);
+            let fault = match leader {
+                Some(leader) if leader == self.me => match group.seat() {
+                    Some(seat) => timeout(ATTEMPT, group.submit(&seat, body.clone())).await,
+                    None => Ok(Err(WriteFault::NotLeader(None))),
+                },
+                Some(leader) => Ok(self.forward(group.id, leader, body).await),
+                None => Ok(Err(WriteFault::NotLeader(None))),
+            };
+            match fault {
+                Ok(Ok(outcome)) => return Ok(outcome),
+                // Somebody else was named: ask there at once.
+                Ok(Err(WriteFault::NotLeader(Some(other)))) if Some(other) != leader && other != self.me => {
+                    hint = Some(other);
+                }
+                Ok(Err(_)) | Err(_) => {}
+            }
+            self.stats.repeated.fetch_add(1, Relaxed);
+            let _sooner = timeout(PAUSE, leadership.changed()).await;
+        }
+    }
+
+    async fn forward(&self, group: GroupId, leader: NodeId, body: &Bytes) -> Result<Outcome, WriteFault> {
+        self.stats.forwarded.fetch_add(1, Relaxed);
+        let ask = seal(&CommandV1 { ask: AskV1::Propose { group: group.0, body: body.to_vec() } });
+        let answer = self.link.ask(PeerId::Node(leader), Class::Command, ask, ATTEMPT).await;
+        let bytes = answer.map_err(|fault| match fault {
+            AskFault::NotSent(SendFault::NotConnected | SendFault::Closed) => WriteFault::NotLeader(None),
+            _ => WriteFault::Unknown,
+        })?;
+        match open::<CommandAnswerV1>(&bytes).map_err(|_| WriteFault::Unknown)?.answer {
+            GivenV1::Outcome(outcome) => Ok(outcome),
+            GivenV1::NotLeader(other) => Err(WriteFault::NotLeader(other.map(crate::types::node_of))),
+            GivenV1::Unknown | GivenV1::Blank(_) | GivenV1::Hash(_) => Err(WriteFault::Unknown),
+        }
+    }
+}

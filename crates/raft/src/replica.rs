@@ -1,0 +1,231 @@
+//! The state of one group on this node: applies what is committed and says so.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
+use strowger_link::open;
+use strowger_model::{GroupId, Mono};
+use strowger_table::{Applied, At, Machine};
+use tokio::sync::{Notify, watch};
+
+use crate::checkpoint::Checkpoints;
+use crate::clock;
+use crate::groups::Tuning;
+use crate::stats::Stats;
+use crate::store::Snapshots;
+use crate::types::{Entry, LogId, Payload, Snapshot, SnapshotMeta, Stamped, StoredMembership, Types};
+use crate::v1::ProposalV1;
+use crate::view::{View, ViewCell};
+use crate::{AppliedEntry, Observer};
+
+/// What a replica shares with the rest of its group.
+pub(crate) struct Shared {
+    pub group: GroupId,
+    pub view: ViewCell,
+    pub observer: Arc<dyn Observer>,
+    pub stats: Arc<Stats>,
+    /// False while the log is replayed at start: nobody is told of what happened before.
+    pub live: AtomicBool,
+    /// The last entry applied that a leader wrote at the beginning of its term.
+    pub term_began: watch::Sender<Option<LogId>>,
+    pub snapshot_due: Notify,
+    pub snapshot_index: AtomicU64,
+    pub checkpoints: Checkpoints,
+}
+
+/// The consensus library's state machine.
+pub(crate) struct Replica {
+    shared: Arc<Shared>,
+    snapshots: Snapshots,
+    tuning: Tuning,
+    machine: Machine,
+    last: Option<LogId>,
+    membership: StoredMembership,
+    /// When the last stamped entry was applied here.
+    received: Mono,
+    since_snapshot: Grown,
+}
+
+/// How much log a snapshot would spare.
+#[derive(Clone, Copy, Default)]
+struct Grown {
+    entries: u64,
+    bytes: u64,
+}
+
+impl Replica {
+    pub fn new(shared: Arc<Shared>, snapshots: Snapshots, tuning: Tuning) -> Self {
+        let machine = Machine::new(shared.group);
+        Self {
+            shared,
+            snapshots,
+            tuning,
+            machine,
+            last: None,
+            membership: StoredMembership::default(),
+            received: clock::boottime(),
+            since_snapshot: Grown::default(),
+        }
+    }
+
+    fn apply_one(&mut self, entry: Entry) -> io::Result<Option<AppliedEntry>> {
+        if self.shared.checkpoints.diverged() {
+            return Err(io::Error::other("this group's state differs from its leader's: it was stopped"));
+        }
+        let id = entry.log_id;
+        self.since_snapshot.entries += 1;
+        let applied = match entry.payload {
+            Payload::Blank => {
+                self.shared.term_began.send_replace(Some(id));
+                None
+            }
+            Payload::Membership(membership) => {
+                self.membership = StoredMembership::new(Some(id), membership);
+                None
+            }
+            Payload::Normal(stamped) => Some(self.apply_stamped(id.index, &stamped)?),
+        };
+        self.last = Some(id);
+        self.shared.checkpoints.passed(id.index, || self.machine.hash());
+        Ok(applied)
+    }
+
+    fn apply_stamped(&mut self, index: u64, stamped: &Stamped) -> io::Result<AppliedEntry> {
+        self.since_snapshot.bytes += stamped.body.len() as u64;
+        // A command this build does not know must not be skipped: the state would differ from the others'.
+        let proposal = open::<ProposalV1>(&stamped.body).map_err(|fault| {
+            tracing::error!(group = %self.shared.group, index, %fault, "an entry this build cannot read: the group stops here");
+            io::Error::new(io::ErrorKind::InvalidData, fault)
+        })?;
+        let proposal = Arc::new(proposal.proposal);
+        let at = At { index, time: stamped.time, wall: stamped.wall };
+        let applied: Applied = self.machine.apply(at, &proposal);
+        self.received = clock::boottime();
+        Ok(AppliedEntry { at: At { time: self.machine.last().time, ..at }, proposal, applied })
+    }
+
+    fn publish(&self) -> Arc<View> {
+        let applied = self.last.map_or(0, |id| id.index);
+        self.shared.view.publish(View { machine: self.machine.clone(), applied, received: self.received })
+    }
+
+    fn ask_for_snapshot(&mut self) {
+        let grown = self.since_snapshot;
+        if grown.entries >= self.tuning.snapshot_entries || grown.bytes >= self.tuning.snapshot_bytes {
+            self.since_snapshot = Grown::default();
+            self.shared.snapshot_due.notify_one();
+        }
+    }
+
+    fn meta(&self) -> SnapshotMeta {
+        SnapshotMeta { last_log_id: self.last, last_membership: self.membership.clone() }
+    }
+}
+
+impl RaftStateMachine<Types> for Replica {
+    type SnapshotData = Bytes;
+    type SnapshotBuilder = Builder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        Ok((self.last, self.membership.clone()))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
+    where
+        S: Stream<Item = Result<EntryResponder<Types>, io::Error>> + Unpin + Send,
+    {
+        let mut applied = Vec::new();
+        let mut answers = Vec::new();
+        let mut count = 0;
+        while let Some((entry, responder)) = entries.try_next().await? {
+            let entry = self.apply_one(entry)?;
+            count += 1;
+            if let Some(responder) = responder {
+                answers.push((responder, entry.as_ref().map(|entry| entry.applied.outcome.clone())));
+            }
+            applied.extend(entry);
+        }
+        // Seen before answered: whoever got an answer finds it in the view.
+        let view = self.publish();
+        self.shared.stats.entries_applied.fetch_add(count, Relaxed);
+        self.shared.stats.apply_batches.fetch_add(1, Relaxed);
+        if self.shared.live.load(Relaxed) && !applied.is_empty() {
+            self.shared.observer.applied(self.shared.group, &view, &applied);
+        }
+        answers.into_iter().for_each(|(responder, outcome)| responder.send(outcome));
+        self.ask_for_snapshot();
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Builder {
+        self.since_snapshot = Grown::default();
+        Builder {
+            shared: self.shared.clone(),
+            snapshots: self.snapshots.clone(),
+            machine: self.machine.clone(),
+            meta: self.meta(),
+        }
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: Bytes) -> Result<(), io::Error> {
+        let (group, snapshots, saved) = (self.shared.group, self.snapshots.clone(), meta.clone());
+        let machine = blocking(move || {
+            let machine = Machine::restore(group, &snapshot).map_err(io::Error::other)?;
+            snapshots.save(&saved, snapshot.to_vec())?;
+            Ok(machine)
+        })
+        .await?;
+        self.machine = machine;
+        self.last = meta.last_log_id;
+        self.membership = meta.last_membership.clone();
+        self.received = clock::boottime();
+        self.since_snapshot = Grown::default();
+        let view = self.publish();
+        self.shared.stats.snapshots_installed.fetch_add(1, Relaxed);
+        self.shared.snapshot_index.store(view.applied, Relaxed);
+        if self.shared.live.load(Relaxed) {
+            tracing::info!(%group, index = view.applied, "snapshot installed");
+            self.shared.observer.installed(group, &view);
+        }
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
+        let snapshots = self.snapshots.clone();
+        blocking(move || snapshots.load()).await
+    }
+}
+
+/// Makes one snapshot beside the group's work: the machine it holds is a copy that costs nothing.
+pub(crate) struct Builder {
+    shared: Arc<Shared>,
+    snapshots: Snapshots,
+    machine: Machine,
+    meta: SnapshotMeta,
+}
+
+impl RaftSnapshotBuilder<Types> for Builder {
+    type SnapshotData = Bytes;
+
+    async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
+        let (machine, meta, snapshots) = (self.machine.clone(), self.meta.clone(), self.snapshots.clone());
+        let snapshot = blocking(move || {
+            let bytes = machine.snapshot();
+            snapshots.save(&meta, bytes.clone())?;
+            Ok(Snapshot { meta, snapshot: Bytes::from(bytes) })
+        })
+        .await?;
+        self.shared.stats.snapshots_built.fetch_add(1, Relaxed);
+        self.shared.snapshot_index.store(self.meta.last_log_id.map_or(0, |id| id.index), Relaxed);
+        Ok(snapshot)
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}

@@ -1,0 +1,114 @@
+//! A node's data directory: one database for the logs of all groups and the node's identity, one file per snapshot.
+//!
+//! One keyspace holds everything that the database keeps, because an idle one would pin the journals of the others;
+//! and the identity lies beside the log, because a node without its log is not the same voter any more.
+
+mod identity;
+mod key;
+mod log;
+mod snapshots;
+mod tail;
+mod writer;
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use strowger_model::{GroupId, NodeId};
+use tokio::sync::oneshot;
+
+pub(crate) use identity::Started;
+pub use identity::StoreId;
+pub(crate) use log::Log;
+pub(crate) use snapshots::Snapshots;
+
+use crate::stats::Stats;
+use writer::{Op, Writer};
+
+/// Written and synced before anything else at each start: a full or read-only disk is found here, not by the first
+/// commit. More than a batch of the log.
+const PROBE_BYTES: usize = 8 << 20;
+/// Threads of the database that move rows from memory into tables.
+const DATABASE_THREADS: usize = 2;
+
+/// Why a data directory was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("data directory {dir} cannot be written: {source}; free space on its disk or correct its permissions")]
+    NotWritable { dir: PathBuf, source: io::Error },
+    #[error("data directory {dir} is in use by another process; stop that one, or give this node its own directory")]
+    InUse { dir: PathBuf },
+    #[error(
+        "data directory {dir} belongs to {found}, and this is {me}; give {me} its own directory, or start {found} here"
+    )]
+    OtherNode { dir: PathBuf, found: NodeId, me: NodeId },
+    #[error(
+        "data directory {dir} holds {found} shards and the configuration says {wanted}; the number is fixed at first start"
+    )]
+    OtherShards { dir: PathBuf, found: u16, wanted: u16 },
+    #[error(
+        "data directory {dir} has snapshots but no log: part of it was lost; move it away and let this node join anew"
+    )]
+    LogLost { dir: PathBuf },
+    #[error("data directory {dir} is damaged: {why}; move it away and let this node join anew")]
+    Damaged { dir: PathBuf, why: String },
+}
+
+/// An open data directory.
+pub(crate) struct Store {
+    dir: PathBuf,
+    rows: Keyspace,
+    writer: mpsc::Sender<Op>,
+}
+
+impl Store {
+    /// Blocks: opening replays the database's journal.
+    pub fn open(dir: &Path, me: NodeId, shards: u16, stats: Arc<Stats>) -> Result<(Self, Started), StoreError> {
+        probe(dir).map_err(|source| StoreError::NotWritable { dir: dir.to_owned(), source })?;
+        let fault = |fault: fjall::Error| match fault {
+            fjall::Error::Locked => StoreError::InUse { dir: dir.to_owned() },
+            other => StoreError::Damaged { dir: dir.to_owned(), why: other.to_string() },
+        };
+        let db = Database::builder(dir.join("log")).worker_threads(DATABASE_THREADS).open().map_err(fault)?;
+        let rows = db.keyspace("rows", KeyspaceCreateOptions::default).map_err(fault)?;
+        let started = identity::take_incarnation(dir, &db, &rows, me, shards)?;
+        let writer = Writer::spawn(db, rows.clone(), stats)
+            .map_err(|source| StoreError::NotWritable { dir: dir.to_owned(), source })?;
+        Ok((Self { dir: dir.to_owned(), rows, writer }, started))
+    }
+
+    pub fn log(&self, group: GroupId) -> Result<Log, StoreError> {
+        Log::recover(group, &self.rows, self.writer.clone())
+            .map_err(|why| StoreError::Damaged { dir: self.dir.clone(), why: format!("log of {group}: {why}") })
+    }
+
+    pub fn snapshots(&self, group: GroupId) -> Snapshots {
+        Snapshots::new(&snapshot_dir(&self.dir), group)
+    }
+
+    /// Writes what has been waiting for a batch to travel with.
+    pub async fn flush(&self, logs: &[Log]) {
+        let logs = logs.iter().map(|log| log.shared().clone()).collect();
+        let (done, finished) = oneshot::channel();
+        if self.writer.send(Op::Flush { logs, done }).is_ok() {
+            let _writer_stopped = finished.await;
+        }
+    }
+}
+
+fn snapshot_dir(dir: &Path) -> PathBuf {
+    dir.join("snapshots")
+}
+
+fn probe(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(snapshot_dir(dir))?;
+    let path = dir.join("probe");
+    let mut file = File::create(&path)?;
+    // Not zeros: some file systems store those without taking space.
+    let written = file.write_all(&vec![0xa5; PROBE_BYTES]).and_then(|()| file.sync_all());
+    fs::remove_file(&path)?;
+    written?;
+    snapshots::sync_dir(dir)
+}

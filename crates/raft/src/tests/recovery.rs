@@ -1,0 +1,188 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use openraft::storage::{RaftLogReader, RaftLogStorage, RaftLogStorageExt};
+use openraft::vote::RaftLeaderId as _;
+use strowger_model::{GroupId, LogTime, NodeId, Wall};
+use strowger_table::Outcome;
+
+use super::harness::{Cluster, LONG, SHARD, SHARDS, TempDir, trace, until};
+use crate::stats::Stats;
+use crate::store::{Store, StoreError};
+use crate::types::{Entry, LeaderId, LogId, Payload, Stamped, Vote};
+use crate::{Groups, StartError, Tuning};
+
+fn open(dir: &TempDir) -> Store {
+    // The database lets go of its directory when its last thread has ended.
+    let begun = std::time::Instant::now();
+    loop {
+        match Store::open(dir.path(), NodeId(1), SHARDS, Arc::new(Stats::default())) {
+            Ok((store, _)) => return store,
+            Err(StoreError::InUse { .. }) if begun.elapsed() < LONG => {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            Err(fault) => panic!("{fault}"),
+        }
+    }
+}
+
+fn id(index: u64) -> LogId {
+    LogId { leader_id: LeaderId::new(1, 1), index }
+}
+
+fn entry(index: u64) -> Entry {
+    let body = Bytes::from(index.to_string());
+    Entry { log_id: id(index), payload: Payload::Normal(Stamped { time: LogTime(index), wall: Wall(0), body }) }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_without_a_shutdown() {
+    let dir = TempDir::new();
+    let vote = Vote { leader_id: LeaderId::new(1, 1), committed: true };
+    {
+        let store = open(&dir);
+        let mut log = store.log(SHARD).unwrap();
+        log.save_vote(&vote).await.unwrap();
+        log.blocking_append((0..1000).map(entry)).await.unwrap();
+        log.save_committed(Some(id(900))).await.unwrap();
+        log.truncate_after(Some(id(950))).await.unwrap();
+        log.blocking_append((951..960).map(entry)).await.unwrap();
+        log.purge(id(99)).await.unwrap();
+        log.blocking_append([entry(960)]).await.unwrap();
+        // Another group's rows lie beside it.
+        store.log(GroupId(2)).unwrap().blocking_append([entry(0)]).await.unwrap();
+    }
+    let store = open(&dir);
+    let mut log = store.log(SHARD).unwrap();
+    assert_eq!(log.read_vote().await.unwrap(), Some(vote));
+    assert_eq!(log.read_committed().await.unwrap(), Some(id(900)));
+    let state = log.get_log_state().await.unwrap();
+    assert_eq!((state.last_purged_log_id, state.last_log_id), (Some(id(99)), Some(id(960))));
+    let entries = log.try_get_log_entries(0..).await.unwrap();
+    assert_eq!(entries, (100..=960).map(entry).collect::<Vec<_>>());
+    let part = log.limited_get_log_entries(200, 300).await.unwrap();
+    assert_eq!(part.first().map(|entry| entry.log_id.index), Some(200));
+    assert!(store.log(GroupId(0)).unwrap().blank() && !log.blank());
+}
+
+#[tokio::test]
+async fn reads_join_disk_and_memory() {
+    let dir = TempDir::new();
+    {
+        open(&dir).log(SHARD).unwrap().blocking_append((0..50).map(entry)).await.unwrap();
+    }
+    let mut log = open(&dir).log(SHARD).unwrap();
+    log.blocking_append((50..100).map(entry)).await.unwrap();
+    let mut reader = log.get_log_reader().await;
+    assert_eq!(reader.try_get_log_entries(40..60).await.unwrap(), (40..60).map(entry).collect::<Vec<_>>());
+    assert_eq!(reader.try_get_log_entries(99..200).await.unwrap(), [entry(99)]);
+    assert_eq!(reader.try_get_log_entries(100..200).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_node_has_its_state_and_a_new_incarnation() {
+    let mut cluster = Cluster::start(Tuning::default()).await;
+    let node = cluster.follower(SHARD).await;
+    for number in 0..200 {
+        cluster.groups(node).propose(SHARD, trace(&number.to_string()), LONG).await.unwrap();
+    }
+    let index = cluster.agree(SHARD).await;
+    let (store, incarnation) = (cluster.groups(node).store_id(), cluster.groups(node).incarnation());
+    cluster.kill(node).await;
+    cluster.start_node(node).await;
+    let groups = cluster.groups(node);
+    assert!(groups.incarnation() > incarnation, "{incarnation}");
+    assert_eq!(groups.store_id(), store);
+    assert!(groups.view(SHARD).applied >= index, "its own log was enough");
+    assert!(cluster.nodes[&node].seen.group(SHARD).installs >= 1);
+    assert_eq!(groups.propose(SHARD, trace("after"), LONG).await, Ok(Outcome::Done));
+    cluster.agree(SHARD).await;
+    cluster.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_whole_cluster_returns_with_its_log_time() {
+    let mut cluster = Cluster::start(Tuning::default()).await;
+    for number in 0..50 {
+        cluster.groups(NodeId(1)).propose(SHARD, trace(&number.to_string()), LONG).await.unwrap();
+    }
+    cluster.agree(SHARD).await;
+    let before = cluster.groups(NodeId(1)).view(SHARD).machine.last();
+    for id in cluster.ids() {
+        cluster.kill(id).await;
+    }
+    for id in cluster.ids() {
+        cluster.start_node(id).await;
+    }
+    cluster.groups(NodeId(1)).propose(SHARD, trace("again"), LONG).await.unwrap();
+    cluster.agree(SHARD).await;
+    let after = cluster.groups(NodeId(1)).view(SHARD).machine.last();
+    assert!(after.index > before.index && after.time > before.time);
+    cluster.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_away_too_long_gets_a_snapshot() {
+    let tuning = Tuning { snapshot_entries: 200, keep_entries: 20, ..Tuning::default() };
+    let mut cluster = Cluster::start(tuning).await;
+    let node = cluster.follower(SHARD).await;
+    let leader = cluster.leader(SHARD).await;
+    cluster.kill(node).await;
+    for number in 0..600 {
+        cluster.groups(leader).propose(SHARD, trace(&number.to_string()), LONG).await.unwrap();
+    }
+    until("a snapshot", || (cluster.groups(leader).stats().snapshots_built > 0).then_some(())).await;
+    cluster.start_node(node).await;
+    cluster.agree(SHARD).await;
+    let stats = cluster.groups(node).stats();
+    assert!(stats.snapshots_installed > 0, "{stats:?}");
+    assert!(cluster.nodes[&node].seen.group(SHARD).installs >= 2, "at start and with the snapshot");
+
+    // And from its own snapshot it starts again.
+    let index = cluster.groups(node).view(SHARD).applied;
+    cluster.kill(node).await;
+    cluster.start_node(node).await;
+    assert!(cluster.groups(node).view(SHARD).applied >= index);
+    cluster.agree(SHARD).await;
+    cluster.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_founder_that_lost_its_disk_does_not_found_again() {
+    let mut cluster = Cluster::start(Tuning::default()).await;
+    cluster.groups(NodeId(1)).propose(SHARD, trace("before"), LONG).await.unwrap();
+    let index = cluster.agree(SHARD).await;
+    cluster.kill(NodeId(1)).await;
+    std::fs::remove_dir_all(cluster.dir(NodeId(1))).unwrap();
+    cluster.leader(SHARD).await;
+    cluster.start_node(NodeId(1)).await;
+    assert!(cluster.agree(SHARD).await > index, "it learns the log of the others");
+    cluster.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_data_directory_of_another_node_is_refused() {
+    let mut cluster = Cluster::start(Tuning::default()).await;
+    cluster.leader(SHARD).await;
+    let link = cluster.link(NodeId(1));
+    let seen = cluster.nodes[&NodeId(1)].seen.clone();
+    let mut options = cluster.options(NodeId(1));
+    let refused = Groups::start(options.clone(), link.clone(), seen.clone()).await.err();
+    assert!(matches!(refused, Some(StartError::Store(StoreError::InUse { .. }))), "{refused:?}");
+
+    cluster.kill(NodeId(2)).await;
+    options.dir = cluster.dir(NodeId(2));
+    let refused = Groups::start(options.clone(), link.clone(), seen.clone()).await.err().unwrap();
+    assert!(matches!(refused, StartError::Store(StoreError::OtherNode { found: NodeId(2), .. })), "{refused:?}");
+    assert!(refused.to_string().contains("belongs to node-2, and this is node-1"), "{refused}");
+
+    options.me = NodeId(2);
+    options.shards += 1;
+    let refused = Groups::start(options.clone(), link.clone(), seen.clone()).await.err();
+    assert!(matches!(refused, Some(StartError::Store(StoreError::OtherShards { .. }))), "{refused:?}");
+
+    options.me = NodeId(4);
+    let refused = Groups::start(options, link, seen).await.err();
+    assert!(matches!(refused, Some(StartError::NotAVoter { .. })), "{refused:?}");
+    cluster.end().await;
+}
