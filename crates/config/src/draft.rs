@@ -1,0 +1,70 @@
+//! A whole configuration, checked as far as that goes without knowing the cluster.
+
+use std::collections::BTreeMap;
+
+use strowger_model::Digest;
+use strowger_model::config::{Tenant, Trunk};
+
+use crate::fault::{Fault, Faults};
+use crate::files::Files;
+use crate::page::Page;
+use crate::prompts::{Load, Prompts};
+use crate::tenant::{Across, read_tenant};
+use crate::trunk::read_trunks;
+
+const TRUNKS: &str = "trunks.toml";
+const TENANTS: &str = "tenants/";
+
+/// Ids in it are positions in the lists of the same tenant: which id a name has is the cluster's to say. That is why
+/// the tenants and trunks are not for the public; `resolve` makes real ones of them.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub(crate) tenants: Vec<Tenant>,
+    pub(crate) trunks: Vec<Trunk>,
+    contents: BTreeMap<Digest, Vec<u8>>,
+}
+
+impl Draft {
+    /// What relays play, by address.
+    pub fn contents(&self) -> &BTreeMap<Digest, Vec<u8>> {
+        &self.contents
+    }
+}
+
+/// Checks all files and finds all faults. `load` turns the bytes of a WAV file into what a relay plays and its address.
+pub fn parse(files: &Files, load: &Load<'_>) -> Result<Draft, Vec<Fault>> {
+    let faults = Faults::default();
+    let prompts = Prompts::new(files, load, &faults);
+    let mut across = Across::default();
+    let mut tenants = Vec::new();
+    let mut trunks = Vec::new();
+    for (file, bytes) in files.0.iter().filter(|(file, _)| file.to_ascii_lowercase().ends_with(".toml")) {
+        let tenant = tenant_of(file);
+        if tenant.is_none() && file != TRUNKS {
+            let fix = format!("move it out of the directory, or to {TENANTS}NAME.toml");
+            faults.push(Fault::in_file(file, "nothing reads this file", fix));
+            continue;
+        }
+        let Some(page) = Page::open(file, bytes, &faults) else { continue };
+        let Some(document) = page.document() else { continue };
+        let section = page.section(&document);
+        match tenant {
+            Some(name) => tenants.push(read_tenant(&section, name, &prompts, &mut across)),
+            None => trunks = read_trunks(&section),
+        }
+    }
+    if !files.0.keys().any(|file| tenant_of(file).is_some()) {
+        // An empty directory would remove every tenant: far more often it is the wrong directory.
+        let fix = format!("add {TENANTS}NAME.toml, or name the right directory");
+        faults.push(Fault::in_file(TENANTS, "there is no tenant", fix));
+    }
+    let contents = prompts.into_contents();
+    let faults = faults.into_sorted();
+    if faults.is_empty() { Ok(Draft { tenants, trunks, contents }) } else { Err(faults) }
+}
+
+/// `acme` for `tenants/acme.toml`.
+fn tenant_of(file: &str) -> Option<&str> {
+    let name = file.strip_prefix(TENANTS)?.strip_suffix(".toml")?;
+    (!name.contains('/')).then_some(name)
+}

@@ -1,0 +1,94 @@
+//! Every number an operator may set: its unit, its range and what it is unless set. The range keeps out slips of the
+//! keyboard and what the cluster could not do; it is no recommendation.
+
+/// A whole number in a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limit {
+    pub key: &'static str,
+    pub unit: &'static str,
+    pub min: u32,
+    pub max: u32,
+    pub default: u32,
+    /// What 0 means, where it is allowed below `min`.
+    pub zero: Option<&'static str>,
+}
+
+impl Limit {
+    const fn new(key: &'static str, unit: &'static str, min: u32, max: u32, default: u32) -> Self {
+        Self { key, unit, min, max, default, zero: None }
+    }
+
+    const fn or_zero(self, meaning: &'static str) -> Self {
+        Self { zero: Some(meaning), ..self }
+    }
+
+    pub(crate) fn allows(&self, value: u32) -> bool {
+        (self.min..=self.max).contains(&value) || (value == 0 && self.zero.is_some())
+    }
+
+    /// `1000 to 120000 ms`, for faults.
+    pub(crate) fn range(&self) -> String {
+        let zero = self.zero.map(|meaning| format!(", or 0 for {meaning}")).unwrap_or_default();
+        format!("{} to {} {}{zero}", self.min, self.max, self.unit)
+    }
+}
+
+const MINUTE_MS: u32 = 60_000;
+const HOUR_MS: u32 = 60 * MINUTE_MS;
+
+// Menus. People need seconds to find a key.
+pub(crate) const MENU_TIMEOUT: Limit = Limit::new("timeout_ms", "ms", 500, MINUTE_MS, 5000);
+pub(crate) const MENU_TRIES: Limit = Limit::new("tries", "times", 1, 10, 3);
+
+// Queues.
+pub(crate) const RING_TIMEOUT: Limit = Limit::new("ring_timeout_ms", "ms", 1000, 2 * MINUTE_MS, 15_000);
+pub(crate) const WRAP_UP: Limit = Limit::new("wrap_up_ms", "ms", 1, HOUR_MS, 0).or_zero("none");
+pub(crate) const MAX_MISSES: Limit = Limit::new("max_misses", "calls", 1, 1000, 3).or_zero("never");
+pub(crate) const MISS_PAUSE: Limit = Limit::new("miss_pause_ms", "ms", 1, HOUR_MS, 5000).or_zero("none");
+pub(crate) const MAX_WAITING: Limit = Limit::new("max_waiting", "calls", 1, 100_000, 1000);
+pub(crate) const MAX_WAIT: Limit = Limit::new("max_wait_ms", "ms", 1000, 24 * HOUR_MS, 30 * MINUTE_MS);
+pub(crate) const SERVICE_LEVEL: Limit = Limit::new("service_level_ms", "ms", 1000, HOUR_MS, 20_000);
+
+// Trunks.
+pub(crate) const TRUNK_RATE: Limit = Limit::new("max_calls_per_second", "calls/s", 1, 10_000, 50);
+pub(crate) const TRUNK_CALLS: Limit = Limit::new("max_calls", "calls", 1, 100_000, 1000);
+
+// Processes. Shards are fixed when the cluster is founded; each costs every node a Raft group.
+pub(crate) const ID: Limit = Limit::new("id", "", 1, u16::MAX as u32, 1);
+pub(crate) const SHARDS: Limit = Limit::new("shards", "shards", 1, 64, 3);
+pub(crate) const NODE_RATE: Limit = Limit::new("max_calls_per_second", "calls/s", 1, 10_000, 500);
+pub(crate) const NODE_CALLS: Limit = Limit::new("max_calls", "calls", 1, 100_000, 20_000);
+pub(crate) const MEDIA_THREADS: Limit = Limit::new("threads", "threads", 1, 64, 1);
+pub(crate) const DEAD_MEDIA: Limit = Limit::new("dead_media_ms", "ms", 1000, HOUR_MS, 10_000).or_zero("never");
+
+/// All of them, for documentation and for the test that the example names each.
+pub const LIMITS: [Limit; 17] = [
+    MENU_TIMEOUT,
+    MENU_TRIES,
+    RING_TIMEOUT,
+    WRAP_UP,
+    MAX_MISSES,
+    MISS_PAUSE,
+    MAX_WAITING,
+    MAX_WAIT,
+    SERVICE_LEVEL,
+    TRUNK_RATE,
+    TRUNK_CALLS,
+    ID,
+    SHARDS,
+    NODE_RATE,
+    NODE_CALLS,
+    MEDIA_THREADS,
+    DEAD_MEDIA,
+];
+
+/// Steps of one flow; the stepper numbers them in 16 bits.
+pub(crate) const MAX_STEPS: usize = 1000;
+/// One tenant lives on one shard, and a shard plans for all its agents at once.
+pub(crate) const MAX_AGENTS: usize = 50_000;
+
+// What the narrower fields of the model can hold.
+const _: () = assert!(MENU_TRIES.max <= u8::MAX as u32);
+const _: () = assert!(MAX_MISSES.max <= u16::MAX as u32);
+const _: () = assert!(SHARDS.max <= u16::MAX as u32);
+const _: () = assert!(MAX_STEPS <= u16::MAX as usize);

@@ -1,0 +1,158 @@
+//! How an agent's phone is found: it registers with a password, or it is always at one address.
+
+use std::net::{IpAddr, SocketAddr};
+
+use md5::Md5;
+use sha2::{Digest, Sha256};
+use strowger_model::config::Phone;
+
+use crate::agent::NAME_MARK;
+use crate::page::Written;
+use crate::section::Section;
+
+/// Registrars are searched for short passwords all day long, and each one found pays for calls.
+const MIN_PASSWORD_CHARS: usize = 8;
+const MAX_PASSWORD_CHARS: usize = 128;
+/// RFC 3261 section 19.1.2.
+const SIP_PORT: u16 = 5060;
+
+const SHA256_DIGITS: usize = 64;
+const MD5_DIGITS: usize = 32;
+
+/// As written. In a range, `{name}` stands for each agent's name.
+pub(crate) enum PhoneText {
+    Password { text: Written<String>, of_range: bool },
+    Hashes { sha256: String, md5: String },
+    Contact { text: Written<String>, of_range: bool },
+}
+
+impl PhoneText {
+    /// None after a fault.
+    pub(crate) fn read(section: &Section<'_>, of_range: bool) -> Option<Self> {
+        let password = section.optional_text("password", "password = \"PASSWORD\"");
+        let sha256 = read_hash(section, "ha1_sha256", SHA256_DIGITS);
+        let md5 = read_hash(section, "ha1_md5", MD5_DIGITS);
+        let contact = section.optional_text("contact", "contact = \"sip:1001@192.0.2.20:5060\"");
+        let hashes = section.has("ha1_sha256") || section.has("ha1_md5");
+        let ways: Vec<_> = [
+            ("password", section.has("password")),
+            ("ha1_sha256 and ha1_md5", hashes),
+            ("contact", section.has("contact")),
+        ]
+        .into_iter()
+        .filter_map(|(way, there)| there.then_some(way))
+        .collect();
+        if ways.len() != 1 {
+            let has = if ways.is_empty() { "no phone".to_owned() } else { ways.join(" as well as ") };
+            let fix = "write one of password, ha1_sha256 with ha1_md5, or contact";
+            section.fault(format!("this agent has {has}"), fix);
+            return None;
+        }
+        if hashes && of_range {
+            let fix = format!("write password, with {NAME_MARK} in it, or each agent alone");
+            section.fault("a hash belongs to one name and cannot serve a range", fix);
+            return None;
+        }
+        if hashes && !(section.has("ha1_sha256") && section.has("ha1_md5")) {
+            section.fault("this agent has one of two hashes", "write ha1_sha256 and ha1_md5");
+            return None;
+        }
+        if let Some(text) = password {
+            return check_password(section, &text).then_some(PhoneText::Password { text, of_range });
+        }
+        if let Some(text) = contact {
+            return Some(PhoneText::Contact { text, of_range });
+        }
+        Some(PhoneText::Hashes { sha256: sha256?, md5: md5? })
+    }
+
+    /// The phone of one agent. Passwords end here: only hashes go on.
+    pub(crate) fn of(&self, section: &Section<'_>, name: &str, realm: &str) -> Option<Phone> {
+        match self {
+            PhoneText::Password { text, of_range } => {
+                let a1 = format!("{name}:{realm}:{}", fill(&text.value, name, *of_range));
+                Some(Phone::Registers { ha1_sha256: hex(&Sha256::digest(&a1)), ha1_md5: hex(&Md5::digest(&a1)) })
+            }
+            PhoneText::Hashes { sha256, md5 } => {
+                Some(Phone::Registers { ha1_sha256: sha256.clone(), ha1_md5: md5.clone() })
+            }
+            PhoneText::Contact { text, of_range } => {
+                let uri = fill(&text.value, name, *of_range);
+                let Some(addr) = address(&uri) else {
+                    let fix = "write sip:USER@ADDRESS:PORT, where ADDRESS is an IP address";
+                    section.fault_at(&text.at, format!("`{uri}` is no contact"), fix);
+                    return None;
+                };
+                Some(Phone::Static { uri, addr })
+            }
+        }
+    }
+}
+
+fn read_hash(section: &Section<'_>, key: &'static str, digits: usize) -> Option<String> {
+    let hash = section.optional_text(key, &format!("{key} = \"{digits} hexadecimal digits\""))?;
+    if hash.value.len() != digits || !hash.value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let fix = format!("write {digits} hexadecimal digits: the hash of NAME:REALM:PASSWORD");
+        section.fault_at(&hash.at, format!("`{key}` is no such hash"), fix);
+        return None;
+    }
+    // Compared as text with what `sip` computes.
+    Some(hash.value.to_ascii_lowercase())
+}
+
+fn check_password(section: &Section<'_>, text: &Written<String>) -> bool {
+    let chars = text.value.chars().count();
+    let good = (MIN_PASSWORD_CHARS..=MAX_PASSWORD_CHARS).contains(&chars) && !text.value.chars().any(char::is_control);
+    if !good {
+        // The password itself stays out of logs and terminals.
+        let fix = format!("choose {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters without control characters");
+        section.fault_at(&text.at, format!("a password of {chars} characters is refused"), fix);
+    }
+    good
+}
+
+fn fill(text: &str, name: &str, of_range: bool) -> String {
+    if of_range { text.replace(NAME_MARK, name) } else { text.to_owned() }
+}
+
+/// Where packets for a contact go. A name would need a resolver, and a phone that is always there has an address.
+fn address(uri: &str) -> Option<SocketAddr> {
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '"' | '{' | '}' | '?' | ',');
+    let (user, rest) = uri.strip_prefix("sip:").filter(|rest| rest.chars().all(plain))?.split_once('@')?;
+    let host = rest.split(';').next()?;
+    let addr = match host.parse() {
+        Ok(addr) => addr,
+        Err(_) => SocketAddr::new(ip(host)?, SIP_PORT),
+    };
+    (!user.is_empty() && addr.port() != 0 && !addr.ip().is_unspecified()).then_some(addr)
+}
+
+/// IPv6 addresses stand in brackets in a URI (RFC 3261 section 25.1).
+fn ip(host: &str) -> Option<IpAddr> {
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(v6) => v6.parse().ok().map(IpAddr::V6),
+        None => host.parse().ok().map(IpAddr::V4),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contacts_have_addresses() {
+        assert_eq!(address("sip:1001@192.0.2.20:5070"), Some(([192, 0, 2, 20], 5070).into()));
+        assert_eq!(address("sip:1001@192.0.2.20;transport=udp"), Some(([192, 0, 2, 20], 5060).into()));
+        assert_eq!(address("sip:1001@[2001:db8::1]"), Some("[2001:db8::1]:5060".parse().unwrap()));
+        assert_eq!(address("sip:1001@[2001:db8::1]:5062"), Some("[2001:db8::1]:5062".parse().unwrap()));
+        for bad in
+            ["sip:1001@pbx.example.com", "1001@192.0.2.20", "sip:@192.0.2.20", "sip:a@0.0.0.0", "sip:a@192.0.2.1:0"]
+        {
+            assert_eq!(address(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The files that the processes themselves start from: one per node, one per relay.
+
+mod node;
+mod relay;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+pub use node::{Cluster, Http, Limits, NodeConfig, RelayPeer, Sip, Voter};
+pub use relay::{Link, Media, RelayConfig};
+
+use crate::fault::{Fault, Faults};
+use crate::page::{Page, Written};
+use crate::section::Section;
+
+/// Reads a file. `read` may return none only after a fault.
+fn load<T>(path: &Path, read: impl FnOnce(&Section<'_>, &Base) -> Option<T>) -> Result<T, Vec<Fault>> {
+    let file = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|why| {
+        vec![Fault::in_file(&file, format!("cannot be read: {why}"), "check the path and its rights")]
+    })?;
+    let dir = path.parent().unwrap_or(Path::new("")).to_owned();
+    parse(&file, &bytes, &Base(dir), read)
+}
+
+fn parse<T>(
+    file: &str,
+    bytes: &[u8],
+    base: &Base,
+    read: impl FnOnce(&Section<'_>, &Base) -> Option<T>,
+) -> Result<T, Vec<Fault>> {
+    let faults = Faults::default();
+    let config = read_page(file, bytes, base, &faults, read);
+    match (config, faults.into_sorted()) {
+        (Some(config), faults) if faults.is_empty() => Ok(config),
+        (_, faults) => Err(faults),
+    }
+}
+
+fn read_page<T>(
+    file: &str,
+    bytes: &[u8],
+    base: &Base,
+    faults: &Faults,
+    read: impl FnOnce(&Section<'_>, &Base) -> Option<T>,
+) -> Option<T> {
+    let page = Page::open(file, bytes, faults)?;
+    let document = page.document()?;
+    let top = page.section(&document);
+    read(&top, base)
+}
+
+/// What relative paths are relative to: the directory of the file, so that a process may start from anywhere.
+struct Base(PathBuf);
+
+impl Base {
+    fn path(&self, section: &Section<'_>, key: &'static str, example: &str) -> Option<PathBuf> {
+        let path = section.text(key, example)?;
+        if path.value.is_empty() {
+            section.fault_at(&path.at, format!("`{key}` is empty"), format!("write it like {example}"));
+        }
+        Some(self.0.join(path.value))
+    }
+}
+
+/// Addresses that must differ, each with the key it is written under.
+#[derive(Default)]
+struct Taken(BTreeMap<SocketAddr, &'static str>);
+
+impl Taken {
+    fn claim(&mut self, section: &Section<'_>, key: &'static str, addr: &Written<SocketAddr>) {
+        // An unspecified address takes the port on all others. TCP and UDP are not told apart: SIP listens on both.
+        let same = |other: &SocketAddr| {
+            let any = other.ip().is_unspecified() || addr.value.ip().is_unspecified();
+            other.port() == addr.value.port() && (any || other.ip() == addr.value.ip())
+        };
+        if addr.value.port() == 0 {
+            section.fault_at(&addr.at, format!("{key} is {}", addr.value), "choose a port: peers must know it");
+        } else if let Some((_, first)) = self.0.iter().find(|(other, _)| same(other)) {
+            section.fault_at(&addr.at, format!("{key} is {}, the same as {first}", addr.value), "choose another port");
+        }
+        self.0.insert(addr.value, key);
+    }
+}
+
+/// An address that others send to.
+fn check_reachable(section: &Section<'_>, key: &str, addr: &Written<SocketAddr>) {
+    if addr.value.ip().is_unspecified() || addr.value.port() == 0 {
+        let fix = "write the address and port that others reach";
+        section.fault_at(&addr.at, format!("{key} is {}, where nobody can send to", addr.value), fix);
+    }
+}
+
+/// The `[http]` of both kinds of process; none after a fault.
+fn read_http(top: &Section<'_>, example: &str, taken: &mut Taken) -> Option<Http> {
+    let section = top.required_sub("http", "[http]")?;
+    let listen = section.parsed("listen", example);
+    section.finish();
+    let listen = listen?;
+    taken.claim(&section, "http.listen", &listen);
+    Some(Http { listen: listen.value })
+}

@@ -1,0 +1,182 @@
+//! `strowger node --config FILE`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use strowger_model::{NodeId, RelayId};
+
+use super::{Base, Taken, check_reachable, read_http};
+use crate::fault::Fault;
+use crate::limits::{ID, NODE_CALLS, NODE_RATE, SHARDS};
+use crate::page::{Place, Written};
+use crate::section::Section;
+
+/// A majority of an even number survives no more failures than one of the odd number below it; more than five make
+/// every commit wait for more disks.
+const VOTER_COUNTS: [usize; 3] = [1, 3, 5];
+const LINK: &str = "link = \"192.0.2.1:7001\"";
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeConfig {
+    pub id: NodeId,
+    pub data_dir: PathBuf,
+    pub cluster: Cluster,
+    pub sip: Sip,
+    pub http: Http,
+    pub limits: Limits,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cluster {
+    pub listen: SocketAddr,
+    pub shards: u16,
+    /// By id; this node is one of them.
+    pub voters: Vec<Voter>,
+    /// By id.
+    pub relays: Vec<RelayPeer>,
+    pub tls_dir: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Voter {
+    pub id: NodeId,
+    pub link: SocketAddr,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RelayPeer {
+    pub id: RelayId,
+    pub link: SocketAddr,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sip {
+    /// Where all nodes of the cluster listen.
+    pub shared: SocketAddr,
+    /// Where only this node listens.
+    pub own: SocketAddr,
+    /// What Via and Contact name.
+    pub advertised: SocketAddr,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Http {
+    pub listen: SocketAddr,
+}
+
+/// What this node takes on, whatever the trunks allow; beyond it 503 is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    pub max_calls: u32,
+    pub max_calls_per_second: u32,
+}
+
+impl NodeConfig {
+    pub fn load(path: &Path) -> Result<NodeConfig, Vec<Fault>> {
+        super::load(path, read)
+    }
+
+    /// As `load`, from text; `file` is what faults call it, `dir` what paths are relative to.
+    pub fn parse(file: &str, dir: &Path, text: &[u8]) -> Result<NodeConfig, Vec<Fault>> {
+        super::parse(file, text, &Base(dir.to_owned()), read)
+    }
+}
+
+fn read(top: &Section<'_>, base: &Base) -> Option<NodeConfig> {
+    let mut taken = Taken::default();
+    let id = top.number(&ID);
+    let data_dir = base.path(top, "data_dir", "data_dir = \"data\"");
+    let cluster = read_cluster(top, base, id.as_ref(), &mut taken);
+    let sip = read_sip(top, &mut taken);
+    let http = read_http(top, "listen = \"127.0.0.1:8081\"", &mut taken);
+    let limits = read_limits(top);
+    top.finish();
+    let id = NodeId(id?.value as u16);
+    Some(NodeConfig { id, data_dir: data_dir?, cluster: cluster?, sip: sip?, http: http?, limits })
+}
+
+fn read_cluster(top: &Section<'_>, base: &Base, me: Option<&Written<u32>>, taken: &mut Taken) -> Option<Cluster> {
+    let section = top.required_sub("cluster", "[cluster]")?;
+    let listen = section.parsed("listen", "listen = \"127.0.0.1:7001\"");
+    if let Some(listen) = &listen {
+        taken.claim(&section, "cluster.listen", listen);
+    }
+    let shards = section.limit(&SHARDS) as u16;
+    let mut links = BTreeMap::new();
+    let voters = read_peers(&section, "voters", &mut links);
+    let relays = read_peers(&section, "relays", &mut links);
+    if !VOTER_COUNTS.contains(&voters.len()) {
+        section.fault(format!("the cluster has {} voters", voters.len()), "write 1, 3 or 5 of them");
+    }
+    if let Some(me) = me.filter(|me| voters.iter().all(|(id, _)| u32::from(*id) != me.value)) {
+        let what = format!("node {} is not among the voters", me.value);
+        section.fault_at(&me.at, what, "correct the id, or add it to cluster.voters");
+    }
+    let tls_dir = base.path(&section, "tls_dir", "tls_dir = \"tls\"");
+    section.finish();
+    Some(Cluster {
+        listen: listen?.value,
+        shards,
+        voters: voters.into_iter().map(|(id, link)| Voter { id: NodeId(id), link }).collect(),
+        relays: relays.into_iter().map(|(id, link)| RelayPeer { id: RelayId(id), link }).collect(),
+        tls_dir: tls_dir?,
+    })
+}
+
+/// Ids and links, by id. No two peers, of either kind, have the same link.
+fn read_peers(
+    section: &Section<'_>,
+    key: &'static str,
+    links: &mut BTreeMap<SocketAddr, Place>,
+) -> BTreeMap<u16, SocketAddr> {
+    let mut peers = BTreeMap::new();
+    for peer in section.list(key, "{ id = 1, link = \"192.0.2.1:7001\" }") {
+        let id = peer.number(&ID);
+        let link = peer.parsed::<SocketAddr>("link", LINK);
+        peer.finish();
+        let (Some(id), Some(link)) = (id, link) else { continue };
+        check_reachable(&peer, "link", &link);
+        if let Some(first) = links.insert(link.value, link.at.clone()) {
+            let what = format!("link {} is already written at {first}", link.value);
+            peer.fault_at(&link.at, what, "correct one of the two");
+        }
+        if peers.insert(id.value as u16, link.value).is_some() {
+            peer.fault_at(&id.at, format!("id {} stands twice in {key}", id.value), "correct one of the two");
+        }
+    }
+    peers
+}
+
+fn read_sip(top: &Section<'_>, taken: &mut Taken) -> Option<Sip> {
+    let section = top.required_sub("sip", "[sip]")?;
+    let shared = section.parsed("shared", "shared = \"127.0.0.1:5060\"");
+    let own = section.parsed("own", "own = \"127.0.0.1:5061\"");
+    for (key, addr) in [("sip.shared", &shared), ("sip.own", &own)] {
+        if let Some(addr) = addr {
+            taken.claim(&section, key, addr);
+        }
+    }
+    let advertised = section.optional_parsed("advertised", "advertised = \"192.0.2.1:5060\"");
+    section.finish();
+    let (shared, own) = (shared?, own?);
+    let unset = advertised.is_none() && !section.has("advertised");
+    if unset && shared.value.ip().is_unspecified() {
+        let fix = "add advertised = \"192.0.2.1:5060\", the address that carriers and phones reach";
+        section.fault("sip.shared is on all addresses, so none can be advertised", fix);
+    }
+    if let Some(advertised) = &advertised {
+        check_reachable(&section, "sip.advertised", advertised);
+    }
+    let advertised = advertised.map_or(shared.value, |advertised| advertised.value);
+    Some(Sip { shared: shared.value, own: own.value, advertised })
+}
+
+fn read_limits(top: &Section<'_>) -> Limits {
+    let Some(section) = top.sub("limits", "[limits]") else {
+        return Limits { max_calls: NODE_CALLS.default, max_calls_per_second: NODE_RATE.default };
+    };
+    let limits = Limits { max_calls: section.limit(&NODE_CALLS), max_calls_per_second: section.limit(&NODE_RATE) };
+    section.finish();
+    limits
+}

@@ -1,0 +1,113 @@
+//! `strowger relay --config FILE`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use strowger_model::RelayId;
+
+use super::{Base, Http, Taken, read_http};
+use crate::fault::Fault;
+use crate::limits::{DEAD_MEDIA, ID, MEDIA_THREADS};
+use crate::page::Written;
+use crate::section::Section;
+
+const PORTS: &str = "ports = \"20000-29999\"";
+/// Ports below need a privilege that a relay shall not have.
+const FIRST_PORT: u16 = 1024;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RelayConfig {
+    pub id: RelayId,
+    pub link: Link,
+    pub media: Media,
+    /// Where prompts and music are kept.
+    pub content_dir: PathBuf,
+    pub http: Http,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    pub listen: SocketAddr,
+    pub tls_dir: PathBuf,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Media {
+    /// Where media sockets are bound.
+    pub address: IpAddr,
+    /// What SDP names.
+    pub advertise: IpAddr,
+    pub ports: RangeInclusive<u16>,
+    pub threads: u32,
+    /// Silence on a leg after which it is reported dead; 0 is never.
+    pub dead_media_ms: u32,
+}
+
+impl RelayConfig {
+    pub fn load(path: &Path) -> Result<RelayConfig, Vec<Fault>> {
+        super::load(path, read)
+    }
+
+    /// As `load`, from text; `file` is what faults call it, `dir` what paths are relative to.
+    pub fn parse(file: &str, dir: &Path, text: &[u8]) -> Result<RelayConfig, Vec<Fault>> {
+        super::parse(file, text, &Base(dir.to_owned()), read)
+    }
+}
+
+fn read(top: &Section<'_>, base: &Base) -> Option<RelayConfig> {
+    let mut taken = Taken::default();
+    let id = top.number(&ID);
+    let media = read_media(top);
+    let link = read_link(top, base, media.as_ref(), &mut taken);
+    let content_dir = base.path(top, "content_dir", "content_dir = \"content\"");
+    let http = read_http(top, "listen = \"127.0.0.1:8101\"", &mut taken);
+    top.finish();
+    let id = RelayId(id?.value as u16);
+    Some(RelayConfig { id, link: link?, media: media?, content_dir: content_dir?, http: http? })
+}
+
+fn read_link(top: &Section<'_>, base: &Base, media: Option<&Media>, taken: &mut Taken) -> Option<Link> {
+    let section = top.required_sub("link", "[link]")?;
+    let listen = section.parsed::<SocketAddr>("listen", "listen = \"127.0.0.1:7101\"");
+    let tls_dir = base.path(&section, "tls_dir", "tls_dir = \"tls\"");
+    section.finish();
+    let listen = listen?;
+    taken.claim(&section, "link.listen", &listen);
+    // The link speaks QUIC: on UDP, as media does.
+    if media.is_some_and(|media| media.ports.contains(&listen.value.port())) {
+        let what = format!("link.listen is {}, a port within media.ports", listen.value);
+        section.fault_at(&listen.at, what, "choose a port outside them");
+    }
+    Some(Link { listen: listen.value, tls_dir: tls_dir? })
+}
+
+fn read_media(top: &Section<'_>) -> Option<Media> {
+    let section = top.required_sub("media", "[media]")?;
+    let address = section.parsed::<IpAddr>("address", "address = \"192.0.2.5\"");
+    let advertise = section.optional_parsed::<IpAddr>("advertise", "advertise = \"192.0.2.5\"");
+    let ports = section.text("ports", PORTS).and_then(|written| read_ports(&section, &written));
+    let threads = section.limit(&MEDIA_THREADS);
+    let dead_media_ms = section.limit(&DEAD_MEDIA);
+    section.finish();
+    let address = address?;
+    let told = advertise.as_ref().unwrap_or(&address);
+    if told.value.is_unspecified() {
+        let fix = "add advertise = \"192.0.2.5\", the address that carriers and phones reach";
+        section.fault_at(&told.at, format!("{} is no address to send media to", told.value), fix);
+    }
+    Some(Media { address: address.value, advertise: told.value, ports: ports?, threads, dead_media_ms })
+}
+
+/// From an even port to an odd one: RTP takes the even port of each pair and RTCP the odd (RFC 3550 section 11).
+fn read_ports(section: &Section<'_>, written: &Written<String>) -> Option<RangeInclusive<u16>> {
+    let ports = written.value.split_once('-').and_then(|(first, last)| {
+        let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
+        (first >= FIRST_PORT && first < last && first % 2 == 0 && last % 2 == 1).then_some(first..=last)
+    });
+    if ports.is_none() {
+        let fix = format!("write an even port of {FIRST_PORT} or more and a higher odd one, like {PORTS}");
+        section.fault_at(&written.at, format!("`{}` is no range of ports", written.value), fix);
+    }
+    ports
+}

@@ -1,0 +1,117 @@
+//! A tenant's file.
+
+use std::collections::BTreeMap;
+
+use strowger_model::config::{Flow, Number, Queue, Tenant};
+use strowger_model::{FlowId, ShardId, TenantId};
+
+use crate::agent::{Team, read_agents};
+use crate::fault::Faults;
+use crate::flow::read_flow;
+use crate::names::{Names, check_name};
+use crate::page::{Place, Written};
+use crate::prompts::Prompts;
+use crate::queue::read_queue;
+use crate::section::Section;
+
+/// Digits of an E.164 number, after the `+`.
+const NUMBER_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
+/// Digits of a short code, such as an internal number or a service number that a carrier passes on as dialled.
+const SHORT_CODE_DIGITS: std::ops::RangeInclusive<usize> = 2..=6;
+/// RFC 1035 section 2.3.4.
+const MAX_REALM_CHARS: usize = 253;
+
+/// What no two tenants may share: its value, and the tenant and place that have it.
+#[derive(Default)]
+pub(crate) struct Across {
+    numbers: BTreeMap<String, (String, Place)>,
+    realms: BTreeMap<String, (String, Place)>,
+}
+
+pub(crate) fn read_tenant(top: &Section<'_>, file_name: &str, prompts: &Prompts<'_>, across: &mut Across) -> Tenant {
+    let faults = top.page().faults;
+    if let Some(name) = top.text("name", &format!("name = \"{file_name}\"")) {
+        check_name("tenant", &name, faults);
+        if name.value != file_name {
+            let what = format!("tenant `{}` is written in the file of tenant `{file_name}`", name.value);
+            top.fault_at(&name.at, what, format!("rename the file to {}.toml, or correct the name", name.value));
+        }
+    }
+    let realm = read_realm(top, file_name, across);
+    let queues = top.list("queue", "[[queue]]");
+    let queue_names = names_of("queue", &queues, faults);
+    let queues: Vec<Queue> =
+        queues.iter().enumerate().map(|(position, section)| read_queue(section, position, prompts)).collect();
+    let flows = top.list("flow", "[[flow]]");
+    let flow_names = names_of("flow", &flows, faults);
+    let read = |(position, section)| read_flow(section, position, &queue_names, prompts);
+    let flows: Vec<Flow> = flows.iter().enumerate().map(read).collect();
+    let numbers = top.list("number", "[[number]]");
+    let numbers = numbers.iter().filter_map(|section| read_number(section, file_name, &flow_names, across)).collect();
+    let agents = read_agents(top, &Team { realm: &realm, queues: &queue_names });
+    top.finish();
+    Tenant { id: TenantId(0), name: file_name.to_owned(), realm, shard: ShardId(0), numbers, flows, queues, agents }
+}
+
+/// Collected before anything is read: things may point to what is written further down.
+fn names_of<'a>(kind: &'static str, sections: &[Section<'a>], faults: &'a Faults) -> Names<'a> {
+    let mut names = Names::new(kind, faults);
+    for (position, section) in sections.iter().enumerate() {
+        if let Some(name) = section.text("name", "name = \"NAME\"") {
+            names.add(position, &name);
+        }
+    }
+    names
+}
+
+fn read_realm(top: &Section<'_>, tenant: &str, across: &mut Across) -> String {
+    let Some(realm) = top.text("realm", "realm = \"acme.example.com\"") else { return String::new() };
+    // Hashes of passwords are made over the realm letter by letter, while domains ignore case: with one way of writing
+    // it, the two cannot disagree.
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
+    if realm.value.is_empty() || realm.value.len() > MAX_REALM_CHARS || !realm.value.chars().all(plain) {
+        let fix = format!("write a domain of 1 to {MAX_REALM_CHARS} of a-z 0-9 . -, in lower case");
+        top.fault_at(&realm.at, format!("`{}` is no realm", realm.value), fix);
+    }
+    claim(top, "realm", tenant, &realm, &mut across.realms);
+    realm.value
+}
+
+fn read_number(section: &Section<'_>, tenant: &str, flows: &Names<'_>, across: &mut Across) -> Option<Number> {
+    let number = section.text("number", "number = \"+4930123456\"");
+    let flow = section.text("flow", "flow = \"main\"");
+    section.finish();
+    let flow = flow.and_then(|flow| flows.find(&flow));
+    let number = number?;
+    if !is_number(&number.value) {
+        let fix = "write + and 7 to 15 digits beginning with the country code, or a short code of 2 to 6 digits";
+        section.fault_at(&number.at, format!("`{}` is no number", number.value), fix);
+    }
+    claim(section, "number", tenant, &number, &mut across.numbers);
+    Some(Number { number: number.value, flow: FlowId(flow? as u32) })
+}
+
+fn claim(
+    section: &Section<'_>,
+    kind: &str,
+    tenant: &str,
+    value: &Written<String>,
+    taken: &mut BTreeMap<String, (String, Place)>,
+) {
+    if let Some((owner, first)) = taken.get(&value.value) {
+        let what = format!("{kind} {} is already used by tenant {owner} ({first})", value.value);
+        let fix = if owner == tenant { "remove one of the two" } else { "give it to one of them" };
+        section.fault_at(&value.at, what, fix);
+        return;
+    }
+    taken.insert(value.value.clone(), (tenant.to_owned(), value.at.clone()));
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.strip_prefix('+') {
+        // No country code begins with 0: such a number was written with a trunk prefix.
+        Some(e164) => digits(e164) && NUMBER_DIGITS.contains(&e164.len()) && !e164.starts_with('0'),
+        None => digits(text) && SHORT_CODE_DIGITS.contains(&text.len()),
+    }
+}

@@ -1,0 +1,207 @@
+//! What the processes are told about their own files.
+
+mod world;
+
+use std::path::Path;
+
+use strowger_config::Fault;
+use strowger_config::process::{NodeConfig, RelayConfig};
+use world::lines;
+
+const NODE: &str = r#"id = 2
+data_dir = "data"
+[cluster]
+listen = "127.0.0.1:7001"
+voters = [
+  { id = 1, link = "127.0.0.1:7001" },
+  { id = 2, link = "127.0.0.1:7002" },
+  { id = 3, link = "127.0.0.1:7003" },
+]
+relays = [{ id = 1, link = "127.0.0.1:7101" }]
+tls_dir = "/etc/strowger/tls"
+[sip]
+shared = "127.0.0.1:5060"
+own = "127.0.0.1:5061"
+[http]
+listen = "127.0.0.1:8081"
+"#;
+
+const RELAY: &str = r#"id = 1
+content_dir = "content"
+[link]
+listen = "127.0.0.1:7101"
+tls_dir = "tls"
+[media]
+address = "127.0.0.1"
+ports = "20000-29999"
+[http]
+listen = "127.0.0.1:8101"
+"#;
+
+type Case = (&'static str, &'static str, &'static [&'static str]);
+
+fn check<T>(good: &str, cases: &[Case], parse: impl Fn(&[u8]) -> Result<T, Vec<Fault>>) {
+    for (from, to, expected) in cases {
+        assert!(good.contains(from), "{from:?}");
+        let faults = parse(good.replacen(from, to, 1).as_bytes()).err().unwrap_or_default();
+        assert_eq!(lines(&faults), *expected, "for {to:?}");
+    }
+}
+
+#[test]
+fn a_node_has_its_defaults() {
+    let node = NodeConfig::parse("n.toml", Path::new("/srv"), NODE.as_bytes()).unwrap();
+    assert_eq!(node.data_dir, Path::new("/srv/data"));
+    assert_eq!(node.cluster.tls_dir, Path::new("/etc/strowger/tls"));
+    assert_eq!((node.cluster.shards, node.limits.max_calls, node.limits.max_calls_per_second), (3, 20_000, 500));
+    assert_eq!(node.sip.advertised, node.sip.shared);
+}
+
+#[test]
+fn faults_of_a_node() {
+    let cases: &[Case] = &[
+        ("id = 2", "", &["n.toml:1:1: the file has no `id`: add id = 1"]),
+        ("id = 2", "id = 0", &["n.toml:1:6: `id` is 0: write 1 to 65535"]),
+        (
+            "id = 2",
+            "id = 4",
+            &["n.toml:1:6: node 4 is not among the voters: correct the id, or add it to cluster.voters"],
+        ),
+        (
+            "  { id = 3, link = \"127.0.0.1:7003\" },\n",
+            "",
+            &["n.toml:3:1: the cluster has 2 voters: write 1, 3 or 5 of them"],
+        ),
+        (
+            "id = 3",
+            "id = 1",
+            &[
+                "n.toml:3:1: the cluster has 2 voters: write 1, 3 or 5 of them",
+                "n.toml:8:10: id 1 stands twice in voters: correct one of the two",
+            ],
+        ),
+        (
+            "127.0.0.1:7003",
+            "127.0.0.1:7101",
+            &["n.toml:10:28: link 127.0.0.1:7101 is already written at n.toml:8: correct one of the two"],
+        ),
+        (
+            "127.0.0.1:7003",
+            "0.0.0.0:7003",
+            &[
+                "n.toml:8:20: link is 0.0.0.0:7003, where nobody can send to: write the address and port that others reach",
+            ],
+        ),
+        (
+            "127.0.0.1:8081",
+            "127.0.0.1:5061",
+            &["n.toml:16:10: http.listen is 127.0.0.1:5061, the same as sip.own: choose another port"],
+        ),
+        (
+            "127.0.0.1:8081",
+            "0.0.0.0:5061",
+            &["n.toml:16:10: http.listen is 0.0.0.0:5061, the same as sip.own: choose another port"],
+        ),
+        (
+            "127.0.0.1:8081",
+            "localhost:8081",
+            &["n.toml:16:10: `listen` is `localhost:8081`: write it like listen = \"127.0.0.1:8081\""],
+        ),
+        (
+            "127.0.0.1:8081",
+            "127.0.0.1:0",
+            &["n.toml:16:10: http.listen is 127.0.0.1:0: choose a port: peers must know it"],
+        ),
+        (
+            "shared = \"127.0.0.1:5060\"",
+            "shared = \"0.0.0.0:5060\"",
+            &[
+                "n.toml:12:1: sip.shared is on all addresses, so none can be advertised: add advertised = \"192.0.2.1:5060\", the address that carriers and phones reach",
+            ],
+        ),
+        ("tls_dir", "shards = 65\ntls_dir", &["n.toml:11:10: `shards` is 65: write 1 to 64 shards"]),
+        ("[http]\nlisten = \"127.0.0.1:8081\"", "", &["n.toml:1:1: the file has no `http`: add [http]"]),
+        (
+            "[http]",
+            "[limit]\n[http]",
+            &["n.toml:15:2: the file has no key `limit`: known are id, data_dir, cluster, sip, http, limits"],
+        ),
+        (
+            "[http]",
+            "[limits]\nmax_calls = 200000\n[http]",
+            &["n.toml:16:13: `max_calls` is 200000: write 1 to 100000 calls"],
+        ),
+        (
+            "data_dir = \"data\"",
+            "data_dir = \"\"",
+            &["n.toml:2:12: `data_dir` is empty: write it like data_dir = \"data\""],
+        ),
+    ];
+    check(NODE, cases, |text| NodeConfig::parse("n.toml", Path::new(""), text));
+}
+
+#[test]
+fn faults_of_a_relay() {
+    let cases: &[Case] = &[
+        (
+            "20000-29999",
+            "29999-20000",
+            &[
+                "r.toml:8:9: `29999-20000` is no range of ports: write an even port of 1024 or more and a higher odd one, like ports = \"20000-29999\"",
+            ],
+        ),
+        (
+            "20000-29999",
+            "20001-29999",
+            &[
+                "r.toml:8:9: `20001-29999` is no range of ports: write an even port of 1024 or more and a higher odd one, like ports = \"20000-29999\"",
+            ],
+        ),
+        (
+            "20000-29999",
+            "80-29999",
+            &[
+                "r.toml:8:9: `80-29999` is no range of ports: write an even port of 1024 or more and a higher odd one, like ports = \"20000-29999\"",
+            ],
+        ),
+        (
+            "20000-29999",
+            "20000-99999",
+            &[
+                "r.toml:8:9: `20000-99999` is no range of ports: write an even port of 1024 or more and a higher odd one, like ports = \"20000-29999\"",
+            ],
+        ),
+        (
+            "127.0.0.1:7101",
+            "127.0.0.1:20000",
+            &["r.toml:4:10: link.listen is 127.0.0.1:20000, a port within media.ports: choose a port outside them"],
+        ),
+        (
+            "127.0.0.1:8101",
+            "127.0.0.1:7101",
+            &["r.toml:10:10: http.listen is 127.0.0.1:7101, the same as link.listen: choose another port"],
+        ),
+        (
+            "address = \"127.0.0.1\"",
+            "address = \"0.0.0.0\"",
+            &[
+                "r.toml:7:11: 0.0.0.0 is no address to send media to: add advertise = \"192.0.2.5\", the address that carriers and phones reach",
+            ],
+        ),
+        (
+            "ports",
+            "dead_media_ms = 10\nports",
+            &["r.toml:8:17: `dead_media_ms` is 10: write 1000 to 3600000 ms, or 0 for never"],
+        ),
+        ("ports", "dead_media_ms = 0\nports", &[]),
+        ("ports", "threads = 0\nports", &["r.toml:8:11: `threads` is 0: write 1 to 64 threads"]),
+    ];
+    check(RELAY, cases, |text| RelayConfig::parse("r.toml", Path::new(""), text));
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let faults = NodeConfig::load(Path::new("/nowhere/n.toml")).unwrap_err();
+    let told = "/nowhere/n.toml: cannot be read: No such file or directory (os error 2): check the path and its rights";
+    assert_eq!(lines(&faults), [told]);
+}
