@@ -1,0 +1,224 @@
+//! Which tone is that? Looks at 200 ms of audio at a time, cheaply: there are 900 ears on a shared machine.
+
+use std::f32::consts::TAU;
+use std::time::{Duration, Instant};
+
+use crate::law::Law;
+use crate::tone::{SAMPLE_RATE_HZ, TONES, nearest_tone, tone_hz};
+
+/// 200 ms: every tone has whole waves in it, and its neighbours fall on zeros of its Goertzel filter.
+const WINDOW: usize = 1600;
+const WINDOW_LENGTH: Duration = Duration::from_millis(200);
+/// Share of a window's energy that has to lie in one tone.
+const PURITY: f32 = 0.8;
+/// Mean square below which a window is silence: about -48 dBFS, above comfort noise and G.711's idle steps.
+const SILENCE: f32 = 1.6e-5;
+
+pub(crate) struct ToneEar {
+    window: Box<[f32; WINDOW]>,
+    filled: usize,
+    opened_at: Option<Instant>,
+    /// A tone heard for the first time, in one window only: a note of some music may do that by chance.
+    rumour: Option<(u16, Instant)>,
+    last: Option<u16>,
+    heard: Vec<(u16, u32)>,
+    checked: u32,
+}
+
+impl ToneEar {
+    pub fn new() -> Self {
+        Self {
+            window: Box::new([0.0; WINDOW]),
+            filled: 0,
+            opened_at: None,
+            rumour: None,
+            last: None,
+            heard: Vec::new(),
+            checked: 0,
+        }
+    }
+
+    /// Takes one packet's audio. Returns a tone, and since when it sounds, if this made it certain for the first time.
+    pub fn hear(&mut self, law: Law, payload: &[u8], at: Instant) -> Option<(u16, Instant)> {
+        let samples = law.samples();
+        let mut news = None;
+        for &code in payload {
+            if self.filled == 0 {
+                self.opened_at = Some(at);
+            }
+            self.window[self.filled] = samples[usize::from(code)];
+            self.filled += 1;
+            if self.filled == WINDOW {
+                news = self.close_window(at).or(news);
+            }
+        }
+        news
+    }
+
+    /// The stream has a hole: what follows does not continue the wave.
+    pub fn interrupt(&mut self) {
+        self.filled = 0;
+    }
+
+    pub fn heard(&self) -> Vec<(u16, Duration)> {
+        self.heard.iter().map(|&(tone, windows)| (tone, WINDOW_LENGTH * windows)).collect()
+    }
+
+    pub fn checked(&self) -> Duration {
+        WINDOW_LENGTH * self.checked
+    }
+
+    fn close_window(&mut self, now: Instant) -> Option<(u16, Instant)> {
+        self.filled = 0;
+        self.checked += 1;
+        let opened_at = self.opened_at.unwrap_or(now);
+        let Some(tone) = tone_in(&self.window, self.last) else {
+            self.rumour = None;
+            return None;
+        };
+        self.last = Some(tone);
+        if let Some(known) = self.heard.iter_mut().find(|(heard, _)| *heard == tone) {
+            known.1 += 1;
+            self.rumour = None;
+            return None;
+        }
+        match self.rumour.take() {
+            Some((rumour, since)) if rumour == tone => {
+                self.heard.push((tone, 2));
+                Some((tone, since))
+            }
+            _ => {
+                self.rumour = Some((tone, opened_at));
+                None
+            }
+        }
+    }
+}
+
+/// The tone that makes up this window, if one does. `expected` is tried first.
+fn tone_in(window: &[f32; WINDOW], expected: Option<u16>) -> Option<u16> {
+    let energy = lagged(window, 0);
+    if energy < SILENCE * WINDOW as f32 {
+        return None;
+    }
+    if let Some(tone) = expected.filter(|tone| share(window, *tone, energy) >= PURITY) {
+        return Some(tone);
+    }
+    // A bank of 110 filters costs 110 passes. The frequency of a sine in noise can be computed from two lags of its
+    // autocorrelation (Pisarenko), which white noise does not disturb; only the filters around it are then asked.
+    let guess = nearest_tone(pisarenko_hz(lagged(window, 1), lagged(window, 2)));
+    let (best, share) = (guess.saturating_sub(1)..=(guess + 1).min(TONES - 1))
+        .map(|tone| (tone, share(window, tone, energy)))
+        .max_by(|a, b| a.1.total_cmp(&b.1))?;
+    (share >= PURITY).then_some(best)
+}
+
+/// Solves r2/r1 = cos 2w / cos w for w.
+fn pisarenko_hz(r1: f32, r2: f32) -> f32 {
+    let cosine = if r1.abs() < f32::EPSILON { 0.0 } else { (r2 + (r2 * r2 + 8.0 * r1 * r1).sqrt()) / (4.0 * r1) };
+    cosine.clamp(-1.0, 1.0).acos() / TAU * SAMPLE_RATE_HZ
+}
+
+fn lagged(window: &[f32; WINDOW], lag: usize) -> f32 {
+    // Eight sums side by side, so that the compiler may use vector instructions.
+    let mut sums = [0.0f32; 8];
+    for (a, b) in window.chunks_exact(8).zip(window[lag..].chunks_exact(8)) {
+        for i in 0..8 {
+            sums[i] += a[i] * b[i];
+        }
+    }
+    sums.iter().sum()
+}
+
+/// Goertzel: how much of the window's energy lies in `tone`.
+fn share(window: &[f32; WINDOW], tone: u16, energy: f32) -> f32 {
+    let coefficient = 2.0 * (TAU * f32::from(tone_hz(tone)) / SAMPLE_RATE_HZ).cos();
+    let (mut before, mut last) = (0.0f32, 0.0f32);
+    for &sample in window {
+        (before, last) = (last, sample + coefficient * last - before);
+    }
+    let power = last * last + before * before - coefficient * last * before;
+    2.0 * power / (WINDOW as f32 * energy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+    use crate::tone::{FRAME, ToneFrames};
+
+    fn play(ear: &mut ToneEar, law: Law, samples: &[f32]) -> Option<(u16, Instant)> {
+        let codes: Vec<u8> = samples.iter().map(|s| law.encode((s * 32_767.0) as i16)).collect();
+        let at = Instant::now();
+        codes.chunks(FRAME).filter_map(|frame| ear.hear(law, frame, at)).next()
+    }
+
+    fn sine(hz: f32, amplitude: f32, n: usize) -> f32 {
+        amplitude * (TAU * hz / SAMPLE_RATE_HZ * n as f32).sin()
+    }
+
+    #[test]
+    fn hears_every_tone_through_both_laws_and_a_transcoder() {
+        let frames = ToneFrames::new();
+        for tone in 0..TONES {
+            let mut ear = ToneEar::new();
+            let mut first = None;
+            for packet in 0..50 {
+                let law = if tone % 3 == 0 { Law::Pcmu } else { Law::Pcma };
+                let frame = frames.frame(law, tone, packet);
+                let decoded: Vec<f32> = frame.iter().map(|c| law.samples()[usize::from(*c)]).collect();
+                first = first.or(play(&mut ear, law.other(), &decoded));
+            }
+            assert_eq!(first.map(|f| f.0), Some(tone));
+            assert_eq!(ear.heard(), [(tone, Duration::from_secs(1))]);
+            assert_eq!(ear.checked(), Duration::from_secs(1));
+        }
+    }
+
+    #[test]
+    fn hears_a_tone_in_noise_and_at_a_sixteenth_of_its_strength() {
+        let mut random = Random::new(5);
+        for (tone, amplitude) in [(0u16, 0.25), (57, 0.25), (66, 0.25), (109, 0.25), (31, 0.016)] {
+            // White noise of 12 % of the energy.
+            let noise = amplitude * 0.45;
+            let samples: Vec<f32> = (0..4 * WINDOW)
+                .map(|n| {
+                    let white = (random.next() % 2001) as f32 / 1000.0 - 1.0;
+                    sine(f32::from(tone_hz(tone)), amplitude, n) + white * noise
+                })
+                .collect();
+            let mut ear = ToneEar::new();
+            assert_eq!(play(&mut ear, Law::Pcmu, &samples).map(|f| f.0), Some(tone), "tone {tone}");
+        }
+    }
+
+    #[test]
+    fn noise_chords_silence_and_tunes_are_no_tones() {
+        let mut random = Random::new(7);
+        let noise: Vec<f32> = (0..50 * WINDOW).map(|_| (random.next() % 1000) as f32 / 2000.0 - 0.25).collect();
+        let chord: Vec<f32> =
+            (0..20 * WINDOW).map(|n| sine(450.0, 0.1, n) + sine(575.0, 0.1, n) + sine(700.0, 0.1, n)).collect();
+        let two_phones: Vec<f32> = (0..20 * WINDOW).map(|n| sine(400.0, 0.2, n) + sine(1475.0, 0.2, n)).collect();
+        let silence = vec![0.0; 20 * WINDOW];
+        // A scale in pure sines, four notes a second, in equal temperament.
+        let tune: Vec<f32> =
+            (0..60 * WINDOW).map(|n| sine(261.63 * 2f32.powf(((n / 2000) % 24) as f32 / 12.0), 0.2, n)).collect();
+        for audio in [noise, chord, two_phones, silence, tune] {
+            let mut ear = ToneEar::new();
+            assert_eq!(play(&mut ear, Law::Pcma, &audio), None);
+            assert!(ear.heard().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_second_tone_is_noted_beside_the_first() {
+        let frames = ToneFrames::new();
+        let mut ear = ToneEar::new();
+        for (tone, packets) in [(11, 100), (13, 50), (11, 50)] {
+            for packet in 0..packets {
+                ear.hear(Law::Pcmu, frames.frame(Law::Pcmu, tone, packet), Instant::now());
+            }
+        }
+        assert_eq!(ear.heard(), [(11, Duration::from_secs(3)), (13, Duration::from_secs(1))]);
+    }
+}

@@ -1,0 +1,6 @@
+//! Whole phones, over loopback, against far ends made for the occasion.
+
+mod agents;
+mod audio;
+mod callers;
+mod peer;
