@@ -1,0 +1,76 @@
+//! One call as people see it: plain values, names instead of ids.
+
+use rusqlite::Row;
+use strowger_model::CallId;
+
+use crate::Place;
+use crate::time::rfc3339;
+
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct CallLine {
+    /// `SHARD-INDEX`.
+    pub call: String,
+    pub tenant: String,
+    pub trunk: String,
+    pub from: String,
+    pub to: String,
+    /// SIP Call-ID of the caller's leg.
+    pub sip_call_id: String,
+    pub agent_sip_call_id: Option<String>,
+    pub outcome: String,
+    /// Who ended it.
+    pub by: String,
+    /// Q.850 cause.
+    pub cause: u8,
+    pub queue: Option<String>,
+    pub agent: Option<String>,
+    pub offers: u16,
+    /// RFC 3339, UTC.
+    pub admitted: String,
+    pub admitted_ms: u64,
+    pub wait_ms: Option<u64>,
+    pub ring_ms: Option<u64>,
+    pub talk_ms: Option<u64>,
+    pub wrap_ms: Option<u64>,
+    pub total_ms: u64,
+    pub disposition: Option<String>,
+    /// Where the next page begins when this is the last line of one.
+    #[serde(skip)]
+    pub place: Place,
+}
+
+impl CallLine {
+    /// What `from_row` reads, in its order.
+    pub(crate) const COLUMNS: &str = "id, tenant, trunk, from_number, to_number, sip_call_id, agent_sip_call_id, \
+         outcome, ended_by, cause, queue, agent, offers, admitted_ms, wait_ms, ring_ms, talk_ms, wrap_ms, total_ms, \
+         disposition";
+
+    pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let call = CallId(row.get::<_, i64>(0)?.cast_unsigned());
+        let admitted_ms: u64 = row.get(13)?;
+        Ok(Self {
+            call: call.to_string(),
+            tenant: row.get(1)?,
+            trunk: row.get(2)?,
+            from: row.get(3)?,
+            to: row.get(4)?,
+            sip_call_id: row.get(5)?,
+            agent_sip_call_id: row.get(6)?,
+            outcome: row.get(7)?,
+            by: row.get(8)?,
+            cause: row.get(9)?,
+            queue: row.get(10)?,
+            agent: row.get(11)?,
+            offers: row.get(12)?,
+            admitted: rfc3339(admitted_ms),
+            admitted_ms,
+            wait_ms: row.get(14)?,
+            ring_ms: row.get(15)?,
+            talk_ms: row.get(16)?,
+            wrap_ms: row.get(17)?,
+            total_ms: row.get(18)?,
+            disposition: row.get(19)?,
+            place: Place { admitted_ms, call },
+        })
+    }
+}

@@ -1,0 +1,120 @@
+//! The thread that writes: the only connection with the right to, so transactions never wait for each other's locks.
+
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use rusqlite::{Connection, Statement, TransactionBehavior, named_params};
+use strowger_model::ShardId;
+use strowger_table::Record;
+use tokio::sync::oneshot;
+
+use crate::filter::whole;
+use crate::{Names, StoreError};
+
+pub(crate) const PROJECTING: &str = "projecting call records";
+
+/// Records of one shard, in the order of its outbox, and who waits for them.
+pub(crate) struct Batch {
+    pub shard: ShardId,
+    pub records: Vec<(u64, Arc<Record>)>,
+    pub names: Arc<Names>,
+    pub reply: oneshot::Sender<Result<u64, StoreError>>,
+}
+
+/// Starts the thread; it ends, and closes the file, when the last sender is gone.
+pub(crate) fn start(path: PathBuf, mut connection: Connection) -> std::io::Result<mpsc::Sender<Batch>> {
+    let (batches, backlog) = mpsc::channel::<Batch>();
+    thread::Builder::new().name("records".to_owned()).spawn(move || {
+        for batch in backlog {
+            let done = project(&mut connection, &batch).map_err(|fault| StoreError::new(&path, PROJECTING, fault));
+            if let Err(fault) = &done {
+                tracing::warn!(shard = %batch.shard, "{fault}");
+            }
+            // Whoever asked may have stopped waiting; what is written stays written.
+            let _ = batch.reply.send(done);
+        }
+    })?;
+    Ok(batches)
+}
+
+/// All records and the cursor or nothing: after a crash the cursor never claims what is not there.
+fn project(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<u64> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut upsert = transaction.prepare(UPSERT)?;
+    for (number, record) in &batch.records {
+        write(&mut upsert, *number, record, &batch.names)?;
+    }
+    drop(upsert);
+    let newest = batch.records.iter().map(|(number, _)| *number).max().unwrap_or_default();
+    let cursor = transaction.query_row(
+        "INSERT INTO cursors (shard, number) VALUES (?1, ?2)
+         ON CONFLICT (shard) DO UPDATE SET number = max(number, excluded.number) RETURNING number",
+        (batch.shard.0, whole(newest)),
+        |row| row.get(0),
+    )?;
+    transaction.commit()?;
+    Ok(cursor)
+}
+
+/// `COALESCE` keeps what an earlier writing knew: the second one adds, it never takes away. A name that the
+/// configuration has dropped since is kept too; an id stands in only where no name was ever known.
+const UPSERT: &str = "
+    INSERT INTO calls (id, number, tenant, trunk, from_number, to_number, sip_call_id, agent_sip_call_id, outcome,
+        ended_by, cause, queue, agent, offers, admitted_ms, wait_ms, ring_ms, talk_ms, total_ms, wrap_ms, disposition)
+    VALUES (:id, :number, coalesce(:tenant, :tenant_id), coalesce(:trunk, :trunk_id), :from, :to, :sip_call_id,
+        :agent_sip_call_id, :outcome, :by, :cause, coalesce(:queue, :queue_id), coalesce(:agent, :agent_id), :offers,
+        :admitted, :wait, :ring, :talk, :total, :wrap, :disposition)
+    ON CONFLICT (id) DO UPDATE SET
+        number = excluded.number,
+        tenant = coalesce(:tenant, tenant),
+        trunk = coalesce(:trunk, trunk),
+        from_number = excluded.from_number,
+        to_number = excluded.to_number,
+        sip_call_id = excluded.sip_call_id,
+        agent_sip_call_id = coalesce(excluded.agent_sip_call_id, agent_sip_call_id),
+        outcome = excluded.outcome,
+        ended_by = excluded.ended_by,
+        cause = excluded.cause,
+        queue = coalesce(:queue, queue, excluded.queue),
+        agent = coalesce(:agent, agent, excluded.agent),
+        offers = excluded.offers,
+        admitted_ms = excluded.admitted_ms,
+        wait_ms = coalesce(excluded.wait_ms, wait_ms),
+        ring_ms = coalesce(excluded.ring_ms, ring_ms),
+        talk_ms = coalesce(excluded.talk_ms, talk_ms),
+        total_ms = excluded.total_ms,
+        wrap_ms = coalesce(excluded.wrap_ms, wrap_ms),
+        disposition = coalesce(excluded.disposition, disposition)
+    WHERE excluded.number >= calls.number";
+
+fn write(upsert: &mut Statement<'_>, number: u64, record: &Record, names: &Names) -> rusqlite::Result<()> {
+    upsert.execute(named_params! {
+        ":id": record.call.0.cast_signed(),
+        ":number": whole(number),
+        ":tenant": names.tenants.get(&record.tenant),
+        ":tenant_id": record.tenant.to_string(),
+        ":trunk": names.trunks.get(&record.trunk),
+        ":trunk_id": record.trunk.to_string(),
+        ":from": record.from,
+        ":to": record.to,
+        ":sip_call_id": record.sip_call_id,
+        ":agent_sip_call_id": record.agent_sip_call_id,
+        ":outcome": record.outcome.as_str(),
+        ":by": record.ended.by.as_str(),
+        ":cause": record.ended.cause.0,
+        ":queue": record.queue.and_then(|queue| names.queues.get(&queue)),
+        ":queue_id": record.queue.map(|queue| queue.to_string()),
+        ":agent": record.agent.and_then(|agent| names.agents.get(&agent)),
+        ":agent_id": record.agent.map(|agent| agent.to_string()),
+        ":offers": record.offers,
+        ":admitted": whole(record.admitted.0),
+        ":wait": record.wait_ms.map(whole),
+        ":ring": record.ring_ms.map(whole),
+        ":talk": record.talk_ms.map(whole),
+        ":total": whole(record.total_ms),
+        ":wrap": record.wrap_ms.map(whole),
+        ":disposition": record.disposition,
+    })?;
+    Ok(())
+}

@@ -1,0 +1,297 @@
+//! The records database through its public face.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use strowger_model::{AgentId, CallId, Cause, Ended, HangupBy, Outcome, QueueId, ShardId, TenantId, TrunkId, Wall};
+use strowger_store::{CallFilter, CallLine, Names, Place, Store, StoreError, limit};
+use strowger_table::Record;
+
+const SHARD: ShardId = ShardId(2);
+/// 2026-02-03T04:05:06.789Z
+const MORNING: u64 = 1_770_091_506_789;
+
+/// A file name of one test's own, gone with it.
+struct File(PathBuf);
+
+impl File {
+    fn new(test: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}.sqlite", std::process::id()));
+        let file = File(path);
+        file.remove();
+        file
+    }
+
+    fn remove(&self) {
+        for ending in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{ending}", self.0.display()));
+        }
+    }
+
+    fn open(&self) -> Store {
+        Store::open(&self.0).unwrap()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+fn names() -> Arc<Names> {
+    Arc::new(Names {
+        tenants: [(TenantId(1), "acme".into()), (TenantId(2), "globex".into())].into(),
+        queues: [(QueueId(1), "sales".into())].into(),
+        agents: [(AgentId(1), "anna".into()), (AgentId(2), "bert".into())].into(),
+        trunks: [(TrunkId(1), "carrier".into())].into(),
+    })
+}
+
+/// The record of call `index` as its end leaves it: answered by anna, ten minutes after the one before.
+fn record(index: u64) -> Record {
+    Record {
+        call: CallId::new(SHARD, index),
+        tenant: TenantId(1),
+        trunk: TrunkId(1),
+        from: format!("+49301{index:04}"),
+        to: "+49800100".into(),
+        sip_call_id: format!("caller-{index}"),
+        agent_sip_call_id: Some(format!("agent-{index}")),
+        outcome: Outcome::Answered,
+        ended: Ended { by: HangupBy::Caller, cause: Cause::NORMAL },
+        queue: Some(QueueId(1)),
+        agent: Some(AgentId(1)),
+        offers: 1,
+        admitted: Wall(MORNING + index * 600_000),
+        wait_ms: Some(1500),
+        ring_ms: Some(900),
+        talk_ms: Some(60_000),
+        total_ms: 62_000,
+        wrap_ms: None,
+        disposition: None,
+    }
+}
+
+fn outbox(records: impl IntoIterator<Item = Record>) -> Vec<(u64, Arc<Record>)> {
+    (1..).zip(records.into_iter().map(Arc::new)).collect()
+}
+
+fn ids(lines: &[CallLine]) -> Vec<String> {
+    lines.iter().map(|line| line.call.clone()).collect()
+}
+
+#[tokio::test]
+async fn a_record_comes_back_whole_and_in_plain_values() {
+    let file = File::new("plain");
+    let store = file.open();
+    assert_eq!(store.project(SHARD, outbox([record(0)]), names()).await.unwrap(), 1);
+
+    let line = store.call(CallId::new(SHARD, 0)).await.unwrap().unwrap();
+    let expected = CallLine {
+        call: "2-0".into(),
+        tenant: "acme".into(),
+        trunk: "carrier".into(),
+        from: "+493010000".into(),
+        to: "+49800100".into(),
+        sip_call_id: "caller-0".into(),
+        agent_sip_call_id: Some("agent-0".into()),
+        outcome: "answered".into(),
+        by: "caller".into(),
+        cause: 16,
+        queue: Some("sales".into()),
+        agent: Some("anna".into()),
+        offers: 1,
+        admitted: "2026-02-03T04:05:06.789Z".into(),
+        admitted_ms: MORNING,
+        wait_ms: Some(1500),
+        ring_ms: Some(900),
+        talk_ms: Some(60_000),
+        wrap_ms: None,
+        total_ms: 62_000,
+        disposition: None,
+        place: Place { admitted_ms: MORNING, call: CallId::new(SHARD, 0) },
+    };
+    assert_eq!(line, expected);
+    assert_eq!(store.call(CallId::new(SHARD, 1)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn projecting_the_same_again_changes_nothing() {
+    let file = File::new("again");
+    let store = file.open();
+    let records = outbox((0..5).map(record));
+    store.project(SHARD, records.clone(), names()).await.unwrap();
+    let once = store.calls(CallFilter::default()).await.unwrap();
+
+    assert_eq!(store.project(SHARD, records.clone(), names()).await.unwrap(), 5);
+    // Only the front of it again: the cursor does not go back.
+    assert_eq!(store.project(SHARD, records[..2].to_vec(), names()).await.unwrap(), 5);
+    assert_eq!(store.project(SHARD, Vec::new(), names()).await.unwrap(), 5);
+    assert_eq!(store.calls(CallFilter::default()).await.unwrap(), once);
+}
+
+#[tokio::test]
+async fn the_second_writing_wins_and_never_takes_fields_away() {
+    let file = File::new("second");
+    let store = file.open();
+    let first = Arc::new(record(0));
+    let second = Arc::new(Record {
+        wrap_ms: Some(7000),
+        disposition: Some("sold".into()),
+        agent_sip_call_id: None,
+        ..record(0)
+    });
+    store.project(SHARD, vec![(1, first.clone())], names()).await.unwrap();
+    // Meanwhile the configuration lost every name.
+    store.project(SHARD, vec![(2, second)], Arc::default()).await.unwrap();
+    let complete = store.call(first.call).await.unwrap().unwrap();
+    assert_eq!((complete.wrap_ms, complete.disposition.as_deref()), (Some(7000), Some("sold")));
+    assert_eq!(complete.agent_sip_call_id.as_deref(), Some("agent-0"));
+    assert_eq!((complete.tenant.as_str(), complete.agent.as_deref()), ("acme", Some("anna")));
+
+    // A late repeat of the first does not win over the second.
+    store.project(SHARD, vec![(1, first.clone())], names()).await.unwrap();
+    assert_eq!(store.call(first.call).await.unwrap().unwrap(), complete);
+}
+
+#[tokio::test]
+async fn what_has_no_name_is_written_as_its_id() {
+    let file = File::new("nameless");
+    let store = file.open();
+    store.project(SHARD, outbox([record(0)]), Arc::default()).await.unwrap();
+    let line = store.call(CallId::new(SHARD, 0)).await.unwrap().unwrap();
+    assert_eq!((line.tenant.as_str(), line.queue.as_deref()), ("tenant-1", Some("queue-1")));
+    assert_eq!((line.trunk.as_str(), line.agent.as_deref()), ("trunk-1", Some("agent-1")));
+}
+
+#[tokio::test]
+async fn the_cursor_and_the_lines_survive_reopening() {
+    let file = File::new("reopen");
+    let store = file.open();
+    assert_eq!(store.cursor(SHARD).unwrap(), 0);
+    store.project(SHARD, outbox((0..3).map(record)), names()).await.unwrap();
+    drop(store);
+
+    let store = file.open();
+    assert_eq!(store.cursor(SHARD).unwrap(), 3);
+    assert_eq!(store.cursor(ShardId(3)).unwrap(), 0, "each shard has its own");
+    assert_eq!(store.calls(CallFilter::default()).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn filters_choose_and_combine() {
+    let file = File::new("filters");
+    let store = file.open();
+    let abandoned = Record {
+        outcome: Outcome::Abandoned,
+        agent: None,
+        agent_sip_call_id: None,
+        ring_ms: None,
+        talk_ms: None,
+        ..record(1)
+    };
+    let elsewhere = Record { tenant: TenantId(2), queue: None, to: "+49800200".into(), ..record(2) };
+    let by_bert = Record { agent: Some(AgentId(2)), ..record(3) };
+    store.project(SHARD, outbox([record(0), abandoned, elsewhere, by_bert]), names()).await.unwrap();
+
+    let all = CallFilter::default;
+    let some = |text: &str| Some(text.to_owned());
+    let at = |index: u64| Some(MORNING + index * 600_000);
+    for (filter, expected) in [
+        (all(), vec!["2-3", "2-2", "2-1", "2-0"]),
+        (CallFilter { tenant: some("acme"), ..all() }, vec!["2-3", "2-1", "2-0"]),
+        (CallFilter { outcome: Some(Outcome::Abandoned), ..all() }, vec!["2-1"]),
+        (CallFilter { queue: some("sales"), ..all() }, vec!["2-3", "2-1", "2-0"]),
+        (CallFilter { agent: some("bert"), ..all() }, vec!["2-3"]),
+        (CallFilter { from: some("+493010002"), ..all() }, vec!["2-2"]),
+        (CallFilter { to: some("+49800200"), ..all() }, vec!["2-2"]),
+        (CallFilter { sip_call_id: some("caller-1"), ..all() }, vec!["2-1"]),
+        (CallFilter { sip_call_id: some("agent-3"), ..all() }, vec!["2-3"]),
+        (CallFilter { since_ms: at(1), until_ms: at(3), ..all() }, vec!["2-2", "2-1"]),
+        (CallFilter { tenant: some("acme"), agent: some("anna"), ..all() }, vec!["2-0"]),
+        (CallFilter { tenant: some("nobody"), ..all() }, vec![]),
+        (CallFilter { limit: Some(2), ..all() }, vec!["2-3", "2-2"]),
+    ] {
+        assert_eq!(ids(&store.calls(filter.clone()).await.unwrap()), expected, "{filter:?}");
+    }
+
+    let counts = store.counts(None).await.unwrap();
+    assert_eq!((counts["answered"], counts["abandoned"], counts["failed"]), (3, 1, 0));
+    assert_eq!(store.counts(some("globex")).await.unwrap()["answered"], 1);
+}
+
+#[tokio::test]
+async fn pages_meet_without_gap_or_repeat_while_new_calls_arrive() {
+    let file = File::new("pages");
+    let store = file.open();
+    // All in one millisecond: the id decides.
+    let at_once = |index| Record { admitted: Wall(MORNING), ..record(index) };
+    store.project(SHARD, outbox((0..25).map(at_once)), names()).await.unwrap();
+
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.calls(CallFilter { limit: Some(10), after, ..CallFilter::default() }).await.unwrap();
+        let Some(last) = page.last() else { break };
+        // As a client would: the place goes out as text and comes back as text.
+        after = Some(last.place.to_string().parse().unwrap());
+        seen.extend(ids(&page));
+        let newer = vec![(100, Arc::new(Record { admitted: Wall(MORNING + 1), ..record(99) }))];
+        store.project(SHARD, newer, names()).await.unwrap();
+    }
+    let expected: Vec<_> = (0..25).rev().map(|index| format!("2-{index}")).collect();
+    assert_eq!(seen, expected);
+    assert!("yesterday".parse::<Place>().is_err());
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_named_and_left_alone() {
+    let file = File::new("text");
+    let text = "call records, on paper, and long enough to be taken for a header of a database file\n".repeat(20);
+    std::fs::write(&file.0, &text).unwrap();
+    let fault = Store::open(&file.0).unwrap_err();
+    assert!(matches!(fault, StoreError::NotADatabase { .. }), "{fault:?}");
+    assert!(fault.to_string().contains("text-"), "{fault}");
+    assert_eq!(std::fs::read_to_string(&file.0).unwrap(), text);
+}
+
+#[tokio::test]
+async fn other_databases_newer_layouts_and_missing_directories_are_told_apart() {
+    let file = File::new("other");
+    rusqlite::Connection::open(&file.0).unwrap().execute_batch("CREATE TABLE recipes (name TEXT)").unwrap();
+    assert!(matches!(Store::open(&file.0), Err(StoreError::OtherDatabase { .. })));
+
+    let file = File::new("newer");
+    drop(file.open());
+    rusqlite::Connection::open(&file.0).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
+    assert!(matches!(Store::open(&file.0), Err(StoreError::Newer { found: 99, .. })));
+
+    let missing = file.0.with_extension("directory").join("records.sqlite");
+    assert!(matches!(Store::open(&missing), Err(StoreError::CannotOpen { .. })));
+}
+
+#[tokio::test]
+async fn a_file_locked_by_another_is_reported_and_the_batch_can_be_said_again() {
+    let file = File::new("locked");
+    let store = file.open();
+    let other = rusqlite::Connection::open(&file.0).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let fault = store.project(SHARD, outbox([record(0)]), names()).await.unwrap_err();
+    assert!(matches!(fault, StoreError::Locked { .. }), "{fault:?}");
+    assert_eq!(store.cursor(SHARD).unwrap(), 0, "nothing was claimed");
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(store.project(SHARD, outbox([record(0)]), names()).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn ten_thousand_records_go_in_and_come_out() {
+    let file = File::new("many");
+    let store = file.open();
+    let many = u64::from(limit::LINES_MAX) + 50;
+    assert_eq!(store.project(SHARD, outbox((0..many).map(record)), names()).await.unwrap(), many);
+    assert_eq!(store.calls(CallFilter::default()).await.unwrap().len(), limit::LINES_DEFAULT as usize);
+    let most = store.calls(CallFilter { limit: Some(u32::MAX), ..CallFilter::default() }).await.unwrap();
+    assert_eq!(most.len(), limit::LINES_MAX as usize);
+    assert_eq!(store.counts(Some("acme".into())).await.unwrap()["answered"], many);
+}
