@@ -1,0 +1,115 @@
+//! What a call machine hears and says.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use strowger_model::config::Tenant;
+use strowger_model::{Digest, LegNo, MediaAddr};
+use strowger_sip::Message;
+use strowger_table::{Call, Command};
+
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The row changed, or the machine has just been made. `tenant` is the configuration in force in the shard.
+    Row {
+        row: Arc<Call>,
+        tenant: Option<&'a Tenant>,
+    },
+    /// A SIP message of one of the call's legs.
+    Message {
+        leg: LegNo,
+        message: &'a Message,
+        source: SocketAddr,
+    },
+    Media(MediaFact),
+    /// The answer to the proposal with this number; `false` if it was refused or lost.
+    Proposed {
+        number: u64,
+        accepted: bool,
+    },
+    Tick,
+}
+
+/// What the relay says of the call's media.
+#[derive(Clone, PartialEq, Debug)]
+pub enum MediaFact {
+    Opened {
+        leg: LegNo,
+        rtp: SocketAddr,
+    },
+    /// No relay would open a port for this leg.
+    Unavailable {
+        leg: LegNo,
+    },
+    PlayDone {
+        id: u64,
+    },
+    Digit {
+        leg: LegNo,
+        digit: char,
+    },
+    /// Nothing has come from this leg for too long.
+    Dead {
+        leg: LegNo,
+    },
+    Closed,
+}
+
+/// What is asked of the relay. All of it may be repeated.
+#[derive(Clone, PartialEq, Debug)]
+pub enum MediaOp {
+    /// A new owner takes the call over, before anything else.
+    Adopt,
+    Open {
+        leg: LegNo,
+    },
+    Remote {
+        leg: LegNo,
+        media: MediaAddr,
+        send: bool,
+        receive: bool,
+    },
+    Play {
+        leg: LegNo,
+        content: Digest,
+        repeat: bool,
+        id: u64,
+    },
+    Stop {
+        leg: LegNo,
+    },
+    Bridge {
+        a: LegNo,
+        b: LegNo,
+    },
+    CloseLeg {
+        leg: LegNo,
+    },
+    Close,
+    /// The relay need not say its facts up to this one again.
+    Acknowledge {
+        event: u64,
+    },
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Action {
+    Send {
+        to: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    /// Nobody waits for `number` 0; the others come back as `Event::Proposed`.
+    Propose {
+        number: u64,
+        command: Box<Command>,
+    },
+    /// A duty of the call is performed; may travel with others.
+    Done {
+        duty: u32,
+    },
+    Media(MediaOp),
+    /// Nothing is left to do: the machine may be dropped.
+    Stop,
+}
+
+pub type Actions = Vec<Action>;

@@ -1,0 +1,158 @@
+//! The end: who hung up is answered, who did not is told, the media is closed.
+
+use strowger_model::{Cause, Ended, HangupBy, LegNo, LogTime, Mono};
+use strowger_sip::LegState;
+use strowger_table::{Call, Command, DutyKind, Stage};
+
+use crate::event::MediaOp;
+use crate::limit;
+use crate::machine::{Begun, Machine};
+use crate::offer::AgentSide;
+
+/// A far end's BYE or CANCEL that is not answered yet: its `End` goes first.
+pub(crate) struct FarHangUp {
+    leg: LegNo,
+    number: u64,
+    answer_by: Mono,
+}
+
+impl FarHangUp {
+    pub fn deadline(&self) -> Option<Mono> {
+        Some(self.answer_by)
+    }
+}
+
+impl Machine {
+    pub(crate) fn far_end_hung_up(&mut self, leg: LegNo, log_now: LogTime, now: Mono) {
+        let is_caller = leg == Call::CALLER_LEG;
+        let talks = matches!(&self.row.stage, Stage::Talking) && self.row.agent.as_ref().is_some_and(|a| a.leg == leg);
+        if !is_caller && !talks {
+            // A leg that is no longer part of the call, or one that answered and left before it was connected.
+            self.agent_failed(leg, 487, Cause::REJECTED, log_now);
+            return self.answer_hang_up(leg, now);
+        }
+        if self.row.is_over() {
+            return self.answer_hang_up(leg, now);
+        }
+        let by = if is_caller { HangupBy::Caller } else { HangupBy::Agent };
+        let ended = Ended { by, cause: Cause::NORMAL };
+        let number = self.propose(Command::End { call: self.row.id, ended, observed: log_now });
+        if let Some(earlier) = self.hang_up.replace(FarHangUp { leg, number, answer_by: now + limit::HANG_UP_ANSWER }) {
+            self.answer_hang_up(earlier.leg, now);
+        }
+    }
+
+    pub(crate) fn propose_end(&mut self, ended: Ended, log_now: LogTime) {
+        if !self.row.is_over() {
+            self.propose(Command::End { call: self.row.id, ended, observed: log_now });
+        }
+    }
+
+    pub(crate) fn end_proposed(&mut self, number: u64, now: Mono) {
+        if let Some(far) = self.hang_up.take_if(|far| far.number == number) {
+            self.answer_hang_up(far.leg, now);
+        }
+    }
+
+    pub(crate) fn tick_hang_up(&mut self, now: Mono) {
+        if let Some(far) = self.hang_up.take_if(|far| far.answer_by <= now) {
+            self.answer_hang_up(far.leg, now);
+        }
+    }
+
+    fn answer_hang_up(&mut self, leg: LegNo, now: Mono) {
+        let outs = self.sip_leg(leg).map(|leg| leg.answer_bye(now)).unwrap_or_default();
+        self.sent(leg, outs, LogTime::ZERO, now);
+    }
+
+    pub(crate) fn begin_end(&mut self, now: Mono) {
+        if self.begun == Begun::Ended {
+            return;
+        }
+        self.begun = Begun::Ended;
+        if let Some(far) = self.hang_up.take() {
+            self.answer_hang_up(far.leg, now);
+        }
+        if self.row.duties.iter().any(|duty| duty.kind == DutyKind::CloseMedia) {
+            self.media(MediaOp::Close);
+        }
+    }
+
+    /// Performs the row's hang-up duties, whatever stage the call is in: an offer taken back is one too.
+    pub(crate) fn hang_up_where_due(&mut self, now: Mono) {
+        if let Some(side) = self.agent.take_if(|side| {
+            let still_offered = self.row.agent.as_ref().is_some_and(|agent| agent.leg == side.number());
+            !still_offered
+        }) {
+            self.leave(side);
+        }
+        let due: Vec<(u32, LegNo)> = self
+            .row
+            .duties
+            .iter()
+            .filter_map(|duty| match duty.kind {
+                DutyKind::HangUp { leg } => Some((duty.id, leg)),
+                _ => None,
+            })
+            .collect();
+        for (duty, leg) in due {
+            let is_over = match self.sip_leg(leg) {
+                Some(sip) => sip.state() == LegState::Ended,
+                None => true,
+            };
+            if is_over {
+                self.leave_off(leg);
+                self.done(duty);
+            } else {
+                self.hang_up_leg(leg, Some(Cause::NORMAL), now);
+            }
+        }
+    }
+
+    fn leave(&mut self, mut side: AgentSide) {
+        side.stop_waiting();
+        if !side.is_over() {
+            self.leaving.push(side);
+        }
+    }
+
+    /// Ends a leg however far it got; harmless when it is being ended already.
+    pub(crate) fn hang_up_leg(&mut self, leg: LegNo, cause: Option<Cause>, now: Mono) {
+        if let Some(side) = self.agent_side(leg) {
+            side.stop_waiting();
+        }
+        let outs = self.sip_leg(leg).map(|leg| leg.hang_up(cause, now)).unwrap_or_default();
+        self.sent(leg, outs, LogTime::ZERO, now);
+    }
+
+    pub(crate) fn caller_leg_over(&mut self) {
+        self.leg_done(Call::CALLER_LEG);
+    }
+
+    pub(crate) fn agent_leg_over(&mut self, leg: LegNo) {
+        self.leg_done(leg);
+        self.leave_off(leg);
+    }
+
+    fn leave_off(&mut self, leg: LegNo) {
+        let before = self.leaving.len();
+        self.leaving.retain(|side| side.number() != leg);
+        if self.leaving.len() < before && !self.row.is_over() {
+            self.media(MediaOp::CloseLeg { leg });
+        }
+    }
+
+    fn leg_done(&mut self, over: LegNo) {
+        let duty = self.row.duties.iter().find(|duty| duty.kind == DutyKind::HangUp { leg: over }).map(|duty| duty.id);
+        if let Some(duty) = duty {
+            self.done(duty);
+        }
+    }
+
+    pub(crate) fn media_closed(&mut self) {
+        let duty = self.row.duties.iter().find(|duty| duty.kind == DutyKind::CloseMedia).map(|duty| duty.id);
+        if let Some(duty) = duty {
+            self.done(duty);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The life of one call, from INVITE to the last BYE: events in, actions out.
+//!
+//! The row in the table is the truth; a machine is the hands of its owner. It compares what the row says must be
+//! done with what it has begun, and begins the rest. A machine made from a row alone (adoption) is the same code as
+//! one that saw the INVITE itself.
+#![forbid(unsafe_code)]
+
+mod event;
+mod flow;
+mod hangup;
+mod machine;
+mod offer;
+mod talk;
+
+pub use event::{Action, Actions, Event, MediaFact, MediaOp};
+pub use machine::{Machine, Setting};
+
+/// Limits of a call's own timers, each with its reason.
+pub mod limit {
+    use std::time::Duration;
+
+    /// A BYE or CANCEL is answered when its `End` is committed, or after this: the far end must not wait for us.
+    pub const HANG_UP_ANSWER: Duration = Duration::from_millis(100);
+    /// What a caller we cannot serve now is told to wait, in seconds: longer than any election.
+    pub const RETRY_AFTER_S: u32 = 2;
+    /// A relay that has not opened a port by then will not.
+    pub const MEDIA_OPEN: Duration = Duration::from_secs(2);
+}

@@ -1,0 +1,267 @@
+//! The machine: its parts, its one entrance, and how a row makes it act.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use strowger_ivr::Stepper;
+use strowger_model::config::{Queue, Tenant};
+use strowger_model::{CallId, Cause, Ended, HangupBy, LegKey, LegNo, LogTime, Mono};
+use strowger_sip::{Leg, LegState, Local, Message, Out};
+use strowger_table::{Call, Command, Stage};
+
+use crate::event::{Action, Actions, Event, MediaFact, MediaOp};
+use crate::flow::Answering;
+use crate::hangup::FarHangUp;
+use crate::offer::AgentSide;
+
+/// What a machine is told of its surroundings once.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub local: Local,
+    /// The relay's choice for this call, made at admission; an adopted call has it in its row.
+    pub relay: strowger_model::RelayId,
+}
+
+/// One call, as its owner drives it.
+pub struct Machine {
+    pub(crate) row: Arc<Call>,
+    pub(crate) setting: Setting,
+    pub(crate) queue: Option<Queue>,
+    pub(crate) caller: Leg,
+    /// The agent's leg in use or being rung.
+    pub(crate) agent: Option<AgentSide>,
+    /// Agents' legs that are being told to stop.
+    pub(crate) leaving: Vec<AgentSide>,
+    pub(crate) flow: Option<Stepper>,
+    pub(crate) answering: Answering,
+    pub(crate) hang_up: Option<FarHangUp>,
+    /// What the actions of a stage were begun for: (stage, leg), so that a row that changes elsewhere begins nothing anew.
+    pub(crate) begun: Begun,
+    pub(crate) caller_rtp: Option<SocketAddr>,
+    next_number: u64,
+    next_play: u64,
+    adopting: bool,
+    out: Actions,
+}
+
+/// The last stage whose work was begun.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Begun {
+    #[default]
+    Nothing,
+    Admitted,
+    Flow(u16),
+    Queued,
+    Talking(LegNo),
+    Ended,
+}
+
+impl Machine {
+    /// For the node that received the INVITE and saw its `Admit` committed.
+    pub fn admitted(row: Arc<Call>, invite: &Message, source: SocketAddr, setting: Setting, now: Mono) -> Self {
+        let key = LegKey { call: row.id, leg: Call::CALLER_LEG };
+        let caller = Leg::incoming(key, invite, source, &setting.local, now);
+        Self::new(row, caller, setting, false)
+    }
+
+    /// For a node that has nothing but the row.
+    pub fn adopted(row: Arc<Call>, setting: Setting, now: Mono) -> Self {
+        let key = LegKey { call: row.id, leg: Call::CALLER_LEG };
+        let mut dialog = row.caller.clone();
+        if row.stage == Stage::Admitted {
+            // The row was written before the call had its id; our tag has not been on the wire yet.
+            dialog.local_tag = strowger_sip::tag(key, strowger_sip::salt(&dialog.call_id, &dialog.remote_tag));
+        }
+        let caller = Leg::restore(key, dialog, &setting.local, now);
+        Self::new(row, caller, setting, true)
+    }
+
+    fn new(row: Arc<Call>, caller: Leg, setting: Setting, adopting: bool) -> Self {
+        Self {
+            // Unique across owners: a play of an earlier owner never looks like one of ours.
+            next_play: row.owner.epoch << 16,
+            row,
+            setting,
+            queue: None,
+            caller,
+            agent: None,
+            leaving: Vec::new(),
+            flow: None,
+            answering: Answering::default(),
+            hang_up: None,
+            begun: Begun::default(),
+            caller_rtp: None,
+            next_number: 1,
+            adopting,
+            out: Vec::new(),
+        }
+    }
+
+    pub fn id(&self) -> CallId {
+        self.row.id
+    }
+
+    /// The relay this call uses, or will.
+    pub fn relay(&self) -> strowger_model::RelayId {
+        self.row.relay.unwrap_or(self.setting.relay)
+    }
+
+    pub fn row(&self) -> &Arc<Call> {
+        &self.row
+    }
+
+    pub fn on(&mut self, event: Event<'_>, log_now: LogTime, now: Mono) -> Actions {
+        match event {
+            Event::Row { row, tenant } => self.on_row(row, tenant, now),
+            Event::Message { leg, message, source } => self.on_message(leg, message, source, log_now, now),
+            Event::Media(fact) => self.on_media(fact, log_now, now),
+            Event::Proposed { number, accepted } => self.on_proposed(number, accepted, now),
+            Event::Tick => self.on_tick(log_now, now),
+        }
+        self.stop_if_idle();
+        std::mem::take(&mut self.out)
+    }
+
+    /// The next moment at which `Tick` must come.
+    pub fn deadline(&self) -> Option<Mono> {
+        let legs = self.agent.iter().chain(&self.leaving).filter_map(AgentSide::deadline);
+        legs.chain(self.caller.deadline())
+            .chain(self.flow.as_ref().and_then(Stepper::deadline))
+            .chain(self.answering.deadline())
+            .chain(self.hang_up.as_ref().and_then(FarHangUp::deadline))
+            .min()
+    }
+
+    fn on_row(&mut self, row: Arc<Call>, tenant: Option<&Tenant>, now: Mono) {
+        self.row = row;
+        let queue = self.row.queue;
+        if self.queue.as_ref().map(|queue| queue.id) != queue {
+            self.queue = tenant.zip(queue).and_then(|(tenant, id)| tenant.queue(id)).cloned();
+        }
+        if self.flow.is_none() {
+            let flow = tenant.and_then(|tenant| tenant.flow(self.row.flow));
+            self.flow = flow.cloned().map(Stepper::new);
+        }
+        if std::mem::take(&mut self.adopting) {
+            self.take_over(now);
+        }
+        match self.row.stage.clone() {
+            Stage::Admitted => self.begin_admitted(now),
+            Stage::Flow { step } => self.begin_step(step, now),
+            Stage::Queued => self.begin_waiting(now),
+            Stage::Offered { .. } => self.begin_offer(now),
+            Stage::Talking => self.begin_talking(now),
+            Stage::Ended { .. } => self.begin_end(now),
+        }
+        self.hang_up_where_due(now);
+    }
+
+    /// Another node's call: its media first, then its legs as the row has them.
+    fn take_over(&mut self, now: Mono) {
+        if self.row.relay.is_some() {
+            self.media(MediaOp::Adopt);
+        }
+        self.restore_agents(now);
+        if matches!(self.row.stage, Stage::Flow { .. } | Stage::Queued | Stage::Offered { .. } | Stage::Talking) {
+            // A far end that hung up while nobody listened is found by this: it answers 481.
+            let probes = self.caller.probe(now);
+            self.sent(Call::CALLER_LEG, probes, LogTime::ZERO, now);
+            self.direct_caller_media();
+        }
+    }
+
+    fn on_message(&mut self, leg: LegNo, message: &Message, source: SocketAddr, log_now: LogTime, now: Mono) {
+        let outs = if leg == Call::CALLER_LEG {
+            self.caller.on_message(message, source, now)
+        } else {
+            match self.agent_side(leg) {
+                Some(side) => side.on_message(message, source, now),
+                None => return,
+            }
+        };
+        self.sent(leg, outs, log_now, now);
+    }
+
+    fn on_media(&mut self, fact: MediaFact, log_now: LogTime, now: Mono) {
+        match fact {
+            MediaFact::Opened { leg, rtp } if leg == Call::CALLER_LEG => self.caller_media_open(rtp, now),
+            MediaFact::Opened { leg, rtp } => self.agent_media_open(leg, rtp, now),
+            MediaFact::Unavailable { leg } if leg == Call::CALLER_LEG => self.no_media(log_now, now),
+            MediaFact::Unavailable { leg } => self.agent_failed(leg, 503, Cause::NO_CIRCUIT, log_now),
+            MediaFact::PlayDone { id } => self.prompt_over(id, now),
+            MediaFact::Digit { leg, digit } if leg == Call::CALLER_LEG => self.digit(digit),
+            MediaFact::Digit { .. } => {}
+            MediaFact::Dead { .. } => {
+                self.propose_end(Ended { by: HangupBy::System, cause: Cause::TEMPORARY_FAILURE }, log_now);
+            }
+            MediaFact::Closed => self.media_closed(),
+        }
+    }
+
+    fn on_proposed(&mut self, number: u64, accepted: bool, now: Mono) {
+        self.answer_proposed(number, accepted);
+        self.end_proposed(number, now);
+        self.redialog_proposed(number, accepted, now);
+    }
+
+    fn on_tick(&mut self, log_now: LogTime, now: Mono) {
+        let outs = self.caller.tick(now);
+        self.sent(Call::CALLER_LEG, outs, log_now, now);
+        let legs: Vec<LegNo> = self.agent.iter().chain(&self.leaving).map(AgentSide::number).collect();
+        for leg in legs {
+            let outs = self.agent_side(leg).map(|side| side.tick(now)).unwrap_or_default();
+            self.sent(leg, outs, log_now, now);
+        }
+        self.tick_answer(log_now, now);
+        self.tick_flow(now);
+        self.tick_offer(log_now, now);
+        self.tick_hang_up(now);
+    }
+
+    /// Takes what a leg wants: packets go out, events come back to the call.
+    pub(crate) fn sent(&mut self, leg: LegNo, outs: Vec<Out>, log_now: LogTime, now: Mono) {
+        for out in outs {
+            match out {
+                Out::Send { to, bytes } => self.out.push(Action::Send { to, bytes }),
+                Out::Event(event) if leg == Call::CALLER_LEG => self.on_caller(event, log_now, now),
+                Out::Event(event) => self.on_agent(leg, event, log_now, now),
+            }
+        }
+    }
+
+    pub(crate) fn propose(&mut self, command: Command) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.out.push(Action::Propose { number, command: Box::new(command) });
+        number
+    }
+
+    pub(crate) fn media(&mut self, op: MediaOp) {
+        self.out.push(Action::Media(op));
+    }
+
+    pub(crate) fn done(&mut self, duty: u32) {
+        self.out.push(Action::Done { duty });
+    }
+
+    pub(crate) fn new_play(&mut self) -> u64 {
+        self.next_play += 1;
+        self.next_play
+    }
+
+    pub(crate) fn current_play(&self) -> u64 {
+        self.next_play
+    }
+
+    pub(crate) fn leg_key(&self, leg: LegNo) -> LegKey {
+        LegKey { call: self.row.id, leg }
+    }
+
+    fn stop_if_idle(&mut self) {
+        let legs_over =
+            self.caller.state() == LegState::Ended && self.agent.iter().chain(&self.leaving).all(AgentSide::is_over);
+        if self.row.is_over() && self.row.duties.is_empty() && self.hang_up.is_none() && legs_over {
+            self.out.push(Action::Stop);
+        }
+    }
+}

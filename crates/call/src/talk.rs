@@ -1,0 +1,50 @@
+//! Caller and agent talk; what the caller's dialog reports.
+
+use strowger_model::{Cause, Ended, HangupBy, LegNo, LogTime, Mono};
+use strowger_sip::{Event as LegEvent, parse_sdp};
+use strowger_table::Call;
+
+use crate::event::MediaOp;
+use crate::flow::remote_op;
+use crate::machine::{Begun, Machine};
+
+impl Machine {
+    /// The `Connect` is committed: the phone is acknowledged, the media joined.
+    pub(crate) fn begin_talking(&mut self, now: Mono) {
+        let Some(agent) = self.row.agent.clone() else { return };
+        if self.begun == Begun::Talking(agent.leg) {
+            return;
+        }
+        self.begun = Begun::Talking(agent.leg);
+        let outs = self.sip_leg(agent.leg).map(|leg| leg.acknowledge(now)).unwrap_or_default();
+        self.sent(agent.leg, outs, LogTime::ZERO, now);
+        let remote = agent.dialog.as_ref().and_then(|dialog| parse_sdp(dialog.remote_sdp.as_bytes()).ok());
+        if let Some(remote) = remote {
+            self.media(remote_op(agent.leg, &remote));
+        }
+        self.media(MediaOp::Bridge { a: Call::CALLER_LEG, b: agent.leg });
+    }
+
+    pub(crate) fn on_caller(&mut self, event: LegEvent, log_now: LogTime, now: Mono) {
+        match event {
+            LegEvent::Acked => self.caller_acked(),
+            LegEvent::AckTimeout => {
+                self.propose_end(Ended { by: HangupBy::System, cause: Cause::RECOVERY_ON_TIMER }, log_now);
+            }
+            LegEvent::Cancelled | LegEvent::HungUp { .. } => self.far_end_hung_up(Call::CALLER_LEG, log_now, now),
+            LegEvent::Reinvite { sdp } => self.reinvited(Call::CALLER_LEG, &sdp, now),
+            LegEvent::Gone => self.far_end_gone(Call::CALLER_LEG, log_now),
+            LegEvent::Ended => self.caller_leg_over(),
+            LegEvent::Ringing { .. }
+            | LegEvent::Answered { .. }
+            | LegEvent::Failed { .. }
+            | LegEvent::ReinviteDone { .. } => {}
+        }
+    }
+
+    /// A probe found no dialog there: the far end hung up while nobody listened.
+    pub(crate) fn far_end_gone(&mut self, leg: LegNo, log_now: LogTime) {
+        let by = if leg == Call::CALLER_LEG { HangupBy::Caller } else { HangupBy::Agent };
+        self.propose_end(Ended { by, cause: Cause::NORMAL }, log_now);
+    }
+}

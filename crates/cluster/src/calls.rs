@@ -1,0 +1,245 @@
+//! Live calls: one actor each, found by id. An actor holds a pure machine and performs what it says.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use strowger_call::{Action, Event, Machine, MediaFact, MediaOp};
+use strowger_model::{CallId, LegNo, Mono};
+use strowger_sip::Message;
+use strowger_table::{Body, Call, Command, Outcome, Stage};
+
+use crate::context::{Context, shard_of};
+use crate::limit;
+
+/// What a call's actor is told.
+pub(crate) enum CallNews {
+    Row(Arc<Call>),
+    Sip {
+        leg: LegNo,
+        message: Box<Message>,
+        source: SocketAddr,
+    },
+    Media(MediaFact),
+    /// The relay's facts up to this one have been heard.
+    Acknowledge {
+        event: u64,
+    },
+    Proposed {
+        number: u64,
+        accepted: bool,
+    },
+    Tick,
+}
+
+/// The registry: who has a mailbox here. ractor's own registry is global to the process and is not used.
+#[derive(Default)]
+pub struct Calls {
+    by_id: Mutex<HashMap<CallId, Seat>>,
+}
+
+enum Seat {
+    /// The actor is being started; what comes meanwhile is kept for it.
+    Starting(Vec<CallNews>),
+    Running(ActorRef<CallNews>),
+}
+
+impl Calls {
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// False if the call has no actor here.
+    pub(crate) fn tell(&self, call: CallId, news: CallNews) -> bool {
+        match self.lock().get_mut(&call) {
+            Some(Seat::Starting(kept)) => {
+                kept.push(news);
+                true
+            }
+            Some(Seat::Running(actor)) => actor.cast(news).is_ok(),
+            None => false,
+        }
+    }
+
+    pub(crate) fn has(&self, call: CallId) -> bool {
+        self.lock().contains_key(&call)
+    }
+
+    /// Takes the seat of a call whose actor is about to start.
+    pub(crate) fn reserve(&self, call: CallId) {
+        self.lock().entry(call).or_insert(Seat::Starting(Vec::new()));
+    }
+
+    /// The row is gone: an actor that is left over has nothing to do any more.
+    pub(crate) fn stop_forgotten(&self, call: CallId) {
+        if let Some(Seat::Running(actor)) = self.lock().remove(&call) {
+            actor.stop(None);
+        }
+    }
+
+    fn seat(&self, call: CallId, actor: ActorRef<CallNews>) {
+        let mut seats = self.lock();
+        if let Some(Seat::Starting(kept)) = seats.insert(call, Seat::Running(actor.clone())) {
+            for news in kept {
+                // It has just been started.
+                let _alive = actor.cast(news);
+            }
+        }
+    }
+
+    fn forget(&self, call: CallId) {
+        self.lock().remove(&call);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<CallId, Seat>> {
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives a call, whose seat is reserved, to a new actor and tells it its row.
+pub(crate) async fn begin(context: Arc<Context>, machine: Machine) {
+    let (id, row) = (machine.id(), machine.row().clone());
+    let start = Start { context: context.clone(), machine };
+    match Actor::spawn(None, CallActor, start).await {
+        Ok((actor, _)) => {
+            // What was kept is newer than the row it was made from.
+            let _alive = actor.cast(CallNews::Row(row));
+            context.calls.seat(id, actor);
+        }
+        Err(fault) => {
+            context.calls.forget(id);
+            tracing::error!(call = %id, %fault, "no actor for a call; its leases will end it");
+        }
+    }
+}
+
+struct CallActor;
+
+struct Start {
+    context: Arc<Context>,
+    machine: Machine,
+}
+
+struct Desk {
+    context: Arc<Context>,
+    machine: Machine,
+    /// When the next `Tick` is already on its way.
+    armed: Option<Mono>,
+    ended: bool,
+}
+
+impl Actor for CallActor {
+    type Msg = CallNews;
+    type State = Desk;
+    type Arguments = Start;
+
+    async fn pre_start(&self, _: ActorRef<CallNews>, start: Start) -> Result<Desk, ActorProcessingErr> {
+        Ok(Desk { context: start.context, machine: start.machine, armed: None, ended: false })
+    }
+
+    async fn handle(&self, me: ActorRef<CallNews>, news: CallNews, desk: &mut Desk) -> Result<(), ActorProcessingErr> {
+        desk.handle(&me, news);
+        Ok(())
+    }
+}
+
+impl Desk {
+    fn handle(&mut self, me: &ActorRef<CallNews>, news: CallNews) {
+        let id = self.machine.id();
+        let now = self.context.now();
+        let log_now = self.context.log_now(id.shard());
+        if matches!(news, CallNews::Tick) {
+            self.armed = None;
+            // A passive node fires no timer; it looks again soon.
+            if self.context.edge.is_passive() {
+                return self.arm(me, now + Duration::from_millis(100), now);
+            }
+        }
+        let actions = match news {
+            CallNews::Row(row) => {
+                if !self.context.owns(row.owner) {
+                    // Somebody else's by now: not a word on the wire.
+                    return self.stop(me);
+                }
+                self.count_end(&row);
+                let view = self.context.shard_view(id.shard());
+                let tenant = view.as_ref().and_then(|view| shard_of(view)?.tenant(row.tenant));
+                self.machine.on(Event::Row { row, tenant }, log_now, now)
+            }
+            CallNews::Sip { leg, message, source } => {
+                self.machine.on(Event::Message { leg, message: &message, source }, log_now, now)
+            }
+            CallNews::Acknowledge { event } => return self.media(MediaOp::Acknowledge { event }),
+            CallNews::Media(fact) => self.machine.on(Event::Media(fact), log_now, now),
+            CallNews::Proposed { number, accepted } => {
+                self.machine.on(Event::Proposed { number, accepted }, log_now, now)
+            }
+            CallNews::Tick => self.machine.on(Event::Tick, log_now, now),
+        };
+        for action in actions {
+            match self.context.test_break {
+                None => self.perform(me, action),
+                Some(fault) => {
+                    fault.spoil(self.machine.row(), action).into_iter().for_each(|action| self.perform(me, action));
+                }
+            }
+        }
+        if let Some(deadline) = self.machine.deadline() {
+            self.arm(me, deadline, now);
+        }
+    }
+
+    fn perform(&mut self, me: &ActorRef<CallNews>, action: Action) {
+        let call = self.machine.id();
+        match action {
+            Action::Send { to, bytes } => self.context.edge.send(to, &bytes),
+            Action::Propose { number, command } => self.propose(me.clone(), number, *command),
+            Action::Done { duty } => self.context.performed.say(call, duty),
+            Action::Media(op) => self.media(op),
+            Action::Stop => self.stop(me),
+        }
+    }
+
+    fn propose(&self, me: ActorRef<CallNews>, number: u64, command: Command) {
+        let context = self.context.clone();
+        let group = self.machine.id().shard().group();
+        tokio::spawn(async move {
+            let outcome = context.groups.propose(group, Body::Shard(command), limit::PROPOSE).await;
+            let accepted = matches!(outcome, Ok(Outcome::Done));
+            // The actor may be over by now: then nobody waits.
+            let _over = me.cast(CallNews::Proposed { number, accepted });
+        });
+    }
+
+    fn media(&self, op: MediaOp) {
+        let row = self.machine.row();
+        self.context.relays.order(self.machine.relay(), row.id, row.owner.epoch, op);
+    }
+
+    fn arm(&mut self, me: &ActorRef<CallNews>, deadline: Mono, now: Mono) {
+        if self.armed.is_none_or(|armed| deadline < armed) {
+            self.armed = Some(deadline);
+            me.send_after(deadline.since(now), || CallNews::Tick);
+        }
+    }
+
+    /// The owner counts a call's end once, when it first sees it.
+    fn count_end(&mut self, row: &Call) {
+        if let Stage::Ended { outcome, .. } = row.stage
+            && !std::mem::replace(&mut self.ended, true)
+        {
+            self.context.figures.ended(outcome, row);
+        }
+    }
+
+    fn stop(&self, me: &ActorRef<CallNews>) {
+        self.context.calls.forget(self.machine.id());
+        me.stop(None);
+    }
+}

@@ -1,0 +1,153 @@
+//! What every part of a node may use: handles, no state of its own but the newest directory.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use strowger_link::Link;
+use strowger_model::{GroupId, Incarnation, LogTime, Mono, NodeId, Owner, ShardId};
+use strowger_raft::{Groups, View, clock};
+use strowger_sip::Local;
+use strowger_store::Store;
+use strowger_table::{Body, Command, ControlCommand, Outcome, Refusal, Shard};
+use strowger_trunk::Edge;
+use tokio::sync::Notify;
+
+use crate::calls::Calls;
+use crate::content::Content;
+use crate::directory::Directory;
+use crate::done::Performed;
+use crate::figures::Figures;
+use crate::relays::Relays;
+use crate::sabotage::TestBreak;
+
+pub struct Context {
+    pub me: NodeId,
+    pub groups: Groups,
+    pub link: Link,
+    pub edge: Edge,
+    pub relays: Relays,
+    pub calls: Calls,
+    pub content: Content,
+    pub figures: Figures,
+    pub store: Store,
+    pub local: Local,
+    /// Key of the digest nonces, the same on all nodes.
+    pub nonce_key: Vec<u8>,
+    pub(crate) performed: Performed,
+    /// Woken when a shard's table changed: planner, leases and errands look again.
+    pub(crate) changed: Vec<Notify>,
+    pub(crate) control_changed: Notify,
+    pub(crate) records_changed: Notify,
+    pub(crate) test_break: Option<TestBreak>,
+    directory: RwLock<Arc<Directory>>,
+    pub data_dir: PathBuf,
+}
+
+/// A command that was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    #[error("refused: {0:?}")]
+    ByTable(Refusal),
+    #[error("the cluster did not take it: {0}")]
+    NotCommitted(String),
+}
+
+/// The parts a context is made of.
+pub(crate) struct Parts {
+    pub me: NodeId,
+    pub groups: Groups,
+    pub link: Link,
+    pub edge: Edge,
+    pub relays: Relays,
+    pub content: Content,
+    pub store: Store,
+    pub local: Local,
+    pub nonce_key: Vec<u8>,
+    pub performed: Performed,
+    pub shards: u16,
+    pub test_break: Option<TestBreak>,
+    pub data_dir: PathBuf,
+}
+
+impl Context {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            me: parts.me,
+            groups: parts.groups,
+            link: parts.link,
+            edge: parts.edge,
+            relays: parts.relays,
+            calls: Calls::default(),
+            content: parts.content,
+            figures: Figures::new(),
+            store: parts.store,
+            local: parts.local,
+            nonce_key: parts.nonce_key,
+            performed: parts.performed,
+            changed: (0..parts.shards).map(|_| Notify::new()).collect(),
+            control_changed: Notify::new(),
+            records_changed: Notify::new(),
+            test_break: parts.test_break,
+            directory: RwLock::default(),
+            data_dir: parts.data_dir,
+        }
+    }
+
+    pub fn incarnation(&self) -> Incarnation {
+        self.groups.incarnation()
+    }
+
+    pub fn now(&self) -> Mono {
+        clock::boottime()
+    }
+
+    pub fn owns(&self, owner: Owner) -> bool {
+        (owner.node, owner.incarnation) == (self.me, self.incarnation())
+    }
+
+    pub fn shards(&self) -> impl Iterator<Item = ShardId> + use<> {
+        (0..self.changed.len() as u16).map(ShardId)
+    }
+
+    pub fn shard_view(&self, shard: ShardId) -> Option<Arc<View>> {
+        (usize::from(shard.0) < self.changed.len()).then(|| self.groups.view(shard.group()))
+    }
+
+    pub fn log_now(&self, shard: ShardId) -> LogTime {
+        self.groups.log_now(shard.group())
+    }
+
+    pub fn directory(&self) -> Arc<Directory> {
+        self.directory.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes the directory anew if the control group has a newer configuration.
+    pub(crate) fn refresh_directory(&self, view: &View) {
+        let Some(control) = view.machine.control() else { return };
+        if control.version() > self.directory().version {
+            *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Directory::new(control));
+        }
+    }
+
+    pub async fn command(&self, shard: ShardId, command: Command, within: Duration) -> Result<Outcome, Refused> {
+        self.propose(shard.group(), Body::Shard(command), within).await
+    }
+
+    pub async fn control(&self, command: ControlCommand, within: Duration) -> Result<Outcome, Refused> {
+        self.propose(GroupId::CONTROL, Body::Control(command), within).await
+    }
+
+    async fn propose(&self, group: GroupId, body: Body, within: Duration) -> Result<Outcome, Refused> {
+        match self.groups.propose(group, body, within).await {
+            Ok(Outcome::Refused(refusal)) => Err(Refused::ByTable(refusal)),
+            Ok(outcome) => Ok(outcome),
+            Err(fault) => Err(Refused::NotCommitted(fault.to_string())),
+        }
+    }
+}
+
+/// The shard of a view that is known to be one.
+pub(crate) fn shard_of(view: &View) -> Option<&Shard> {
+    view.machine.shard()
+}

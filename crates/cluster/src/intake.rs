@@ -1,0 +1,250 @@
+//! Whose is a message? The owner's actor here, the owner's node elsewhere, or nobody's yet.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use strowger_link::{Class, open, seal};
+use strowger_model::config::Trunk;
+use strowger_model::{CallId, LegKey, Mono, PeerId, ShardId, TrunkId};
+use strowger_raft::ProposeError;
+use strowger_sip::{Leg, Message, phrase, reply, reply_destination};
+use strowger_table::{AdmitKey, Body, Call, Command, Outcome, Refusal};
+use strowger_trunk::{Gate, Incoming, Kind};
+
+use crate::calls::CallNews;
+use crate::context::{Context, shard_of};
+use crate::directory::Destination;
+use crate::limit;
+use crate::observer::Watcher;
+use crate::registrar;
+use crate::wire::Forward;
+
+/// Takes messages from the edge and from other nodes.
+pub(crate) struct Intake {
+    context: Arc<Context>,
+    watcher: Arc<Watcher>,
+    gates: Mutex<HashMap<TrunkId, Gate>>,
+    max_calls: usize,
+    door: Mutex<Gate>,
+}
+
+impl Intake {
+    /// `limits`: calls at once, and new ones a second.
+    pub fn new(context: Arc<Context>, watcher: Arc<Watcher>, limits: (usize, u32)) -> Self {
+        let door = Mutex::new(Gate::new(limits.1, context.now()));
+        Self { context, watcher, gates: Mutex::default(), max_calls: limits.0, door }
+    }
+
+    pub fn take(self: &Arc<Self>, incoming: Incoming) {
+        if self.context.edge.is_passive() {
+            return;
+        }
+        let Incoming { message, source, kind } = incoming;
+        match kind {
+            Kind::Leg(leg) => self.for_leg(leg, message, source),
+            Kind::Invite => self.invite(message, source),
+            Kind::Cancel => self.cancel(message, source),
+            Kind::Register => registrar::register(self.context.clone(), message, source),
+        }
+    }
+
+    /// From another node that did not own it.
+    pub fn forwarded(self: &Arc<Self>, body: &[u8]) {
+        let Ok(Forward { source, datagram }) = open::<Forward>(body) else { return };
+        let Ok(message) = Message::parse(&datagram) else { return };
+        if let Some(leg) = strowger_sip::leg_of(&message) {
+            self.for_leg(leg, message, source);
+        } else if let Some((_, row)) = self.row_of(&message) {
+            self.context.calls.tell(row.id, sip(Call::CALLER_LEG, message, source));
+        }
+    }
+
+    fn for_leg(self: &Arc<Self>, leg: LegKey, message: Message, source: SocketAddr) {
+        let Some(view) = self.context.shard_view(leg.call.shard()) else { return };
+        match shard_of(&view).and_then(|table| table.call(leg.call)) {
+            Some(row) => self.route(row, leg, message, source),
+            // The id is the index of its entry: a row that is not there yet can be told from one that is gone.
+            None if leg.call.index() > view.applied => self.hold(leg, message, source),
+            None => self.gone(&message, source),
+        }
+    }
+
+    fn route(&self, row: &Arc<Call>, leg: LegKey, message: Message, source: SocketAddr) {
+        let context = &self.context;
+        if !context.owns(row.owner) {
+            return self.forward(row, &message, source);
+        }
+        // A call that is over and done has no actor: late repeats are answered from the row.
+        if !context.calls.has(row.id) {
+            return self.gone(&message, source);
+        }
+        context.calls.tell(row.id, sip(leg.leg, message, source));
+    }
+
+    fn forward(&self, row: &Call, message: &Message, source: SocketAddr) {
+        self.context.figures.forwarded();
+        let body = seal(&Forward { source, datagram: message.bytes() });
+        // Lost with the connection: the far end repeats it.
+        let _lost = self.context.link.cast(PeerId::Node(row.owner.node), Class::Sip, body);
+    }
+
+    /// Waits for the row to be applied here; after `HOLD` the message is nobody's.
+    fn hold(self: &Arc<Self>, leg: LegKey, message: Message, source: SocketAddr) {
+        let intake = self.clone();
+        tokio::spawn(async move {
+            let give_up = intake.context.now() + limit::HOLD;
+            while intake.context.now() < give_up {
+                tokio::time::sleep(limit::HOLD_STEP).await;
+                let Some(view) = intake.context.shard_view(leg.call.shard()) else { return };
+                if let Some(row) = shard_of(&view).and_then(|table| table.call(leg.call)) {
+                    return intake.route(row, leg, message, source);
+                }
+            }
+            intake.gone(&message, source);
+        });
+    }
+
+    /// Nobody has this dialog any more. A hang-up is granted, so that the far end comes to rest; a phone that
+    /// answers an offer nobody remembers is told goodbye; anything else gets 481.
+    fn gone(&self, message: &Message, source: SocketAddr) {
+        if !message.is_request() {
+            for bytes in strowger_sip::dismiss(message, &self.context.local) {
+                self.context.edge.send(source, &bytes);
+            }
+            return;
+        }
+        match message.method() {
+            "ACK" => {}
+            "BYE" => self.reply(message, source, 200),
+            _ => self.reply(message, source, 481),
+        }
+    }
+
+    fn reply(&self, message: &Message, source: SocketAddr, status: u16) {
+        let retry = [("Retry-After", strowger_call::limit::RETRY_AFTER_S.to_string())];
+        let extra: &[(&str, String)] = if status == 503 { &retry } else { &[] };
+        let bytes = reply(message, status, phrase(status), extra, None, None);
+        self.context.edge.send(reply_destination(message, source), &bytes);
+    }
+
+    fn cancel(self: &Arc<Self>, message: Message, source: SocketAddr) {
+        let intake = self.clone();
+        tokio::spawn(async move {
+            let give_up = intake.context.now() + limit::HOLD;
+            loop {
+                if let Some((_, row)) = intake.row_of(&message) {
+                    let leg = LegKey { call: row.id, leg: Call::CALLER_LEG };
+                    return intake.route(&row, leg, message, source);
+                }
+                if intake.context.now() >= give_up {
+                    return intake.reply(&message, source, 481);
+                }
+                tokio::time::sleep(limit::HOLD_STEP).await;
+            }
+        });
+    }
+
+    /// The call of an INVITE, its repetition or its CANCEL, by the INVITE's key.
+    fn row_of(&self, message: &Message) -> Option<(ShardId, Arc<Call>)> {
+        let shard = self.context.directory().number(message.request_uri_user())?.shard;
+        let view = self.context.shard_view(shard)?;
+        let row = shard_of(&view)?.call_by_key(&key_of(message))?.clone();
+        Some((shard, row))
+    }
+
+    fn invite(self: &Arc<Self>, message: Message, source: SocketAddr) {
+        let context = &self.context;
+        let key = key_of(&message);
+        if self.watcher.pending.has(&key) {
+            return;
+        }
+        if let Some((_, row)) = self.row_of(&message) {
+            let leg = LegKey { call: row.id, leg: Call::CALLER_LEG };
+            return self.route(&row, leg, message, source);
+        }
+        let directory = context.directory();
+        let Some(trunk) = directory.trunk(source) else {
+            // A scanner learns nothing, not even that somebody is here.
+            return context.figures.stranger();
+        };
+        if !self.admits(trunk, context.now()) {
+            context.figures.turned_away();
+            return self.reply(&message, source, 503);
+        }
+        let Some(to) = directory.number(message.request_uri_user()) else { return self.reply(&message, source, 404) };
+        let Some(relay) = context.relays.choose() else { return self.reply(&message, source, 503) };
+        let trunk = trunk.id;
+        if self.watcher.pending.add(key.clone(), message.clone(), source, relay) {
+            tokio::spawn(self.clone().admit(key, message, source, to, trunk));
+        }
+    }
+
+    /// The node's own limits and the trunk's. A trunk's `max_calls` is held by each node for the calls it drives.
+    fn admits(&self, trunk: &Trunk, now: Mono) -> bool {
+        let calls = self.context.calls.len();
+        if calls >= self.max_calls || calls >= trunk.max_calls as usize {
+            return false;
+        }
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let gate = gates.entry(trunk.id).or_insert_with(|| Gate::new(trunk.max_calls_per_second, now));
+        gate.admit(now) && self.door.lock().unwrap_or_else(PoisonError::into_inner).admit(now)
+    }
+
+    /// Proposes the call. Once committed, the log itself starts the actor; here only refusals are left.
+    async fn admit(
+        self: Arc<Self>,
+        key: AdmitKey,
+        message: Message,
+        source: SocketAddr,
+        to: Destination,
+        trunk: TrunkId,
+    ) {
+        let context = &self.context;
+        let unborn = LegKey { call: CallId::new(to.shard, 0), leg: Call::CALLER_LEG };
+        let dialog = Leg::incoming(unborn, &message, source, &context.local, context.now()).dialog();
+        let command = Command::Admit {
+            key: key.clone(),
+            tenant: to.tenant,
+            flow: to.flow,
+            trunk,
+            from: message.from_user().to_owned(),
+            to: message.request_uri_user().to_owned(),
+            dialog: Box::new(dialog),
+            observed: context.log_now(to.shard),
+        };
+        let outcome = context.groups.propose(to.shard.group(), Body::Shard(command), limit::ADMIT).await;
+        match outcome {
+            Ok(Outcome::Admitted { .. }) => {}
+            Ok(Outcome::Already { call, owner }) => {
+                self.watcher.pending.take(&key);
+                let leg = LegKey { call, leg: Call::CALLER_LEG };
+                if context.owns(owner) { self.for_leg(leg, message, source) } else { self.hold(leg, message, source) }
+            }
+            Ok(Outcome::Refused(Refusal::NoSuchTenant)) | Ok(_) => {
+                self.watcher.pending.take(&key);
+                self.reply(&message, source, 503);
+            }
+            Err(fault) => self.withdraw(key, message, source, to.shard, fault).await,
+        }
+    }
+
+    /// Not committed in time: the caller is sent away, and if the entry comes after all, it ends.
+    async fn withdraw(&self, key: AdmitKey, message: Message, source: SocketAddr, shard: ShardId, why: ProposeError) {
+        tracing::warn!(%why, "a call was not admitted in time");
+        self.watcher.pending.take(&key);
+        self.context.figures.turned_away();
+        self.reply(&message, source, 503);
+        if let Err(fault) = self.context.command(shard, Command::Withdraw { key }, limit::PROPOSE).await {
+            tracing::warn!(%fault, "a withdrawal was not committed");
+        }
+    }
+}
+
+fn key_of(message: &Message) -> AdmitKey {
+    AdmitKey { call_id: message.call_id().to_owned(), from_tag: message.from_tag().to_owned(), cseq: message.cseq() }
+}
+
+fn sip(leg: strowger_model::LegNo, message: Message, source: SocketAddr) -> CallNews {
+    CallNews::Sip { leg, message: Box::new(message), source }
+}

@@ -1,0 +1,47 @@
+//! The hands of a node: call actors, duties, adoption, heartbeats, the leader's errands. It owns no rules; those are in
+//! the pure crates.
+//!
+//! A datagram from end to end: `trunk` → [`intake`] (whose is it) → `calls` (the owner's actor) → `strowger_call`
+//! (what to do) → proposals through `strowger_raft`, packets through `trunk`, media through `relays`.
+
+mod calls;
+mod content;
+mod context;
+mod desk;
+mod directory;
+mod done;
+mod figures;
+mod intake;
+mod leader;
+mod observer;
+mod records;
+mod registrar;
+mod relays;
+mod sabotage;
+mod start;
+mod vitals;
+mod wire;
+
+pub use content::ContentFault;
+pub use context::{Context, Refused};
+pub use desk::{CallState, GroupLine, NodeLine, Overview, QueueLine};
+pub use directory::Directory;
+pub use figures::Figures;
+pub use sabotage::TestBreak;
+pub use start::{Cluster, Options, StartError};
+
+/// Limits of the shell, each with its unit and reason.
+pub mod limit {
+    use std::time::Duration;
+
+    /// How long an INVITE waits for its `Admit` to be committed before it is answered 503.
+    pub const ADMIT: Duration = Duration::from_millis(1500);
+    /// A call's proposals are repeated this long: longer than any election, and than the duties they belong to.
+    pub const PROPOSE: Duration = Duration::from_secs(30);
+    /// How long a message for a row that is not applied here yet is kept.
+    pub const HOLD: Duration = Duration::from_millis(1500);
+    /// How often a held message looks again.
+    pub const HOLD_STEP: Duration = Duration::from_millis(20);
+    /// `Done`s of one owner travel together: one entry per this span.
+    pub const DONE_BATCH: Duration = Duration::from_millis(50);
+}

@@ -1,0 +1,135 @@
+//! What the log did, handed to those who act on it: actors of calls that changed, the leader's errands, records.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use strowger_call::{Machine, Setting};
+use strowger_model::{GroupId, NodeId, RelayId};
+use strowger_raft::{AppliedEntry, Observer, View};
+use strowger_sip::Message;
+use strowger_table::{AdmitKey, Call};
+
+use crate::calls::{self, CallNews};
+use crate::context::{Context, shard_of};
+
+/// INVITEs whose `Admit` is under way here, by key: the actor is made from the INVITE itself, not from its row.
+#[derive(Default)]
+pub(crate) struct Pending(Mutex<HashMap<AdmitKey, (Message, SocketAddr, RelayId)>>);
+
+impl Pending {
+    /// False if it was there already: a repetition.
+    pub fn add(&self, key: AdmitKey, invite: Message, source: SocketAddr, relay: RelayId) -> bool {
+        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match pending.entry(key) {
+            std::collections::hash_map::Entry::Occupied(_) => false,
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert((invite, source, relay));
+                true
+            }
+        }
+    }
+
+    pub fn has(&self, key: &AdmitKey) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    }
+
+    pub fn take(&self, key: &AdmitKey) -> Option<(Message, SocketAddr, RelayId)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
+    }
+}
+
+/// Hears the log before the context exists; what comes until then is caught up by the sweep at start.
+#[derive(Default)]
+pub(crate) struct Watcher {
+    pub context: OnceLock<Arc<Context>>,
+    pub pending: Pending,
+}
+
+impl Observer for Watcher {
+    fn applied(&self, group: GroupId, view: &Arc<View>, entries: &[AppliedEntry]) {
+        let Some(context) = self.context.get() else { return };
+        let Some(shard) = group.shard() else {
+            context.refresh_directory(view);
+            context.control_changed.notify_waiters();
+            return;
+        };
+        let Some(table) = shard_of(view) else { return };
+        let mut last = None;
+        for id in entries.iter().flat_map(|entry| &entry.applied.touched) {
+            if last == Some(*id) {
+                continue;
+            }
+            last = Some(*id);
+            match table.call(*id) {
+                Some(row) => self.call_changed(context, row),
+                // Forgotten: an actor that is left over has nothing to do any more.
+                None => context.calls.stop_forgotten(*id),
+            }
+        }
+        context.changed[usize::from(shard.0)].notify_one();
+        context.records_changed.notify_one();
+    }
+
+    fn installed(&self, group: GroupId, view: &Arc<View>) {
+        let Some(context) = self.context.get() else { return };
+        context.refresh_directory(view);
+        if let Some(shard) = group.shard() {
+            sweep(context, view);
+            context.changed[usize::from(shard.0)].notify_one();
+        }
+        context.control_changed.notify_waiters();
+        context.records_changed.notify_one();
+    }
+
+    fn leader_changed(&self, group: GroupId, leader: Option<NodeId>, term: u64) {
+        let Some(context) = self.context.get() else { return };
+        tracing::info!(%group, term, leader = leader.map(tracing::field::display), "leader changed");
+        context.figures.leader_changed();
+        if let Some(shard) = group.shard() {
+            context.changed[usize::from(shard.0)].notify_one();
+        }
+        context.control_changed.notify_waiters();
+    }
+}
+
+impl Watcher {
+    fn call_changed(&self, context: &Arc<Context>, row: &Arc<Call>) {
+        if context.calls.tell(row.id, CallNews::Row(row.clone())) || !context.owns(row.owner) {
+            return;
+        }
+        let pending = self.pending.take(&row.key);
+        if row.is_over() && row.duties.is_empty() {
+            return;
+        }
+        let machine = match pending {
+            Some((invite, source, relay)) => {
+                let setting = Setting { local: context.local.clone(), relay };
+                Machine::admitted(row.clone(), &invite, source, setting, context.now())
+            }
+            None => adopted(context, row),
+        };
+        context.calls.reserve(row.id);
+        tokio::spawn(calls::begin(context.clone(), machine));
+    }
+}
+
+fn adopted(context: &Context, row: &Arc<Call>) -> Machine {
+    context.figures.adopted();
+    let relay = row.relay.or_else(|| context.relays.choose()).unwrap_or_default();
+    let setting = Setting { local: context.local.clone(), relay };
+    Machine::adopted(row.clone(), setting, context.now())
+}
+
+/// Compares all rows of a shard with the actors here and makes those that are missing.
+pub(crate) fn sweep(context: &Arc<Context>, view: &View) {
+    let Some(table) = shard_of(view) else { return };
+    for row in table.calls().filter(|row| context.owns(row.owner)) {
+        let is_idle = row.is_over() && row.duties.is_empty();
+        if is_idle || context.calls.has(row.id) {
+            continue;
+        }
+        context.calls.reserve(row.id);
+        tokio::spawn(calls::begin(context.clone(), adopted(context, row)));
+    }
+}

@@ -1,0 +1,44 @@
+//! Records on their way from the outbox of each shard into this voter's database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use strowger_model::ShardId;
+
+use crate::context::{Context, shard_of};
+
+/// Records in one transaction.
+const BATCH: usize = 512;
+/// Records gather this long, so that a busy shard costs one transaction and not hundreds.
+const GATHER: Duration = Duration::from_millis(100);
+
+pub(crate) async fn run(context: Arc<Context>) {
+    loop {
+        for shard in context.shards() {
+            if let Err(fault) = project(&context, shard).await {
+                tracing::error!(%shard, %fault, "records stay in the outbox for now");
+            }
+        }
+        // Timing out is the other way to wake.
+        let _woken = tokio::time::timeout(Duration::from_secs(1), context.records_changed.notified()).await;
+        tokio::time::sleep(GATHER).await;
+    }
+}
+
+async fn project(context: &Context, shard: ShardId) -> Result<(), strowger_store::StoreError> {
+    let mut cursor = context.store.cursor(shard)?;
+    loop {
+        let Some(view) = context.shard_view(shard) else { return Ok(()) };
+        let Some(table) = shard_of(&view) else { return Ok(()) };
+        if table.first_record().is_some_and(|first| first > cursor + 1) {
+            tracing::error!(%shard, cursor, "records between were dropped while this voter was away; copy them from another");
+        }
+        let batch: Vec<_> =
+            table.records(cursor).take(BATCH).map(|(number, record)| (number, record.clone())).collect();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let directory = context.directory();
+        cursor = context.store.project(shard, batch, directory.names.clone()).await?;
+    }
+}

@@ -1,0 +1,187 @@
+//! Orders to relays and what comes of them. One courier a relay: orders of a call stay in order, what waits travels
+//! together.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use strowger_call::{MediaFact, MediaOp};
+use strowger_link::{Class, Link, open, seal};
+use strowger_model::{CallId, Digest, LegNo, PeerId, RelayId};
+use strowger_relay::protocol::{
+    Answers, Commands, ContentAnswer, ContentPut, Events, Op, RelayAnswer, RelayCommand, RelayEvent, RelayStats,
+    StatsAsk, What,
+};
+use tokio::sync::mpsc;
+
+use crate::calls::CallNews;
+use crate::context::Context;
+
+/// Orders in one message: about 20 KiB.
+const BATCH: usize = 256;
+/// A relay that does not answer a batch within this is tried again, then given up for these orders.
+const ANSWER: Duration = Duration::from_millis(500);
+const TRIES: u32 = 4;
+
+/// The relays of the cluster, as this node speaks to them.
+pub struct Relays {
+    link: Link,
+    couriers: BTreeMap<RelayId, mpsc::UnboundedSender<Order>>,
+    next: AtomicU64,
+}
+
+pub(crate) struct Order {
+    call: CallId,
+    epoch: u64,
+    op: MediaOp,
+}
+
+/// Where the couriers find the context, which is made after them.
+pub(crate) type ContextCell = Arc<OnceLock<Arc<Context>>>;
+
+impl Relays {
+    pub(crate) fn start(link: &Link, relays: &[RelayId], context: &ContextCell) -> Self {
+        let couriers = relays
+            .iter()
+            .map(|relay| {
+                let (sender, orders) = mpsc::unbounded_channel();
+                tokio::spawn(courier(*relay, link.clone(), context.clone(), orders));
+                (*relay, sender)
+            })
+            .collect();
+        Self { link: link.clone(), couriers, next: AtomicU64::new(0) }
+    }
+
+    /// A relay for a new call: those that are connected, in turn.
+    pub fn choose(&self) -> Option<RelayId> {
+        let there: Vec<RelayId> =
+            self.couriers.keys().filter(|relay| self.link.connected(PeerId::Relay(**relay))).copied().collect();
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) as usize;
+        there.get(turn % there.len().max(1)).copied()
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = (RelayId, bool)> {
+        self.couriers.keys().map(|relay| (*relay, self.link.connected(PeerId::Relay(*relay))))
+    }
+
+    pub(crate) fn order(&self, relay: RelayId, call: CallId, epoch: u64, op: MediaOp) {
+        if let Some(courier) = self.couriers.get(&relay) {
+            // The courier ends with the node.
+            let _stopping = courier.send(Order { call, epoch, op });
+        }
+    }
+
+    pub async fn stats(&self, relay: RelayId) -> Option<RelayStats> {
+        let body = seal(&StatsAsk { reserved: 0 });
+        let answer = self.link.ask(PeerId::Relay(relay), Class::Relay, body, ANSWER).await.ok()?;
+        open(&answer).ok()
+    }
+}
+
+async fn courier(relay: RelayId, link: Link, context: ContextCell, mut orders: mpsc::UnboundedReceiver<Order>) {
+    let mut batch = Vec::new();
+    while orders.recv_many(&mut batch, BATCH).await > 0 {
+        let list: Vec<RelayCommand> = batch.iter().map(command).collect();
+        let answers = deliver(relay, &link, list).await;
+        let Some(context) = context.get() else { continue };
+        for (at, order) in batch.drain(..).enumerate() {
+            match answers.get(at) {
+                Some(RelayAnswer::NeedContent { content }) => {
+                    tokio::spawn(supply(context.clone(), relay, *content, order));
+                }
+                answer => tell(context, order, answer),
+            }
+        }
+    }
+}
+
+/// Every order may be repeated, so a lost answer costs nothing but time.
+async fn deliver(relay: RelayId, link: &Link, list: Vec<RelayCommand>) -> Vec<RelayAnswer> {
+    let body = bytes::Bytes::from(seal(&Commands { list }));
+    for attempt in 1..=TRIES {
+        match link.ask(PeerId::Relay(relay), Class::Relay, body.clone(), ANSWER).await {
+            Ok(answer) => match open::<Answers>(&answer) {
+                Ok(answers) => return answers.list,
+                Err(fault) => tracing::error!(%relay, %fault, "a relay's answer does not decode"),
+            },
+            Err(fault) => tracing::debug!(%relay, %fault, attempt, "a relay did not answer"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Vec::new()
+}
+
+fn command(order: &Order) -> RelayCommand {
+    let op = match order.op.clone() {
+        MediaOp::Adopt => Op::Adopt,
+        MediaOp::Open { leg } => Op::Open { leg },
+        MediaOp::Remote { leg, media, send, receive } => Op::Remote { leg, media, send, receive },
+        MediaOp::Play { leg, content, repeat, id } => Op::Play { leg, content, repeat, id },
+        MediaOp::Stop { leg } => Op::Stop { leg },
+        MediaOp::Bridge { a, b } => Op::Bridge { a, b },
+        MediaOp::CloseLeg { leg } => Op::CloseLeg { leg },
+        MediaOp::Close => Op::Close,
+        MediaOp::Acknowledge { event } => Op::Ack { seq: event },
+    };
+    RelayCommand { call: order.call, epoch: order.epoch, op }
+}
+
+/// What an answer means to the call.
+fn tell(context: &Context, order: Order, answer: Option<&RelayAnswer>) {
+    let facts: Vec<MediaFact> = match (&order.op, answer) {
+        (MediaOp::Open { leg }, Some(RelayAnswer::Opened { rtp, .. })) => {
+            vec![MediaFact::Opened { leg: *leg, rtp: *rtp }]
+        }
+        (MediaOp::Open { leg }, _) => vec![MediaFact::Unavailable { leg: *leg }],
+        // A relay that is gone holds nothing any more; one that lives closes orphans itself.
+        (MediaOp::Close, _) => vec![MediaFact::Closed],
+        (MediaOp::Adopt, Some(RelayAnswer::Snapshot { legs, missed })) => legs
+            .iter()
+            .map(|leg| MediaFact::Opened { leg: leg.leg, rtp: leg.local })
+            .chain(missed.iter().filter_map(fact))
+            .collect(),
+        _ => Vec::new(),
+    };
+    for fact in facts {
+        context.calls.tell(order.call, CallNews::Media(fact));
+    }
+}
+
+/// The relay has not this prompt yet: it gets it, and the order again.
+async fn supply(context: Arc<Context>, relay: RelayId, digest: Digest, order: Order) {
+    let Some(bytes) = context.content.get(&context.link, digest).await else {
+        tracing::error!(%digest, "no node has this content; apply the configuration again");
+        return;
+    };
+    let put = seal(&ContentPut { digest, bytes });
+    let answer = context.link.ask(PeerId::Relay(relay), Class::Content, put, Duration::from_secs(5)).await;
+    match answer.map(|answer| open::<ContentAnswer>(&answer)) {
+        Ok(Ok(ContentAnswer { refused: None })) => context.relays.order(relay, order.call, order.epoch, order.op),
+        other => tracing::warn!(%relay, %digest, ?other, "a relay did not take content"),
+    }
+}
+
+/// What a relay says unasked.
+pub(crate) fn on_events(context: &Context, relay: RelayId, body: &[u8]) {
+    let Ok(events) = open::<Events>(body) else {
+        tracing::error!(%relay, "events of a relay do not decode");
+        return;
+    };
+    for event in events.list {
+        if let Some(fact) = fact(&event) {
+            context.calls.tell(event.call, CallNews::Media(fact));
+        }
+        context.calls.tell(event.call, CallNews::Acknowledge { event: event.seq });
+    }
+}
+
+fn fact(event: &RelayEvent) -> Option<MediaFact> {
+    let leg: LegNo = event.leg;
+    match event.what {
+        What::Digit { digit } => Some(MediaFact::Digit { leg, digit: char::from(digit) }),
+        What::PlayDone { id } => Some(MediaFact::PlayDone { id }),
+        What::DeadMedia { .. } => Some(MediaFact::Dead { leg }),
+        What::MediaBack | What::Latched { .. } => None,
+    }
+}

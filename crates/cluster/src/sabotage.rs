@@ -1,0 +1,71 @@
+//! Faults that a test plants, to see that the checks of the demo would find a real one. Never set in operation.
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use strowger_call::{Action, MediaOp};
+use strowger_model::{Cause, Ended, HangupBy, LogTime, MediaAddr};
+use strowger_table::{Call, Command};
+
+/// One call in so many is spoiled.
+const EVERY: u64 = 10;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TestBreak {
+    /// Ends waiting calls that nobody wanted ended.
+    DropCall,
+    /// Sends the audio for one agent to the agent before.
+    SwapAudio,
+    /// Rings an agent's phone for a second call at once.
+    DoubleOffer,
+}
+
+impl TestBreak {
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "drop_call" => Some(TestBreak::DropCall),
+            "swap_audio" => Some(TestBreak::SwapAudio),
+            "double_offer" => Some(TestBreak::DoubleOffer),
+            _ => None,
+        }
+    }
+
+    /// What is done instead of an action.
+    pub(crate) fn spoil(self, call: &Call, action: Action) -> Vec<Action> {
+        if !call.id.index().is_multiple_of(EVERY) {
+            return vec![action];
+        }
+        match (self, action) {
+            (TestBreak::DropCall, action @ Action::Media(MediaOp::Play { repeat: true, .. })) => {
+                let ended = Ended { by: HangupBy::System, cause: Cause::TEMPORARY_FAILURE };
+                let end = Command::End { call: call.id, ended, observed: LogTime::MAX };
+                vec![action, Action::Propose { number: 0, command: Box::new(end) }]
+            }
+            (TestBreak::SwapAudio, Action::Media(MediaOp::Remote { leg, media, send, receive }))
+                if leg != Call::CALLER_LEG =>
+            {
+                let media = swap(media);
+                vec![Action::Media(MediaOp::Remote { leg, media, send, receive })]
+            }
+            (TestBreak::DoubleOffer, Action::Send { to, bytes }) if bytes.starts_with(b"INVITE ") => {
+                let copy = another_call(to, &bytes);
+                vec![Action::Send { to, bytes }, copy]
+            }
+            (_, action) => vec![action],
+        }
+    }
+}
+
+/// The address that came before, for the one that comes now.
+fn swap(media: MediaAddr) -> MediaAddr {
+    static LAST: Mutex<Option<MediaAddr>> = Mutex::new(None);
+    LAST.lock().unwrap_or_else(PoisonError::into_inner).replace(media).unwrap_or(media)
+}
+
+fn another_call(to: SocketAddr, invite: &[u8]) -> Action {
+    let text = String::from_utf8_lossy(invite)
+        .replace("Call-ID: ", "Call-ID: again-")
+        .replace("branch=z9hG4bK", "branch=z9hG4bKagain");
+    Action::Send { to, bytes: text.into_bytes() }
+}

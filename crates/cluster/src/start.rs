@@ -1,0 +1,241 @@
+//! How a node comes up: link, log, edge, then the tasks that act.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use strowger_link::{Class, Handler, Identity, Link, LinkError, Reply, Wire, open, peek, seal};
+use strowger_model::{GroupId, NodeId, PeerId, RelayId};
+use strowger_raft::{Groups, Tuning};
+use strowger_relay::protocol::{ContentAnswer, ContentPut, ContentRefusal};
+use strowger_sip::Local;
+use strowger_store::{Store, StoreError};
+use strowger_table::ControlCommand;
+use strowger_trunk::{Edge, EdgeError};
+
+use crate::content::Content;
+use crate::context::{Context, Parts};
+use crate::done::{self, Performed};
+use crate::intake::Intake;
+use crate::observer::{Watcher, sweep};
+use crate::relays::{self, ContextCell, Relays};
+use crate::sabotage::TestBreak;
+use crate::vitals::{self, Vitals};
+use crate::wire::ContentWanted;
+use crate::{leader, records};
+
+/// What a node is told at its start.
+pub struct Options {
+    pub me: NodeId,
+    pub voters: Vec<(NodeId, SocketAddr)>,
+    pub relays: Vec<(RelayId, SocketAddr)>,
+    pub shards: u16,
+    pub data_dir: PathBuf,
+    pub identity: Identity,
+    pub link_listen: SocketAddr,
+    pub sip: strowger_trunk::Options,
+    /// What Via and Contact say: the address any live node answers.
+    pub advertised: String,
+    /// Key of the digest nonces, the same on all nodes.
+    pub nonce_key: Vec<u8>,
+    /// Calls this node drives at once.
+    pub max_calls: usize,
+    /// New calls a second this node takes, over all trunks.
+    pub max_calls_per_second: u32,
+    pub test_break: Option<TestBreak>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error(transparent)]
+    Edge(#[from] EdgeError),
+    #[error(transparent)]
+    Raft(#[from] strowger_raft::StartError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A running node.
+pub struct Cluster {
+    pub context: Arc<Context>,
+}
+
+impl Cluster {
+    pub async fn start(options: Options) -> Result<Cluster, StartError> {
+        // The ports first: a node that cannot be reached should not begin to vote.
+        let (edge, mut incoming) = Edge::start(&options.sip)?;
+        edge.set_passive(true);
+        let store = Store::open(&options.data_dir.join("records.sqlite"))?;
+        let front = Arc::new(Front::default());
+        let peers = options
+            .voters
+            .iter()
+            .map(|(node, address)| (PeerId::Node(*node), *address))
+            .chain(options.relays.iter().map(|(relay, address)| (PeerId::Relay(*relay), *address)))
+            .collect();
+        let link = Link::start(
+            strowger_link::Options {
+                me: PeerId::Node(options.me),
+                listen: options.link_listen,
+                identity: options.identity,
+                peers,
+            },
+            front.clone(),
+        )
+        .await?;
+        let voters: Vec<NodeId> = options.voters.iter().map(|(node, _)| *node).collect();
+        let watcher = Arc::new(Watcher::default());
+        let groups = Groups::start(
+            strowger_raft::Options {
+                me: options.me,
+                voters: voters.iter().copied().collect::<BTreeSet<_>>(),
+                shards: options.shards,
+                dir: options.data_dir.join("raft"),
+                tuning: Tuning::default(),
+            },
+            link.clone(),
+            watcher.clone(),
+        )
+        .await?;
+        let cell = ContextCell::default();
+        let relay_ids: Vec<RelayId> = options.relays.iter().map(|(relay, _)| *relay).collect();
+        let (performed, performed_list) = Performed::new();
+        let context = Arc::new(Context::new(Parts {
+            me: options.me,
+            relays: Relays::start(&link, &relay_ids, &cell),
+            content: Content::new(options.data_dir.join("content")),
+            groups,
+            link,
+            edge,
+            store,
+            local: Local { contact_host: options.advertised, user_agent: "Strowger".to_owned() },
+            nonce_key: options.nonce_key,
+            performed,
+            shards: options.shards,
+            test_break: options.test_break,
+            data_dir: options.data_dir,
+        }));
+        let vitals = Vitals::shared();
+        let limits = (options.max_calls, options.max_calls_per_second);
+        let intake = Arc::new(Intake::new(context.clone(), watcher.clone(), limits));
+        let behind = Behind { context: context.clone(), intake: intake.clone(), vitals: vitals.clone() };
+        // Set once each, here.
+        let _first = (cell.set(context.clone()), front.0.set(behind), watcher.context.set(context.clone()));
+        catch_up(&context);
+        tokio::spawn(vitals::run(context.clone(), vitals, voters.clone()));
+        tokio::spawn(done::run(context.clone(), performed_list));
+        tokio::spawn(records::run(context.clone()));
+        tokio::spawn(found(context.clone(), voters.clone(), options.shards));
+        for shard in context.shards() {
+            tokio::spawn(leader::plan(context.clone(), shard));
+            tokio::spawn(leader::expire(context.clone(), shard));
+            tokio::spawn(leader::errands(context.clone(), shard, voters.clone()));
+        }
+        tokio::spawn(leader::hand_on_control(context.clone(), voters));
+        tokio::spawn(async move {
+            while let Some(message) = incoming.recv().await {
+                intake.take(message);
+            }
+        });
+        Ok(Cluster { context })
+    }
+}
+
+/// What the log already held before anybody watched it.
+fn catch_up(context: &Arc<Context>) {
+    context.refresh_directory(&context.groups.view(GroupId::CONTROL));
+    for shard in context.shards() {
+        if let Some(view) = context.shard_view(shard) {
+            sweep(context, &view);
+        }
+    }
+}
+
+/// Says hello until it is heard; the first voter also says who votes.
+async fn found(context: Arc<Context>, voters: Vec<NodeId>, shards: u16) {
+    let within = Duration::from_secs(5);
+    loop {
+        let view = context.groups.view(GroupId::CONTROL);
+        let Some(control) = view.machine.control() else { return };
+        let known = control.node(context.me).is_some_and(|node| node.incarnation >= context.incarnation());
+        if known && !control.voters().is_empty() {
+            return;
+        }
+        if control.voters().is_empty() && voters.iter().min() == Some(&context.me) {
+            let found = ControlCommand::Found { voters: voters.clone(), shards };
+            if let Err(fault) = context.control(found, within).await {
+                tracing::debug!(%fault, "the cluster is not founded yet");
+                continue;
+            }
+        }
+        let hello = ControlCommand::Hello { node: context.me, incarnation: context.incarnation() };
+        if let Err(fault) = context.control(hello, within).await {
+            tracing::debug!(%fault, "hello was not heard yet");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// What the link hands messages to; it is there before what stands behind it.
+#[derive(Default)]
+struct Front(OnceLock<Behind>);
+
+struct Behind {
+    context: Arc<Context>,
+    intake: Arc<Intake>,
+    vitals: vitals::Shared,
+}
+
+impl Handler for Front {
+    fn on_cast(&self, from: PeerId, class: Class, body: Bytes) {
+        let Some(behind) = self.0.get() else { return };
+        match (class, from) {
+            (Class::Heartbeat, PeerId::Node(node)) => vitals::on_beat(&behind.context, &behind.vitals, node, &body),
+            (Class::Sip, PeerId::Node(_)) => behind.intake.forwarded(&body),
+            (Class::Relay, PeerId::Relay(relay)) => relays::on_events(&behind.context, relay, &body),
+            _ => tracing::warn!(%from, ?class, "nobody here takes that"),
+        }
+    }
+
+    fn on_ask(&self, from: PeerId, class: Class, body: Bytes, reply: Reply) {
+        let Some(behind) = self.0.get() else { return };
+        match class {
+            Class::Raft | Class::Command => behind.context.groups.on_ask(from, class, body, reply),
+            Class::Content => {
+                let content = behind.context.content.clone();
+                tokio::task::spawn_blocking(move || serve_content(&content, &body, reply));
+            }
+            _ => tracing::warn!(%from, ?class, "nobody here answers that"),
+        }
+    }
+}
+
+/// Another node gives content or asks for it.
+fn serve_content(content: &Content, body: &[u8], reply: Reply) {
+    match peek(body).map(|header| header.type_id) {
+        Ok(ContentPut::TYPE) => {
+            let Ok(put) = open::<ContentPut>(body) else { return };
+            let refused = if Sha256::digest(&put.bytes).as_slice() != put.digest.0 {
+                Some(ContentRefusal::Mismatch)
+            } else {
+                content.put(put.digest, &put.bytes).err().map(|fault| {
+                    tracing::error!(%fault, "content was not kept");
+                    ContentRefusal::Full
+                })
+            };
+            reply.send(seal(&ContentAnswer { refused }));
+        }
+        Ok(ContentWanted::TYPE) => {
+            let Ok(wanted) = open::<ContentWanted>(body) else { return };
+            let bytes = content.read(wanted.digest).unwrap_or_default();
+            reply.send(seal(&ContentPut { digest: wanted.digest, bytes }));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,54 @@
+//! What nodes say to each other besides consensus. Version 1, frozen.
+
+use std::net::SocketAddr;
+
+use strowger_link::{Wire, schema};
+use strowger_model::{Digest, Incarnation};
+
+/// To every voter, ten times a second.
+#[derive(Clone, Copy, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Beat {
+    pub incarnation: Incarnation,
+    pub number: u64,
+}
+
+/// A voter's answer: the number it answers, and how far its groups have come.
+#[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Pulse {
+    pub number: u64,
+    /// Applied index by group, starting with control.
+    pub applied: Vec<u64>,
+}
+
+/// A SIP message that belongs to a call of the receiver.
+#[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Forward {
+    pub source: SocketAddr,
+    pub datagram: Vec<u8>,
+}
+
+/// Asks a node for content it may have; answered by the relay protocol's `ContentPut`, empty if it has not.
+#[derive(Clone, Copy, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct ContentWanted {
+    pub digest: Digest,
+}
+
+impl Wire for Beat {
+    const TYPE: u16 = 0x0601;
+    const SCHEMA: u32 = schema("BeatV1{incarnation:u64,number:u64}");
+}
+
+impl Wire for Pulse {
+    const TYPE: u16 = 0x0602;
+    const SCHEMA: u32 = schema("PulseV1{number:u64,applied:Vec<u64>}");
+}
+
+impl Wire for Forward {
+    const TYPE: u16 = 0x0603;
+    const SCHEMA: u32 = schema("ForwardV1{source:SocketAddr,datagram:Vec<u8>}");
+}
+
+impl Wire for ContentWanted {
+    const TYPE: u16 = 0x0604;
+    const SCHEMA: u32 = schema("ContentWantedV1{digest:[u8;32]}");
+}

@@ -1,0 +1,174 @@
+//! Nodes and a relay in one process, each with its own ports and directory; the phones are the crate `phones`.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use strowger_cluster::{Cluster, Context, Options};
+use strowger_config::{Files, NextIds};
+use strowger_link::Identity;
+use strowger_model::{GroupId, NodeId, PeerId, RelayId};
+use strowger_phones::{Phones, PhonesOptions};
+use strowger_relay::{Relay, RelayConfig};
+use strowger_store::{CallFilter, CallLine};
+use tempfile::TempDir;
+
+pub const NUMBER: &str = "+4930555001";
+const PATIENCE: Duration = Duration::from_secs(30);
+const TRUNK_SOCKETS: u16 = 4;
+
+pub struct Rig {
+    pub nodes: Vec<Cluster>,
+    _relay: Relay,
+    _dir: TempDir,
+    sip: SocketAddr,
+    trunk_port: u16,
+}
+
+pub fn password(agent: &str) -> String {
+    format!("demo-secret-{agent}")
+}
+
+impl Rig {
+    pub async fn start(nodes: u16, shards: u16) -> Rig {
+        let dir = TempDir::new().expect("a temporary directory");
+        let sip = free();
+        let relay_link = free();
+        let links: Vec<(NodeId, SocketAddr)> = (1..=nodes).map(|id| (NodeId(id), free())).collect();
+        let tls = dir.path().join("tls");
+        let identity = |peer| Identity::development(&tls, peer).expect("an identity");
+        let relay = Relay::start(RelayConfig {
+            id: RelayId(1),
+            link_listen: relay_link,
+            identity: identity(PeerId::Relay(RelayId(1))),
+            peers: Vec::new(),
+            address: [127, 0, 0, 1].into(),
+            advertise: None,
+            ports: 30_000..31_000,
+            threads: 1,
+            content_dir: None,
+            dead_media: Some(Duration::from_secs(10)),
+        })
+        .await
+        .expect("the relay starts");
+        let mut clusters = Vec::new();
+        for (id, link) in &links {
+            let options = Options {
+                me: *id,
+                voters: links.clone(),
+                relays: vec![(RelayId(1), relay_link)],
+                shards,
+                data_dir: dir.path().join(id.to_string()),
+                identity: identity(PeerId::Node(*id)),
+                link_listen: *link,
+                sip: strowger_trunk::Options { shared: sip, own: None },
+                advertised: sip.to_string(),
+                nonce_key: vec![7; 32],
+                max_calls: 1000,
+                max_calls_per_second: 1000,
+                test_break: None,
+            };
+            std::fs::create_dir_all(&options.data_dir).expect("a directory");
+            clusters.push(Cluster::start(options).await.expect("a node starts"));
+        }
+        let trunk_port = free_run(TRUNK_SOCKETS);
+        let rig = Rig { nodes: clusters, _relay: relay, _dir: dir, sip, trunk_port };
+        rig.until("the cluster is active", || rig.nodes.iter().all(|node| node.context.overview().active)).await;
+        rig.configure().await;
+        rig
+    }
+
+    pub fn context(&self) -> &Arc<Context> {
+        &self.nodes[0].context
+    }
+
+    async fn configure(&self) {
+        let context = self.context();
+        let draft = strowger_config::parse(&files(self.trunk_port), &|wav| {
+            strowger_relay::content::from_wav(wav).map(|content| (content.bytes, content.digest)).map_err(|f| f.to_string())
+        });
+        let draft = draft.unwrap_or_else(|faults| panic!("{}", faults[0]));
+        for (digest, bytes) in draft.contents() {
+            context.spread(*digest, bytes).await.expect("prompts spread");
+        }
+        let view = context.groups.view(GroupId::CONTROL);
+        let version = view.machine.control().map_or(0, strowger_table::Control::version);
+        let resolved = strowger_config::resolve(&draft, &[], &[], context.shards().count() as u16, NextIds::default());
+        context.configure(version + 1, resolved.tenants, resolved.trunks).await.expect("a configuration");
+        self.until("all shards have the configuration", || {
+            self.nodes.iter().all(|node| node.context.shards_behind() == 0 && node.context.directory().version > version)
+        })
+        .await;
+    }
+
+    pub fn phones(&self) -> Phones {
+        let mut options = PhonesOptions::new(self.sip, [127, 0, 0, 1].into(), self.trunk_port, 0);
+        options.trunk_sockets = TRUNK_SOCKETS;
+        Phones::start(options).expect("phones start")
+    }
+
+    pub fn agents_in(&self, state: &str) -> usize {
+        self.context().overview().agents.get(state).copied().unwrap_or(0)
+    }
+
+    pub async fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}\n{:#?}", self.nodes[0].context.overview());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The record of a caller's SIP Call-ID, on the last node.
+    pub async fn record(&self, sip_call_id: &str) -> CallLine {
+        let store = &self.nodes.last().expect("a node").context.store;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let filter = CallFilter { sip_call_id: Some(sip_call_id.to_owned()), ..CallFilter::default() };
+            let lines = store.calls(filter).await.expect("the records answer");
+            if let Some(line) = lines.into_iter().next() {
+                return line;
+            }
+            assert!(Instant::now() < deadline, "no record of {sip_call_id}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+fn files(trunk_port: u16) -> Files {
+    let sources: String =
+        (trunk_port..trunk_port + TRUNK_SOCKETS).map(|port| format!("\"127.0.0.1:{port}\", ")).collect();
+    let trunks = format!("[[trunk]]\nname = \"carrier\"\nsources = [{sources}]\n");
+    let tenant = format!(
+        "name = \"acme\"\nrealm = \"acme.example\"\n[[number]]\nnumber = \"{NUMBER}\"\nflow = \"main\"\n\
+         [[flow]]\nname = \"main\"\n[[flow.step]]\nname = \"menu\"\nmenu = \"menu.wav\"\nchoices = {{ \"1\" = \"sales\" }}\n\
+         timeout_ms = 2000\ntries = 1\notherwise = \"end\"\n[[flow.step]]\nname = \"sales\"\nqueue = \"sales\"\n\
+         [[flow.step]]\nname = \"end\"\nhang_up = true\n\
+         [[queue]]\nname = \"sales\"\nmusic = \"hold.wav\"\nwrap_up_ms = 500\n\
+         [[agents]]\nnames = \"1000-1003\"\npassword = \"demo-secret-{{name}}\"\nqueues = [\"sales\"]\nready_at_login = true\n"
+    );
+    let wav = |bytes: &[u8]| bytes.to_vec();
+    Files(
+        [
+            ("trunks.toml".to_owned(), trunks.into_bytes()),
+            ("tenants/acme.toml".to_owned(), tenant.into_bytes()),
+            ("menu.wav".to_owned(), wav(include_bytes!("../../../../config/example/prompts/menu.wav"))),
+            ("hold.wav".to_owned(), wav(include_bytes!("../../../../config/example/music/hold.wav"))),
+        ]
+        .into(),
+    )
+}
+
+fn free() -> SocketAddr {
+    UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
+}
+
+fn free_run(count: u16) -> u16 {
+    (0..100)
+        .map(|_| free().port())
+        .find(|first| {
+            let all: Vec<_> = (*first..first + count).filter_map(|p| UdpSocket::bind(("127.0.0.1", p)).ok()).collect();
+            all.len() == usize::from(count)
+        })
+        .expect("free neighbouring ports")
+}

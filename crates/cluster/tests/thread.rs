@@ -1,0 +1,44 @@
+//! The thin thread: three nodes, one shard, one relay in this process; a caller and an agent that really speak SIP
+//! and RTP from the crate `phones`. UDP INVITE → prompt → digit → queue → longest idle → agent → audio both ways →
+//! record.
+
+mod rig;
+
+use std::time::Duration;
+
+use rig::Rig;
+use strowger_phones::{AgentSpec, CallSpec, EndedBy, Report};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_goes_through() {
+    let rig = Rig::start(3, 1).await;
+    let phones = rig.phones();
+    phones.add_agent(AgentSpec::new("1000", &rig::password("1000"), "acme.example", 11));
+    rig.until("the agent is registered and idle", || rig.agents_in("idle") == 1).await;
+    let mut call = CallSpec::new("+491701234567", rig::NUMBER, 4);
+    call.digits = "1".into();
+    call.digits_after = Duration::from_millis(300);
+    call.talk = Duration::from_secs(3);
+    phones.place_call(call);
+    rig.until("the call is over", || phones.live().calls_ended == 1).await;
+    let reports = phones.finish(Duration::from_secs(1));
+    let caller = reports.iter().find_map(|report| match report {
+        Report::Caller(caller) => Some(caller),
+        Report::Agent(_) => None,
+    });
+    let caller = caller.expect("the caller's report");
+    assert_eq!(caller.final_status, 200, "{caller:?}");
+    assert_eq!(caller.ended_by, EndedBy::Caller, "{caller:?}");
+    assert_eq!(caller.heard.iter().map(|(tone, _)| *tone).collect::<Vec<_>>(), [11], "{caller:?}");
+    let agent = reports.iter().find_map(|report| match report {
+        Report::Agent(agent) => Some(agent),
+        Report::Caller(_) => None,
+    });
+    let agent = agent.expect("the agent's report");
+    assert_eq!(agent.heard.iter().map(|(tone, _)| *tone).collect::<Vec<_>>(), [4], "{agent:?}");
+    let record = rig.record(&caller.call_id).await;
+    assert_eq!(record.outcome, "answered");
+    assert_eq!(record.agent.as_deref(), Some("1000"));
+    assert_eq!(record.agent_sip_call_id.as_deref(), Some(agent.call_id.as_str()));
+    assert!(record.talk_ms.is_some_and(|talk| (2500..6000).contains(&talk)), "{record:?}");
+}

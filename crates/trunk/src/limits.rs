@@ -1,0 +1,57 @@
+//! New calls a second and calls at once, per trunk.
+
+use std::time::Duration;
+
+use strowger_model::Mono;
+
+/// How far a bucket fills: a trunk may send this long a burst at once.
+const BURST: Duration = Duration::from_secs(1);
+
+/// A token bucket for the rate. Calls at once are counted by whoever holds the calls.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// Microseconds a call costs.
+    cost: u64,
+    /// Microseconds saved up.
+    credit: u64,
+    last: Mono,
+}
+
+impl Gate {
+    pub fn new(calls_per_second: u32, now: Mono) -> Self {
+        let cost = 1_000_000 / u64::from(calls_per_second.max(1));
+        Self { cost, credit: BURST.as_micros() as u64, last: now }
+    }
+
+    /// Whether one more call may come in now.
+    pub fn admit(&mut self, now: Mono) -> bool {
+        let full = BURST.as_micros() as u64;
+        self.credit = (self.credit + now.since(self.last).as_micros() as u64).min(full.max(self.cost));
+        self.last = now;
+        match self.credit.checked_sub(self.cost) {
+            Some(rest) => {
+                self.credit = rest;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_then_the_rate() {
+        let mut now = Mono(5_000_000);
+        let mut gate = Gate::new(10, now);
+        assert_eq!((0..30).filter(|_| gate.admit(now)).count(), 10, "a second's worth at once");
+        let mut admitted = 0;
+        for _ in 0..100 {
+            now = now + Duration::from_millis(20);
+            admitted += u32::from(gate.admit(now));
+        }
+        assert_eq!(admitted, 20, "ten a second for two seconds");
+    }
+}
