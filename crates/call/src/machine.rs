@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use strowger_ivr::Stepper;
 use strowger_model::config::{Queue, Tenant};
-use strowger_model::{CallId, Cause, Ended, HangupBy, LegKey, LegNo, LogTime, Mono};
+use strowger_model::{CallId, Cause, Dialog, Ended, HangupBy, LegKey, LegNo, LogTime, Mono};
 use strowger_sip::{Leg, LegState, Local, Message, Out};
 use strowger_table::{Call, Command, Stage};
 
@@ -72,7 +72,7 @@ impl Machine {
             // The row was written before the call had its id; our tag has not been on the wire yet.
             dialog.local_tag = strowger_sip::tag(key, strowger_sip::salt(&dialog.call_id, &dialog.remote_tag));
         }
-        let caller = Leg::restore(key, dialog, &setting.local, now);
+        let caller = Leg::restore(key, after_earlier_adopters(&row, dialog), &setting.local, now);
         Self::new(row, caller, setting, true)
     }
 
@@ -264,4 +264,11 @@ impl Machine {
             self.out.push(Action::Stop);
         }
     }
+}
+
+/// `Leg::restore` leaves a gap above the committed CSeq for one dead owner; there may have been several since.
+pub(crate) fn after_earlier_adopters(row: &Call, mut dialog: Dialog) -> Dialog {
+    const GAP: u32 = 100;
+    dialog.local_cseq += GAP * u32::from(row.adoptions.saturating_sub(1));
+    dialog
 }

@@ -9,7 +9,7 @@ use strowger_table::{AgentLeg, Command, Miss};
 
 use crate::event::MediaOp;
 use crate::limit;
-use crate::machine::Machine;
+use crate::machine::{Machine, after_earlier_adopters};
 
 /// One agent's leg as its call drives it.
 pub(crate) struct AgentSide {
@@ -173,7 +173,8 @@ impl Machine {
             let Some(dialog) = &agent.dialog else { continue };
             let mut side = AgentSide::new(agent.leg, now);
             side.stop_waiting();
-            side.leg = Some(Leg::restore(self.leg_key(agent.leg), dialog.clone(), &self.setting.local, now));
+            let dialog = after_earlier_adopters(&row, dialog.clone());
+            side.leg = Some(Leg::restore(self.leg_key(agent.leg), dialog, &self.setting.local, now));
             self.agent = Some(side);
         }
         // A phone that only rang is sent the same INVITE and then its CANCEL: it may have stopped ringing long ago.

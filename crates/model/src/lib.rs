@@ -11,7 +11,7 @@ mod time;
 
 pub use dialog::{Dialog, DialogState, PendingInvite, Role};
 pub use id::{
-    AgentId, CallId, Digest, FlowId, GroupId, Incarnation, LegKey, LegNo, NodeId, Owner, PeerId, QueueId, RelayId,
+    AgentId, CallId, Digest, FlowId, GroupId, Incarnation, LegKey, LegNo, NodeId, NotACallId, Owner, PeerId, QueueId, RelayId,
     ShardId, TenantId, TrunkId,
 };
 pub use media::{Codec, Law, MediaAddr};

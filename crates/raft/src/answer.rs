@@ -16,6 +16,8 @@ use crate::v1::{AskV1, CommandAnswerV1, CommandV1, GivenV1, ProposalV1, RaftAnsw
 impl Groups {
     /// Takes what a node asks in [`Class::Raft`] and [`Class::Command`]; the rest, and all that relays ask, is left
     /// without an answer. Returns at once.
+    ///
+    /// The groups hold the link and the link its handler: a handler that holds a [`Groups`] lets go of it at the end.
     pub fn on_ask(&self, from: PeerId, class: Class, body: Bytes, reply: Reply) {
         let inner = self.handle.inner.clone();
         let PeerId::Node(from) = from else {
@@ -39,6 +41,9 @@ impl Inner {
             Ok(call) => call,
             Err(fault) => return tracing::warn!(%from, %fault, "a consensus call that cannot be read"),
         };
+        if !self.membership.is_member() {
+            return;
+        }
         let Some(group) = self.group(GroupId(call.group)) else {
             return tracing::warn!(%from, group = call.group, "a consensus call for a group that does not exist here");
         };
@@ -54,7 +59,8 @@ impl Inner {
         };
         let answer = match ask {
             AskV1::Propose { group, body } => self.on_propose(from, GroupId(group), body.into()).await,
-            AskV1::Blank => GivenV1::Blank(self.blank()),
+            AskV1::Blank => GivenV1::Blank(self.membership.is_blank()),
+            AskV1::Found => GivenV1::Blank(self.membership.found_by(from).await),
             AskV1::Hash { group, index } => {
                 GivenV1::Hash(self.group(GroupId(group)).and_then(|group| group.shared.checkpoints.at(index)))
             }

@@ -12,6 +12,7 @@ use strowger_table::Proposer;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::found::Membership;
 use crate::group::{Group, Leading};
 use crate::serve::Arriving;
 use crate::stats::{Stats, StatsNow};
@@ -22,7 +23,8 @@ use crate::{Observer, StartError, StoreId, View};
 #[derive(Clone, Debug)]
 pub struct Options {
     pub me: NodeId,
-    /// All voters, this node among them. The smallest one founds the groups, once, when none of them has a log.
+    /// All voters, this node among them. The smallest one founds the groups, once, when all of them are there and none
+    /// has a log.
     pub voters: BTreeSet<NodeId>,
     /// Shards; group 0 comes on top. Fixed at the first start.
     pub shards: u16,
@@ -81,6 +83,7 @@ pub(crate) struct Inner {
     pub stats: Arc<Stats>,
     pub groups: Vec<Arc<Group>>,
     pub arriving: Arriving,
+    pub membership: Arc<Membership>,
     pub stop: watch::Sender<bool>,
     pub tasks: Mutex<Vec<JoinHandle<()>>>,
     pub store: Store,
@@ -88,7 +91,7 @@ pub(crate) struct Inner {
 
 impl Groups {
     /// Opens the data directory, replays what this node knows to be committed, and takes part from then on. Blank
-    /// voters are founded in the background, as soon as a majority is there.
+    /// voters are founded in the background, as soon as all of them are there.
     pub async fn start(options: Options, link: Link, observer: Arc<dyn Observer>) -> Result<Groups, StartError> {
         let inner = crate::start::start(options, link, observer).await?;
         Ok(Groups { handle: Arc::new(Handle { inner }) })
@@ -101,6 +104,12 @@ impl Groups {
 
     pub fn store_id(&self) -> StoreId {
         self.handle.inner.store_id
+    }
+
+    /// False before the founding, and for a node whose disk was exchanged after it: the others know a history that
+    /// this one lacks, so its votes must not count.
+    pub fn is_member(&self) -> bool {
+        self.handle.inner.membership.is_member()
     }
 
     pub fn groups(&self) -> impl Iterator<Item = GroupId> + use<> {
@@ -163,11 +172,6 @@ impl Groups {
 impl Inner {
     pub fn group(&self, group: GroupId) -> Option<&Arc<Group>> {
         self.groups.get(usize::from(group.0))
-    }
-
-    /// Has this node neither log nor vote in any group?
-    pub fn blank(&self) -> bool {
-        self.groups.iter().all(|group| group.log.blank())
     }
 }
 

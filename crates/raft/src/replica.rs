@@ -2,8 +2,8 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
@@ -34,7 +34,6 @@ pub(crate) struct Shared {
     /// The last entry applied that a leader wrote at the beginning of its term.
     pub term_began: watch::Sender<Option<LogId>>,
     pub snapshot_due: Notify,
-    pub snapshot_index: AtomicU64,
     pub checkpoints: Checkpoints,
 }
 
@@ -187,7 +186,6 @@ impl RaftStateMachine<Types> for Replica {
         self.since_snapshot = Grown::default();
         let view = self.publish();
         self.shared.stats.snapshots_installed.fetch_add(1, Relaxed);
-        self.shared.snapshot_index.store(view.applied, Relaxed);
         if self.shared.live.load(Relaxed) {
             tracing::info!(%group, index = view.applied, "snapshot installed");
             self.shared.observer.installed(group, &view);
@@ -221,7 +219,6 @@ impl RaftSnapshotBuilder<Types> for Builder {
         })
         .await?;
         self.shared.stats.snapshots_built.fetch_add(1, Relaxed);
-        self.shared.snapshot_index.store(self.meta.last_log_id.map_or(0, |id| id.index), Relaxed);
         Ok(snapshot)
     }
 }

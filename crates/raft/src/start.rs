@@ -1,6 +1,6 @@
 //! From a data directory to groups that take part.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use openraft::{Config, ConfigError, SnapshotPolicy};
@@ -10,6 +10,7 @@ use strowger_table::{Machine, Proposer};
 use tokio::sync::{Notify, watch};
 
 use crate::checkpoint::Checkpoints;
+use crate::found::{self, Membership};
 use crate::group::Group;
 use crate::groups::{Inner, Options, Tuning};
 use crate::helm::Helm;
@@ -20,7 +21,7 @@ use crate::stats::Stats;
 use crate::store::{Store, StoreError};
 use crate::types::Raft;
 use crate::view::ViewCell;
-use crate::{Observer, compare, found};
+use crate::{Observer, compare};
 
 /// Entries in one message to a follower; its bytes are limited by the log's own reads.
 const APPEND_ENTRIES: u64 = 1024;
@@ -62,7 +63,7 @@ pub(crate) async fn start(options: Options, link: Link, observer: Arc<dyn Observ
         let shared = Arc::new(shared(id, &observer, &stats, &tuning));
         groups.push(Arc::new(recover(id, me, &store, &link, &config, shared, tuning).await?));
     }
-    let stop = watch::Sender::new(false);
+    let membership = Arc::new(Membership::new(started.member, store.clone(), groups.clone()));
     let inner = Arc::new(Inner {
         me,
         from,
@@ -71,7 +72,8 @@ pub(crate) async fn start(options: Options, link: Link, observer: Arc<dyn Observ
         stats,
         groups,
         arriving: Arriving::default(),
-        stop,
+        membership,
+        stop: watch::Sender::new(false),
         tasks: Mutex::default(),
         store,
     });
@@ -88,7 +90,6 @@ fn shared(id: GroupId, observer: &Arc<dyn Observer>, stats: &Arc<Stats>, tuning:
         live: AtomicBool::new(false),
         term_began: watch::Sender::default(),
         snapshot_due: Notify::new(),
-        snapshot_index: AtomicU64::new(0),
         checkpoints: Checkpoints::new(tuning.checkpoint_entries),
     }
 }
@@ -125,13 +126,9 @@ fn run(inner: &Arc<Inner>, voters: &[NodeId]) {
         tasks.push(tokio::spawn(Helm::new(group.clone(), inner.from).run(inner.stop.subscribe())));
         tasks.push(tokio::spawn(compare::keep(inner.link.clone(), group.clone(), inner.stop.subscribe())));
     }
-    if voters.iter().min() == Some(&inner.me) && inner.blank() {
-        tasks.push(tokio::spawn(found::found(
-            inner.link.clone(),
-            inner.groups.clone(),
-            voters.to_vec(),
-            inner.stop.subscribe(),
-        )));
+    if inner.membership.is_incomplete() {
+        let found = found::found(inner.link.clone(), inner.membership.clone(), voters.to_vec(), inner.stop.subscribe());
+        tasks.push(tokio::spawn(found));
     }
     *inner.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = tasks;
 }

@@ -63,6 +63,8 @@ pub(crate) struct IdentityV1 {
     pub store: u128,
     pub shards: u16,
     pub incarnation: u64,
+    /// It took part in the founding: what it acknowledged since then counts.
+    pub member: bool,
 }
 
 #[derive(Clone, PartialEq, Debug, Archive, Serialize, Deserialize)]
@@ -173,6 +175,8 @@ pub(crate) enum AskV1 {
     Propose { group: u16, body: Vec<u8> },
     /// Asked before the very first start: has this node any log?
     Blank,
+    /// All voters are blank: be a member from now on.
+    Found,
     /// The state hash at a checkpoint.
     Hash { group: u16, index: u64 },
 }
@@ -204,7 +208,7 @@ frozen!(
 );
 frozen!(VoteV1, 0x0202, VOTE);
 frozen!(MarkV1, 0x0203, LOG_ID);
-frozen!(IdentityV1, 0x0204, "IdentityV1{node:u16,store:u128,shards:u16,incarnation:u64}");
+frozen!(IdentityV1, 0x0204, "IdentityV1{node:u16,store:u128,shards:u16,incarnation:u64,member:bool}");
 frozen!(
     SnapshotV1,
     0x0205,
@@ -226,7 +230,7 @@ frozen!(
     Voted{vote,granted:bool,last:?},PartTaken,Installed{vote},Transferring,TransferVoteChanged{expected,actual},
     TransferNotFlushed{expected:?LogIdV1,actual:?LogIdV1},Stopped}"
 );
-frozen!(CommandV1, 0x0209, "CommandV1{Propose{group:u16,body:[u8]},Blank,Hash{group:u16,index:u64}}");
+frozen!(CommandV1, 0x0209, "CommandV1{Propose{group:u16,body:[u8]},Blank,Found,Hash{group:u16,index:u64}}");
 frozen!(
     CommandAnswerV1,
     0x020a,

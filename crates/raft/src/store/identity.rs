@@ -28,6 +28,7 @@ impl fmt::Display for StoreId {
 pub(crate) struct Started {
     pub store: StoreId,
     pub incarnation: Incarnation,
+    pub member: bool,
 }
 
 /// Formats a blank directory, refuses a foreign one, and makes the next incarnation durable before anyone uses it.
@@ -53,10 +54,25 @@ pub(super) fn take_incarnation(
     // Seconds of the calendar where they are ahead: a directory that was lost and formatted anew does not count
     // from the beginning again, so an old start of this node and a new one stay different.
     identity.incarnation = (identity.incarnation + 1).max(clock::wall().0 / 1000);
+    save(db, rows, &identity).map_err(fault)?;
+    Ok(Started {
+        store: StoreId(identity.store),
+        incarnation: Incarnation(identity.incarnation),
+        member: identity.member,
+    })
+}
+
+/// From now on this directory's votes and acknowledgements count.
+pub(super) fn make_member(db: &Database, rows: &Keyspace) -> io::Result<()> {
+    let bytes = get(rows, key::IDENTITY)?.ok_or(io::ErrorKind::NotFound)?;
+    let identity = open::<IdentityV1>(&bytes).map_err(damaged)?;
+    save(db, rows, &IdentityV1 { member: true, ..identity })
+}
+
+fn save(db: &Database, rows: &Keyspace, identity: &IdentityV1) -> io::Result<()> {
     let mut batch = db.batch().durability(Some(PersistMode::SyncAll));
-    batch.insert(rows, key::IDENTITY.as_slice(), seal(&identity));
-    batch.commit().map_err(io::Error::other).map_err(fault)?;
-    Ok(Started { store: StoreId(identity.store), incarnation: Incarnation(identity.incarnation) })
+    batch.insert(rows, key::IDENTITY.as_slice(), seal(identity));
+    batch.commit().map_err(io::Error::other)
 }
 
 /// A new identity; none if this directory was somebody's before.
@@ -67,5 +83,5 @@ fn format(dir: &Path, me: NodeId, shards: u16) -> io::Result<Option<IdentityV1>>
     }
     let mut store = [0; 16];
     getrandom::fill(&mut store).map_err(io::Error::other)?;
-    Ok(Some(IdentityV1 { node: me.0, store: u128::from_le_bytes(store), shards, incarnation: 0 }))
+    Ok(Some(IdentityV1 { node: me.0, store: u128::from_le_bytes(store), shards, incarnation: 0, member: false }))
 }

@@ -57,8 +57,10 @@ pub enum StoreError {
 }
 
 /// An open data directory.
+#[derive(Clone)]
 pub(crate) struct Store {
     dir: PathBuf,
+    db: Database,
     rows: Keyspace,
     writer: mpsc::Sender<Op>,
 }
@@ -74,9 +76,9 @@ impl Store {
         let db = Database::builder(dir.join("log")).worker_threads(DATABASE_THREADS).open().map_err(fault)?;
         let rows = db.keyspace("rows", KeyspaceCreateOptions::default).map_err(fault)?;
         let started = identity::take_incarnation(dir, &db, &rows, me, shards)?;
-        let writer = Writer::spawn(db, rows.clone(), stats)
+        let writer = Writer::spawn(db.clone(), rows.clone(), stats)
             .map_err(|source| StoreError::NotWritable { dir: dir.to_owned(), source })?;
-        Ok((Self { dir: dir.to_owned(), rows, writer }, started))
+        Ok((Self { dir: dir.to_owned(), db, rows, writer }, started))
     }
 
     pub fn log(&self, group: GroupId) -> Result<Log, StoreError> {
@@ -86,6 +88,12 @@ impl Store {
 
     pub fn snapshots(&self, group: GroupId) -> Snapshots {
         Snapshots::new(&snapshot_dir(&self.dir), group)
+    }
+
+    /// Durable on return.
+    pub async fn make_member(&self) -> io::Result<()> {
+        let (db, rows) = (self.db.clone(), self.rows.clone());
+        tokio::task::spawn_blocking(move || identity::make_member(&db, &rows)).await.map_err(io::Error::other)?
     }
 
     /// Writes what has been waiting for a batch to travel with.

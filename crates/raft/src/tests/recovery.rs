@@ -148,15 +148,27 @@ async fn a_node_that_was_away_too_long_gets_a_snapshot() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_founder_that_lost_its_disk_does_not_found_again() {
+async fn a_voter_that_lost_its_disk_takes_no_part() {
     let mut cluster = Cluster::start(Tuning::default()).await;
     cluster.groups(NodeId(1)).propose(SHARD, trace("before"), LONG).await.unwrap();
-    let index = cluster.agree(SHARD).await;
-    cluster.kill(NodeId(1)).await;
-    std::fs::remove_dir_all(cluster.dir(NodeId(1))).unwrap();
-    cluster.leader(SHARD).await;
-    cluster.start_node(NodeId(1)).await;
-    assert!(cluster.agree(SHARD).await > index, "it learns the log of the others");
+    cluster.agree(SHARD).await;
+    for lost in [NodeId(1), NodeId(2)] {
+        cluster.kill(lost).await;
+        let (dir, aside) = (cluster.dir(lost), cluster.dir(lost).with_extension("aside"));
+        std::fs::rename(&dir, &aside).unwrap();
+        cluster.leader(SHARD).await;
+        cluster.start_node(lost).await;
+        let other = cluster.groups(NodeId(3)).propose(SHARD, trace(&lost.to_string()), LONG).await;
+        assert_eq!(other, Ok(Outcome::Done), "the others go on");
+        assert!(!cluster.groups(lost).is_member());
+        assert_eq!(cluster.groups(lost).view(SHARD).applied, 0, "it neither founds nor follows");
+        // With its old directory it is welcome.
+        cluster.kill(lost).await;
+        std::fs::remove_dir_all(&dir).unwrap();
+        std::fs::rename(&aside, &dir).unwrap();
+        cluster.start_node(lost).await;
+        cluster.agree(SHARD).await;
+    }
     cluster.end().await;
 }
 

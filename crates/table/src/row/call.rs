@@ -25,6 +25,8 @@ pub struct Call {
     pub to: String,
     pub key: AdmitKey,
     pub owner: Owner,
+    /// How many owners it had before: each adopter's CSeqs begin higher than its predecessor's.
+    pub adoptions: u16,
     pub stage: Stage,
     pub caller: Dialog,
     pub relay: Option<RelayId>,

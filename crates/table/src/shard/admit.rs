@@ -37,6 +37,7 @@ impl Shard {
             to: to.clone(),
             key: key.clone(),
             owner,
+            adoptions: 0,
             stage: Stage::Admitted,
             caller: (**dialog).clone(),
             relay: None,

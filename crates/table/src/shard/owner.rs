@@ -37,6 +37,7 @@ impl Shard {
             let Some((node, incarnation)) = heir else { continue };
             let mut call = (*call).clone();
             call.owner = Owner { node: *node, incarnation: *incarnation, epoch: entry.at.index };
+            call.adoptions = call.adoptions.saturating_add(1);
             self.put_call(call);
         }
         Outcome::Done

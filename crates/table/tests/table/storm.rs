@@ -88,9 +88,9 @@ impl Storm {
         let agent = self.dice.of(&AGENTS);
         let observed = self.bench.now - Duration::from_millis(self.dice.roll(2000));
         match self.dice.roll(100) {
-            0..=13 => admit_with(self.dice.roll(3000), observed),
-            14..=15 => Command::Withdraw { key: key(self.dice.roll(3000)) },
-            16..=29 => answer(self.in_stage(|stage| matches!(stage, Stage::Admitted)).unwrap_or(call)),
+            0..=9 => admit_with(self.dice.roll(3000), observed),
+            10..=11 => self.withdraw(),
+            12..=29 => answer(self.in_stage(|stage| matches!(stage, Stage::Admitted)).unwrap_or(call)),
             30..=31 => Command::Step { call, step: self.dice.roll(5) as u16 },
             32..=43 => self.enqueue(call),
             44..=57 => self.plan(),
@@ -123,6 +123,12 @@ impl Storm {
     fn in_stage(&mut self, wanted: impl Fn(&Stage) -> bool) -> Option<CallId> {
         let calls: Vec<_> = self.bench.shard.calls().filter(|call| wanted(&call.stage)).map(|call| call.id).collect();
         (!calls.is_empty()).then(|| self.dice.of(&calls))
+    }
+
+    fn withdraw(&mut self) -> Command {
+        let just_admitted = self.in_stage(|stage| matches!(stage, Stage::Admitted));
+        let row = just_admitted.filter(|_| self.dice.roll(2) == 0).and_then(|call| self.bench.shard.call(call));
+        Command::Withdraw { key: row.map(|row| row.key.clone()).unwrap_or_else(|| key(self.dice.roll(3000))) }
     }
 
     fn enqueue(&mut self, call: CallId) -> Command {

@@ -1,0 +1,64 @@
+//! What a request says, read so that every mistake is answered in the one form of errors.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use crate::error::Problem;
+use crate::limit;
+
+/// The JSON in a body, whatever its Content-Type says.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                let advice = format!(
+                    "a configuration may have {} MiB, any other body {} KiB",
+                    limit::CONFIG_BODY_BYTES >> 20,
+                    limit::BODY_BYTES >> 10
+                );
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large", advice)
+            }
+            _ => Problem::bad_request("the body did not arrive whole", "send it again"),
+        })?;
+        let value = serde_json::from_slice(&bytes).map_err(|fault| {
+            let advice = "send a JSON object with the fields that GET /api/v1/openapi.json names";
+            Problem::bad_request(format!("the body is not what this route takes: {fault}"), advice)
+        })?;
+        Ok(Body(value))
+    }
+}
+
+/// What stands behind the `?`.
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = Query::<T>::from_request_parts(parts, state).await.map_err(|fault| {
+            let advice = "see GET /api/v1/openapi.json for the parameters of this route";
+            Problem::bad_request(fault.body_text(), advice)
+        })?;
+        Ok(Params(query.0))
+    }
+}
+
+/// What stands in the path.
+pub struct Named<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<T>::from_request_parts(parts, state).await;
+        let path = path.map_err(|fault| Problem::bad_request(fault.body_text(), "correct the path"))?;
+        Ok(Named(path.0))
+    }
+}

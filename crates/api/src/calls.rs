@@ -1,0 +1,109 @@
+//! Calls that are over, from the records of this node; and one call, over or not.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use strowger_cluster::Context;
+use strowger_model::{CallId, Outcome};
+use strowger_store::{CallFilter, CallLine, limit};
+
+use crate::body::{Named, Params};
+use crate::error::Problem;
+use crate::live::LiveCall;
+use crate::when::parse_ms;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    tenant: Option<String>,
+    outcome: Option<String>,
+    queue: Option<String>,
+    agent: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    sip_call_id: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Page {
+    calls: Vec<CallLine>,
+    /// What to give as `after` for the next page; null on the last.
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct OneCall {
+    /// None until it is over.
+    record: Option<CallLine>,
+    /// None when its row is gone, a minute after its end.
+    live: Option<LiveCall>,
+}
+
+/// `GET /api/v1/calls`
+pub async fn list(State(context): State<Arc<Context>>, Params(asked): Params<Asked>) -> Result<Json<Page>, Problem> {
+    let lines = asked.limit.unwrap_or(limit::LINES_DEFAULT);
+    if !(1..=limit::LINES_MAX).contains(&lines) {
+        let advice = format!("give 1 to {}, and `after` for the next page", limit::LINES_MAX);
+        return Err(Problem::bad_request(format!("`limit` is {lines}"), advice));
+    }
+    let calls = context.store.calls(filter(asked, lines)?).await?;
+    let is_full = calls.len() == lines as usize;
+    let next = calls.last().filter(|_| is_full).map(|line| line.place.to_string());
+    Ok(Json(Page { calls, next }))
+}
+
+fn filter(asked: Asked, lines: u32) -> Result<CallFilter, Problem> {
+    let outcome = asked.outcome.as_deref().map(outcome).transpose()?;
+    let after = asked.after.as_deref().map(str::parse).transpose();
+    let after = after.map_err(|fault: strowger_store::NotAPlace| {
+        Problem::bad_request(fault.to_string(), "leave `after` out for the first page")
+    })?;
+    Ok(CallFilter {
+        tenant: asked.tenant,
+        outcome,
+        queue: asked.queue,
+        agent: asked.agent,
+        from: asked.from,
+        to: asked.to,
+        sip_call_id: asked.sip_call_id,
+        since_ms: moment("since", asked.since)?,
+        until_ms: moment("until", asked.until)?,
+        limit: Some(lines),
+        after,
+    })
+}
+
+fn outcome(text: &str) -> Result<Outcome, Problem> {
+    let known = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == text);
+    known.ok_or_else(|| {
+        let names: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
+        Problem::bad_request(format!("`{text}` is no outcome"), format!("give one of {}", names.join(", ")))
+    })
+}
+
+fn moment(name: &str, text: Option<String>) -> Result<Option<u64>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let ms = parse_ms(&text).ok_or_else(|| {
+        let advice = "give RFC 3339 in UTC, as 2026-05-01T12:00:00Z, or milliseconds since the Unix epoch";
+        Problem::bad_request(format!("`{name}` is `{text}`, which is no moment"), advice)
+    })?;
+    Ok(Some(ms))
+}
+
+/// `GET /api/v1/calls/{id}`
+pub async fn one(State(context): State<Arc<Context>>, Named(id): Named<String>) -> Result<Json<OneCall>, Problem> {
+    let id = id.parse::<CallId>().map_err(|fault| Problem::bad_request(fault.to_string(), "correct the path"))?;
+    let record = context.store.call(id).await?;
+    let live = LiveCall::find(&context, id);
+    if record.is_none() && live.is_none() {
+        let advice = "check the number; the record of a call that just ended may take a moment";
+        return Err(Problem::not_found("no_such_call", format!("there is no call {id}"), advice));
+    }
+    Ok(Json(OneCall { record, live }))
+}

@@ -1,0 +1,137 @@
+//! The configuration: what is in force, and how another becomes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use strowger_cluster::Context;
+use strowger_config::{Change, Draft, NextIds, What, parse, resolve};
+use strowger_model::GroupId;
+use strowger_model::config::Tenant;
+use strowger_table::Control;
+use tokio::time::Instant;
+
+use crate::archive::Archive;
+use crate::body::Body;
+use crate::error::Problem;
+use crate::{limit, wav};
+
+const LOOK: Duration = Duration::from_millis(20);
+
+#[derive(Serialize)]
+pub struct InForce {
+    version: u64,
+    tenants: Vec<String>,
+    trunks: Vec<String>,
+    shards_behind: usize,
+}
+
+/// `GET /api/v1/config`
+pub async fn in_force(State(context): State<Arc<Context>>) -> Json<InForce> {
+    let view = context.groups.view(GroupId::CONTROL);
+    let control = view.machine.control();
+    let mut tenants: Vec<String> =
+        control.into_iter().flat_map(Control::tenants).map(|tenant| tenant.name.clone()).collect();
+    tenants.sort();
+    let trunks = control.into_iter().flat_map(|control| control.trunks().iter());
+    Json(InForce {
+        version: control.map_or(0, Control::version),
+        tenants,
+        trunks: trunks.map(|trunk| trunk.name.clone()).collect(),
+        shards_behind: context.shards_behind(),
+    })
+}
+
+#[derive(Serialize)]
+pub struct Applied {
+    /// The version in force; with `dry_run` the one that was compared with.
+    version: u64,
+    dry_run: bool,
+    changes: Vec<ChangeRow>,
+    /// Shards that have not taken it over yet, as this node sees it; with them the status is 202.
+    shards_behind: usize,
+}
+
+#[derive(Serialize)]
+struct ChangeRow {
+    what: &'static str,
+    kind: &'static str,
+    name: String,
+    detail: String,
+}
+
+/// `POST /api/v1/config`
+pub async fn apply(
+    State(context): State<Arc<Context>>,
+    Body(archive): Body<Archive>,
+) -> Result<(StatusCode, Json<Applied>), Problem> {
+    let dry_run = archive.dry_run;
+    let draft = check(archive).await?;
+    let (control_version, shards, current, trunks) = now(&context)?;
+    let resolved = resolve(&draft, &current, &trunks, shards, NextIds::default());
+    let changes = resolved.changes.iter().map(row).collect();
+    if dry_run {
+        let answer = Applied { version: control_version, dry_run, changes, shards_behind: context.shards_behind() };
+        return Ok((StatusCode::OK, Json(answer)));
+    }
+    // Also when nothing changed: a node that lost its prompts gets them back.
+    for (digest, bytes) in draft.contents() {
+        context.spread(*digest, bytes).await?;
+    }
+    let is_same = *trunks == resolved.trunks && current.iter().map(|tenant| &**tenant).eq(&resolved.tenants);
+    let version = if is_same { control_version } else { control_version + 1 };
+    if !is_same {
+        context.configure(version, resolved.tenants, resolved.trunks).await?;
+        tracing::info!(version, "a configuration was applied");
+    }
+    let shards_behind = settle(&context, version).await;
+    let status = if shards_behind == 0 { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(Applied { version, dry_run, changes, shards_behind })))
+}
+
+/// Off the runtime's threads: minutes of audio are decoded.
+async fn check(archive: Archive) -> Result<Draft, Problem> {
+    let checked = tokio::task::spawn_blocking(|| {
+        let files = archive.unpack()?;
+        parse(&files, &wav::load).map_err(Problem::bad_configuration)
+    });
+    checked.await.map_err(|fault| Problem::internal("checking the configuration", &fault))?
+}
+
+type Now = (u64, u16, Vec<Arc<Tenant>>, Arc<Vec<strowger_model::config::Trunk>>);
+
+fn now(context: &Context) -> Result<Now, Problem> {
+    let view = context.groups.view(GroupId::CONTROL);
+    let control = view.machine.control().filter(|control| control.shards() > 0).ok_or_else(|| {
+        let advice = "start a majority of its nodes, then apply again";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_founded", "the cluster is not founded yet", advice)
+    })?;
+    Ok((control.version(), control.shards(), control.tenants().cloned().collect(), control.trunks().clone()))
+}
+
+/// Waits until this node sees the version in all shards, and says how many still lack it.
+async fn settle(context: &Context, version: u64) -> usize {
+    let end = Instant::now() + limit::CONFIG_SPREAD;
+    loop {
+        let view = context.groups.view(GroupId::CONTROL);
+        let is_here = view.machine.control().is_some_and(|control| control.version() >= version);
+        // Until the version is here the shards cannot be compared with it: then all may lack it.
+        let behind = if is_here { context.shards_behind() } else { context.shards().count() };
+        if behind == 0 || Instant::now() >= end {
+            return behind;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn row(change: &Change) -> ChangeRow {
+    let what = match change.what {
+        What::Added => "added",
+        What::Changed => "changed",
+        What::Removed => "removed",
+    };
+    ChangeRow { what, kind: change.kind.as_str(), name: change.name.clone(), detail: change.detail.clone() }
+}

@@ -1,0 +1,197 @@
+//! What a client or an operator is told when something does not go.
+
+use std::net::SocketAddr;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use strowger_cluster::{ContentFault, Refused};
+use strowger_config::Fault;
+use strowger_store::StoreError;
+use strowger_table::Refusal;
+
+use crate::limit;
+
+/// Why the HTTP side did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    #[error("cannot listen for HTTP on tcp {address}: {source}; {advice}")]
+    Bind { address: SocketAddr, source: std::io::Error, advice: &'static str },
+    #[error(
+        "the given API token has fewer than {} characters or some that are not printable ASCII; choose a longer one, \
+         for example with `openssl rand -hex 32`",
+        limit::TOKEN_MIN
+    )]
+    WeakToken,
+}
+
+/// The answer to a request that cannot be served: `{"error": {"code", "what", "do"}}`.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    what: String,
+    advice: String,
+    faults: Vec<Fault>,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Inside<'a>,
+}
+
+#[derive(Serialize)]
+struct Inside<'a> {
+    code: &'static str,
+    what: &'a str,
+    #[serde(rename = "do")]
+    advice: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<FaultLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct FaultLine<'a> {
+    file: &'a str,
+    line: Option<usize>,
+    column: Option<usize>,
+    what: &'a str,
+    fix: &'a str,
+}
+
+impl<'a> From<&'a Fault> for FaultLine<'a> {
+    fn from(fault: &'a Fault) -> Self {
+        let Fault { file, line, column, what, fix } = fault;
+        Self { file, line: *line, column: *column, what, fix }
+    }
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, code: &'static str, what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { status, code, what: what.into(), advice: advice.into(), faults: Vec::new() }
+    }
+
+    pub fn bad_request(what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", what, advice)
+    }
+
+    pub fn not_found(code: &'static str, what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, what, advice)
+    }
+
+    pub fn no_such_tenant(name: &str) -> Self {
+        let advice = "see GET /api/v1/config for the tenants in force";
+        Self::not_found("no_such_tenant", format!("there is no tenant `{name}`"), advice)
+    }
+
+    pub fn bad_configuration(faults: Vec<Fault>) -> Self {
+        let what = match faults.len() {
+            1 => "the configuration has a fault".to_owned(),
+            count => format!("the configuration has {count} faults"),
+        };
+        let advice = "each fault says what to do; nothing was changed";
+        Self { faults, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_configuration", what, advice) }
+    }
+
+    /// Something of ours: the details are for the log, not for whoever asks.
+    pub fn internal(doing: &str, fault: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%fault, doing, "a request failed");
+        let advice = "try again; if it stays, see the log of this node";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("{doing} failed"), advice)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let faults = self.faults.iter().map(FaultLine::from).collect();
+        let error = Inside { code: self.code, what: &self.what, advice: &self.advice, faults };
+        let mut response = (self.status, Json(Envelope { error })).into_response();
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 11.6.1: a 401 names the scheme.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let refusal = match refused {
+            Refused::ByTable(refusal) => refusal,
+            Refused::NotCommitted(why) => {
+                let what = format!("the cluster did not confirm the command in time: {why}");
+                let advice = "it may still take effect: look at the state, then try again; \
+                              GET /health/ready says whether a majority of the nodes is there";
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_committed", what, advice);
+            }
+        };
+        let (status, code, what, advice) = meaning(refusal);
+        Self::new(status, code, what, advice)
+    }
+}
+
+fn meaning(refusal: Refusal) -> (StatusCode, &'static str, &'static str, &'static str) {
+    const MISSING: StatusCode = StatusCode::NOT_FOUND;
+    const CONFLICT: StatusCode = StatusCode::CONFLICT;
+    const AGAIN: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+    match refusal {
+        Refusal::NoSuchCall => (MISSING, "no_such_call", "there is no such call any more", "see its record"),
+        Refusal::NoSuchAgent => {
+            (MISSING, "no_such_agent", "there is no such agent in the table", "see GET /api/v1/agents")
+        }
+        Refusal::NoSuchTenant => {
+            (MISSING, "no_such_tenant", "there is no such tenant in the table", "see GET /api/v1/config")
+        }
+        Refusal::NoSuchQueue => {
+            (MISSING, "no_such_queue", "there is no such queue in the table", "see GET /api/v1/queues")
+        }
+        Refusal::WrongStage => {
+            (CONFLICT, "wrong_stage", "the call or agent is past that", "look at its state; nothing was changed")
+        }
+        Refusal::AgentBusy => (
+            CONFLICT,
+            "agent_busy",
+            "the agent is in no state for that: logged out",
+            "the agent's phone must register first; see GET /api/v1/agents",
+        ),
+        Refusal::QueueFull => (CONFLICT, "queue_full", "the queue is full", "try again later"),
+        Refusal::OldVersion => (
+            CONFLICT,
+            "old_version",
+            "somebody else applied a configuration at the same moment, and theirs came first",
+            "look at what changed, with dry_run, and apply yours again",
+        ),
+        Refusal::TooLong => (CONFLICT, "too_long", "the command is longer than the log takes", "shorten it"),
+        Refusal::NotOwner | Refusal::Fenced | Refusal::WrongGroup => (
+            AGAIN,
+            "node_leaving",
+            "this node is no longer counted among the living",
+            "ask another node, or this one again when it has started anew",
+        ),
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(fault: StoreError) -> Self {
+        Self::internal("reading call records", &fault)
+    }
+}
+
+impl From<ContentFault> for Problem {
+    fn from(fault: ContentFault) -> Self {
+        match fault {
+            ContentFault::TooFew { have, want } => {
+                let what =
+                    format!("only {have} of the {want} nodes needed have taken the prompts; nothing was changed");
+                let advice = "see GET /api/v1/status for the nodes that are missing, then apply again";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_few_nodes", what, advice)
+            }
+            fault @ ContentFault::Write { .. } => Self::internal("keeping prompts on this node's disk", &fault),
+        }
+    }
+}

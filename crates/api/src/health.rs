@@ -1,0 +1,93 @@
+//! For scrapers and supervisors; open, because they often know no token, and because it names no call and no person.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use strowger_cluster::Context;
+
+use crate::error::{ApiError, Problem};
+use crate::listen::{self, Running};
+use crate::routes;
+
+/// Makes the text of a process's metrics.
+pub type Text = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = String> + Send>> + Send + Sync>;
+
+/// The version of the text format is part of its type.
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A relay's HTTP side, without sockets: `/metrics`, `/health/live` and `/health/ready`.
+pub fn relay_router(text: Text) -> Router {
+    let metrics = move |State(text): State<Text>| async move { prometheus(text().await) };
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/health/live", get(live))
+        // A relay that runs can carry calls; whether nodes reach it is theirs to say.
+        .route("/health/ready", get(live))
+        .fallback(routes::no_such_route)
+        .method_not_allowed_fallback(routes::wrong_method)
+        .with_state(text)
+}
+
+/// Binds, then serves a relay's metrics in the background until the answer is dropped or closed.
+pub async fn serve_metrics(listen: SocketAddr, text: Text) -> Result<Running, ApiError> {
+    listen::serve(listen, relay_router(text)).await
+}
+
+/// `GET /metrics`
+pub async fn metrics(State(context): State<Arc<Context>>) -> Response {
+    prometheus(context.metrics())
+}
+
+fn prometheus(text: String) -> Response {
+    ([(header::CONTENT_TYPE, PROMETHEUS)], text).into_response()
+}
+
+#[derive(Serialize)]
+pub struct Healthy {
+    ok: bool,
+}
+
+/// `GET /health/live`: the process runs.
+pub async fn live() -> Json<Healthy> {
+    Json(Healthy { ok: true })
+}
+
+/// `GET /health/ready`: calls may be sent here.
+pub async fn ready(State(context): State<Arc<Context>>) -> Result<Json<Healthy>, Problem> {
+    match unready(&context) {
+        None => Ok(Json(Healthy { ok: true })),
+        Some((what, advice)) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", what, advice)),
+    }
+}
+
+fn unready(context: &Context) -> Option<(String, &'static str)> {
+    let groups = context.groups.status();
+    let named = |broken: &dyn Fn(&_) -> bool| {
+        let names: Vec<String> =
+            groups.iter().filter(|group| broken(group)).map(|group| group.group.to_string()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    if let Some(names) = named(&|group| group.diverged) {
+        let advice = "stop this node, remove its data directory and start it: it learns the state from the others";
+        return Some((format!("this node's state differs from the leader's in {names}"), advice));
+    }
+    if let Some(names) = named(&|group| group.leader.is_none()) {
+        return Some((format!("no leader is known for {names}"), "start the missing nodes: a majority must be up"));
+    }
+    if context.edge.is_passive() {
+        let advice = "wait a moment; if it stays, this node does not reach a majority of the others";
+        return Some(("this node is passive: it takes no calls".to_owned(), advice));
+    }
+    match context.shards_behind() {
+        0 => None,
+        1 => Some(("1 shard has not taken over the newest configuration".to_owned(), "wait a moment")),
+        behind => Some((format!("{behind} shards have not taken over the newest configuration"), "wait a moment")),
+    }
+}

@@ -1,0 +1,97 @@
+//! The HTTP side of a process: REST for people and programs, metrics, health.
+//!
+//! A request from end to end: `listen` (sockets, limits) → `routes` (one table of all routes and who may use them) →
+//! `auth` (token and role) → one file for each subject → [`strowger_cluster::Context`], the only door to the cluster.
+//!
+//! There is no TLS here: tokens travel as they are. Listen on a loopback or management address, and put a proxy that
+//! ends TLS in front of everything else.
+#![forbid(unsafe_code)]
+
+mod agents;
+mod archive;
+mod auth;
+mod body;
+mod calls;
+mod client;
+mod configure;
+mod error;
+mod health;
+mod listen;
+mod live;
+mod openapi;
+mod queues;
+mod routes;
+mod status;
+mod tokens;
+mod wav;
+mod when;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use strowger_cluster::Context;
+
+pub use archive::archive;
+pub use auth::Role;
+pub use client::{Client, ClientError};
+pub use error::ApiError;
+pub use health::{Text, relay_router, serve_metrics};
+pub use listen::Running;
+pub use routes::{ROUTES, Route, router};
+pub use tokens::bootstrap_token;
+
+/// Limits of the HTTP side, each with its unit and reason.
+pub mod limit {
+    use std::time::Duration;
+
+    /// Bytes of a request's body: commands are a few fields.
+    pub const BODY_BYTES: usize = 64 << 10;
+    /// Bytes of a configuration as JSON: 100 minutes of prompts, which are 16 kB a second and a third more in base64.
+    pub const CONFIG_BODY_BYTES: usize = 128 << 20;
+    /// Bytes of a request's head: a token and a long query fit ten times.
+    pub const HEAD_BYTES: usize = 32 << 10;
+    /// From the first byte to the end of a request's head. Keeps idle clients from holding connections.
+    pub const HEAD: Duration = Duration::from_secs(15);
+    /// How long the body of a refused request is still taken in, so that the client gets to reading the refusal.
+    pub const REFUSED_BODY: Duration = Duration::from_secs(5);
+    /// For a request, its body included: longer than any commit may take.
+    pub const REQUEST: Duration = Duration::from_secs(30);
+    /// For applying a configuration: its prompts go over the network twice.
+    pub const CONFIG_REQUEST: Duration = Duration::from_secs(180);
+    /// How long the answer to a configuration waits for all shards to have it.
+    pub const CONFIG_SPREAD: Duration = Duration::from_secs(10);
+    /// Connections at once; further ones wait in the kernel. Dashboards and scrapers need tens.
+    pub const CONNECTIONS: usize = 1024;
+    /// What a request under way gets when the process ends.
+    pub const CLOSE: Duration = Duration::from_secs(5);
+    /// Live calls in one answer, unless said and at most.
+    pub const LIVE_DEFAULT: usize = 100;
+    pub const LIVE_MAX: usize = 1000;
+    /// Characters of an agent's reason or disposition code: they go into the log and every record.
+    pub const WORD: usize = 64;
+    /// Characters of a token somebody chose: shorter ones can be guessed.
+    pub const TOKEN_MIN: usize = 16;
+    /// Bytes of an answer that the client takes.
+    pub const ANSWER_BYTES: usize = 64 << 20;
+    /// How long the client tries to connect.
+    pub const CONNECT: Duration = Duration::from_secs(5);
+}
+
+/// What the HTTP side of a node is told at its start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// TCP.
+    pub listen: SocketAddr,
+    /// A token that becomes an admin's, for demonstrations and for operators who lost theirs. Usually none: the first
+    /// token is made by [`bootstrap_token`].
+    pub token: Option<String>,
+}
+
+/// Binds, then serves in the background until the answer is dropped or closed.
+pub async fn serve(options: Options, context: Arc<Context>) -> Result<Running, ApiError> {
+    if let Some(token) = options.token {
+        tokens::check(&token)?;
+        tokio::spawn(tokens::grant_fixed(context.clone(), token));
+    }
+    listen::serve(options.listen, routes::router(context)).await
+}

@@ -1,0 +1,237 @@
+//! Calls that live, as the routing table has them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use strowger_cluster::{Context, Directory};
+use strowger_model::config::StepNo;
+use strowger_model::{AgentId, CallId, Dialog, DialogState, LogTime, NodeId, QueueId};
+use strowger_table::{AgentLeg, Call, DutyKind, Shard, Stage};
+
+use crate::body::Params;
+use crate::error::Problem;
+use crate::limit;
+
+/// The row of a call.
+#[derive(Serialize)]
+pub struct LiveCall {
+    call: String,
+    tenant: String,
+    from: String,
+    to: String,
+    stage: &'static str,
+    /// Number of the flow's step, while in the flow.
+    step: Option<StepNo>,
+    /// Once ended.
+    outcome: Option<&'static str>,
+    queue: Option<String>,
+    /// From 1; the place is kept while an agent's phone rings.
+    place: Option<usize>,
+    wait_ms: Option<u64>,
+    age_ms: u64,
+    agent: Option<String>,
+    offers: u16,
+    owner: Owner,
+    relay: Option<String>,
+    legs: Vec<Leg>,
+    duties: Vec<Duty>,
+}
+
+#[derive(Serialize)]
+struct Owner {
+    node: NodeId,
+    incarnation: String,
+}
+
+#[derive(Serialize)]
+struct Leg {
+    leg: u16,
+    /// `caller`, `agent`, or `leaving`: an agent's phone that is being told to stop.
+    kind: &'static str,
+    agent: Option<String>,
+    /// `ringing` until the phone has answered, then that of the SIP dialog.
+    state: &'static str,
+    sip_call_id: Option<String>,
+    far_end: String,
+}
+
+#[derive(Serialize)]
+struct Duty {
+    duty: u32,
+    kind: &'static str,
+    leg: Option<u16>,
+    left_ms: u64,
+}
+
+impl LiveCall {
+    pub fn find(context: &Context, id: CallId) -> Option<Self> {
+        let view = context.shard_view(id.shard())?;
+        let table = view.machine.shard()?;
+        let directory = context.directory();
+        Some(Self::of(table.call(id)?, &directory, view.log_now(), &mut Places::of(table)))
+    }
+
+    fn of(call: &Call, directory: &Directory, now: LogTime, places: &mut Places<'_>) -> Self {
+        let times = &call.times;
+        let waited_to = times.connected.or(times.ended).unwrap_or(now);
+        let agent = |leg: &AgentLeg| agent_name(directory, leg.agent);
+        Self {
+            call: call.id.to_string(),
+            tenant: directory.tenant(call.tenant).map_or_else(|| call.tenant.to_string(), |tenant| tenant.name.clone()),
+            from: call.from.clone(),
+            to: call.to.clone(),
+            stage: stage_name(&call.stage),
+            step: match call.stage {
+                Stage::Flow { step } => Some(step),
+                _ => None,
+            },
+            outcome: match call.stage {
+                Stage::Ended { outcome, .. } => Some(outcome.as_str()),
+                _ => None,
+            },
+            queue: call.queue.map(|id| directory.queue_name(id).map_or_else(|| id.to_string(), str::to_owned)),
+            place: call.queue.filter(|_| call.holds_place()).map(|queue| places.place(queue, call.order)),
+            wait_ms: times.enqueued.map(|enqueued| waited_to.since(enqueued).as_millis() as u64),
+            age_ms: times.ended.unwrap_or(now).since(times.admitted).as_millis() as u64,
+            agent: call.agent.as_ref().map(agent),
+            offers: call.offers,
+            owner: Owner { node: call.owner.node, incarnation: call.owner.incarnation.0.to_string() },
+            relay: call.relay.map(|relay| relay.to_string()),
+            legs: legs(call, directory),
+            duties: call.duties.iter().map(|duty| Duty::of(duty, now)).collect(),
+        }
+    }
+}
+
+fn legs(call: &Call, directory: &Directory) -> Vec<Leg> {
+    let caller = Leg {
+        leg: Call::CALLER_LEG.0,
+        kind: "caller",
+        agent: None,
+        state: dialog_state(&call.caller),
+        sip_call_id: Some(call.caller.call_id.clone()),
+        far_end: call.caller.remote_addr.to_string(),
+    };
+    let agents = call.agent.iter().map(|leg| ("agent", leg)).chain(call.leaving.iter().map(|leg| ("leaving", leg)));
+    let agents = agents.map(|(kind, leg)| Leg {
+        leg: leg.leg.0,
+        kind,
+        agent: Some(agent_name(directory, leg.agent)),
+        state: leg.dialog.as_ref().map_or("ringing", dialog_state),
+        sip_call_id: leg.dialog.as_ref().map(|dialog| dialog.call_id.clone()),
+        far_end: leg.dialog.as_ref().map_or(leg.contact.addr, |dialog| dialog.remote_addr).to_string(),
+    });
+    std::iter::once(caller).chain(agents).collect()
+}
+
+impl Duty {
+    fn of(duty: &strowger_table::Duty, now: LogTime) -> Self {
+        let (kind, leg) = match duty.kind {
+            DutyKind::Answer => ("answer", None),
+            DutyKind::Ring { leg } => ("ring", Some(leg.0)),
+            DutyKind::HangUp { leg } => ("hang_up", Some(leg.0)),
+            DutyKind::CloseMedia => ("close_media", None),
+        };
+        Self { duty: duty.id, kind, leg, left_ms: duty.until.since(now).as_millis() as u64 }
+    }
+}
+
+/// Places in queues: each queue is walked once, however many of its calls are shown.
+struct Places<'a> {
+    table: &'a Shard,
+    orders: HashMap<QueueId, Vec<u64>>,
+}
+
+impl<'a> Places<'a> {
+    fn of(table: &'a Shard) -> Self {
+        Self { table, orders: HashMap::new() }
+    }
+
+    fn place(&mut self, queue: QueueId, order: u64) -> usize {
+        let walk = || self.table.waiting(queue).map(|(order, _)| order).collect();
+        let orders = self.orders.entry(queue).or_insert_with(walk);
+        orders.partition_point(|other| *other < order) + 1
+    }
+}
+
+fn agent_name(directory: &Directory, id: AgentId) -> String {
+    directory.agent(id).map_or_else(|| id.to_string(), |(_, agent)| agent.name.clone())
+}
+
+fn dialog_state(dialog: &Dialog) -> &'static str {
+    match dialog.state {
+        DialogState::Early => "early",
+        DialogState::Confirmed => "confirmed",
+        DialogState::Ended => "ended",
+    }
+}
+
+const STAGES: [&str; 6] = ["admitted", "flow", "queued", "offered", "talking", "ended"];
+
+fn stage_name(stage: &Stage) -> &'static str {
+    STAGES[match stage {
+        Stage::Admitted => 0,
+        Stage::Flow { .. } => 1,
+        Stage::Queued => 2,
+        Stage::Offered { .. } => 3,
+        Stage::Talking => 4,
+        Stage::Ended { .. } => 5,
+    }]
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    tenant: Option<String>,
+    stage: Option<String>,
+    limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+pub struct LiveCalls {
+    calls: Vec<LiveCall>,
+    /// How many there are, shown or not.
+    total: usize,
+}
+
+/// `GET /api/v1/calls/live`: the rows of ended calls, kept for late repeats, only when asked for.
+pub async fn list(
+    State(context): State<Arc<Context>>,
+    Params(asked): Params<Asked>,
+) -> Result<Json<LiveCalls>, Problem> {
+    let most = asked.limit.unwrap_or(limit::LIVE_DEFAULT);
+    if !(1..=limit::LIVE_MAX).contains(&most) {
+        let advice = format!("give 1 to {}", limit::LIVE_MAX);
+        return Err(Problem::bad_request(format!("`limit` is {most}"), advice));
+    }
+    if let Some(stage) = asked.stage.as_deref().filter(|stage| !STAGES.contains(stage)) {
+        let advice = format!("give one of {}", STAGES.join(", "));
+        return Err(Problem::bad_request(format!("`{stage}` is no stage"), advice));
+    }
+    let directory = context.directory();
+    let tenant = match &asked.tenant {
+        Some(name) => Some(directory.tenant_named(name).ok_or_else(|| Problem::no_such_tenant(name))?.id),
+        None => None,
+    };
+    let is_asked_for = |call: &Call| {
+        let stage = stage_name(&call.stage);
+        tenant.is_none_or(|tenant| call.tenant == tenant)
+            && asked.stage.as_deref().map_or(!call.is_over(), |asked| asked == stage)
+    };
+    let mut answer = LiveCalls { calls: Vec::new(), total: 0 };
+    for shard in context.shards() {
+        let Some(view) = context.shard_view(shard) else { continue };
+        let Some(table) = view.machine.shard() else { continue };
+        let (now, mut places) = (view.log_now(), Places::of(table));
+        for call in table.calls().filter(|call| is_asked_for(call)) {
+            answer.total += 1;
+            if answer.calls.len() < most {
+                answer.calls.push(LiveCall::of(call, &directory, now, &mut places));
+            }
+        }
+    }
+    Ok(Json(answer))
+}

@@ -1,0 +1,100 @@
+//! All routes, and who may use them: one table, from which the router is made.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use strowger_cluster::Context;
+
+use crate::auth::{self, Role};
+use crate::error::Problem;
+use crate::{agents, calls, configure, health, limit, live, openapi, queues, status, tokens};
+
+/// One route.
+pub struct Route {
+    pub method: &'static str,
+    pub path: &'static str,
+    /// None: open to everyone.
+    pub needs: Option<Role>,
+    make: fn() -> MethodRouter<Arc<Context>>,
+    within: Duration,
+}
+
+pub static ROUTES: &[Route] = &[
+    open("/metrics", || get(health::metrics)),
+    open("/health/live", || get(health::live)),
+    open("/health/ready", || get(health::ready)),
+    read("/api/v1/status", || get(status::status)),
+    read("/api/v1/calls", || get(calls::list)),
+    read("/api/v1/calls/live", || get(live::list)),
+    read("/api/v1/calls/{id}", || get(calls::one)),
+    read("/api/v1/agents", || get(agents::list)),
+    command(Role::Operator, "/api/v1/agents/{tenant}/{name}/ready", || post(agents::ready)),
+    command(Role::Operator, "/api/v1/agents/{tenant}/{name}/not-ready", || post(agents::not_ready)),
+    command(Role::Operator, "/api/v1/agents/{tenant}/{name}/dispose", || post(agents::dispose)),
+    read("/api/v1/queues", || get(queues::list)),
+    read("/api/v1/config", || get(configure::in_force)),
+    Route {
+        within: limit::CONFIG_REQUEST,
+        ..command(Role::Admin, "/api/v1/config", || {
+            post(configure::apply).layer(DefaultBodyLimit::max(limit::CONFIG_BODY_BYTES))
+        })
+    },
+    command(Role::Admin, "/api/v1/tokens", || post(tokens::make)),
+    read("/api/v1/openapi.json", || get(openapi::document)),
+];
+
+type Make = fn() -> MethodRouter<Arc<Context>>;
+
+const fn open(path: &'static str, make: Make) -> Route {
+    Route { method: "get", path, needs: None, make, within: limit::REQUEST }
+}
+
+const fn read(path: &'static str, make: Make) -> Route {
+    Route { method: "get", path, needs: Some(Role::Viewer), make, within: limit::REQUEST }
+}
+
+const fn command(needs: Role, path: &'static str, make: Make) -> Route {
+    Route { method: "post", path, needs: Some(needs), make, within: limit::REQUEST }
+}
+
+/// The whole HTTP side of a node, without sockets.
+pub fn router(context: Arc<Context>) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        let mut made = (route.make)();
+        // The last layer is the outermost: a body is not even read before the token is known to be good.
+        if let Some(needs) = route.needs {
+            made = made.route_layer(from_fn_with_state((context.clone(), needs), auth::require));
+        }
+        made = made.route_layer(from_fn_with_state(route.within, in_time));
+        router = router.route(route.path, made);
+    }
+    router
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(limit::BODY_BYTES))
+        .with_state(context)
+}
+
+async fn in_time(State(within): State<Duration>, request: Request, next: Next) -> Response {
+    tokio::time::timeout(within, next.run(request)).await.unwrap_or_else(|_| {
+        let what = format!("the request took longer than {} s", within.as_secs());
+        let advice = "it may have taken effect: look at the state before you try again";
+        Problem::new(StatusCode::GATEWAY_TIMEOUT, "too_slow", what, advice).into_response()
+    })
+}
+
+pub async fn no_such_route() -> Problem {
+    Problem::not_found("no_such_route", "there is nothing at this path", "see GET /api/v1/openapi.json for the routes")
+}
+
+pub async fn wrong_method() -> Problem {
+    let advice = "see GET /api/v1/openapi.json for the methods of each path";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "this path has no such method", advice)
+}

@@ -1,0 +1,96 @@
+//! The cluster at a glance.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use strowger_cluster::{Context, GroupLine, NodeLine};
+use strowger_model::{GroupId, NodeId};
+
+use crate::queues::QueueRow;
+
+#[derive(Serialize)]
+pub struct Status {
+    /// Who answers.
+    node: NodeId,
+    /// Whether it takes calls.
+    active: bool,
+    config_version: u64,
+    /// Leases past their deadline; must be 0.
+    stuck: usize,
+    nodes: Vec<NodeRow>,
+    groups: Vec<GroupRow>,
+    relays: Vec<RelayRow>,
+    queues: Vec<QueueRow>,
+    agents: BTreeMap<&'static str, usize>,
+    calls: BTreeMap<&'static str, usize>,
+}
+
+#[derive(Serialize)]
+struct NodeRow {
+    node: NodeId,
+    up: bool,
+    connected: bool,
+    /// As text: it may have more digits than a number of JavaScript.
+    incarnation: String,
+}
+
+#[derive(Serialize)]
+struct GroupRow {
+    group: GroupId,
+    /// `control` or `shard-N`.
+    name: String,
+    leader: Option<NodeId>,
+    term: u64,
+    applied: u64,
+    /// Hexadecimal. The same on all nodes that have applied the same.
+    hash: String,
+    diverged: bool,
+    /// On the leader: entries that each other voter lacks, null while it has not answered.
+    lag: BTreeMap<NodeId, Option<u64>>,
+}
+
+#[derive(Serialize)]
+struct RelayRow {
+    relay: String,
+    connected: bool,
+}
+
+/// `GET /api/v1/status`
+pub async fn status(State(context): State<Arc<Context>>) -> Json<Status> {
+    let overview = context.overview();
+    let diverged: BTreeSet<GroupId> =
+        context.groups.status().into_iter().filter(|group| group.diverged).map(|group| group.group).collect();
+    Json(Status {
+        node: context.me,
+        active: overview.active,
+        config_version: overview.config_version,
+        stuck: overview.stuck,
+        nodes: overview.nodes.into_iter().map(node_row).collect(),
+        groups: overview.groups.into_iter().map(|line| group_row(line, &diverged)).collect(),
+        relays: overview.relays.into_iter().map(|(relay, connected)| RelayRow { relay, connected }).collect(),
+        queues: overview.queues.into_iter().map(QueueRow::from).collect(),
+        agents: overview.agents,
+        calls: overview.calls,
+    })
+}
+
+fn node_row(line: NodeLine) -> NodeRow {
+    let NodeLine { node, up, incarnation, connected } = line;
+    NodeRow { node, up, connected, incarnation: incarnation.to_string() }
+}
+
+fn group_row(line: GroupLine, diverged: &BTreeSet<GroupId>) -> GroupRow {
+    GroupRow {
+        group: line.group,
+        name: line.group.shard().map_or_else(|| "control".to_owned(), |shard| shard.to_string()),
+        leader: line.leader,
+        term: line.term,
+        applied: line.applied,
+        hash: format!("{:016x}", line.hash),
+        diverged: diverged.contains(&line.group),
+        lag: line.lag,
+    }
+}

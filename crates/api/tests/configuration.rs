@@ -1,0 +1,121 @@
+//! Applying a configuration, and agents' commands on it.
+
+mod world;
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use world::{World, code, example};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_is_applied() {
+    let world = World::start().await;
+    let files = example();
+    let (status, body) = world.apply(&files, true).await;
+    assert_eq!((status, &body["version"]), (StatusCode::OK, &json!(0)), "{body}");
+    assert!(body["changes"].as_array().unwrap().iter().any(|change| {
+        (&change["what"], &change["kind"], &change["name"]) == (&json!("added"), &json!("tenant"), &json!("acme"))
+    }));
+    assert_eq!(world.get("/api/v1/config").await.1["tenants"], json!([]), "a dry run changes nothing");
+
+    let (status, body) = world.apply(&files, false).await;
+    assert_eq!((status, &body["version"], &body["shards_behind"]), (StatusCode::OK, &json!(1), &json!(0)), "{body}");
+    let (_, config) = world.get("/api/v1/config").await;
+    assert_eq!((&config["version"], &config["tenants"]), (&json!(1), &json!(["acme"])));
+    assert_eq!(config["trunks"], json!(["carrier", "loopback"]));
+
+    let (status, body) = world.apply(&files, false).await;
+    let expected = (StatusCode::OK, &json!(1), &json!([]));
+    assert_eq!((status, &body["version"], &body["changes"]), expected, "the same again is no new version");
+    let (_, queues) = world.get("/api/v1/queues?tenant=acme").await;
+    assert_eq!(queues["queues"].as_array().unwrap().len(), 2, "{queues}");
+    assert_eq!(world.get("/health/ready").await.0, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_are_told_with_their_places() {
+    let world = World::start().await;
+    let mut files = example();
+    let acme = files.0.get_mut("tenants/acme.toml").unwrap();
+    let text = String::from_utf8(acme.clone()).unwrap().replace("ring_timeout_ms = 15000", "ring_timeout_ms = 5");
+    let line = 1 + text.lines().position(|line| line.starts_with("ring_timeout_ms")).unwrap();
+    *acme = text.into_bytes();
+    files.0.insert("music/hold.wav".to_owned(), b"noise".to_vec());
+    for dry_run in [true, false] {
+        let (status, body) = world.apply(&files, dry_run).await;
+        assert_eq!((status, code(&body)), (StatusCode::UNPROCESSABLE_ENTITY, "bad_configuration"));
+        let faults = body["error"]["faults"].as_array().unwrap();
+        let is_ours = |fault: &&Value| fault["file"] == "tenants/acme.toml" && fault["line"] == line;
+        let fault = faults.iter().find(is_ours).unwrap_or_else(|| panic!("no fault at line {line}: {body}"));
+        assert!(fault["column"].is_u64() && fault["what"].is_string() && fault["fix"].is_string(), "{fault}");
+        let tells_of_wav = |fault: &Value| fault["what"].as_str().unwrap().contains("it is no WAV file");
+        assert!(faults.iter().any(tells_of_wav), "{body}");
+    }
+    let (status, body) = world.post("/api/v1/config", &json!({ "files": { "a.toml": "?" } })).await;
+    assert_eq!((status, code(&body)), (StatusCode::BAD_REQUEST, "bad_request"));
+    assert_eq!(world.get("/api/v1/config").await.1["version"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_at_once_one_is_told() {
+    let world = World::start().await;
+    let mut other = example();
+    let trunks = String::from_utf8(other.0["trunks.toml"].clone()).unwrap().replace("carrier", "telco");
+    other.0.insert("trunks.toml".to_owned(), trunks.into_bytes());
+    // Both compare with the same version now and then; what must never happen is that both come to the same one.
+    let files = example();
+    let (one, two) = tokio::join!(world.apply(&files, false), world.apply(&other, false));
+    let mut versions = Vec::new();
+    for (status, body) in [one, two] {
+        if status == StatusCode::CONFLICT {
+            assert_eq!(code(&body), "old_version");
+        } else {
+            assert_eq!(status, StatusCode::OK, "{body}");
+            versions.push(body["version"].as_u64().unwrap());
+        }
+    }
+    versions.sort_unstable();
+    assert!(versions == [1] || versions == [1, 2], "{versions:?}");
+    // The log's own answer to a version that is not the next.
+    let refused = world.context.configure(1, Vec::new(), Vec::new()).await;
+    assert!(matches!(refused, Err(strowger_cluster::Refused::ByTable(strowger_table::Refusal::OldVersion))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_are_told_and_seen() {
+    let world = World::start().await;
+    world.apply(&example(), false).await;
+    let operator = world.token("operator").await;
+    let state = async |name: &str| {
+        let (_, body) = world.get("/api/v1/agents?tenant=acme").await;
+        let agents = body["agents"].as_array().unwrap();
+        let agent = agents.iter().find(|agent| agent["name"] == name).unwrap().clone();
+        (agent["state"].as_str().unwrap().to_owned(), agent["reason"].as_str().map(str::to_owned))
+    };
+    let tell = async |path: &str, body: Value| {
+        world.ask("POST", &format!("/api/v1/agents/acme/{path}"), Some(&operator), &body).await
+    };
+    // 1003 has a phone that is always there and is not ready at log-in.
+    assert_eq!(state("1003").await, ("not_ready".to_owned(), Some("log-in".to_owned())));
+    let (status, body) = tell("1003/ready", Value::Null).await;
+    assert_eq!((status, body), (StatusCode::OK, json!({ "committed": true })));
+    assert_eq!(state("1003").await, ("idle".to_owned(), None));
+    assert_eq!(tell("1003/not-ready", json!({ "reason": "lunch" })).await.0, StatusCode::OK);
+    assert_eq!(state("1003").await, ("not_ready".to_owned(), Some("lunch".to_owned())));
+
+    let (status, body) = tell("1003/dispose", json!({ "call": "0-7", "code": "sold" })).await;
+    assert_eq!((status, code(&body)), (StatusCode::CONFLICT, "wrong_stage"));
+    let (status, body) = tell("1001/ready", Value::Null).await;
+    assert_eq!((status, code(&body)), (StatusCode::CONFLICT, "agent_busy"), "1001 has no phone");
+    let (status, body) = tell("9999/ready", Value::Null).await;
+    assert_eq!((status, code(&body)), (StatusCode::NOT_FOUND, "no_such_agent"));
+    for (path, body) in [
+        ("1003/not-ready", json!({ "reason": "" })),
+        ("1003/not-ready", json!({ "reason": "x".repeat(65) })),
+        ("1003/not-ready", json!({ "reason": "a\nb" })),
+        ("1003/not-ready", json!({})),
+        ("1003/dispose", json!({ "call": "seven", "code": "sold" })),
+    ] {
+        let (status, answer) = tell(path, body).await;
+        assert_eq!((status, code(&answer)), (StatusCode::BAD_REQUEST, "bad_request"), "{path}");
+    }
+}

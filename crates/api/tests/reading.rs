@@ -1,0 +1,176 @@
+//! What is read: status, calls, metrics, the description of the routes.
+
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use strowger_api::ROUTES;
+use strowger_model::{Cause, Dialog, DialogState, Ended, HangupBy, LogTime, Role, ShardId};
+use strowger_table::{AdmitKey, Command, Outcome};
+use world::{World, example};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_is_whole() {
+    let world = World::start().await;
+    world.apply(&example(), false).await;
+    let (status, body) = world.get("/api/v1/status").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!((&body["node"], &body["active"], &body["config_version"]), (&json!(1), &json!(true), &json!(1)));
+    assert_eq!(body["nodes"][0]["up"], true, "{body}");
+    let names: Vec<&str> = body["groups"].as_array().unwrap().iter().map(|g| g["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["control", "shard-0"]);
+    assert!(body["groups"].as_array().unwrap().iter().all(|group| group["leader"] == 1 && group["diverged"] == false));
+    assert_eq!(body["queues"].as_array().unwrap().len(), 2);
+    assert_eq!(body["agents"]["logged_out"], 52, "{body}");
+    assert_eq!(body["stuck"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_seen_while_it_lives_and_after() {
+    let world = World::start().await;
+    world.apply(&example(), false).await;
+    let directory = world.context.directory();
+    let to = directory.number("+4930123456").unwrap();
+    let trunk = directory.trunks[0].id;
+    let admit = Command::Admit {
+        key: AdmitKey { call_id: "a@carrier".to_owned(), from_tag: "t".to_owned(), cseq: 1 },
+        tenant: to.tenant,
+        flow: to.flow,
+        trunk,
+        from: "+4940111111".to_owned(),
+        to: "+4930123456".to_owned(),
+        dialog: Box::new(dialog()),
+        observed: LogTime::ZERO,
+    };
+    let within = std::time::Duration::from_secs(5);
+    let Ok(Outcome::Admitted { call, .. }) = world.context.command(ShardId(0), admit, within).await else {
+        panic!("not admitted")
+    };
+    let (status, body) = world.get(&format!("/api/v1/calls/{call}")).await;
+    assert_eq!((status, &body["live"]["tenant"]), (StatusCode::OK, &json!("acme")), "{body}");
+    assert_eq!(body["live"]["legs"][0]["sip_call_id"], "a@carrier");
+    assert_eq!(body["live"]["owner"]["node"], 1);
+    assert_eq!(world.get("/api/v1/calls/live?tenant=acme").await.1["calls"][0]["call"], call.to_string());
+
+    let ended = Ended { by: HangupBy::Caller, cause: Cause::NORMAL };
+    let end = Command::End { call, ended, observed: LogTime::ZERO };
+    let _raced = world.context.command(ShardId(0), end, within).await;
+    let record = async {
+        loop {
+            let (_, body) = world.get(&format!("/api/v1/calls/{call}")).await;
+            if body["record"].is_object() {
+                return body;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let body = tokio::time::timeout(within, record).await.expect("a record in time");
+    assert_eq!(body["record"]["from"], "+4940111111");
+    assert_eq!(body["live"]["stage"], "ended", "{body}");
+    assert_eq!(world.get("/api/v1/calls/live").await.1["total"], 0, "ended rows are shown only when asked for");
+    assert_eq!(world.get("/api/v1/calls/live?stage=ended").await.1["total"], 1);
+
+    let (_, page) =
+        world.get("/api/v1/calls?tenant=acme&sip_call_id=a@carrier&since=2020-01-01T00:00:00Z&limit=1").await;
+    assert_eq!(page["calls"][0]["call"], call.to_string(), "{page}");
+    let next = page["next"].as_str().expect("the page is full");
+    let (_, page) = world.get(&format!("/api/v1/calls?limit=1&after={next}")).await;
+    assert_eq!((&page["calls"], &page["next"]), (&json!([]), &Value::Null));
+}
+
+fn dialog() -> Dialog {
+    Dialog {
+        role: Role::Uas,
+        state: DialogState::Early,
+        call_id: "a@carrier".to_owned(),
+        local_uri: "sip:+4930123456@127.0.0.1".to_owned(),
+        local_tag: "l".to_owned(),
+        remote_uri: "sip:+4940111111@192.0.2.10".to_owned(),
+        remote_tag: "t".to_owned(),
+        local_contact: "sip:x@127.0.0.1".to_owned(),
+        remote_target: "sip:y@192.0.2.10".to_owned(),
+        route_set: Vec::new(),
+        local_cseq: 0,
+        remote_cseq: 1,
+        remote_addr: "192.0.2.10:5060".parse().unwrap(),
+        local_sdp: String::new(),
+        remote_sdp: String::new(),
+        sdp_version: 0,
+        pending: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_what_prometheus_reads() {
+    let world = World::start().await;
+    world.apply(&example(), false).await;
+    let (status, text) = world.text("GET", "/metrics", None, Vec::new()).await;
+    assert_eq!(status, StatusCode::OK);
+    let mut helped = BTreeSet::new();
+    let mut types = BTreeMap::new();
+    let mut samples = 0;
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, help) = help.split_once(' ').unwrap();
+            assert!(!help.is_empty() && helped.insert(name), "{line}");
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').unwrap();
+            assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
+            assert!(types.insert(name, kind).is_none(), "{line}");
+        } else {
+            let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no value: {line}"));
+            assert!(value == "+Inf" || value.parse::<f64>().is_ok(), "{line}");
+            let name = check_series(series);
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+            let base = base.filter(|base| types.get(base) == Some(&"histogram")).unwrap_or(name);
+            assert!(types.contains_key(base) && helped.contains(base), "no HELP and TYPE before: {line}");
+            samples += 1;
+        }
+    }
+    assert!(samples > 30, "{text}");
+}
+
+/// That a series is `name` or `name{label="value",…}`; gives the name.
+fn check_series(series: &str) -> &str {
+    let is_name = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let (name, labels) = series.split_once('{').map_or((series, None), |(name, rest)| (name, Some(rest)));
+    assert!(is_name(name), "{series}");
+    let labels = labels.map(|labels| labels.strip_suffix('}').unwrap_or_else(|| panic!("{series}")));
+    for label in labels.into_iter().flat_map(|labels| labels.split(',')) {
+        let (label, value) = label.split_once('=').unwrap_or_else(|| panic!("{series}"));
+        let is_quoted = value.len() >= 2 && value.starts_with('"') && value.ends_with('"');
+        assert!(is_name(label) && is_quoted, "{series}");
+    }
+    name
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_has_exactly_the_routes() {
+    let world = World::start().await;
+    let (status, document) = world.get("/api/v1/openapi.json").await;
+    assert_eq!((status, &document["openapi"]), (StatusCode::OK, &json!("3.1.0")));
+    let mut described = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let role = operation["x-role"].as_str().map(str::to_owned);
+            assert_eq!(role.is_none(), operation["security"] == json!([]), "{method} {path}");
+            described.insert((path.clone(), method.clone(), role));
+            let in_path: BTreeSet<&str> =
+                path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let named: BTreeSet<&str> =
+                parameters.filter(|p| p["in"] == "path").filter_map(|p| p["name"].as_str()).collect();
+            assert_eq!(in_path, named, "{method} {path}");
+        }
+    }
+    let routed: BTreeSet<_> = ROUTES
+        .iter()
+        .map(|route| (route.path.to_owned(), route.method.to_owned(), route.needs.map(|role| role.to_string())))
+        .collect();
+    assert_eq!(described, routed);
+}

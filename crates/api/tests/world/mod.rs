@@ -1,0 +1,111 @@
+//! A real cluster of one node, and its HTTP side without sockets.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode, header};
+use serde_json::{Value, json};
+use strowger_api::{archive, bootstrap_token, router};
+use strowger_cluster::{Cluster, Context, Options};
+use strowger_config::{Files, read_dir};
+use strowger_link::Identity;
+use strowger_model::{NodeId, PeerId};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+const ME: NodeId = NodeId(1);
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct World {
+    pub router: Router,
+    pub context: Arc<Context>,
+    pub admin: String,
+    _dir: TempDir,
+}
+
+impl World {
+    /// Founded, with a first token, and ready for calls.
+    pub async fn start() -> World {
+        let dir = TempDir::new().unwrap();
+        let options = Options {
+            me: ME,
+            voters: vec![(ME, ANY_PORT)],
+            relays: Vec::new(),
+            shards: 1,
+            data_dir: dir.path().to_owned(),
+            identity: Identity::development(&dir.path().join("tls"), PeerId::Node(ME)).unwrap(),
+            link_listen: ANY_PORT,
+            sip: strowger_trunk::Options { shared: ANY_PORT, own: None },
+            advertised: "127.0.0.1:5060".to_owned(),
+            nonce_key: vec![1; 32],
+            max_calls: 1000,
+            max_calls_per_second: 100,
+            test_break: None,
+        };
+        let context = Cluster::start(options).await.unwrap().context;
+        let token = tokio::time::timeout(PATIENCE, bootstrap_token(context.clone())).await;
+        let admin = token.expect("founded in time").expect("the first node makes the first token");
+        let world = World { router: router(context.clone()), context, admin, _dir: dir };
+        let ready = async {
+            while world.get("/health/ready").await.0 != StatusCode::OK {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ready).await.expect("ready in time");
+        world
+    }
+
+    pub async fn text(&self, method: &str, path: &str, token: Option<&str>, body: Vec<u8>) -> (StatusCode, String) {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let response = self.router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let status = response.status();
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8(bytes.into()).unwrap())
+    }
+
+    pub async fn ask(&self, method: &str, path: &str, token: Option<&str>, body: &Value) -> (StatusCode, Value) {
+        let (status, text) = self.text(method, path, token, body.to_string().into_bytes()).await;
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
+        self.ask("GET", path, Some(&self.admin), &Value::Null).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        self.ask("POST", path, Some(&self.admin), body).await
+    }
+
+    pub async fn apply(&self, files: &Files, dry_run: bool) -> (StatusCode, Value) {
+        self.post("/api/v1/config", &archive(files, dry_run)).await
+    }
+
+    pub async fn token(&self, role: &str) -> String {
+        let (status, made) = self.post("/api/v1/tokens", &json!({ "role": role })).await;
+        assert_eq!(status, StatusCode::CREATED, "{made}");
+        made["token"].as_str().unwrap().to_owned()
+    }
+}
+
+/// The example that the product comes with.
+pub fn example() -> Files {
+    read_dir(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/example")).unwrap()
+}
+
+/// That it is an error in the one form that all have.
+pub fn code(body: &Value) -> &str {
+    let error = &body["error"];
+    for field in ["code", "what", "do"] {
+        assert!(error[field].as_str().is_some_and(|text| !text.is_empty()), "no {field} in {body}");
+    }
+    error["code"].as_str().unwrap()
+}

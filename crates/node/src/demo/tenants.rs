@@ -1,0 +1,93 @@
+//! The demo's tenants: four firms with a menu, two queues each, and agents shared out among them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use strowger_config::Files;
+use strowger_phones::{AgentSpec, Law};
+
+pub const TENANTS: [Firm; 4] = [
+    Firm { name: "acme", realm: "acme.example", number: "+4930555001" },
+    Firm { name: "bolt", realm: "bolt.example", number: "+4930555002" },
+    Firm { name: "cargo", realm: "cargo.example", number: "+4930555003" },
+    Firm { name: "delta", realm: "delta.example", number: "+4930555004" },
+];
+
+pub struct Firm {
+    pub name: &'static str,
+    pub realm: &'static str,
+    pub number: &'static str,
+}
+
+/// Seconds between a call and the next for an agent.
+pub const WRAP_UP_MS: u64 = 5000;
+
+pub struct Agent {
+    tenant: usize,
+    pub spec: AgentSpec,
+}
+
+pub fn agents(count: usize) -> Vec<Agent> {
+    (0..count)
+        .map(|at| {
+            let tenant = at % TENANTS.len();
+            let name = (1000 + at).to_string();
+            let tone = (2 * at + 1) as u16;
+            let mut spec = AgentSpec::new(&name, &password(&name), TENANTS[tenant].realm, tone);
+            // Both laws on both sides, so that half of the calls are transcoded.
+            spec.law = if at / TENANTS.len() % 2 == 0 { Law::Pcma } else { Law::Pcmu };
+            spec.ring = Duration::from_millis(300 + (at as u64 * 37) % 500);
+            Agent { tenant, spec }
+        })
+        .collect()
+}
+
+/// The configuration directory, in memory.
+pub fn files(agents: &[Agent], trunk_ports: impl Iterator<Item = u16>) -> Files {
+    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let sources: String = trunk_ports.map(|port| format!("\"127.0.0.1:{port}\", ")).collect();
+    let trunks = format!(
+        "[[trunk]]\nname = \"carrier\"\nsources = [{sources}]\nmax_calls_per_second = 1000\nmax_calls = 10000\n"
+    );
+    files.insert("trunks.toml".into(), trunks.into_bytes());
+    files.insert("menu.wav".into(), include_bytes!("../../../../config/example/prompts/menu.wav").to_vec());
+    files.insert("goodbye.wav".into(), include_bytes!("../../../../config/example/prompts/goodbye.wav").to_vec());
+    files.insert("hold.wav".into(), include_bytes!("../../../../config/example/music/hold.wav").to_vec());
+    for (at, firm) in TENANTS.iter().enumerate() {
+        let own = agents.iter().filter(|agent| agent.tenant == at);
+        files.insert(format!("tenants/{}.toml", firm.name), tenant(firm, own).into_bytes());
+    }
+    Files(files)
+}
+
+fn tenant<'a>(firm: &Firm, agents: impl Iterator<Item = &'a Agent>) -> String {
+    let Firm { name, realm, number } = firm;
+    let mut text = format!(
+        "name = \"{name}\"\nrealm = \"{realm}\"\n\
+         [[number]]\nnumber = \"{number}\"\nflow = \"main\"\n\
+         [[flow]]\nname = \"main\"\n\
+         [[flow.step]]\nname = \"menu\"\nmenu = \"menu.wav\"\nchoices = {{ \"1\" = \"sales\", \"2\" = \"support\" }}\n\
+         timeout_ms = 3000\ntries = 2\notherwise = \"goodbye\"\n\
+         [[flow.step]]\nname = \"sales\"\nqueue = \"sales\"\n\
+         [[flow.step]]\nname = \"support\"\nqueue = \"support\"\n\
+         [[flow.step]]\nname = \"goodbye\"\nplay = \"goodbye.wav\"\nnext = \"end\"\n\
+         [[flow.step]]\nname = \"end\"\nhang_up = true\n"
+    );
+    for queue in ["sales", "support"] {
+        text += &format!(
+            "[[queue]]\nname = \"{queue}\"\nmusic = \"hold.wav\"\nwrap_up_ms = {WRAP_UP_MS}\nring_timeout_ms = 10000\n"
+        );
+    }
+    for agent in agents {
+        let name = &agent.spec.user;
+        text += &format!(
+            "[[agent]]\nname = \"{name}\"\npassword = \"{}\"\nqueues = [\"sales\", \"support\"]\nready_at_login = true\n",
+            password(name)
+        );
+    }
+    text
+}
+
+fn password(name: &str) -> String {
+    format!("demo-secret-{name}")
+}

@@ -1,0 +1,121 @@
+//! Callers: how many come when, what they press, how long they talk and wait. All of it from a seed.
+
+use std::time::Duration;
+
+use strowger_phones::{CallSpec, Law};
+
+use super::tenants::TENANTS;
+
+/// Every period begins with a burst at twice the mean rate; the rest is thinner, so that the mean holds.
+const PERIOD: Duration = Duration::from_secs(20);
+const BURST: Duration = Duration::from_secs(5);
+const BURST_FACTOR: f64 = 2.0;
+const TALK_MEAN: f64 = 15.0;
+const TALK_MIN: f64 = 3.0;
+const TALK_MAX: f64 = 45.0;
+/// One caller in so many gives up early.
+const IMPATIENT: u64 = 10;
+
+/// Calls in order of their arrival.
+pub struct Arrivals {
+    random: Random,
+    rate: f64,
+    length: Duration,
+    next: Duration,
+    placed: u64,
+}
+
+impl Arrivals {
+    pub fn new(rate: f64, seconds: u64, seed: u64) -> Self {
+        Self {
+            random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+            rate,
+            length: Duration::from_secs(seconds),
+            next: Duration::ZERO,
+            placed: 0,
+        }
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.next >= self.length
+    }
+
+    /// The calls that come by now.
+    pub fn due(&mut self, now: Duration) -> Vec<CallSpec> {
+        let mut calls = Vec::new();
+        while self.next <= now && !self.is_over() {
+            calls.push(self.call());
+            self.next += Duration::from_secs_f64(1.0 / self.rate_at(self.next));
+        }
+        calls
+    }
+
+    fn rate_at(&self, at: Duration) -> f64 {
+        let burst_share = BURST.as_secs_f64() / PERIOD.as_secs_f64();
+        let calm_factor = (1.0 - BURST_FACTOR * burst_share) / (1.0 - burst_share);
+        let in_burst = at.as_millis() % PERIOD.as_millis() < BURST.as_millis();
+        self.rate * if in_burst { BURST_FACTOR } else { calm_factor }
+    }
+
+    fn call(&mut self) -> CallSpec {
+        self.placed += 1;
+        let number = TENANTS[self.placed as usize % TENANTS.len()].number;
+        let from = format!("+49171{:07}", self.placed);
+        // Even tones are the callers'.
+        let tone = 2 * (self.random.below(55) as u16);
+        let mut call = CallSpec::new(&from, number, tone);
+        call.law = if self.random.below(2) == 0 { Law::Pcma } else { Law::Pcmu };
+        call.digits = if self.random.below(2) == 0 { "1" } else { "2" }.to_owned();
+        call.digits_after = Duration::from_millis(400 + self.random.below(600));
+        let talk = -TALK_MEAN * (1.0 - self.random.unit()).ln();
+        call.talk = Duration::from_secs_f64(talk.clamp(TALK_MIN, TALK_MAX));
+        call.patience = match self.random.below(IMPATIENT) {
+            0 => Duration::from_millis(2500 + self.random.below(3000)),
+            _ => Duration::from_secs(60),
+        };
+        call
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_rate_holds_over_whole_periods() {
+        let mut arrivals = Arrivals::new(4.0, 60, 7);
+        let calls = arrivals.due(Duration::from_secs(60)).len();
+        assert!((230..=250).contains(&calls), "{calls} calls in 60 s at 4 a second");
+        assert!(arrivals.is_over());
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_callers() {
+        let numbers = |seed| -> Vec<Duration> {
+            Arrivals::new(4.0, 20, seed).due(Duration::from_secs(20)).iter().map(|call| call.talk).collect()
+        };
+        assert_eq!(numbers(3), numbers(3));
+        assert_ne!(numbers(3), numbers(4));
+    }
+}

@@ -1,0 +1,91 @@
+//! `strowger`: one binary for nodes, relays, operators and the demo.
+//!
+//! Reading order for a newcomer: this file says what there is; `serve` starts a process; the path of a call then runs
+//! through `strowger_trunk`, `strowger_cluster`, `strowger_call` and `strowger_table`.
+#![allow(clippy::print_stdout, reason = "a command line program prints its answers")]
+
+mod demo;
+mod operate;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Memory is returned to the system after bursts, which the C library's allocator does not do.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A contact-centre call-routing cluster.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a node: SIP edge, routing, HTTP.
+    Node {
+        /// The node's TOML file; config/node-1.toml explains every key.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Run a media relay.
+    Relay {
+        /// The relay's TOML file; config/relay-1.toml explains every key.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Check a directory of tenants, flows, queues and trunks, and print every fault.
+    CheckConfig { dir: PathBuf },
+    /// Check such a directory and make it the configuration in force.
+    Apply {
+        dir: PathBuf,
+        /// Only say what would change.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        at: operate::At,
+    },
+    /// Who leads, who is up, how many wait.
+    Status {
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        at: operate::At,
+    },
+    /// Call records, newest first.
+    Calls {
+        #[command(flatten)]
+        filter: operate::Filter,
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        at: operate::At,
+    },
+    /// A whole cluster on this machine, with callers and agents that really speak SIP and RTP.
+    Demo(demo::Options),
+}
+
+fn main() -> ExitCode {
+    let line = Line::parse();
+    let done = match line.command {
+        Command::Node { config } => serve::node(&config),
+        Command::Relay { config } => serve::relay(&config),
+        Command::CheckConfig { dir } => operate::check_config(&dir),
+        Command::Apply { dir, dry_run, at } => operate::apply(&dir, dry_run, &at),
+        Command::Status { json, at } => operate::status(json, &at),
+        Command::Calls { filter, json, at } => operate::calls(&filter, json, &at),
+        Command::Demo(options) => demo::run(&options),
+    };
+    match done {
+        Ok(code) => code,
+        Err(fault) => {
+            eprintln!("strowger: {fault:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The two kinds of process: a node and a relay. Configuration first, then ports, then work.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sha2::{Digest as _, Sha256};
+use strowger_cluster::{Cluster, TestBreak};
+use strowger_config::Fault;
+use strowger_config::process::{NodeConfig, RelayConfig};
+use strowger_link::Identity;
+use strowger_model::PeerId;
+use tracing_subscriber::EnvFilter;
+
+/// Exit code of a process whose configuration is wrong (EX_USAGE of sysexits.h): starting it again will not help.
+const EXIT_CONFIG: u8 = 64;
+/// Set by the demo and by tests, which need to know the first token; otherwise it is random and printed once.
+const TOKEN_VARIABLE: &str = "STROWGER_BOOTSTRAP_TOKEN";
+/// Plants a fault, so that the demo can show that its own checks would find one.
+const BREAK_VARIABLE: &str = "STROWGER_TEST_BREAK";
+
+pub fn node(path: &Path) -> anyhow::Result<ExitCode> {
+    match NodeConfig::load(path) {
+        Ok(config) => run(async move {
+            let node = start_node(config).await?;
+            shut_down().await?;
+            tracing::info!("stopping");
+            node.context.groups.shutdown().await;
+            node.context.link.close().await;
+            Ok(ExitCode::SUCCESS)
+        }),
+        Err(faults) => Ok(refuse(&faults)),
+    }
+}
+
+pub fn relay(path: &Path) -> anyhow::Result<ExitCode> {
+    match RelayConfig::load(path) {
+        Ok(config) => run(run_relay(config)),
+        Err(faults) => Ok(refuse(&faults)),
+    }
+}
+
+fn refuse(faults: &[Fault]) -> ExitCode {
+    faults.iter().for_each(|fault| eprintln!("strowger: {fault}"));
+    ExitCode::from(EXIT_CONFIG)
+}
+
+fn run(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let filter = EnvFilter::try_from_env("STROWGER_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,openraft=warn,fjall=warn,quinn=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    runtime.block_on(work)
+}
+
+async fn start_node(config: NodeConfig) -> anyhow::Result<Cluster> {
+    let identity = Identity::development(&config.cluster.tls_dir, PeerId::Node(config.id))?;
+    let nonce_key = nonce_key(&config.cluster.tls_dir)?;
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("cannot make the data directory {}", config.data_dir.display()))?;
+    let cluster = Cluster::start(strowger_cluster::Options {
+        me: config.id,
+        voters: config.cluster.voters.iter().map(|voter| (voter.id, voter.link)).collect(),
+        relays: config.cluster.relays.iter().map(|relay| (relay.id, relay.link)).collect(),
+        shards: config.cluster.shards,
+        data_dir: config.data_dir,
+        identity,
+        link_listen: config.cluster.listen,
+        sip: strowger_trunk::Options { shared: config.sip.shared, own: Some(config.sip.own) },
+        advertised: config.sip.advertised.to_string(),
+        nonce_key,
+        max_calls: config.limits.max_calls as usize,
+        max_calls_per_second: config.limits.max_calls_per_second,
+        test_break: test_break()?,
+    })
+    .await?;
+    let fixed = std::env::var(TOKEN_VARIABLE).ok();
+    let options = strowger_api::Options { listen: config.http.listen, token: fixed.clone() };
+    let http = strowger_api::serve(options, cluster.context.clone()).await?;
+    // The server lives as long as the process.
+    std::mem::forget(http);
+    tracing::info!(node = %config.id, sip = %config.sip.shared, http = %config.http.listen, "node started");
+    if fixed.is_none() {
+        let context = cluster.context.clone();
+        tokio::spawn(async move {
+            if let Some(token) = strowger_api::bootstrap_token(context).await {
+                println!("the first admin token, shown only now: {token}");
+            }
+        });
+    }
+    Ok(cluster)
+}
+
+/// The key of the digest nonces must be the same on all nodes: it is derived from the cluster's CA, which is.
+fn nonce_key(tls_dir: &Path) -> anyhow::Result<Vec<u8>> {
+    let ca = tls_dir.join("ca.pem");
+    let bytes = std::fs::read(&ca).with_context(|| format!("cannot read {}", ca.display()))?;
+    Ok(Sha256::digest([b"strowger digest nonces\0".as_slice(), &bytes].concat()).to_vec())
+}
+
+fn test_break() -> anyhow::Result<Option<TestBreak>> {
+    match std::env::var(BREAK_VARIABLE) {
+        Ok(name) => {
+            TestBreak::named(&name).map(Some).with_context(|| format!("{BREAK_VARIABLE}={name} is no known fault"))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+async fn run_relay(config: RelayConfig) -> anyhow::Result<ExitCode> {
+    let identity = Identity::development(&config.link.tls_dir, PeerId::Relay(config.id))?;
+    let dead_media = Duration::from_millis(config.media.dead_media_ms.into());
+    let relay = strowger_relay::Relay::start(strowger_relay::RelayConfig {
+        id: config.id,
+        link_listen: config.link.listen,
+        identity,
+        peers: Vec::new(),
+        address: config.media.address,
+        advertise: Some(config.media.advertise),
+        ports: *config.media.ports.start()..config.media.ports.end().saturating_add(1),
+        threads: config.media.threads as usize,
+        content_dir: Some(config.content_dir),
+        dead_media: (!dead_media.is_zero()).then_some(dead_media),
+    })
+    .await?;
+    let relay = Arc::new(relay);
+    let of = relay.clone();
+    let text: strowger_api::Text = Arc::new(move || {
+        let text = relay_metrics(&of.stats());
+        Box::pin(async move { text })
+    });
+    let http = strowger_api::serve_metrics(config.http.listen, text).await?;
+    tracing::info!(relay = %config.id, http = %config.http.listen, "relay started");
+    tokio::select! {
+        fault = relay.run() => fault?,
+        signal = shut_down() => signal?,
+    }
+    drop(http);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A relay's figures as Prometheus reads them.
+fn relay_metrics(stats: &strowger_relay::protocol::RelayStats) -> String {
+    let lines: [(&str, &str, &str, u64); 13] = [
+        ("calls", "gauge", "Calls with media here.", stats.calls),
+        ("legs", "gauge", "Legs with open ports.", stats.legs),
+        ("packets_in_total", "counter", "RTP packets accepted.", stats.packets_in),
+        ("packets_out_total", "counter", "RTP packets sent.", stats.packets_out),
+        ("packets_lost_total", "counter", "RTP packets missing by sequence number.", stats.lost),
+        ("packets_late_total", "counter", "RTP packets out of order or twice.", stats.late),
+        ("strangers_total", "counter", "Datagrams from addresses no leg expects.", stats.strangers),
+        ("malformed_total", "counter", "Datagrams that were no packet the leg agreed to.", stats.malformed),
+        ("send_failures_total", "counter", "Packets the kernel did not take.", stats.send_failures),
+        ("dead_media_total", "counter", "Legs that fell silent.", stats.dead_media),
+        ("orphans_total", "counter", "Calls closed because nobody wanted them any more.", stats.orphans),
+        (
+            "frames_skipped_total",
+            "counter",
+            "20 ms frames left out because the machine stood still.",
+            stats.frames_skipped,
+        ),
+        ("content_bytes", "gauge", "Prompts and music held in memory.", stats.content_bytes),
+    ];
+    let mut text: String = lines
+        .iter()
+        .map(|(name, kind, help, value)| {
+            format!("# HELP strowger_relay_{name} {help}\n# TYPE strowger_relay_{name} {kind}\nstrowger_relay_{name} {value}\n")
+        })
+        .collect();
+    let cpu = stats.cpu_ns as f64 / 1e9;
+    text += "# HELP strowger_relay_media_cpu_seconds_total CPU time of the media threads.\n";
+    text += &format!(
+        "# TYPE strowger_relay_media_cpu_seconds_total counter\nstrowger_relay_media_cpu_seconds_total {cpu}\n"
+    );
+    text
+}
+
+async fn shut_down() -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    Ok(())
+}
