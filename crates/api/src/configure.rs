@@ -9,15 +9,16 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use strowger_cluster::Context;
 use strowger_config::{Change, Draft, NextIds, What, parse, resolve};
-use strowger_model::GroupId;
-use strowger_model::config::Tenant;
+use strowger_model::config::{Tenant, Trunk};
+use strowger_model::{Digest, GroupId};
+
 use strowger_table::Control;
 use tokio::time::Instant;
 
 use crate::archive::Archive;
 use crate::body::Body;
 use crate::error::Problem;
-use crate::{limit, wav};
+use crate::limit;
 
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -70,8 +71,8 @@ pub async fn apply(
 ) -> Result<(StatusCode, Json<Applied>), Problem> {
     let dry_run = archive.dry_run;
     let draft = check(archive).await?;
-    let (control_version, shards, current, trunks) = now(&context)?;
-    let resolved = resolve(&draft, &current, &trunks, shards, NextIds::default());
+    let Now { version: control_version, shards, tenants: current, trunks, floor } = now(&context)?;
+    let resolved = resolve(&draft, &current, &trunks, shards, floor);
     let changes = resolved.changes.iter().map(row).collect();
     if dry_run {
         let answer = Applied { version: control_version, dry_run, changes, shards_behind: context.shards_behind() };
@@ -96,12 +97,24 @@ pub async fn apply(
 async fn check(archive: Archive) -> Result<Draft, Problem> {
     let checked = tokio::task::spawn_blocking(|| {
         let files = archive.unpack()?;
-        parse(&files, &wav::load).map_err(Problem::bad_configuration)
+        parse(&files, &load_prompt).map_err(Problem::bad_configuration)
     });
     checked.await.map_err(|fault| Problem::internal("checking the configuration", &fault))?
 }
 
-type Now = (u64, u16, Vec<Arc<Tenant>>, Arc<Vec<strowger_model::config::Trunk>>);
+fn load_prompt(wav: &[u8]) -> Result<(Vec<u8>, Digest), String> {
+    let content = strowger_relay::content::from_wav(wav).map_err(|fault| fault.to_string())?;
+    Ok((content.bytes, content.digest))
+}
+
+/// What is in force, which a new configuration is compared with.
+struct Now {
+    version: u64,
+    shards: u16,
+    tenants: Vec<Arc<Tenant>>,
+    trunks: Arc<Vec<Trunk>>,
+    floor: NextIds,
+}
 
 fn now(context: &Context) -> Result<Now, Problem> {
     let view = context.groups.view(GroupId::CONTROL);
@@ -109,7 +122,16 @@ fn now(context: &Context) -> Result<Now, Problem> {
         let advice = "start a majority of its nodes, then apply again";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_founded", "the cluster is not founded yet", advice)
     })?;
-    Ok((control.version(), control.shards(), control.tenants().cloned().collect(), control.trunks().clone()))
+    let highest = control.highest_ids();
+    let floor = NextIds {
+        tenant: highest.tenant + 1,
+        flow: highest.flow + 1,
+        queue: highest.queue + 1,
+        agent: highest.agent + 1,
+        trunk: highest.trunk + 1,
+    };
+    let tenants = control.tenants().cloned().collect();
+    Ok(Now { version: control.version(), shards: control.shards(), tenants, trunks: control.trunks().clone(), floor })
 }
 
 /// Waits until this node sees the version in all shards, and says how many still lack it.

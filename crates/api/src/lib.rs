@@ -23,7 +23,6 @@ mod queues;
 mod routes;
 mod status;
 mod tokens;
-mod wav;
 mod when;
 
 use std::net::SocketAddr;

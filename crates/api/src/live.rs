@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use strowger_cluster::{Context, Directory};
+
+use strowger_cluster::{Context, Directory, stage_name};
 use strowger_model::config::StepNo;
 use strowger_model::{AgentId, CallId, Dialog, DialogState, LogTime, NodeId, QueueId};
 use strowger_table::{AgentLeg, Call, DutyKind, Shard, Stage};
@@ -170,17 +171,6 @@ fn dialog_state(dialog: &Dialog) -> &'static str {
 }
 
 const STAGES: [&str; 6] = ["admitted", "flow", "queued", "offered", "talking", "ended"];
-
-fn stage_name(stage: &Stage) -> &'static str {
-    STAGES[match stage {
-        Stage::Admitted => 0,
-        Stage::Flow { .. } => 1,
-        Stage::Queued => 2,
-        Stage::Offered { .. } => 3,
-        Stage::Talking => 4,
-        Stage::Ended { .. } => 5,
-    }]
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -125,8 +125,10 @@ impl Machine {
     /// The next moment at which `Tick` must come.
     pub fn deadline(&self) -> Option<Mono> {
         let legs = self.agent.iter().chain(&self.leaving).filter_map(AgentSide::deadline);
+        // A digit's time that is left over from the flow is nobody's once the call is in a queue.
+        let in_flow = matches!(self.row.stage, Stage::Flow { .. });
         legs.chain(self.caller.deadline())
-            .chain(self.flow.as_ref().and_then(Stepper::deadline))
+            .chain(self.flow.as_ref().filter(|_| in_flow).and_then(Stepper::deadline))
             .chain(self.answering.deadline())
             .chain(self.hang_up.as_ref().and_then(FarHangUp::deadline))
             .min()

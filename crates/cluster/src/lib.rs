@@ -24,7 +24,7 @@ mod wire;
 
 pub use content::ContentFault;
 pub use context::{Context, Refused};
-pub use desk::{CallState, GroupLine, NodeLine, Overview, QueueLine};
+pub use desk::{CallState, GroupLine, NodeLine, Overview, QueueLine, stage_name};
 pub use directory::Directory;
 pub use figures::Figures;
 pub use sabotage::TestBreak;

@@ -77,7 +77,11 @@ impl Stepper {
     pub fn digit(&mut self, digit: char) -> Next {
         match self.step() {
             Some(Step::Menu { choices, .. }) => match choices.iter().find(|(choice, _)| *choice == digit) {
-                Some((_, to)) => Next::GoTo(*to),
+                Some((_, to)) => {
+                    let to = *to;
+                    self.digit_by = None;
+                    Next::GoTo(to)
+                }
                 None => self.again(),
             },
             _ => Next::Wait,

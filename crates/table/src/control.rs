@@ -25,6 +25,30 @@ pub struct Control {
     trunks: Arc<Vec<Trunk>>,
     tokens: OrdMap<[u8; 32], String>,
     sessions: Sessions,
+    /// The highest id of each kind ever given: ids are never given twice.
+    highest: HighestIds,
+}
+
+/// The highest id of each kind that a configuration ever held.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct HighestIds {
+    pub tenant: u32,
+    pub flow: u32,
+    pub queue: u32,
+    pub agent: u32,
+    pub trunk: u32,
+}
+
+impl HighestIds {
+    fn raise(&mut self, tenants: &[Tenant], trunks: &[Trunk]) {
+        for tenant in tenants {
+            self.tenant = self.tenant.max(tenant.id.0);
+            self.flow = tenant.flows.iter().map(|flow| flow.id.0).fold(self.flow, u32::max);
+            self.queue = tenant.queues.iter().map(|queue| queue.id.0).fold(self.queue, u32::max);
+            self.agent = tenant.agents.iter().map(|agent| agent.id.0).fold(self.agent, u32::max);
+        }
+        self.trunk = trunks.iter().map(|trunk| trunk.id.0).fold(self.trunk, u32::max);
+    }
 }
 
 /// A node as the cluster sees it.
@@ -48,6 +72,7 @@ struct ControlImageV1 {
     trunks: Vec<Trunk>,
     tokens: Vec<([u8; 32], String)>,
     sessions: SessionsImage,
+    highest: HighestIds,
 }
 
 impl Control {
@@ -100,6 +125,11 @@ impl Control {
 
     pub fn trunks(&self) -> &Arc<Vec<Trunk>> {
         &self.trunks
+    }
+
+    /// Ids up to these were given, whether or not what had them is still there.
+    pub fn highest_ids(&self) -> HighestIds {
+        self.highest
     }
 
     pub fn role(&self, token_sha256: &[u8; 32]) -> Option<&str> {
@@ -188,6 +218,7 @@ impl Control {
             return Err(Refusal::OldVersion);
         }
         self.version = version;
+        self.highest.raise(tenants, trunks);
         let gone: Vec<TenantId> =
             self.tenants.keys().filter(|id| !tenants.iter().any(|tenant| tenant.id == **id)).copied().collect();
         for id in gone {
@@ -222,6 +253,7 @@ impl Control {
             trunks: self.trunks.to_vec(),
             tokens: self.tokens.iter().map(|(token, role)| (*token, role.clone())).collect(),
             sessions: self.sessions.image(),
+            highest: self.highest,
         };
         rkyv::to_bytes::<rkyv::rancor::Error>(&image).expect("plain data always serializes").into_vec()
     }
@@ -243,6 +275,7 @@ impl Control {
             trunks: Arc::new(image.trunks),
             tokens: image.tokens.into_iter().collect(),
             sessions: Sessions::from_image(image.sessions),
+            highest: image.highest,
         })
     }
 }

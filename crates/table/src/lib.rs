@@ -17,7 +17,7 @@ mod sessions;
 mod shard;
 
 pub use command::{Command, ControlCommand, Miss, Offer, Plan};
-pub use control::{Control, Node};
+pub use control::{Control, HighestIds, Node};
 pub use machine::{Applied, At, BadSnapshot, Machine};
 pub use outcome::{Outcome, Refusal};
 pub use proposal::{Body, Proposal, Proposer};

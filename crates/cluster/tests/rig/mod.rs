@@ -85,7 +85,9 @@ impl Rig {
     async fn configure(&self) {
         let context = self.context();
         let draft = strowger_config::parse(&files(self.trunk_port), &|wav| {
-            strowger_relay::content::from_wav(wav).map(|content| (content.bytes, content.digest)).map_err(|f| f.to_string())
+            strowger_relay::content::from_wav(wav)
+                .map(|content| (content.bytes, content.digest))
+                .map_err(|f| f.to_string())
         });
         let draft = draft.unwrap_or_else(|faults| panic!("{}", faults[0]));
         for (digest, bytes) in draft.contents() {
@@ -96,7 +98,9 @@ impl Rig {
         let resolved = strowger_config::resolve(&draft, &[], &[], context.shards().count() as u16, NextIds::default());
         context.configure(version + 1, resolved.tenants, resolved.trunks).await.expect("a configuration");
         self.until("all shards have the configuration", || {
-            self.nodes.iter().all(|node| node.context.shards_behind() == 0 && node.context.directory().version > version)
+            self.nodes
+                .iter()
+                .all(|node| node.context.shards_behind() == 0 && node.context.directory().version > version)
         })
         .await;
     }
@@ -114,7 +118,11 @@ impl Rig {
     pub async fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !holds() {
-            assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}\n{:#?}", self.nodes[0].context.overview());
+            assert!(
+                Instant::now() < deadline,
+                "not within {PATIENCE:?}: {what}\n{:#?}",
+                self.nodes[0].context.overview()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -26,7 +26,7 @@ const READY: Duration = Duration::from_secs(30);
 #[derive(Args, Clone, Debug)]
 pub struct Options {
     /// How long callers come; those that are there at the end finish.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Mean rate; bursts reach twice of it.
     #[arg(long, default_value_t = 4.0)]

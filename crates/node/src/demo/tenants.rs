@@ -35,7 +35,7 @@ pub fn agents(count: usize) -> Vec<Agent> {
             let tone = (2 * at + 1) as u16;
             let mut spec = AgentSpec::new(&name, &password(&name), TENANTS[tenant].realm, tone);
             // Both laws on both sides, so that half of the calls are transcoded.
-            spec.law = if at / TENANTS.len() % 2 == 0 { Law::Pcma } else { Law::Pcmu };
+            spec.law = if (at / TENANTS.len()).is_multiple_of(2) { Law::Pcma } else { Law::Pcmu };
             spec.ring = Duration::from_millis(300 + (at as u64 * 37) % 500);
             Agent { tenant, spec }
         })

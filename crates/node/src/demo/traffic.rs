@@ -6,10 +6,13 @@ use strowger_phones::{CallSpec, Law};
 
 use super::tenants::TENANTS;
 
-/// Every period begins with a burst at twice the mean rate; the rest is thinner, so that the mean holds.
-const PERIOD: Duration = Duration::from_secs(20);
-const BURST: Duration = Duration::from_secs(5);
-const BURST_FACTOR: f64 = 2.0;
+/// Each period has a burst in its middle; the rest is thinner, so that the mean holds over the whole.
+const PERIOD_MIN_S: u64 = 20;
+const PERIOD_MAX_S: u64 = 60;
+const BURST_SHARE: f64 = 0.3;
+const BURST_FACTOR: f64 = 2.5;
+/// The rate is added up in steps this long.
+const STEP: Duration = Duration::from_millis(1);
 const TALK_MEAN: f64 = 15.0;
 const TALK_MIN: f64 = 3.0;
 const TALK_MAX: f64 = 45.0;
@@ -22,6 +25,8 @@ pub struct Arrivals {
     rate: f64,
     length: Duration,
     next: Duration,
+    /// Calls that the rate has earned and nobody has placed yet.
+    owed: f64,
     placed: u64,
 }
 
@@ -32,6 +37,7 @@ impl Arrivals {
             rate,
             length: Duration::from_secs(seconds),
             next: Duration::ZERO,
+            owed: 0.0,
             placed: 0,
         }
     }
@@ -44,17 +50,21 @@ impl Arrivals {
     pub fn due(&mut self, now: Duration) -> Vec<CallSpec> {
         let mut calls = Vec::new();
         while self.next <= now && !self.is_over() {
-            calls.push(self.call());
-            self.next += Duration::from_secs_f64(1.0 / self.rate_at(self.next));
+            self.owed += self.rate_at(self.next) * STEP.as_secs_f64();
+            self.next += STEP;
+            while self.owed >= 1.0 {
+                self.owed -= 1.0;
+                calls.push(self.call());
+            }
         }
         calls
     }
 
     fn rate_at(&self, at: Duration) -> f64 {
-        let burst_share = BURST.as_secs_f64() / PERIOD.as_secs_f64();
-        let calm_factor = (1.0 - BURST_FACTOR * burst_share) / (1.0 - burst_share);
-        let in_burst = at.as_millis() % PERIOD.as_millis() < BURST.as_millis();
-        self.rate * if in_burst { BURST_FACTOR } else { calm_factor }
+        let period = self.length.as_secs().clamp(PERIOD_MIN_S, PERIOD_MAX_S) as f64;
+        let from_middle = (at.as_secs_f64() % period / period - 0.5).abs();
+        let calm_factor = (1.0 - BURST_FACTOR * BURST_SHARE) / (1.0 - BURST_SHARE);
+        self.rate * if from_middle < BURST_SHARE / 2.0 { BURST_FACTOR } else { calm_factor }
     }
 
     fn call(&mut self) -> CallSpec {

@@ -60,8 +60,10 @@ impl Shard {
     }
 
     pub(super) fn withdraw(&mut self, entry: Entry, key: &AdmitKey) -> Outcome {
-        match self.call_by_key(key).map(|call| call.id) {
-            Some(call) => self
+        match self.call_by_key(key).map(|call| (call.id, call.stage == Stage::Admitted)) {
+            // It was admitted through another node, or only the answer was lost: the caller may have its 200.
+            Some((_, false)) => Refusal::WrongStage.into(),
+            Some((call, true)) => self
                 .finish(
                     entry,
                     call,
