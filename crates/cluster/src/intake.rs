@@ -20,6 +20,13 @@ use crate::observer::Watcher;
 use crate::registrar;
 use crate::wire::Forward;
 
+/// How a message came here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Via {
+    Edge,
+    Node,
+}
+
 /// Takes messages from the edge and from other nodes.
 pub(crate) struct Intake {
     context: Arc<Context>,
@@ -42,7 +49,7 @@ impl Intake {
         }
         let Incoming { message, source, kind } = incoming;
         match kind {
-            Kind::Leg(leg) => self.for_leg(leg, message, source),
+            Kind::Leg(leg) => self.for_leg(leg, message, source, Via::Edge),
             Kind::Invite => self.invite(message, source),
             Kind::Cancel => self.cancel(message, source),
             Kind::Register => registrar::register(self.context.clone(), message, source),
@@ -53,19 +60,20 @@ impl Intake {
     pub fn forwarded(self: &Arc<Self>, body: &[u8]) {
         let Ok(Forward { source, datagram }) = open::<Forward>(body) else { return };
         let Ok(message) = Message::parse(&datagram) else { return };
-        if let Some(leg) = strowger_sip::leg_of(&message) {
-            self.for_leg(leg, message, source);
-        } else if let Some((_, row)) = self.row_of(&message) {
-            self.context.calls.tell(row.id, sip(Call::CALLER_LEG, message, source));
+        let caller_leg = || Some(LegKey { call: self.row_of(&message)?.1.id, leg: Call::CALLER_LEG });
+        if let Some(leg) = strowger_sip::leg_of(&message).or_else(caller_leg) {
+            self.for_leg(leg, message, source, Via::Node);
         }
     }
 
-    fn for_leg(self: &Arc<Self>, leg: LegKey, message: Message, source: SocketAddr) {
+    fn for_leg(self: &Arc<Self>, leg: LegKey, message: Message, source: SocketAddr, via: Via) {
         let Some(view) = self.context.shard_view(leg.call.shard()) else { return };
         match shard_of(&view).and_then(|table| table.call(leg.call)) {
+            // Two nodes with different views of the owner must not pass a message to and fro.
+            Some(row) if via == Via::Node && !self.context.owns(row.owner) => self.hold(leg, message, source, via),
             Some(row) => self.route(row, leg, message, source),
             // The id is the index of its entry: a row that is not there yet can be told from one that is gone.
-            None if leg.call.index() > view.applied => self.hold(leg, message, source),
+            None if leg.call.index() > view.applied => self.hold(leg, message, source, via),
             None => self.gone(&message, source),
         }
     }
@@ -89,19 +97,23 @@ impl Intake {
         let _lost = self.context.link.cast(PeerId::Node(row.owner.node), Class::Sip, body);
     }
 
-    /// Waits for the row to be applied here; after `HOLD` the message is nobody's.
-    fn hold(self: &Arc<Self>, leg: LegKey, message: Message, source: SocketAddr) {
+    /// Waits until the row, or its new owner, is applied here; after `HOLD` the message is nobody's.
+    fn hold(self: &Arc<Self>, leg: LegKey, message: Message, source: SocketAddr, via: Via) {
         let intake = self.clone();
         tokio::spawn(async move {
             let give_up = intake.context.now() + limit::HOLD;
             while intake.context.now() < give_up {
                 tokio::time::sleep(limit::HOLD_STEP).await;
                 let Some(view) = intake.context.shard_view(leg.call.shard()) else { return };
-                if let Some(row) = shard_of(&view).and_then(|table| table.call(leg.call)) {
+                let row = shard_of(&view).and_then(|table| table.call(leg.call));
+                if let Some(row) = row.filter(|row| via == Via::Edge || intake.context.owns(row.owner)) {
                     return intake.route(row, leg, message, source);
                 }
             }
-            intake.gone(&message, source);
+            // From another node: the far end repeats it to whoever it finds.
+            if via == Via::Edge {
+                intake.gone(&message, source);
+            }
         });
     }
 
@@ -216,10 +228,10 @@ impl Intake {
         let outcome = context.groups.propose(to.shard.group(), Body::Shard(command), limit::ADMIT).await;
         match outcome {
             Ok(Outcome::Admitted { .. }) => {}
-            Ok(Outcome::Already { call, owner }) => {
+            Ok(Outcome::Already { call, .. }) => {
                 self.watcher.pending.take(&key);
                 let leg = LegKey { call, leg: Call::CALLER_LEG };
-                if context.owns(owner) { self.for_leg(leg, message, source) } else { self.hold(leg, message, source) }
+                self.hold(leg, message, source, Via::Edge)
             }
             Ok(Outcome::Refused(Refusal::NoSuchTenant)) | Ok(_) => {
                 self.watcher.pending.take(&key);

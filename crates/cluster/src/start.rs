@@ -89,7 +89,9 @@ impl Cluster {
             front.clone(),
         )
         .await?;
-        let voters: Vec<NodeId> = options.voters.iter().map(|(node, _)| *node).collect();
+        // Sorted, because each group's home is a place in this list and all nodes must agree on it.
+        let mut voters: Vec<NodeId> = options.voters.iter().map(|(node, _)| *node).collect();
+        voters.sort_unstable();
         let watcher = Arc::new(Watcher::default());
         let groups = Groups::start(
             strowger_raft::Options {

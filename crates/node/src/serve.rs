@@ -1,5 +1,6 @@
 //! The two kinds of process: a node and a relay. Configuration first, then ports, then work.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -50,7 +51,11 @@ fn refuse(faults: &[Fault]) -> ExitCode {
 fn run(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::try_from_env("STROWGER_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info,openraft=warn,fjall=warn,quinn=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(work)
 }
