@@ -1,0 +1,236 @@
+//! The planner on states made by the table itself: who is offered, in what order, and that nobody is overtaken.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use strowger_acd::plan;
+use strowger_model::config::{Agent, Flow, Phone, Queue, Step, Strategy, Tenant};
+use strowger_model::{
+    AgentId, CallId, Dialog, DialogState, Digest, FlowId, Incarnation, LogTime, NodeId, QueueId, RelayId, Role,
+    ShardId, TenantId, TrunkId, Wall,
+};
+use strowger_table::{AdmitKey, At, Body, Command, Outcome, Plan, Proposal, Proposer, Shard, limit};
+
+const TENANT: TenantId = TenantId(1);
+const FLOW: FlowId = FlowId(1);
+
+/// A shard and the log that made it.
+struct World {
+    shard: Shard,
+    index: u64,
+    now_ms: u64,
+    seq: u64,
+}
+
+impl World {
+    /// Each agent with the queues it serves; all have fixed phones and are ready.
+    fn new(queues: u32, agents: &[&[u32]]) -> World {
+        let mut world = World { shard: Shard::new(ShardId(0)), index: 0, now_ms: 1000, seq: 0 };
+        let tenant = Box::new(tenant(queues, agents));
+        assert_eq!(world.say(Command::Configure { version: 1, tenant }), Outcome::Done);
+        world
+    }
+
+    fn say(&mut self, command: Command) -> Outcome {
+        self.index += 1;
+        self.now_ms += 10;
+        self.seq += 1;
+        let at = At { index: self.index, time: LogTime::from_millis(self.now_ms), wall: Wall(self.now_ms) };
+        let from = Proposer { node: NodeId(1), incarnation: Incarnation(1) };
+        self.shard.apply(at, &Proposal { from, seq: self.seq, body: Body::Shard(command) }).outcome
+    }
+
+    /// A call that waits in a queue.
+    fn call(&mut self, queue: u32) -> CallId {
+        let key = AdmitKey { call_id: format!("call-{}", self.index), from_tag: "t".into(), cseq: 1 };
+        let admit = Command::Admit {
+            key,
+            tenant: TENANT,
+            flow: FLOW,
+            trunk: TrunkId(1),
+            from: "+4930".into(),
+            to: "+4940".into(),
+            dialog: Box::new(dialog()),
+            observed: LogTime::from_millis(self.now_ms),
+        };
+        let Outcome::Admitted { call, .. } = self.say(admit) else { panic!("not admitted") };
+        let dialog = Box::new(dialog());
+        assert_eq!(self.say(Command::Answer { call, dialog, relay: RelayId(1) }), Outcome::Done);
+        let queue = QueueId(queue);
+        assert_eq!(self.say(Command::Enqueue { call, step: 0, queue, overflow: None }), Outcome::Done);
+        call
+    }
+
+    /// Makes an agent the last in the line of idle ones.
+    fn renew(&mut self, agent: u32) {
+        let agent = AgentId(agent);
+        assert_eq!(self.say(Command::NotReady { agent, reason: "a cup of tea".into() }), Outcome::Done);
+        assert_eq!(self.say(Command::Ready { agent }), Outcome::Done);
+    }
+
+    fn grant(&mut self, plan: Plan) -> u32 {
+        let Outcome::Planned { granted } = self.say(Command::Plan(plan)) else { panic!("not planned") };
+        granted.count_ones()
+    }
+}
+
+fn tenant(queues: u32, agents: &[&[u32]]) -> Tenant {
+    let queue = |id| Queue {
+        id: QueueId(id),
+        name: format!("queue-{id}"),
+        strategy: Strategy::LongestIdle,
+        music: Digest([7; 32]),
+        ring_timeout_ms: 15_000,
+        wrap_up_ms: 0,
+        max_misses: 0,
+        miss_pause_ms: 0,
+        max_waiting: 1000,
+        max_wait_ms: 3_600_000,
+        service_level_ms: 20_000,
+    };
+    let agent = |(at, queues): (usize, &&[u32])| Agent {
+        id: AgentId(at as u32 + 1),
+        name: format!("agent-{}", at + 1),
+        queues: queues.iter().map(|queue| QueueId(*queue)).collect(),
+        phone: Phone::Static { uri: "sip:a@192.0.2.1".into(), addr: ([192, 0, 2, 1], 5060).into() },
+        ready_at_login: true,
+    };
+    Tenant {
+        id: TENANT,
+        name: "acme".into(),
+        realm: "acme.example".into(),
+        shard: ShardId(0),
+        numbers: Vec::new(),
+        flows: vec![Flow { id: FLOW, name: "main".into(), steps: vec![Step::HangUp] }],
+        queues: (1..=queues).map(queue).collect(),
+        agents: agents.iter().enumerate().map(agent).collect(),
+    }
+}
+
+fn dialog() -> Dialog {
+    Dialog {
+        role: Role::Uas,
+        state: DialogState::Confirmed,
+        call_id: "c".into(),
+        local_uri: String::new(),
+        local_tag: String::new(),
+        remote_uri: String::new(),
+        remote_tag: String::new(),
+        local_contact: String::new(),
+        remote_target: String::new(),
+        route_set: Vec::new(),
+        local_cseq: 0,
+        remote_cseq: 1,
+        remote_addr: ([192, 0, 2, 9], 5060).into(),
+        local_sdp: String::new(),
+        remote_sdp: String::new(),
+        sdp_version: 1,
+        pending: None,
+    }
+}
+
+fn pairs(plan: &Plan) -> Vec<(CallId, u32)> {
+    plan.offers.iter().map(|offer| (offer.call, offer.agent.0)).collect()
+}
+
+#[test]
+fn the_longest_idle_agent_gets_the_first_call() {
+    let mut world = World::new(1, &[&[1], &[1], &[1]]);
+    world.renew(1);
+    world.renew(3);
+    let (first, second) = (world.call(1), world.call(1));
+    let plan = plan(&world.shard);
+    assert_eq!(pairs(&plan), [(first, 2), (second, 1)]);
+    assert_eq!(plan.basis, world.index);
+    assert!(plan.offers[0].score > plan.offers[1].score, "scores are times idle");
+}
+
+#[test]
+fn queues_that_share_an_agent_are_served_in_order_of_arrival() {
+    let mut world = World::new(2, &[&[1, 2]]);
+    let (_later, earlier) = {
+        let earlier = world.call(2);
+        (world.call(1), earlier)
+    };
+    assert_eq!(pairs(&plan(&world.shard)), [(earlier, 1)]);
+}
+
+#[test]
+fn a_queue_without_agents_holds_up_no_other() {
+    let mut world = World::new(2, &[&[2]]);
+    world.call(1);
+    let served = world.call(2);
+    assert_eq!(pairs(&plan(&world.shard)), [(served, 1)]);
+}
+
+#[test]
+fn a_plan_names_an_agent_once_and_is_granted_whole() {
+    let mut world = World::new(3, &[&[1, 2, 3], &[1, 2], &[3]]);
+    for queue in [1, 2, 3, 1, 2, 3] {
+        world.call(queue);
+    }
+    let plan = plan(&world.shard);
+    let agents: BTreeSet<AgentId> = plan.offers.iter().map(|offer| offer.agent).collect();
+    assert_eq!((plan.offers.len(), agents.len()), (3, 3));
+    assert_eq!(world.grant(plan), 3, "made on the newest state, nothing is refused");
+}
+
+#[test]
+fn a_plan_is_never_longer_than_an_entry_may_be() {
+    let serves: Vec<&[u32]> = vec![&[1]; 100];
+    let mut world = World::new(1, &serves);
+    for _ in 0..100 {
+        world.call(1);
+    }
+    let first = plan(&world.shard);
+    assert_eq!(first.offers.len(), limit::OFFERS_PER_PLAN);
+    assert_eq!(world.grant(first), 64);
+    assert_eq!(plan(&world.shard).offers.len(), 36, "the rest comes with the next");
+}
+
+#[test]
+fn nobody_waiting_or_nobody_idle_is_an_empty_plan() {
+    let mut world = World::new(1, &[]);
+    assert!(plan(&world.shard).offers.is_empty());
+    world.call(1);
+    assert!(plan(&world.shard).offers.is_empty());
+}
+
+/// Over random states: an offer of an agent to a call means that no earlier call could have had that agent and
+/// went without, and that no idle agent stays without work while a call of its queues waits.
+#[test]
+fn nobody_is_overtaken_and_nobody_idles() {
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = move |bound: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % bound
+    };
+    for _ in 0..200 {
+        let serves: Vec<Vec<u32>> =
+            (0..next(12)).map(|_| (1..=4).filter(|_| next(2) == 0).map(|queue| queue as u32).collect()).collect();
+        let serves: Vec<&[u32]> = serves.iter().map(Vec::as_slice).collect();
+        let mut world = World::new(4, &serves);
+        let calls: BTreeMap<CallId, u32> = (0..next(12))
+            .map(|_| {
+                let queue = next(4) as u32 + 1;
+                (world.call(queue), queue)
+            })
+            .collect();
+        let plan = plan(&world.shard);
+        let offered: BTreeMap<CallId, AgentId> = plan.offers.iter().map(|offer| (offer.call, offer.agent)).collect();
+        let could = |agent: AgentId, queue: u32| serves[agent.0 as usize - 1].contains(&queue);
+        for (call, queue) in &calls {
+            if offered.contains_key(call) {
+                continue;
+            }
+            // Calls' ids ascend with their arrival.
+            for (later, agent) in offered.iter().filter(|(later, _)| *later > call) {
+                assert!(!could(*agent, *queue), "{later} got an agent that {call} had a right to");
+            }
+            for agent in (1..=serves.len() as u32).map(AgentId).filter(|agent| !offered.values().any(|a| a == agent)) {
+                assert!(!could(agent, *queue), "{agent} idles while {call} waits");
+            }
+        }
+    }
+}
