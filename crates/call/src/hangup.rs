@@ -80,11 +80,14 @@ impl Machine {
 
     /// Performs the row's hang-up duties, whatever stage the call is in: an offer taken back is one too.
     pub(crate) fn hang_up_where_due(&mut self, now: Mono) {
-        if let Some(side) = self.agent.take_if(|side| {
-            let still_offered = self.row.agent.as_ref().is_some_and(|agent| agent.leg == side.number());
-            !still_offered
-        }) {
-            self.leave(side);
+        let offered = self.row.agent.as_ref().map(|agent| agent.leg);
+        if let Some(side) = self.agent.take_if(|side| Some(side.number()) != offered) {
+            self.leave(side, now);
+        }
+        if self.row.is_over()
+            && let Some(leg) = offered
+        {
+            self.recall(leg, now);
         }
         let due: Vec<(u32, LegNo)> = self
             .row
@@ -109,10 +112,16 @@ impl Machine {
         }
     }
 
-    fn leave(&mut self, mut side: AgentSide) {
+    /// A phone that the row no longer rings. Whoever said why, it may not ring on.
+    pub(crate) fn leave(&mut self, mut side: AgentSide, now: Mono) {
         side.stop_waiting();
-        if !side.is_over() {
-            self.leaving.push(side);
+        let leg = side.number();
+        self.leaving.push(side);
+        self.recall(leg, now);
+        if self.agent_side(leg).is_some_and(|side| side.is_over()) {
+            self.leaving.retain(|side| side.number() != leg);
+        } else {
+            self.hang_up_leg(leg, Some(Cause::NORMAL), now);
         }
     }
 

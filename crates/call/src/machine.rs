@@ -41,6 +41,8 @@ pub struct Machine {
     next_number: u64,
     next_play: u64,
     adopting: bool,
+    /// Whether an earlier owner performed the stage that the row is in.
+    pub(crate) took_over: bool,
     out: Actions,
 }
 
@@ -93,6 +95,7 @@ impl Machine {
             caller_rtp: None,
             next_number: 1,
             adopting,
+            took_over: false,
             out: Vec::new(),
         }
     }
@@ -146,6 +149,7 @@ impl Machine {
         }
         if std::mem::take(&mut self.adopting) {
             self.take_over(now);
+            self.took_over = true;
         }
         match self.row.stage.clone() {
             Stage::Admitted => self.begin_admitted(now),
@@ -155,6 +159,7 @@ impl Machine {
             Stage::Talking => self.begin_talking(now),
             Stage::Ended { .. } => self.begin_end(now),
         }
+        self.took_over = false;
         self.hang_up_where_due(now);
     }
 

@@ -23,12 +23,14 @@ pub(crate) struct AgentSide {
     pub(crate) connecting: bool,
     /// A miss was proposed.
     missed: bool,
+    /// An earlier owner may have rung the phone.
+    inherited: bool,
 }
 
 impl AgentSide {
     fn new(number: LegNo, now: Mono) -> Self {
         let give_up = Some(now + limit::MEDIA_OPEN);
-        Self { number, leg: None, rtp: None, give_up, connecting: false, missed: false }
+        Self { number, leg: None, rtp: None, give_up, connecting: false, missed: false, inherited: false }
     }
 
     pub fn number(&self) -> LegNo {
@@ -70,7 +72,9 @@ impl Machine {
         if self.agent.as_ref().is_some_and(|side| side.number == offer.leg) {
             return;
         }
-        self.leaving.extend(self.agent.take());
+        if let Some(earlier) = self.agent.take() {
+            self.leave(earlier, now);
+        }
         self.agent = Some(AgentSide::new(offer.leg, now));
         self.media(MediaOp::Open { leg: offer.leg });
     }
@@ -84,7 +88,9 @@ impl Machine {
         let sdp = offer_sdp(&self.local_media(rtp, 1));
         let outgoing = self.invite(&offer, sdp);
         let key = self.leg_key(leg);
-        let Some(side) = self.agent.as_mut().filter(|side| side.number == leg && side.leg.is_none()) else { return };
+        // A port that came too late: the offer is missed already, or about to be.
+        let waits = |side: &&mut AgentSide| side.number == leg && side.leg.is_none() && !side.missed;
+        let Some(side) = self.agent.as_mut().filter(waits) else { return };
         let (sip, outs) = Leg::outgoing(key, outgoing, &self.setting.local, now);
         side.leg = Some(sip);
         side.rtp = Some(rtp);
@@ -151,6 +157,9 @@ impl Machine {
         let Some(side) = self.agent.as_mut().filter(|side| side.number == leg && !side.missed) else { return };
         side.missed = true;
         side.give_up = None;
+        // Without a leg of ours the phone may still ring for an earlier owner: it has to be told to stop.
+        let unheard = side.inherited && side.leg.is_none();
+        let (status, cause) = if unheard { (408, Cause::NO_ANSWER) } else { (status, cause) };
         let call = self.row.id;
         self.propose(Command::Missed { call, leg, miss: Miss { status, cause }, observed: log_now });
     }
@@ -177,6 +186,11 @@ impl Machine {
             side.leg = Some(Leg::restore(self.leg_key(agent.leg), dialog, &self.setting.local, now));
             self.agent = Some(side);
         }
+        // A ringing one is rung again once its media is open; until then it may ring on.
+        if let Some(ringing) = row.ringing_agent() {
+            self.agent = Some(AgentSide { inherited: true, ..AgentSide::new(ringing.leg, now) });
+            self.media(MediaOp::Open { leg: ringing.leg });
+        }
         // A phone that only rang is sent the same INVITE and then its CANCEL: it may have stopped ringing long ago.
         for agent in row.leaving.iter().filter(|agent| agent.dialog.is_none()) {
             self.leaving.push(self.ring_again(agent, now));
@@ -185,6 +199,17 @@ impl Machine {
             && let Some(agent) = row.agent.as_ref().filter(|agent| agent.dialog.is_none())
         {
             self.agent = Some(self.ring_again(agent, now));
+        }
+    }
+
+    /// An inherited phone that is to be hung up before we rang it ourselves: it may ring for the earlier owner.
+    pub(crate) fn recall(&mut self, leg: LegNo, now: Mono) {
+        let unheard = self.agent_side(leg).is_some_and(|side| side.inherited && side.leg.is_none());
+        if unheard && let Some(agent) = self.row.agent_leg(leg).cloned() {
+            let rung = self.ring_again(&agent, now).leg;
+            if let Some(side) = self.agent_side(leg) {
+                side.leg = rung;
+            }
         }
     }
 

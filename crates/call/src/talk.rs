@@ -18,6 +18,11 @@ impl Machine {
         self.begun = Begun::Talking(agent.leg);
         let outs = self.sip_leg(agent.leg).map(|leg| leg.acknowledge(now)).unwrap_or_default();
         self.sent(agent.leg, outs, LogTime::ZERO, now);
+        if self.took_over {
+            // An agent who hung up while nobody listened is found by this.
+            let probes = self.sip_leg(agent.leg).map(|leg| leg.probe(now)).unwrap_or_default();
+            self.sent(agent.leg, probes, LogTime::ZERO, now);
+        }
         let remote = agent.dialog.as_ref().and_then(|dialog| parse_sdp(dialog.remote_sdp.as_bytes()).ok());
         if let Some(remote) = remote {
             self.media(remote_op(agent.leg, &remote));

@@ -1,6 +1,6 @@
 //! One entry: repeats, fences, then the command.
 
-use strowger_model::LogTime;
+use strowger_model::{HangupBy, LogTime};
 
 use super::Shard;
 use crate::{Applied, At, Body, Command, Outcome, Proposal, Proposer, Refusal};
@@ -85,7 +85,11 @@ impl Shard {
     }
 }
 
-/// What a far end did stays true whoever reports it.
+/// What a far end did stays true whoever reports it. What a node decided by itself is worth nothing once it is over.
 fn is_fact(command: &Command) -> bool {
-    matches!(command, Command::End { .. } | Command::Missed { .. } | Command::Withdraw { .. })
+    match command {
+        Command::End { ended, .. } => ended.by != HangupBy::System,
+        Command::Missed { .. } | Command::Withdraw { .. } => true,
+        _ => false,
+    }
 }

@@ -17,6 +17,10 @@ impl Shard {
         ended: Ended,
         observed: LogTime,
     ) -> Result<(), Refusal> {
+        if ended.by == HangupBy::System {
+            // Not what a far end did but what its owner decided: an earlier one, cut off from its relay, decides nothing.
+            self.owned_call(entry, id)?;
+        }
         self.finish(entry, id, ended, entry.observed(observed), None)
     }
 

@@ -1,0 +1,67 @@
+//! Many seeds, one after the other, and what came of them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::{Breach, Faults, Plant, World};
+
+/// Lines of the trace shown with a violation.
+const SHOWN: usize = 60;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Campaign {
+    pub seeds: u64,
+    pub first_seed: u64,
+    pub faults: Faults,
+    pub plant: Option<Plant>,
+    /// Whether the first violation ends it: enough to know that a planted bug is caught.
+    pub until_caught: bool,
+}
+
+/// A seed in which a promise was broken.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    pub seed: u64,
+    pub breach: Breach,
+    /// The last lines that concern it.
+    pub trace: String,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    pub seeds: u64,
+    pub violations: Vec<Violation>,
+    pub calls: usize,
+    pub virtual_seconds: u64,
+}
+
+impl Campaign {
+    /// Runs all seeds; `progress` hears each, as it is over.
+    pub fn run(&self, mut progress: impl FnMut(&Report)) -> Report {
+        let mut report = Report::default();
+        for seed in (self.first_seed..).take(self.seeds as usize) {
+            let mut world = World::new(seed, self.faults, self.plant);
+            let violation = violation(seed, &mut world);
+            report.seeds += 1;
+            report.calls += world.calls();
+            report.virtual_seconds += world.now().0 / 1_000_000;
+            report.violations.extend(violation);
+            progress(&report);
+            if self.until_caught && !report.violations.is_empty() {
+                break;
+            }
+        }
+        report
+    }
+}
+
+/// Runs a world; a part that panics is a violation like any other.
+fn violation(seed: u64, world: &mut World) -> Option<Violation> {
+    let run = catch_unwind(AssertUnwindSafe(|| world.run()));
+    let breach = run.unwrap_or_else(|fault| {
+        let text = fault.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| fault.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Some(Breach { promise: "no panic", call: None, text: text.unwrap_or_default() })
+    })?;
+    let trace = world.trace().concerning(breach.call, SHOWN);
+    Some(Violation { seed, breach, trace })
+}

@@ -1,0 +1,77 @@
+//! Far ends: simple phones that speak correct SIP, with their own few lines of it.
+
+mod agent;
+mod caller;
+mod text;
+
+use std::time::Duration;
+
+use strowger_model::Mono;
+
+pub(crate) use agent::{AgentPhone, RingState};
+pub(crate) use caller::{Caller, CallerState};
+pub(crate) use text::Sip;
+
+/// RFC 3261, table 4.
+const T1: Duration = Duration::from_millis(500);
+const T2: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(32);
+
+/// What a far end does.
+#[derive(Clone, Debug)]
+pub(crate) enum FarOut {
+    Send(Vec<u8>),
+    /// Presses a key; it travels as media to that port of a relay.
+    Press {
+        rtp: std::net::SocketAddr,
+        digit: char,
+    },
+}
+
+/// A message that is sent again until it is answered.
+#[derive(Clone, Debug)]
+struct Repeat {
+    bytes: Vec<u8>,
+    next: Mono,
+    interval: Duration,
+    longest: Duration,
+    until: Mono,
+}
+
+enum Due {
+    Nothing,
+    Again(Vec<u8>),
+    Over,
+}
+
+impl Repeat {
+    /// Timers A and B.
+    fn of_invite(bytes: Vec<u8>, now: Mono) -> Self {
+        Self { bytes, next: now + T1, interval: T1, longest: PATIENCE, until: now + PATIENCE }
+    }
+
+    fn of_other(bytes: Vec<u8>, now: Mono) -> Self {
+        Self { longest: T2, ..Self::of_invite(bytes, now) }
+    }
+
+    /// No more sending, only the end.
+    fn wait(now: Mono) -> Self {
+        Self { next: Mono::MAX, ..Self::of_invite(Vec::new(), now) }
+    }
+
+    fn deadline(&self) -> Mono {
+        self.next.min(self.until)
+    }
+
+    fn due(&mut self, now: Mono) -> Due {
+        if now >= self.until {
+            return Due::Over;
+        }
+        if now < self.next {
+            return Due::Nothing;
+        }
+        self.interval = (self.interval * 2).min(self.longest);
+        self.next = now + self.interval;
+        Due::Again(self.bytes.clone())
+    }
+}

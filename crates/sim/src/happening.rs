@@ -1,0 +1,158 @@
+//! Everything that can happen in a world.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use strowger_call::MediaFact;
+use strowger_model::{CallId, Incarnation, LegKey, Mono, NodeId};
+use strowger_table::{Outcome, Proposal, Proposer};
+
+use crate::relay::{Answer, Order, Play};
+use crate::scenario::Fault;
+
+/// One start of one node's process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Who {
+    pub node: usize,
+    pub life: Incarnation,
+}
+
+impl Who {
+    pub fn id(self) -> NodeId {
+        node_id(self.node)
+    }
+
+    pub fn proposer(self) -> Proposer {
+        Proposer { node: self.id(), incarnation: self.life }
+    }
+}
+
+pub(crate) fn node_id(node: usize) -> NodeId {
+    NodeId(node as u16 + 1)
+}
+
+pub(crate) enum Happening {
+    /// A datagram reaches the address that every node answers.
+    AtCluster {
+        from: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    AtFarEnd {
+        to: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    /// A far end may have something to do.
+    FarTimer {
+        addr: SocketAddr,
+        at: Mono,
+    },
+    /// In a process: lost when that process is gone, waits while it is frozen.
+    In(Who, Task),
+    /// A proposal reaches whoever led when it was sent.
+    Proposed {
+        term: u64,
+        by: Who,
+        seq: u64,
+        proposal: Rc<Proposal>,
+    },
+    Commit {
+        term: u64,
+    },
+    Elect {
+        term: u64,
+    },
+    AtRelay {
+        relay: usize,
+        from: Who,
+        batch: u64,
+        orders: Rc<Vec<Order>>,
+    },
+    PlayOver {
+        relay: usize,
+        play: Play,
+    },
+    Fault(Fault),
+    Start {
+        node: usize,
+    },
+    Thaw(Who),
+    Mend(Who),
+    Unstall(Who),
+    /// A new process is known to the cluster.
+    Hello(Who),
+    /// The cluster has decided that a process is gone.
+    Down(Who),
+    /// Heartbeats, errands, leases, promises.
+    Pulse,
+    /// Somebody at a desk presses ready or not ready.
+    Desk,
+    Calm,
+}
+
+pub(crate) enum Task {
+    Datagram {
+        source: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    Forwarded {
+        source: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    /// Waits for a row that is not applied here yet; without a leg, for the call a CANCEL means.
+    Held {
+        leg: Option<LegKey>,
+        source: SocketAddr,
+        bytes: Vec<u8>,
+        until: Mono,
+    },
+    Apply {
+        upto: u64,
+    },
+    Answered {
+        seq: u64,
+        outcome: Outcome,
+    },
+    Retry {
+        seq: u64,
+    },
+    GiveUp {
+        seq: u64,
+    },
+    Tick {
+        call: CallId,
+        at: Mono,
+    },
+    SayDone,
+    Courier {
+        relay: usize,
+    },
+    CourierAgain {
+        relay: usize,
+        batch: u64,
+    },
+    RelayAnswers {
+        relay: usize,
+        batch: u64,
+        answers: Vec<Answer>,
+    },
+    RelayEvent {
+        call: CallId,
+        seq: u64,
+        fact: MediaFact,
+    },
+    Plan,
+}
+
+impl Task {
+    /// Comes over the network between processes: waits while the node is cut off.
+    pub fn is_from_peers(&self) -> bool {
+        matches!(
+            self,
+            Task::Forwarded { .. }
+                | Task::Apply { .. }
+                | Task::Answered { .. }
+                | Task::RelayAnswers { .. }
+                | Task::RelayEvent { .. }
+        )
+    }
+}

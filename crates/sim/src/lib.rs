@@ -1,0 +1,29 @@
+//! Seeded worlds: the product's pure crates under a virtual clock, over a modelled log, relay and wire. One seed is
+//! one whole world, and the same world every time.
+//!
+//! What is real: the table's shard on every node, the planner, the call machine with its legs. What is modelled, as
+//! the product's shell has it: who makes an actor and when, proposals and their repetition, the leader's errands,
+//! couriers to relays, heartbeats and membership.
+#![forbid(unsafe_code)]
+
+mod campaign;
+mod far;
+mod happening;
+mod log;
+mod node;
+mod plant;
+mod promise;
+mod relay;
+mod rng;
+mod scenario;
+mod tenant;
+mod timeline;
+mod trace;
+mod world;
+
+pub use campaign::{Campaign, Report, Violation};
+pub use plant::Plant;
+pub use promise::Breach;
+pub use scenario::Faults;
+pub use trace::{About, Line, Trace};
+pub use world::World;

@@ -1,0 +1,179 @@
+//! Call actors: one machine each; what it says is performed.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use strowger_call::{Action, Event, Machine, MediaFact, MediaOp, Setting};
+use strowger_model::{CallId, LegNo, Mono, RelayId};
+use strowger_sip::Message;
+use strowger_table::{Call, Command, Stage};
+
+use super::propose::Purpose;
+use super::{Pending, Seated};
+use crate::happening::{Happening, Task};
+use crate::plant::Plant;
+use crate::trace::About;
+use crate::world::{World, local};
+
+/// How soon a passive node's timer looks again.
+const PASSIVE_TICK: Duration = Duration::from_millis(100);
+
+/// What a call's actor is told.
+pub(crate) enum News {
+    Row(Arc<Call>),
+    Sip { leg: LegNo, message: Box<Message>, source: SocketAddr },
+    Media(MediaFact),
+    Acknowledge(u64),
+    Proposed { number: u64, accepted: bool },
+    Tick,
+}
+
+impl World {
+    /// False if the call has no actor there.
+    pub(crate) fn tell(&mut self, node: usize, call: CallId, news: News) -> bool {
+        let Some(mut actor) = self.nodes[node].actors.remove(&call) else { return false };
+        let place = &self.nodes[node];
+        let (now, log_now) = (self.now, place.log_now(self.now));
+        let actions = match news {
+            News::Row(row) => {
+                if !place.owns(row.owner) && self.plant != Some(Plant::Unfenced) {
+                    // Somebody else's by now: not a word on the wire.
+                    self.say(About::Call(call), || format!("n{} lets go", node + 1));
+                    return true;
+                }
+                let tenant = place.replica.shard.tenant(row.tenant);
+                actor.machine.on(Event::Row { row, tenant }, log_now, now)
+            }
+            News::Sip { leg, message, source } => {
+                actor.machine.on(Event::Message { leg, message: &message, source }, log_now, now)
+            }
+            News::Acknowledge(event) => vec![Action::Media(MediaOp::Acknowledge { event })],
+            News::Media(fact) => actor.machine.on(Event::Media(fact), log_now, now),
+            News::Proposed { number, accepted } => actor.machine.on(Event::Proposed { number, accepted }, log_now, now),
+            News::Tick => actor.machine.on(Event::Tick, log_now, now),
+        };
+        let (relay, row) = (actor.machine.relay(), actor.machine.row().clone());
+        let mut stops = false;
+        for action in actions {
+            stops |= action == Action::Stop;
+            self.perform(node, &row, relay, action);
+        }
+        if stops {
+            return true;
+        }
+        self.arm(node, &mut actor);
+        self.nodes[node].actors.insert(call, actor);
+        true
+    }
+
+    pub(crate) fn begin(&mut self, node: usize, machine: Machine) {
+        let (id, row) = (machine.id(), machine.row().clone());
+        self.nodes[node].actors.insert(id, Seated { machine, armed: None });
+        self.tell(node, id, News::Row(row));
+    }
+
+    pub(crate) fn adopted(&mut self, node: usize, row: &Arc<Call>) -> Machine {
+        self.say(About::Call(row.id), || format!("n{} adopts in {}", node + 1, stage_name(&row.stage)));
+        let relay = row.relay.unwrap_or_else(|| self.choose_relay(node));
+        Machine::adopted(row.clone(), Setting { local: local(), relay }, self.now)
+    }
+
+    pub(crate) fn admitted(&mut self, node: usize, row: &Arc<Call>, pending: &Pending) -> Machine {
+        let setting = Setting { local: local(), relay: pending.relay };
+        self.say(About::Call(row.id), || format!("n{} begins", node + 1));
+        Machine::admitted(row.clone(), &pending.invite, pending.source, setting, self.now)
+    }
+
+    pub(crate) fn on_tick(&mut self, node: usize, call: CallId, at: Mono) {
+        let passive = self.is_passive(node);
+        let now = self.now;
+        let Some(actor) = self.nodes[node].actors.get_mut(&call).filter(|actor| actor.armed == Some(at)) else {
+            return;
+        };
+        actor.armed = None;
+        if passive {
+            // A passive node fires no timer; it looks again soon.
+            let again = now + PASSIVE_TICK;
+            actor.armed = Some(again);
+            return self.plan_tick(node, call, again);
+        }
+        self.tell(node, call, News::Tick);
+    }
+
+    fn arm(&mut self, node: usize, actor: &mut Seated) {
+        let Some(deadline) = actor.machine.deadline() else { return };
+        if actor.armed.is_none_or(|armed| deadline < armed) {
+            let at = deadline.max(self.now);
+            actor.armed = Some(at);
+            self.plan_tick(node, actor.machine.id(), at);
+        }
+    }
+
+    fn plan_tick(&mut self, node: usize, call: CallId, at: Mono) {
+        let who = self.nodes[node].who;
+        self.timeline.plan(at, Happening::In(who, Task::Tick { call, at }));
+    }
+
+    fn perform(&mut self, node: usize, row: &Arc<Call>, relay: RelayId, action: Action) {
+        let call = row.id;
+        match action {
+            Action::Send { bytes, .. } if self.plant == Some(Plant::CancelUnsent) && bytes.starts_with(b"CANCEL") => {}
+            Action::Send { to, bytes } => {
+                if !self.is_passive(node) {
+                    self.promises.voice.spoke(&self.truth, self.nodes[node].who, call);
+                }
+                self.send(node, About::Call(call), to, bytes);
+            }
+            Action::Propose { number, command } => {
+                if self.plant == Some(Plant::HangUpUnproposed) && is_far_hang_up(&command) {
+                    return;
+                }
+                self.propose(node, *command, Purpose::OfCall { call, number });
+            }
+            Action::Done { duty } => self.performed(node, call, duty),
+            Action::Media(op) => self.order(node, relay, row, op),
+            Action::Stop => self.say(About::Call(call), || format!("n{} is done with it", node + 1)),
+        }
+    }
+
+    /// Duties performed travel together.
+    fn performed(&mut self, node: usize, call: CallId, duty: u32) {
+        if self.plant == Some(Plant::DoneLost) {
+            return;
+        }
+        let place = &mut self.nodes[node];
+        place.performed.push((call, duty));
+        if place.performed.len() == 1 {
+            let who = place.who;
+            self.timeline.plan(self.now + super::propose::DONE_BATCH, Happening::In(who, Task::SayDone));
+        }
+    }
+
+    pub(crate) fn say_done(&mut self, node: usize) {
+        let duties = std::mem::take(&mut self.nodes[node].performed);
+        self.propose(node, Command::Done { duties }, Purpose::Nobody);
+    }
+
+    /// A relay for a new call: each in turn.
+    pub(crate) fn choose_relay(&mut self, node: usize) -> RelayId {
+        let place = &mut self.nodes[node];
+        place.turn += 1;
+        RelayId((place.turn % place.couriers.len()) as u16)
+    }
+}
+
+fn is_far_hang_up(command: &Command) -> bool {
+    matches!(command, Command::End { ended, .. } if ended.by != strowger_model::HangupBy::System)
+}
+
+pub(crate) fn stage_name(stage: &Stage) -> &'static str {
+    match stage {
+        Stage::Admitted => "admitted",
+        Stage::Flow { .. } => "flow",
+        Stage::Queued => "queued",
+        Stage::Offered { .. } => "offered",
+        Stage::Talking => "talking",
+        Stage::Ended { .. } => "ended",
+    }
+}

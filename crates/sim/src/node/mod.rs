@@ -1,0 +1,146 @@
+//! A node's process as the product's shell has it: replica, actors, proposals under way, couriers to relays.
+
+mod actors;
+mod apply;
+mod courier;
+mod intake;
+mod lead;
+mod life;
+mod propose;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use strowger_call::Machine;
+use strowger_model::{CallId, Incarnation, LogTime, Mono, RelayId};
+use strowger_sip::Message;
+use strowger_table::{AdmitKey, Proposal, Shard};
+
+use crate::happening::{Happening, Who};
+use crate::relay::Order;
+use crate::tenant::SHARD;
+
+pub(crate) use actors::{News, stage_name};
+pub(crate) use propose::Purpose;
+
+pub(crate) struct Node {
+    pub who: Who,
+    pub up: bool,
+    pub frozen: bool,
+    pub cut: bool,
+    pub stalled: bool,
+    pub passive: bool,
+    /// When a majority last answered, and since when it does without a break.
+    pub answered: Mono,
+    pub answered_since: Option<Mono>,
+    /// Since when the others hear nothing of it.
+    pub unheard: Option<Mono>,
+    /// A majority said that it is silent; nobody answers it any more.
+    pub reported: bool,
+    pub replica: Replica,
+    pub actors: BTreeMap<CallId, Seated>,
+    /// INVITEs whose `Admit` is under way.
+    pub pending: BTreeMap<AdmitKey, Pending>,
+    pub asking: BTreeMap<u64, Asking>,
+    pub last_seq: u64,
+    pub performed: Vec<(CallId, u32)>,
+    pub couriers: Vec<Courier>,
+    pub turn: usize,
+    /// What came while it was frozen.
+    pub waiting: Vec<Happening>,
+    /// What peers sent while it was cut off; their connections outlive that.
+    pub stranded: Vec<Happening>,
+    /// What it would find on its disk.
+    pub disk: Disk,
+}
+
+pub(crate) struct Replica {
+    pub shard: Shard,
+    /// Entries applied, first entries of terms included.
+    pub applied: u64,
+    /// When the last stamped entry was applied.
+    pub received: Mono,
+    /// What it has been told is committed, and when it applies it.
+    pub told: VecDeque<(Mono, u64)>,
+}
+
+/// An actor: a machine and when its next `Tick` is on its way.
+pub(crate) struct Seated {
+    pub machine: Machine,
+    pub armed: Option<Mono>,
+}
+
+pub(crate) struct Pending {
+    pub invite: Message,
+    pub source: SocketAddr,
+    pub relay: RelayId,
+}
+
+/// A proposal under way.
+pub(crate) struct Asking {
+    pub proposal: Rc<Proposal>,
+    pub purpose: Purpose,
+}
+
+/// Orders to one relay: those under way, and those behind them.
+#[derive(Default)]
+pub(crate) struct Courier {
+    pub backlog: VecDeque<Order>,
+    pub batch: Option<(Rc<Vec<Order>>, u32)>,
+    pub number: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Disk {
+    pub snapshot: Option<(u64, Vec<u8>)>,
+    /// Known to be committed.
+    pub committed: u64,
+}
+
+impl Node {
+    pub fn new(node: usize, relays: usize) -> Self {
+        Self {
+            who: Who { node, life: Incarnation(1) },
+            up: true,
+            frozen: false,
+            cut: false,
+            stalled: false,
+            passive: false,
+            answered: Mono::ZERO,
+            answered_since: Some(Mono::ZERO),
+            unheard: None,
+            reported: false,
+            replica: Replica::new(),
+            actors: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            asking: BTreeMap::new(),
+            last_seq: 0,
+            performed: Vec::new(),
+            couriers: (0..relays).map(|_| Courier::default()).collect(),
+            turn: node,
+            waiting: Vec::new(),
+            stranded: Vec::new(),
+            disk: Disk::default(),
+        }
+    }
+
+    pub fn owns(&self, owner: strowger_model::Owner) -> bool {
+        (owner.node, owner.incarnation) == (self.who.id(), self.who.life)
+    }
+
+    /// Runs, and the others reach it.
+    pub fn is_sound(&self) -> bool {
+        self.up && !self.frozen && !self.cut
+    }
+
+    pub fn log_now(&self, now: Mono) -> LogTime {
+        self.replica.shard.last().time + now.since(self.replica.received)
+    }
+}
+
+impl Replica {
+    fn new() -> Self {
+        Self { shard: Shard::new(SHARD), applied: 0, received: Mono::ZERO, told: VecDeque::new() }
+    }
+}

@@ -1,0 +1,89 @@
+//! Proposals: repeated under their number until they have an outcome or their time is over.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use strowger_model::CallId;
+use strowger_sip::Message;
+use strowger_table::{Body, Command, Outcome, Proposal};
+
+use super::{Asking, News};
+use crate::happening::{Happening, Task};
+use crate::trace::About;
+use crate::world::World;
+
+/// The product's times, of its shell and of its log.
+pub(crate) const ADMIT: Duration = Duration::from_millis(1500);
+pub(crate) const PROPOSE: Duration = Duration::from_secs(30);
+pub(crate) const DONE_BATCH: Duration = Duration::from_millis(50);
+const ATTEMPT: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Who waits for the outcome.
+#[derive(Clone, Debug)]
+pub(crate) enum Purpose {
+    OfCall { call: CallId, number: u64 },
+    Admit { invite: Box<Message>, source: SocketAddr },
+    Nobody,
+}
+
+impl World {
+    pub(crate) fn propose(&mut self, node: usize, command: Command, purpose: Purpose) {
+        let within = if matches!(purpose, Purpose::Admit { .. }) { ADMIT } else { PROPOSE };
+        let place = &mut self.nodes[node];
+        place.last_seq += 1;
+        let (who, seq) = (place.who, place.last_seq);
+        let proposal = Rc::new(Proposal { from: who.proposer(), seq, body: Body::Shard(command) });
+        place.asking.insert(seq, Asking { proposal, purpose });
+        self.timeline.plan(self.now + within, Happening::In(who, Task::GiveUp { seq }));
+        self.ask(node, seq);
+    }
+
+    /// One attempt: to whoever leads.
+    pub(crate) fn ask(&mut self, node: usize, seq: u64) {
+        let place = &self.nodes[node];
+        let Some(asking) = place.asking.get(&seq) else { return };
+        let (who, proposal, cut) = (place.who, asking.proposal.clone(), place.cut);
+        let term = self.log.term;
+        let leader = self.log.seat().map(|(leader, _)| leader.node);
+        let Some(leader) = leader.filter(|leader| !cut || *leader == node) else {
+            self.timeline.plan(self.now + PAUSE, Happening::In(who, Task::Retry { seq }));
+            return;
+        };
+        let twice = self.rng.chance(self.scenario.log.twice_per_mille);
+        for _ in 0..1 + u32::from(twice) {
+            if leader == node || !self.drops() {
+                let at = if leader == node { self.now } else { self.after_hop() };
+                self.timeline.plan(at, Happening::Proposed { term, by: who, seq, proposal: proposal.clone() });
+            }
+        }
+        self.timeline.plan(self.now + ATTEMPT, Happening::In(who, Task::Retry { seq }));
+    }
+
+    pub(crate) fn answered(&mut self, node: usize, seq: u64, outcome: Outcome) {
+        let Some(asking) = self.nodes[node].asking.remove(&seq) else { return };
+        self.promises.once.answered(self.nodes[node].who.proposer(), seq, &outcome);
+        match asking.purpose {
+            Purpose::Nobody => {}
+            Purpose::OfCall { call, number } => {
+                let accepted = outcome == Outcome::Done;
+                self.tell(node, call, News::Proposed { number, accepted });
+            }
+            Purpose::Admit { invite, source } => self.admit_answered(node, *invite, source, outcome),
+        }
+    }
+
+    /// Its time is over; the entry may be committed yet.
+    pub(crate) fn give_up(&mut self, node: usize, seq: u64) {
+        let Some(asking) = self.nodes[node].asking.remove(&seq) else { return };
+        match asking.purpose {
+            Purpose::Nobody => {}
+            Purpose::OfCall { call, number } => {
+                self.say(About::Call(call), || format!("n{}: proposal {seq} has no outcome", node + 1));
+                self.tell(node, call, News::Proposed { number, accepted: false });
+            }
+            Purpose::Admit { invite, source } => self.withdraw(node, &invite, source),
+        }
+    }
+}

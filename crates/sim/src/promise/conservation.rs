@@ -1,0 +1,95 @@
+//! An admitted call ends in exactly one outcome and one record, and is counted at every instant.
+
+use std::collections::BTreeMap;
+
+use strowger_model::{CallId, Outcome};
+use strowger_table::{Record, Stage};
+
+use super::{Found, Step};
+
+const PROMISE: &str = "conservation";
+
+#[derive(Default)]
+pub(crate) struct Conservation {
+    pub found: Found,
+    calls: BTreeMap<CallId, Life>,
+    ended: BTreeMap<Outcome, usize>,
+    /// The outbox is read up to here.
+    cursor: u64,
+}
+
+#[derive(Default)]
+struct Life {
+    outcome: Option<Outcome>,
+    records: u32,
+    wrap_ups: u32,
+}
+
+impl Conservation {
+    pub fn admitted(&self) -> usize {
+        self.calls.len()
+    }
+
+    pub fn committed(&mut self, step: &Step<'_>, twice: bool) {
+        if let strowger_table::Outcome::Admitted { call, .. } = step.applied.outcome {
+            self.calls.entry(call).or_default();
+        }
+        let records: Vec<(u64, Record)> =
+            step.after.records(self.cursor).map(|(number, record)| (number, (**record).clone())).collect();
+        for (number, record) in records {
+            self.cursor = number;
+            (0..1 + u32::from(twice)).for_each(|_| self.record(&record));
+        }
+        for call in &step.applied.touched {
+            self.follow(step, *call);
+        }
+        let live = step.after.calls().filter(|row| !row.is_over()).count();
+        let ended: usize = self.ended.values().sum();
+        let admitted = self.calls.len();
+        if admitted != ended + live {
+            self.found.breach(PROMISE, None, || format!("{admitted} admitted, {ended} ended, {live} live"));
+        }
+    }
+
+    fn follow(&mut self, step: &Step<'_>, call: CallId) {
+        let Some(life) = self.calls.get_mut(&call) else {
+            return self.found.breach(PROMISE, Some(call), || "a row that was never admitted".to_owned());
+        };
+        let outcome = match step.after.call(call).map(|row| &row.stage) {
+            Some(Stage::Ended { outcome, .. }) => Some(*outcome),
+            Some(_) => None,
+            // Forgotten; it must have ended before.
+            None => life.outcome,
+        };
+        match (life.outcome, outcome) {
+            (None, Some(outcome)) => {
+                life.outcome = Some(outcome);
+                *self.ended.entry(outcome).or_default() += 1;
+            }
+            (before, after) if before != after => {
+                self.found.breach(PROMISE, Some(call), || format!("ended in {before:?}, now in {after:?}"));
+            }
+            _ => {}
+        }
+        let (records, ended) = (life.records, life.outcome.is_some());
+        if records != u32::from(ended) {
+            self.found.breach(PROMISE, Some(call), || format!("ended: {ended}, with {records} records"));
+        }
+        if !ended && step.after.call(call).is_none() {
+            self.found.breach(PROMISE, Some(call), || "the row is gone before its end".to_owned());
+        }
+    }
+
+    fn record(&mut self, record: &Record) {
+        let life = self.calls.entry(record.call).or_default();
+        let count = if record.wrap_ms.is_none() { &mut life.records } else { &mut life.wrap_ups };
+        *count += 1;
+        let (count, outcome) = (*count, life.outcome);
+        if count > 1 {
+            self.found.breach(PROMISE, Some(record.call), || "two records of one call".to_owned());
+        }
+        if outcome.is_some_and(|outcome| outcome != record.outcome) {
+            self.found.breach(PROMISE, Some(record.call), || format!("{outcome:?}, recorded as {}", record.outcome));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The promises, each an invariant in its own file.
+
+mod conservation;
+mod once;
+mod order;
+mod rest;
+mod same_log;
+mod slot;
+mod stuck;
+mod survival;
+mod voice;
+
+use strowger_model::CallId;
+use strowger_table::{Applied, Proposal, Shard};
+
+use crate::node::Node;
+
+pub(crate) use conservation::Conservation;
+pub(crate) use once::{Once, RENUMBERED};
+pub(crate) use order::Order;
+pub(crate) use rest::Rest;
+pub(crate) use same_log::SameLog;
+pub(crate) use slot::Slot;
+pub(crate) use stuck::Stuck;
+pub(crate) use survival::Survival;
+pub(crate) use voice::Voice;
+
+/// A broken promise.
+#[derive(Clone, Debug)]
+pub struct Breach {
+    pub promise: &'static str,
+    /// The call it happened to, if to one.
+    pub call: Option<CallId>,
+    pub text: String,
+}
+
+/// One committed entry: what it did to the state.
+pub(crate) struct Step<'a> {
+    pub index: u64,
+    pub proposal: &'a Proposal,
+    pub applied: &'a Applied,
+    pub before: &'a Shard,
+    pub after: &'a Shard,
+}
+
+/// The first breach of a promise; later ones follow from it.
+#[derive(Default)]
+pub(crate) struct Found(Option<Breach>);
+
+impl Found {
+    pub fn breach(&mut self, promise: &'static str, call: Option<CallId>, text: impl FnOnce() -> String) {
+        if self.0.is_none() {
+            self.0 = Some(Breach { promise, call, text: text() });
+        }
+    }
+}
+
+pub(crate) struct Promises {
+    pub slot: Slot,
+    pub conservation: Conservation,
+    pub order: Order,
+    pub stuck: Stuck,
+    pub same_log: SameLog,
+    pub once: Once,
+    pub voice: Voice,
+    pub rest: Rest,
+    pub survival: Survival,
+}
+
+impl Promises {
+    pub fn new() -> Self {
+        Self {
+            slot: Slot::default(),
+            conservation: Conservation::default(),
+            order: Order::default(),
+            stuck: Stuck::default(),
+            same_log: SameLog::new(),
+            once: Once::default(),
+            voice: Voice::default(),
+            rest: Rest::default(),
+            survival: Survival::default(),
+        }
+    }
+
+    /// `twice`: the reader of the outbox is the one with the planted bug.
+    pub fn committed(&mut self, step: &Step<'_>, twice: bool) {
+        self.slot.committed(step);
+        self.conservation.committed(step, twice);
+        self.order.committed(step);
+        self.once.committed(step);
+        self.survival.committed(step);
+    }
+
+    pub fn same_log_at_end(&mut self, truth: &Shard, nodes: &[Node], last: u64) {
+        let bytes = truth.snapshot();
+        for node in nodes.iter().filter(|node| node.replica.applied == last) {
+            self.same_log.same_bytes(node.who.node, &bytes, &node.replica.shard);
+        }
+    }
+
+    pub fn breach(&mut self) -> Option<Breach> {
+        let found = [
+            &mut self.slot.found,
+            &mut self.conservation.found,
+            &mut self.order.found,
+            &mut self.stuck.found,
+            &mut self.same_log.found,
+            &mut self.once.found,
+            &mut self.voice.found,
+            &mut self.rest.found,
+            &mut self.survival.found,
+        ];
+        found.into_iter().find_map(|found| found.0.take())
+    }
+}

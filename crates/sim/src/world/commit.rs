@@ -1,0 +1,138 @@
+//! Entries: written by the leader, committed in order, judged by the promises, answered.
+
+use std::rc::Rc;
+
+use strowger_table::{Applied, Body, Command, Outcome, Proposal};
+
+use super::World;
+use crate::happening::{Happening, Task, Who};
+use crate::log::Waiter;
+use crate::node::stage_name;
+use crate::plant::Plant;
+use crate::promise::Step;
+use crate::trace::About;
+
+impl World {
+    /// A proposal reaches whoever it was sent to; if that one leads no more, it is lost.
+    pub(crate) fn proposed(&mut self, term: u64, by: Who, seq: u64, proposal: Rc<Proposal>) {
+        let leads =
+            term == self.log.term && self.log.seat().is_some_and(|(leader, _)| self.nodes[leader.node].is_sound());
+        if !leads {
+            return;
+        }
+        let mut proposal = proposal;
+        let admits = matches!(proposal.body, Body::Shard(Command::Admit { .. }));
+        if self.plant == Some(Plant::EarlyAnswer) && !admits {
+            let at = self.after_hop();
+            self.timeline.plan(at, Happening::In(by, Task::Answered { seq, outcome: Outcome::Done }));
+        }
+        if self.plant == Some(Plant::RepeatTwice) && self.promises.once.is_repeat(&proposal) {
+            proposal = Rc::new(Proposal { seq: seq | crate::promise::RENUMBERED, ..(*proposal).clone() });
+        }
+        self.write(Some(proposal), Waiter::Process { who: by, seq });
+    }
+
+    pub(crate) fn write(&mut self, proposal: Option<Rc<Proposal>>, waiter: Waiter) {
+        self.log.write(proposal, waiter, self.now);
+        let (low, high) = self.scenario.log.commit_ms;
+        let at = (self.now + self.rng.millis(low, high)).max(self.log.next_commit);
+        self.log.next_commit = at;
+        self.timeline.plan(at, Happening::Commit { term: self.log.term });
+    }
+
+    pub(crate) fn commit_one(&mut self) {
+        let Some(waiter) = self.log.commit() else { return };
+        let index = self.log.last();
+        let entry = self.log.entry(index);
+        let (at, proposal) = (entry.at, entry.proposal.clone());
+        let before = self.truth.clone();
+        let applied = proposal.as_ref().map(|proposal| self.truth.apply(at, proposal));
+        if let (Some(proposal), Some(applied)) = (&proposal, &applied) {
+            self.note(index, proposal, applied);
+            let step = Step { index, proposal, applied, before: &before, after: &self.truth };
+            self.promises.committed(&step, self.plant == Some(Plant::RecordTwice));
+        }
+        self.promises.same_log.committed(index, self.truth.hash());
+        let leader = self.log.leader.as_ref().map(|leader| leader.who).filter(|who| self.is(*who));
+        self.spread(index, leader.map(|who| who.node));
+        if let Some(leader) = leader {
+            self.nodes[leader.node].stalled = false;
+            self.apply(leader.node, index);
+        }
+        self.answer(waiter, leader, applied.map(|applied| applied.outcome));
+    }
+
+    fn answer(&mut self, waiter: Waiter, leader: Option<Who>, outcome: Option<Outcome>) {
+        match (waiter, outcome) {
+            (Waiter::Process { who, seq }, Some(outcome)) => {
+                let local = leader == Some(who);
+                if local || !self.drops() {
+                    let at = if local { self.now } else { self.after_hop() };
+                    self.timeline.plan(at, Happening::In(who, Task::Answered { seq, outcome }));
+                }
+            }
+            (Waiter::Errand(errand), _) => {
+                if let Some(seat) = self.log.seat_mut() {
+                    seat.busy.retain(|(busy, _)| *busy != errand);
+                }
+            }
+            (Waiter::Seat, _) => {
+                if let Some(leader) = leader {
+                    self.seat(leader.node);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn note(&mut self, index: u64, proposal: &Proposal, applied: &Applied) {
+        let Body::Shard(command) = &proposal.body else { return };
+        if matches!(command, Command::Tick) {
+            return;
+        }
+        let from = proposal.from.node.0;
+        let name = command_name(command);
+        if let (Command::Admit { key, .. }, Outcome::Admitted { call, .. }) = (command, &applied.outcome)
+            && let Some(caller) = self.callers.iter().position(|caller| caller.call_id == key.call_id)
+        {
+            self.trace.is_callers(*call, caller);
+        }
+        let mut calls = applied.touched.clone();
+        calls.dedup();
+        for call in &calls {
+            let stage = self.truth.call(*call).map_or("gone", |row| stage_name(&row.stage));
+            self.say(About::Call(*call), || format!("[{index}] {name} by n{from} → {stage}"));
+        }
+        if calls.is_empty() {
+            let outcome = format!("{:?}", applied.outcome);
+            let about = call_of(command).map_or(About::Log, About::Call);
+            self.say(about, || format!("[{index}] {name} by n{from}: {outcome}"));
+        }
+    }
+}
+
+fn call_of(command: &Command) -> Option<strowger_model::CallId> {
+    match command {
+        Command::Answer { call, .. }
+        | Command::Step { call, .. }
+        | Command::Enqueue { call, .. }
+        | Command::Missed { call, .. }
+        | Command::Connect { call, .. }
+        | Command::Redialog { call, .. }
+        | Command::End { call, .. } => Some(*call),
+        _ => None,
+    }
+}
+
+fn command_name(command: &Command) -> String {
+    match command {
+        Command::Configure { version, .. } => format!("Configure {version}"),
+        Command::Admit { key, .. } => format!("Admit {}", key.call_id),
+        Command::Answer { call, .. } => format!("Answer {call}"),
+        Command::Connect { call, leg, .. } => format!("Connect {call} {leg}"),
+        Command::Plan(plan) => {
+            format!("Plan on {} {:?}", plan.basis, plan.offers.iter().map(|o| (o.call, o.agent)).collect::<Vec<_>>())
+        }
+        other => format!("{other:?}"),
+    }
+}

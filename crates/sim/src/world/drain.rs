@@ -1,0 +1,70 @@
+//! What is looked at from time to time: leases, rows without hands, and, in the end, whether all is at rest.
+
+use std::time::Duration;
+
+use strowger_table::AgentState;
+
+use super::World;
+use crate::far::CallerState;
+
+/// From the last caller and the last fault to rest: the longest patience (60 s), the life of a SIP transaction, the
+/// time an ended row is kept (64 s), and some more.
+const DRAIN: Duration = Duration::from_secs(200);
+
+impl World {
+    pub(crate) fn look_for_stuck(&mut self) {
+        let now = self.now;
+        let stuck = &mut self.promises.stuck;
+        if let Some((_, seat)) = self.log.seat() {
+            stuck.leases(&self.truth, seat.log_now(now), now, seat.since, self.log.lost);
+        }
+        stuck.flows(&self.truth, now);
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].is_sound() && !self.is_passive(node) {
+                self.promises.stuck.hands(&self.nodes[node]);
+            }
+        }
+        self.promises.rest.callers(&self.truth, &self.callers, now);
+        self.promises.rest.phones(&self.truth, &self.phones, now);
+    }
+
+    pub(crate) fn look_for_rest(&mut self) {
+        let left = self.left();
+        if left.is_empty() {
+            self.promises.same_log_at_end(&self.truth, &self.nodes, self.log.last());
+            self.drained = true;
+        } else if self.calm_since.is_some_and(|since| self.now.since(since) > DRAIN) {
+            self.promises.rest.not_drained(left);
+        }
+    }
+
+    /// What is not at rest, in words.
+    fn left(&self) -> Vec<(Option<strowger_model::CallId>, String)> {
+        let mut left = Vec::new();
+        left.extend(self.truth.calls().map(|row| (Some(row.id), format!("row of {} in {:?}", row.id, row.stage))));
+        let busy = self.truth.agents().filter(|agent| agent.state != AgentState::Idle);
+        left.extend(busy.map(|agent| (agent.state.call(), format!("{} is {:?}", agent.id, agent.state))));
+        for node in &self.nodes {
+            left.extend(node.actors.keys().map(|call| (Some(*call), format!("actor of {call} on {}", node.who.id()))));
+            if node.replica.applied < self.log.last() {
+                left.push((None, format!("{} has not applied all", node.who.id())));
+            }
+        }
+        for relay in &self.relays {
+            left.extend(relay.open_calls().map(|call| (Some(call), format!("{call} is open at a relay"))));
+        }
+        let at_rest = |state| matches!(state, CallerState::Rest);
+        let callers = self.callers.iter().filter(|caller| !at_rest(caller.state));
+        left.extend(callers.map(|caller| (None, format!("caller-{} is {:?}", caller.id, caller.state))));
+        for phone in &self.phones {
+            let rings = phone.rings().iter().filter(|ring| ring.state != crate::far::RingState::Rest);
+            left.extend(rings.map(|ring| {
+                (
+                    ring.key.map(|key| key.call),
+                    format!("phone-{} is {:?} with {:?}", phone.id + 1, ring.state, ring.key),
+                )
+            }));
+        }
+        left
+    }
+}

@@ -1,0 +1,138 @@
+//! A world: one seed, one tenant, three nodes, two relays, far ends, a log and a wire, and what happens to them.
+
+mod commit;
+mod drain;
+mod planted;
+mod run;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use strowger_model::config::Tenant;
+use strowger_model::{CallId, Incarnation, Mono};
+use strowger_sip::Local;
+use strowger_table::Shard;
+
+use crate::far::{AgentPhone, Caller};
+use crate::happening::Happening;
+use crate::log::Log;
+use crate::node::Node;
+use crate::plant::Plant;
+use crate::promise::Promises;
+use crate::relay::Relay;
+use crate::rng::Rng;
+use crate::scenario::{Faults, Scenario};
+use crate::tenant::{SHARD, tenant};
+use crate::timeline::Timeline;
+use crate::trace::{About, Trace};
+
+const NODES: usize = 3;
+const RELAYS: usize = 2;
+/// How often heartbeats, errands and promises are looked at.
+const PULSE: Duration = Duration::from_millis(50);
+/// Callers stop; faults are mended this much later.
+const AFTERMATH: Duration = Duration::from_secs(2);
+
+pub struct World {
+    pub(crate) now: Mono,
+    pub(crate) rng: Rng,
+    pub(crate) scenario: Scenario,
+    pub(crate) plant: Option<Plant>,
+    pub(crate) tenant: Tenant,
+    pub(crate) timeline: Timeline<Happening>,
+    pub(crate) trace: Trace,
+    pub(crate) log: Log,
+    /// The state after every committed entry, as no node has it so soon: what the promises look at.
+    pub(crate) truth: Shard,
+    pub(crate) nodes: Vec<Node>,
+    /// What the control group has decided: who lives.
+    pub(crate) members: Vec<Member>,
+    pub(crate) relays: Vec<Relay>,
+    pub(crate) callers: Vec<Caller>,
+    pub(crate) phones: Vec<AgentPhone>,
+    /// When each far end's timer is due already.
+    pub(crate) far_armed: BTreeMap<SocketAddr, Mono>,
+    pub(crate) promises: Promises,
+    /// All faults are mended and nobody calls any more.
+    pub(crate) calm_since: Option<Mono>,
+    pub(crate) drained: bool,
+    /// Offers that a planted bug made up, one a call.
+    pub(crate) made_up: BTreeMap<CallId, std::sync::Arc<strowger_table::Call>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    pub life: Incarnation,
+    pub down: bool,
+}
+
+impl World {
+    pub fn new(seed: u64, faults: Faults, plant: Option<Plant>) -> Self {
+        let mut rng = Rng::new(seed);
+        let scenario = Scenario::draw(&mut rng, faults, NODES);
+        let tenant = tenant(&mut rng, &scenario);
+        let callers = (0..scenario.callers).map(|id| Caller::draw(&mut rng, id, scenario.busy)).collect();
+        let phones = (0..scenario.agents).map(AgentPhone::new).collect();
+        let mut world = Self {
+            now: Mono::ZERO,
+            rng,
+            scenario,
+            plant,
+            tenant,
+            timeline: Timeline::new(),
+            trace: Trace::default(),
+            log: Log::default(),
+            truth: Shard::new(SHARD),
+            nodes: (0..NODES).map(|node| Node::new(node, RELAYS)).collect(),
+            members: vec![Member { life: Incarnation(1), down: false }; NODES],
+            relays: (0..RELAYS).map(Relay::new).collect(),
+            callers,
+            phones,
+            far_armed: BTreeMap::new(),
+            promises: Promises::new(),
+            calm_since: None,
+            drained: false,
+            made_up: BTreeMap::new(),
+        };
+        world.begin_time();
+        world
+    }
+
+    fn begin_time(&mut self) {
+        self.timeline.plan(Mono::ZERO, Happening::Elect { term: 0 });
+        self.timeline.plan(Mono::ZERO + PULSE, Happening::Pulse);
+        self.timeline.plan(Mono::ZERO + Duration::from_secs(5), Happening::Desk);
+        for (at, fault) in self.scenario.faults.clone() {
+            self.timeline.plan(at, Happening::Fault(fault));
+        }
+        let calm = Mono::ZERO + self.scenario.busy + AFTERMATH;
+        self.timeline.plan(calm, Happening::Calm);
+        for caller in 0..self.callers.len() {
+            self.arm_far(self.callers[caller].addr);
+        }
+    }
+
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    pub fn now(&self) -> Mono {
+        self.now
+    }
+
+    /// Calls admitted so far.
+    pub fn calls(&self) -> usize {
+        self.promises.conservation.admitted()
+    }
+
+    pub(crate) fn say(&mut self, about: About, text: impl FnOnce() -> String) {
+        self.trace.say(self.now, about, text());
+    }
+}
+
+/// What every leg says of the cluster.
+pub(crate) fn local() -> Local {
+    Local { contact_host: "10.0.0.1:5060".to_owned(), user_agent: String::new() }
+}

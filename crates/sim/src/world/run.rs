@@ -1,0 +1,147 @@
+//! Time: one happening after the other, until a promise is broken or everything has come to rest.
+
+use std::time::Duration;
+
+use strowger_table::Command;
+
+use super::{PULSE, World};
+use crate::happening::{Happening, Task, Who};
+use crate::node::Purpose;
+use crate::promise::Breach;
+use crate::scenario::{Carriage, LogHabit};
+use crate::trace::About;
+
+/// No world has more to do than this; one that does is turning on the spot.
+const MOST_HAPPENINGS: u64 = 5_000_000;
+
+impl World {
+    /// Runs to the end. The breach, if a promise was broken.
+    pub fn run(&mut self) -> Option<Breach> {
+        for _ in 0..MOST_HAPPENINGS {
+            let Some((at, what)) = self.timeline.next() else { break };
+            self.now = at;
+            self.happen(what);
+            if let Some(breach) = self.promises.breach() {
+                return Some(breach);
+            }
+            if self.drained {
+                return None;
+            }
+        }
+        Some(Breach { promise: "nothing is stuck", call: None, text: "the world did not come to its end".to_owned() })
+    }
+
+    pub(crate) fn happen(&mut self, what: Happening) {
+        match what {
+            Happening::AtCluster { from, bytes } => self.at_cluster(from, bytes),
+            Happening::AtFarEnd { to, bytes } => self.at_far_end(to, &bytes),
+            Happening::FarTimer { addr, at } => self.far_timer(addr, at),
+            Happening::In(who, task) => self.in_process(who, task),
+            Happening::Proposed { term, by, seq, proposal } => self.proposed(term, by, seq, proposal),
+            Happening::Commit { term } if term == self.log.term => self.commit_one(),
+            Happening::Commit { .. } => {}
+            Happening::Elect { term } => self.elect(term),
+            Happening::AtRelay { relay, from, batch, orders } => self.at_relay(relay, from, batch, &orders),
+            Happening::PlayOver { relay, play } => {
+                let report = self.relays[relay].on_play_over(&play);
+                self.relay_reports(report);
+            }
+            Happening::Fault(fault) => self.fault(fault),
+            Happening::Start { node } => self.start(node),
+            Happening::Thaw(who) => self.thaw(who),
+            Happening::Mend(who) => self.mend(who),
+            Happening::Unstall(who) => self.unstall(who),
+            Happening::Hello(who) => self.hello(who),
+            Happening::Down(who) => self.declare_down(who),
+            Happening::Pulse => self.pulse(),
+            Happening::Desk => self.desk(),
+            Happening::Calm => self.calm(),
+        }
+    }
+
+    fn in_process(&mut self, who: Who, task: Task) {
+        if !self.is(who) {
+            return;
+        }
+        if self.nodes[who.node].cut && task.is_from_peers() {
+            return self.nodes[who.node].stranded.push(Happening::In(who, task));
+        }
+        let node = who.node;
+        if self.nodes[node].frozen {
+            return self.nodes[node].waiting.push(Happening::In(who, task));
+        }
+        match task {
+            Task::Datagram { source, bytes } => self.take(node, source, &bytes),
+            Task::Forwarded { source, bytes } => self.forwarded(node, source, &bytes),
+            Task::Held { leg, source, bytes, until } => self.held(node, leg, source, &bytes, until),
+            Task::Apply { upto } => self.apply(node, upto),
+            Task::Answered { seq, outcome } => self.answered(node, seq, outcome),
+            Task::Retry { seq } => self.ask(node, seq),
+            Task::GiveUp { seq } => self.give_up(node, seq),
+            Task::Tick { call, at } => self.on_tick(node, call, at),
+            Task::SayDone => self.say_done(node),
+            Task::Courier { relay } => self.courier_goes(node, relay),
+            Task::CourierAgain { relay, batch } => self.courier_again(node, relay, batch),
+            Task::RelayAnswers { relay, batch, answers } => self.relay_answered(node, relay, batch, answers),
+            Task::RelayEvent { call, seq, fact } => self.relay_event(node, call, seq, fact),
+            Task::Plan => self.plan(node),
+        }
+    }
+
+    fn pulse(&mut self) {
+        self.timeline.plan(self.now + PULSE, Happening::Pulse);
+        self.beat();
+        self.configure();
+        self.run_errands();
+        let now = self.now;
+        self.relays.iter_mut().for_each(|relay| relay.close_orphans(now));
+        self.look_for_stuck();
+        if self.calm_since.is_some() {
+            self.look_for_rest();
+        }
+    }
+
+    /// The leader copies the configuration into the shard.
+    fn configure(&mut self) {
+        let Some((leader, _)) = self.log.seat() else { return };
+        let here = self.nodes[leader.node].replica.shard.config_version(self.tenant.id).is_some();
+        if !here && !self.log.is_busy(crate::log::Errand::Other, self.now) {
+            let tenant = Box::new(self.tenant.clone());
+            self.lead(leader.node, crate::log::Errand::Other, Command::Configure { version: 1, tenant });
+        }
+    }
+
+    /// Agents press ready and not ready now and then; in the end all are ready.
+    fn desk(&mut self) {
+        let next = self.now + self.rng.millis(2000, 8000);
+        self.timeline.plan(next, Happening::Desk);
+        let sound: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect();
+        let Some(node) = self.rng.pick(&sound) else { return };
+        let agents: Vec<_> = self.tenant.agents.iter().map(|agent| agent.id).collect();
+        if self.calm_since.is_none() {
+            let Some(agent) = self.rng.pick(&agents).filter(|_| self.rng.chance(300)) else { return };
+            self.propose(node, Command::NotReady { agent, reason: "pause".to_owned() }, Purpose::Nobody);
+        }
+        for agent in agents {
+            if self.calm_since.is_some() || self.rng.chance(300) {
+                self.propose(node, Command::Ready { agent }, Purpose::Nobody);
+            }
+        }
+    }
+
+    fn calm(&mut self) {
+        self.calm_since = Some(self.now);
+        self.scenario.wire = Carriage::calm();
+        self.scenario.log = LogHabit::calm();
+        self.say(About::World, || "callers stop, everything is mended".to_owned());
+        for node in 0..self.nodes.len() {
+            let who = self.nodes[node].who;
+            self.thaw(who);
+            self.mend(who);
+            self.unstall(who);
+            if !self.nodes[node].up {
+                self.timeline.plan(self.now + Duration::from_millis(100), Happening::Start { node });
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Datagrams between nodes and far ends: lost, doubled, late, out of order. And hops inside the cluster.
+
+use std::net::SocketAddr;
+
+use strowger_model::{LegKey, Mono};
+
+use super::World;
+use crate::far::{FarOut, Sip};
+use crate::happening::{Happening, Task};
+use crate::relay::relay_of;
+use crate::trace::About;
+
+/// Who has an address.
+#[derive(Clone, Copy)]
+enum Far {
+    Caller(usize),
+    Agent(usize),
+}
+
+impl World {
+    /// A node's packet to a far end. A passive node keeps it to itself.
+    pub(crate) fn send(&mut self, node: usize, about: About, to: SocketAddr, bytes: Vec<u8>) {
+        let withheld = self.is_passive(node);
+        if let Some(sip) = Sip::parse(&bytes) {
+            let about = sip.key().filter(|_| about == About::World).map_or(about, |key| About::Call(key.call));
+            let about = if about == About::World { self.about_caller(to) } else { about };
+            let how = if withheld { " (withheld)" } else { "" };
+            self.say(about, || format!("n{} → {}: {}{how}", node + 1, name_of(to), sip.summary()));
+        }
+        if withheld {
+            return;
+        }
+        for at in self.crossings() {
+            self.timeline.plan(at, Happening::AtFarEnd { to, bytes: bytes.clone() });
+        }
+    }
+
+    /// Any node that runs may get it; one that is frozen keeps it for later.
+    pub(crate) fn at_cluster(&mut self, from: SocketAddr, bytes: Vec<u8>) {
+        let up: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].up).collect();
+        let Some(node) = self.rng.pick(&up) else { return };
+        let who = self.nodes[node].who;
+        self.happen(Happening::In(who, Task::Datagram { source: from, bytes }));
+    }
+
+    pub(crate) fn at_far_end(&mut self, to: SocketAddr, bytes: &[u8]) {
+        let Some(sip) = Sip::parse(bytes) else { return };
+        let (about, outs) = match far(to) {
+            Some(Far::Caller(at)) if at < self.callers.len() => {
+                (About::Caller(at), self.callers[at].on_message(&sip, self.now))
+            }
+            Some(Far::Agent(at)) if at < self.phones.len() => (about_leg(sip.key()), self.at_phone(at, &sip)),
+            _ => return,
+        };
+        self.far_does(to, about, outs);
+    }
+
+    pub(crate) fn far_timer(&mut self, addr: SocketAddr, at: Mono) {
+        if self.far_armed.get(&addr) != Some(&at) {
+            return;
+        }
+        self.far_armed.remove(&addr);
+        let (about, outs) = match far(addr) {
+            Some(Far::Caller(at)) => (About::Caller(at), self.callers[at].tick(self.now)),
+            Some(Far::Agent(at)) => (About::World, self.phones[at].tick(self.now)),
+            None => return,
+        };
+        self.far_does(addr, about, outs);
+    }
+
+    pub(crate) fn arm_far(&mut self, addr: SocketAddr) {
+        let deadline = match far(addr) {
+            Some(Far::Caller(at)) => self.callers[at].deadline(),
+            Some(Far::Agent(at)) => self.phones[at].deadline(),
+            None => None,
+        };
+        let Some(at) = deadline.map(|at| at.max(self.now)) else { return };
+        if self.far_armed.get(&addr).is_none_or(|armed| at < *armed) {
+            self.far_armed.insert(addr, at);
+            self.timeline.plan(at, Happening::FarTimer { addr, at });
+        }
+    }
+
+    /// When something sent to another process now arrives there.
+    pub(crate) fn after_hop(&mut self) -> Mono {
+        let (low, high) = self.scenario.log.hop_ms;
+        self.now + self.rng.millis(low, high)
+    }
+
+    /// Whether something between processes is lost, with its connection.
+    pub(crate) fn drops(&mut self) -> bool {
+        self.rng.chance(self.scenario.log.lost_per_mille)
+    }
+
+    fn at_phone(&mut self, at: usize, sip: &Sip) -> Vec<FarOut> {
+        if self.phones[at].is_new(sip) {
+            self.promises.slot.invited(&self.truth, at, sip.key(), &self.phones[at]);
+        }
+        self.phones[at].on_message(sip, self.now, &mut self.rng)
+    }
+
+    fn far_does(&mut self, addr: SocketAddr, about: About, outs: Vec<FarOut>) {
+        for out in outs {
+            match out {
+                FarOut::Send(bytes) => {
+                    if let Some(sip) = Sip::parse(&bytes) {
+                        let about = if about == About::World { about_leg(sip.key()) } else { about };
+                        self.say(about, || format!("{} → cluster: {}", name_of(addr), sip.summary()));
+                    }
+                    for at in self.crossings() {
+                        self.timeline.plan(at, Happening::AtCluster { from: addr, bytes: bytes.clone() });
+                    }
+                }
+                FarOut::Press { rtp, digit } => {
+                    self.say(about, || format!("{} presses {digit}", name_of(addr)));
+                    let report = relay_of(rtp)
+                        .and_then(|relay| self.relays.get_mut(relay))
+                        .and_then(|relay| relay.on_digit(rtp.port(), digit));
+                    self.relay_reports(report);
+                }
+            }
+        }
+        self.arm_far(addr);
+    }
+
+    /// When each copy of a datagram arrives; none, if it is lost.
+    fn crossings(&mut self) -> Vec<Mono> {
+        let wire = self.scenario.wire;
+        if self.rng.chance(wire.lost_per_mille) {
+            return Vec::new();
+        }
+        let copies = 1 + usize::from(self.rng.chance(wire.twice_per_mille));
+        (0..copies).map(|_| self.now + self.rng.millis(wire.delay_ms.0, wire.delay_ms.1)).collect()
+    }
+
+    fn about_caller(&self, addr: SocketAddr) -> About {
+        match far(addr) {
+            Some(Far::Caller(at)) => About::Caller(at),
+            _ => About::World,
+        }
+    }
+}
+
+fn far(addr: SocketAddr) -> Option<Far> {
+    let SocketAddr::V4(v4) = addr else { return None };
+    match v4.ip().octets() {
+        [10, 1, high, low] => Some(Far::Caller(usize::from(high) * 250 + usize::from(low).checked_sub(1)?)),
+        [10, 2, 0, low] => Some(Far::Agent(usize::from(low).checked_sub(1)?)),
+        _ => None,
+    }
+}
+
+fn about_leg(key: Option<LegKey>) -> About {
+    key.map_or(About::World, |key| About::Call(key.call))
+}
+
+fn name_of(addr: SocketAddr) -> String {
+    match far(addr) {
+        Some(Far::Caller(at)) => format!("caller-{at}"),
+        Some(Far::Agent(at)) => format!("phone-{}", at + 1),
+        None => addr.to_string(),
+    }
+}

@@ -1,0 +1,48 @@
+//! The simulator itself: its worlds are clean, come again the same, and catch what is planted.
+
+use strowger_sim::{Campaign, Faults, Plant, World};
+
+/// Worlds of the ordinary test run; the gate runs more with the command.
+const CLEAN_SEEDS: u64 = 40;
+/// A planted bug must show within so many worlds.
+const PLANT_SEEDS: u64 = 50;
+
+fn campaign(seeds: u64, faults: Faults, plant: Option<Plant>) -> Campaign {
+    Campaign { seeds, first_seed: 1, faults, plant, until_caught: plant.is_some() }
+}
+
+fn hash_of(seed: u64, plant: Option<Plant>) -> (u64, usize) {
+    let mut world = World::new(seed, Faults::All, plant);
+    world.run();
+    (world.trace().hash(), world.trace().lines().len())
+}
+
+#[test]
+fn worlds_keep_all_promises() {
+    for faults in [Faults::None, Faults::All] {
+        let report = campaign(CLEAN_SEEDS, faults, None).run(|_| {});
+        let broken: Vec<String> = report
+            .violations
+            .iter()
+            .map(|violation| format!("seed {}: {:?}\n{}", violation.seed, violation.breach, violation.trace))
+            .collect();
+        assert!(broken.is_empty(), "{}", broken.join("\n"));
+        assert!(report.calls > 500, "only {} calls: the worlds do nothing", report.calls);
+    }
+}
+
+#[test]
+fn one_seed_is_one_world() {
+    for seed in 1..=10 {
+        assert_eq!(hash_of(seed, None), hash_of(seed, None), "seed {seed}");
+    }
+    assert_ne!(hash_of(1, None), hash_of(2, None));
+}
+
+#[test]
+fn every_planted_bug_is_caught() {
+    for plant in Plant::ALL {
+        let report = campaign(PLANT_SEEDS, Faults::All, Some(plant)).run(|_| {});
+        assert!(!report.violations.is_empty(), "{plant:?} was not caught in {PLANT_SEEDS} worlds");
+    }
+}
