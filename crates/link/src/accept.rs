@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quinn::{Endpoint, Incoming};
+use strowger_model::PeerId;
 
-use crate::connection::Connection;
 use crate::hello::{CLOSE_REFUSED, HelloFault, recognize, welcome};
-use crate::link::Shared;
+use crate::link::{Purpose, Shared};
+use crate::transport::is_media;
 
 /// Accepts until the link closes.
 pub async fn all(shared: Arc<Shared>, endpoint: Endpoint) {
@@ -17,10 +18,11 @@ pub async fn all(shared: Arc<Shared>, endpoint: Endpoint) {
         let (shared, refusals) = (shared.clone(), refusals.clone());
         tokio::spawn(async move {
             let from = incoming.remote_address().ip();
-            match admit(&shared, incoming).await {
-                Ok(connection) => {
+            let purpose = if is_media(incoming.orig_dst_cid()) { Purpose::Media } else { Purpose::Commands };
+            match admit(&shared, incoming, purpose).await {
+                Ok((peer, quic)) => {
                     refusals.forget(from);
-                    shared.carry(connection).await;
+                    shared.carry(peer, quic, purpose).await;
                 }
                 Err(fault) => refusals.report(from, &fault.to_string()),
             }
@@ -28,8 +30,16 @@ pub async fn all(shared: Arc<Shared>, endpoint: Endpoint) {
     }
 }
 
-async fn admit(shared: &Shared, incoming: Incoming) -> Result<Arc<Connection>, HelloFault> {
-    let quic = incoming.await?;
+async fn admit(
+    shared: &Shared,
+    incoming: Incoming,
+    purpose: Purpose,
+) -> Result<(PeerId, quinn::Connection), HelloFault> {
+    let connecting = match purpose {
+        Purpose::Commands => incoming.accept()?,
+        Purpose::Media => incoming.accept_with(shared.media_sides.server.clone())?,
+    };
+    let quic = connecting.await?;
     let refuse = |fault: &HelloFault| quic.close(CLOSE_REFUSED, fault.to_string().as_bytes());
     let (peer, send) = recognize(&quic, shared.me).await.inspect_err(refuse)?;
     welcome(send).await.inspect_err(refuse)?;
@@ -37,9 +47,7 @@ async fn admit(shared: &Shared, incoming: Incoming) -> Result<Arc<Connection>, H
         // A dialler that gave up and came again must not lose its second connection to its first.
         return Err(ended.into());
     }
-    let connection = Arc::new(Connection::new(peer, quic, shared.peers.refused(peer)));
-    shared.peers.join(&connection);
-    Ok(connection)
+    Ok((peer, quic))
 }
 
 /// Refusals logged already. A peer that is refused dials on for ever, which is news once.

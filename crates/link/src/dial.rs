@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use strowger_model::PeerId;
 
-use crate::connection::Connection;
 use crate::hello::{CLOSE_REFUSED, HelloFault, greet};
 use crate::identity::server_name;
-use crate::link::Shared;
+use crate::link::{Purpose, Shared};
 
 /// Between attempts: short, because a call may wait for this link, and growing, because a peer may be off for days.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -35,15 +34,15 @@ enum DialFault {
 }
 
 /// Dials, carries, and dials again.
-pub async fn keep(shared: Arc<Shared>, peer: PeerId) {
+pub async fn keep(shared: Arc<Shared>, peer: PeerId, purpose: Purpose) {
     let mut closing = shared.closing.subscribe();
     let mut pause = FIRST_PAUSE;
     loop {
         let began = Instant::now();
-        match attempt(&shared, peer).await {
-            Ok(connection) => shared.carry(connection).await,
+        match attempt(&shared, peer, purpose).await {
+            Ok(quic) => shared.carry(peer, quic, purpose).await,
             Err(DialFault::Closing) => return,
-            Err(fault) => report(&shared, peer, &fault),
+            Err(fault) => report(&shared, peer, purpose, &fault),
         }
         if began.elapsed() >= STEADY {
             pause = FIRST_PAUSE;
@@ -56,26 +55,31 @@ pub async fn keep(shared: Arc<Shared>, peer: PeerId) {
     }
 }
 
-async fn attempt(shared: &Shared, peer: PeerId) -> Result<Arc<Connection>, DialFault> {
+async fn attempt(shared: &Shared, peer: PeerId, purpose: Purpose) -> Result<quinn::Connection, DialFault> {
     let endpoint = shared.endpoint().ok_or(DialFault::Closing)?;
     let address = shared.peers.address(peer).ok_or(DialFault::NoAddress)?;
     // The name is what the handshake checks the peer's certificate against.
-    let connecting = endpoint.connect(address, &server_name(peer))?;
+    let connecting = match purpose {
+        Purpose::Commands => endpoint.connect(address, &server_name(peer))?,
+        Purpose::Media => endpoint.connect_with(shared.media_sides.client.clone(), address, &server_name(peer))?,
+    };
     let quic = tokio::time::timeout(ATTEMPT_TIMEOUT, connecting).await.map_err(|_| DialFault::Silence)??;
     if let Err(fault) = greet(&quic, shared.me).await {
         quic.close(CLOSE_REFUSED, fault.to_string().as_bytes());
         return Err(fault.into());
     }
-    let connection = Arc::new(Connection::new(peer, quic, shared.peers.refused(peer)));
-    shared.peers.join(&connection);
-    Ok(connection)
+    Ok(quic)
 }
 
 /// One line per outage and reason, however long it lasts.
-fn report(shared: &Shared, peer: PeerId, fault: &DialFault) {
+fn report(shared: &Shared, peer: PeerId, purpose: Purpose, fault: &DialFault) {
     let address = shared.peers.address(peer).map(|address| address.to_string()).unwrap_or_default();
     let why = fault.to_string();
-    if shared.peers.fail(peer, &why) {
-        tracing::warn!(%peer, %address, %why, "peer not reached; trying on");
+    let news = match purpose {
+        Purpose::Commands => shared.peers.fail(peer, &why),
+        Purpose::Media => shared.media.fail(peer, &why),
+    };
+    if news {
+        tracing::warn!(%peer, %address, ?purpose, %why, "peer not reached; trying on");
     }
 }

@@ -17,6 +17,10 @@ pub trait Handler: Send + Sync + 'static {
     fn on_cast(&self, from: PeerId, class: Class, body: Bytes);
 
     fn on_ask(&self, from: PeerId, class: Class, body: Bytes, reply: Reply);
+
+    /// Takes a media datagram, as it came: some are lost, some come out of order. Called by the one task that reads a
+    /// peer's media connection. Any proven peer may send some; whoever wants none need not implement it.
+    fn on_media(&self, _from: PeerId, _datagram: Bytes) {}
 }
 
 /// The way back to who asked. Dropped unused, it tells the asker at once that there will be no answer.

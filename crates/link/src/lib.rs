@@ -3,6 +3,9 @@
 //!
 //! A message from end to end: [`Link::ask`] → `connection` (who, which class) → `lane` (bounded backlog, one
 //! writer) → `frame` on a QUIC stream → the peer's reader → [`Handler`] → [`Reply`] → back the same way.
+//!
+//! Media has a connection of its own to each peer that wants one, so that it shares no window with commands:
+//! [`Link::send_media`] → `media_line` (bounded, oldest dropped) → a QUIC datagram → [`Handler::on_media`].
 
 mod accept;
 mod asks;
@@ -17,7 +20,11 @@ mod hello;
 mod identity;
 mod lane;
 mod link;
+mod media;
+mod media_line;
+mod media_lines;
 mod peers;
+mod steady;
 mod transport;
 
 pub use asks::AskFault;
@@ -27,4 +34,5 @@ pub use handler::{Handler, Reply};
 pub use identity::{Identity, IdentityError, server_name};
 pub use lane::SendFault;
 pub use link::{Link, LinkError, Options};
+pub use media::{MEDIA_DATAGRAM_BYTES, MediaOptions, MediaStats};
 pub use peers::PeerStats;

@@ -7,16 +7,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use quinn::Endpoint;
 use strowger_model::PeerId;
+use tokio::runtime::Handle as Runtime;
 use tokio::sync::watch;
 
 use crate::asks::AskFault;
 use crate::class::Class;
 use crate::connection::Connection;
 use crate::handler::Handler;
-use crate::hello::CLOSE_ENDING;
+use crate::hello::{CLOSE_ENDING, CLOSE_FAULT};
 use crate::identity::{Identity, IdentityError};
 use crate::lane::SendFault;
+use crate::media::{MediaOptions, MediaStats};
+use crate::media_line::MediaLine;
+use crate::media_lines::MediaLines;
 use crate::peers::{PeerStats, Peers};
+use crate::transport::MediaSides;
 use crate::{accept, dial, transport};
 
 /// Who this process is on the link and whom it knows.
@@ -56,9 +61,20 @@ pub struct Link {
 pub struct Shared {
     pub me: PeerId,
     pub peers: Peers,
+    pub media: MediaLines,
+    pub media_sides: MediaSides,
     pub closing: watch::Sender<bool>,
     handler: Arc<dyn Handler>,
+    /// Media threads open lines, and they are none of its own.
+    runtime: Runtime,
     endpoint: Mutex<Option<Endpoint>>,
+}
+
+/// What a connection is for. A pair of peers has one of each at most.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    Commands,
+    Media,
 }
 
 struct Handle {
@@ -69,15 +85,28 @@ struct Handle {
 impl Link {
     /// Binds the socket and starts to accept and to dial; peers come up later, on their own.
     pub async fn start(options: Options, handler: Arc<dyn Handler>) -> Result<Link, LinkError> {
+        Link::start_with_media(options, MediaOptions::default(), handler).await
+    }
+
+    /// As `start`, for another amount of media than usual.
+    pub async fn start_with_media(
+        options: Options,
+        media: MediaOptions,
+        handler: Arc<dyn Handler>,
+    ) -> Result<Link, LinkError> {
         let Options { me, listen, identity, peers } = options;
         identity.check_name(me)?;
-        let endpoint = transport::endpoint(listen, &identity)?;
+        let runtime = Runtime::try_current().map_err(|_| LinkError::NoRuntime)?;
+        let (endpoint, media_sides) = transport::endpoint(listen, &identity, media)?;
         let local = endpoint.local_addr().map_err(|source| LinkError::Bind { address: listen, source })?;
         let shared = Arc::new(Shared {
             me,
             peers: Peers::default(),
+            media: MediaLines::default(),
+            media_sides,
             closing: watch::Sender::new(false),
             handler,
+            runtime,
             endpoint: Mutex::new(Some(endpoint.clone())),
         });
         tokio::spawn(accept::all(shared.clone(), endpoint));
@@ -115,8 +144,28 @@ impl Link {
         }
         // Nodes sort before relays, so nodes dial relays.
         if shared.peers.set_address(peer, address) && shared.me < peer && !*shared.closing.borrow() {
-            tokio::spawn(dial::keep(shared.clone(), peer));
+            shared.runtime.spawn(dial::keep(shared.clone(), peer, Purpose::Commands));
         }
+    }
+
+    /// Keeps a media connection to a peer up from now on; again, it does nothing. Of a pair, the smaller id dials, so it
+    /// has to be told on its side, and needs the address that [`Link::add_peer`] tells.
+    pub fn open_media(&self, peer: PeerId) {
+        let shared = &self.handle.shared;
+        if peer != shared.me && shared.media.want(peer) && shared.me < peer && !*shared.closing.borrow() {
+            shared.runtime.spawn(dial::keep(shared.clone(), peer, Purpose::Media));
+        }
+    }
+
+    /// Sends a media datagram, which may be lost. Never waits; any thread may call it. At most
+    /// [`MEDIA_DATAGRAM_BYTES`](crate::MEDIA_DATAGRAM_BYTES) always pass.
+    pub fn send_media(&self, to: PeerId, datagram: Bytes) -> Result<(), SendFault> {
+        self.media_line(to).ok_or_else(|| self.absence())?.send(datagram)
+    }
+
+    /// How the media connection to a peer fares; none without one.
+    pub fn media_stats(&self, peer: PeerId) -> Option<MediaStats> {
+        Some(self.media_line(peer)?.stats())
     }
 
     pub fn connected(&self, to: PeerId) -> bool {
@@ -149,11 +198,18 @@ impl Link {
     }
 
     fn connection(&self, to: PeerId) -> Result<Arc<Connection>, SendFault> {
-        let shared = &self.handle.shared;
-        shared.peers.connection(to).ok_or_else(|| match *shared.closing.borrow() {
+        self.handle.shared.peers.connection(to).ok_or_else(|| self.absence())
+    }
+
+    fn media_line(&self, to: PeerId) -> Option<Arc<MediaLine>> {
+        self.handle.shared.media.line(to)
+    }
+
+    fn absence(&self) -> SendFault {
+        match *self.handle.shared.closing.borrow() {
             true => SendFault::Closed,
             false => SendFault::NotConnected,
-        })
+        }
     }
 }
 
@@ -164,16 +220,39 @@ impl Shared {
     }
 
     /// Has a connection in use from its hello to its end.
-    pub async fn carry(&self, connection: Arc<Connection>) {
-        let (peer, address) = (connection.peer, connection.quic.remote_address());
-        tracing::info!(%peer, %address, "link up");
+    pub async fn carry(&self, peer: PeerId, quic: quinn::Connection, purpose: Purpose) {
+        let address = quic.remote_address();
+        tracing::info!(%peer, %address, ?purpose, "link up");
+        let why = match purpose {
+            Purpose::Commands => self.carry_commands(peer, quic).await,
+            Purpose::Media => self.carry_media(peer, quic).await,
+        };
+        if *self.closing.borrow() {
+            tracing::debug!(%peer, ?purpose, "link closed");
+        } else {
+            tracing::info!(%peer, %address, ?purpose, %why, "link down");
+        }
+    }
+
+    async fn carry_commands(&self, peer: PeerId, quic: quinn::Connection) -> String {
+        let connection = Arc::new(Connection::new(peer, quic, self.peers.refused(peer)));
+        self.peers.join(&connection);
         let why = connection.run(self.handler.clone()).await;
         self.peers.leave(&connection, &why);
-        if *self.closing.borrow() {
-            tracing::debug!(%peer, "link closed");
-        } else {
-            tracing::info!(%peer, %address, %why, "link down");
-        }
+        why
+    }
+
+    async fn carry_media(&self, peer: PeerId, quic: quinn::Connection) -> String {
+        let line = Arc::new(MediaLine::new(peer, quic));
+        self.media.join(&line);
+        let (reader, handler) = (line.clone(), self.handler.clone());
+        // A task of its own: a handler that panics ends the connection, and not the dialling of the next one.
+        let why = tokio::spawn(async move { reader.run(&*handler).await }).await.unwrap_or_else(|fault| {
+            line.quic.close(CLOSE_FAULT, b"its reader ended");
+            fault.to_string()
+        });
+        self.media.leave(&line);
+        why
     }
 
     /// Stops everything; gives the socket to the first who calls.
@@ -183,6 +262,7 @@ impl Shared {
         for connection in self.peers.part() {
             connection.close(CLOSE_ENDING, "the peer is stopping");
         }
+        drop(self.media.part());
         endpoint.close(CLOSE_ENDING, b"the peer is stopping");
         Some(endpoint)
     }

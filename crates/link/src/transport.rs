@@ -6,16 +6,28 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
-    ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, ServerConfig, TransportConfig,
+    AckFrequencyConfig, ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, ServerConfig,
+    TransportConfig,
 };
 use ring::rand::SecureRandom;
 
 use crate::class::Class;
 use crate::identity::{Identity, client_verifier, provider};
 use crate::link::LinkError;
+use crate::media::MediaOptions;
+use crate::steady::Steady;
 
 /// Other protocols and later, incompatible links are refused in the handshake.
 const ALPN: &[u8] = b"strowger-link/1";
+/// Of connections for media.
+const MEDIA_ALPN: &[u8] = b"strowger-media/1";
+/// The first bytes of the connection id that a media dialler invents for the other side. A server has to choose its
+/// settings before it can read the ALPN, so this tells; who lies about it fails by the ALPN.
+const MEDIA_MARK: [u8; 8] = *b"SLNKmed1";
+/// Random bytes after the mark; the whole is as long as such an id may be.
+const MEDIA_RANDOM_BYTES: usize = 12;
+/// Packets that are acknowledged together. Nothing is sent again, so acknowledgements only serve round trip and loss counts.
+const MEDIA_ACK_EVERY: u32 = 32;
 /// Silence after which a connection is given up. Who is dead is decided by heartbeats above, sooner than this.
 const IDLE_TIMEOUT_MS: u32 = 2_000;
 /// Eight of them may be lost before the idle time-out.
@@ -31,22 +43,79 @@ const SEND_WINDOW_BYTES: u64 = STREAM_WINDOW_BYTES as u64 * 2 * Class::ALL.len()
 /// Length of our connection ids; a guess hits one of a thousand connections once in 10^16.
 const CONNECTION_ID_BYTES: usize = 8;
 
+/// Both sides of media connections; those of commands are the endpoint's own.
+pub struct MediaSides {
+    pub client: ClientConfig,
+    pub server: Arc<ServerConfig>,
+}
+
 /// Opens the one socket that both dials and answers.
-pub fn endpoint(listen: SocketAddr, identity: &Identity) -> Result<Endpoint, LinkError> {
+pub fn endpoint(
+    listen: SocketAddr,
+    identity: &Identity,
+    media: MediaOptions,
+) -> Result<(Endpoint, MediaSides), LinkError> {
     let bind = |source| LinkError::Bind { address: listen, source };
     let tls = |why: String| LinkError::Tls(why);
     let transport = Arc::new(transport());
 
-    let mut server = ServerConfig::with_crypto(Arc::new(server_tls(identity).map_err(tls)?));
+    let mut server = ServerConfig::with_crypto(Arc::new(server_tls(identity, ALPN).map_err(tls)?));
     server.transport_config(transport.clone());
-    let mut client = ClientConfig::new(Arc::new(client_tls(identity).map_err(tls)?));
+    let mut client = ClientConfig::new(Arc::new(client_tls(identity, ALPN).map_err(tls)?));
     client.transport_config(transport);
+    let sides = media_sides(identity, media).map_err(tls)?;
 
     let socket = std::net::UdpSocket::bind(listen).map_err(bind)?;
     let runtime = quinn::default_runtime().ok_or(LinkError::NoRuntime)?;
     let mut endpoint = Endpoint::new(resets(identity), Some(server), socket, runtime).map_err(bind)?;
     endpoint.set_default_client_config(client);
-    Ok(endpoint)
+    Ok((endpoint, sides))
+}
+
+/// Whether a dialler wants a media connection.
+pub fn is_media(first_id: ConnectionId) -> bool {
+    first_id.starts_with(&MEDIA_MARK)
+}
+
+fn media_sides(identity: &Identity, options: MediaOptions) -> Result<MediaSides, String> {
+    let transport = Arc::new(media_transport(options));
+    let mut server = ServerConfig::with_crypto(Arc::new(server_tls(identity, MEDIA_ALPN)?));
+    server.transport_config(transport.clone());
+    let mut client = ClientConfig::new(Arc::new(client_tls(identity, MEDIA_ALPN)?));
+    client.transport_config(transport);
+    client.initial_dst_cid_provider(Arc::new(marked_id));
+    Ok(MediaSides { client, server: Arc::new(server) })
+}
+
+fn media_transport(options: MediaOptions) -> TransportConfig {
+    let mut acks = AckFrequencyConfig::default();
+    acks.ack_eliciting_threshold(MEDIA_ACK_EVERY.into());
+    let mut transport = TransportConfig::default();
+    transport
+        .max_idle_timeout(Some(quinn::VarInt::from_u32(IDLE_TIMEOUT_MS).into()))
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .initial_rtt(INITIAL_RTT)
+        .mtu_discovery_config(None)
+        // The hello.
+        .max_concurrent_bidi_streams(1u32.into())
+        .max_concurrent_uni_streams(0u32.into())
+        .ack_frequency_config(Some(acks))
+        .congestion_controller_factory(Arc::new(Steady::new(options.window_bytes())))
+        .datagram_send_buffer_size(options.buffer_bytes())
+        .datagram_receive_buffer_size(Some(options.buffer_bytes()));
+    transport
+}
+
+/// Unpredictable, as RFC 9000, 7.2 wants it, beside the mark.
+fn marked_id() -> ConnectionId {
+    let mut id = [0; MEDIA_MARK.len() + MEDIA_RANDOM_BYTES];
+    id[..MEDIA_MARK.len()].copy_from_slice(&MEDIA_MARK);
+    fill_random(&mut id[MEDIA_MARK.len()..]);
+    ConnectionId::new(&id)
+}
+
+fn fill_random(bytes: &mut [u8]) {
+    ring::rand::SystemRandom::new().fill(bytes).expect("the system gives random bytes");
 }
 
 fn transport() -> TransportConfig {
@@ -79,7 +148,7 @@ struct PlainIds;
 impl ConnectionIdGenerator for PlainIds {
     fn generate_cid(&mut self) -> ConnectionId {
         let mut id = [0; CONNECTION_ID_BYTES];
-        ring::rand::SystemRandom::new().fill(&mut id).expect("the system gives random bytes");
+        fill_random(&mut id);
         ConnectionId::new(&id)
     }
 
@@ -92,7 +161,7 @@ impl ConnectionIdGenerator for PlainIds {
     }
 }
 
-fn server_tls(identity: &Identity) -> Result<QuicServerConfig, String> {
+fn server_tls(identity: &Identity, alpn: &[u8]) -> Result<QuicServerConfig, String> {
     let verifier = client_verifier(identity.roots.clone())?;
     let mut tls = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -100,20 +169,20 @@ fn server_tls(identity: &Identity) -> Result<QuicServerConfig, String> {
         .with_client_cert_verifier(verifier)
         .with_single_cert(identity.chain.clone(), identity.key.clone_key())
         .map_err(text)?;
-    tls.alpn_protocols = vec![ALPN.to_vec()];
+    tls.alpn_protocols = vec![alpn.to_vec()];
     // A peer reconnects rarely and proves itself anew each time.
     tls.send_tls13_tickets = 0;
     QuicServerConfig::try_from(tls).map_err(text)
 }
 
-fn client_tls(identity: &Identity) -> Result<QuicClientConfig, String> {
+fn client_tls(identity: &Identity, alpn: &[u8]) -> Result<QuicClientConfig, String> {
     let mut tls = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(text)?
         .with_root_certificates(identity.roots.clone())
         .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
         .map_err(text)?;
-    tls.alpn_protocols = vec![ALPN.to_vec()];
+    tls.alpn_protocols = vec![alpn.to_vec()];
     tls.resumption = rustls::client::Resumption::disabled();
     QuicClientConfig::try_from(tls).map_err(text)
 }

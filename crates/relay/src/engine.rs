@@ -4,10 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -16,6 +17,7 @@ use tokio::sync::{mpsc as events, oneshot};
 
 use crate::clock;
 use crate::counters::Counters;
+use crate::hop::{Carrier, HopStats, Hops, Inbox, Outlet};
 use crate::leg::Tally;
 use crate::ports::{self, Ports};
 use crate::protocol::{Refusal, RelayAnswer, RelayCommand, RelayEvent, RelayStats};
@@ -84,6 +86,7 @@ pub enum EngineError {
 /// Runs the media threads; they stop when it is dropped.
 pub struct Engine {
     threads: Vec<Thread>,
+    hops: Arc<Hops>,
     stop: Arc<AtomicBool>,
 }
 
@@ -114,8 +117,11 @@ impl Engine {
         check(&options)?;
         raise_descriptors(&options.ports);
         let stop = Arc::new(AtomicBool::new(false));
-        let threads = (0..options.threads).map(|part| start_thread(part, &options, &shelf, &events, &stop));
-        Ok(Engine { threads: threads.collect::<Result<_, _>>()?, stop })
+        let wakes = (0..options.threads).map(|_| wake()).collect::<Result<Vec<_>, _>>()?;
+        let hops = Arc::new(Hops::new(wakes.iter().cloned().map(Inbox::new).collect()));
+        let start = |(part, wake)| start_thread(part, wake, &options, &shelf, &events, &stop, &hops);
+        let threads = wakes.into_iter().enumerate().map(start).collect::<Result<_, _>>()?;
+        Ok(Engine { threads, hops, stop })
     }
 
     /// Hands commands to the threads of their calls. Two lists submitted one after the other are carried out in that order.
@@ -137,12 +143,28 @@ impl Engine {
         Pending { count, parts }
     }
 
+    /// Tells how datagrams get to other relays; without that `Join` is refused. It is for the caller to keep it alive.
+    pub fn carry_with(&self, carrier: Weak<dyn Carrier>) {
+        self.hops.carry_with(carrier);
+    }
+
+    /// Takes a datagram of another relay. Never waits.
+    pub fn take(&self, from: PeerId, datagram: &Bytes) {
+        self.hops.take(from, datagram, clock::now());
+    }
+
+    /// The hops to all relays there were any.
+    pub fn hops(&self) -> Vec<HopStats> {
+        self.hops.stats()
+    }
+
     /// Sums over all threads, at most 100 ms old.
     pub fn stats(&self) -> RelayStats {
         let mut sum = RelayStats::default();
         for thread in &self.threads {
             thread.published.lock().unwrap_or_else(PoisonError::into_inner).add_to(&mut sum);
         }
+        self.hops.add_to(&mut sum);
         sum
     }
 
@@ -151,10 +173,8 @@ impl Engine {
         self.threads.iter().all(|thread| thread.handle.as_ref().is_some_and(|handle| !handle.is_finished()))
     }
 
-    /// A call stays with one thread. Its number is spread first: neighbours would share one otherwise.
     fn thread_of(&self, call: CallId) -> usize {
-        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-        (call.0.wrapping_mul(GOLDEN) >> 32) as usize % self.threads.len()
+        self.hops.thread_of(call)
     }
 }
 
@@ -163,8 +183,11 @@ impl Drop for Engine {
         self.stop.store(true, Ordering::Release);
         for thread in &mut self.threads {
             thread.wake();
+            let handle = thread.handle.take();
+            // A media thread that was just sending may hold what held the engine last. It ends by itself.
+            let joinable = handle.filter(|handle| handle.thread().id() != std::thread::current().id());
             // A thread that panicked has said so already.
-            let _ = thread.handle.take().map(JoinHandle::join);
+            let _ = joinable.map(JoinHandle::join);
         }
     }
 }
@@ -200,18 +223,23 @@ fn check(options: &Options) -> Result<(), EngineError> {
     Socket::bind(SocketAddr::new(options.address, 0)).map(drop).map_err(fault)
 }
 
+fn wake() -> std::io::Result<Arc<OwnedFd>> {
+    Ok(Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?))
+}
+
 fn start_thread(
     part: usize,
+    wake: Arc<OwnedFd>,
     options: &Options,
     shelf: &Arc<Shelf>,
     events: &events::Sender<Addressed>,
     stop: &Arc<AtomicBool>,
+    hops: &Arc<Hops>,
 ) -> Result<Thread, EngineError> {
     let random = getrandom::u64().map_err(std::io::Error::other)?;
-    let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(std::io::Error::from)?;
     epoll::add(&epoll, &wake, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN).map_err(std::io::Error::from)?;
-    let (wake, published) = (Arc::new(wake), Arc::new(Mutex::new(Counters::default())));
+    let published = Arc::new(Mutex::new(Counters::default()));
     let (orders, inbox) = mpsc::channel();
     let worker = Worker {
         epoll,
@@ -231,6 +259,9 @@ fn start_thread(
         roster: Roster::default(),
         wheel: Wheel::new(),
         tally: Tally::default(),
+        outlet: Outlet::new(hops.clone(), part),
+        arrivals: Default::default(),
+        thread: part,
         next_mind: clock::now(),
         part: 0,
     };

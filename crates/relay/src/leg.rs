@@ -13,6 +13,7 @@ use strowger_model::{CallId, Codec, Law, LegNo, MediaAddr, Mono};
 
 use crate::clock;
 use crate::counters::Counters;
+use crate::joins::Far;
 use crate::outbound::Outbound;
 use crate::ports::Pair;
 use crate::protocol::{LegSnapshot, LegStats, What};
@@ -27,6 +28,8 @@ pub(crate) struct Leg {
     pub(crate) remote: Option<Remote>,
     /// The leg whose far end hears this one's, in the same roster.
     pub(crate) bridge: Option<Slot>,
+    /// The same on another relay; never beside a bridge.
+    pub(crate) far: Option<Far>,
     play: Option<Play>,
     /// Id of the newest play, also after its end: a repeated command starts nothing.
     last_play: Option<u64>,
@@ -64,10 +67,10 @@ struct Play {
 
 /// A voice packet in the receive buffer, good to be forwarded.
 pub(crate) struct Voice {
-    header: Header,
-    payload: Range<usize>,
-    law: Law,
-    event: bool,
+    pub(crate) header: Header,
+    pub(crate) payload: Range<usize>,
+    pub(crate) law: Law,
+    pub(crate) event: bool,
 }
 
 /// What a thread notes down while it works.
@@ -92,6 +95,7 @@ impl Leg {
             pair,
             remote: None,
             bridge: None,
+            far: None,
             play: None,
             last_play: None,
             out,
@@ -290,6 +294,11 @@ impl Leg {
             jitter_us: u64::from(self.stats.jitter()) * clock::MICROS_PER_UNIT,
             quiet_ms: self.quiet_ms(now),
         }
+    }
+
+    /// When somebody was last heard: its far end, or the one on another relay.
+    pub(crate) fn last_life(&self) -> Option<Mono> {
+        self.last_rtp.max(self.far.and_then(|far| far.heard))
     }
 
     fn quiet_ms(&self, now: Mono) -> Option<u64> {

@@ -53,6 +53,8 @@ impl Worker {
                 self.call(id)?.journal.acknowledge(seq);
                 Ok(RelayAnswer::Done)
             }
+            Op::Join { leg, with, peer } => self.join(id, leg, with, peer),
+            Op::Leave { leg } => self.leave(id, leg),
         }
     }
 
@@ -125,6 +127,7 @@ impl Worker {
         let leg = self.roster.get_mut(slot).ok_or(Refusal::NoSuchLeg)?;
         leg.point(media, send, receive, now);
         let other = leg.bridge;
+        leg.far.iter_mut().for_each(|far| far.fresh = true);
         // Packets not forwarded while on hold would look like loss when it ends.
         self.pause(other);
         Ok(RelayAnswer::Done)
@@ -206,8 +209,12 @@ impl Worker {
         Some(sums)
     }
 
-    /// Ends a leg's bridge, on both sides.
-    fn part(&mut self, slot: Slot) {
+    /// Ends a leg's bridge, on both sides, or its join.
+    pub(crate) fn part(&mut self, slot: Slot) {
+        if let Some(leg) = self.roster.get_mut(slot).filter(|leg| leg.far.is_some()) {
+            leg.far = None;
+            leg.out.pause();
+        }
         let Some(other) = self.bridge_of(slot) else { return };
         for end in [slot, other] {
             self.roster.get_mut(end).into_iter().for_each(|leg| leg.bridge = None);
@@ -216,7 +223,7 @@ impl Worker {
     }
 
     /// Ends what plays on a leg.
-    fn silence(&mut self, slot: Slot) {
+    pub(crate) fn silence(&mut self, slot: Slot) {
         if let Some(leg) = self.roster.get_mut(slot).filter(|leg| leg.plays()) {
             leg.stop();
             self.wheel.remove(slot);
@@ -238,7 +245,7 @@ impl Worker {
         }
     }
 
-    fn slot(&self, id: CallId, leg: LegNo) -> Result<Slot, Refusal> {
+    pub(crate) fn slot(&self, id: CallId, leg: LegNo) -> Result<Slot, Refusal> {
         self.calls.get(&id).ok_or(Refusal::NoSuchCall)?.slot(leg)
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::engine::{Addressed, Engine, EngineError, Limits, Options};
+use crate::hop::{Carrier, HopStats};
 use crate::protocol::{Answers, Commands, ContentAnswer, ContentPut, Events, RelayEvent, RelayStats, StatsAsk};
 use crate::shelf::{Shelf, ShelfError};
 
@@ -50,6 +51,8 @@ pub enum RelayError {
 pub struct Relay {
     desk: Arc<Desk>,
     link: Link,
+    /// Kept for the engine, which holds it weakly: the link's handler leads to the engine.
+    _ferry: Arc<Ferry>,
     courier: JoinHandle<()>,
 }
 
@@ -83,19 +86,34 @@ impl Relay {
             advertise: config.advertise,
             ports: config.ports,
             threads: config.threads,
-            limits: Limits {
-                dead_media: config.dead_media.unwrap_or(Duration::MAX),
-                ..Limits::default()
-            },
+            limits: Limits { dead_media: config.dead_media.unwrap_or(Duration::MAX), ..Limits::default() },
         };
         let desk = Arc::new(Desk { engine: Engine::start(options, shelf.clone(), events)?, shelf });
         let peers = config.peers.into_iter().map(|(node, address)| (PeerId::Node(node), address)).collect();
         let me = PeerId::Relay(config.id);
         let link_options = strowger_link::Options { me, listen: config.link_listen, identity: config.identity, peers };
         let link = Link::start(link_options, Arc::new(Door(desk.clone()))).await?;
+        let ferry = Arc::new(Ferry { me: config.id, link: link.clone() });
+        desk.engine.carry_with(Arc::<Ferry>::downgrade(&ferry));
         let courier = tokio::spawn(carry(outbox, link.clone()));
         tracing::info!(relay = %config.id, link = %link.local_addr(), media = %config.address, "relay started");
-        Ok(Relay { desk, link, courier })
+        Ok(Relay { desk, link, _ferry: ferry, courier })
+    }
+
+    /// Tells where other relays are; legs may be joined with theirs then. Said again, addresses change with the next
+    /// connection. A relay that is not told waits to be dialled.
+    pub fn join_relays(&self, relays: Vec<(RelayId, SocketAddr)>) {
+        for (relay, address) in relays {
+            self.link.add_peer(PeerId::Relay(relay), address);
+            self.link.open_media(PeerId::Relay(relay));
+        }
+    }
+
+    /// How voice to and from other relays fares.
+    pub fn hops(&self) -> Vec<HopStats> {
+        let mut hops = self.desk.engine.hops();
+        hops.iter_mut().for_each(|hop| hop.link = self.link.media_stats(PeerId::Relay(hop.peer)));
+        hops
     }
 
     /// Ends only by a fault.
@@ -130,6 +148,23 @@ impl Drop for Relay {
     }
 }
 
+/// Brings voice to other relays.
+struct Ferry {
+    me: RelayId,
+    link: Link,
+}
+
+impl Carrier for Ferry {
+    fn open(&self, to: RelayId) -> bool {
+        self.link.open_media(PeerId::Relay(to));
+        to != self.me
+    }
+
+    fn carry(&self, to: RelayId, datagram: Bytes) -> bool {
+        self.link.send_media(PeerId::Relay(to), datagram).is_ok()
+    }
+}
+
 /// A shared desk as the link wants it.
 struct Door(Arc<Desk>);
 
@@ -147,6 +182,10 @@ impl Handler for Door {
         if let Err(fault) = taken {
             tracing::warn!(%from, ?class, %fault, "an ask that cannot be read was left unanswered");
         }
+    }
+
+    fn on_media(&self, from: PeerId, datagram: Bytes) {
+        self.0.engine.take(from, &datagram);
     }
 }
 

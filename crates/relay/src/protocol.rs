@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use strowger_link::{Wire, schema};
-use strowger_model::{CallId, Digest, LegNo, MediaAddr};
+use strowger_model::{CallId, Digest, LegNo, MediaAddr, RelayId};
 
 macro_rules! wire {
     ($($(#[$doc:meta])* pub enum $name:ident $body:tt)*) => {
@@ -124,6 +124,14 @@ wire! {
         /// CPU time of the media threads.
         pub cpu_ns: u64,
         pub content_bytes: u64,
+        /// RTP to and from other relays.
+        pub hop_packets_out: u64,
+        pub hop_packets_in: u64,
+        /// Came too late to be heard.
+        pub hop_late: u64,
+        pub hop_lost: u64,
+        /// Not sent, or not meant for any leg here.
+        pub hop_dropped: u64,
     }
 }
 
@@ -147,6 +155,11 @@ wire! {
         Adopt,
         /// Events up to `seq` were seen.
         Ack { seq: u64 },
+        /// The far ends of `leg` and of the call's leg `with`, which is on relay `peer`, hear each other; that relay is told
+        /// the same of its leg. Takes the place of a bridge or join of `leg`; what played on it stops.
+        Join { leg: LegNo, with: LegNo, peer: RelayId },
+        /// Undoes it.
+        Leave { leg: LegNo },
     }
     pub enum RelayAnswer {
         Done,
@@ -176,6 +189,8 @@ wire! {
         SameLeg,
         /// The relay is shutting down.
         Stopping,
+        /// A leg cannot be joined with one on the same relay: bridge them.
+        BadRelay,
     }
     pub enum What {
         /// ASCII, `0`–`9`, `*`, `#`, `A`–`D`; once for each key press.
@@ -219,7 +234,8 @@ impl Wire for Commands {
     const TYPE: u16 = 0x0501;
     const SCHEMA: u32 = layout!(
         "CommandsV1{list:Vec<{call,epoch:u64,op}>}Op=Open{leg}|Remote{leg,media,send:bool,receive:bool}|
-        Play{leg,content:Digest,repeat:bool,id:u64}|Stop{leg}|Bridge{a,b}|Unbridge{a,b}|CloseLeg{leg}|Close|Adopt|Ack{seq:u64}"
+        Play{leg,content:Digest,repeat:bool,id:u64}|Stop{leg}|Bridge{a,b}|Unbridge{a,b}|CloseLeg{leg}|Close|Adopt|Ack{seq:u64}|
+        Join{leg,with,peer:u16}|Leave{leg}"
     );
 }
 
@@ -233,7 +249,7 @@ impl Wire for Answers {
         LegStats{leg,received:u64,sent:u64,lost:u64,jitter_us:u64,quiet_ms:Option<u64>}
         RelayEvent{call,seq:u64,leg,what}
         What=Digit{digit:u8}|PlayDone{id:u64}|DeadMedia{since_ms:u64}|MediaBack|Latched{addr}
-        Refusal=Fenced{epoch:u64}|NoSuchCall|NoSuchLeg|Ended|NoPorts|NoSockets|TooManyLegs|BadAddress|SameLeg|Stopping"
+        Refusal=Fenced{epoch:u64}|NoSuchCall|NoSuchLeg|Ended|NoPorts|NoSockets|TooManyLegs|BadAddress|SameLeg|Stopping|BadRelay"
     );
 }
 
@@ -264,6 +280,7 @@ impl Wire for RelayStats {
     const TYPE: u16 = 0x0507;
     const SCHEMA: u32 = layout!(
         "RelayStatsV1{calls,legs,packets_in,packets_out,lost,late,strangers,malformed,send_failures,dead_media,orphans,
-        events_dropped,frames_skipped,cpu_ns,content_bytes:u64}"
+        events_dropped,frames_skipped,cpu_ns,content_bytes,
+        hop_packets_out,hop_packets_in,hop_late,hop_lost,hop_dropped:u64}"
     );
 }

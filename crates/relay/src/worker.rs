@@ -16,6 +16,7 @@ use crate::call::Call;
 use crate::clock;
 use crate::counters::Counters;
 use crate::engine::{Addressed, Limits};
+use crate::hop::{Arrival, Outlet};
 use crate::leg::{Frame, Tally};
 use crate::ports::Ports;
 use crate::protocol::{LegStats, RelayAnswer, RelayCommand};
@@ -43,6 +44,11 @@ pub(crate) struct Worker {
     pub(crate) roster: Roster,
     pub(crate) wheel: Wheel,
     pub(crate) tally: Tally,
+    pub(crate) outlet: Outlet,
+    /// Empty between rounds; keeps its memory.
+    pub(crate) arrivals: VecDeque<Arrival>,
+    /// This thread's number.
+    pub(crate) thread: usize,
     pub(crate) next_mind: Mono,
     pub(crate) part: usize,
 }
@@ -94,6 +100,8 @@ impl Worker {
                     bits => self.receive(Ticket::from_u64(bits), &mut buffer, now),
                 }
             }
+            self.hear_hops(&mut buffer, now);
+            self.outlet.flush(now);
             self.play(&mut frame, now);
             self.obey(now);
             self.mind(now);
@@ -113,6 +121,10 @@ impl Worker {
         }
         let Some((length, from)) = leg.pair.rtp.receive(buffer) else { return };
         let Some(voice) = leg.accept(&buffer[..length], from, now, &mut self.tally) else { return };
+        if let Some((line, packet)) = leg.outward(&voice, buffer) {
+            self.outlet.send(line, &packet, now);
+            return;
+        }
         let Some(other) = leg.bridge else { return };
         if let Some(other) = self.roster.get_mut(other) {
             other.forward(buffer, voice, now, &mut self.tally);
@@ -194,7 +206,7 @@ impl Worker {
         let lease = self.limits.orphan;
         let roster = &self.roster;
         let quiet = |&(_, slot): &(_, Slot)| {
-            roster.get(slot).and_then(|leg| leg.last_rtp).is_none_or(|at| now.since(at) >= lease)
+            roster.get(slot).and_then(|leg| leg.last_life()).is_none_or(|at| now.since(at) >= lease)
         };
         let orphans: Vec<CallId> = self
             .calls
@@ -214,10 +226,11 @@ impl Worker {
         ids.into_iter().for_each(|id| drop(self.close(id, now)));
     }
 
-    /// Time to sleep: until the next frame or look, in whole milliseconds, rounded up.
+    /// Time to sleep: until the next frame, flush or look, in whole milliseconds, rounded up.
     fn wait(&self, now: Mono) -> Timespec {
         let due = self.next_mind.since(now);
         let due = self.wheel.wait(now).map_or(due, |frame| frame.min(due));
+        let due = self.outlet.wait(now).map_or(due, |flush| flush.min(due));
         let due = if self.backlog.is_empty() { due } else { Duration::ZERO };
         let millis = due.as_micros().div_ceil(1000) as i64;
         Timespec { tv_sec: millis / 1000, tv_nsec: millis % 1000 * 1_000_000 }

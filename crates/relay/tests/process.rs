@@ -102,6 +102,7 @@ async fn an_owner_dies_and_the_next_one_goes_on() {
         ports: 20_000..30_000,
         threads: 1,
         content_dir: None,
+        dead_media: None,
     })
     .await
     .unwrap();

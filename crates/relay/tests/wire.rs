@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use strowger_link::{open, seal};
-use strowger_model::{CallId, Codec, Digest, Law, LegNo, MediaAddr};
+use strowger_model::{CallId, Codec, Digest, Law, LegNo, MediaAddr, RelayId};
 use strowger_relay::protocol::{Answers, Commands, LegSnapshot, LegStats, Op, Refusal, RelayAnswer, RelayCommand};
 use strowger_relay::protocol::{ContentAnswer, ContentPut, ContentRefusal, Events, RelayEvent, RelayStats, What};
 
@@ -29,6 +29,8 @@ fn commands() -> Commands {
         Op::Close,
         Op::Adopt,
         Op::Ack { seq: 7 },
+        Op::Join { leg, with: b, peer: RelayId(8) },
+        Op::Leave { leg },
     ];
     Commands { list: ops.map(|op| RelayCommand { call: CallId(3), epoch: 4, op }).to_vec() }
 }
@@ -71,6 +73,7 @@ fn answers() -> Answers {
         Refusal::BadAddress,
         Refusal::SameLeg,
         Refusal::Stopping,
+        Refusal::BadRelay,
     ];
     let mut list = vec![
         RelayAnswer::Done,
@@ -92,7 +95,7 @@ fn print_of(bytes: &[u8]) -> u64 {
 fn golden_bytes() {
     let put = ContentPut { digest: Digest([1; 32]), bytes: vec![1, 2, 3] };
     let refused = ContentAnswer { refused: Some(ContentRefusal::Full) };
-    let stats = RelayStats { calls: 1, content_bytes: 15, ..RelayStats::default() };
+    let stats = RelayStats { calls: 1, content_bytes: 15, hop_dropped: 20, ..RelayStats::default() };
     let prints = [
         seal(&commands()),
         seal(&answers()),
@@ -103,12 +106,12 @@ fn golden_bytes() {
     ]
     .map(|bytes| print_of(&bytes));
     let released = [
-        3_485_898_323_699_016_399,
-        5_993_473_702_049_617_016,
+        4_807_836_497_091_416_903,
+        8_086_399_231_932_887_681,
         10_909_750_164_768_672_566,
         766_572_275_912_541_727,
         4_537_161_262_044_402_253,
-        9_347_327_087_479_302_767,
+        5_394_482_144_459_538_716,
     ];
     assert_eq!(prints, released);
 }
