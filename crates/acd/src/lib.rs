@@ -5,4 +5,4 @@ mod plan;
 mod why;
 
 pub use plan::plan;
-pub use why::{Candidate, Exclusion, Why, why};
+pub use why::{Candidate, Exclusion, Field, Why, ahead, fields, why};

@@ -1,6 +1,6 @@
 //! Why a call went where it went, computed again from the state a plan was made on.
 
-use strowger_model::{AgentId, CallId, LogTime};
+use strowger_model::{AgentId, CallId, LogTime, QueueId};
 use strowger_table::{AgentState, Shard};
 
 /// How many candidates are named; the rest are counted.
@@ -13,9 +13,18 @@ pub struct Why {
     pub basis: u64,
     /// Calls ahead of it in its queue.
     pub ahead: usize,
+    pub field: Field,
+}
+
+/// Who could take the calls of a queue, and why the others could not: the same for all its calls.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Field {
+    pub queue: QueueId,
     /// The best idle agents, first the one the strategy prefers.
     pub candidates: Vec<Candidate>,
-    /// Agents of the queue that could not take it, counted by reason.
+    /// Idle agents, named or not.
+    pub idle: usize,
+    /// Agents of the queue that could not take a call, counted by reason.
     pub excluded: Vec<(Exclusion, usize)>,
 }
 
@@ -32,13 +41,30 @@ pub type Exclusion = &'static str;
 pub fn why(shard: &Shard, call: CallId) -> Option<Why> {
     let row = shard.call(call)?;
     let queue = row.queue.filter(|_| row.is_waiting())?;
-    let ahead = shard.waiting(queue).take_while(|(_, waiting)| *waiting != call).count();
-    let candidates = shard.idle(queue).take(NAMED).map(|(idle_since, agent)| Candidate { agent, idle_since }).collect();
-    let mut counts = [0; AgentState::NAMES.len()];
-    for agent in shard.agents().filter(|agent| agent.queues.contains(&queue) && agent.state != AgentState::Idle) {
-        let at = AgentState::NAMES.iter().position(|name| *name == agent.state.as_str());
-        counts[at.unwrap_or_default()] += 1;
+    let field = fields(shard, &[queue]).pop()?;
+    Some(Why { call, basis: shard.last().index, ahead: ahead(shard, queue, call)?, field })
+}
+
+/// How many wait before a call; none if it does not wait in that queue.
+pub fn ahead(shard: &Shard, queue: QueueId, call: CallId) -> Option<usize> {
+    shard.waiting(queue).position(|(_, waiting)| waiting == call)
+}
+
+/// The fields of some queues, in their order: the agents are walked once, however many queues are asked for.
+pub fn fields(shard: &Shard, queues: &[QueueId]) -> Vec<Field> {
+    let mut counts = vec![[0; AgentState::NAMES.len()]; queues.len()];
+    for agent in shard.agents().filter(|agent| agent.state != AgentState::Idle) {
+        let state = agent.state.as_str();
+        let at = AgentState::NAMES.iter().position(|name| *name == state).unwrap_or_default();
+        for (queue, counts) in queues.iter().zip(&mut counts) {
+            counts[at] += usize::from(agent.queues.contains(queue));
+        }
     }
+    queues.iter().zip(counts).map(|(queue, counts)| field(shard, *queue, counts)).collect()
+}
+
+fn field(shard: &Shard, queue: QueueId, counts: [usize; AgentState::NAMES.len()]) -> Field {
+    let candidates = shard.idle(queue).take(NAMED).map(|(idle_since, agent)| Candidate { agent, idle_since }).collect();
     let excluded = AgentState::NAMES.into_iter().zip(counts).filter(|(_, count)| *count > 0).collect();
-    Some(Why { call, basis: shard.last().index, ahead, candidates, excluded })
+    Field { queue, candidates, idle: shard.idle(queue).count(), excluded }
 }

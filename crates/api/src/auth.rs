@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
@@ -66,9 +66,27 @@ pub fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
+/// Where a request may carry its token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Carried {
+    InHeader,
+    /// Or as `?token=`, for browsers' event streams, which cannot set headers. Proxies may log it, so nowhere else.
+    InHeaderOrQuery,
+}
+
+/// What a route asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs {
+    pub role: Role,
+    pub carried: Carried,
+}
+
 /// Lets a request through if its token has at least the role.
-pub async fn require(State((context, needs)): State<(Arc<Context>, Role)>, request: Request, next: Next) -> Response {
-    let problem = match role_of(&context, request.headers()) {
+pub async fn require(State((context, needs)): State<(Arc<Context>, Needs)>, request: Request, next: Next) -> Response {
+    let Needs { role: needs, carried } = needs;
+    let in_query = if carried == Carried::InHeaderOrQuery { in_query(request.uri()) } else { None };
+    let token = bearer(request.headers()).map(str::to_owned).or(in_query);
+    let problem = match role_of(&context, token.as_deref()) {
         Ok(role) if role >= needs => return next.run(request).await,
         Ok(role) => {
             let what = format!("this needs the role {needs}; the token's is {role}");
@@ -86,8 +104,8 @@ async fn discard(mut body: Body) {
     while let Some(Ok(_)) = body.frame().await {}
 }
 
-fn role_of(context: &Context, headers: &HeaderMap) -> Result<Role, Problem> {
-    let Some(token) = bearer(headers) else {
+fn role_of(context: &Context, token: Option<&str>) -> Result<Role, Problem> {
+    let Some(token) = token else {
         let advice = "send `Authorization: Bearer TOKEN`; the first token was printed when the cluster was founded";
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "no_token", "the request has no token", advice));
     };
@@ -107,4 +125,12 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn in_query(uri: &Uri) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Asked {
+        token: Option<String>,
+    }
+    Query::<Asked>::try_from_uri(uri).ok()?.0.token.filter(|token| !token.is_empty())
 }

@@ -15,6 +15,8 @@ mod calls;
 mod client;
 mod configure;
 mod error;
+mod events;
+mod explain;
 mod health;
 mod listen;
 mod live;
@@ -23,6 +25,7 @@ mod queues;
 mod routes;
 mod status;
 mod tokens;
+mod wallboard;
 mod when;
 
 use std::net::SocketAddr;
@@ -63,6 +66,11 @@ pub mod limit {
     pub const CONNECTIONS: usize = 1024;
     /// What a request under way gets when the process ends.
     pub const CLOSE: Duration = Duration::from_secs(5);
+    /// Event streams at once, one for each wallboard on show; a floor has a few. They hold connections, which commands
+    /// need too.
+    pub const STREAMS: usize = 64;
+    /// Boards that a stream keeps for a client that does not read; then it ends.
+    pub const STREAM_BACKLOG: usize = 4;
     /// Live calls in one answer, unless said and at most.
     pub const LIVE_DEFAULT: usize = 100;
     pub const LIVE_MAX: usize = 1000;

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -29,6 +29,16 @@ pub struct Running {
     pub local_addr: SocketAddr,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
+}
+
+/// For answers that would go on for ever: resolves when the server is to end.
+#[derive(Clone, Debug)]
+pub struct Stopping(watch::Receiver<bool>);
+
+impl Stopping {
+    pub async fn asked(&mut self) {
+        stop_is_asked(&mut self.0).await;
+    }
 }
 
 impl Running {
@@ -54,6 +64,7 @@ pub async fn serve(address: SocketAddr, router: Router) -> Result<Running, ApiEr
     let listener = TcpListener::bind(address).await.map_err(fault)?;
     let local_addr = listener.local_addr().map_err(fault)?;
     let (stop, stopped) = watch::channel(false);
+    let router = router.layer(Extension(Stopping(stopped.clone())));
     let task = tokio::spawn(accept(listener, router, stopped));
     Ok(Running { local_addr, stop, task })
 }

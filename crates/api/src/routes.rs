@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
 use strowger_cluster::Context;
 
-use crate::auth::{self, Role};
+use crate::auth::{self, Carried, Needs, Role};
 use crate::error::Problem;
-use crate::{agents, calls, configure, health, limit, live, openapi, queues, status, tokens};
+use crate::events::{self, Streams};
+use crate::{agents, calls, configure, explain, health, limit, live, openapi, queues, status, tokens, wallboard};
 
 /// One route.
 pub struct Route {
@@ -21,11 +22,16 @@ pub struct Route {
     pub path: &'static str,
     /// None: open to everyone.
     pub needs: Option<Role>,
-    make: fn() -> MethodRouter<Arc<Context>>,
+    carried: Carried,
+    make: Make,
     within: Duration,
 }
 
 pub static ROUTES: &[Route] = &[
+    open("/", || get(wallboard::page)),
+    open("/wallboard", || get(wallboard::page)),
+    open("/wallboard.css", || get(wallboard::style)),
+    open("/wallboard.js", || get(wallboard::script)),
     open("/metrics", || get(health::metrics)),
     open("/health/live", || get(health::live)),
     open("/health/ready", || get(health::ready)),
@@ -33,6 +39,8 @@ pub static ROUTES: &[Route] = &[
     read("/api/v1/calls", || get(calls::list)),
     read("/api/v1/calls/live", || get(live::list)),
     read("/api/v1/calls/{id}", || get(calls::one)),
+    read("/api/v1/calls/{id}/explain", || get(explain::one)),
+    Route { carried: Carried::InHeaderOrQuery, ..read("/api/v1/events", || get(events::stream)) },
     read("/api/v1/agents", || get(agents::list)),
     command(Role::Operator, "/api/v1/agents/{tenant}/{name}/ready", || post(agents::ready)),
     command(Role::Operator, "/api/v1/agents/{tenant}/{name}/not-ready", || post(agents::not_ready)),
@@ -52,15 +60,15 @@ pub static ROUTES: &[Route] = &[
 type Make = fn() -> MethodRouter<Arc<Context>>;
 
 const fn open(path: &'static str, make: Make) -> Route {
-    Route { method: "get", path, needs: None, make, within: limit::REQUEST }
+    Route { method: "get", path, needs: None, carried: Carried::InHeader, make, within: limit::REQUEST }
 }
 
 const fn read(path: &'static str, make: Make) -> Route {
-    Route { method: "get", path, needs: Some(Role::Viewer), make, within: limit::REQUEST }
+    Route { method: "get", path, needs: Some(Role::Viewer), carried: Carried::InHeader, make, within: limit::REQUEST }
 }
 
 const fn command(needs: Role, path: &'static str, make: Make) -> Route {
-    Route { method: "post", path, needs: Some(needs), make, within: limit::REQUEST }
+    Route { method: "post", path, needs: Some(needs), carried: Carried::InHeader, make, within: limit::REQUEST }
 }
 
 /// The whole HTTP side of a node, without sockets.
@@ -69,7 +77,8 @@ pub fn router(context: Arc<Context>) -> Router {
     for route in ROUTES {
         let mut made = (route.make)();
         // The last layer is the outermost: a body is not even read before the token is known to be good.
-        if let Some(needs) = route.needs {
+        if let Some(role) = route.needs {
+            let needs = Needs { role, carried: route.carried };
             made = made.route_layer(from_fn_with_state((context.clone(), needs), auth::require));
         }
         made = made.route_layer(from_fn_with_state(route.within, in_time));
@@ -79,6 +88,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(limit::BODY_BYTES))
+        .layer(Extension(Streams::default()))
         .with_state(context)
 }
 

@@ -1,6 +1,6 @@
 //! The cluster at a glance.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -61,15 +61,13 @@ struct RelayRow {
 /// `GET /api/v1/status`
 pub async fn status(State(context): State<Arc<Context>>) -> Json<Status> {
     let overview = context.overview();
-    let diverged: BTreeSet<GroupId> =
-        context.groups.status().into_iter().filter(|group| group.diverged).map(|group| group.group).collect();
     Json(Status {
         node: context.me,
         active: overview.active,
         config_version: overview.config_version,
         stuck: overview.stuck,
         nodes: overview.nodes.into_iter().map(node_row).collect(),
-        groups: overview.groups.into_iter().map(|line| group_row(line, &diverged)).collect(),
+        groups: overview.groups.into_iter().map(group_row).collect(),
         relays: overview.relays.into_iter().map(|(relay, connected)| RelayRow { relay, connected }).collect(),
         queues: overview.queues.into_iter().map(QueueRow::from).collect(),
         agents: overview.agents,
@@ -82,15 +80,15 @@ fn node_row(line: NodeLine) -> NodeRow {
     NodeRow { node, up, connected, incarnation: incarnation.to_string() }
 }
 
-fn group_row(line: GroupLine, diverged: &BTreeSet<GroupId>) -> GroupRow {
+fn group_row(line: GroupLine) -> GroupRow {
     GroupRow {
+        name: line.name(),
         group: line.group,
-        name: line.group.shard().map_or_else(|| "control".to_owned(), |shard| shard.to_string()),
         leader: line.leader,
         term: line.term,
         applied: line.applied,
         hash: format!("{:016x}", line.hash),
-        diverged: diverged.contains(&line.group),
+        diverged: line.diverged,
         lag: line.lag,
     }
 }

@@ -7,8 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use strowger_api::ROUTES;
-use strowger_model::{Cause, Dialog, DialogState, Ended, HangupBy, LogTime, Role, ShardId};
-use strowger_table::{AdmitKey, Command, Outcome};
 use world::{World, example};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,32 +29,15 @@ async fn the_status_is_whole() {
 async fn a_call_is_seen_while_it_lives_and_after() {
     let world = World::start().await;
     world.apply(&example(), false).await;
-    let directory = world.context.directory();
-    let to = directory.number("+4930123456").unwrap();
-    let trunk = directory.trunks[0].id;
-    let admit = Command::Admit {
-        key: AdmitKey { call_id: "a@carrier".to_owned(), from_tag: "t".to_owned(), cseq: 1 },
-        tenant: to.tenant,
-        flow: to.flow,
-        trunk,
-        from: "+4940111111".to_owned(),
-        to: "+4930123456".to_owned(),
-        dialog: Box::new(dialog()),
-        observed: LogTime::ZERO,
-    };
     let within = std::time::Duration::from_secs(5);
-    let Ok(Outcome::Admitted { call, .. }) = world.context.command(ShardId(0), admit, within).await else {
-        panic!("not admitted")
-    };
+    let call = world.admit().await;
     let (status, body) = world.get(&format!("/api/v1/calls/{call}")).await;
     assert_eq!((status, &body["live"]["tenant"]), (StatusCode::OK, &json!("acme")), "{body}");
     assert_eq!(body["live"]["legs"][0]["sip_call_id"], "a@carrier");
     assert_eq!(body["live"]["owner"]["node"], 1);
     assert_eq!(world.get("/api/v1/calls/live?tenant=acme").await.1["calls"][0]["call"], call.to_string());
 
-    let ended = Ended { by: HangupBy::Caller, cause: Cause::NORMAL };
-    let end = Command::End { call, ended, observed: LogTime::ZERO };
-    let _raced = world.context.command(ShardId(0), end, within).await;
+    world.end(call).await;
     let record = async {
         loop {
             let (_, body) = world.get(&format!("/api/v1/calls/{call}")).await;
@@ -78,28 +59,6 @@ async fn a_call_is_seen_while_it_lives_and_after() {
     let next = page["next"].as_str().expect("the page is full");
     let (_, page) = world.get(&format!("/api/v1/calls?limit=1&after={next}")).await;
     assert_eq!((&page["calls"], &page["next"]), (&json!([]), &Value::Null));
-}
-
-fn dialog() -> Dialog {
-    Dialog {
-        role: Role::Uas,
-        state: DialogState::Early,
-        call_id: "a@carrier".to_owned(),
-        local_uri: "sip:+4930123456@127.0.0.1".to_owned(),
-        local_tag: "l".to_owned(),
-        remote_uri: "sip:+4940111111@192.0.2.10".to_owned(),
-        remote_tag: "t".to_owned(),
-        local_contact: "sip:x@127.0.0.1".to_owned(),
-        remote_target: "sip:y@192.0.2.10".to_owned(),
-        route_set: Vec::new(),
-        local_cseq: 0,
-        remote_cseq: 1,
-        remote_addr: "192.0.2.10:5060".parse().unwrap(),
-        local_sdp: String::new(),
-        remote_sdp: String::new(),
-        sdp_version: 0,
-        pending: None,
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

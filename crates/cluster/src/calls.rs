@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use strowger_call::{Action, Event, Machine, MediaFact, MediaOp};
-use strowger_model::{CallId, LegNo, Mono};
+use strowger_model::{CallId, LegNo, Mono, ShardId};
 use strowger_sip::Message;
 use strowger_table::{Body, Call, Command, Outcome, Stage};
 
@@ -69,6 +69,11 @@ impl Calls {
 
     pub(crate) fn has(&self, call: CallId) -> bool {
         self.lock().contains_key(&call)
+    }
+
+    /// The calls of a shard that have actors here.
+    pub(crate) fn of(&self, shard: ShardId) -> Vec<CallId> {
+        self.lock().keys().filter(|call| call.shard() == shard).copied().collect()
     }
 
     /// Takes the seat of a call whose actor is about to start.

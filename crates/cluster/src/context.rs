@@ -13,10 +13,12 @@ use strowger_table::{Body, Command, ControlCommand, Outcome, Refusal, Shard};
 use strowger_trunk::Edge;
 use tokio::sync::Notify;
 
+use crate::board::Boards;
 use crate::calls::Calls;
 use crate::content::Content;
 use crate::directory::Directory;
 use crate::done::Performed;
+use crate::explain::Chronicle;
 use crate::figures::Figures;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
@@ -40,6 +42,8 @@ pub struct Context {
     pub(crate) control_changed: Notify,
     pub(crate) records_changed: Notify,
     pub(crate) test_break: Option<TestBreak>,
+    pub(crate) boards: Boards,
+    pub(crate) chronicle: Chronicle,
     directory: RwLock<Arc<Directory>>,
     pub data_dir: PathBuf,
 }
@@ -89,6 +93,8 @@ impl Context {
             control_changed: Notify::new(),
             records_changed: Notify::new(),
             test_break: parts.test_break,
+            boards: Boards::default(),
+            chronicle: Chronicle::default(),
             directory: RwLock::default(),
             data_dir: parts.data_dir,
         }

@@ -5,13 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use strowger_model::config::{Tenant, Trunk};
-use strowger_model::{AgentId, CallId, Digest, GroupId, LogTime, NodeId, QueueId, ShardId};
-use strowger_table::{AgentState, Call, Command, ControlCommand, LeaseKey, Outcome, Shard, Stage};
+use strowger_model::{AgentId, CallId, Digest, GroupId, LogTime, NodeId, ShardId};
+use strowger_table::{AgentState, Call, Command, ControlCommand, Outcome};
 
 use crate::context::{Context, Refused, shard_of};
+use crate::sums::{QueueLine, STAGES, ShardSums, TenantLine, add, count, queue_text};
 
-/// "Stuck" is a lease this long past its deadline.
-const STUCK_GRACE: Duration = Duration::from_secs(1);
 const COMMIT: Duration = Duration::from_secs(5);
 
 /// The cluster at a glance.
@@ -21,6 +20,7 @@ pub struct Overview {
     pub groups: Vec<GroupLine>,
     pub relays: Vec<(String, bool)>,
     pub queues: Vec<QueueLine>,
+    pub tenants: Vec<TenantLine>,
     pub agents: BTreeMap<&'static str, usize>,
     pub calls: BTreeMap<&'static str, usize>,
     pub stuck: usize,
@@ -44,16 +44,14 @@ pub struct GroupLine {
     pub applied: u64,
     pub hash: u64,
     pub lag: BTreeMap<NodeId, Option<u64>>,
+    pub diverged: bool,
 }
 
-#[derive(Clone, Debug)]
-pub struct QueueLine {
-    pub queue: QueueId,
-    pub tenant: String,
-    pub name: String,
-    pub waiting: usize,
-    pub longest_wait: Duration,
-    pub idle: usize,
+impl GroupLine {
+    /// `control` or `shard-N`.
+    pub fn name(&self) -> String {
+        self.group.shard().map_or_else(|| "control".to_owned(), |shard| shard.to_string())
+    }
 }
 
 /// A live call as the table has it.
@@ -62,20 +60,6 @@ pub struct CallState {
     pub call: std::sync::Arc<Call>,
     pub now: LogTime,
 }
-
-/// A stage's name in figures.
-pub fn stage_name(stage: &Stage) -> &'static str {
-    match stage {
-        Stage::Admitted => "admitted",
-        Stage::Flow { .. } => "flow",
-        Stage::Queued => "queued",
-        Stage::Offered { .. } => "offered",
-        Stage::Talking => "talking",
-        Stage::Ended { .. } => "ended",
-    }
-}
-
-const STAGES: [&str; 6] = ["admitted", "flow", "queued", "offered", "talking", "ended"];
 
 impl Context {
     pub fn overview(&self) -> Overview {
@@ -96,14 +80,25 @@ impl Context {
         }
         overview.groups = self.group_lines();
         overview.relays = self.relays.all().map(|(relay, there)| (relay.to_string(), there)).collect();
-        for shard in self.shards() {
-            if let Some(view) = self.shard_view(shard)
-                && let Some(table) = shard_of(&view)
-            {
-                self.sum_up(table, view.log_now(), &mut overview);
-            }
+        for (_, sums) in self.sums() {
+            overview.stuck += sums.stuck_calls + sums.stuck_agents;
+            add(&mut overview.agents, &sums.agents());
+            add(&mut overview.calls, &sums.calls());
+            overview.queues.extend(sums.queues);
+            overview.tenants.extend(sums.tenants.into_values());
         }
+        // Tenants are spread over shards; people look for names.
+        overview.queues.sort_by(|a, b| (&a.tenant, a.queue).cmp(&(&b.tenant, b.queue)));
+        overview.tenants.sort_by(|a, b| a.tenant.cmp(&b.tenant));
         overview
+    }
+
+    /// What status, wallboard and metrics are all made of.
+    fn sums(&self) -> impl Iterator<Item = (ShardId, ShardSums)> {
+        self.shards().filter_map(|shard| {
+            let view = self.shard_view(shard)?;
+            Some((shard, ShardSums::new(shard_of(&view)?, view.log_now())))
+        })
     }
 
     fn group_lines(&self) -> Vec<GroupLine> {
@@ -114,41 +109,17 @@ impl Context {
             applied: status.applied,
             hash: status.state_hash,
             lag: status.lag,
+            diverged: status.diverged,
         };
         self.groups.status().into_iter().map(line).collect()
     }
 
-    fn sum_up(&self, table: &Shard, now: LogTime, overview: &mut Overview) {
-        for agent in table.agents() {
-            *overview.agents.entry(agent.state.as_str()).or_default() += 1;
-        }
-        for call in table.calls() {
-            *overview.calls.entry(stage_name(&call.stage)).or_default() += 1;
-        }
-        overview.stuck += table.overdue(now, STUCK_GRACE).count();
-        for tenant in table.tenants() {
-            for queue in &tenant.queues {
-                let first = table.waiting(queue.id).next().and_then(|(_, call)| table.call(call)?.times.enqueued);
-                overview.queues.push(QueueLine {
-                    queue: queue.id,
-                    tenant: tenant.name.clone(),
-                    name: queue.name.clone(),
-                    waiting: table.waiting(queue.id).count(),
-                    longest_wait: first.map_or(Duration::ZERO, |first| now.since(first)),
-                    idle: table.idle(queue.id).count(),
-                });
-            }
-        }
-    }
-
     /// Brings the gauges up to date and gives the text Prometheus reads.
     pub fn metrics(&self) -> String {
-        for shard in self.shards() {
-            if let Some(view) = self.shard_view(shard)
-                && let Some(table) = shard_of(&view)
-            {
-                self.gauge_shard(shard, table, view.log_now());
-            }
+        let mut queues = Vec::new();
+        for (shard, sums) in self.sums() {
+            self.gauge_shard(shard, &sums);
+            queues.extend(sums.queues);
         }
         for line in self.group_lines() {
             let group = line.group.0.to_string();
@@ -172,7 +143,7 @@ impl Context {
         }
         self.figures.node.with_label_values(&["active"]).set(i64::from(!self.edge.is_passive()));
         self.figures.node.with_label_values(&["call_actors"]).set(self.calls.len() as i64);
-        self.figures.text() + &self.raft_text()
+        self.figures.text() + &queue_text(&queues) + &self.raft_text()
     }
 
     /// Commit and fsync times, which the raft crate counts in its own buckets.
@@ -198,20 +169,16 @@ impl Context {
         text
     }
 
-    fn gauge_shard(&self, shard: ShardId, table: &Shard, now: LogTime) {
+    fn gauge_shard(&self, shard: ShardId, sums: &ShardSums) {
         let shard = shard.0.to_string();
-        let mut calls: BTreeMap<&str, i64> = STAGES.iter().map(|stage| (*stage, 0)).collect();
-        table.calls().for_each(|call| *calls.entry(stage_name(&call.stage)).or_default() += 1);
-        let mut agents: BTreeMap<&str, i64> = AgentState::NAMES.iter().map(|state| (*state, 0)).collect();
-        table.agents().for_each(|agent| *agents.entry(agent.state.as_str()).or_default() += 1);
-        let mut stuck = BTreeMap::from([("call", 0), ("agent", 0)]);
-        for key in table.overdue(now, STUCK_GRACE) {
-            *stuck.entry(if matches!(key, LeaseKey::Call(_)) { "call" } else { "agent" }).or_default() += 1;
-        }
-        let figures = &self.figures;
-        calls.iter().for_each(|(stage, count)| figures.calls.with_label_values(&[shard.as_str(), stage]).set(*count));
-        agents.iter().for_each(|(state, count)| figures.agents.with_label_values(&[shard.as_str(), state]).set(*count));
-        stuck.iter().for_each(|(kind, count)| figures.stuck.with_label_values(&[shard.as_str(), kind]).set(*count));
+        let set = |gauges: &prometheus::IntGaugeVec, label: &str, count: usize| {
+            gauges.with_label_values(&[shard.as_str(), label]).set(count as i64);
+        };
+        // Every label is set each time: one that nobody has any more must fall to 0.
+        STAGES.iter().for_each(|stage| set(&self.figures.calls, stage, count(&sums.calls(), stage)));
+        AgentState::NAMES.iter().for_each(|state| set(&self.figures.agents, state, count(&sums.agents(), state)));
+        set(&self.figures.stuck, "call", sums.stuck_calls);
+        set(&self.figures.stuck, "agent", sums.stuck_agents);
     }
 
     pub fn live_call(&self, id: CallId) -> Option<CallState> {

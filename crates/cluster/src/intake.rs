@@ -110,8 +110,10 @@ impl Intake {
                     return intake.route(row, leg, message, source);
                 }
             }
-            // From another node: the far end repeats it to whoever it finds.
-            if via == Via::Edge {
+            // A node that lags knows nothing of the call, not even that it is gone; and what another node passed on
+            // is that node's to answer. The far end repeats it to whoever it finds.
+            let view = intake.context.shard_view(leg.call.shard());
+            if via == Via::Edge && view.is_some_and(|view| leg.call.index() <= view.applied) {
                 intake.gone(&message, source);
             }
         });
@@ -242,8 +244,20 @@ impl Intake {
     }
 
     /// Not committed in time: the caller is sent away, and if the entry comes after all, it ends.
-    async fn withdraw(&self, key: AdmitKey, message: Message, source: SocketAddr, shard: ShardId, why: ProposeError) {
+    async fn withdraw(
+        self: &Arc<Self>,
+        key: AdmitKey,
+        message: Message,
+        source: SocketAddr,
+        shard: ShardId,
+        why: ProposeError,
+    ) {
         tracing::warn!(%why, "a call was not admitted in time");
+        // Only the answer was lost: the call lives, here or elsewhere.
+        if let Some((_, row)) = self.row_of(&message) {
+            let leg = LegKey { call: row.id, leg: Call::CALLER_LEG };
+            return self.hold(leg, message, source, Via::Edge);
+        }
         self.watcher.pending.take(&key);
         self.context.figures.turned_away();
         self.reply(&message, source, 503);

@@ -4,12 +4,14 @@
 //! A datagram from end to end: `trunk` → [`intake`] (whose is it) → `calls` (the owner's actor) → `strowger_call`
 //! (what to do) → proposals through `strowger_raft`, packets through `trunk`, media through `relays`.
 
+mod board;
 mod calls;
 mod content;
 mod context;
 mod desk;
 mod directory;
 mod done;
+mod explain;
 mod figures;
 mod intake;
 mod leader;
@@ -19,16 +21,20 @@ mod registrar;
 mod relays;
 mod sabotage;
 mod start;
+mod sums;
 mod vitals;
 mod wire;
 
+pub use board::{Board, GroupBox, NodeBox, QueueBox, RelayBox, Tally, TenantBox};
 pub use content::ContentFault;
 pub use context::{Context, Refused};
-pub use desk::{CallState, GroupLine, NodeLine, Overview, QueueLine, stage_name};
+pub use desk::{CallState, GroupLine, NodeLine, Overview};
 pub use directory::Directory;
+pub use explain::{Plan, Step, Survey, What};
 pub use figures::Figures;
 pub use sabotage::TestBreak;
 pub use start::{Cluster, Options, StartError};
+pub use sums::{QueueLine, TenantLine, stage_name};
 
 /// Limits of the shell, each with its unit and reason.
 pub mod limit {

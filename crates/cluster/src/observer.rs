@@ -55,6 +55,7 @@ impl Observer for Watcher {
             return;
         };
         let Some(table) = shard_of(view) else { return };
+        context.chronicle.hear(shard, view, entries);
         let mut last = None;
         for id in entries.iter().flat_map(|entry| &entry.applied.touched) {
             if last == Some(*id) {
@@ -121,12 +122,19 @@ fn adopted(context: &Context, row: &Arc<Call>) -> Machine {
     Machine::adopted(row.clone(), setting, context.now())
 }
 
-/// Compares all rows of a shard with the actors here and makes those that are missing.
+/// Compares all rows of a shard with the actors here: makes those that are missing, tells the others what they may
+/// have missed, and ends those without a row.
 pub(crate) fn sweep(context: &Arc<Context>, view: &View) {
     let Some(table) = shard_of(view) else { return };
-    for row in table.calls().filter(|row| context.owns(row.owner)) {
-        let is_idle = row.is_over() && row.duties.is_empty();
-        if is_idle || context.calls.has(row.id) {
+    for id in context.calls.of(table.id()).into_iter().filter(|id| table.call(*id).is_none()) {
+        context.calls.stop_forgotten(id);
+    }
+    for row in table.calls() {
+        // An actor of a call that is another's by now ends itself when it hears so.
+        if context.calls.tell(row.id, CallNews::Row(row.clone())) || !context.owns(row.owner) {
+            continue;
+        }
+        if row.is_over() && row.duties.is_empty() {
             continue;
         }
         context.calls.reserve(row.id);

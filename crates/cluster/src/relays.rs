@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use strowger_call::{MediaFact, MediaOp};
 use strowger_link::{Class, Link, open, seal};
@@ -20,9 +20,11 @@ use crate::context::Context;
 
 /// Orders in one message: about 20 KiB.
 const BATCH: usize = 256;
-/// A relay that does not answer a batch within this is tried again, then given up for these orders.
+/// A relay that does not answer a batch within this is tried again.
 const ANSWER: Duration = Duration::from_millis(500);
-const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long a leg waits for a port of a relay out of reach: a connection that is only renewed is back before.
+const OPEN_WAIT: Duration = Duration::from_secs(1);
 
 /// The relays of the cluster, as this node speaks to them.
 pub struct Relays {
@@ -82,34 +84,65 @@ impl Relays {
 async fn courier(relay: RelayId, link: Link, context: ContextCell, mut orders: mpsc::UnboundedReceiver<Order>) {
     let mut batch = Vec::new();
     while orders.recv_many(&mut batch, BATCH).await > 0 {
-        let list: Vec<RelayCommand> = batch.iter().map(command).collect();
-        let answers = deliver(relay, &link, list).await;
-        let Some(context) = context.get() else { continue };
-        for (at, order) in batch.drain(..).enumerate() {
-            match answers.get(at) {
-                Some(RelayAnswer::NeedContent { content }) => {
-                    tokio::spawn(supply(context.clone(), relay, *content, order));
+        let begun = Instant::now();
+        // An order given up would leave a call silent for ever: the relay gets it when it can be reached again.
+        while !batch.is_empty() {
+            let answers = deliver(relay, &link, batch.iter().map(command).collect()).await;
+            let Some(context) = context.get() else { break };
+            match answers {
+                Some(answers) => conclude(context, relay, batch.drain(..), answers),
+                None => {
+                    release_waiting(context, &mut batch, begun.elapsed());
+                    tokio::time::sleep(PAUSE).await;
                 }
-                answer => tell(context, order, answer),
             }
         }
     }
 }
 
-/// Every order may be repeated, so a lost answer costs nothing but time.
-async fn deliver(relay: RelayId, link: &Link, list: Vec<RelayCommand>) -> Vec<RelayAnswer> {
-    let body = bytes::Bytes::from(seal(&Commands { list }));
-    for attempt in 1..=TRIES {
-        match link.ask(PeerId::Relay(relay), Class::Relay, body.clone(), ANSWER).await {
-            Ok(answer) => match open::<Answers>(&answer) {
-                Ok(answers) => return answers.list,
-                Err(fault) => tracing::error!(%relay, %fault, "a relay's answer does not decode"),
-            },
-            Err(fault) => tracing::debug!(%relay, %fault, attempt, "a relay did not answer"),
+fn conclude(context: &Arc<Context>, relay: RelayId, orders: impl Iterator<Item = Order>, answers: Vec<RelayAnswer>) {
+    let mut answers = answers.into_iter();
+    for order in orders {
+        match answers.next() {
+            Some(RelayAnswer::NeedContent { content }) => {
+                tokio::spawn(supply(context.clone(), relay, content, order));
+            }
+            answer => tell(context, order, answer.as_ref()),
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    Vec::new()
+}
+
+/// While the relay is out of reach: who waits for a port hears soon that there is none, and a call that is over waits
+/// for nothing (a relay that comes back closes what nobody wants any more).
+fn release_waiting(context: &Context, batch: &mut Vec<Order>, waited: Duration) {
+    let mut kept = Vec::new();
+    for order in batch.drain(..) {
+        match order.op {
+            MediaOp::Open { .. } if waited > OPEN_WAIT => tell(context, order, None),
+            MediaOp::Close => tell(context, order, None),
+            _ => kept.push(order),
+        }
+    }
+    *batch = kept;
+}
+
+/// None if the relay gave no answer; every order may be repeated, so trying again costs nothing but time.
+async fn deliver(relay: RelayId, link: &Link, list: Vec<RelayCommand>) -> Option<Vec<RelayAnswer>> {
+    let body = seal(&Commands { list });
+    let answer = match link.ask(PeerId::Relay(relay), Class::Relay, body, ANSWER).await {
+        Ok(answer) => answer,
+        Err(fault) => {
+            tracing::debug!(%relay, %fault, "a relay did not answer");
+            return None;
+        }
+    };
+    match open::<Answers>(&answer) {
+        Ok(answers) => Some(answers.list),
+        Err(fault) => {
+            tracing::error!(%relay, %fault, "a relay's answer does not decode");
+            None
+        }
+    }
 }
 
 fn command(order: &Order) -> RelayCommand {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use strowger_link::{Class, Handler, Identity, Link, LinkError, Reply, Wire, open, peek, seal};
 use strowger_model::{GroupId, NodeId, PeerId, RelayId};
-use strowger_raft::{Groups, Tuning};
+use strowger_raft::{Groups, Tuning, clock};
 use strowger_relay::protocol::{ContentAnswer, ContentPut, ContentRefusal};
 use strowger_sip::Local;
 use strowger_store::{Store, StoreError};
@@ -69,8 +69,7 @@ pub struct Cluster {
 impl Cluster {
     pub async fn start(options: Options) -> Result<Cluster, StartError> {
         // The ports first: a node that cannot be reached should not begin to vote.
-        let (edge, mut incoming) = Edge::start(&options.sip)?;
-        edge.set_passive(true);
+        let (edge, mut incoming) = Edge::start(&options.sip, clock::boottime)?;
         let store = Store::open(&options.data_dir.join("records.sqlite"))?;
         let front = Arc::new(Front::default());
         let peers = options

@@ -56,21 +56,24 @@ impl Vitals {
         }
     }
 
-    /// Active while a majority of the voters has answered a beat sent lately; once passive, a beat sent since then.
-    fn is_active(&mut self, me: NodeId, voters: &[NodeId], now: Mono) -> bool {
-        let fresh = |voter: &NodeId| {
-            *voter == me
-                || self.answered.get(voter).is_some_and(|sent| {
-                    now.since(*sent) < PASSIVE_AFTER && self.passive_since.is_none_or(|since| *sent >= since)
-                })
-        };
-        let active = voters.iter().filter(|voter| fresh(voter)).count() * 2 > voters.len();
-        match (active, self.passive_since) {
-            (true, _) => self.passive_since = None,
-            (false, None) => self.passive_since = Some(now),
-            (false, Some(_)) => {}
+    /// Until when this node is active: as long as a majority of the voters has answered beats sent lately; once
+    /// passive, only beats sent since then count. None while it is passive.
+    fn active_until(&mut self, me: NodeId, voters: &[NodeId], now: Mono) -> Option<Mono> {
+        let since = self.passive_since;
+        let counts = |sent: &Mono| since.is_none_or(|since| *sent >= since);
+        let mut sent: Vec<Mono> = voters
+            .iter()
+            .filter_map(|voter| if *voter == me { Some(now) } else { self.answered.get(voter).copied().filter(counts) })
+            .collect();
+        sent.sort_unstable_by(|a, b| b.cmp(a));
+        // The oldest of the majority's newest beats is the one that runs out first.
+        let until = sent.get(voters.len() / 2).map(|sent| *sent + PASSIVE_AFTER).filter(|until| *until > now);
+        match (until, self.passive_since) {
+            (Some(_), _) => self.passive_since = None,
+            (None, None) => self.passive_since = Some(now),
+            (None, Some(_)) => {}
         }
-        active
+        until
     }
 }
 
@@ -102,6 +105,7 @@ pub(crate) fn on_beat(context: &Context, vitals: &Shared, from: NodeId, body: &[
 /// Beats, watches, and switches between active and passive.
 pub(crate) async fn run(context: Arc<Context>, vitals: Shared, voters: Vec<NodeId>) {
     let mut number = 0;
+    let mut was_active = false;
     let mut every = tokio::time::interval(BEAT);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut reported: BTreeMap<NodeId, (Incarnation, bool)> = BTreeMap::new();
@@ -110,11 +114,12 @@ pub(crate) async fn run(context: Arc<Context>, vitals: Shared, voters: Vec<NodeI
         let now = context.now();
         number += 1;
         beat(&context, &vitals, &voters, number, now);
-        let active = lock(&vitals).is_active(context.me, &voters, now);
-        if context.edge.is_passive() == active {
-            tracing::info!(active, "this node is {}", if active { "active" } else { "passive" });
-            context.edge.set_passive(!active);
+        let until = lock(&vitals).active_until(context.me, &voters, now);
+        if was_active != until.is_some() {
+            was_active = until.is_some();
+            tracing::info!("this node is {}", if was_active { "active" } else { "passive" });
         }
+        context.edge.set_active_until(until.unwrap_or_default());
         end_if_fenced(&context);
         report(&context, &vitals, &voters, &mut reported, now);
     }
@@ -203,33 +208,37 @@ mod tests {
         vitals
     }
 
+    fn active(vitals: &mut Vitals, now: Mono) -> bool {
+        vitals.active_until(ME, &VOTERS, now).is_some()
+    }
+
     #[test]
     fn starts_passive_and_wakes_on_a_majority() {
         let mut vitals = vitals_with_beat(1, Mono::from_millis(1000));
-        assert!(!vitals.is_active(ME, &VOTERS, Mono::from_millis(1010)));
+        assert!(!active(&mut vitals, Mono::from_millis(1010)));
         vitals.on_pulse(NodeId(2), 1);
-        assert!(vitals.is_active(ME, &VOTERS, Mono::from_millis(1020)), "itself and one more");
-        assert!(!vitals.is_active(ME, &VOTERS, Mono::from_millis(1600)), "the beat is too old");
+        assert!(active(&mut vitals, Mono::from_millis(1020)), "itself and one more");
+        assert!(!active(&mut vitals, Mono::from_millis(1600)), "the beat is too old");
     }
 
     #[test]
     fn leaves_passive_only_on_answers_to_newer_beats() {
         let mut vitals = vitals_with_beat(1, Mono::from_millis(1000));
         vitals.on_pulse(NodeId(2), 1);
-        assert!(vitals.is_active(ME, &VOTERS, Mono::from_millis(1020)));
+        assert!(active(&mut vitals, Mono::from_millis(1020)));
         vitals.sent.push_back((2, Mono::from_millis(1100)));
-        assert!(!vitals.is_active(ME, &VOTERS, Mono::from_millis(1650)));
+        assert!(!active(&mut vitals, Mono::from_millis(1650)));
         vitals.on_pulse(NodeId(3), 2);
-        assert!(!vitals.is_active(ME, &VOTERS, Mono::from_millis(1660)), "sent before it fell passive");
+        assert!(!active(&mut vitals, Mono::from_millis(1660)), "sent before it fell passive");
         vitals.sent.push_back((3, Mono::from_millis(1670)));
         vitals.on_pulse(NodeId(3), 3);
-        assert!(vitals.is_active(ME, &VOTERS, Mono::from_millis(1680)));
+        assert!(active(&mut vitals, Mono::from_millis(1680)));
     }
 
     #[test]
     fn an_answer_to_a_forgotten_beat_is_no_sign_of_life() {
         let mut vitals = vitals_with_beat(5, Mono::from_millis(1000));
         vitals.on_pulse(NodeId(2), 4);
-        assert!(!vitals.is_active(ME, &VOTERS, Mono::from_millis(1010)));
+        assert!(!active(&mut vitals, Mono::from_millis(1010)));
     }
 }

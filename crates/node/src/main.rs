@@ -66,6 +66,15 @@ enum Command {
         #[command(flatten)]
         at: operate::At,
     },
+    /// Why a call went where it went: its path, and what there was to choose from at each offer.
+    Explain {
+        /// SHARD-INDEX, as `calls` shows it.
+        call: String,
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        at: operate::At,
+    },
     /// A whole cluster on this machine, with callers and agents that really speak SIP and RTP.
     Demo(demo::Options),
 }
@@ -79,13 +88,26 @@ fn main() -> ExitCode {
         Command::Apply { dir, dry_run, at } => operate::apply(&dir, dry_run, &at),
         Command::Status { json, at } => operate::status(json, &at),
         Command::Calls { filter, json, at } => operate::calls(&filter, json, &at),
+        Command::Explain { call, json, at } => operate::explain(&call, json, &at),
         Command::Demo(options) => demo::run(&options),
     };
     match done {
         Ok(code) => code,
         Err(fault) => {
-            eprintln!("strowger: {fault:#}");
+            eprintln!("strowger: {}", told(&fault));
             ExitCode::FAILURE
         }
     }
+}
+
+/// A fault with its causes, each once: many name their cause in their own words already.
+fn told(fault: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in fault.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text += if text.is_empty() { "" } else { ": " };
+            text += &cause;
+        }
+    }
+    text
 }

@@ -172,6 +172,35 @@ pub fn calls(filter: &Filter, json: bool, at: &At) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+pub fn explain(call: &str, json: bool, at: &At) -> anyhow::Result<ExitCode> {
+    let answer = block_on(at.client().get(&format!("/api/v1/calls/{}/explain", encode(call))))??;
+    if json {
+        println!("{answer:#}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let [call, tenant, from, to, state] = ["call", "tenant", "from", "to", "state"].map(|key| text(&answer[key]));
+    let outcome = answer["outcome"].as_str().map(|outcome| format!(", {outcome}")).unwrap_or_default();
+    println!("call {call} of {tenant}, from {from} to {to}: {state}{outcome}\n");
+    println!("{:>9} {:>9}", "after", "index");
+    for step in answer["path"].as_array().into_iter().flatten() {
+        let after = format!("{:.3} s", step["after_ms"].as_f64().unwrap_or_default() / 1000.0);
+        println!("{after:>9} {:>9}  {}", text(&step["index"]), text(&step["text"]));
+        print_reasons(&step["why"]);
+    }
+    if answer["now"].is_object() {
+        println!("\nwaits now, on index {}", answer["now"]["basis"]);
+        print_reasons(&answer["now"]);
+    }
+    if answer["told"] != true {
+        println!("\nThis node did not see its steps; another may have. Above is what the row and the record keep.");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_reasons(why: &Value) {
+    why["text"].as_array().into_iter().flatten().for_each(|line| println!("{:21}{}", "", text(line)));
+}
+
 fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),

@@ -19,6 +19,8 @@ use tracing_subscriber::EnvFilter;
 const EXIT_CONFIG: u8 = 64;
 /// Set by the demo and by tests, which need to know the first token; otherwise it is random and printed once.
 const TOKEN_VARIABLE: &str = "STROWGER_BOOTSTRAP_TOKEN";
+/// Set by the demo, whose processes must not outlive it however it ends: they end when their standard input does.
+const LEASH_VARIABLE: &str = "STROWGER_ENDS_WITH_STDIN";
 /// Plants a fault, so that the demo can show that its own checks would find one.
 const BREAK_VARIABLE: &str = "STROWGER_TEST_BREAK";
 
@@ -186,7 +188,22 @@ async fn shut_down() -> anyhow::Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         _ = terminate.recv() => {}
+        () = leash() => {}
         interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
     Ok(())
+}
+
+/// Comes back when whoever holds the other end of standard input is gone; never without a leash.
+async fn leash() {
+    if std::env::var_os(LEASH_VARIABLE).is_none() {
+        return std::future::pending().await;
+    }
+    let (over, ended) = tokio::sync::oneshot::channel();
+    // A thread of its own: a read of standard input cannot be called off, and must not hold up the runtime's end.
+    std::thread::spawn(move || {
+        let _read = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _gone = over.send(());
+    });
+    let _over = ended.await;
 }

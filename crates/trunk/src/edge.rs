@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use socket2::{Domain, Protocol, Socket, Type};
+use strowger_model::Mono;
 use strowger_sip::MAX_DATAGRAM_BYTES;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -52,17 +53,20 @@ pub struct Edge {
 struct Inner {
     shared: UdpSocket,
     own: Option<UdpSocket>,
-    /// A passive node starts nothing and answers nothing.
-    passive: AtomicBool,
+    /// Microseconds of the process's clock until which the node is active; a passive node sends nothing.
+    active_until: AtomicU64,
+    clock: fn() -> Mono,
     counters: Counters,
 }
 
 impl Edge {
     /// Binds and begins to receive. What is worth attention comes out of the receiver.
-    pub fn start(options: &Options) -> Result<(Edge, mpsc::Receiver<Incoming>), EdgeError> {
+    /// Passive until told otherwise; `clock` is read before every send.
+    pub fn start(options: &Options, clock: fn() -> Mono) -> Result<(Edge, mpsc::Receiver<Incoming>), EdgeError> {
         let shared = bind(options.shared, true)?;
         let own = options.own.map(|address| bind(address, false)).transpose()?;
-        let inner = Arc::new(Inner { shared, own, passive: AtomicBool::new(false), counters: Counters::default() });
+        let inner =
+            Arc::new(Inner { shared, own, active_until: AtomicU64::new(0), clock, counters: Counters::default() });
         let (out, incoming) = mpsc::channel(BACKLOG);
         let edge = Edge { inner };
         tokio::spawn(receive(edge.clone(), out.clone(), Which::Shared));
@@ -75,7 +79,7 @@ impl Edge {
     /// Sends from the shared address. A full kernel buffer drops the datagram, as the network may.
     pub fn send(&self, to: SocketAddr, bytes: &[u8]) {
         let counters = &self.inner.counters;
-        if self.inner.passive.load(Ordering::Relaxed) {
+        if self.is_passive() {
             counters.withheld.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -85,12 +89,13 @@ impl Edge {
         };
     }
 
-    pub fn set_passive(&self, passive: bool) {
-        self.inner.passive.store(passive, Ordering::Relaxed);
+    /// The node may act until then. A process that was stopped meanwhile finds the time past before it sends a word.
+    pub fn set_active_until(&self, until: Mono) {
+        self.inner.active_until.store(until.0, Ordering::Relaxed);
     }
 
     pub fn is_passive(&self) -> bool {
-        self.inner.passive.load(Ordering::Relaxed)
+        (self.inner.clock)().0 >= self.inner.active_until.load(Ordering::Relaxed)
     }
 
     pub fn counters(&self) -> &Counters {

@@ -9,18 +9,21 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use strowger_api::{archive, bootstrap_token, router};
 use strowger_cluster::{Cluster, Context, Options};
 use strowger_config::{Files, read_dir};
 use strowger_link::Identity;
-use strowger_model::{NodeId, PeerId};
+use strowger_model::{CallId, Cause, Dialog, DialogState, Ended, HangupBy, LogTime, NodeId, PeerId, Role, ShardId};
+use strowger_table::{AdmitKey, Command, Outcome};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
 const ME: NodeId = NodeId(1);
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 const PATIENCE: Duration = Duration::from_secs(20);
+const COMMIT: Duration = Duration::from_secs(5);
 
 pub struct World {
     pub router: Router,
@@ -68,6 +71,11 @@ impl World {
         }
         let response = self.router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
         let status = response.status();
+        // A stream never ends: its first event is its text.
+        if response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream") {
+            let first = response.into_body().frame().await.unwrap().unwrap().into_data().unwrap();
+            return (status, String::from_utf8(first.into()).unwrap());
+        }
         let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         (status, String::from_utf8(bytes.into()).unwrap())
     }
@@ -89,6 +97,33 @@ impl World {
         self.post("/api/v1/config", &archive(files, dry_run)).await
     }
 
+    /// A call from `a@carrier` to the example's number.
+    pub async fn admit(&self) -> CallId {
+        let directory = self.context.directory();
+        let to = directory.number("+4930123456").unwrap();
+        let admit = Command::Admit {
+            key: AdmitKey { call_id: "a@carrier".to_owned(), from_tag: "t".to_owned(), cseq: 1 },
+            tenant: to.tenant,
+            flow: to.flow,
+            trunk: directory.trunks[0].id,
+            from: "+4940111111".to_owned(),
+            to: "+4930123456".to_owned(),
+            dialog: Box::new(dialog()),
+            observed: LogTime::ZERO,
+        };
+        let Ok(Outcome::Admitted { call, .. }) = self.context.command(ShardId(0), admit, COMMIT).await else {
+            panic!("not admitted")
+        };
+        call
+    }
+
+    /// The caller hangs up, unless the call ended before.
+    pub async fn end(&self, call: CallId) {
+        let ended = Ended { by: HangupBy::Caller, cause: Cause::NORMAL };
+        let end = Command::End { call, ended, observed: LogTime::ZERO };
+        let _raced = self.context.command(ShardId(0), end, COMMIT).await;
+    }
+
     pub async fn token(&self, role: &str) -> String {
         let (status, made) = self.post("/api/v1/tokens", &json!({ "role": role })).await;
         assert_eq!(status, StatusCode::CREATED, "{made}");
@@ -108,4 +143,26 @@ pub fn code(body: &Value) -> &str {
         assert!(error[field].as_str().is_some_and(|text| !text.is_empty()), "no {field} in {body}");
     }
     error["code"].as_str().unwrap()
+}
+
+fn dialog() -> Dialog {
+    Dialog {
+        role: Role::Uas,
+        state: DialogState::Early,
+        call_id: "a@carrier".to_owned(),
+        local_uri: "sip:+4930123456@127.0.0.1".to_owned(),
+        local_tag: "l".to_owned(),
+        remote_uri: "sip:+4940111111@192.0.2.10".to_owned(),
+        remote_tag: "t".to_owned(),
+        local_contact: "sip:x@127.0.0.1".to_owned(),
+        remote_target: "sip:y@192.0.2.10".to_owned(),
+        route_set: Vec::new(),
+        local_cseq: 0,
+        remote_cseq: 1,
+        remote_addr: "192.0.2.10:5060".parse().unwrap(),
+        local_sdp: String::new(),
+        remote_sdp: String::new(),
+        sdp_version: 0,
+        pending: None,
+    }
 }

@@ -58,10 +58,14 @@ pub struct Verdict {
 
 impl Verdict {
     pub fn is_good(&self) -> bool {
-        self.offered as f64 >= OFFERED_SHARE * self.due as f64
+        self.all_came()
             && self.lost + self.double_booked + self.stuck + self.audio_bad == 0
             && self.records_matched == self.offered
             && self.audio_checked == self.answered
+    }
+
+    fn all_came(&self) -> bool {
+        self.offered as f64 >= OFFERED_SHARE * self.due as f64
     }
 
     fn fault(&mut self, text: String) {
@@ -103,6 +107,9 @@ impl Judge {
         for caller in &self.callers {
             let record = by_call_id.get(caller.call_id.as_str()).copied();
             self.judge_call(&mut verdict, caller, record, &mut waits);
+        }
+        if !verdict.all_came() {
+            verdict.fault(format!("only {} of {} callers came", verdict.offered, verdict.due));
         }
         self.judge_agents(&mut verdict);
         verdict.stuck += stuck_in(status, &mut verdict.faults);

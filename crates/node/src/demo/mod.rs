@@ -90,6 +90,7 @@ async fn play(options: &Options) -> anyhow::Result<ExitCode> {
             stage.dir()
         )
     })?;
+    eprintln!("wallboard {}", stage.wallboard());
     let (reports, killed) = traffic(options, &phones, &mut stage).await?;
     let judge = Judge::new(options.seconds, options.callers_per_second, reports, killed, stage.pids());
     let (records, status) = books(&client, &judge).await?;

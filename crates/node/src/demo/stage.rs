@@ -77,6 +77,11 @@ impl Stage {
         self.client_of(at)
     }
 
+    /// Of a node that lives to the end. What stands behind `#` stays in the browser.
+    pub fn wallboard(&self) -> String {
+        format!("http://{}/#token={TOKEN}", self.client().address)
+    }
+
     fn client_of(&self, at: usize) -> Client {
         Client::new(format!("127.0.0.1:{}", self.ports.http[at]), Some(TOKEN.to_owned()))
     }
@@ -169,11 +174,17 @@ fn spawn(kind: &str, name: &str, file: &Path, dir: &Path, fault: Option<&str>) -
     let program = std::env::current_exe().context("finding this program")?;
     let log = File::create(dir.join(format!("{name}.log")))?;
     let mut command = Command::new(program);
-    command.arg(kind).arg("--config").arg(file).env("STROWGER_BOOTSTRAP_TOKEN", TOKEN);
+    command
+        .arg(kind)
+        .arg("--config")
+        .arg(file)
+        .env("STROWGER_BOOTSTRAP_TOKEN", TOKEN)
+        .env("STROWGER_ENDS_WITH_STDIN", "1");
     if let Some(fault) = fault {
         command.env("STROWGER_TEST_BREAK", fault);
     }
-    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    // Held by the child's handle: it closes when this process ends, however it ends.
+    command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
     command.spawn().with_context(|| format!("starting {name}"))
 }
 

@@ -1,0 +1,85 @@
+//! A real call leaves its story on every voter, with why it was offered to whom; and its figures on the board.
+
+mod rig;
+
+use std::time::Duration;
+
+use rig::Rig;
+use strowger_cluster::{Context, Step, What};
+use strowger_model::{CallId, HangupBy};
+use strowger_phones::{AgentSpec, CallSpec, Report};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_voter_can_tell_what_became_of_a_call_and_why() {
+    let rig = Rig::start(3, 1).await;
+    let phones = rig.phones();
+    phones.add_agent(AgentSpec::new("1000", &rig::password("1000"), "acme.example", 11));
+    rig.until("the agent is registered and idle", || rig.agents_in("idle") == 1).await;
+    let mut call = CallSpec::new("+491701234567", rig::NUMBER, 4);
+    call.digits = "1".into();
+    call.digits_after = Duration::from_millis(300);
+    call.talk = Duration::from_secs(1);
+    phones.place_call(call);
+    rig.until("the call is over", || phones.live().calls_ended == 1).await;
+    let reports = phones.finish(Duration::from_secs(1));
+    let sip_call_id = reports.iter().find_map(|report| match report {
+        Report::Caller(caller) => Some(caller.call_id.clone()),
+        Report::Agent(_) => None,
+    });
+    let record = rig.record(&sip_call_id.expect("the caller's report")).await;
+    assert_eq!(record.outcome, "answered");
+    let call: CallId = record.call.parse().expect("a call's id");
+    let contexts: Vec<&Context> = rig.nodes.iter().map(|node| &*node.context).collect();
+    rig.until("all nodes have the whole story", || contexts.iter().all(|context| is_whole(context, call))).await;
+    for context in &contexts {
+        check_story(context, &context.story(call).expect("a story"));
+    }
+    rig.until("the board counts it", || rig.context().board().today["answered"] == 1).await;
+    let board = rig.context().board();
+    let queue = &board.queues[0];
+    assert_eq!((queue.recent.answered, queue.recent.in_time, queue.service_level), (1, 1, Some(1.0)), "{board:?}");
+    assert_eq!((board.recent, board.service_level), (queue.recent, queue.service_level));
+}
+
+fn is_whole(context: &Context, call: CallId) -> bool {
+    let story = context.story(call).unwrap_or_default();
+    let has_reasons = |step: &Step| match &step.what {
+        What::Offered { plan, .. } => plan.survey.get().is_some(),
+        _ => true,
+    };
+    story.iter().any(|step| matches!(step.what, What::Ended(_))) && story.iter().all(has_reasons)
+}
+
+fn check_story(context: &Context, story: &[Step]) {
+    assert!(story.is_sorted_by_key(|step| (step.index, step.time)), "{story:?}");
+    let names = story.iter().map(|step| match &step.what {
+        What::Admitted { .. } => "admitted",
+        What::Answered { .. } => "answered",
+        What::Flow { .. } => "flow",
+        What::Enqueued { .. } => "enqueued",
+        What::Offered { .. } => "offered",
+        What::Missed { .. } => "missed",
+        What::Connected => "connected",
+        What::Adopted { .. } => "adopted",
+        What::Expired => "expired",
+        What::Ended(_) => "ended",
+    });
+    let names: Vec<&str> = names.filter(|name| *name != "flow").collect();
+    assert_eq!(names, ["admitted", "answered", "enqueued", "offered", "connected", "ended"], "{story:?}");
+    for step in story {
+        match &step.what {
+            What::Ended(ended) => assert_eq!(ended.by, HangupBy::Caller),
+            What::Offered { agent, plan } => {
+                let survey = plan.survey.get().expect("its reasons");
+                assert!(survey.index <= plan.basis && plan.basis < step.index, "{plan:?}");
+                // The state may be an older one than the basis, in which the call was not queued yet; the agent was idle.
+                let field = &survey.fields[0];
+                assert_eq!(field.candidates[0].agent, *agent, "{survey:?}");
+                assert_eq!((field.idle, field.excluded.as_slice()), (1, &[("logged_out", 3)][..]), "{survey:?}");
+                let directory = context.directory();
+                assert_eq!(directory.agent(*agent).map(|(_, agent)| agent.name.as_str()), Some("1000"));
+            }
+            _ => {}
+        }
+    }
+}
