@@ -11,8 +11,8 @@ mod time;
 
 pub use dialog::{Dialog, DialogState, PendingInvite, Role};
 pub use id::{
-    AgentId, CallId, Digest, FlowId, GroupId, Incarnation, LegKey, LegNo, NodeId, NotACallId, Owner, PeerId, QueueId, RelayId,
-    ShardId, TenantId, TrunkId,
+    AgentId, CallId, Digest, FlowId, GroupId, Incarnation, LegKey, LegNo, NodeId, NotACallId, Owner, PeerId, QueueId,
+    RelayId, ShardId, TenantId, TrunkId,
 };
 pub use media::{Codec, Law, MediaAddr};
 pub use outcome::{Cause, Ended, HangupBy, Outcome};

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -14,6 +15,10 @@ const NODES: u16 = 3;
 /// Ports from which the demo's callers and agents speak. Several, because the kernel picks the node by source port.
 const TRUNK_SOCKETS: u16 = 12;
 const AGENT_SOCKETS: u16 = 12;
+/// Where ports are looked for: below the range from which the kernel gives ports to clients, which would now and then
+/// take one between the look and the bind, and apart from those of media.
+const FREE_PORTS: u16 = 12_500;
+const FREE_STARTS: u16 = 1_400;
 /// The first admin token of a cluster that lives for minutes on loopback.
 const TOKEN: &str = "demo-token-on-loopback";
 
@@ -215,26 +220,25 @@ fn relay_toml(ports: &Ports) -> String {
     )
 }
 
-/// Free for UDP and TCP, and below the range from which the kernel gives ports to others.
 fn free_port() -> anyhow::Result<u16> {
-    for _ in 0..100 {
-        let udp = UdpSocket::bind("127.0.0.1:0")?;
-        let port = udp.local_addr()?.port();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    bail!("no port of 127.0.0.1 is free for both UDP and TCP")
+    free_run(1)
 }
 
+/// The first of neighbouring ports that are free for UDP and TCP. Never the same twice, and a demo that starts at the
+/// same time looks elsewhere.
 fn free_run(count: u16) -> anyhow::Result<u16> {
-    for _ in 0..200 {
-        let first = free_port()?;
-        let Some(end) = first.checked_add(count) else { continue };
-        let all: Vec<_> = (first..end).map_while(|port| UdpSocket::bind(("127.0.0.1", port)).ok()).collect();
-        if all.len() == usize::from(count) {
+    static TURN: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port: u16| {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok()
+    };
+    for _ in 0..FREE_STARTS {
+        let turn = TURN.fetch_add(u32::from(count), Ordering::Relaxed);
+        let at = std::process::id().wrapping_mul(64).wrapping_add(turn) % u32::from(FREE_STARTS);
+        let first = FREE_PORTS + at as u16;
+        if (first..first + count).all(is_free) {
             return Ok(first);
         }
     }
-    bail!("no {count} neighbouring UDP ports of 127.0.0.1 are free")
+    bail!("no {count} neighbouring ports of 127.0.0.1 from {FREE_PORTS} on are free")
 }

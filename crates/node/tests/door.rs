@@ -1,0 +1,163 @@
+//! What the cluster says at its door, to those it does not serve and while it cannot serve.
+
+mod rig;
+
+use std::time::{Duration, Instant};
+
+use rig::far::Caller;
+use rig::house::NUMBER;
+use rig::sip::{Message, Wire};
+use rig::{House, Plan, Rig, until_within};
+
+/// Long enough for an answer and for the repeat of one that was lost.
+const WHILE: Duration = Duration::from_millis(1500);
+
+/// One node suffices for what is answered without a call.
+fn one_node(house: &House) -> Rig {
+    Rig::start(Plan::of(1, 1), house)
+}
+
+/// A request in a dialog that never was.
+fn stray(wire: &Wire, method: &str, to_tag: &str) -> String {
+    let at = wire.address();
+    format!(
+        "{method} sip:{NUMBER}@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKstray{method};rport\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:+49301@{at}>;tag=stray\r\nTo: <sip:{NUMBER}@127.0.0.1>{to_tag}\r\n\
+         Call-ID: stray-{method}@far.example\r\nCSeq: 7 {method}\r\nContact: <sip:x@{at}>\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+fn answer_to(rig: &Rig, text: &str, wire: &mut Wire) -> Message {
+    wire.send(rig.own(1), text);
+    wire.expect("an answer", |message| message.status() >= 200)
+}
+
+#[test]
+fn what_belongs_to_no_call_is_answered_as_rfc_3261_says() {
+    let rig = one_node(&House::new());
+    let mut wire = Wire::open();
+    for (method, to_tag, status) in [
+        ("BYE", ";tag=nobodys", 481),
+        // A tag of ours whose call is gone: the hang-up is granted, so that the far end comes to rest.
+        ("BYE", ";tag=c0000000ffffff-0.0123456789abcdef", 200),
+        ("INFO", ";tag=c0000000ffffff-0.0123456789abcdef", 481),
+        ("INVITE", ";tag=nobodys", 481),
+        ("CANCEL", "", 481),
+        ("OPTIONS", "", 200),
+        ("SUBSCRIBE", "", 405),
+        ("MESSAGE", "", 405),
+    ] {
+        let text = stray(&wire, method, to_tag);
+        let answer = answer_to(&rig, &text, &mut wire);
+        assert_eq!(answer.status(), status, "{method}{to_tag}: {}", answer.first);
+        assert_eq!(answer.header("cseq"), format!("7 {method}"));
+        assert!(!answer.to_tag().is_empty(), "a final answer has a To tag (RFC 3261 8.2.6.2): {answer:#?}");
+        if status == 405 || method == "OPTIONS" {
+            let allow = answer.header("allow");
+            assert!(allow.contains("INVITE") && !allow.contains(method) | (status == 200), "Allow: {allow}");
+        }
+    }
+    assert!(rig.records().is_empty() && rig.live_calls().is_empty());
+}
+
+#[test]
+fn a_malformed_request_is_told_so_and_noise_is_not_answered() {
+    let rig = one_node(&House::new());
+    let mut wire = Wire::open();
+    let good = stray(&wire, "INVITE", "");
+    for (what, text) in [
+        ("no address in From", good.replace("From: <sip:", "From: <")),
+        ("CSeq of another method", good.replace("CSeq: 7 INVITE", "CSeq: 7 BYE")),
+        ("no CSeq number", good.replace("CSeq: 7 INVITE", "CSeq: x INVITE")),
+        ("a body shorter than it says", good.replace("Content-Length: 0", "Content-Length: 99")),
+    ] {
+        assert_eq!(answer_to(&rig, &text, &mut wire).status(), 400, "{what}");
+    }
+    assert_eq!(answer_to(&rig, &good.replace("SIP/2.0\r\nVia", "SIP/7.0\r\nVia"), &mut wire).status(), 505);
+    // Without a Call-ID there is nothing an answer could be found by.
+    wire.send(rig.own(1), &good.replace("Call-ID: stray-INVITE@far.example\r\n", ""));
+    for noise in ["\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\u{0}\u{1}\u{2}", "SIP/2.0 200 OK\r\n\r\n"] {
+        wire.send(rig.own(1), noise);
+    }
+    assert!(wire.is_quiet(WHILE, |_| true), "noise was answered");
+    // And the node is none the worse for it.
+    let ask = stray(&wire, "OPTIONS", "");
+    assert_eq!(answer_to(&rig, &ask, &mut wire).status(), 200);
+}
+
+#[test]
+fn an_unknown_number_is_404_and_a_stranger_hears_nothing() {
+    let rig = one_node(&House::new());
+    let mut caller = Caller::new(&rig, "wrong-number").dial("+4930999999");
+    caller.invite(rig.own(1));
+    let refused = caller.wire.expect("404", |message| message.answers(404, "1 INVITE"));
+    caller.ack(rig.own(1), &refused);
+    // Loopback has more addresses than the one that the trunk has.
+    let mut stranger = Caller::from(&rig, "stranger", [127, 0, 0, 2]);
+    stranger.invite(rig.own(1));
+    stranger.cancel(rig.own(1));
+    let heard = stranger.wire.within(WHILE, |message| message.header("cseq").ends_with("INVITE"));
+    assert!(heard.is_none(), "a scanner was answered: {heard:#?}");
+    assert!(rig.records().is_empty() && rig.live_calls().is_empty());
+}
+
+#[test]
+fn beyond_the_trunks_rate_callers_are_told_when_to_come_again() {
+    let mut house = House::new();
+    house.max_calls_per_second = 2;
+    let rig = one_node(&house);
+    let mut callers: Vec<Caller> = (0..12).map(|at| Caller::new(&rig, &format!("burst-{at}"))).collect();
+    callers.iter().for_each(|caller| caller.invite(rig.own(1)));
+    let (mut answered, mut refused) = (0, 0);
+    for caller in &mut callers {
+        let answer = caller.wire.expect("an answer", |message| message.status() >= 200);
+        match answer.status() {
+            200 => answered += 1,
+            503 => {
+                assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|s| s >= 1), "{answer:#?}");
+                refused += 1;
+            }
+            other => panic!("answered {other}"),
+        }
+    }
+    // A second's worth at once, and what the time of this loop adds.
+    assert!((2..=5).contains(&answered) && refused >= 7, "{answered} answered, {refused} refused");
+    assert!(rig.metrics(1).contains(&format!("strowger_calls_turned_away_total {refused}")));
+}
+
+#[test]
+fn without_a_majority_a_node_takes_no_call_and_with_one_again_it_does() {
+    let mut rig = Rig::start(Plan::of(3, 1), &House::new());
+    let mut before = Caller::new(&rig, "before");
+    before.connect(rig.own(1));
+    rig.kill(2);
+    rig.kill(3);
+    until_within(Duration::from_secs(3), "the survivor knows that it is alone", || {
+        rig.try_get(1, "/api/v1/status").is_ok_and(|status| status["active"] == false)
+    });
+    let mut caller = Caller::new(&rig, "alone");
+    let deadline = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < deadline {
+        caller.invite(rig.own(1));
+        let answer = caller.wire.within(Duration::from_millis(500), |message| message.status() >= 100);
+        assert!(answer.as_ref().is_none_or(|answer| answer.status() == 503), "{answer:#?}");
+    }
+    rig.restart(2);
+    rig.until_ready(1);
+    rig.until_ready(2);
+    let mut after = Caller::new(&rig, "after");
+    after.connect(rig.own(1));
+    let mut other = Caller::new(&rig, "after-too");
+    other.connect(rig.own(2));
+    // The call from before is still there, and still its caller's to end.
+    let bye = before.bye(rig.own(2));
+    before.wire.expect("200 to the BYE", |message| message.answers(200, &bye));
+    for caller in [&mut after, &mut other] {
+        let bye = caller.bye(rig.own(1));
+        caller.wire.expect("200 to the BYE", |message| message.answers(200, &bye));
+    }
+    for caller in [&before, &after, &other] {
+        assert_eq!(rig.record_of(&caller.call_id)["outcome"], "abandoned");
+    }
+    rig.until_at_rest();
+}

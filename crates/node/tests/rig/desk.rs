@@ -1,0 +1,93 @@
+//! A scripted agent's phone that is always at one address.
+
+use std::net::SocketAddr;
+
+use super::Rig;
+use super::sip::{Message, Wire, sdp, with_body};
+
+pub struct Desk {
+    pub wire: Wire,
+    media: u16,
+    /// The INVITE that rings or talks here.
+    invite: Option<Message>,
+    cseq: u32,
+}
+
+const TAG: &str = "desk-tag";
+
+impl Desk {
+    /// Its address is needed before there is a cluster.
+    pub fn new() -> Desk {
+        Desk { wire: Wire::open(), media: 9, invite: None, cseq: 0 }
+    }
+
+    pub fn takes_media_of(&mut self, rig: &Rig) {
+        self.media = rig.media_port() + 2;
+    }
+
+    /// Waits for an INVITE that opens a call.
+    pub fn rung(&mut self) -> Message {
+        let last = self.invite.as_ref().map_or(String::new(), |invite| invite.header("call-id").to_owned());
+        let invite = self.wire.expect("an INVITE at the agent's phone", |message| {
+            message.is_request("INVITE") && message.to_tag().is_empty() && message.header("call-id") != last
+        });
+        self.invite = Some(invite.clone());
+        invite
+    }
+
+    fn ringing(&self) -> &Message {
+        self.invite.as_ref().expect("an INVITE that came before")
+    }
+
+    /// An answer to the INVITE, by way of any node.
+    pub fn answer(&self, node: SocketAddr, status: u16, phrase: &str) {
+        let invite = self.ringing();
+        let body = if status == 200 { sdp(self.media, 1, "sendrecv") } else { String::new() };
+        self.reply(node, invite, status, phrase, &body);
+    }
+
+    /// An answer to any request.
+    pub fn reply(&self, node: SocketAddr, request: &Message, status: u16, phrase: &str, body: &str) {
+        let mut head = format!("SIP/2.0 {status} {phrase}\r\n");
+        request.vias().for_each(|via| head += &format!("Via: {via}\r\n"));
+        let tag = if request.to_tag().is_empty() { format!(";tag={TAG}") } else { String::new() };
+        head += &format!("From: {}\r\nTo: {}{tag}\r\n", request.header("from"), request.header("to"));
+        head += &format!("Call-ID: {}\r\nCSeq: {}\r\n", request.header("call-id"), request.header("cseq"));
+        head += &format!("Contact: <sip:desk@{}>\r\n", self.wire.address());
+        self.wire.send(node, &with_body(&head, body));
+    }
+
+    /// A re-INVITE; returns its number and method for matching answers.
+    pub fn reinvite(&mut self, node: SocketAddr, direction: &str) -> String {
+        let head = self.head("INVITE") + &format!("Contact: <sip:desk@{}>\r\n", self.wire.address());
+        self.wire.send(node, &with_body(&head, &sdp(self.media, self.cseq + 1, direction)));
+        format!("{} INVITE", self.cseq)
+    }
+
+    /// For the 2xx to a re-INVITE.
+    pub fn ack(&mut self, node: SocketAddr) {
+        self.cseq -= 1;
+        let head = self.head("ACK");
+        self.wire.send(node, &with_body(&head, ""));
+    }
+
+    pub fn bye(&mut self, node: SocketAddr) -> String {
+        let head = self.head("BYE");
+        self.wire.send(node, &with_body(&head, ""));
+        format!("{} BYE", self.cseq)
+    }
+
+    /// A request of the agent's phone within the dialog: From and To are those of the INVITE, turned round.
+    fn head(&mut self, method: &str) -> String {
+        self.cseq += 1;
+        let (cseq, invite, at) = (self.cseq, self.ringing(), self.wire.address());
+        format!(
+            "{method} {} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKdesk{method}{cseq};rport\r\nMax-Forwards: 70\r\n\
+             From: {};tag={TAG}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\n",
+            invite.contact(),
+            invite.header("to"),
+            invite.header("from"),
+            invite.header("call-id"),
+        )
+    }
+}

@@ -1,0 +1,309 @@
+//! A small cluster of real processes for tests: node processes and a relay from the built binary, in a directory and on
+//! ports of their own, ended with the test. Every file of tests includes this module; none uses all of it.
+#![allow(dead_code, reason = "each file of tests uses its part of the rig")]
+
+pub mod desk;
+pub mod far;
+pub mod house;
+mod ports;
+pub mod sip;
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use strowger_api::Client;
+use strowger_phones::PhonesOptions;
+use tokio::runtime::Runtime;
+
+pub use house::House;
+use ports::Block;
+
+pub const TOKEN: &str = "token-of-a-test-cluster";
+/// How long a cluster may take to form, on a machine that builds and tests at the same time.
+const READY: Duration = Duration::from_secs(60);
+/// How long anything else may take before a test calls it missing.
+pub const SOON: Duration = Duration::from_secs(15);
+/// Ports from which callers and agents speak: several, because the kernel picks the node by the source port.
+const PHONE_SOCKETS: u16 = 12;
+
+/// What kind of cluster.
+#[derive(Clone, Copy)]
+pub struct Plan {
+    pub nodes: u16,
+    pub shards: u16,
+    /// 0: legs without RTP are left alone.
+    pub dead_media_ms: u32,
+}
+
+impl Plan {
+    pub fn of(nodes: u16, shards: u16) -> Self {
+        Self { nodes, shards, dead_media_ms: 0 }
+    }
+}
+
+pub struct Rig {
+    pub dir: PathBuf,
+    plan: Plan,
+    block: Block,
+    nodes: Vec<Option<Child>>,
+    relay: Child,
+    runtime: Arc<Runtime>,
+}
+
+impl Rig {
+    /// Starts the processes, waits until all are ready and applies the configuration.
+    pub fn start(plan: Plan, house: &House) -> Rig {
+        let block = Block::claim();
+        let dir = std::env::temp_dir().join(format!("strowger-rig-{}-{}", std::process::id(), block.first()));
+        let _none_yet = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).expect("a directory for the cluster");
+        std::fs::write(dir.join("relay-1.toml"), relay_toml(&block, plan)).expect("writing");
+        for number in 1..=plan.nodes {
+            std::fs::write(dir.join(format!("node-{number}.toml")), node_toml(&block, plan, number)).expect("writing");
+        }
+        let relay = spawn(&dir, "relay", 1);
+        let nodes = (1..=plan.nodes).map(|number| Some(spawn(&dir, "node", number))).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let rig = Rig { dir, plan, block, nodes, relay, runtime: Arc::new(runtime) };
+        (1..=plan.nodes).for_each(|number| rig.until_ready(number));
+        rig.apply(house);
+        rig
+    }
+
+    /// Where only this node listens.
+    pub fn own(&self, number: u16) -> SocketAddr {
+        self.block.own(number)
+    }
+
+    /// Where all nodes listen.
+    pub fn shared(&self) -> SocketAddr {
+        self.block.shared()
+    }
+
+    pub fn http(&self, number: u16) -> String {
+        self.block.http(number).to_string()
+    }
+
+    pub fn phones(&self, seed: u64) -> PhonesOptions {
+        let (trunk, agents) = self.block.phones(PHONE_SOCKETS);
+        let mut options = PhonesOptions::new(self.shared(), [127, 0, 0, 1].into(), trunk, agents);
+        (options.trunk_sockets, options.agent_sockets) = (PHONE_SOCKETS, PHONE_SOCKETS);
+        options.media_ports = self.block.phone_media();
+        options.seed = seed;
+        options
+    }
+
+    /// RTP ports that nobody else takes while this rig lives.
+    pub fn media_port(&self) -> u16 {
+        *self.block.phone_media().start()
+    }
+
+    #[allow(clippy::result_large_err, reason = "a test asks now and then; boxing would only hide the fault's text")]
+    pub fn try_get(&self, number: u16, path: &str) -> Result<Value, String> {
+        let client = Client::new(self.http(number), Some(TOKEN.to_owned()));
+        self.runtime.block_on(client.get(path)).map_err(|fault| fault.to_string())
+    }
+
+    /// From any node that lives.
+    pub fn get(&self, path: &str) -> Value {
+        let number = self.living().next().expect("a node that lives");
+        self.try_get(number, path).expect("an answer")
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Value {
+        let number = self.living().next().expect("a node that lives");
+        let client = Client::new(self.http(number), Some(TOKEN.to_owned()));
+        self.runtime.block_on(client.post(path, body)).expect("an answer")
+    }
+
+    pub fn metrics(&self, number: u16) -> String {
+        let client = Client::new(self.http(number), None);
+        self.runtime.block_on(client.get_text("/metrics")).expect("metrics")
+    }
+
+    pub fn living(&self) -> impl Iterator<Item = u16> + '_ {
+        (1..).zip(&self.nodes).filter_map(|(number, node)| node.is_some().then_some(number))
+    }
+
+    pub fn apply(&self, house: &House) {
+        let files = house.files();
+        let answer = self.post("/api/v1/config", &strowger_api::archive(&files, false));
+        let wanted = answer["version"].as_u64();
+        for number in self.living() {
+            until("all nodes have the configuration", || {
+                self.try_get(number, "/api/v1/status").is_ok_and(|status| status["config_version"].as_u64() == wanted)
+            });
+            self.until_ready(number);
+        }
+    }
+
+    /// Ready to take calls, and the relay is at hand.
+    pub fn until_ready(&self, number: u16) {
+        let client = Client::new(self.http(number), None);
+        until_within(READY, &format!("node {number} is ready; its log is in {}", self.dir.display()), || {
+            let ready = self.runtime.block_on(client.get_text("/health/ready")).is_ok();
+            ready && self.try_get(number, "/api/v1/status").is_ok_and(|status| is_whole(&status))
+        });
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self, number: u16) {
+        if let Some(mut node) = self.nodes[usize::from(number - 1)].take() {
+            node.kill().expect("killing a node");
+            node.wait().expect("its end");
+        }
+    }
+
+    /// Starts a node that was killed, on its old data.
+    pub fn restart(&mut self, number: u16) {
+        self.nodes[usize::from(number - 1)] = Some(spawn(&self.dir, "node", number));
+    }
+
+    /// Stops the relay's clock: what is asked of it waits.
+    pub fn freeze_relay(&self, frozen: bool) {
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        let done = Command::new("kill").args([signal, &self.relay.id().to_string()]).status().expect("kill");
+        assert!(done.success());
+    }
+
+    /// The records of all calls so far, oldest first.
+    pub fn records(&self) -> Vec<Value> {
+        let answer = self.get("/api/v1/calls?limit=1000");
+        answer["calls"].as_array().cloned().unwrap_or_default().into_iter().rev().collect()
+    }
+
+    /// Waits for the record of a call and returns it.
+    pub fn record_of(&self, sip_call_id: &str) -> Value {
+        let mut found = None;
+        until("the call has its record", || {
+            found = self.records().into_iter().find(|record| record["sip_call_id"] == sip_call_id);
+            found.is_some()
+        });
+        found.expect("was just found")
+    }
+
+    /// All records once there are `count`: they follow the end of a call after a moment.
+    pub fn all_records(&self, count: usize) -> Vec<Value> {
+        until("every call has its record", || self.records().len() >= count);
+        let records = self.records();
+        assert_eq!(records.len(), count, "more records than calls");
+        records
+    }
+
+    pub fn live_calls(&self) -> Vec<Value> {
+        self.get("/api/v1/calls/live")["calls"].as_array().cloned().unwrap_or_default()
+    }
+
+    pub fn agent(&self, name: &str) -> Value {
+        let agents = self.get("/api/v1/agents");
+        let mut agents = agents["agents"].as_array().cloned().unwrap_or_default().into_iter();
+        agents.find(|agent| agent["name"] == name).expect("an agent of that name")
+    }
+
+    /// No live call, no busy agent, no lease past its deadline, the same state on all nodes.
+    pub fn until_at_rest(&self) {
+        let mut last = Value::Null;
+        let rests = || {
+            last = self.get("/api/v1/status");
+            let count = |of: &str, names: &[&str]| names.iter().filter_map(|name| last[of][name].as_u64()).sum::<u64>();
+            count("calls", &["admitted", "flow", "queued", "offered", "talking"]) == 0
+                && count("agents", &["offered", "talking", "wrap_up"]) == 0
+                && last["stuck"] == 0
+        };
+        assert!(holds_within(READY, rests), "the cluster does not come to rest: {last:#}");
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        for child in self.nodes.iter_mut().flatten().chain([&mut self.relay]) {
+            // Already gone is as good.
+            let _ = (child.kill(), child.wait());
+        }
+        if std::thread::panicking() {
+            eprintln!("the logs of this cluster are in {}", self.dir.display());
+        } else {
+            // What cannot be removed is in the system's temporary directory.
+            let _left = std::fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+fn is_whole(status: &Value) -> bool {
+    let all =
+        |list: &str, flag: &str| status[list].as_array().is_some_and(|rows| rows.iter().all(|row| row[flag] == true));
+    status["active"] == true && all("relays", "connected")
+}
+
+/// Waits for something that must come soon.
+pub fn until(what: &str, holds: impl FnMut() -> bool) {
+    until_within(SOON, what, holds);
+}
+
+pub fn until_within(within: Duration, what: &str, holds: impl FnMut() -> bool) {
+    assert!(holds_within(within, holds), "not within {} s: {what}", within.as_secs());
+}
+
+fn holds_within(within: Duration, mut holds: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + within;
+    while !holds() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    true
+}
+
+/// The program under test.
+pub fn strowger() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_strowger"));
+    // What the person at the keyboard has set is none of the test's business.
+    for name in ["STROWGER_NODE", "STROWGER_TOKEN", "STROWGER_LOG", "STROWGER_TEST_BREAK"] {
+        command.env_remove(name);
+    }
+    command.env("STROWGER_BOOTSTRAP_TOKEN", TOKEN).stdin(Stdio::null());
+    command
+}
+
+fn spawn(dir: &Path, kind: &str, number: u16) -> Child {
+    let name = format!("{kind}-{number}");
+    let log = File::options().create(true).append(true).open(dir.join(format!("{name}.log"))).expect("a log");
+    let mut command = strowger();
+    command.arg(kind).arg("--config").arg(dir.join(format!("{name}.toml")));
+    command.stdout(log.try_clone().expect("a log")).stderr(log).spawn().expect("starting a process")
+}
+
+fn node_toml(block: &Block, plan: Plan, number: u16) -> String {
+    let voters: String =
+        (1..=plan.nodes).map(|id| format!("{{ id = {id}, link = \"{}\" }},", block.link(id))).collect();
+    format!(
+        "id = {number}\ndata_dir = \"node-{number}\"\n[cluster]\nlisten = \"{link}\"\nshards = {shards}\n\
+         voters = [{voters}]\nrelays = [{{ id = 1, link = \"{relay}\" }}]\ntls_dir = \"tls\"\n\
+         [sip]\nshared = \"{shared}\"\nown = \"{own}\"\n[http]\nlisten = \"{http}\"\n",
+        link = block.link(number),
+        shards = plan.shards,
+        relay = block.relay_link(),
+        shared = block.shared(),
+        own = block.own(number),
+        http = block.http(number),
+    )
+}
+
+fn relay_toml(block: &Block, plan: Plan) -> String {
+    let media = block.relay_media();
+    format!(
+        "id = 1\ncontent_dir = \"relay-1\"\n[link]\nlisten = \"{}\"\ntls_dir = \"tls\"\n\
+         [media]\naddress = \"127.0.0.1\"\nports = \"{}-{}\"\ndead_media_ms = {}\n[http]\nlisten = \"{}\"\n",
+        block.relay_link(),
+        media.start(),
+        media.end(),
+        plan.dead_media_ms,
+        block.relay_http(),
+    )
+}

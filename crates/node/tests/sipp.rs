@@ -1,0 +1,208 @@
+//! SIPp as callers and as agents: a far end by other people, with its own idea of what SIP is.
+
+mod rig;
+
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rig::house::NUMBER;
+use rig::{House, Plan, Rig, until_within};
+use serde_json::Value;
+
+/// How long a run of SIPp may take.
+const RUN: Duration = Duration::from_secs(60);
+const LOAD_AGENTS: usize = 30;
+const LOAD_CALLS: u32 = 60;
+
+/// Whether there is a SIPp; says so if there is none.
+fn has_sipp() -> bool {
+    let there = Command::new("sipp").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    if !there {
+        eprintln!("SKIPPED for want of sipp");
+    }
+    there
+}
+
+/// A SIPp process; ended with the test.
+struct Sipp {
+    child: Child,
+    stats: PathBuf,
+    scenario: &'static str,
+}
+
+impl Sipp {
+    fn start(dir: &Path, scenario: &'static str, port: u16, more: &[&str]) -> Sipp {
+        let stats = dir.join(format!("sipp-{scenario}-{port}.csv"));
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sipp").join(format!("{scenario}.xml"));
+        let errors = std::fs::File::create(stats.with_extension("log")).expect("a log");
+        let mut command = Command::new("sipp");
+        command.current_dir(dir).arg("-sf").arg(file).args(["-i", "127.0.0.1", "-p", &port.to_string()]);
+        command.args(["-nostdin", "-trace_stat", "-fd", "1", "-stf"]).arg(&stats).args(["-trace_err", "-error_file"]);
+        command.arg(stats.with_extension("errors")).args(more);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().expect("starting SIPp");
+        Sipp { child, stats, scenario }
+    }
+
+    /// Callers to one node: `calls` of them, `rate` a second, each for `stay` once answered.
+    fn callers(rig: &Rig, node: u16, scenario: &'static str, calls: u32, rate: u32, stay: Duration) -> Sipp {
+        let (calls, rate, stay) = (calls.to_string(), rate.to_string(), stay.as_millis().to_string());
+        let to = rig.own(node).to_string();
+        let limit = ["-m", &calls, "-r", &rate, "-d", &stay, "-s", NUMBER, "-l", "200", &to];
+        Sipp::start(&rig.dir, scenario, free_port().port(), &limit)
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        let scenario = self.scenario;
+        until_within(RUN, &format!("SIPp ends {scenario}"), || {
+            status = self.child.try_wait().expect("its state");
+            status.is_some()
+        });
+        status.expect("was just there")
+    }
+
+    /// Waits for the end; all calls went as the scenario says. Returns how many messages were sent again.
+    fn is_content(&mut self, calls: u32) -> u32 {
+        let status = self.ended();
+        let errors = std::fs::read_to_string(self.stats.with_extension("errors")).unwrap_or_default();
+        assert!(status.success(), "SIPp {}: {status}\n{errors}", self.scenario);
+        let (done, failed) = (self.stat("SuccessfulCall(C)"), self.stat("FailedCall(C)"));
+        assert_eq!((done, failed), (calls, 0), "SIPp {}: {errors}", self.scenario);
+        self.stat("Retransmissions(C)")
+    }
+
+    /// The last value of a column of SIPp's statistics.
+    fn stat(&self, column: &str) -> u32 {
+        let text = std::fs::read_to_string(&self.stats).expect("SIPp's statistics");
+        let mut lines = text.lines();
+        let at = lines.next().and_then(|head| head.split(';').position(|name| name == column)).expect("the column");
+        lines.next_back().and_then(|line| line.split(';').nth(at)?.parse().ok()).expect("a number")
+    }
+}
+
+impl Drop for Sipp {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _ = (self.child.kill(), self.child.wait());
+    }
+}
+
+fn free_port() -> SocketAddr {
+    UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
+}
+
+fn all_answered(records: &[Value], by: &str) {
+    for record in records {
+        assert_eq!((&record["outcome"], &record["agent"]), (&"answered".into(), &by.into()), "{record:#}");
+    }
+}
+
+#[test]
+fn sixty_callers_at_three_nodes_reach_thirty_agents_without_one_repeat_too_many() {
+    if !has_sipp() {
+        return;
+    }
+    let phones = free_port();
+    let house = (0..LOAD_AGENTS).fold(House::new(), |house, at| house.phone_at(&(1001 + at).to_string(), phones));
+    let rig = Rig::start(Plan::of(3, 3), &house);
+    let mut agents = Sipp::start(&rig.dir, "answers", phones.port(), &["-m", &LOAD_CALLS.to_string()]);
+    let stay = Duration::from_millis(1500);
+    let mut callers: Vec<Sipp> =
+        (1..=3).map(|node| Sipp::callers(&rig, node, "caller", LOAD_CALLS / 3, 7, stay)).collect();
+    let repeats: u32 = callers.iter_mut().map(|callers| callers.is_content(LOAD_CALLS / 3)).sum();
+    let repeats = repeats + agents.is_content(LOAD_CALLS);
+    assert!(repeats <= 6, "{repeats} messages had to be sent again");
+    rig.until_at_rest();
+    let records = rig.all_records(LOAD_CALLS as usize);
+    for record in &records {
+        assert_eq!((&record["outcome"], &record["by"]), (&"answered".into(), &"caller".into()), "{record:#}");
+        assert_eq!(record["offers"], 1, "{record:#}");
+    }
+}
+
+#[test]
+fn callers_who_cancel_get_487_and_leave_a_record() {
+    if !has_sipp() {
+        return;
+    }
+    let rig = Rig::start(Plan::of(3, 1), &House::new());
+    // Without a media port there is no 200, so each CANCEL comes in time for certain.
+    rig.freeze_relay(true);
+    let mut callers = Sipp::callers(&rig, 2, "cancel", 5, 50, Duration::ZERO);
+    let begun = Instant::now();
+    let repeats = callers.is_content(5);
+    rig.freeze_relay(false);
+    assert!(repeats <= 2, "{repeats} messages had to be sent again in {:?}", begun.elapsed());
+    rig.until_at_rest();
+    let records = rig.all_records(5);
+    assert!(records.iter().all(|record| record["outcome"] == "abandoned"), "{records:#?}");
+}
+
+#[test]
+fn callers_who_lose_patience_in_the_queue_are_abandoned() {
+    if !has_sipp() {
+        return;
+    }
+    let rig = Rig::start(Plan::of(1, 1), &House::new());
+    let stay = Duration::from_millis(700);
+    Sipp::callers(&rig, 1, "caller", 5, 50, stay).is_content(5);
+    rig.until_at_rest();
+    let records = rig.all_records(5);
+    for record in &records {
+        assert_eq!((&record["outcome"], &record["by"]), (&"abandoned".into(), &"caller".into()), "{record:#}");
+        let waited = record["wait_ms"].as_u64().expect("a wait");
+        assert!((600..3000).contains(&waited), "{record:#}");
+    }
+}
+
+#[test]
+fn a_busy_agent_is_passed_over_and_the_next_one_gets_the_call() {
+    if !has_sipp() {
+        return;
+    }
+    let (busy, good) = (free_port(), free_port());
+    let mut house = House::new().phone_at("1001", busy).phone_at("1002", good);
+    house.queue = "miss_pause_ms = 60000\nmax_misses = 0\n".to_owned();
+    let rig = Rig::start(Plan::of(1, 1), &house);
+    let mut refuses = Sipp::start(&rig.dir, "busy", busy.port(), &["-m", "1"]);
+    let _answers = Sipp::start(&rig.dir, "answers", good.port(), &[]);
+    Sipp::callers(&rig, 1, "caller", 1, 1, Duration::from_millis(1500)).is_content(1);
+    refuses.is_content(1);
+    assert_eq!(rig.agent("1001")["state"], "paused", "who refused a call is left alone for a while");
+    // And while that lasts the next call does not go there.
+    Sipp::callers(&rig, 1, "caller", 1, 1, Duration::from_millis(1500)).is_content(1);
+    let records = rig.all_records(2);
+    all_answered(&records, "1002");
+    let offers: Vec<u64> = records.iter().filter_map(|record| record["offers"].as_u64()).collect();
+    assert_eq!(offers, [2, 1]);
+}
+
+#[test]
+fn an_agent_who_never_answers_is_cancelled_and_after_some_misses_not_ready() {
+    if !has_sipp() {
+        return;
+    }
+    let (silent, good) = (free_port(), free_port());
+    let mut house = House::new().phone_at("1001", silent).phone_at("1002", good);
+    house.queue = "ring_timeout_ms = 1000\nmiss_pause_ms = 100\nmax_misses = 2\n".to_owned();
+    let rig = Rig::start(Plan::of(1, 1), &house);
+    let mut rings = Sipp::start(&rig.dir, "silent", silent.port(), &["-m", "2"]);
+    let _answers = Sipp::start(&rig.dir, "answers", good.port(), &[]);
+    let stay = Duration::from_millis(3000);
+    let is_out = || rig.agent("1001")["state"] == "not_ready";
+    let mut calls = 0;
+    while !is_out() && calls < 6 {
+        Sipp::callers(&rig, 1, "caller", 1, 1, stay).is_content(1);
+        calls += 1;
+    }
+    assert!(is_out(), "{:#}", rig.agent("1001"));
+    assert!(!rig.agent("1001")["reason"].is_null());
+    rings.is_content(2);
+    rig.until_at_rest();
+    let records = rig.all_records(calls);
+    all_answered(&records, "1002");
+    let offers: u64 = records.iter().filter_map(|record| record["offers"].as_u64()).sum();
+    assert_eq!(offers, records.len() as u64 + 2, "two offers were missed, no more");
+}
