@@ -33,6 +33,9 @@ pub(crate) struct Vitals {
     /// By node: its newest beat, as this voter heard it.
     heard: BTreeMap<NodeId, (Incarnation, Mono)>,
     passive_since: Option<Mono>,
+    /// By voter: what it had applied of each group when it first answered a beat sent since this node is passive. Who
+    /// has not caught up with that knows neither all calls nor the configuration.
+    goals: BTreeMap<NodeId, Vec<u64>>,
 }
 
 pub(crate) type Shared = Arc<Mutex<Vitals>>;
@@ -45,32 +48,41 @@ impl Vitals {
             heard: BTreeMap::new(),
             // A node starts passive: it has been answered by nobody yet.
             passive_since: Some(Mono::ZERO),
+            goals: BTreeMap::new(),
         }))
     }
 
-    fn on_pulse(&mut self, voter: NodeId, number: u64) {
+    fn on_pulse(&mut self, voter: NodeId, number: u64, applied: Vec<u64>) {
         let sent = self.sent.iter().find(|(beat, _)| *beat == number).map(|(_, sent)| *sent);
         if let Some(sent) = sent {
             let newest = self.answered.entry(voter).or_insert(sent);
             *newest = (*newest).max(sent);
+            if self.passive_since.is_some_and(|since| sent >= since) {
+                self.goals.entry(voter).or_insert(applied);
+            }
         }
     }
 
     /// Until when this node is active: as long as a majority of the voters has answered beats sent lately; once
-    /// passive, only beats sent since then count. None while it is passive.
-    fn active_until(&mut self, me: NodeId, voters: &[NodeId], now: Mono) -> Option<Mono> {
+    /// passive, only beats sent since then count, of voters it has caught up with. None while it is passive.
+    fn active_until(&mut self, me: NodeId, voters: &[NodeId], applied: &[u64], now: Mono) -> Option<Mono> {
         let since = self.passive_since;
-        let counts = |sent: &Mono| since.is_none_or(|since| *sent >= since);
-        let mut sent: Vec<Mono> = voters
-            .iter()
-            .filter_map(|voter| if *voter == me { Some(now) } else { self.answered.get(voter).copied().filter(counts) })
-            .collect();
+        let caught_up = |voter| {
+            self.goals.get(voter).is_some_and(|goal| goal.iter().zip(applied).all(|(goal, applied)| applied >= goal))
+        };
+        let counts = |voter, sent: &Mono| since.is_none_or(|since| *sent >= since && caught_up(voter));
+        let heard = |voter| self.answered.get(voter).copied().filter(|sent| counts(voter, sent));
+        let mut sent: Vec<Mono> =
+            voters.iter().filter_map(|voter| if *voter == me { Some(now) } else { heard(voter) }).collect();
         sent.sort_unstable_by(|a, b| b.cmp(a));
         // The oldest of the majority's newest beats is the one that runs out first.
         let until = sent.get(voters.len() / 2).map(|sent| *sent + PASSIVE_AFTER).filter(|until| *until > now);
         match (until, self.passive_since) {
             (Some(_), _) => self.passive_since = None,
-            (None, None) => self.passive_since = Some(now),
+            (None, None) => {
+                self.passive_since = Some(now);
+                self.goals.clear();
+            }
             (None, Some(_)) => {}
         }
         until
@@ -84,7 +96,7 @@ fn lock(vitals: &Shared) -> std::sync::MutexGuard<'_, Vitals> {
 /// A beat of another node: answered, unless this voter stands by its report that the node is silent.
 pub(crate) fn on_beat(context: &Context, vitals: &Shared, from: NodeId, body: &[u8]) {
     if let Ok(pulse) = open::<Pulse>(body) {
-        return lock(vitals).on_pulse(from, pulse.number);
+        return lock(vitals).on_pulse(from, pulse.number, pulse.applied);
     }
     let Ok(beat) = open::<Beat>(body) else { return };
     lock(vitals).heard.insert(from, (beat.incarnation, context.now()));
@@ -94,12 +106,15 @@ pub(crate) fn on_beat(context: &Context, vitals: &Shared, from: NodeId, body: &[
     if is_down || control.is_silent(from, beat.incarnation, context.me) {
         return;
     }
-    let applied = std::iter::once(GroupId::CONTROL)
-        .chain(context.shards().map(|shard| shard.group()))
-        .map(|group| context.groups.view(group).applied)
-        .collect();
     // A lost pulse is made good by the next.
-    let _lost = context.link.cast(PeerId::Node(from), Class::Heartbeat, seal(&Pulse { number: beat.number, applied }));
+    let pulse = Pulse { number: beat.number, applied: applied(context) };
+    let _lost = context.link.cast(PeerId::Node(from), Class::Heartbeat, seal(&pulse));
+}
+
+/// How far this node is in each group.
+fn applied(context: &Context) -> Vec<u64> {
+    let groups = std::iter::once(GroupId::CONTROL).chain(context.shards().map(|shard| shard.group()));
+    groups.map(|group| context.groups.view(group).applied).collect()
 }
 
 /// Beats, watches, and switches between active and passive.
@@ -114,7 +129,7 @@ pub(crate) async fn run(context: Arc<Context>, vitals: Shared, voters: Vec<NodeI
         let now = context.now();
         number += 1;
         beat(&context, &vitals, &voters, number, now);
-        let until = lock(&vitals).active_until(context.me, &voters, now);
+        let until = lock(&vitals).active_until(context.me, &voters, &applied(&context), now);
         if was_active != until.is_some() {
             was_active = until.is_some();
             tracing::info!("this node is {}", if was_active { "active" } else { "passive" });
@@ -209,14 +224,14 @@ mod tests {
     }
 
     fn active(vitals: &mut Vitals, now: Mono) -> bool {
-        vitals.active_until(ME, &VOTERS, now).is_some()
+        vitals.active_until(ME, &VOTERS, &[7, 7], now).is_some()
     }
 
     #[test]
     fn starts_passive_and_wakes_on_a_majority() {
         let mut vitals = vitals_with_beat(1, Mono::from_millis(1000));
         assert!(!active(&mut vitals, Mono::from_millis(1010)));
-        vitals.on_pulse(NodeId(2), 1);
+        vitals.on_pulse(NodeId(2), 1, vec![7, 7]);
         assert!(active(&mut vitals, Mono::from_millis(1020)), "itself and one more");
         assert!(!active(&mut vitals, Mono::from_millis(1600)), "the beat is too old");
     }
@@ -224,21 +239,33 @@ mod tests {
     #[test]
     fn leaves_passive_only_on_answers_to_newer_beats() {
         let mut vitals = vitals_with_beat(1, Mono::from_millis(1000));
-        vitals.on_pulse(NodeId(2), 1);
+        vitals.on_pulse(NodeId(2), 1, vec![7, 7]);
         assert!(active(&mut vitals, Mono::from_millis(1020)));
         vitals.sent.push_back((2, Mono::from_millis(1100)));
         assert!(!active(&mut vitals, Mono::from_millis(1650)));
-        vitals.on_pulse(NodeId(3), 2);
+        vitals.on_pulse(NodeId(3), 2, vec![7, 7]);
         assert!(!active(&mut vitals, Mono::from_millis(1660)), "sent before it fell passive");
         vitals.sent.push_back((3, Mono::from_millis(1670)));
-        vitals.on_pulse(NodeId(3), 3);
+        vitals.on_pulse(NodeId(3), 3, vec![7, 7]);
         assert!(active(&mut vitals, Mono::from_millis(1680)));
     }
 
     #[test]
     fn an_answer_to_a_forgotten_beat_is_no_sign_of_life() {
         let mut vitals = vitals_with_beat(5, Mono::from_millis(1000));
-        vitals.on_pulse(NodeId(2), 4);
+        vitals.on_pulse(NodeId(2), 4, vec![7, 7]);
         assert!(!active(&mut vitals, Mono::from_millis(1010)));
+    }
+
+    #[test]
+    fn leaves_passive_only_when_it_has_caught_up_with_who_answered() {
+        let mut vitals = vitals_with_beat(1, Mono::from_millis(1000));
+        vitals.on_pulse(NodeId(2), 1, vec![7, 9]);
+        assert!(!active(&mut vitals, Mono::from_millis(1020)), "two entries of a shard are not applied here");
+        vitals.sent.push_back((2, Mono::from_millis(1100)));
+        vitals.on_pulse(NodeId(2), 2, vec![7, 12]);
+        let mut active_with = |applied: &[u64]| vitals.active_until(ME, &VOTERS, applied, Mono::from_millis(1120));
+        assert!(active_with(&[7, 8]).is_none());
+        assert!(active_with(&[7, 9]).is_some(), "what came since then may be on its way, as on any node");
     }
 }

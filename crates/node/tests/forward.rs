@@ -60,7 +60,7 @@ fn a_repeated_invite_makes_no_second_call(shards: u16) {
     desk.answer(rig.own(3), 200, "OK");
     let bye = caller.bye(rig.own(3));
     caller.wire.expect("200 to the BYE", |message| message.answers(200, &bye));
-    let end = desk.wire.expect("BYE to the agent", |message| message.is_request("BYE"));
+    let end = desk.wire.comes("BYE to the agent", |message| message.is_request("BYE"));
     desk.reply(rig.own(2), &end, 200, "OK", "");
     rig.record_of(&caller.call_id);
     assert_eq!(rig.records().len(), 1);
@@ -90,7 +90,7 @@ fn hold_resume_and_goodbye_of_both_sides(shards: u16) {
     assert!(caller.wire.is_quiet(TWO_REPEATS, |message| message.status() == 200), "an ACK did not arrive");
     let bye = caller.bye(rig.own(2));
     caller.wire.expect("200 to the BYE", |message| message.answers(200, &bye));
-    let end = desk.wire.expect("BYE to the agent", |message| message.is_request("BYE"));
+    let end = desk.wire.comes("BYE to the agent", |message| message.is_request("BYE"));
     desk.reply(rig.own(3), &end, 200, "OK", "");
     assert!(desk.wire.is_quiet(TWO_REPEATS, |message| message.is_request("BYE")), "the BYE is still repeated");
     let record = rig.record_of(&caller.call_id);
@@ -105,7 +105,7 @@ fn hold_resume_and_goodbye_of_both_sides(shards: u16) {
     }
     let bye = desk.bye(rig.own(3));
     desk.wire.expect("200 to the agent's BYE", |message| message.answers(200, &bye));
-    let end = caller.wire.expect("BYE to the caller", |message| message.is_request("BYE"));
+    let end = caller.wire.comes("BYE to the caller", |message| message.is_request("BYE"));
     desk.reply(rig.own(2), &end, 200, "OK", "");
     let record = rig.record_of(&caller.call_id);
     assert_eq!((&record["outcome"], &record["by"]), (&"answered".into(), &"agent".into()), "{record:#}");
@@ -163,7 +163,7 @@ fn a_caller_who_gives_up_stops_the_agents_phone_through_any_nodes() {
     until("the agent's phone rings", || rig.agent("1001")["state"] == "offered");
     let bye = caller.bye(rig.own(2));
     caller.wire.expect("200 to the BYE", |message| message.answers(200, &bye));
-    let cancel = desk.wire.expect("CANCEL to the agent", |message| message.is_request("CANCEL"));
+    let cancel = desk.wire.comes("CANCEL to the agent", |message| message.is_request("CANCEL"));
     desk.reply(rig.own(3), &cancel, 200, "OK", "");
     desk.answer(rig.own(2), 487, "Request Terminated");
     desk.wire.expect("ACK to the 487", |message| message.is_request("ACK"));

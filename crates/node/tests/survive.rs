@@ -178,3 +178,20 @@ fn talking_calls_of_a_killed_node_lose_no_packet_and_it_comes_back() {
     caller.wire.expect("200 to the BYE", |message| message.answers(200, &bye));
     rig.record_of(&caller.call_id);
 }
+
+#[test]
+fn a_node_that_comes_back_takes_calls_only_when_it_knows_the_configuration() {
+    let mut rig = Rig::start(Plan::of(3, 1), &house(1, false));
+    let version = rig.get("/api/v1/status")["config_version"].clone();
+    for victim in [1, 2, 3] {
+        rig.kill(victim);
+        rig.restart(victim);
+        let mut first = Value::Null;
+        until("the node that came back is active", || {
+            first = rig.try_get(victim, "/api/v1/status").unwrap_or_default();
+            first["active"] == true
+        });
+        assert_eq!(first["config_version"], version, "active without knowing its trunks: {first:#}");
+        rig.until_ready(victim);
+    }
+}

@@ -28,7 +28,7 @@ impl Desk {
     /// Waits for an INVITE that opens a call.
     pub fn rung(&mut self) -> Message {
         let last = self.invite.as_ref().map_or(String::new(), |invite| invite.header("call-id").to_owned());
-        let invite = self.wire.expect("an INVITE at the agent's phone", |message| {
+        let invite = self.wire.comes("an INVITE at the agent's phone", |message| {
             message.is_request("INVITE") && message.to_tag().is_empty() && message.header("call-id") != last
         });
         self.invite = Some(invite.clone());

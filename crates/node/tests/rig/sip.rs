@@ -1,7 +1,11 @@
 //! Plain-text SIP for scripted far ends: enough to read what the product sends. It shares no code with the product.
 
+use std::cell::RefCell;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
+
+/// RFC 3261, table 4.
+const T1: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Debug)]
 pub struct Message {
@@ -68,6 +72,8 @@ impl Message {
 /// A socket and what came in on it that nobody has waited for yet.
 pub struct Wire {
     socket: UdpSocket,
+    /// What is sent again while an answer is due, as UDP wants it (RFC 3261 17.1.1.2 and 13.3.1.4).
+    last: RefCell<Option<(SocketAddr, String)>>,
     inbox: Vec<Message>,
 }
 
@@ -78,7 +84,7 @@ impl Wire {
 
     pub fn open_at(ip: [u8; 4]) -> Wire {
         let socket = UdpSocket::bind(SocketAddr::from((ip, 0))).expect("a socket");
-        Wire { socket, inbox: Vec::new() }
+        Wire { socket, last: RefCell::new(None), inbox: Vec::new() }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -87,6 +93,11 @@ impl Wire {
 
     pub fn send(&self, to: SocketAddr, text: &str) {
         self.socket.send_to(text.as_bytes(), to).expect("sending");
+        let is_due = |message: &Message| match message.status() {
+            0 => !message.is_request("ACK"),
+            status => status >= 200 && message.header("cseq").ends_with(" INVITE"),
+        };
+        *self.last.borrow_mut() = is_due(&Message::parse(text)).then(|| (to, text.to_owned()));
     }
 
     /// The first message that fits, of those that came and those that come within `within`.
@@ -110,8 +121,22 @@ impl Wire {
         }
     }
 
-    /// As `within`, for what must come.
-    pub fn expect(&mut self, what: &str, fits: impl FnMut(&Message) -> bool) -> Message {
+    /// As `within`, for what must come. A node may have been passive for a moment: what it did not hear is sent again.
+    pub fn expect(&mut self, what: &str, mut fits: impl FnMut(&Message) -> bool) -> Message {
+        let deadline = Instant::now() + super::SOON;
+        while Instant::now() < deadline {
+            if let Some(found) = self.within(T1, &mut fits) {
+                return found;
+            }
+            if let Some((to, text)) = &*self.last.borrow() {
+                self.socket.send_to(text.as_bytes(), to).expect("sending");
+            }
+        }
+        panic!("{what} did not come; there is {:#?}", self.firsts())
+    }
+
+    /// As `expect`, without a word of ours: it comes by itself.
+    pub fn comes(&mut self, what: &str, fits: impl FnMut(&Message) -> bool) -> Message {
         let found = self.within(super::SOON, fits);
         found.unwrap_or_else(|| panic!("{what} did not come; there is {:#?}", self.firsts()))
     }

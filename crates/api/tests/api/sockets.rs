@@ -1,16 +1,14 @@
 //! The server and the client on real sockets.
 
-mod world;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::world::{World, example};
 use serde_json::json;
 use strowger_api::{ApiError, Client, ClientError, Options, archive, serve, serve_metrics};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use world::{World, example};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 const FIXED: &str = "a-token-for-the-demonstration";

@@ -1,11 +1,10 @@
 //! The wallboard: its page, its stream, and that it says what status and metrics say.
 
-mod world;
-
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::world::{World, code, example};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use serde_json::Value;
@@ -13,7 +12,6 @@ use strowger_api::{Client, Options, limit, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tower::ServiceExt;
-use world::{World, code, example};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 const FIXED: &str = "a-token-for-the-wallboard";

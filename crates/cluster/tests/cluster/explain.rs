@@ -1,10 +1,8 @@
 //! A real call leaves its story on every voter, with why it was offered to whom; and its figures on the board.
 
-mod rig;
-
 use std::time::Duration;
 
-use rig::Rig;
+use crate::rig::{self, Rig};
 use strowger_cluster::{Context, Step, What};
 use strowger_model::{CallId, HangupBy};
 use strowger_phones::{AgentSpec, CallSpec, Report};

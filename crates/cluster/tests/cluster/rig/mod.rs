@@ -160,8 +160,8 @@ fn files(trunk_port: u16) -> Files {
         [
             ("trunks.toml".to_owned(), trunks.into_bytes()),
             ("tenants/acme.toml".to_owned(), tenant.into_bytes()),
-            ("menu.wav".to_owned(), wav(include_bytes!("../../../../config/example/prompts/menu.wav"))),
-            ("hold.wav".to_owned(), wav(include_bytes!("../../../../config/example/music/hold.wav"))),
+            ("menu.wav".to_owned(), wav(include_bytes!("../../../../../config/example/prompts/menu.wav"))),
+            ("hold.wav".to_owned(), wav(include_bytes!("../../../../../config/example/music/hold.wav"))),
         ]
         .into(),
     )

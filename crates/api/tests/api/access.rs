@@ -1,11 +1,9 @@
 //! Who may do what, on every route there is.
 
-mod world;
-
+use crate::world::{World, code};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use strowger_api::{ROUTES, Role, bootstrap_token};
-use world::{World, code};
 
 fn real(path: &str) -> String {
     path.replace("{tenant}", "acme").replace("{name}", "1001").replace("{id}", "0-1")

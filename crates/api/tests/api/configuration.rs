@@ -1,10 +1,8 @@
 //! Applying a configuration, and agents' commands on it.
 
-mod world;
-
+use crate::world::{World, code, example};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use world::{World, code, example};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_is_applied() {

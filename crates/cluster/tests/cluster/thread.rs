@@ -2,11 +2,9 @@
 //! and RTP from the crate `phones`. UDP INVITE → prompt → digit → queue → longest idle → agent → audio both ways →
 //! record.
 
-mod rig;
-
 use std::time::Duration;
 
-use rig::Rig;
+use crate::rig::{self, Rig};
 use strowger_phones::{AgentSpec, CallSpec, EndedBy, Report};
 
 #[tokio::test(flavor = "multi_thread")]

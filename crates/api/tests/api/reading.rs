@@ -1,13 +1,11 @@
 //! What is read: status, calls, metrics, the description of the routes.
 
-mod world;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::world::{World, example};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use strowger_api::ROUTES;
-use world::{World, example};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_status_is_whole() {

@@ -1,0 +1,5 @@
+//! Whole clusters in one process. One program: each test program holds everything, which takes a minute to build.
+
+mod explain;
+mod rig;
+mod thread;
