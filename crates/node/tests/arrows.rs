@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("relay", &["model", "audio", "link"]),
     ("store", &["model", "table"]),
     ("cluster", &["model", "call", "acd", "table", "raft", "trunk", "relay", "link", "store", "sip"]),
-    ("api", &["model", "cluster", "config", "relay", "store", "table"]),
+    ("api", &["model", "acd", "cluster", "config", "relay", "store", "table"]),
     ("phones", &[]),
     ("node", &["api", "cluster", "config", "link", "model", "phones", "relay", "trunk"]),
     ("sim", &["model", "table", "acd", "ivr", "call", "sip"]),
