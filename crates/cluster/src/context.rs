@@ -1,6 +1,5 @@
 //! What every part of a node may use: handles, no state of its own but the newest directory.
 
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -45,7 +44,6 @@ pub struct Context {
     pub(crate) boards: Boards,
     pub(crate) chronicle: Chronicle,
     directory: RwLock<Arc<Directory>>,
-    pub data_dir: PathBuf,
 }
 
 /// A command that was not carried out.
@@ -71,7 +69,6 @@ pub(crate) struct Parts {
     pub performed: Performed,
     pub shards: u16,
     pub test_break: Option<TestBreak>,
-    pub data_dir: PathBuf,
 }
 
 impl Context {
@@ -96,7 +93,6 @@ impl Context {
             boards: Boards::default(),
             chronicle: Chronicle::default(),
             directory: RwLock::default(),
-            data_dir: parts.data_dir,
         }
     }
 

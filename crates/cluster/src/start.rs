@@ -120,7 +120,6 @@ impl Cluster {
             performed,
             shards: options.shards,
             test_break: options.test_break,
-            data_dir: options.data_dir,
         }));
         let vitals = Vitals::shared();
         let limits = (options.max_calls, options.max_calls_per_second);
