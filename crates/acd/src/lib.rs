@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 mod plan;
+mod relay;
 mod why;
 
 pub use plan::plan;
+pub use relay::{RelayChoice, UsableRelay};
 pub use why::{Candidate, Exclusion, Field, Why, ahead, fields, why};

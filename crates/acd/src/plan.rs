@@ -3,8 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 
-use strowger_model::{AgentId, CallId, QueueId};
+use strowger_model::{AgentId, CallId, QueueId, RelayId};
 use strowger_table::{Offer, Plan, Shard, limit};
+
+use crate::{RelayChoice, UsableRelay};
 
 /// The head of one queue while a plan is made; ordered so that the earliest call of all comes first.
 type Head = Reverse<(u64, QueueId, CallId)>;
@@ -12,7 +14,8 @@ type Head = Reverse<(u64, QueueId, CallId)>;
 /// Plans up to `OFFERS_PER_PLAN` offers. Queues that share agents are served in order of their first calls, so a
 /// call never waits behind a later one for an agent both could have. Cost: one step per offer and per agent that
 /// another queue took in the same plan.
-pub fn plan(shard: &Shard) -> Plan {
+pub fn plan(shard: &Shard, relays: &[UsableRelay]) -> Plan {
+    let choice = RelayChoice::new(shard, relays);
     let now = shard.last().time;
     let mut heads: BinaryHeap<Head> = BinaryHeap::new();
     let mut lines = Vec::new();
@@ -33,10 +36,20 @@ pub fn plan(shard: &Shard) -> Plan {
         let line = &mut lines[at];
         let Some((since, agent)) = line.agents.find(|(_, agent)| !taken.contains(agent)) else { continue };
         taken.insert(agent);
-        offers.push(Offer { call, agent, queue, score: now.since(since).as_micros() as u64 });
+        let relay = relay_for(shard, &choice, call, agent);
+        offers.push(Offer { call, agent, queue, relay, score: now.since(since).as_micros() as u64 });
         heads.extend(line.next_head());
     }
     Plan { basis: shard.last().index, offers }
+}
+
+/// The relay of the agent's site that the call needs least way to. Without any, the call's own: its owner hears that
+/// there is no port.
+fn relay_for(shard: &Shard, choice: &RelayChoice<'_>, call: CallId, agent: AgentId) -> RelayId {
+    let near = shard.call(call).and_then(|call| call.relay);
+    let tenant = shard.agent(agent).and_then(|agent| shard.tenant(agent.tenant));
+    let site = tenant.and_then(|tenant| tenant.agent(agent)).map_or("", |agent| agent.site.as_str());
+    choice.choose(site, near).or(near).unwrap_or_default()
 }
 
 /// One queue's calls and agents, both in order.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use strowger_model::config::Tenant;
-use strowger_model::{Digest, LegNo, MediaAddr};
+use strowger_model::{Digest, LegNo, MediaAddr, RelayId};
 use strowger_sip::Message;
 use strowger_table::{Call, Command};
 
@@ -52,7 +52,10 @@ pub enum MediaFact {
     Dead {
         leg: LegNo,
     },
-    Closed,
+    /// Nothing of the call is left on this relay.
+    Closed {
+        relay: RelayId,
+    },
 }
 
 /// What is asked of the relay. All of it may be repeated.
@@ -82,6 +85,12 @@ pub enum MediaOp {
         a: LegNo,
         b: LegNo,
     },
+    /// As `Bridge`, where the other leg is on another relay.
+    Join {
+        leg: LegNo,
+        with: LegNo,
+        peer: RelayId,
+    },
     CloseLeg {
         leg: LegNo,
     },
@@ -107,7 +116,11 @@ pub enum Action {
     Done {
         duty: u32,
     },
-    Media(MediaOp),
+    /// To the relay that holds, or will hold, that leg.
+    Media {
+        relay: RelayId,
+        op: MediaOp,
+    },
     /// Nothing is left to do: the machine may be dropped.
     Stop,
 }

@@ -39,10 +39,10 @@ impl Machine {
             return;
         }
         self.begun = Begun::Admitted;
-        let outs = self.caller.trying(now);
+        let outs = self.caller.as_mut().map(|leg| leg.trying(now)).unwrap_or_default();
         self.sent(Call::CALLER_LEG, outs, LogTime::ZERO, now);
         self.answering.media_by = Some(now + limit::MEDIA_OPEN);
-        self.media(MediaOp::Open { leg: Call::CALLER_LEG });
+        self.media_of(Call::CALLER_LEG, MediaOp::Open { leg: Call::CALLER_LEG });
     }
 
     /// A port is open: the answer is made, and proposed before it is sent.
@@ -52,12 +52,12 @@ impl Machine {
         if self.row.stage != Stage::Admitted || self.answering.held.is_some() || self.hang_up.is_some() {
             return;
         }
-        let offer = self.caller.dialog().remote_sdp;
+        let Some(mut leg) = self.caller.clone() else { return };
+        let offer = leg.dialog().remote_sdp;
         let Ok((sdp, _, _)) = answer_sdp(offer.as_bytes(), &self.local_media(rtp, 1)) else {
             self.reject(488, Cause(65), now);
             return;
         };
-        let mut leg = self.caller.clone();
         let outs = leg.accept(sdp, now);
         let dialog = Box::new(leg.dialog());
         let number = self.propose(Command::Answer { call: self.row.id, dialog, relay: self.setting.relay });
@@ -74,7 +74,8 @@ impl Machine {
 
     fn reject(&mut self, status: u16, cause: Cause, now: Mono) {
         let retry_after = (status == 503).then_some(limit::RETRY_AFTER_S);
-        let outs = self.caller.reject(status, strowger_sip::phrase(status), retry_after, Some(cause), now);
+        let Some(leg) = &mut self.caller else { return };
+        let outs = leg.reject(status, strowger_sip::phrase(status), retry_after, Some(cause), now);
         self.sent(Call::CALLER_LEG, outs, LogTime::ZERO, now);
         self.propose_end(Ended { by: HangupBy::System, cause }, LogTime::MAX);
     }
@@ -95,15 +96,16 @@ impl Machine {
     fn release_answer(&mut self, now: Mono) {
         let Some(held) = self.answering.held.take() else { return };
         if self.hang_up.is_none() {
-            self.caller = held.leg;
+            self.caller = Some(held.leg);
             self.sent(Call::CALLER_LEG, held.outs, LogTime::ZERO, now);
         }
     }
 
     /// Tells the relay where the caller's media goes, as the dialog now has it.
     pub(crate) fn direct_caller_media(&mut self) {
-        if let Ok(remote) = parse_sdp(self.row.caller.remote_sdp.as_bytes()) {
-            self.media(remote_op(Call::CALLER_LEG, &remote));
+        let sdp = self.row.caller.as_ref().map(|dialog| dialog.remote_sdp.as_bytes());
+        if let Some(remote) = sdp.and_then(|sdp| parse_sdp(sdp).ok()) {
+            self.media_of(Call::CALLER_LEG, remote_op(Call::CALLER_LEG, &remote));
         }
     }
 
@@ -147,7 +149,8 @@ impl Machine {
             Next::Wait => {}
             Next::Play { prompt } => {
                 let id = self.new_play();
-                self.media(MediaOp::Play { leg: Call::CALLER_LEG, content: prompt, repeat: false, id });
+                let play = MediaOp::Play { leg: Call::CALLER_LEG, content: prompt, repeat: false, id };
+                self.media_of(Call::CALLER_LEG, play);
             }
             Next::GoTo(step) => {
                 // A step that is a queue is entered by its own entry; any other by a `Step`.
@@ -171,13 +174,15 @@ impl Machine {
 
     /// Music until an agent is there. After a missed offer it is still playing.
     pub(crate) fn begin_waiting(&mut self, _now: Mono) {
-        if self.begun == Begun::Queued {
+        // Who is called after the agent is there hears no music.
+        if self.begun == Begun::Queued || self.row.caller.is_none() {
             return;
         }
         self.begun = Begun::Queued;
         if let Some(content) = self.queue.as_ref().map(|queue| queue.music) {
             let id = self.new_play();
-            self.media(MediaOp::Play { leg: Call::CALLER_LEG, content, repeat: true, id });
+            let play = MediaOp::Play { leg: Call::CALLER_LEG, content, repeat: true, id };
+            self.media_of(Call::CALLER_LEG, play);
         }
     }
 
@@ -214,7 +219,7 @@ impl Machine {
                 let dialog = Box::new(changed.dialog());
                 let number = self.propose(Command::Redialog { call: self.row.id, leg, dialog });
                 let (send, receive) = (sends(direction), receives(direction));
-                self.media(MediaOp::Remote { leg, media, send, receive });
+                self.media_of(leg, MediaOp::Remote { leg, media, send, receive });
                 self.answering.reinvite = Some(Held { number, leg: changed, outs });
             }
         }
@@ -235,7 +240,7 @@ impl Machine {
     }
 
     pub(crate) fn sip_leg(&mut self, leg: LegNo) -> Option<&mut Leg> {
-        if leg == Call::CALLER_LEG { Some(&mut self.caller) } else { self.agent_side(leg).and_then(|side| side.sip()) }
+        if leg == Call::CALLER_LEG { self.caller.as_mut() } else { self.agent_side(leg).and_then(|side| side.sip()) }
     }
 }
 

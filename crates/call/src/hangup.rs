@@ -1,6 +1,6 @@
 //! The end: who hung up is answered, who did not is told, the media is closed.
 
-use strowger_model::{Cause, Ended, HangupBy, LegNo, LogTime, Mono};
+use strowger_model::{Cause, Ended, HangupBy, LegNo, LogTime, Mono, RelayId};
 use strowger_sip::LegState;
 use strowger_table::{Call, Command, DutyKind, Stage};
 
@@ -25,7 +25,9 @@ impl FarHangUp {
 impl Machine {
     pub(crate) fn far_end_hung_up(&mut self, leg: LegNo, log_now: LogTime, now: Mono) {
         let is_caller = leg == Call::CALLER_LEG;
-        let talks = matches!(&self.row.stage, Stage::Talking) && self.row.agent.as_ref().is_some_and(|a| a.leg == leg);
+        // An agent whose phone was rung first is part of the call while the called party's rings.
+        let talks = matches!(&self.row.stage, Stage::Talking | Stage::Dialling { .. })
+            && self.row.agent.as_ref().is_some_and(|agent| agent.leg == leg);
         if !is_caller && !talks {
             // A leg that is no longer part of the call, or one that answered and left before it was connected.
             self.agent_failed(leg, 487, Cause::REJECTED, log_now);
@@ -74,7 +76,10 @@ impl Machine {
             self.answer_hang_up(far.leg, now);
         }
         if self.row.duties.iter().any(|duty| duty.kind == DutyKind::CloseMedia) {
-            self.media(MediaOp::Close);
+            for relay in self.row.relays.clone() {
+                self.closing.push(relay);
+                self.media(relay, MediaOp::Close);
+            }
         }
     }
 
@@ -119,7 +124,7 @@ impl Machine {
         self.leaving.push(side);
         self.recall(leg, now);
         if self.agent_side(leg).is_some_and(|side| side.is_over()) {
-            self.leaving.retain(|side| side.number() != leg);
+            self.leave_off(leg);
         } else {
             self.hang_up_leg(leg, Some(Cause::NORMAL), now);
         }
@@ -144,10 +149,10 @@ impl Machine {
     }
 
     fn leave_off(&mut self, leg: LegNo) {
-        let before = self.leaving.len();
-        self.leaving.retain(|side| side.number() != leg);
-        if self.leaving.len() < before && !self.row.is_over() {
-            self.media(MediaOp::CloseLeg { leg });
+        let Some(at) = self.leaving.iter().position(|side| side.number() == leg) else { return };
+        let relay = self.leaving.remove(at).relay();
+        if !self.row.is_over() {
+            self.media(relay, MediaOp::CloseLeg { leg });
         }
     }
 
@@ -158,7 +163,11 @@ impl Machine {
         }
     }
 
-    pub(crate) fn media_closed(&mut self) {
+    pub(crate) fn media_closed(&mut self, relay: RelayId) {
+        self.closing.retain(|closing| *closing != relay);
+        if !self.closing.is_empty() || !self.row.is_over() {
+            return;
+        }
         let duty = self.row.duties.iter().find(|duty| duty.kind == DutyKind::CloseMedia).map(|duty| duty.id);
         if let Some(duty) = duty {
             self.done(duty);

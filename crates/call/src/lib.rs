@@ -5,6 +5,7 @@
 //! one that saw the INVITE itself.
 #![forbid(unsafe_code)]
 
+mod dial;
 mod event;
 mod flow;
 mod hangup;

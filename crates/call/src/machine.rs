@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use strowger_ivr::Stepper;
 use strowger_model::config::{Queue, Tenant};
-use strowger_model::{CallId, Cause, Dialog, Ended, HangupBy, LegKey, LegNo, LogTime, Mono};
-use strowger_sip::{Leg, LegState, Local, Message, Out};
+use strowger_model::{CallId, Cause, Dialog, Ended, HangupBy, LegKey, LegNo, LogTime, Mono, RelayId};
+use strowger_sip::{Leg, Local, Message, Out};
 use strowger_table::{Call, Command, Stage};
 
+use crate::dial::Dialling;
 use crate::event::{Action, Actions, Event, MediaFact, MediaOp};
 use crate::flow::Answering;
 use crate::hangup::FarHangUp;
@@ -27,13 +28,17 @@ pub struct Machine {
     pub(crate) row: Arc<Call>,
     pub(crate) setting: Setting,
     pub(crate) queue: Option<Queue>,
-    pub(crate) caller: Leg,
+    /// Leg 0. None until the called party of an outbound call is rung.
+    pub(crate) caller: Option<Leg>,
     /// The agent's leg in use or being rung.
     pub(crate) agent: Option<AgentSide>,
     /// Agents' legs that are being told to stop.
     pub(crate) leaving: Vec<AgentSide>,
     pub(crate) flow: Option<Stepper>,
     pub(crate) answering: Answering,
+    pub(crate) dialling: Dialling,
+    /// Relays that were told to close the call and have not said that they did.
+    pub(crate) closing: Vec<RelayId>,
     pub(crate) hang_up: Option<FarHangUp>,
     /// What the actions of a stage were begun for: (stage, leg), so that a row that changes elsewhere begins nothing anew.
     pub(crate) begun: Begun,
@@ -53,6 +58,7 @@ pub(crate) enum Begun {
     Nothing,
     Admitted,
     Flow(u16),
+    Dialling,
     Queued,
     Talking(LegNo),
     Ended,
@@ -63,22 +69,28 @@ impl Machine {
     pub fn admitted(row: Arc<Call>, invite: &Message, source: SocketAddr, setting: Setting, now: Mono) -> Self {
         let key = LegKey { call: row.id, leg: Call::CALLER_LEG };
         let caller = Leg::incoming(key, invite, source, &setting.local, now);
-        Self::new(row, caller, setting, false)
+        Self::new(row, Some(caller), setting, false)
+    }
+
+    /// For the node that a call was given to before anything was done for it.
+    pub fn dialled(row: Arc<Call>, setting: Setting) -> Self {
+        Self::new(row, None, setting, false)
     }
 
     /// For a node that has nothing but the row.
     pub fn adopted(row: Arc<Call>, setting: Setting, now: Mono) -> Self {
         let key = LegKey { call: row.id, leg: Call::CALLER_LEG };
-        let mut dialog = row.caller.clone();
-        if row.stage == Stage::Admitted {
-            // The row was written before the call had its id; our tag has not been on the wire yet.
-            dialog.local_tag = strowger_sip::tag(key, strowger_sip::salt(&dialog.call_id, &dialog.remote_tag));
-        }
-        let caller = Leg::restore(key, after_earlier_adopters(&row, dialog), &setting.local, now);
+        let caller = row.caller.clone().map(|mut dialog| {
+            if row.stage == Stage::Admitted {
+                // The row was written before the call had its id; our tag has not been on the wire yet.
+                dialog.local_tag = strowger_sip::tag(key, strowger_sip::salt(&dialog.call_id, &dialog.remote_tag));
+            }
+            Leg::restore(key, after_earlier_adopters(&row, dialog), &setting.local, now)
+        });
         Self::new(row, caller, setting, true)
     }
 
-    fn new(row: Arc<Call>, caller: Leg, setting: Setting, adopting: bool) -> Self {
+    fn new(row: Arc<Call>, caller: Option<Leg>, setting: Setting, adopting: bool) -> Self {
         Self {
             // Unique across owners: a play of an earlier owner never looks like one of ours.
             next_play: row.owner.epoch << 16,
@@ -90,6 +102,8 @@ impl Machine {
             leaving: Vec::new(),
             flow: None,
             answering: Answering::default(),
+            dialling: Dialling::default(),
+            closing: Vec::new(),
             hang_up: None,
             begun: Begun::default(),
             caller_rtp: None,
@@ -104,8 +118,8 @@ impl Machine {
         self.row.id
     }
 
-    /// The relay this call uses, or will.
-    pub fn relay(&self) -> strowger_model::RelayId {
+    /// The relay that leg 0 uses, or will.
+    pub(crate) fn relay(&self) -> strowger_model::RelayId {
         self.row.relay.unwrap_or(self.setting.relay)
     }
 
@@ -115,7 +129,7 @@ impl Machine {
 
     pub fn on(&mut self, event: Event<'_>, log_now: LogTime, now: Mono) -> Actions {
         match event {
-            Event::Row { row, tenant } => self.on_row(row, tenant, now),
+            Event::Row { row, tenant } => self.on_row(row, tenant, log_now, now),
             Event::Message { leg, message, source } => self.on_message(leg, message, source, log_now, now),
             Event::Media(fact) => self.on_media(fact, log_now, now),
             Event::Proposed { number, accepted } => self.on_proposed(number, accepted, now),
@@ -130,29 +144,32 @@ impl Machine {
         let legs = self.agent.iter().chain(&self.leaving).filter_map(AgentSide::deadline);
         // A digit's time that is left over from the flow is nobody's once the call is in a queue.
         let in_flow = matches!(self.row.stage, Stage::Flow { .. });
-        legs.chain(self.caller.deadline())
+        legs.chain(self.caller.as_ref().and_then(Leg::deadline))
             .chain(self.flow.as_ref().filter(|_| in_flow).and_then(Stepper::deadline))
             .chain(self.answering.deadline())
+            .chain(self.dialling.deadline())
             .chain(self.hang_up.as_ref().and_then(FarHangUp::deadline))
             .min()
     }
 
-    fn on_row(&mut self, row: Arc<Call>, tenant: Option<&Tenant>, now: Mono) {
+    fn on_row(&mut self, row: Arc<Call>, tenant: Option<&Tenant>, log_now: LogTime, now: Mono) {
         self.row = row;
         let queue = self.row.queue;
         if self.queue.as_ref().map(|queue| queue.id) != queue {
             self.queue = tenant.zip(queue).and_then(|(tenant, id)| tenant.queue(id)).cloned();
         }
         if self.flow.is_none() {
-            let flow = tenant.and_then(|tenant| tenant.flow(self.row.flow));
+            let flow = tenant.zip(self.row.flow()).and_then(|(tenant, flow)| tenant.flow(flow));
             self.flow = flow.cloned().map(Stepper::new);
         }
         if std::mem::take(&mut self.adopting) {
             self.take_over(now);
             self.took_over = true;
         }
+        self.meet_called(now);
         match self.row.stage.clone() {
             Stage::Admitted => self.begin_admitted(now),
+            Stage::Dialling { .. } => self.begin_dialling(log_now, now),
             Stage::Flow { step } => self.begin_step(step, now),
             Stage::Queued => self.begin_waiting(now),
             Stage::Offered { .. } => self.begin_offer(now),
@@ -165,35 +182,38 @@ impl Machine {
 
     /// Another node's call: its media first, then its legs as the row has them.
     fn take_over(&mut self, now: Mono) {
-        if self.row.relay.is_some() {
-            self.media(MediaOp::Adopt);
+        for relay in self.row.relays.clone() {
+            self.media(relay, MediaOp::Adopt);
         }
         self.restore_agents(now);
+        if self.caller.is_none() {
+            return self.await_called(now);
+        }
         if matches!(self.row.stage, Stage::Flow { .. } | Stage::Queued | Stage::Offered { .. } | Stage::Talking) {
             // A far end that hung up while nobody listened is found by this: it answers 481.
-            let probes = self.caller.probe(now);
+            let probes = self.caller.as_mut().map(|leg| leg.probe(now)).unwrap_or_default();
             self.sent(Call::CALLER_LEG, probes, LogTime::ZERO, now);
             self.direct_caller_media();
         }
     }
 
     fn on_message(&mut self, leg: LegNo, message: &Message, source: SocketAddr, log_now: LogTime, now: Mono) {
-        let outs = if leg == Call::CALLER_LEG {
-            self.caller.on_message(message, source, now)
-        } else {
-            match self.agent_side(leg) {
-                Some(side) => side.on_message(message, source, now),
-                None => return,
-            }
-        };
+        let Some(sip) = self.sip_leg(leg) else { return };
+        let outs = sip.on_message(message, source, now);
         self.sent(leg, outs, log_now, now);
     }
 
     fn on_media(&mut self, fact: MediaFact, log_now: LogTime, now: Mono) {
         match fact {
-            MediaFact::Opened { leg, rtp } if leg == Call::CALLER_LEG => self.caller_media_open(rtp, now),
+            MediaFact::Opened { leg, rtp } if leg == Call::CALLER_LEG => match self.row.outbound() {
+                Some(_) => self.called_media_open(rtp, log_now, now),
+                None => self.caller_media_open(rtp, now),
+            },
             MediaFact::Opened { leg, rtp } => self.agent_media_open(leg, rtp, now),
-            MediaFact::Unavailable { leg } if leg == Call::CALLER_LEG => self.no_media(log_now, now),
+            MediaFact::Unavailable { leg } if leg == Call::CALLER_LEG => match self.row.outbound() {
+                Some(_) => self.not_dialled(log_now),
+                None => self.no_media(log_now, now),
+            },
             MediaFact::Unavailable { leg } => self.agent_failed(leg, 503, Cause::NO_CIRCUIT, log_now),
             MediaFact::PlayDone { id } => self.prompt_over(id, now),
             MediaFact::Digit { leg, digit } if leg == Call::CALLER_LEG => self.digit(digit),
@@ -201,7 +221,7 @@ impl Machine {
             MediaFact::Dead { .. } => {
                 self.propose_end(Ended { by: HangupBy::System, cause: Cause::TEMPORARY_FAILURE }, log_now);
             }
-            MediaFact::Closed => self.media_closed(),
+            MediaFact::Closed { relay } => self.media_closed(relay),
         }
     }
 
@@ -212,7 +232,7 @@ impl Machine {
     }
 
     fn on_tick(&mut self, log_now: LogTime, now: Mono) {
-        let outs = self.caller.tick(now);
+        let outs = self.caller.as_mut().map(|leg| leg.tick(now)).unwrap_or_default();
         self.sent(Call::CALLER_LEG, outs, log_now, now);
         let legs: Vec<LegNo> = self.agent.iter().chain(&self.leaving).map(AgentSide::number).collect();
         for leg in legs {
@@ -220,6 +240,7 @@ impl Machine {
             self.sent(leg, outs, log_now, now);
         }
         self.tick_answer(log_now, now);
+        self.tick_dialling(log_now, now);
         self.tick_flow(now);
         self.tick_offer(log_now, now);
         self.tick_hang_up(now);
@@ -230,8 +251,9 @@ impl Machine {
         for out in outs {
             match out {
                 Out::Send { to, bytes } => self.out.push(Action::Send { to, bytes }),
-                Out::Event(event) if leg == Call::CALLER_LEG => self.on_caller(event, log_now, now),
-                Out::Event(event) => self.on_agent(leg, event, log_now, now),
+                Out::Event(event) if leg != Call::CALLER_LEG => self.on_agent(leg, event, log_now, now),
+                Out::Event(event) if self.row.outbound().is_some() => self.on_called(event, log_now, now),
+                Out::Event(event) => self.on_caller(event, log_now, now),
             }
         }
     }
@@ -243,8 +265,19 @@ impl Machine {
         number
     }
 
-    pub(crate) fn media(&mut self, op: MediaOp) {
-        self.out.push(Action::Media(op));
+    pub(crate) fn media(&mut self, relay: RelayId, op: MediaOp) {
+        self.out.push(Action::Media { relay, op });
+    }
+
+    /// To the relay of that leg.
+    pub(crate) fn media_of(&mut self, leg: LegNo, op: MediaOp) {
+        self.media(self.relay_of(leg), op);
+    }
+
+    pub(crate) fn relay_of(&self, leg: LegNo) -> RelayId {
+        let sides = self.agent.iter().chain(&self.leaving);
+        let here = sides.filter(|side| side.number() == leg).map(AgentSide::relay).next();
+        here.or_else(|| self.row.agent_leg(leg).map(|agent| agent.relay)).unwrap_or(self.relay())
     }
 
     pub(crate) fn done(&mut self, duty: u32) {
@@ -266,7 +299,7 @@ impl Machine {
 
     fn stop_if_idle(&mut self) {
         let legs_over =
-            self.caller.state() == LegState::Ended && self.agent.iter().chain(&self.leaving).all(AgentSide::is_over);
+            self.caller_is_over() && self.agent.iter().chain(&self.leaving).all(AgentSide::is_over);
         if self.row.is_over() && self.row.duties.is_empty() && self.hang_up.is_none() && legs_over {
             self.out.push(Action::Stop);
         }

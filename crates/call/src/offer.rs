@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use strowger_model::{Cause, LegNo, LogTime, Mono};
-use strowger_sip::{Event as LegEvent, Leg, LegState, Message, Out, Outgoing, offer_sdp};
+use strowger_model::{Cause, LegNo, LogTime, Mono, RelayId};
+use strowger_sip::{Event as LegEvent, Leg, LegState, Out, Outgoing, offer_sdp};
 use strowger_table::{AgentLeg, Command, Miss};
 
+use crate::dial::cause_of;
 use crate::event::MediaOp;
 use crate::limit;
 use crate::machine::{Machine, after_earlier_adopters};
@@ -14,6 +15,8 @@ use crate::machine::{Machine, after_earlier_adopters};
 /// One agent's leg as its call drives it.
 pub(crate) struct AgentSide {
     number: LegNo,
+    /// The relay that holds its media.
+    relay: RelayId,
     /// None until its media is open and the INVITE is out.
     leg: Option<Leg>,
     rtp: Option<SocketAddr>,
@@ -28,13 +31,18 @@ pub(crate) struct AgentSide {
 }
 
 impl AgentSide {
-    fn new(number: LegNo, now: Mono) -> Self {
+    fn new(agent: &AgentLeg, now: Mono) -> Self {
         let give_up = Some(now + limit::MEDIA_OPEN);
-        Self { number, leg: None, rtp: None, give_up, connecting: false, missed: false, inherited: false }
+        let (number, relay) = (agent.leg, agent.relay);
+        Self { number, relay, leg: None, rtp: None, give_up, connecting: false, missed: false, inherited: false }
     }
 
     pub fn number(&self) -> LegNo {
         self.number
+    }
+
+    pub fn relay(&self) -> RelayId {
+        self.relay
     }
 
     pub fn deadline(&self) -> Option<Mono> {
@@ -43,10 +51,6 @@ impl AgentSide {
 
     pub fn is_over(&self) -> bool {
         self.leg.as_ref().is_none_or(|leg| leg.state() == LegState::Ended)
-    }
-
-    pub fn on_message(&mut self, message: &Message, source: SocketAddr, now: Mono) -> Vec<Out> {
-        self.leg.as_mut().map(|leg| leg.on_message(message, source, now)).unwrap_or_default()
     }
 
     pub fn tick(&mut self, now: Mono) -> Vec<Out> {
@@ -75,8 +79,8 @@ impl Machine {
         if let Some(earlier) = self.agent.take() {
             self.leave(earlier, now);
         }
-        self.agent = Some(AgentSide::new(offer.leg, now));
-        self.media(MediaOp::Open { leg: offer.leg });
+        self.agent = Some(AgentSide::new(&offer, now));
+        self.media(offer.relay, MediaOp::Open { leg: offer.leg });
     }
 
     pub(crate) fn agent_media_open(&mut self, leg: LegNo, rtp: SocketAddr, now: Mono) {
@@ -180,7 +184,7 @@ impl Machine {
         let row = self.row.clone();
         for agent in row.agent.iter().chain(&row.leaving) {
             let Some(dialog) = &agent.dialog else { continue };
-            let mut side = AgentSide::new(agent.leg, now);
+            let mut side = AgentSide::new(agent, now);
             side.stop_waiting();
             let dialog = after_earlier_adopters(&row, dialog.clone());
             side.leg = Some(Leg::restore(self.leg_key(agent.leg), dialog, &self.setting.local, now));
@@ -188,8 +192,8 @@ impl Machine {
         }
         // A ringing one is rung again once its media is open; until then it may ring on.
         if let Some(ringing) = row.ringing_agent() {
-            self.agent = Some(AgentSide { inherited: true, ..AgentSide::new(ringing.leg, now) });
-            self.media(MediaOp::Open { leg: ringing.leg });
+            self.agent = Some(AgentSide { inherited: true, ..AgentSide::new(ringing, now) });
+            self.media(ringing.relay, MediaOp::Open { leg: ringing.leg });
         }
         // A phone that only rang is sent the same INVITE and then its CANCEL: it may have stopped ringing long ago.
         for agent in row.leaving.iter().filter(|agent| agent.dialog.is_none()) {
@@ -215,7 +219,7 @@ impl Machine {
 
     /// The leg of a phone that rang for a dead owner, as that owner had it; nothing is sent.
     fn ring_again(&self, agent: &AgentLeg, now: Mono) -> AgentSide {
-        let mut side = AgentSide::new(agent.leg, now);
+        let mut side = AgentSide::new(agent, now);
         side.stop_waiting();
         let (leg, _) =
             Leg::outgoing(self.leg_key(agent.leg), self.invite(agent, String::new()), &self.setting.local, now);
@@ -236,18 +240,4 @@ impl Machine {
 fn user_part(number: &str) -> String {
     let user: String = number.chars().filter(|c| c.is_ascii_alphanumeric() || "+-_.*#".contains(*c)).collect();
     if user.is_empty() { "anonymous".to_owned() } else { user }
-}
-
-/// The cause of a SIP failure where the far end gave none (RFC 3398, 8.2.6.1).
-fn cause_of(status: u16) -> Cause {
-    match status {
-        404 | 604 => Cause(1),
-        408 => Cause::NO_ANSWER,
-        480 => Cause(18),
-        486 | 600 => Cause::BUSY,
-        403 | 603 => Cause::REJECTED,
-        488 | 606 => Cause(65),
-        500 | 502 | 503 => Cause::TEMPORARY_FAILURE,
-        _ => Cause(31),
-    }
 }

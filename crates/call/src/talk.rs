@@ -25,9 +25,19 @@ impl Machine {
         }
         let remote = agent.dialog.as_ref().and_then(|dialog| parse_sdp(dialog.remote_sdp.as_bytes()).ok());
         if let Some(remote) = remote {
-            self.media(remote_op(agent.leg, &remote));
+            self.media(agent.relay, remote_op(agent.leg, &remote));
         }
-        self.media(MediaOp::Bridge { a: Call::CALLER_LEG, b: agent.leg });
+        self.join(Call::CALLER_LEG, agent.leg);
+    }
+
+    /// Two legs hear each other, on one relay or across two.
+    fn join(&mut self, a: LegNo, b: LegNo) {
+        let (of_a, of_b) = (self.relay_of(a), self.relay_of(b));
+        if of_a == of_b {
+            return self.media(of_a, MediaOp::Bridge { a, b });
+        }
+        self.media(of_a, MediaOp::Join { leg: a, with: b, peer: of_b });
+        self.media(of_b, MediaOp::Join { leg: b, with: a, peer: of_a });
     }
 
     pub(crate) fn on_caller(&mut self, event: LegEvent, log_now: LogTime, now: Mono) {

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::{AgentId, Digest, FlowId, QueueId, ShardId, TenantId, TrunkId};
+use crate::{AgentId, CampaignId, DialResult, Digest, E164, FlowId, QueueId, ShardId, TenantId, TrunkId};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Tenant {
@@ -16,9 +16,16 @@ pub struct Tenant {
     pub flows: Vec<Flow>,
     pub queues: Vec<Queue>,
     pub agents: Vec<Agent>,
+    pub campaigns: Vec<Campaign>,
+    /// Whether calls without a caller's number are taken.
+    pub takes_anonymous: bool,
 }
 
 impl Tenant {
+    pub fn campaign(&self, id: CampaignId) -> Option<&Campaign> {
+        self.campaigns.iter().find(|campaign| campaign.id == id)
+    }
+
     pub fn flow(&self, id: FlowId) -> Option<&Flow> {
         self.flows.iter().find(|flow| flow.id == id)
     }
@@ -117,6 +124,78 @@ pub struct Agent {
     pub phone: Phone,
     /// Takes calls as soon as the phone is there; else waits to be set ready.
     pub ready_at_login: bool,
+    /// Relays of this site carry the agent's media when one is there; empty: any.
+    pub site: String,
+}
+
+/// An outbound campaign: a list of leads, who calls them, when, and how often.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Campaign {
+    pub id: CampaignId,
+    pub name: String,
+    pub mode: DialMode,
+    /// Its agents take the campaign's calls; its ring time, music and wrap-up hold for them.
+    pub queue: QueueId,
+    pub trunk: TrunkId,
+    /// Shown to the called party.
+    pub caller_id: E164,
+    /// How long a lead's phone rings.
+    pub ring_timeout_ms: u32,
+    /// Idle agents of the queue that are left for inbound calls.
+    pub keep_idle: u32,
+    /// Whether it dials from the start, or waits to be started.
+    pub start: bool,
+    /// Calls to a lead, all results together.
+    pub max_attempts: u8,
+    /// When a lead is called again; a result that is not named is final.
+    pub retries: Vec<Retry>,
+    /// IANA name of the time zone of leads that have none of their own.
+    pub zone: Option<String>,
+    /// When leads may be called, by their own clocks.
+    pub hours: Vec<Hours>,
+    /// Which columns of a list of leads are what.
+    pub columns: LeadColumns,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum DialMode {
+    /// An agent asks for each call.
+    Manual,
+    /// One lead is dialled for each agent that is free.
+    Progressive,
+}
+
+impl DialMode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DialMode::Manual => "manual",
+            DialMode::Progressive => "progressive",
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Retry {
+    pub result: DialResult,
+    pub after_s: u32,
+}
+
+/// A stretch of the day on some days of the week.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Hours {
+    /// Bit 0 is Monday, bit 6 Sunday.
+    pub days: u8,
+    /// Minutes since midnight: from the first, up to but not including the second.
+    pub from_min: u16,
+    pub to_min: u16,
+}
+
+/// Names of columns in a list of leads; all others are kept as fields.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct LeadColumns {
+    pub number: String,
+    /// The lead's time zone, where the list has one.
+    pub zone: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -137,6 +216,12 @@ pub struct Trunk {
     pub max_calls_per_second: u32,
     /// Calls at once beyond which 503 is answered.
     pub max_calls: u32,
+    /// Where outbound calls go; none: the trunk takes none.
+    pub destination: Option<SocketAddr>,
+    /// New outbound calls a second.
+    pub max_dials_per_second: u32,
+    /// Relays of this site carry its calls' media when one is there; empty: any.
+    pub site: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]

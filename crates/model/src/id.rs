@@ -34,6 +34,8 @@ id!(QueueId(u32), "queue-");
 id!(AgentId(u32), "agent-");
 id!(FlowId(u32), "flow-");
 id!(TrunkId(u32), "trunk-");
+id!(/// An outbound campaign.
+    CampaignId(u32), "campaign-");
 id!(/// One start of a process. A started process never has the incarnation of an earlier one.
     Incarnation(u64), "inc-");
 id!(/// A leg of a call: 0 is the caller or lead, each attempt to ring an agent takes the next.
@@ -104,6 +106,46 @@ impl std::str::FromStr for CallId {
             return Err(fault());
         }
         Ok(Self::new(ShardId(shard.parse().map_err(|_| fault())?), index))
+    }
+}
+
+/// A lead: its campaign in the upper half, its place in the campaign's list in the lower.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Debug,
+    Default,
+    rkyv::Archive,
+    rkyv::Serialize,
+    rkyv::Deserialize,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct LeadId(pub u64);
+
+impl LeadId {
+    pub fn new(campaign: CampaignId, place: u32) -> Self {
+        Self(u64::from(campaign.0) << 32 | u64::from(place))
+    }
+
+    pub fn campaign(self) -> CampaignId {
+        CampaignId((self.0 >> 32) as u32)
+    }
+
+    pub fn place(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+impl fmt::Display for LeadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.campaign().0, self.place())
     }
 }
 

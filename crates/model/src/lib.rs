@@ -6,14 +6,16 @@ pub mod config;
 mod dialog;
 mod id;
 mod media;
+mod number;
 mod outcome;
 mod time;
 
 pub use dialog::{Dialog, DialogState, PendingInvite, Role};
 pub use id::{
-    AgentId, CallId, Digest, FlowId, GroupId, Incarnation, LegKey, LegNo, NodeId, NotACallId, Owner, PeerId, QueueId,
+    AgentId, CallId, CampaignId, Digest, FlowId, GroupId, Incarnation, LeadId, LegKey, LegNo, NodeId, NotACallId, Owner, PeerId, QueueId,
     RelayId, ShardId, TenantId, TrunkId,
 };
 pub use media::{Codec, Law, MediaAddr};
-pub use outcome::{Cause, Ended, HangupBy, Outcome};
+pub use number::{E164, NotE164};
+pub use outcome::{Cause, DialResult, Ended, HangupBy, Outcome};
 pub use time::{LogTime, Mono, Wall};

@@ -19,16 +19,19 @@ pub enum Outcome {
     Failed,
     /// Turned away before a flow began.
     Rejected,
+    /// The called party of an outbound call was not reached; the record's `DialResult` says how.
+    NotReached,
 }
 
 impl Outcome {
-    pub const ALL: [Outcome; 6] = [
+    pub const ALL: [Outcome; 7] = [
         Outcome::Answered,
         Outcome::ServedByFlow,
         Outcome::Abandoned,
         Outcome::Overflowed,
         Outcome::Failed,
         Outcome::Rejected,
+        Outcome::NotReached,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -39,6 +42,7 @@ impl Outcome {
             Outcome::Overflowed => "overflowed",
             Outcome::Failed => "failed",
             Outcome::Rejected => "rejected",
+            Outcome::NotReached => "not_reached",
         }
     }
 }
@@ -49,11 +53,70 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// What came of dialling a number once.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub enum DialResult {
+    /// Talked to an agent.
+    Connected,
+    /// Answered, and the call ended before an agent was there.
+    Abandoned,
+    Busy,
+    /// Rang until the ring time-out, or nobody was there.
+    NoAnswer,
+    /// Declined by the called party.
+    Rejected,
+    /// There is no such number.
+    InvalidNumber,
+    /// The network could not bring the call there.
+    Unreachable,
+    /// Nothing was sent: no media, no agent, no trunk.
+    NotDialled,
+    /// Perhaps dialled: whoever did it was gone before it could say so.
+    Unknown,
+}
+
+impl DialResult {
+    pub const ALL: [DialResult; 9] = [
+        DialResult::Connected,
+        DialResult::Abandoned,
+        DialResult::Busy,
+        DialResult::NoAnswer,
+        DialResult::Rejected,
+        DialResult::InvalidNumber,
+        DialResult::Unreachable,
+        DialResult::NotDialled,
+        DialResult::Unknown,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DialResult::Connected => "connected",
+            DialResult::Abandoned => "abandoned",
+            DialResult::Busy => "busy",
+            DialResult::NoAnswer => "no_answer",
+            DialResult::Rejected => "rejected",
+            DialResult::InvalidNumber => "invalid_number",
+            DialResult::Unreachable => "unreachable",
+            DialResult::NotDialled => "not_dialled",
+            DialResult::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for DialResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Who ended it.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
 )]
 pub enum HangupBy {
+    /// The far end of leg 0: the caller, or the party an outbound call called.
     Caller,
     Agent,
     System,
@@ -76,6 +139,7 @@ impl HangupBy {
 pub struct Cause(pub u8);
 
 impl Cause {
+    pub const NO_ROUTE: Cause = Cause(3);
     pub const NORMAL: Cause = Cause(16);
     pub const BUSY: Cause = Cause(17);
     pub const NO_ANSWER: Cause = Cause(19);

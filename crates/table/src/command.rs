@@ -1,9 +1,11 @@
 //! What can be said to a log. Every variant is data: nothing in it is computed again when it is applied.
 
+use std::net::SocketAddr;
+
 use strowger_model::config::{StepNo, Tenant, Trunk};
 use strowger_model::{
-    AgentId, CallId, Cause, Dialog, Ended, FlowId, Incarnation, LegNo, LogTime, NodeId, QueueId, RelayId, TenantId,
-    TrunkId,
+    AgentId, CallId, CampaignId, Cause, DialResult, Dialog, Digest, E164, Ended, FlowId, Incarnation, LeadId, LegNo,
+    LogTime, NodeId, QueueId, RelayId, TenantId, TrunkId, Wall,
 };
 
 use crate::{AdmitKey, Contact};
@@ -74,6 +76,38 @@ pub enum Command {
         dialog: Box<Dialog>,
         observed: LogTime,
     },
+    /// Begins an outbound call: its agent and its lead are taken in the same entry, before the INVITE.
+    Dial(Box<Dial>),
+    /// The called party answered. Committed before its ACK goes out.
+    Reached {
+        call: CallId,
+        dialog: Box<Dialog>,
+        observed: LogTime,
+    },
+    /// The called party did not answer, or was never called.
+    NotReached {
+        call: CallId,
+        failure: DialFailure,
+        observed: LogTime,
+    },
+    /// Leads of one batch of a list.
+    Import {
+        campaign: CampaignId,
+        batch: Digest,
+        leads: Vec<NewLead>,
+    },
+    /// Starts or stops a campaign's dialling; calls that are under way go on.
+    Run {
+        campaign: CampaignId,
+        running: bool,
+    },
+    /// Bars numbers, or lifts that.
+    Bar {
+        list: BarList,
+        scope: Scope,
+        numbers: Vec<E164>,
+        lift: bool,
+    },
     /// A re-INVITE or UPDATE changed a dialog.
     Redialog {
         call: CallId,
@@ -141,8 +175,76 @@ pub struct Offer {
     pub call: CallId,
     pub agent: AgentId,
     pub queue: QueueId,
+    /// The relay the agent's leg will use.
+    pub relay: RelayId,
     /// What the strategy ranked by: for longest idle, microseconds idle at the basis.
     pub score: u64,
+}
+
+/// An outbound call as the pacer, or an agent, wants it. Zones and calendars are computed by whoever proposes it; the
+/// table compares instants and numbers.
+#[derive(Clone, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Dial {
+    pub campaign: CampaignId,
+    pub to: DialTo,
+    pub agent: AgentId,
+    /// Who will perform the call.
+    pub owner: (NodeId, Incarnation),
+    pub destination: SocketAddr,
+    pub relay: RelayId,
+    pub agent_relay: RelayId,
+    /// When the lead's calling hours end: an entry that comes later is refused.
+    pub not_after: Wall,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum DialTo {
+    /// The next lead: the agent is reserved and rung when the lead answers.
+    Lead(LeadId),
+    /// What an agent asked for: the agent's phone is rung first, then the number.
+    Number { number: E164 },
+}
+
+/// How dialling failed, as the owner saw it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct DialFailure {
+    pub result: DialResult,
+    /// Final SIP status; 0 if none came.
+    pub status: u16,
+    pub cause: Cause,
+    /// For the record, which the carrier's are compared with.
+    pub sip_call_id: String,
+    /// Whether the called party's phone may still ring and must be told to stop.
+    pub hang_up: bool,
+}
+
+/// A line of a list, checked.
+#[derive(Clone, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct NewLead {
+    pub number: E164,
+    /// IANA name of its time zone.
+    pub zone: String,
+    /// Its line in the batch, from 0.
+    pub line: u16,
+}
+
+/// Which numbers a bar is for.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub enum BarList {
+    /// Never dialled.
+    DoNotCall,
+    /// Their calls are refused.
+    Callers,
+}
+
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub enum Scope {
+    Everyone,
+    Tenant(TenantId),
 }
 
 /// Commands of the control group.

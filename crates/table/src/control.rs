@@ -37,6 +37,7 @@ pub struct HighestIds {
     pub queue: u32,
     pub agent: u32,
     pub trunk: u32,
+    pub campaign: u32,
 }
 
 impl HighestIds {
@@ -45,6 +46,7 @@ impl HighestIds {
             self.tenant = self.tenant.max(tenant.id.0);
             self.flow = tenant.flows.iter().map(|flow| flow.id.0).fold(self.flow, u32::max);
             self.queue = tenant.queues.iter().map(|queue| queue.id.0).fold(self.queue, u32::max);
+            self.campaign = tenant.campaigns.iter().map(|campaign| campaign.id.0).fold(self.campaign, u32::max);
             self.agent = tenant.agents.iter().map(|agent| agent.id.0).fold(self.agent, u32::max);
         }
         self.trunk = trunks.iter().map(|trunk| trunk.id.0).fold(self.trunk, u32::max);

@@ -16,14 +16,18 @@ mod rowmap;
 mod sessions;
 mod shard;
 
-pub use command::{Command, ControlCommand, Miss, Offer, Plan};
+pub use command::{
+    BarList, Command, ControlCommand, Dial, DialFailure, DialTo, Miss, NewLead, Offer, Plan, Scope,
+};
 pub use control::{Control, HighestIds, Node};
 pub use machine::{Applied, At, BadSnapshot, Machine};
 pub use outcome::{Outcome, Refusal};
 pub use proposal::{Body, Proposal, Proposer};
-pub use record::Record;
+pub use record::{DialRecord, Record};
 pub use row::agent::{Agent, AgentState, Contact};
-pub use row::call::{AdmitKey, AgentLeg, Call, CallTimes, Duty, DutyKind, Stage};
+pub use row::call::{AdmitKey, AgentLeg, Call, CallTimes, Duty, DutyKind, Origin, Outbound, Reserved, Stage};
+pub use row::campaign::Ledger;
+pub use row::lead::{Attempt, Lead, LeadSource, LeadState};
 pub use shard::{Busy, LeaseKey, Shard};
 
 /// Limits of the table, each with its unit and reason.
@@ -45,6 +49,18 @@ pub mod limit {
     pub const ADMITTED_MAX: Duration = Duration::from_secs(10);
     /// The longest a call may stay in its flow without reaching a queue, or after waiting in one.
     pub const FLOW_MAX: Duration = Duration::from_secs(30 * 60);
+    /// From the entry that begins an outbound call to its INVITE: what was not sent by then is never sent, so that a
+    /// call of a node that was cut off for a while does not come as a surprise.
+    pub const DIAL_WITHIN: Duration = Duration::from_secs(2);
+    /// A lead whose call never left us is tried again after this: whatever kept it from being sent needs a moment.
+    pub const NOT_DIALLED_RETRY: Duration = Duration::from_secs(60);
+    /// A lead that was perhaps called is left alone for so long when the campaign names no time for it: nobody is to
+    /// be called twice in a row because a machine died.
+    pub const UNKNOWN_RETRY: Duration = Duration::from_secs(60 * 60);
+    /// Leads in one entry of an import: about 48 KiB.
+    pub const LEADS_PER_IMPORT: usize = 1000;
+    /// Numbers in one entry that bars them.
+    pub const NUMBERS_PER_BAR: usize = 1000;
     /// The longest conversation.
     pub const TALK_MAX: Duration = Duration::from_secs(4 * 60 * 60);
     /// A hang-up nobody acknowledged is given up after the life of a SIP transaction.

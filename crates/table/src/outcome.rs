@@ -14,6 +14,16 @@ pub enum Outcome {
         call: CallId,
         owner: Owner,
     },
+    /// The outbound call is in the table.
+    Dialled {
+        call: CallId,
+    },
+    /// What became of a batch of leads.
+    Imported {
+        added: u32,
+        /// On the campaign's list already.
+        duplicates: u32,
+    },
     /// Bit n says that offer n of the plan was granted.
     Planned {
         granted: u64,
@@ -42,8 +52,18 @@ pub enum Refusal {
     OldVersion,
     /// A command for the other kind of group.
     WrongGroup,
-    /// A plan longer than the limit.
+    /// A plan, list or batch longer than the limit.
     TooLong,
+    NoSuchCampaign,
+    NoSuchLead,
+    /// The campaign is stopped.
+    Stopped,
+    /// On a do-not-call list.
+    Barred,
+    /// Outside the calling hours, or not to be called again yet.
+    NotNow,
+    /// The lead or the number is on another call.
+    LeadBusy,
 }
 
 impl Outcome {

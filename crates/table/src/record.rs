@@ -1,6 +1,8 @@
 //! One record per call, written when it ends and once more when its wrap-up ends.
 
-use strowger_model::{AgentId, CallId, Ended, Outcome, QueueId, TenantId, TrunkId, Wall};
+use strowger_model::{
+    AgentId, CallId, CampaignId, DialResult, Ended, LeadId, Outcome, QueueId, TenantId, TrunkId, Wall,
+};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Record {
@@ -9,7 +11,7 @@ pub struct Record {
     pub trunk: TrunkId,
     pub from: String,
     pub to: String,
-    /// SIP Call-ID of the caller's leg, which the carrier's records carry too.
+    /// SIP Call-ID of leg 0, which the carrier's records carry too; empty if no dialog came of it.
     pub sip_call_id: String,
     /// SIP Call-ID of the agent's leg, when one talked.
     pub agent_sip_call_id: Option<String>,
@@ -28,4 +30,16 @@ pub struct Record {
     /// Set by the second writing.
     pub wrap_ms: Option<u64>,
     pub disposition: Option<String>,
+    /// Set for outbound calls.
+    pub dial: Option<DialRecord>,
+}
+
+/// What a record says of an outbound call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct DialRecord {
+    pub campaign: CampaignId,
+    pub lead: Option<LeadId>,
+    pub result: DialResult,
+    /// Final SIP status of the called party; 0 if none came.
+    pub status: u16,
 }

@@ -187,6 +187,17 @@ impl Leg {
         (leg, out)
     }
 
+    /// Our INVITE as another owner sent it, or may have sent it. It is not sent again; its answers are taken, and it
+    /// can be cancelled.
+    pub fn awaited(key: LegKey, to: Outgoing, local: &Local, now: Mono) -> Leg {
+        let (mut leg, _) = Leg::outgoing(key, to, local, now);
+        if let Some(client) = &mut leg.client {
+            client.stage = client::Stage::Proceeding;
+            client.timer = None;
+        }
+        leg
+    }
+
     fn new(key: LegKey, row: Dialog, local: &Local) -> Leg {
         Leg {
             key,

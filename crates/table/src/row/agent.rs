@@ -43,6 +43,10 @@ pub enum AgentState {
     },
     /// Free for an offer.
     Idle,
+    /// Kept for the called party of an outbound call.
+    Reserved {
+        call: CallId,
+    },
     Offered {
         call: CallId,
         leg: LegNo,
@@ -61,23 +65,25 @@ pub enum AgentState {
 }
 
 impl AgentState {
-    pub const NAMES: [&str; 7] = ["logged_out", "not_ready", "idle", "offered", "talking", "wrap_up", "paused"];
+    pub const NAMES: [&str; 8] =
+        ["logged_out", "not_ready", "idle", "reserved", "offered", "talking", "wrap_up", "paused"];
 
     pub fn as_str(&self) -> &'static str {
         Self::NAMES[match self {
             AgentState::LoggedOut => 0,
             AgentState::NotReady { .. } => 1,
             AgentState::Idle => 2,
-            AgentState::Offered { .. } => 3,
-            AgentState::Talking { .. } => 4,
-            AgentState::WrapUp { .. } => 5,
-            AgentState::Paused { .. } => 6,
+            AgentState::Reserved { .. } => 3,
+            AgentState::Offered { .. } => 4,
+            AgentState::Talking { .. } => 5,
+            AgentState::WrapUp { .. } => 6,
+            AgentState::Paused { .. } => 7,
         }]
     }
 
     pub fn call(&self) -> Option<CallId> {
         match self {
-            AgentState::Offered { call, .. } | AgentState::Talking { call } => Some(*call),
+            AgentState::Reserved { call } | AgentState::Offered { call, .. } | AgentState::Talking { call } => Some(*call),
             _ => None,
         }
     }
@@ -108,9 +114,15 @@ impl Agent {
         }
     }
 
-    /// Offered, talking or wrapping up: a call or its record still refers to this agent.
+    /// Reserved, offered, talking or wrapping up: a call or its record still refers to this agent.
     pub(crate) fn is_at_work(&self) -> bool {
-        matches!(self.state, AgentState::Offered { .. } | AgentState::Talking { .. } | AgentState::WrapUp { .. })
+        match self.state {
+            AgentState::Reserved { .. }
+            | AgentState::Offered { .. }
+            | AgentState::Talking { .. }
+            | AgentState::WrapUp { .. } => true,
+            AgentState::LoggedOut | AgentState::NotReady { .. } | AgentState::Idle | AgentState::Paused { .. } => false,
+        }
     }
 
     /// The first moment at which this row must change if nobody changes it before.

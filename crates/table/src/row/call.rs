@@ -1,11 +1,14 @@
 //! A call's row: all a node needs to go on with the call when its owner is gone.
 
+use std::net::SocketAddr;
+
 use strowger_model::config::StepNo;
 use strowger_model::{
-    AgentId, CallId, Dialog, Ended, FlowId, LegNo, LogTime, Outcome, Owner, QueueId, RelayId, TenantId, TrunkId, Wall,
+    AgentId, CallId, CampaignId, DialResult, Dialog, E164, Ended, FlowId, LeadId, LegNo, LogTime, Outcome, Owner, QueueId, RelayId,
+    TenantId, TrunkId, Wall,
 };
 
-use crate::{Contact, limit};
+use crate::{Contact, DialFailure, limit};
 
 /// What makes an INVITE the same INVITE (RFC 3261, 8.2.2.2).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -19,17 +22,20 @@ pub struct AdmitKey {
 pub struct Call {
     pub id: CallId,
     pub tenant: TenantId,
-    pub flow: FlowId,
+    pub origin: Origin,
     pub trunk: TrunkId,
     pub from: String,
     pub to: String,
-    pub key: AdmitKey,
     pub owner: Owner,
     /// How many owners it had before: each adopter's CSeqs begin higher than its predecessor's.
     pub adoptions: u16,
     pub stage: Stage,
-    pub caller: Dialog,
+    /// Leg 0: who called us, or whom we called. None until the called party answers.
+    pub caller: Option<Dialog>,
+    /// The relay of leg 0.
     pub relay: Option<RelayId>,
+    /// Every relay that was given a leg of the call; at its end all of them close it.
+    pub relays: Vec<RelayId>,
     /// The agent's leg: being rung, talking, or being hung up.
     pub agent: Option<AgentLeg>,
     /// Earlier attempts whose phones are still being told to stop.
@@ -46,6 +52,40 @@ pub struct Call {
     pub next_duty: u32,
 }
 
+/// How a call began.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum Origin {
+    Inbound { flow: FlowId, key: AdmitKey },
+    Outbound(Outbound),
+}
+
+/// What an outbound call needs besides what every call has.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Outbound {
+    pub campaign: CampaignId,
+    /// None for a number that an agent dialled and that is on no list.
+    pub lead: Option<LeadId>,
+    pub number: E164,
+    pub caller_id: E164,
+    /// Copied when the call was granted: a trunk that moves does not move a call that is being dialled.
+    pub destination: SocketAddr,
+    pub ring_timeout_ms: u32,
+    /// Whose call it is until it has a leg of an agent.
+    pub reserved: Option<Reserved>,
+    /// Set when it failed.
+    pub failure: Option<DialFailure>,
+    /// Set at the end.
+    pub result: Option<DialResult>,
+}
+
+/// An agent kept for the answer of a called party.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Reserved {
+    pub agent: AgentId,
+    /// The relay the agent's leg will use.
+    pub relay: RelayId,
+}
+
 /// Where a call is in its life.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum Stage {
@@ -53,6 +93,8 @@ pub enum Stage {
     Admitted,
     /// Answered and at this step of its flow.
     Flow { step: StepNo },
+    /// The called party's phone is being rung.
+    Dialling { deadline: LogTime },
     /// Waiting for an agent.
     Queued,
     /// An agent's phone is being rung; the place in the queue is kept.
@@ -68,6 +110,8 @@ pub enum Stage {
 pub struct AgentLeg {
     pub leg: LegNo,
     pub agent: AgentId,
+    /// The relay of this leg; it may be another than the caller's.
+    pub relay: RelayId,
     /// Copied when the offer was granted: a registration that moves does not move a ringing phone.
     pub contact: Contact,
     /// Committed when the phone answered.
@@ -103,6 +147,8 @@ pub enum DutyKind {
     Answer,
     /// Ring the phone of this leg.
     Ring { leg: LegNo },
+    /// Send the INVITE to the called party. Never performed late, and never by another than the first owner.
+    Originate,
     /// End this leg's dialog, however far it got.
     HangUp { leg: LegNo },
     /// Close the call's media.
@@ -131,6 +177,33 @@ impl Call {
         self.agent.iter().chain(&self.leaving).find(|agent| agent.leg == leg)
     }
 
+    pub fn outbound(&self) -> Option<&Outbound> {
+        match &self.origin {
+            Origin::Outbound(outbound) => Some(outbound),
+            Origin::Inbound { .. } => None,
+        }
+    }
+
+    pub fn flow(&self) -> Option<FlowId> {
+        match &self.origin {
+            Origin::Inbound { flow, .. } => Some(*flow),
+            Origin::Outbound(_) => None,
+        }
+    }
+
+    pub fn key(&self) -> Option<&AdmitKey> {
+        match &self.origin {
+            Origin::Inbound { key, .. } => Some(key),
+            Origin::Outbound(_) => None,
+        }
+    }
+
+    pub(crate) fn uses(&mut self, relay: RelayId) {
+        if !self.relays.contains(&relay) {
+            self.relays.push(relay);
+        }
+    }
+
     pub fn ringing_agent(&self) -> Option<&AgentLeg> {
         match self.stage {
             Stage::Offered { .. } => self.agent.as_ref(),
@@ -153,7 +226,7 @@ impl Call {
             Stage::Admitted => self.times.admitted + limit::ADMITTED_MAX,
             Stage::Flow { .. } => self.times.overflowed.unwrap_or(self.times.admitted) + limit::FLOW_MAX,
             Stage::Queued => self.enqueued() + max_wait.unwrap_or(limit::FLOW_MAX),
-            Stage::Offered { deadline } => deadline,
+            Stage::Offered { deadline } | Stage::Dialling { deadline } => deadline,
             Stage::Talking => self.times.connected.unwrap_or_default() + limit::TALK_MAX,
             Stage::Ended { .. } => self.times.kept_until.unwrap_or_default(),
         };

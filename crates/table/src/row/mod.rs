@@ -2,3 +2,5 @@
 
 pub mod agent;
 pub mod call;
+pub mod campaign;
+pub mod lead;

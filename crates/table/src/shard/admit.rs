@@ -10,7 +10,7 @@ use strowger_model::{
 use super::Shard;
 use super::apply::Entry;
 use crate::row::call::{CallTimes, DutyKind};
-use crate::{AdmitKey, Call, Command, Outcome, Refusal, Stage, limit};
+use crate::{AdmitKey, Call, Command, Origin, Outcome, Refusal, Stage, limit};
 
 impl Shard {
     pub(super) fn admit(&mut self, entry: Entry, command: &Command) -> Outcome {
@@ -31,16 +31,16 @@ impl Shard {
         self.put_call(Call {
             id,
             tenant: *tenant,
-            flow: *flow,
+            origin: Origin::Inbound { flow: *flow, key: key.clone() },
             trunk: *trunk,
             from: from.clone(),
             to: to.clone(),
-            key: key.clone(),
             owner,
             adoptions: 0,
             stage: Stage::Admitted,
-            caller: (**dialog).clone(),
+            caller: Some((**dialog).clone()),
             relay: None,
+            relays: Vec::new(),
             agent: None,
             leaving: Vec::new(),
             next_leg: LegNo(Call::CALLER_LEG.0 + 1),
@@ -93,8 +93,9 @@ impl Shard {
             return Err(Refusal::WrongStage);
         }
         call.stage = Stage::Flow { step: 0 };
-        call.caller = dialog.clone();
+        call.caller = Some(dialog.clone());
         call.relay = Some(relay);
+        call.uses(relay);
         call.add_duty(DutyKind::Answer, entry.now() + limit::HANG_UP_MAX);
         self.put_call(call);
         Ok(())
@@ -167,7 +168,7 @@ impl Shard {
             return Err(Refusal::WrongStage);
         }
         if leg == Call::CALLER_LEG {
-            call.caller = dialog.clone();
+            call.caller = Some(dialog.clone());
         } else {
             let agent = call.agent.as_mut().filter(|agent| agent.leg == leg).ok_or(Refusal::WrongStage)?;
             agent.dialog = Some(dialog.clone());

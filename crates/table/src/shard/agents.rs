@@ -38,7 +38,10 @@ impl Shard {
                 return self.end_wrap_up(entry, id, None);
             }
             AgentState::NotReady { .. } | AgentState::Paused { .. } => agent.come_free(entry.now()),
-            AgentState::Idle | AgentState::Offered { .. } | AgentState::Talking { .. } => {}
+            AgentState::Idle
+            | AgentState::Reserved { .. }
+            | AgentState::Offered { .. }
+            | AgentState::Talking { .. } => {}
         }
         self.put_agent(agent);
         Ok(())
@@ -51,7 +54,10 @@ impl Shard {
             AgentState::Idle | AgentState::NotReady { .. } | AgentState::Paused { .. } => {
                 agent.enter(AgentState::NotReady { reason: reason.to_owned() }, entry.now());
             }
-            AgentState::Offered { .. } | AgentState::Talking { .. } | AgentState::WrapUp { .. } => {
+            AgentState::Reserved { .. }
+            | AgentState::Offered { .. }
+            | AgentState::Talking { .. }
+            | AgentState::WrapUp { .. } => {
                 agent.not_ready_next = Some(reason.to_owned());
             }
         }
@@ -135,13 +141,12 @@ impl Shard {
     /// The agent left the configuration: gone at once when free, else when the work is over.
     pub(super) fn dismiss_agent(&mut self, id: AgentId) {
         let Some(mut agent) = self.agents.get(&id).map(|agent| (**agent).clone()) else { return };
-        match agent.state {
-            AgentState::Offered { .. } | AgentState::Talking { .. } | AgentState::WrapUp { .. } => {
-                agent.contact = None;
-                agent.queues.clear();
-                self.put_agent(agent);
-            }
-            _ => self.remove_agent(id),
+        if agent.is_at_work() {
+            agent.contact = None;
+            agent.queues.clear();
+            self.put_agent(agent);
+        } else {
+            self.remove_agent(id);
         }
     }
 

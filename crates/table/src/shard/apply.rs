@@ -72,6 +72,16 @@ impl Shard {
             Command::Connect { call, leg, dialog, observed } => {
                 self.connect(entry, *call, *leg, dialog, *observed).into()
             }
+            Command::Dial(dial) => self.dial(entry, dial).unwrap_or_else(Outcome::Refused),
+            Command::Reached { call, dialog, observed } => self.reached(entry, *call, dialog, *observed).into(),
+            Command::NotReached { call, failure, observed } => {
+                self.not_reached(entry, *call, failure, *observed).into()
+            }
+            Command::Import { campaign, batch, leads } => {
+                self.import(entry, *campaign, *batch, leads).unwrap_or_else(Outcome::Refused)
+            }
+            Command::Run { campaign, running } => self.run(*campaign, *running).into(),
+            Command::Bar { list, scope, numbers, lift } => self.bar(*list, *scope, numbers, *lift),
             Command::Redialog { call, leg, dialog } => self.redialog(entry, *call, *leg, dialog).into(),
             Command::End { call, ended, observed } => self.end_call(entry, *call, *ended, *observed).into(),
             Command::Done { duties } => self.done(entry, duties),
@@ -89,6 +99,7 @@ impl Shard {
 fn is_fact(command: &Command) -> bool {
     match command {
         Command::End { ended, .. } => ended.by != HangupBy::System,
+        Command::NotReached { failure, .. } => failure.status != 0 && !failure.hang_up,
         Command::Missed { .. } | Command::Withdraw { .. } => true,
         _ => false,
     }

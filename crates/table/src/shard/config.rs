@@ -22,6 +22,9 @@ impl Shard {
         for agent in &tenant.agents {
             self.configure_agent(entry, tenant.id, agent);
         }
+        for campaign in &tenant.campaigns {
+            self.configure_campaign(tenant.id, campaign);
+        }
         Ok(())
     }
 

@@ -41,6 +41,7 @@ impl Shard {
         let give_up = Ended { by: HangupBy::System, cause: Cause::RECOVERY_ON_TIMER };
         let done = match call.stage {
             Stage::Admitted | Stage::Flow { .. } | Stage::Talking => self.finish(entry, id, give_up, entry.now(), None),
+            Stage::Dialling { .. } => self.lose_track(entry, id),
             Stage::Queued => self.overflow(entry, call),
             Stage::Offered { .. } => match &call.agent {
                 Some(agent) => self.missed(entry, id, agent.leg, RING_TIMEOUT, entry.now()),
@@ -64,9 +65,13 @@ impl Shard {
         for duty in late.iter().filter(|duty| !matches!(duty.kind, DutyKind::Ring { .. })) {
             finish_duty(&mut call, duty.id);
         }
+        let unsent = late.iter().any(|duty| duty.kind == DutyKind::Originate);
         let unanswered = late.iter().any(|duty| duty.kind == DutyKind::Answer);
         let id = call.id;
         self.put_call(call);
+        if unsent {
+            return self.lose_track(entry, id).is_ok();
+        }
         // A 200 that was never acknowledged: nobody is there.
         unanswered
             && self

@@ -1,10 +1,10 @@
 //! A shard as bytes, for snapshots. Rows only: indexes are built again.
 
-use strowger_model::{Incarnation, LogTime, NodeId, ShardId, Wall};
+use strowger_model::{E164, Incarnation, LogTime, NodeId, ShardId, Wall};
 
 use super::{Configured, Shard};
 use crate::sessions::{Sessions, SessionsImage};
-use crate::{AdmitKey, Agent, At, Call, Record};
+use crate::{AdmitKey, Agent, At, BarList, Call, Lead, Ledger, Record, Scope};
 
 #[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 struct ShardImageV1 {
@@ -15,6 +15,9 @@ struct ShardImageV1 {
     tenants: Vec<Configured>,
     calls: Vec<Call>,
     agents: Vec<Agent>,
+    campaigns: Vec<Ledger>,
+    leads: Vec<Lead>,
+    bars: Vec<(BarList, Scope, E164)>,
     outbox: Vec<(u64, Record)>,
     sessions: SessionsImage,
     fenced: Vec<(NodeId, Incarnation)>,
@@ -31,6 +34,9 @@ impl Shard {
             tenants: self.tenants.iter().map(|(_, row)| (**row).clone()).collect(),
             calls: self.calls.iter().map(|(_, row)| (**row).clone()).collect(),
             agents: self.agents.iter().map(|(_, row)| (**row).clone()).collect(),
+            campaigns: self.campaigns.iter().map(|(_, row)| (**row).clone()).collect(),
+            leads: self.leads.iter().map(|(_, row)| (**row).clone()).collect(),
+            bars: self.bars.iter().map(|(key, _)| *key).collect(),
             outbox: self.outbox.iter().map(|(number, row)| (*number, (**row).clone())).collect(),
             sessions: self.sessions.image(),
             fenced: self.fenced.iter().map(|(node, over)| (*node, *over)).collect(),
@@ -49,6 +55,9 @@ impl Shard {
         image.tenants.into_iter().for_each(|row: Configured| shard.tenants.put(row.tenant.id, row));
         image.calls.into_iter().for_each(|call| shard.put_call(call));
         image.agents.into_iter().for_each(|agent| shard.put_agent(agent));
+        image.campaigns.into_iter().for_each(|ledger| shard.campaigns.put(ledger.campaign, ledger));
+        image.leads.into_iter().for_each(|lead| shard.put_lead(lead));
+        image.bars.into_iter().for_each(|bar| shard.bars.put(bar, ()));
         image.outbox.into_iter().for_each(|(number, record)| shard.outbox.put(number, record));
         shard.sessions = Sessions::from_image(image.sessions);
         shard.fenced = image.fenced.into_iter().collect();

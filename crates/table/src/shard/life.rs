@@ -7,7 +7,8 @@ use strowger_model::{CallId, Ended, HangupBy, LogTime, Outcome as CallOutcome};
 use super::Shard;
 use super::apply::Entry;
 use crate::row::call::DutyKind;
-use crate::{AgentState, Call, Record, Refusal, Stage, limit};
+use super::dial::result_of;
+use crate::{AgentState, Call, DialRecord, Origin, Outbound, Record, Refusal, Stage, limit};
 
 impl Shard {
     pub(super) fn end_call(
@@ -38,6 +39,10 @@ impl Shard {
             return Err(Refusal::WrongStage);
         }
         let outcome = outcome.unwrap_or_else(|| outcome_of(&call, ended.by));
+        if let Origin::Outbound(outbound) = &call.origin {
+            let result = result_of(&call, outbound, outcome);
+            call.origin = Origin::Outbound(Outbound { result: Some(result), ..outbound.clone() });
+        }
         // An observer's clock may lag behind what is already in the row.
         call.times.ended = Some(observed.max(call.times.connected.unwrap_or(call.times.admitted)));
         let until = entry.now() + limit::HANG_UP_MAX;
@@ -54,6 +59,7 @@ impl Shard {
         let work_over = self.release_agent(entry, &call);
         call.times.kept_until = Some(work_over + limit::ENDED_LINGER);
         call.stage = Stage::Ended { outcome, ended };
+        self.settle(entry, &call, ended);
         self.write(record_of(&call, outcome, ended));
         self.put_call(call);
         Ok(())
@@ -62,17 +68,15 @@ impl Shard {
     /// Takes the agent off the call; returns when the work on it is over at the latest.
     fn release_agent(&mut self, entry: Entry, call: &Call) -> LogTime {
         let mut work_over = entry.now();
-        let Some(mut agent) = call.agent.as_ref().and_then(|leg| self.agents.get(&leg.agent)).map(|a| (**a).clone())
-        else {
-            return work_over;
-        };
+        let reserved = call.outbound().and_then(|outbound| outbound.reserved).map(|reserved| reserved.agent);
+        let agent = call.agent.as_ref().map(|leg| leg.agent).or(reserved);
+        let Some(mut agent) = agent.and_then(|id| self.agent_row(id).ok()) else { return work_over };
         let wrap_up = self.queue(call).map_or(Duration::ZERO, |queue| Duration::from_millis(queue.wrap_up_ms.into()));
         match agent.state {
             // The caller gave up: no miss, and the place in the line of idle agents is kept.
-            AgentState::Offered { call: id, .. } if id == call.id => {
-                let idle_since = agent.idle_since;
-                agent.come_free(entry.now());
-                agent.idle_since = idle_since;
+            AgentState::Offered { call: id, .. } | AgentState::Reserved { call: id } if id == call.id => {
+                self.give_back(entry, agent);
+                return work_over;
             }
             AgentState::Talking { call: id } if id == call.id && wrap_up.is_zero() => agent.come_free(entry.now()),
             AgentState::Talking { call: id } if id == call.id => {
@@ -97,6 +101,8 @@ impl Shard {
 
 fn outcome_of(call: &Call, by: HangupBy) -> CallOutcome {
     match (&call.stage, by) {
+        (Stage::Dialling { .. }, _) => CallOutcome::NotReached,
+        (Stage::Offered { .. }, _) if call.caller.is_none() => CallOutcome::NotReached,
         (Stage::Talking, _) => CallOutcome::Answered,
         (Stage::Queued | Stage::Offered { .. }, HangupBy::Caller) => CallOutcome::Abandoned,
         // Once past a queue without an agent, the rest of the flow is overflow.
@@ -112,6 +118,7 @@ pub(super) fn record_of(call: &Call, outcome: CallOutcome, ended: Ended) -> Reco
     let end = times.ended.unwrap_or_default();
     let span = |from: Option<LogTime>, to: LogTime| from.map(|from| to.since(from).as_millis() as u64);
     let talked = times.connected.is_some();
+    let failure = call.outbound().and_then(|outbound| outbound.failure.as_ref());
     let agent = call.agent.as_ref().filter(|_| talked);
     Record {
         call: call.id,
@@ -119,7 +126,13 @@ pub(super) fn record_of(call: &Call, outcome: CallOutcome, ended: Ended) -> Reco
         trunk: call.trunk,
         from: call.from.clone(),
         to: call.to.clone(),
-        sip_call_id: call.caller.call_id.clone(),
+        sip_call_id: call
+            .caller
+            .as_ref()
+            .map(|dialog| &dialog.call_id)
+            .or(failure.map(|failure| &failure.sip_call_id))
+            .cloned()
+            .unwrap_or_default(),
         agent_sip_call_id: agent.and_then(|agent| agent.dialog.as_ref()).map(|dialog| dialog.call_id.clone()),
         outcome,
         ended,
@@ -133,5 +146,9 @@ pub(super) fn record_of(call: &Call, outcome: CallOutcome, ended: Ended) -> Reco
         total_ms: end.since(times.admitted).as_millis() as u64,
         wrap_ms: None,
         disposition: None,
+        dial: call.outbound().and_then(|outbound| {
+            let status = failure.map_or(0, |failure| failure.status);
+            Some(DialRecord { campaign: outbound.campaign, lead: outbound.lead, result: outbound.result?, status })
+        }),
     }
 }

@@ -4,7 +4,10 @@
 mod admit;
 mod agents;
 mod apply;
+mod bars;
+mod campaigns;
 mod config;
+mod dial;
 mod expire;
 mod image;
 mod life;
@@ -16,11 +19,13 @@ use std::time::Duration;
 
 use imbl::{OrdMap, OrdSet};
 use strowger_model::config::{Queue, Tenant};
-use strowger_model::{AgentId, CallId, Incarnation, LogTime, NodeId, QueueId, ShardId, TenantId};
+use strowger_model::{
+    AgentId, CallId, CampaignId, E164, Incarnation, LeadId, LogTime, NodeId, QueueId, RelayId, ShardId, TenantId, Wall,
+};
 
 use crate::rowmap::RowMap;
 use crate::sessions::Sessions;
-use crate::{AdmitKey, Agent, AgentState, At, Call, Record};
+use crate::{AdmitKey, Agent, AgentState, At, BarList, Call, Lead, LeadState, Ledger, Record, Scope};
 
 #[derive(Clone, Debug)]
 pub struct Shard {
@@ -29,6 +34,9 @@ pub struct Shard {
     tenants: RowMap<TenantId, Configured>,
     calls: RowMap<CallId, Call>,
     agents: RowMap<AgentId, Agent>,
+    campaigns: RowMap<CampaignId, Ledger>,
+    leads: RowMap<LeadId, Lead>,
+    bars: RowMap<(BarList, Scope, E164), ()>,
     outbox: RowMap<u64, Record>,
     sessions: Sessions,
     /// The newest incarnation of each node that is known to be over.
@@ -42,6 +50,13 @@ pub struct Shard {
     idle: OrdSet<(QueueId, LogTime, AgentId)>,
     leases: OrdSet<(LogTime, LeaseKey)>,
     owned: OrdMap<(NodeId, Incarnation), usize>,
+    /// By campaign and zone of its ledger: who is asleep is passed over at once.
+    due: OrdSet<(CampaignId, u16, Wall, LeadId)>,
+    by_number: OrdMap<(CampaignId, E164), LeadId>,
+    /// Numbers that live outbound calls are for.
+    dialled: OrdMap<(TenantId, E164), CallId>,
+    /// Legs that relays hold for live calls.
+    legs: OrdMap<RelayId, usize>,
     /// Calls changed by the entry being applied.
     touched: Vec<CallId>,
 }
@@ -65,6 +80,7 @@ pub struct Busy {
     pub calls: usize,
     pub waiting: usize,
     pub agents: usize,
+    pub leads: usize,
     pub outbox: usize,
 }
 
@@ -76,6 +92,9 @@ impl Shard {
             tenants: RowMap::default(),
             calls: RowMap::default(),
             agents: RowMap::default(),
+            campaigns: RowMap::default(),
+            leads: RowMap::default(),
+            bars: RowMap::default(),
             outbox: RowMap::default(),
             sessions: Sessions::default(),
             fenced: OrdMap::new(),
@@ -85,6 +104,10 @@ impl Shard {
             idle: OrdSet::new(),
             leases: OrdSet::new(),
             owned: OrdMap::new(),
+            due: OrdSet::new(),
+            by_number: OrdMap::new(),
+            dialled: OrdMap::new(),
+            legs: OrdMap::new(),
             touched: Vec::new(),
         }
     }
@@ -98,8 +121,10 @@ impl Shard {
     }
 
     pub fn hash(&self) -> u64 {
+        let dialling = [self.campaigns.hash(), self.leads.hash(), self.bars.hash()];
         [self.tenants.hash(), self.calls.hash(), self.agents.hash(), self.outbox.hash()]
             .into_iter()
+            .chain(dialling)
             .fold(0, |sum: u64, part| sum.rotate_left(16).wrapping_add(part))
     }
 
@@ -108,6 +133,7 @@ impl Shard {
             calls: self.calls.len(),
             waiting: self.waiting.len(),
             agents: self.agents.len(),
+            leads: self.leads.len(),
             outbox: self.outbox.len(),
         }
     }
@@ -172,6 +198,54 @@ impl Shard {
         self.idle.range(all).map(|(_, since, agent)| (*since, *agent))
     }
 
+    pub fn campaign(&self, id: CampaignId) -> Option<&Arc<Ledger>> {
+        self.campaigns.get(&id)
+    }
+
+    pub fn campaigns(&self) -> impl Iterator<Item = &Arc<Ledger>> {
+        self.campaigns.iter().map(|(_, ledger)| ledger)
+    }
+
+    pub fn lead(&self, id: LeadId) -> Option<&Arc<Lead>> {
+        self.leads.get(&id)
+    }
+
+    /// The leads of a campaign, in the order in which they were taken.
+    pub fn leads(&self, campaign: CampaignId) -> impl Iterator<Item = &Arc<Lead>> {
+        self.leads.range(LeadId::new(campaign, 0)..=LeadId::new(campaign, u32::MAX)).map(|(_, lead)| lead)
+    }
+
+    pub fn lead_by_number(&self, campaign: CampaignId, number: E164) -> Option<&Arc<Lead>> {
+        self.by_number.get(&(campaign, number)).and_then(|id| self.leads.get(id))
+    }
+
+    /// Leads of a campaign that wait to be dialled, of one of its ledger's zones; the longest due first.
+    pub fn due(&self, campaign: CampaignId, zone: u16) -> impl Iterator<Item = (Wall, LeadId)> {
+        let all = (campaign, zone, Wall(0), LeadId(0))..=(campaign, zone, Wall(u64::MAX), LeadId(u64::MAX));
+        self.due.range(all).map(|(_, _, at, lead)| (*at, *lead))
+    }
+
+    /// The live call to a number.
+    pub fn dialled(&self, tenant: TenantId, number: E164) -> Option<CallId> {
+        self.dialled.get(&(tenant, number)).copied()
+    }
+
+    /// Whether a number is on a tenant's list or on everybody's.
+    pub fn is_barred(&self, list: BarList, tenant: TenantId, number: E164) -> bool {
+        [Scope::Everyone, Scope::Tenant(tenant)]
+            .into_iter()
+            .any(|scope| self.bars.get(&(list, scope, number)).is_some())
+    }
+
+    pub fn bars(&self, list: BarList, scope: Scope) -> impl Iterator<Item = E164> {
+        self.bars.iter().map(|(key, _)| key).filter(move |key| (key.0, key.1) == (list, scope)).map(|key| key.2)
+    }
+
+    /// Legs of live calls that a relay holds for this shard.
+    pub fn relay_legs(&self, relay: RelayId) -> usize {
+        self.legs.get(&relay).copied().unwrap_or_default()
+    }
+
     pub fn anyone_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
@@ -208,8 +282,14 @@ impl Shard {
         let id = call.id;
         if let Some(old) = self.calls.get(&id).cloned() {
             self.unindex_call(&old);
-        } else {
-            self.by_key.insert(call.key.clone(), id);
+        } else if let Some(key) = call.key() {
+            self.by_key.insert(key.clone(), id);
+        }
+        if let (false, Some(outbound)) = (call.is_over(), call.outbound()) {
+            self.dialled.insert((call.tenant, outbound.number), id);
+        }
+        for relay in live_legs(&call) {
+            *self.legs.entry(relay).or_insert(0) += 1;
         }
         if let (true, Some(queue)) = (call.is_waiting(), call.queue) {
             self.waiting.insert((queue, call.order, id));
@@ -225,7 +305,9 @@ impl Shard {
     fn remove_call(&mut self, id: CallId) {
         if let Some(old) = self.calls.remove(&id) {
             self.unindex_call(&old);
-            self.by_key.remove(&old.key);
+            if let Some(key) = old.key() {
+                self.by_key.remove(key);
+            }
             self.touched.push(id);
         }
     }
@@ -235,11 +317,24 @@ impl Shard {
             self.waiting.remove(&(queue, old.order, old.id));
         }
         self.leases.remove(&(old.lease(self.max_wait(old)), LeaseKey::Call(old.id)));
-        let owner = (old.owner.node, old.owner.incarnation);
-        match self.owned.get_mut(&owner) {
-            Some(rows) if *rows > 1 => *rows -= 1,
-            _ => drop(self.owned.remove(&owner)),
+        if let Some(outbound) = old.outbound().filter(|_| !old.is_over()) {
+            self.dialled.remove(&(old.tenant, outbound.number));
         }
+        live_legs(old).for_each(|relay| count_down(&mut self.legs, &relay));
+        count_down(&mut self.owned, &(old.owner.node, old.owner.incarnation));
+    }
+
+    fn put_lead(&mut self, lead: Lead) {
+        let campaign = lead.id.campaign();
+        match self.leads.get(&lead.id).map(|old| (old.state, old.zone)) {
+            Some((LeadState::Due { at }, zone)) => drop(self.due.remove(&(campaign, zone, at, lead.id))),
+            Some(_) => {}
+            None => drop(self.by_number.insert((campaign, lead.number), lead.id)),
+        }
+        if let LeadState::Due { at } = lead.state {
+            self.due.insert((campaign, lead.zone, at, lead.id));
+        }
+        self.leads.put(lead.id, lead);
     }
 
     fn put_agent(&mut self, agent: Agent) {
@@ -274,5 +369,19 @@ impl Shard {
             }
         }
         self.leases.remove(&(old.lease(), LeaseKey::Agent(id)));
+    }
+}
+
+/// The relay of each leg of a live call.
+fn live_legs(call: &Call) -> impl Iterator<Item = RelayId> {
+    let agents = call.agent.iter().chain(&call.leaving).map(|agent| agent.relay);
+    let legs: Vec<RelayId> = if call.is_over() { Vec::new() } else { call.relay.into_iter().chain(agents).collect() };
+    legs.into_iter()
+}
+
+fn count_down<K: Ord + Clone>(counts: &mut OrdMap<K, usize>, key: &K) {
+    match counts.get_mut(key) {
+        Some(count) if *count > 1 => *count -= 1,
+        _ => drop(counts.remove(key)),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use strowger_model::{CallId, Cause, Dialog, LegNo, LogTime};
+use strowger_model::{AgentId, CallId, Cause, Dialog, Ended, HangupBy, LegNo, LogTime, Outcome as CallOutcome, RelayId};
 
 use super::Shard;
 use super::apply::Entry;
 use crate::row::call::{AgentLeg, DutyKind};
-use crate::{AgentState, Call, Miss, Offer, Outcome, Plan, Refusal, Stage, limit};
+use crate::{Agent, AgentState, Call, Miss, Offer, Outcome, Plan, Refusal, Stage, limit};
 
 impl Shard {
     /// Each offer is judged alone: the call still waits, the agent is still idle and serves that queue.
@@ -25,14 +25,25 @@ impl Shard {
     }
 
     fn grant(&mut self, entry: Entry, offer: &Offer) -> Result<(), Refusal> {
-        let mut call = self.calls.get(&offer.call).map(|call| (**call).clone()).ok_or(Refusal::NoSuchCall)?;
-        let mut agent = self.agents.get(&offer.agent).map(|agent| (**agent).clone()).ok_or(Refusal::NoSuchAgent)?;
+        let call = self.calls.get(&offer.call).map(|call| (**call).clone()).ok_or(Refusal::NoSuchCall)?;
+        let agent = self.agents.get(&offer.agent).map(|agent| (**agent).clone()).ok_or(Refusal::NoSuchAgent)?;
         if !call.is_waiting() || call.queue != Some(offer.queue) {
             return Err(Refusal::WrongStage);
         }
         if agent.state != AgentState::Idle || !agent.queues.contains(&offer.queue) {
             return Err(Refusal::AgentBusy);
         }
+        self.ring(entry, call, agent, offer.relay)
+    }
+
+    /// The agent's phone is to be rung for the call.
+    pub(super) fn ring(
+        &mut self,
+        entry: Entry,
+        mut call: Call,
+        mut agent: Agent,
+        relay: RelayId,
+    ) -> Result<(), Refusal> {
         let contact = agent.contact.clone().ok_or(Refusal::AgentBusy)?;
         let queue = self.queue(&call).ok_or(Refusal::NoSuchQueue)?;
         let ring = Duration::from_millis(queue.ring_timeout_ms.into());
@@ -43,9 +54,10 @@ impl Shard {
         call.offers += 1;
         call.times.offered = Some(entry.now());
         call.stage = Stage::Offered { deadline };
-        call.agent = Some(AgentLeg { leg, agent: offer.agent, contact, dialog: None });
+        call.uses(relay);
+        call.agent = Some(AgentLeg { leg, agent: agent.id, relay, contact, dialog: None });
         call.add_duty(DutyKind::Ring { leg }, deadline);
-        agent.enter(AgentState::Offered { call: offer.call, leg }, entry.now());
+        agent.enter(AgentState::Offered { call: call.id, leg }, entry.now());
         self.put_call(call);
         self.put_agent(agent);
         Ok(())
@@ -74,10 +86,28 @@ impl Shard {
             call.add_duty(DutyKind::HangUp { leg }, entry.now() + limit::HANG_UP_MAX);
             call.leaving.push(agent_leg);
         }
+        let nobody_called = call.outbound().is_some() && call.caller.is_none();
         self.put_call(call);
-        let Some(mut agent) = self.agents.get(&agent_id).map(|agent| (**agent).clone()) else { return Ok(()) };
-        if agent.state != (AgentState::Offered { call: id, leg }) {
-            return Ok(());
+        self.pass_over(entry, agent_id, (id, leg), (pause, max_misses), observed);
+        if nobody_called {
+            // The agent who asked for the call did not come to the phone: there is nothing to go back to.
+            let ended = Ended { by: HangupBy::System, cause: miss.cause };
+            return self.finish(entry, id, ended, entry.observed(observed), Some(CallOutcome::NotReached));
+        }
+        Ok(())
+    }
+
+    fn pass_over(
+        &mut self,
+        entry: Entry,
+        id: AgentId,
+        (call, leg): (CallId, LegNo),
+        (pause, max_misses): (Duration, u16),
+        observed: LogTime,
+    ) {
+        let Ok(mut agent) = self.agent_row(id) else { return };
+        if agent.state != (AgentState::Offered { call, leg }) {
+            return;
         }
         agent.misses = agent.misses.saturating_add(1);
         if max_misses != 0 && agent.misses >= max_misses {
@@ -90,7 +120,6 @@ impl Shard {
             agent.enter(AgentState::Paused { until: entry.observed(observed) + pause }, entry.now());
         }
         self.put_agent(agent);
-        Ok(())
     }
 
     pub(super) fn connect(
@@ -111,14 +140,19 @@ impl Shard {
             return Err(Refusal::AgentBusy);
         }
         agent_leg.dialog = Some(dialog.clone());
-        call.stage = Stage::Talking;
-        call.times.connected = Some(entry.observed(observed));
         call.duties.retain(|duty| duty.kind != DutyKind::Ring { leg });
         agent.misses = 0;
         agent.answered += 1;
         agent.enter(AgentState::Talking { call: id }, entry.now());
-        self.put_call(call);
         self.put_agent(agent);
+        if call.caller.is_none() {
+            // The agent asked for this call and is there: now the number.
+            self.originate(entry, call);
+        } else {
+            call.stage = Stage::Talking;
+            call.times.connected = Some(entry.observed(observed));
+            self.put_call(call);
+        }
         Ok(())
     }
 

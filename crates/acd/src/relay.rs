@@ -1,0 +1,85 @@
+//! Which relay carries a leg: one of the leg's site, where the call's other leg is if that is possible, else the one
+//! with the fewest legs.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use strowger_model::RelayId;
+use strowger_table::Shard;
+
+/// A relay that can be reached now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UsableRelay {
+    pub relay: RelayId,
+    /// Where it stands; empty if nobody said.
+    pub site: String,
+}
+
+/// Chooses relays by a shard's table and by what it has itself given away since.
+pub struct RelayChoice<'a> {
+    shard: &'a Shard,
+    usable: &'a [UsableRelay],
+    given: RefCell<BTreeMap<RelayId, usize>>,
+}
+
+impl<'a> RelayChoice<'a> {
+    pub fn new(shard: &'a Shard, usable: &'a [UsableRelay]) -> Self {
+        Self { shard, usable, given: RefCell::default() }
+    }
+
+    /// `site`: where the leg's far end is; empty for anywhere. `near`: the relay of the call's other leg, which saves
+    /// the way between relays.
+    pub fn choose(&self, site: &str, near: Option<RelayId>) -> Option<RelayId> {
+        let at_site = |usable: &&UsableRelay| site.is_empty() || usable.site == site;
+        let relay = match self.usable.iter().any(|usable| at_site(&usable)) {
+            true => self.best(self.usable.iter().filter(at_site), near),
+            // Nobody of that site is there: far media is better than none.
+            false => self.best(self.usable.iter(), near),
+        }?;
+        *self.given.borrow_mut().entry(relay).or_insert(0) += 1;
+        Some(relay)
+    }
+
+    fn best<'b>(&self, candidates: impl Iterator<Item = &'b UsableRelay>, near: Option<RelayId>) -> Option<RelayId> {
+        let relays: Vec<RelayId> = candidates.map(|usable| usable.relay).collect();
+        near.filter(|near| relays.contains(near)).or_else(|| {
+            relays.into_iter().min_by_key(|relay| {
+                let given = self.given.borrow().get(relay).copied().unwrap_or_default();
+                (self.shard.relay_legs(*relay) + given, *relay)
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strowger_model::ShardId;
+
+    use super::*;
+
+    fn relays(of: &[(u16, &str)]) -> Vec<UsableRelay> {
+        of.iter().map(|(relay, site)| UsableRelay { relay: RelayId(*relay), site: (*site).to_owned() }).collect()
+    }
+
+    #[test]
+    fn the_site_decides_then_the_other_leg_then_the_load() {
+        let shard = Shard::new(ShardId(0));
+        let usable = relays(&[(1, "east"), (2, "west"), (3, "west")]);
+        let choice = RelayChoice::new(&shard, &usable);
+        assert_eq!(choice.choose("west", Some(RelayId(3))), Some(RelayId(3)));
+        // 3 has a leg now.
+        assert_eq!(choice.choose("west", Some(RelayId(1))), Some(RelayId(2)));
+        assert_eq!(choice.choose("", Some(RelayId(1))), Some(RelayId(1)));
+        assert_eq!(choice.choose("north", None), Some(RelayId(1)));
+        assert_eq!(RelayChoice::new(&shard, &[]).choose("", None), None);
+    }
+
+    #[test]
+    fn legs_are_spread_evenly() {
+        let shard = Shard::new(ShardId(0));
+        let usable = relays(&[(1, ""), (2, ""), (3, "")]);
+        let choice = RelayChoice::new(&shard, &usable);
+        let chosen: Vec<_> = (0..6).filter_map(|_| choice.choose("", None)).map(|relay| relay.0).collect();
+        assert_eq!(chosen, [1, 2, 3, 1, 2, 3]);
+    }
+}

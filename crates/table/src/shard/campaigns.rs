@@ -1,0 +1,79 @@
+//! Campaigns: their ledgers, the leads they are given, starting and stopping.
+
+use strowger_model::config::Campaign;
+use strowger_model::{CampaignId, DialResult, Digest, LeadId, TenantId};
+
+use super::Shard;
+use super::apply::Entry;
+use crate::{Lead, LeadSource, LeadState, Ledger, NewLead, Outcome, Refusal, limit};
+
+impl Shard {
+    /// Makes the ledger of a campaign that the configuration names for the first time.
+    pub(super) fn configure_campaign(&mut self, tenant: TenantId, config: &Campaign) {
+        if self.campaigns.get(&config.id).is_none() {
+            let ledger = Ledger {
+                campaign: config.id,
+                tenant,
+                running: config.start,
+                leads: 0,
+                zones: Vec::new(),
+                batches: Vec::new(),
+                dialled: 0,
+                results: [0; DialResult::ALL.len()],
+            };
+            self.campaigns.put(config.id, ledger);
+        }
+    }
+
+    pub(super) fn import(
+        &mut self,
+        entry: Entry,
+        campaign: CampaignId,
+        batch: Digest,
+        leads: &[NewLead],
+    ) -> Result<Outcome, Refusal> {
+        if leads.len() > limit::LEADS_PER_IMPORT {
+            return Err(Refusal::TooLong);
+        }
+        let mut ledger = self.ledger(campaign)?;
+        // Without its configuration a campaign takes no leads: nobody would dial them.
+        self.tenant(ledger.tenant).and_then(|tenant| tenant.campaign(campaign)).ok_or(Refusal::NoSuchCampaign)?;
+        let source = ledger.batches.len() as u32;
+        let mut added = 0;
+        for lead in leads {
+            if self.by_number.contains_key(&(campaign, lead.number)) {
+                continue;
+            }
+            let zone = ledger.zone_number(&lead.zone).ok_or(Refusal::TooLong)?;
+            let id = LeadId::new(campaign, ledger.leads);
+            ledger.leads = ledger.leads.checked_add(1).ok_or(Refusal::TooLong)?;
+            added += 1;
+            self.put_lead(Lead {
+                id,
+                number: lead.number,
+                zone,
+                source: LeadSource { batch: source, line: lead.line },
+                // New leads are due at once, in the order of the list.
+                state: LeadState::Due { at: entry.at.wall },
+                attempts: 0,
+                last: None,
+            });
+        }
+        if added > 0 {
+            ledger.batches.push(batch);
+        }
+        self.campaigns.put(campaign, ledger);
+        Ok(Outcome::Imported { added, duplicates: leads.len() as u32 - added })
+    }
+
+    pub(super) fn run(&mut self, campaign: CampaignId, running: bool) -> Result<(), Refusal> {
+        let mut ledger = self.ledger(campaign)?;
+        ledger.running = running;
+        self.campaigns.put(campaign, ledger);
+        Ok(())
+    }
+
+    pub(super) fn ledger(&self, campaign: CampaignId) -> Result<Ledger, Refusal> {
+        self.campaigns.get(&campaign).map(|ledger| (**ledger).clone()).ok_or(Refusal::NoSuchCampaign)
+    }
+}
