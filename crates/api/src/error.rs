@@ -156,8 +156,8 @@ fn meaning(refusal: Refusal) -> (StatusCode, &'static str, &'static str, &'stati
         Refusal::AgentBusy => (
             CONFLICT,
             "agent_busy",
-            "the agent is in no state for that: logged out",
-            "the agent's phone must register first; see GET /api/v1/agents",
+            "the agent is in no state for that: logged out, or on another call",
+            "see the agent's state in GET /api/v1/agents; a phone that is not there must register first",
         ),
         Refusal::QueueFull => (CONFLICT, "queue_full", "the queue is full", "try again later"),
         Refusal::OldVersion => (
@@ -166,6 +166,28 @@ fn meaning(refusal: Refusal) -> (StatusCode, &'static str, &'static str, &'stati
             "somebody else applied a configuration at the same moment, and theirs came first",
             "look at what changed, with dry_run, and apply yours again",
         ),
+        Refusal::NoSuchCampaign => {
+            (MISSING, "no_such_campaign", "there is no such campaign in the table", "see GET /api/v1/campaigns")
+        }
+        Refusal::NoSuchLead => {
+            (MISSING, "no_such_lead", "there is no such lead", "see GET /api/v1/campaigns/{tenant}/{name}/leads")
+        }
+        Refusal::Stopped => (CONFLICT, "stopped", "the campaign is stopped", "start it first"),
+        Refusal::Barred => (
+            CONFLICT,
+            "barred",
+            "the number is on a do-not-call list",
+            "do not call it; who may lift that is the operator's to know",
+        ),
+        Refusal::NotNow => (
+            CONFLICT,
+            "not_now",
+            "the number may not be called at this hour, or not again yet",
+            "see the campaign's hours and the lead's time zone",
+        ),
+        Refusal::LeadBusy => {
+            (CONFLICT, "lead_busy", "the number is being called already", "wait until that call is over")
+        }
         Refusal::TooLong => (CONFLICT, "too_long", "the command is longer than the log takes", "shorten it"),
         Refusal::NotOwner | Refusal::Fenced | Refusal::WrongGroup => (
             AGAIN,

@@ -36,7 +36,6 @@ pub struct LiveCall {
     agent: Option<String>,
     offers: u16,
     owner: Owner,
-    relay: Option<String>,
     legs: Vec<Leg>,
     duties: Vec<Duty>,
 }
@@ -50,13 +49,14 @@ struct Owner {
 #[derive(Serialize)]
 struct Leg {
     leg: u16,
-    /// `caller`, `agent`, or `leaving`: an agent's phone that is being told to stop.
+    /// `caller`, `called`, `agent`, or `leaving`: an agent's phone that is being told to stop.
     kind: &'static str,
     agent: Option<String>,
     /// `ringing` until the phone has answered, then that of the SIP dialog.
     state: &'static str,
     sip_call_id: Option<String>,
     far_end: String,
+    relay: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -100,7 +100,6 @@ impl LiveCall {
             agent: call.agent.as_ref().map(agent),
             offers: call.offers,
             owner: Owner { node: call.owner.node, incarnation: call.owner.incarnation.0.to_string() },
-            relay: call.relay.map(|relay| relay.to_string()),
             legs: legs(call, directory),
             duties: call.duties.iter().map(|duty| Duty::of(duty, now)).collect(),
         }
@@ -110,16 +109,18 @@ impl LiveCall {
 fn legs(call: &Call, directory: &Directory) -> Vec<Leg> {
     let caller = Leg {
         leg: Call::CALLER_LEG.0,
-        kind: "caller",
+        kind: if call.outbound().is_some() { "called" } else { "caller" },
+        relay: call.relay.map(|relay| relay.to_string()),
         agent: None,
-        state: dialog_state(&call.caller),
-        sip_call_id: Some(call.caller.call_id.clone()),
-        far_end: call.caller.remote_addr.to_string(),
+        state: call.caller.as_ref().map_or("ringing", dialog_state),
+        sip_call_id: call.caller.as_ref().map(|dialog| dialog.call_id.clone()),
+        far_end: far_end(call),
     };
     let agents = call.agent.iter().map(|leg| ("agent", leg)).chain(call.leaving.iter().map(|leg| ("leaving", leg)));
     let agents = agents.map(|(kind, leg)| Leg {
         leg: leg.leg.0,
         kind,
+        relay: Some(leg.relay.to_string()),
         agent: Some(agent_name(directory, leg.agent)),
         state: leg.dialog.as_ref().map_or("ringing", dialog_state),
         sip_call_id: leg.dialog.as_ref().map(|dialog| dialog.call_id.clone()),
@@ -132,6 +133,7 @@ impl Duty {
     fn of(duty: &strowger_table::Duty, now: LogTime) -> Self {
         let (kind, leg) = match duty.kind {
             DutyKind::Answer => ("answer", None),
+            DutyKind::Originate => ("originate", None),
             DutyKind::Ring { leg } => ("ring", Some(leg.0)),
             DutyKind::HangUp { leg } => ("hang_up", Some(leg.0)),
             DutyKind::CloseMedia => ("close_media", None),
@@ -158,6 +160,12 @@ impl<'a> Places<'a> {
     }
 }
 
+/// Where leg 0 is, or is being called.
+fn far_end(call: &Call) -> String {
+    let called = call.outbound().map(|outbound| outbound.destination);
+    call.caller.as_ref().map(|dialog| dialog.remote_addr).or(called).map(|addr| addr.to_string()).unwrap_or_default()
+}
+
 fn agent_name(directory: &Directory, id: AgentId) -> String {
     directory.agent(id).map_or_else(|| id.to_string(), |(_, agent)| agent.name.clone())
 }
@@ -170,7 +178,7 @@ fn dialog_state(dialog: &Dialog) -> &'static str {
     }
 }
 
-const STAGES: [&str; 6] = ["admitted", "flow", "queued", "offered", "talking", "ended"];
+const STAGES: [&str; 7] = ["admitted", "flow", "dialling", "queued", "offered", "talking", "ended"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -125,7 +125,7 @@ impl Tally {
             Outcome::Abandoned => self.abandoned += 1,
             Outcome::Overflowed => self.overflowed += 1,
             // A queue's calls do not end otherwise.
-            Outcome::Failed | Outcome::Rejected | Outcome::ServedByFlow => self.failed += 1,
+            Outcome::Failed | Outcome::Rejected | Outcome::ServedByFlow | Outcome::NotReached => self.failed += 1,
         }
     }
 }
@@ -267,6 +267,10 @@ impl History {
         let ended_ms = record.admitted.0 + record.total_ms;
         if ended_ms / DAY_MS == self.day {
             *self.today.entry(record.outcome).or_default() += 1;
+        }
+        // Who was called has not waited in a queue.
+        if record.dial.is_some() {
+            return;
         }
         let Some(queue) = record.queue.filter(|_| ended_ms / MINUTE_MS + WINDOW_MIN > now_ms / MINUTE_MS) else {
             return;

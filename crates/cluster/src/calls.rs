@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use strowger_call::{Action, Event, Machine, MediaFact, MediaOp};
-use strowger_model::{CallId, LegNo, Mono, ShardId};
+use strowger_model::{CallId, LegNo, Mono, RelayId, ShardId};
 use strowger_sip::Message;
 use strowger_table::{Body, Call, Command, Outcome, Stage};
 
@@ -23,8 +23,9 @@ pub(crate) enum CallNews {
         source: SocketAddr,
     },
     Media(MediaFact),
-    /// The relay's facts up to this one have been heard.
+    /// A relay's facts up to this one have been heard.
     Acknowledge {
+        relay: RelayId,
         event: u64,
     },
     Proposed {
@@ -180,7 +181,7 @@ impl Desk {
             CallNews::Sip { leg, message, source } => {
                 self.machine.on(Event::Message { leg, message: &message, source }, log_now, now)
             }
-            CallNews::Acknowledge { event } => return self.media(MediaOp::Acknowledge { event }),
+            CallNews::Acknowledge { relay, event } => return self.media(relay, MediaOp::Acknowledge { event }),
             CallNews::Media(fact) => self.machine.on(Event::Media(fact), log_now, now),
             CallNews::Proposed { number, accepted } => {
                 self.machine.on(Event::Proposed { number, accepted }, log_now, now)
@@ -206,7 +207,7 @@ impl Desk {
             Action::Send { to, bytes } => self.context.edge.send(to, &bytes),
             Action::Propose { number, command } => self.propose(me.clone(), number, *command),
             Action::Done { duty } => self.context.performed.say(call, duty),
-            Action::Media(op) => self.media(op),
+            Action::Media { relay, op } => self.media(relay, op),
             Action::Stop => self.stop(me),
         }
     }
@@ -222,9 +223,9 @@ impl Desk {
         });
     }
 
-    fn media(&self, op: MediaOp) {
+    fn media(&self, relay: RelayId, op: MediaOp) {
         let row = self.machine.row();
-        self.context.relays.order(self.machine.relay(), row.id, row.owner.epoch, op);
+        self.context.relays.order(relay, row.id, row.owner.epoch, op);
     }
 
     fn arm(&mut self, me: &ActorRef<CallNews>, deadline: Mono, now: Mono) {

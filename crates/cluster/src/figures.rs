@@ -19,6 +19,7 @@ pub struct Figures {
     adopted: IntCounter,
     forwarded: IntCounter,
     turned_away: IntCounter,
+    unwanted: IntCounter,
     strangers: IntCounter,
     leader_changes: IntCounter,
     offers: IntCounterVec,
@@ -80,6 +81,7 @@ impl Figures {
                 "SIP messages passed on to the node that owns their call.",
             ),
             turned_away: counter("strowger_calls_turned_away_total", "INVITEs answered 503 at the door."),
+            unwanted: counter("strowger_calls_unwanted_total", "INVITEs from barred callers, answered 603."),
             strangers: counter(
                 "strowger_sip_strangers_total",
                 "INVITEs from addresses of no trunk, left without an answer.",
@@ -142,6 +144,10 @@ impl Figures {
 
     pub(crate) fn turned_away(&self) {
         self.turned_away.inc();
+    }
+
+    pub(crate) fn unwanted(&self) {
+        self.unwanted.inc();
     }
 
     pub(crate) fn stranger(&self) {

@@ -30,7 +30,7 @@ pub(crate) async fn plan(context: Arc<Context>, shard: ShardId) {
         while let Some(leading) = leads(&context, shard) {
             let view = context.groups.view(shard.group());
             let Some(table) = shard_of(&view).filter(|table| table.anyone_waiting()) else { break };
-            let plan = strowger_acd::plan(table);
+            let plan = strowger_acd::plan(table, &context.relays.usable());
             if plan.offers.is_empty() {
                 break;
             }

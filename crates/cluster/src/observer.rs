@@ -99,7 +99,7 @@ impl Watcher {
         if context.calls.tell(row.id, CallNews::Row(row.clone())) || !context.owns(row.owner) {
             return;
         }
-        let pending = self.pending.take(&row.key);
+        let pending = row.key().and_then(|key| self.pending.take(key));
         if row.is_over() && row.duties.is_empty() {
             return;
         }
@@ -108,17 +108,22 @@ impl Watcher {
                 let setting = Setting { local: context.local.clone(), relay };
                 Machine::admitted(row.clone(), &invite, source, setting, context.now())
             }
-            None => adopted(context, row),
+            None => from_row(context, row),
         };
         context.calls.reserve(row.id);
         tokio::spawn(calls::begin(context.clone(), machine));
     }
 }
 
-fn adopted(context: &Context, row: &Arc<Call>) -> Machine {
-    context.figures.adopted();
-    let relay = row.relay.or_else(|| context.relays.choose()).unwrap_or_default();
+/// An outbound call that was given to this node, or anybody's that it took over.
+fn from_row(context: &Context, row: &Arc<Call>) -> Machine {
+    let any = || context.relays.usable().first().map(|usable| usable.relay);
+    let relay = row.relay.or_else(any).unwrap_or_default();
     let setting = Setting { local: context.local.clone(), relay };
+    if row.outbound().is_some() && row.adoptions == 0 {
+        return Machine::dialled(row.clone(), setting);
+    }
+    context.figures.adopted();
     Machine::adopted(row.clone(), setting, context.now())
 }
 
@@ -138,6 +143,6 @@ pub(crate) fn sweep(context: &Arc<Context>, view: &View) {
             continue;
         }
         context.calls.reserve(row.id);
-        tokio::spawn(calls::begin(context.clone(), adopted(context, row)));
+        tokio::spawn(calls::begin(context.clone(), from_row(context, row)));
     }
 }

@@ -2,10 +2,10 @@
 //! together.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use strowger_acd::UsableRelay;
 use strowger_call::{MediaFact, MediaOp};
 use strowger_link::{Class, Link, open, seal};
 use strowger_model::{CallId, Digest, LegNo, PeerId, RelayId};
@@ -29,8 +29,12 @@ const OPEN_WAIT: Duration = Duration::from_secs(1);
 /// The relays of the cluster, as this node speaks to them.
 pub struct Relays {
     link: Link,
-    couriers: BTreeMap<RelayId, mpsc::UnboundedSender<Order>>,
-    next: AtomicU64,
+    couriers: BTreeMap<RelayId, Courier>,
+}
+
+struct Courier {
+    site: String,
+    orders: mpsc::UnboundedSender<Order>,
 }
 
 pub(crate) struct Order {
@@ -43,24 +47,24 @@ pub(crate) struct Order {
 pub(crate) type ContextCell = Arc<OnceLock<Arc<Context>>>;
 
 impl Relays {
-    pub(crate) fn start(link: &Link, relays: &[RelayId], context: &ContextCell) -> Self {
+    /// `relays` with their sites.
+    pub(crate) fn start(link: &Link, relays: Vec<(RelayId, String)>, context: &ContextCell) -> Self {
         let couriers = relays
-            .iter()
-            .map(|relay| {
+            .into_iter()
+            .map(|(relay, site)| {
                 let (sender, orders) = mpsc::unbounded_channel();
-                tokio::spawn(courier(*relay, link.clone(), context.clone(), orders));
-                (*relay, sender)
+                tokio::spawn(courier(relay, link.clone(), context.clone(), orders));
+                (relay, Courier { site, orders: sender })
             })
             .collect();
-        Self { link: link.clone(), couriers, next: AtomicU64::new(0) }
+        Self { link: link.clone(), couriers }
     }
 
-    /// A relay for a new call: those that are connected, in turn.
-    pub fn choose(&self) -> Option<RelayId> {
-        let there: Vec<RelayId> =
-            self.couriers.keys().filter(|relay| self.link.connected(PeerId::Relay(**relay))).copied().collect();
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) as usize;
-        there.get(turn % there.len().max(1)).copied()
+    /// Those that can be reached now.
+    pub fn usable(&self) -> Vec<UsableRelay> {
+        let there = |relay: &RelayId| self.link.connected(PeerId::Relay(*relay));
+        let couriers = self.couriers.iter().filter(|(relay, _)| there(relay));
+        couriers.map(|(relay, courier)| UsableRelay { relay: *relay, site: courier.site.clone() }).collect()
     }
 
     pub fn all(&self) -> impl Iterator<Item = (RelayId, bool)> {
@@ -70,7 +74,7 @@ impl Relays {
     pub(crate) fn order(&self, relay: RelayId, call: CallId, epoch: u64, op: MediaOp) {
         if let Some(courier) = self.couriers.get(&relay) {
             // The courier ends with the node.
-            let _stopping = courier.send(Order { call, epoch, op });
+            let _stopping = courier.orders.send(Order { call, epoch, op });
         }
     }
 
@@ -92,7 +96,7 @@ async fn courier(relay: RelayId, link: Link, context: ContextCell, mut orders: m
             match answers {
                 Some(answers) => conclude(context, relay, batch.drain(..), answers),
                 None => {
-                    release_waiting(context, &mut batch, begun.elapsed());
+                    release_waiting(context, relay, &mut batch, begun.elapsed());
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -107,19 +111,19 @@ fn conclude(context: &Arc<Context>, relay: RelayId, orders: impl Iterator<Item =
             Some(RelayAnswer::NeedContent { content }) => {
                 tokio::spawn(supply(context.clone(), relay, content, order));
             }
-            answer => tell(context, order, answer.as_ref()),
+            answer => tell(context, relay, order, answer.as_ref()),
         }
     }
 }
 
 /// While the relay is out of reach: who waits for a port hears soon that there is none, and a call that is over waits
 /// for nothing (a relay that comes back closes what nobody wants any more).
-fn release_waiting(context: &Context, batch: &mut Vec<Order>, waited: Duration) {
+fn release_waiting(context: &Context, relay: RelayId, batch: &mut Vec<Order>, waited: Duration) {
     let mut kept = Vec::new();
     for order in batch.drain(..) {
         match order.op {
-            MediaOp::Open { .. } if waited > OPEN_WAIT => tell(context, order, None),
-            MediaOp::Close => tell(context, order, None),
+            MediaOp::Open { .. } if waited > OPEN_WAIT => tell(context, relay, order, None),
+            MediaOp::Close => tell(context, relay, order, None),
             _ => kept.push(order),
         }
     }
@@ -153,6 +157,7 @@ fn command(order: &Order) -> RelayCommand {
         MediaOp::Play { leg, content, repeat, id } => Op::Play { leg, content, repeat, id },
         MediaOp::Stop { leg } => Op::Stop { leg },
         MediaOp::Bridge { a, b } => Op::Bridge { a, b },
+        MediaOp::Join { leg, with, peer } => Op::Join { leg, with, peer },
         MediaOp::CloseLeg { leg } => Op::CloseLeg { leg },
         MediaOp::Close => Op::Close,
         MediaOp::Acknowledge { event } => Op::Ack { seq: event },
@@ -161,14 +166,14 @@ fn command(order: &Order) -> RelayCommand {
 }
 
 /// What an answer means to the call.
-fn tell(context: &Context, order: Order, answer: Option<&RelayAnswer>) {
+fn tell(context: &Context, relay: RelayId, order: Order, answer: Option<&RelayAnswer>) {
     let facts: Vec<MediaFact> = match (&order.op, answer) {
         (MediaOp::Open { leg }, Some(RelayAnswer::Opened { rtp, .. })) => {
             vec![MediaFact::Opened { leg: *leg, rtp: *rtp }]
         }
         (MediaOp::Open { leg }, _) => vec![MediaFact::Unavailable { leg: *leg }],
         // A relay that is gone holds nothing any more; one that lives closes orphans itself.
-        (MediaOp::Close, _) => vec![MediaFact::Closed],
+        (MediaOp::Close, _) => vec![MediaFact::Closed { relay }],
         (MediaOp::Adopt, Some(RelayAnswer::Snapshot { legs, missed })) => legs
             .iter()
             .map(|leg| MediaFact::Opened { leg: leg.leg, rtp: leg.local })
@@ -205,7 +210,7 @@ pub(crate) fn on_events(context: &Context, relay: RelayId, body: &[u8]) {
         if let Some(fact) = fact(&event) {
             context.calls.tell(event.call, CallNews::Media(fact));
         }
-        context.calls.tell(event.call, CallNews::Acknowledge { event: event.seq });
+        context.calls.tell(event.call, CallNews::Acknowledge { relay, event: event.seq });
     }
 }
 

@@ -36,15 +36,15 @@ impl TestBreak {
             return vec![action];
         }
         match (self, action) {
-            (TestBreak::DropCall, action @ Action::Media(MediaOp::Play { repeat: true, .. })) => {
+            (TestBreak::DropCall, action @ Action::Media { op: MediaOp::Play { repeat: true, .. }, .. }) => {
                 let ended = Ended { by: HangupBy::System, cause: Cause::TEMPORARY_FAILURE };
                 let end = Command::End { call: call.id, ended, observed: LogTime::MAX };
                 vec![action, Action::Propose { number: 0, command: Box::new(end) }]
             }
-            (TestBreak::SwapAudio, Action::Media(MediaOp::Remote { leg, media, receive, .. }))
+            (TestBreak::SwapAudio, Action::Media { relay, op: MediaOp::Remote { leg, media, receive, .. } })
                 if leg != Call::CALLER_LEG =>
             {
-                vec![Action::Media(MediaOp::Remote { leg, media, send: false, receive })]
+                vec![Action::Media { relay, op: MediaOp::Remote { leg, media, send: false, receive } }]
             }
             (TestBreak::DoubleOffer, Action::Send { to, bytes }) if bytes.starts_with(b"INVITE ") => {
                 let copy = another_call(to, &bytes);

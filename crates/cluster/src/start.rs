@@ -32,7 +32,8 @@ use crate::{leader, records};
 pub struct Options {
     pub me: NodeId,
     pub voters: Vec<(NodeId, SocketAddr)>,
-    pub relays: Vec<(RelayId, SocketAddr)>,
+    /// With where they are reached, and their sites.
+    pub relays: Vec<(RelayId, SocketAddr, String)>,
     pub shards: u16,
     pub data_dir: PathBuf,
     pub identity: Identity,
@@ -76,7 +77,7 @@ impl Cluster {
             .voters
             .iter()
             .map(|(node, address)| (PeerId::Node(*node), *address))
-            .chain(options.relays.iter().map(|(relay, address)| (PeerId::Relay(*relay), *address)))
+            .chain(options.relays.iter().map(|(relay, address, _)| (PeerId::Relay(*relay), *address)))
             .collect();
         let link = Link::start(
             strowger_link::Options {
@@ -105,11 +106,11 @@ impl Cluster {
         )
         .await?;
         let cell = ContextCell::default();
-        let relay_ids: Vec<RelayId> = options.relays.iter().map(|(relay, _)| *relay).collect();
+        let relays = options.relays.into_iter().map(|(relay, _, site)| (relay, site)).collect();
         let (performed, performed_list) = Performed::new();
         let context = Arc::new(Context::new(Parts {
             me: options.me,
-            relays: Relays::start(&link, &relay_ids, &cell),
+            relays: Relays::start(&link, relays, &cell),
             content: Content::new(options.data_dir.join("content")),
             groups,
             link,

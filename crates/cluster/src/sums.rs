@@ -34,6 +34,7 @@ pub fn stage_name(stage: &Stage) -> &'static str {
     match stage {
         Stage::Admitted => "admitted",
         Stage::Flow { .. } => "flow",
+        Stage::Dialling { .. } => "dialling",
         Stage::Queued => "queued",
         Stage::Offered { .. } => "offered",
         Stage::Talking => "talking",
@@ -41,7 +42,7 @@ pub fn stage_name(stage: &Stage) -> &'static str {
     }
 }
 
-pub(crate) const STAGES: [&str; 6] = ["admitted", "flow", "queued", "offered", "talking", "ended"];
+pub(crate) const STAGES: [&str; 7] = ["admitted", "flow", "dialling", "queued", "offered", "talking", "ended"];
 
 /// One shard in figures.
 #[derive(Default)]

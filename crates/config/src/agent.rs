@@ -66,6 +66,7 @@ impl Roll<'_> {
                 queues: kit.queues.clone(),
                 phone,
                 ready_at_login: kit.ready_at_login,
+                site: String::new(),
             });
         }
         faults.count() == before

@@ -32,6 +32,9 @@ pub(crate) fn read_trunks(top: &Section<'_>) -> Vec<Trunk> {
             sources: sources.unwrap_or_default().into_iter().filter_map(source).collect(),
             max_calls_per_second: section.limit(&TRUNK_RATE),
             max_calls: section.limit(&TRUNK_CALLS),
+            destination: None,
+            max_dials_per_second: 10,
+            site: String::new(),
             name,
         });
         section.finish();

@@ -70,7 +70,7 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<Cluster> {
     let cluster = Cluster::start(strowger_cluster::Options {
         me: config.id,
         voters: config.cluster.voters.iter().map(|voter| (voter.id, voter.link)).collect(),
-        relays: config.cluster.relays.iter().map(|relay| (relay.id, relay.link)).collect(),
+        relays: config.cluster.relays.iter().map(|relay| (relay.id, relay.link, String::new())).collect(),
         shards: config.cluster.shards,
         data_dir: config.data_dir,
         identity,

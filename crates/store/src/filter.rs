@@ -15,6 +15,7 @@ pub struct CallFilter {
     pub outcome: Option<Outcome>,
     pub queue: Option<String>,
     pub agent: Option<String>,
+    pub campaign: Option<String>,
     pub from: Option<String>,
     pub to: Option<String>,
     /// SIP Call-ID of either leg.
@@ -72,6 +73,7 @@ impl CallFilter {
             ("outcome = ?", self.outcome.map(Outcome::as_str)),
             ("queue = ?", self.queue.as_deref()),
             ("agent = ?", self.agent.as_deref()),
+            ("campaign = ?", self.campaign.as_deref()),
             ("from_number = ?", self.from.as_deref()),
             ("to_number = ?", self.to.as_deref()),
         ];

@@ -34,6 +34,12 @@ pub struct CallLine {
     pub wrap_ms: Option<u64>,
     pub total_ms: u64,
     pub disposition: Option<String>,
+    /// Of an outbound call.
+    pub campaign: Option<String>,
+    pub lead: Option<String>,
+    pub dial_result: Option<String>,
+    /// Final SIP status of the called party; 0 if none came.
+    pub sip_status: Option<u16>,
     /// Where the next page begins when this is the last line of one.
     #[serde(skip)]
     pub place: Place,
@@ -43,7 +49,7 @@ impl CallLine {
     /// What `from_row` reads, in its order.
     pub(crate) const COLUMNS: &str = "id, tenant, trunk, from_number, to_number, sip_call_id, agent_sip_call_id, \
          outcome, ended_by, cause, queue, agent, offers, admitted_ms, wait_ms, ring_ms, talk_ms, wrap_ms, total_ms, \
-         disposition";
+         disposition, campaign, lead, dial_result, sip_status";
 
     pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let call = CallId(row.get::<_, i64>(0)?.cast_unsigned());
@@ -70,6 +76,10 @@ impl CallLine {
             wrap_ms: row.get(17)?,
             total_ms: row.get(18)?,
             disposition: row.get(19)?,
+            campaign: row.get(20)?,
+            lead: row.get(21)?,
+            dial_result: row.get(22)?,
+            sip_status: row.get(23)?,
             place: Place { admitted_ms, call },
         })
     }

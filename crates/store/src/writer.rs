@@ -61,10 +61,12 @@ fn project(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<u64> 
 /// configuration has dropped since is kept too; an id stands in only where no name was ever known.
 const UPSERT: &str = "
     INSERT INTO calls (id, number, tenant, trunk, from_number, to_number, sip_call_id, agent_sip_call_id, outcome,
-        ended_by, cause, queue, agent, offers, admitted_ms, wait_ms, ring_ms, talk_ms, total_ms, wrap_ms, disposition)
+        ended_by, cause, queue, agent, offers, admitted_ms, wait_ms, ring_ms, talk_ms, total_ms, wrap_ms, disposition,
+        campaign, lead, dial_result, sip_status)
     VALUES (:id, :number, coalesce(:tenant, :tenant_id), coalesce(:trunk, :trunk_id), :from, :to, :sip_call_id,
         :agent_sip_call_id, :outcome, :by, :cause, coalesce(:queue, :queue_id), coalesce(:agent, :agent_id), :offers,
-        :admitted, :wait, :ring, :talk, :total, :wrap, :disposition)
+        :admitted, :wait, :ring, :talk, :total, :wrap, :disposition,
+        coalesce(:campaign, :campaign_id), :lead, :dial_result, :sip_status)
     ON CONFLICT (id) DO UPDATE SET
         number = excluded.number,
         tenant = coalesce(:tenant, tenant),
@@ -85,7 +87,11 @@ const UPSERT: &str = "
         talk_ms = coalesce(excluded.talk_ms, talk_ms),
         total_ms = excluded.total_ms,
         wrap_ms = coalesce(excluded.wrap_ms, wrap_ms),
-        disposition = coalesce(excluded.disposition, disposition)
+        disposition = coalesce(excluded.disposition, disposition),
+        campaign = coalesce(:campaign, campaign, excluded.campaign),
+        lead = excluded.lead,
+        dial_result = excluded.dial_result,
+        sip_status = excluded.sip_status
     WHERE excluded.number >= calls.number";
 
 fn write(upsert: &mut Statement<'_>, number: u64, record: &Record, names: &Names) -> rusqlite::Result<()> {
@@ -115,6 +121,11 @@ fn write(upsert: &mut Statement<'_>, number: u64, record: &Record, names: &Names
         ":total": whole(record.total_ms),
         ":wrap": record.wrap_ms.map(whole),
         ":disposition": record.disposition,
+        ":campaign": record.dial.and_then(|dial| names.campaigns.get(&dial.campaign)),
+        ":campaign_id": record.dial.map(|dial| dial.campaign.to_string()),
+        ":lead": record.dial.and_then(|dial| dial.lead).map(|lead| lead.to_string()),
+        ":dial_result": record.dial.map(|dial| dial.result.as_str()),
+        ":sip_status": record.dial.map(|dial| dial.status),
     })?;
     Ok(())
 }
