@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use strowger_acd::plan;
+use strowger_acd::UsableRelay;
 use strowger_model::config::{Agent, Flow, Phone, Queue, Step, Strategy, Tenant};
 use strowger_model::{
     AgentId, CallId, Dialog, DialogState, Digest, FlowId, Incarnation, LogTime, NodeId, QueueId, RelayId, Role,
@@ -12,6 +12,10 @@ use strowger_table::{AdmitKey, At, Body, Command, Outcome, Plan, Proposal, Propo
 
 const TENANT: TenantId = TenantId(1);
 const FLOW: FlowId = FlowId(1);
+
+fn plan(shard: &Shard) -> Plan {
+    strowger_acd::plan(shard, &[UsableRelay { relay: RelayId(1), site: String::new() }])
+}
 
 /// A shard and the log that made it.
 struct World {
@@ -93,6 +97,7 @@ fn tenant(queues: u32, agents: &[&[u32]]) -> Tenant {
         queues: queues.iter().map(|queue| QueueId(*queue)).collect(),
         phone: Phone::Static { uri: "sip:a@192.0.2.1".into(), addr: ([192, 0, 2, 1], 5060).into() },
         ready_at_login: true,
+        site: String::new(),
     };
     Tenant {
         id: TENANT,
@@ -103,6 +108,8 @@ fn tenant(queues: u32, agents: &[&[u32]]) -> Tenant {
         flows: vec![Flow { id: FLOW, name: "main".into(), steps: vec![Step::HangUp] }],
         queues: (1..=queues).map(queue).collect(),
         agents: agents.iter().enumerate().map(agent).collect(),
+        campaigns: Vec::new(),
+        takes_anonymous: true,
     }
 }
 

@@ -298,8 +298,7 @@ impl Machine {
     }
 
     fn stop_if_idle(&mut self) {
-        let legs_over =
-            self.caller_is_over() && self.agent.iter().chain(&self.leaving).all(AgentSide::is_over);
+        let legs_over = self.caller_is_over() && self.agent.iter().chain(&self.leaving).all(AgentSide::is_over);
         if self.row.is_over() && self.row.duties.is_empty() && self.hang_up.is_none() && legs_over {
             self.out.push(Action::Stop);
         }

@@ -50,7 +50,18 @@ pub(crate) fn read_tenant(top: &Section<'_>, file_name: &str, prompts: &Prompts<
     let numbers = numbers.iter().filter_map(|section| read_number(section, file_name, &flow_names, across)).collect();
     let agents = read_agents(top, &Team { realm: &realm, queues: &queue_names });
     top.finish();
-    Tenant { id: TenantId(0), name: file_name.to_owned(), realm, shard: ShardId(0), numbers, flows, queues, agents, campaigns: Vec::new(), takes_anonymous: true }
+    Tenant {
+        id: TenantId(0),
+        name: file_name.to_owned(),
+        realm,
+        shard: ShardId(0),
+        numbers,
+        flows,
+        queues,
+        agents,
+        campaigns: Vec::new(),
+        takes_anonymous: true,
+    }
 }
 
 /// Collected before anything is read: things may point to what is written further down.

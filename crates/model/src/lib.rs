@@ -12,8 +12,8 @@ mod time;
 
 pub use dialog::{Dialog, DialogState, PendingInvite, Role};
 pub use id::{
-    AgentId, CallId, CampaignId, Digest, FlowId, GroupId, Incarnation, LeadId, LegKey, LegNo, NodeId, NotACallId, Owner, PeerId, QueueId,
-    RelayId, ShardId, TenantId, TrunkId,
+    AgentId, CallId, CampaignId, Digest, FlowId, GroupId, Incarnation, LeadId, LegKey, LegNo, NodeId, NotACallId,
+    Owner, PeerId, QueueId, RelayId, ShardId, TenantId, TrunkId,
 };
 pub use media::{Codec, Law, MediaAddr};
 pub use number::{E164, NotE164};

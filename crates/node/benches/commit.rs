@@ -336,6 +336,8 @@ fn tenant() -> Tenant {
         flows: vec![Flow { id: FlowId(1), name: "main".into(), steps }],
         queues: vec![queue],
         agents: Vec::new(),
+        campaigns: Vec::new(),
+        takes_anonymous: true,
     }
 }
 

@@ -83,7 +83,9 @@ impl AgentState {
 
     pub fn call(&self) -> Option<CallId> {
         match self {
-            AgentState::Reserved { call } | AgentState::Offered { call, .. } | AgentState::Talking { call } => Some(*call),
+            AgentState::Reserved { call } | AgentState::Offered { call, .. } | AgentState::Talking { call } => {
+                Some(*call)
+            }
             _ => None,
         }
     }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use strowger_model::config::StepNo;
 use strowger_model::{
-    AgentId, CallId, CampaignId, DialResult, Dialog, E164, Ended, FlowId, LeadId, LegNo, LogTime, Outcome, Owner, QueueId, RelayId,
-    TenantId, TrunkId, Wall,
+    AgentId, CallId, CampaignId, DialResult, Dialog, E164, Ended, FlowId, LeadId, LegNo, LogTime, Outcome, Owner,
+    QueueId, RelayId, TenantId, TrunkId, Wall,
 };
 
 use crate::{Contact, DialFailure, limit};

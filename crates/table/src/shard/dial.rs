@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use strowger_model::config::{Campaign, DialMode};
 use strowger_model::{
-    CallId, CampaignId, Cause, DialResult, Dialog, Ended, HangupBy, LeadId, LegNo, LogTime, Outcome as CallOutcome, Owner,
-    TenantId, Wall,
+    CallId, CampaignId, Cause, DialResult, Dialog, Ended, HangupBy, LeadId, LegNo, LogTime, Outcome as CallOutcome,
+    Owner, TenantId, Wall,
 };
 
 use super::Shard;
 use super::apply::Entry;
 use crate::row::call::{CallTimes, DutyKind, Reserved};
 use crate::{
-    Agent, AgentState, Attempt, BarList, Call, Dial, DialFailure, DialTo, LeadState, Origin, Outbound, Outcome, Proposer,
-    Refusal, Stage, limit,
+    Agent, AgentState, Attempt, BarList, Call, Dial, DialFailure, DialTo, LeadState, Origin, Outbound, Outcome,
+    Proposer, Refusal, Stage, limit,
 };
 
 impl Shard {
@@ -55,9 +55,7 @@ impl Shard {
                 }
                 (self.leads.get(&id).ok_or(Refusal::NoSuchLead)?.number, Some(id))
             }
-            DialTo::Number { number, .. } => {
-                (number, self.lead_by_number(dial.campaign, number).map(|lead| lead.id))
-            }
+            DialTo::Number { number, .. } => (number, self.lead_by_number(dial.campaign, number).map(|lead| lead.id)),
         };
         if entry.at.wall >= dial.not_after {
             return Err(Refusal::NotNow);
@@ -95,13 +93,7 @@ impl Shard {
         if is_free { Ok(agent) } else { Err(Refusal::AgentBusy) }
     }
 
-    fn outbound_call(
-        &self,
-        entry: Entry,
-        tenant: TenantId,
-        campaign: &Campaign,
-        dial: &Dial,
-    ) -> Result<Call, Refusal> {
+    fn outbound_call(&self, entry: Entry, tenant: TenantId, campaign: &Campaign, dial: &Dial) -> Result<Call, Refusal> {
         let (number, lead) = match dial.to {
             DialTo::Lead(id) => (self.leads.get(&id).ok_or(Refusal::NoSuchLead)?.number, Some(id)),
             DialTo::Number { number, .. } => (number, self.lead_by_number(dial.campaign, number).map(|lead| lead.id)),

@@ -56,7 +56,7 @@ impl Rig {
             let options = Options {
                 me: *id,
                 voters: links.clone(),
-                relays: vec![(RelayId(1), relay_link)],
+                relays: vec![(RelayId(1), relay_link, String::new())],
                 shards,
                 data_dir: dir.path().join(id.to_string()),
                 identity: identity(PeerId::Node(*id)),
