@@ -23,6 +23,7 @@ pub struct Figures {
     strangers: IntCounter,
     leader_changes: IntCounter,
     offers: IntCounterVec,
+    dials: IntCounterVec,
     /// Set at each scrape from the table.
     pub calls: IntGaugeVec,
     pub agents: IntGaugeVec,
@@ -92,6 +93,11 @@ impl Figures {
                 "Offers planned by this node as leader, by what the log said.",
                 &["result"],
             ),
+            dials: counters(
+                "strowger_dials_total",
+                "Outbound calls begun by this node as leader, by what the log said.",
+                &["result"],
+            ),
             calls: gauges(
                 "strowger_calls",
                 "Live calls in the table, by shard and stage. Every voter has the same.",
@@ -132,6 +138,10 @@ impl Figures {
     pub(crate) fn planned(&self, offers: usize, granted: usize) {
         self.offers.with_label_values(&["granted"]).inc_by(granted as u64);
         self.offers.with_label_values(&["refused"]).inc_by((offers - granted) as u64);
+    }
+
+    pub(crate) fn dialled(&self, granted: bool) {
+        self.dials.with_label_values(&[if granted { "granted" } else { "refused" }]).inc();
     }
 
     pub(crate) fn adopted(&self) {

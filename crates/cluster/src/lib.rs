@@ -6,6 +6,7 @@
 
 mod board;
 mod calls;
+mod campaigns;
 mod content;
 mod context;
 mod desk;
@@ -25,7 +26,8 @@ mod sums;
 mod vitals;
 mod wire;
 
-pub use board::{Board, GroupBox, NodeBox, QueueBox, RelayBox, Tally, TenantBox};
+pub use campaigns::{CampaignLine, Imported, NotDialled, NotImported};
+pub use board::{Board, CampaignBox, GroupBox, NodeBox, QueueBox, RelayBox, Tally, TenantBox};
 pub use content::ContentFault;
 pub use context::{Context, Refused};
 pub use desk::{CallState, GroupLine, NodeLine, Overview};

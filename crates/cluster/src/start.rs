@@ -135,6 +135,7 @@ impl Cluster {
         tokio::spawn(found(context.clone(), voters.clone(), options.shards));
         for shard in context.shards() {
             tokio::spawn(leader::plan(context.clone(), shard));
+            tokio::spawn(leader::pace(context.clone(), shard));
             tokio::spawn(leader::expire(context.clone(), shard));
             tokio::spawn(leader::errands(context.clone(), shard, voters.clone()));
         }

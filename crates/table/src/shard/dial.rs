@@ -30,6 +30,9 @@ impl Shard {
         let id = call.id;
         if let Some(lead) = call.outbound().and_then(|outbound| outbound.lead) {
             let mut lead = self.leads.get(&lead).map(|lead| (**lead).clone()).ok_or(Refusal::NoSuchLead)?;
+            if lead.state == LeadState::Done {
+                self.count_done(dial.campaign, -1);
+            }
             lead.state = LeadState::Dialling { call: id };
             self.put_lead(lead);
         }
@@ -266,7 +269,17 @@ impl Shard {
         let status = outbound.failure.as_ref().map_or(0, |failure| failure.status);
         lead.last = Some(Attempt { call: call.id, at: entry.at.wall, result, status, cause: ended.cause });
         lead.state = self.next_try(entry, call.tenant, lead.id, lead.attempts, result);
+        if lead.state == LeadState::Done {
+            self.count_done(outbound.campaign, 1);
+        }
         self.put_lead(lead);
+    }
+
+    fn count_done(&mut self, campaign: CampaignId, by: i32) {
+        if let Ok(mut ledger) = self.ledger(campaign) {
+            ledger.done = ledger.done.saturating_add_signed(by);
+            self.campaigns.put(campaign, ledger);
+        }
     }
 
     fn next_try(&self, entry: Entry, tenant: TenantId, id: LeadId, attempts: u8, result: DialResult) -> LeadState {
