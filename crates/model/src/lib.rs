@@ -4,12 +4,14 @@
 
 pub mod config;
 mod dialog;
+mod far;
 mod id;
 mod media;
 mod outcome;
 mod time;
 
 pub use dialog::{Dialog, DialogState, PendingInvite, Role};
+pub use far::{Far, Line, Transport};
 pub use id::{
     AgentId, CallId, Digest, FlowId, GroupId, Incarnation, LegKey, LegNo, NodeId, NotACallId, Owner, PeerId, QueueId,
     RelayId, ShardId, TenantId, TrunkId,
