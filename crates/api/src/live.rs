@@ -114,7 +114,7 @@ fn legs(call: &Call, directory: &Directory) -> Vec<Leg> {
         agent: None,
         state: dialog_state(&call.caller),
         sip_call_id: Some(call.caller.call_id.clone()),
-        far_end: call.caller.remote_addr.to_string(),
+        far_end: call.caller.far.addr.to_string(),
     };
     let agents = call.agent.iter().map(|leg| ("agent", leg)).chain(call.leaving.iter().map(|leg| ("leaving", leg)));
     let agents = agents.map(|(kind, leg)| Leg {
@@ -123,7 +123,7 @@ fn legs(call: &Call, directory: &Directory) -> Vec<Leg> {
         agent: Some(agent_name(directory, leg.agent)),
         state: leg.dialog.as_ref().map_or("ringing", dialog_state),
         sip_call_id: leg.dialog.as_ref().map(|dialog| dialog.call_id.clone()),
-        far_end: leg.dialog.as_ref().map_or(leg.contact.addr, |dialog| dialog.remote_addr).to_string(),
+        far_end: leg.dialog.as_ref().map_or(leg.contact.far, |dialog| dialog.far).addr.to_string(),
     });
     std::iter::once(caller).chain(agents).collect()
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use strowger_model::{Cause, LegNo, LogTime, Mono};
+use strowger_model::{Cause, Far, LegNo, LogTime, Mono};
 use strowger_sip::{Event as LegEvent, Leg, LegState, Message, Out, Outgoing, offer_sdp};
 use strowger_table::{AgentLeg, Command, Miss};
 
@@ -45,7 +45,7 @@ impl AgentSide {
         self.leg.as_ref().is_none_or(|leg| leg.state() == LegState::Ended)
     }
 
-    pub fn on_message(&mut self, message: &Message, source: SocketAddr, now: Mono) -> Vec<Out> {
+    pub fn on_message(&mut self, message: &Message, source: Far, now: Mono) -> Vec<Out> {
         self.leg.as_mut().map(|leg| leg.on_message(message, source, now)).unwrap_or_default()
     }
 
