@@ -122,12 +122,12 @@ async fn bind(
             });
             let expires = now + Duration::from_secs(seconds);
             let contact = Contact { uri: binding.uri.clone(), far, expires };
-            (!is_fresh).then_some(Command::Register { agent: agent.id, contact })
+            (!is_fresh).then_some(Command::Register { agent: agent.id, contact: Box::new(contact) })
         }
         None => removes.then_some(Command::Unregister { agent: agent.id }),
     };
     let bound = match &command {
-        Some(Command::Register { contact, .. }) => Some(contact.clone()),
+        Some(Command::Register { contact, .. }) => Some((**contact).clone()),
         Some(_) => None,
         None => current,
     };

@@ -93,7 +93,7 @@ pub enum Command {
 
     Register {
         agent: AgentId,
-        contact: Contact,
+        contact: Box<Contact>,
     },
     Unregister {
         agent: AgentId,

@@ -134,6 +134,6 @@ pub fn dialog(role: Role, call_id: &str) -> Box<Dialog> {
     })
 }
 
-pub fn contact(host: u8, expires: LogTime) -> Contact {
-    Contact { uri: format!("sip:mobile@192.0.2.{host}"), far: Far::udp(addr(host)), expires }
+pub fn contact(host: u8, expires: LogTime) -> Box<Contact> {
+    Box::new(Contact { uri: format!("sip:mobile@192.0.2.{host}"), far: Far::udp(addr(host)), expires })
 }
