@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use strowger_acd::{UsableRelay, plan, why};
 use strowger_model::config::{self, Flow, Number, Phone, Step, Strategy, Tenant};
 use strowger_model::{
-    AgentId, CallId, Cause, Dialog, DialogState, Digest, Ended, FlowId, HangupBy, Incarnation, LogTime, NodeId,
+    AgentId, CallId, Cause, Dialog, DialogState, Digest, Ended, Far, FlowId, HangupBy, Incarnation, LogTime, NodeId,
     QueueId, RelayId, Role, ShardId, TenantId, TrunkId, Wall,
 };
 use strowger_table::{AdmitKey, At, Body, Command, Offer, Outcome, Proposal, Proposer, Shard, limit};
@@ -275,7 +275,7 @@ fn tenant(scale: Scale) -> Tenant {
         name: format!("agent{number}"),
         // Neighbours share most of their queues, as teams do.
         queues: (0..scale.serves).map(|n| QueueId(1 + (number + n) % scale.queues)).collect(),
-        phone: Phone::Static { uri: format!("sip:{number}@192.0.2.1"), addr: phone() },
+        phone: Phone::Static { uri: format!("sip:{number}@192.0.2.1"), far: Far::udp(phone()) },
         ready_at_login: true,
         site: String::new(),
     };
@@ -317,7 +317,7 @@ fn dialog(call_id: &str) -> Box<Dialog> {
         route_set: Vec::new(),
         local_cseq: 1,
         remote_cseq: 1,
-        remote_addr: phone(),
+        far: Far::udp(phone()),
         local_sdp: "v=0".into(),
         remote_sdp: "v=0".into(),
         sdp_version: 1,

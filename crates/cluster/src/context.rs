@@ -3,8 +3,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use strowger_link::Link;
-use strowger_model::{GroupId, Incarnation, LogTime, Mono, NodeId, Owner, ShardId};
+use strowger_link::{Class, Link, seal};
+use strowger_model::{Far, GroupId, Incarnation, LogTime, Mono, NodeId, Owner, PeerId, ShardId};
 use strowger_raft::{Groups, View, clock};
 use strowger_sip::Local;
 use strowger_store::Store;
@@ -21,6 +21,7 @@ use crate::explain::Chronicle;
 use crate::figures::Figures;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
+use crate::wire::Post;
 
 pub struct Context {
     pub me: NodeId,
@@ -130,6 +131,25 @@ impl Context {
         if control.version() > self.directory().version {
             *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Directory::new(control));
         }
+    }
+
+    /// SIP to a far end, by the node that holds the connection to it if there is one. Of a dead node's connections none
+    /// is left: then this node opens a new one.
+    pub(crate) fn send(&self, to: Far, bytes: &[u8]) {
+        let elsewhere = to.line.map(|line| line.node).filter(|node| *node != self.me && self.is_up(*node));
+        // A passive node says nothing to a far end, by others no more than by itself.
+        if let Some(node) = elsewhere.filter(|_| !self.edge.is_passive()) {
+            let post = seal(&Post { to, message: bytes.to_vec() });
+            if self.link.cast(PeerId::Node(node), Class::Sip, post).is_ok() {
+                return;
+            }
+        }
+        self.edge.send(to, bytes);
+    }
+
+    fn is_up(&self, node: NodeId) -> bool {
+        let view = self.groups.view(GroupId::CONTROL);
+        view.machine.control().and_then(|control| control.node(node)).is_some_and(|state| !state.down)
     }
 
     pub async fn command(&self, shard: ShardId, command: Command, within: Duration) -> Result<Outcome, Refused> {

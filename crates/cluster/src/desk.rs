@@ -141,9 +141,13 @@ impl Context {
             ("answered_here", &counters.answered_here),
             ("dropped", &counters.dropped),
             ("withheld", &counters.withheld),
+            ("garbage", &counters.garbage),
+            ("slow", &counters.slow),
+            ("crowded", &counters.crowded),
         ] {
             self.figures.sip.with_label_values(&[what]).set(value.load(Ordering::Relaxed) as i64);
         }
+        self.figures.sip.with_label_values(&["connections"]).set(self.edge.connections() as i64);
         self.figures.node.with_label_values(&["active"]).set(i64::from(!self.edge.is_passive()));
         self.figures.node.with_label_values(&["call_actors"]).set(self.calls.len() as i64);
         self.figures.text() + &queue_text(&queues) + &campaign_text(&self.campaigns()) + &self.raft_text()

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use strowger_model::{GroupId, Mono, NodeId, ShardId, TrunkId};
 use strowger_raft::{LeadError, Leading};
-use strowger_table::{Body, Command, Dial, Outcome, Shard};
+use strowger_table::{Body, Command, Outcome, Shard};
 use strowger_trunk::Gate;
 use tokio::task::JoinSet;
 

@@ -1,14 +1,13 @@
 //! Agents' phones: digest, and the contact in the agent's row.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strowger_model::ShardId;
+use strowger_model::{Far, ShardId};
 use strowger_model::config::{Agent, Phone, Tenant};
 use strowger_raft::clock;
 use strowger_sip::{
-    Algorithm, Binding, Contacts, DigestFault, Message, challenge, contacts, phrase, register_ok, reply,
+    Algorithm, Binding, Contacts, DigestFault, Message, challenge, contacts, phrase, reach, register_ok, reply,
     reply_destination, verify,
 };
 use strowger_table::{Command, Contact};
@@ -22,12 +21,12 @@ const LONGEST_S: u32 = 3600;
 const REFRESH_PERCENT: u64 = 40;
 const COMMIT: Duration = Duration::from_secs(3);
 
-pub(crate) fn register(context: Arc<Context>, message: Message, source: SocketAddr) {
+pub(crate) fn register(context: Arc<Context>, message: Message, source: Far) {
     let Some(verdict) = check(&context, &message, source) else { return };
     let to = reply_destination(&message, source);
     match verdict {
         Verdict::Answer { status, extra } => {
-            context.edge.send(to, &reply(&message, status, phrase(status), &extra, None, None));
+            context.send(to, &reply(&message, status, phrase(status), &extra, None, None));
         }
         Verdict::Bind { shard, agent, bindings } => {
             tokio::spawn(async move {
@@ -35,7 +34,7 @@ pub(crate) fn register(context: Arc<Context>, message: Message, source: SocketAd
                     Some(bound) => register_ok(&message, &bound, &[]),
                     None => reply(&message, 503, phrase(503), &[], None, None),
                 };
-                context.edge.send(to, &bytes);
+                context.send(to, &bytes);
             });
         }
     }
@@ -47,11 +46,11 @@ enum Verdict {
 }
 
 /// None: a realm of nobody's, which gets no answer.
-fn check(context: &Context, message: &Message, source: SocketAddr) -> Option<Verdict> {
+fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
     let directory = context.directory();
     let tenant = directory.realm(host_of(message.to_uri()))?;
     let now_s = clock::wall().0 / 1000;
-    let from = source.to_string();
+    let from = source.addr.to_string();
     let user = match verify(
         message,
         &tenant.realm,
@@ -99,7 +98,7 @@ async fn bind(
     shard: ShardId,
     agent: &Agent,
     asked: Contacts,
-    source: SocketAddr,
+    source: Far,
 ) -> Option<Vec<Binding>> {
     let view = context.shard_view(shard)?;
     let current = shard_of(&view)?.agent(agent.id).and_then(|row| row.contact.clone());
@@ -115,19 +114,20 @@ async fn bind(
     let command = match newest {
         Some(binding) => {
             let seconds = u64::from(binding.expires.min(LONGEST_S));
+            let far = reach(&binding.uri, source);
             let is_fresh = current.as_ref().is_some_and(|contact| {
                 contact.uri == binding.uri
-                    && contact.addr == source
+                    && contact.far == far
                     && left(contact) * 100 >= seconds * (100 - REFRESH_PERCENT)
             });
             let expires = now + Duration::from_secs(seconds);
-            let contact = Contact { uri: binding.uri.clone(), addr: source, expires };
-            (!is_fresh).then_some(Command::Register { agent: agent.id, contact })
+            let contact = Contact { uri: binding.uri.clone(), far, expires };
+            (!is_fresh).then_some(Command::Register { agent: agent.id, contact: Box::new(contact) })
         }
         None => removes.then_some(Command::Unregister { agent: agent.id }),
     };
     let bound = match &command {
-        Some(Command::Register { contact, .. }) => Some(contact.clone()),
+        Some(Command::Register { contact, .. }) => Some((**contact).clone()),
         Some(_) => None,
         None => current,
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use strowger_config::{NextIds, Resolved, resolve};
 use strowger_model::config::{Phone, Step};
-use strowger_model::{AgentId, FlowId, QueueId, ShardId, TenantId};
+use strowger_model::{AgentId, Far, FlowId, QueueId, ShardId, TenantId};
 use world::{draft, edit, good};
 
 const ACME: &str = "tenants/acme.toml";
@@ -90,7 +90,7 @@ fn names_keep_their_ids_and_ids_are_not_used_again() {
     assert_eq!(acme.queue(QueueId(2)).unwrap().name, "aaa");
     assert_eq!(acme.agent(AgentId(1)).unwrap().queues, [QueueId(1)]);
     assert!(matches!(&acme.flows[0].steps[1], Step::Enqueue { queue: QueueId(1), .. }));
-    let contact = Phone::Static { uri: "sip:0998@192.0.2.9".into(), addr: ([192, 0, 2, 9], 5060).into() };
+    let contact = Phone::Static { uri: "sip:0998@192.0.2.9".into(), far: Far::udp(([192, 0, 2, 9], 5060)) };
     assert_eq!(acme.agent(AgentId(2)).unwrap().phone, contact);
 
     let third = apply(&good(), Some(&second));

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use strowger_link::{Class, Handler, Identity, Link, Reply};
 use strowger_model::config::{Flow, Number, Queue, Step, Strategy, Tenant};
 use strowger_model::{
-    Cause, Dialog, DialogState, Digest, Ended, FlowId, GroupId, HangupBy, LogTime, NodeId, PeerId, QueueId, RelayId,
+    Cause, Dialog, DialogState, Digest, Ended, Far, FlowId, GroupId, HangupBy, LogTime, NodeId, PeerId, QueueId, RelayId,
     Role, ShardId, TenantId, TrunkId,
 };
 use strowger_raft::{AppliedEntry, Groups, Observer, Options, Tuning, View};
@@ -358,7 +358,7 @@ fn dialog(call_id: &str) -> Box<Dialog> {
         route_set: Vec::new(),
         local_cseq: 1,
         remote_cseq: 1,
-        remote_addr: SocketAddr::from(([192, 0, 2, 200], 5060)),
+        far: Far::udp(([192, 0, 2, 200], 5060)),
         local_sdp: sdp.into(),
         remote_sdp: sdp.into(),
         sdp_version: 1,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strowger_call::{Action, Event, Machine, MediaFact, MediaOp, Setting};
-use strowger_model::{CallId, LegNo, Mono, RelayId};
+use strowger_model::{CallId, Far, LegNo, Mono, RelayId};
 use strowger_sip::Message;
 use strowger_table::{Call, Command, Stage};
 
@@ -46,7 +46,7 @@ impl World {
                 actor.machine.on(Event::Row { row, tenant }, log_now, now)
             }
             News::Sip { leg, message, source } => {
-                actor.machine.on(Event::Message { leg, message: &message, source }, log_now, now)
+                actor.machine.on(Event::Message { leg, message: &message, source: Far::udp(source) }, log_now, now)
             }
             News::Acknowledge(event) => vec![Action::Media(MediaOp::Acknowledge { event })],
             News::Media(fact) => actor.machine.on(Event::Media(fact), log_now, now),
@@ -82,7 +82,7 @@ impl World {
     pub(crate) fn admitted(&mut self, node: usize, row: &Arc<Call>, pending: &Pending) -> Machine {
         let setting = Setting { local: local(), relay: pending.relay };
         self.say(About::Call(row.id), || format!("n{} begins", node + 1));
-        Machine::admitted(row.clone(), &pending.invite, pending.source, setting, self.now)
+        Machine::admitted(row.clone(), &pending.invite, Far::udp(pending.source), setting, self.now)
     }
 
     pub(crate) fn on_tick(&mut self, node: usize, call: CallId, at: Mono) {
@@ -123,7 +123,7 @@ impl World {
                 if !self.is_passive(node) {
                     self.promises.voice.spoke(&self.truth, self.nodes[node].who, call);
                 }
-                self.send(node, About::Call(call), to, bytes);
+                self.send(node, About::Call(call), to.addr, bytes);
             }
             Action::Propose { number, command } => {
                 if self.plant == Some(Plant::HangUpUnproposed) && is_far_hang_up(&command) {

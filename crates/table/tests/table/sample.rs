@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use strowger_model::config::{Agent, Flow, Number, Phone, Queue, Step, Strategy, Tenant, Trunk};
 use strowger_model::{
-    AgentId, Cause, Dialog, DialogState, Digest, Ended, FlowId, HangupBy, Incarnation, LogTime, NodeId, QueueId, Role,
+    AgentId, Cause, Dialog, DialogState, Digest, Ended, Far, FlowId, HangupBy, Incarnation, LogTime, NodeId, QueueId, Role,
     ShardId, TenantId, TrunkId,
 };
 use strowger_table::{AdmitKey, Contact, Proposer};
@@ -70,7 +70,7 @@ fn agent(id: AgentId, name: &str, queue: QueueId, phone: Phone) -> Agent {
 }
 
 fn fixed(id: AgentId) -> Phone {
-    Phone::Static { uri: format!("sip:phone{}@192.0.2.{}", id.0, id.0), addr: addr(id.0 as u8) }
+    Phone::Static { uri: format!("sip:phone{}@192.0.2.{}", id.0, id.0), far: Far::udp(addr(id.0 as u8)) }
 }
 
 fn registers() -> Phone {
@@ -126,7 +126,7 @@ pub fn dialog(role: Role, call_id: &str) -> Box<Dialog> {
         route_set: vec!["<sip:edge.example;lr>".into()],
         local_cseq: 1,
         remote_cseq: 1,
-        remote_addr: addr(200),
+        far: Far::udp(addr(200)),
         local_sdp: "v=0".into(),
         remote_sdp: "v=0".into(),
         sdp_version: 1,
@@ -134,6 +134,6 @@ pub fn dialog(role: Role, call_id: &str) -> Box<Dialog> {
     })
 }
 
-pub fn contact(host: u8, expires: LogTime) -> Contact {
-    Contact { uri: format!("sip:mobile@192.0.2.{host}"), addr: addr(host), expires }
+pub fn contact(host: u8, expires: LogTime) -> Box<Contact> {
+    Box::new(Contact { uri: format!("sip:mobile@192.0.2.{host}"), far: Far::udp(addr(host)), expires })
 }
