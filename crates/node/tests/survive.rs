@@ -72,6 +72,7 @@ fn split(reports: Vec<Report>) -> (Vec<CallerReport>, HashMap<String, AgentRepor
                 assert!(!agent.overlapped, "agent {} was booked twice", agent.user);
                 assert!(agents.insert(agent.call_id.clone(), agent).is_none(), "one report a leg");
             }
+            Report::Called(called) => panic!("nobody is called: {called:?}"),
         }
     }
     (callers, agents)

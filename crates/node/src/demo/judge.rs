@@ -82,6 +82,8 @@ impl Judge {
             match report {
                 Report::Caller(caller) => callers.push(caller),
                 Report::Agent(agent) => agent_legs.push(agent),
+                // No campaign runs in the demo yet, so the carrier is never opened.
+                Report::Called(_) => {}
             }
         }
         let agents = agent_legs.iter().map(|agent| (agent.call_id.clone(), agent.clone())).collect();
