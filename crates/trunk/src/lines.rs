@@ -199,10 +199,17 @@ mod tests {
         assert_eq!(lines.post(by(second.line), b"named"), Posted::Waiting);
         assert_eq!(second.next().await.unwrap(), b"named");
         let elsewhere = Line { node: NodeId(1), ..second.line };
-        assert_eq!(lines.post(by(elsewhere), b"by address"), Posted::Waiting, "another node's numbers mean nothing here");
+        assert_eq!(
+            lines.post(by(elsewhere), b"by address"),
+            Posted::Waiting,
+            "another node's numbers mean nothing here"
+        );
         lines.close(second.line);
         assert_eq!(lines.post(by(second.line), b"gone"), Posted::Waiting);
-        assert_eq!((first.next().await.unwrap(), first.next().await.unwrap()), (b"by address".to_vec(), b"gone".to_vec()));
+        assert_eq!(
+            (first.next().await.unwrap(), first.next().await.unwrap()),
+            (b"by address".to_vec(), b"gone".to_vec())
+        );
         assert_eq!(lines.post(Far::tcp(peer(2)), b"nobody"), Posted::NoLine);
         lines.close(first.line);
         lines.close(first.line);

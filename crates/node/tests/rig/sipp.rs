@@ -57,7 +57,23 @@ impl Sipp {
     ) -> Sipp {
         let (calls, rate, stay) = (calls.to_string(), rate.to_string(), stay.as_millis().to_string());
         let to = to.to_string();
-        let limit = ["-t", transport, "-m", &calls, "-r", &rate, "-d", &stay, "-s", NUMBER, "-l", "200", "-max_socket", "500", &to];
+        let limit = [
+            "-t",
+            transport,
+            "-m",
+            &calls,
+            "-r",
+            &rate,
+            "-d",
+            &stay,
+            "-s",
+            NUMBER,
+            "-l",
+            "200",
+            "-max_socket",
+            "500",
+            &to,
+        ];
         Sipp::start(&rig.dir, scenario, free_port().port(), &limit)
     }
 

@@ -96,6 +96,7 @@ impl Line {
         let text = String::from_utf8_lossy(&self.unread[..head]).into_owned();
         let length = text.lines().find_map(|line| line.strip_prefix("Content-Length: ")).expect("a Content-Length");
         let whole = head + length.parse::<usize>().expect("a number");
-        (self.unread.len() >= whole).then(|| String::from_utf8_lossy(&self.unread.drain(..whole).collect::<Vec<u8>>()).into_owned())
+        (self.unread.len() >= whole)
+            .then(|| String::from_utf8_lossy(&self.unread.drain(..whole).collect::<Vec<u8>>()).into_owned())
     }
 }
