@@ -50,6 +50,11 @@ pub mod limit {
     pub const HOLD: Duration = Duration::from_millis(1500);
     /// How often a held message looks again.
     pub const HOLD_STEP: Duration = Duration::from_millis(20);
+    /// How long a node remembers what it passed on over TCP, where no far end says it again: a death is noticed within
+    /// 1.2 s, and its calls are adopted within one more election at the worst.
+    pub const STAND_BY: Duration = Duration::from_secs(6);
+    /// How often such a message looks whether its call has another owner.
+    pub const STAND_BY_STEP: Duration = Duration::from_millis(100);
     /// `Done`s of one owner travel together: one entry per this span.
     pub const DONE_BATCH: Duration = Duration::from_millis(50);
 }

@@ -123,11 +123,12 @@ fn far(uri: &str) -> Option<Far> {
     let (user, rest) = uri.strip_prefix("sip:").filter(|rest| rest.chars().all(plain))?.split_once('@')?;
     let mut parts = rest.split(';');
     let host = parts.next()?;
-    let transport = match parts.filter_map(|part| part.split_once('=')).find(|(key, _)| key.eq_ignore_ascii_case("transport")) {
-        Some((_, name)) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
-        Some((_, name)) if !name.eq_ignore_ascii_case("udp") => return None,
-        _ => Transport::Udp,
-    };
+    let transport =
+        match parts.filter_map(|part| part.split_once('=')).find(|(key, _)| key.eq_ignore_ascii_case("transport")) {
+            Some((_, name)) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
+            Some((_, name)) if !name.eq_ignore_ascii_case("udp") => return None,
+            _ => Transport::Udp,
+        };
     let addr = match host.parse() {
         Ok(addr) => addr,
         Err(_) => SocketAddr::new(ip(host)?, SIP_PORT),

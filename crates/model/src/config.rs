@@ -234,8 +234,9 @@ pub struct Source {
 
 impl Trunk {
     pub fn sends_from(&self, from: Far) -> bool {
-        let right_port =
-            |source: &Source| from.transport == Transport::Tcp || source.port.is_none_or(|port| port == from.addr.port());
+        let right_port = |source: &Source| {
+            from.transport == Transport::Tcp || source.port.is_none_or(|port| port == from.addr.port())
+        };
         self.sources.iter().any(|source| source.ip == from.addr.ip() && right_port(source))
     }
 }

@@ -24,7 +24,14 @@ impl Caller {
     }
 
     pub fn from(rig: &Rig, name: &str, ip: [u8; 4]) -> Caller {
-        let wire = Wire::open_at(ip);
+        Caller::with(rig, name, Wire::open_at(ip))
+    }
+
+    pub fn over_tcp(rig: &Rig, name: &str) -> Caller {
+        Caller::with(rig, name, Wire::open_tcp())
+    }
+
+    fn with(rig: &Rig, name: &str, wire: Wire) -> Caller {
         Caller {
             call_id: format!("{name}-{}@far.example", wire.address().port()),
             tag: format!("tag-{name}"),

@@ -7,6 +7,8 @@ pub mod far;
 pub mod house;
 mod ports;
 pub mod sip;
+pub mod sipp;
+mod tcp;
 
 use std::fs::File;
 use std::net::SocketAddr;

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use strowger_model::config::{Agent, Flow, Number, Phone, Queue, Step, Strategy, Tenant, Trunk};
 use strowger_model::{
-    AgentId, Cause, Dialog, DialogState, Digest, Ended, Far, FlowId, HangupBy, Incarnation, LogTime, NodeId, QueueId, Role,
-    ShardId, TenantId, TrunkId,
+    AgentId, Cause, Dialog, DialogState, Digest, Ended, Far, FlowId, HangupBy, Incarnation, LogTime, NodeId, QueueId,
+    Role, ShardId, TenantId, TrunkId,
 };
 use strowger_table::{AdmitKey, Contact, Proposer};
 
