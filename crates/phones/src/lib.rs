@@ -23,6 +23,7 @@ mod sip;
 mod timers;
 mod tone;
 
+pub use ear::tones_in;
 pub use law::Law;
 pub use options::{AgentBehaviour, AgentSpec, CallSpec, PhonesOptions};
 pub use phones::{CallRef, Phones};

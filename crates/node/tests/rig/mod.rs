@@ -2,6 +2,8 @@
 //! ports of their own, ended with the test. Every file of tests includes this module; none uses all of it.
 #![allow(dead_code, reason = "each file of tests uses its part of the rig")]
 
+pub mod baresip;
+pub mod books;
 pub mod desk;
 pub mod far;
 pub mod house;
@@ -249,7 +251,7 @@ pub fn until_within(within: Duration, what: &str, holds: impl FnMut() -> bool) {
     assert!(holds_within(within, holds), "not within {} s: {what}", within.as_secs());
 }
 
-fn holds_within(within: Duration, mut holds: impl FnMut() -> bool) -> bool {
+pub fn holds_within(within: Duration, mut holds: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + within;
     while !holds() {
         if Instant::now() > deadline {
