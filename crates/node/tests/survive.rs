@@ -31,7 +31,7 @@ fn name(at: usize) -> String {
 
 fn register(rig: &Rig, phones: &Phones, agents: usize) {
     let names: Vec<String> = (0..agents).map(name).collect();
-    books::register(rig, phones, &names, None);
+    books::register(rig, phones, &names, |_| None);
 }
 
 fn call(at: usize, talk: Duration) -> CallSpec {

@@ -65,10 +65,10 @@ pub fn hears_only(heard: &[(u16, Duration)], tone: u16) -> bool {
 }
 
 /// Agents' phones with these names, tones 1, 3, 5 and so on; returns once all are registered.
-pub fn register(rig: &Rig, phones: &Phones, names: &[String], hangs_up_after: Option<Duration>) {
+pub fn register(rig: &Rig, phones: &Phones, names: &[String], hangs_up_after: impl Fn(usize) -> Option<Duration>) {
     for (at, name) in names.iter().enumerate() {
         let mut spec = AgentSpec::new(name, PASSWORD, REALM, (2 * at + 1) as u16);
-        (spec.ring, spec.hangs_up_after) = (Duration::from_millis(200), hangs_up_after);
+        (spec.ring, spec.hangs_up_after) = (Duration::from_millis(200), hangs_up_after(at));
         phones.add_agent(spec);
     }
     until_within(SOON, "all agents are registered", || {
