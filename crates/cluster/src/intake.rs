@@ -141,7 +141,8 @@ impl Intake {
     }
 
     /// Nobody has this dialog any more. A hang-up is granted, so that the far end comes to rest; a phone that
-    /// answers an offer nobody remembers is told goodbye; anything else gets 481.
+    /// answers an offer nobody remembers is told goodbye; an INVITE that a proxy tries here after it failed elsewhere
+    /// fails here as well; anything else gets 481.
     fn gone(&self, message: &Message, source: Far) {
         if !message.is_request() {
             for bytes in strowger_sip::dismiss(message, source.transport, &self.context.local) {
@@ -152,6 +153,7 @@ impl Intake {
         match message.method() {
             "ACK" => {}
             "BYE" => self.reply(message, source, 200),
+            "INVITE" if message.to_tag().is_empty() => self.reply(message, source, 503),
             _ => self.reply(message, source, 481),
         }
     }

@@ -42,8 +42,10 @@ pub use sums::{QueueLine, TenantLine, stage_name};
 pub mod limit {
     use std::time::Duration;
 
-    /// How long an INVITE waits for its `Admit` to be committed before it is answered 503.
-    pub const ADMIT: Duration = Duration::from_millis(1500);
+    /// How long an INVITE waits for its `Admit` to be committed before it is answered 503: longer than a shard whose leader
+    /// died is without one, also on a machine that has no time, because a call refused is refused for good. Far ends
+    /// repeat an INVITE for 32 s (RFC 3261 17.1.1.2), and proxies that try the next node meanwhile find the same call.
+    pub const ADMIT: Duration = Duration::from_secs(5);
     /// A call's proposals are repeated this long: longer than any election, and than the duties they belong to.
     pub const PROPOSE: Duration = Duration::from_secs(30);
     /// How long a message for a row that is not applied here yet is kept.

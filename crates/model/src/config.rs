@@ -201,6 +201,7 @@ pub struct LeadColumns {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum Phone {
     /// Registers with digest; only the hashes of RFC 7616 (H(A1)) are kept.
+    /// `ha1_sha256` is empty where the tenant does not offer SHA-256.
     Registers { ha1_sha256: String, ha1_md5: String },
     /// Always there.
     Static { uri: String, far: Far },

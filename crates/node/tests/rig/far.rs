@@ -56,6 +56,12 @@ impl Caller {
         self.wire.send(node, &text);
     }
 
+    /// The same INVITE as a proxy sends it that tries another way.
+    pub fn invite_anew(&self, node: SocketAddr) {
+        let head = self.head("INVITE", &self.uri(), &self.bare_to(), 1, "again");
+        self.wire.send(node, &with_body(&(head + &self.contact()), &sdp(self.media, 1, "sendrecv")));
+    }
+
     pub fn cancel(&self, node: SocketAddr) {
         self.wire.send(node, &with_body(&self.head("CANCEL", &self.uri(), &self.bare_to(), 1, "invite"), ""));
     }
