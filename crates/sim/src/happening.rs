@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use strowger_call::MediaFact;
-use strowger_model::{CallId, Incarnation, LegKey, Mono, NodeId};
+use strowger_model::{CallId, Incarnation, LegKey, Mono, NodeId, RelayId};
 use strowger_table::{Outcome, Proposal, Proposer};
 
 use crate::relay::{Answer, Order, Play};
@@ -136,6 +136,7 @@ pub(crate) enum Task {
         answers: Vec<Answer>,
     },
     RelayEvent {
+        relay: RelayId,
         call: CallId,
         seq: u64,
         fact: MediaFact,

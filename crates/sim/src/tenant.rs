@@ -11,6 +11,8 @@ use crate::scenario::Scenario;
 
 pub(crate) const SHARD: ShardId = ShardId(0);
 const TENANT: TenantId = TenantId(1);
+/// Where relays and phones stand.
+pub(crate) const SITES: [&str; 2] = ["east", "west"];
 const MUSIC: Digest = Digest([255; 32]);
 /// Numbers that can be dialled; the flow of each has its place's number.
 pub(crate) const NUMBERS: [&str; 4] = ["100", "200", "300", "400"];
@@ -35,6 +37,8 @@ pub(crate) fn tenant(rng: &mut Rng, scenario: &Scenario) -> Tenant {
             flow(3, vec![play(3, 1), play(4, 2), Step::HangUp]),
         ],
         queues: (1..=scenario.queues).map(|id| queue(rng, QueueId(id))).collect(),
+        campaigns: Vec::new(),
+        takes_anonymous: true,
         agents: (0..scenario.agents).map(|at| agent(rng, at, scenario.queues)).collect(),
     }
 }
@@ -106,5 +110,6 @@ fn agent(rng: &mut Rng, at: usize, queues: u32) -> Agent {
         queues: serves,
         phone: Phone::Static { uri: format!("sip:agent{}@{addr}", at + 1), addr },
         ready_at_login: true,
+        site: rng.pick(&["", SITES[0], SITES[1]]).unwrap_or_default().to_owned(),
     }
 }

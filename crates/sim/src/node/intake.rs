@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strowger_acd::RelayChoice;
 use strowger_model::{CallId, LegKey, TrunkId};
 use strowger_sip::{Leg, Message, dismiss, leg_of, phrase, reply, reply_destination};
 use strowger_table::{AdmitKey, Call, Command, Outcome};
@@ -178,7 +179,10 @@ impl World {
         else {
             return self.reply(node, &message, source, 404);
         };
-        let relay = self.choose_relay(node);
+        let choice = RelayChoice::new(&self.nodes[node].replica.shard, &self.usable);
+        let Some(relay) = choice.choose(self.scenario.trunk_site, None) else {
+            return self.reply(node, &message, source, 503);
+        };
         let unborn = LegKey { call: CallId::new(SHARD, 0), leg: Call::CALLER_LEG };
         let dialog = Leg::incoming(unborn, &message, source, &local(), self.now).dialog();
         let command = Command::Admit {

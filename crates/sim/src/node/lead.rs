@@ -32,7 +32,7 @@ impl World {
         if !shard.anyone_waiting() {
             return;
         }
-        let mut plan = strowger_acd::plan(shard);
+        let mut plan = strowger_acd::plan(shard, &self.usable);
         if plan.offers.is_empty() {
             return;
         }

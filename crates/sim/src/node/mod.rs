@@ -46,7 +46,6 @@ pub(crate) struct Node {
     pub last_seq: u64,
     pub performed: Vec<(CallId, u32)>,
     pub couriers: Vec<Courier>,
-    pub turn: usize,
     /// What came while it was frozen.
     pub waiting: Vec<Happening>,
     /// What peers sent while it was cut off; their connections outlive that.
@@ -118,7 +117,6 @@ impl Node {
             last_seq: 0,
             performed: Vec::new(),
             couriers: (0..relays).map(|_| Courier::default()).collect(),
-            turn: node,
             waiting: Vec::new(),
             stranded: Vec::new(),
             disk: Disk::default(),

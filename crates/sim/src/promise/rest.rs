@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use strowger_model::{CallId, LegKey, Mono};
-use strowger_table::Shard;
+use strowger_table::{Call, Shard};
 
 use super::Found;
 use crate::far::{AgentPhone, Caller};
@@ -24,9 +24,7 @@ pub(crate) struct Rest {
 impl Rest {
     pub fn callers(&mut self, truth: &Shard, callers: &[Caller], now: Mono) {
         let believes = |caller: &&Caller| {
-            let live =
-                |row: &&std::sync::Arc<strowger_table::Call>| row.key.call_id == caller.call_id && !row.is_over();
-            caller.up_since.is_some() && truth.calls().find(live).is_none()
+            caller.up_since.is_some() && !truth.calls().any(|row| is_of(row, caller) && !row.is_over())
         };
         let mut since = BTreeMap::new();
         for caller in callers.iter().filter(believes) {
@@ -69,5 +67,9 @@ impl Rest {
 }
 
 fn call_of(truth: &Shard, caller: &Caller) -> Option<CallId> {
-    truth.calls().find(|row| row.key.call_id == caller.call_id).map(|row| row.id)
+    truth.calls().find(|row| is_of(row, caller)).map(|row| row.id)
+}
+
+fn is_of(row: &Call, caller: &Caller) -> bool {
+    row.key().is_some_and(|key| key.call_id == caller.call_id)
 }

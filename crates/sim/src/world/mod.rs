@@ -1,4 +1,4 @@
-//! A world: one seed, one tenant, three nodes, two relays, far ends, a log and a wire, and what happens to them.
+//! A world: one seed, one tenant, three nodes, three relays, far ends, a log and a wire, and what happens to them.
 
 mod commit;
 mod drain;
@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use strowger_acd::UsableRelay;
 use strowger_model::config::Tenant;
-use strowger_model::{CallId, Incarnation, Mono};
+use strowger_model::{CallId, Incarnation, Mono, RelayId};
 use strowger_sip::Local;
 use strowger_table::Shard;
 
@@ -24,12 +25,12 @@ use crate::promise::Promises;
 use crate::relay::Relay;
 use crate::rng::Rng;
 use crate::scenario::{Faults, Scenario};
-use crate::tenant::{SHARD, tenant};
+use crate::tenant::{SHARD, SITES, tenant};
 use crate::timeline::Timeline;
 use crate::trace::{About, Trace};
 
 const NODES: usize = 3;
-const RELAYS: usize = 2;
+const RELAYS: usize = 3;
 /// How often heartbeats, errands and promises are looked at.
 const PULSE: Duration = Duration::from_millis(50);
 /// Callers stop; faults are mended this much later.
@@ -50,6 +51,8 @@ pub struct World {
     /// What the control group has decided: who lives.
     pub(crate) members: Vec<Member>,
     pub(crate) relays: Vec<Relay>,
+    /// The same, as those see them who choose.
+    pub(crate) usable: Vec<UsableRelay>,
     pub(crate) callers: Vec<Caller>,
     pub(crate) phones: Vec<AgentPhone>,
     /// When each far end's timer is due already.
@@ -88,6 +91,7 @@ impl World {
             nodes: (0..NODES).map(|node| Node::new(node, RELAYS)).collect(),
             members: vec![Member { life: Incarnation(1), down: false }; NODES],
             relays: (0..RELAYS).map(Relay::new).collect(),
+            usable: (0..RELAYS).map(usable).collect(),
             callers,
             phones,
             far_armed: BTreeMap::new(),
@@ -130,6 +134,11 @@ impl World {
     pub(crate) fn say(&mut self, about: About, text: impl FnOnce() -> String) {
         self.trace.say(self.now, about, text());
     }
+}
+
+/// Relays and phones stand at the same few sites in turn.
+fn usable(relay: usize) -> UsableRelay {
+    UsableRelay { relay: RelayId(relay as u16), site: SITES[relay % SITES.len()].to_owned() }
 }
 
 /// What every leg says of the cluster.
