@@ -86,6 +86,8 @@ pub(crate) enum Happening {
     Pulse,
     /// Somebody at a desk presses ready or not ready.
     Desk,
+    /// Somebody does something about campaigns.
+    Operator,
     Calm,
 }
 

@@ -118,6 +118,9 @@ impl World {
     }
 
     fn tell_answer(&mut self, node: usize, relay: usize, order: &Order, answer: Option<&Answer>) {
+        if matches!((&order.op, answer), (MediaOp::Close, None)) {
+            self.promises.closed.given_up(relay, order.call);
+        }
         let facts: Vec<MediaFact> = match (&order.op, answer) {
             (MediaOp::Open { leg }, Some(Answer::Opened(rtp))) => vec![MediaFact::Opened { leg: *leg, rtp: *rtp }],
             (MediaOp::Open { leg }, _) => vec![MediaFact::Unavailable { leg: *leg }],

@@ -5,20 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strowger_acd::RelayChoice;
-use strowger_model::{CallId, LegKey, TrunkId};
+use strowger_model::{CallId, LegKey};
 use strowger_sip::{Leg, Message, dismiss, leg_of, phrase, reply, reply_destination};
 use strowger_table::{AdmitKey, Call, Command, Outcome};
 
 use super::{News, Pending, Purpose};
 use crate::happening::{Happening, Task};
-use crate::tenant::SHARD;
+use crate::tenant::{SHARD, TRUNK};
 use crate::trace::About;
 use crate::world::{World, local};
 
 /// How long a message for a row that is not applied yet is kept, and how often it looks.
 const HOLD: Duration = Duration::from_millis(1500);
 const HOLD_STEP: Duration = Duration::from_millis(20);
-const TRUNK: TrunkId = TrunkId(1);
 
 impl World {
     pub(crate) fn take(&mut self, node: usize, source: SocketAddr, bytes: &[u8]) {

@@ -2,6 +2,7 @@
 
 mod commit;
 mod drain;
+mod operator;
 mod planted;
 mod run;
 mod wire;
@@ -16,7 +17,8 @@ use strowger_model::{CallId, Incarnation, Mono, RelayId};
 use strowger_sip::Local;
 use strowger_table::Shard;
 
-use crate::far::{AgentPhone, Caller};
+use crate::dialling::Dialling;
+use crate::far::{AgentPhone, Called, Caller};
 use crate::happening::Happening;
 use crate::log::Log;
 use crate::node::Node;
@@ -55,6 +57,10 @@ pub struct World {
     pub(crate) usable: Vec<UsableRelay>,
     pub(crate) callers: Vec<Caller>,
     pub(crate) phones: Vec<AgentPhone>,
+    pub(crate) called: Vec<Called>,
+    pub(crate) dialling: Dialling,
+    /// Parts of lists that were imported.
+    pub(crate) imported: usize,
     /// When each far end's timer is due already.
     pub(crate) far_armed: BTreeMap<SocketAddr, Mono>,
     pub(crate) promises: Promises,
@@ -75,7 +81,10 @@ impl World {
     pub fn new(seed: u64, faults: Faults, plant: Option<Plant>) -> Self {
         let mut rng = Rng::new(seed);
         let scenario = Scenario::draw(&mut rng, faults, NODES);
-        let tenant = tenant(&mut rng, &scenario);
+        let dialling = Dialling::draw(&mut rng, scenario.queues);
+        let tenant = tenant(&mut rng, &scenario, &dialling);
+        let numbers = dialling.numbers.iter().enumerate();
+        let called = numbers.map(|(at, number)| Called::draw(&mut rng, at, *number)).collect();
         let callers = (0..scenario.callers).map(|id| Caller::draw(&mut rng, id, scenario.busy)).collect();
         let phones = (0..scenario.agents).map(AgentPhone::new).collect();
         let mut world = Self {
@@ -94,6 +103,9 @@ impl World {
             usable: (0..RELAYS).map(usable).collect(),
             callers,
             phones,
+            called,
+            dialling,
+            imported: 0,
             far_armed: BTreeMap::new(),
             promises: Promises::new(),
             calm_since: None,
@@ -108,6 +120,7 @@ impl World {
         self.timeline.plan(Mono::ZERO, Happening::Elect { term: 0 });
         self.timeline.plan(Mono::ZERO + PULSE, Happening::Pulse);
         self.timeline.plan(Mono::ZERO + Duration::from_secs(5), Happening::Desk);
+        self.timeline.plan(Mono::ZERO + Duration::from_secs(1), Happening::Operator);
         for (at, fault) in self.scenario.faults.clone() {
             self.timeline.plan(at, Happening::Fault(fault));
         }

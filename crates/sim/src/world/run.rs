@@ -55,6 +55,7 @@ impl World {
             Happening::Down(who) => self.declare_down(who),
             Happening::Pulse => self.pulse(),
             Happening::Desk => self.desk(),
+            Happening::Operator => self.operate(),
             Happening::Calm => self.calm(),
         }
     }
