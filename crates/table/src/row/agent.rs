@@ -26,7 +26,7 @@ pub struct Agent {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Contact {
     pub uri: String,
-    /// Where the REGISTER came from: behind a NAT the URI alone does not lead back.
+    /// Where the REGISTER came from: behind a NAT the URI alone does not lead back. Over TCP its line.
     pub far: Far,
     /// `LogTime::MAX` for a phone that is always there.
     pub expires: LogTime,
