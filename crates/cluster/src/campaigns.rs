@@ -127,11 +127,7 @@ impl Context {
     }
 
     /// What calls can be made with now, as this node knows it.
-    pub(crate) fn with_means<T>(
-        &self,
-        allowance: &BTreeMap<TrunkId, usize>,
-        work: impl FnOnce(&Means<'_>) -> T,
-    ) -> T {
+    pub(crate) fn with_means<T>(&self, allowance: &BTreeMap<TrunkId, usize>, work: impl FnOnce(&Means<'_>) -> T) -> T {
         let control = self.groups.view(strowger_model::GroupId::CONTROL);
         let nodes = control.machine.control().map(|control| control.live()).unwrap_or_default();
         let (relays, directory) = (self.relays.usable(), self.directory());
