@@ -9,10 +9,10 @@ use std::hint::black_box;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use strowger_acd::{plan, why};
+use strowger_acd::{UsableRelay, plan, why};
 use strowger_model::config::{self, Flow, Number, Phone, Step, Strategy, Tenant};
 use strowger_model::{
-    AgentId, CallId, Cause, Dialog, DialogState, Digest, Ended, FlowId, HangupBy, Incarnation, LogTime, NodeId,
+    AgentId, CallId, Cause, Dialog, DialogState, Digest, Ended, Far, FlowId, HangupBy, Incarnation, LogTime, NodeId,
     QueueId, RelayId, Role, ShardId, TenantId, TrunkId, Wall,
 };
 use strowger_table::{AdmitKey, At, Body, Command, Offer, Outcome, Proposal, Proposer, Shard, limit};
@@ -198,7 +198,7 @@ impl World {
         let (mut offers, mut spent, mut planning) = (0_u64, Duration::ZERO, Duration::ZERO);
         for _ in 0..PLANS {
             let begun = Instant::now();
-            let plan = black_box(plan(&self.shard));
+            let plan = black_box(plan(&self.shard, &relays()));
             let planned = begun.elapsed();
             let share = planned / plan.offers.len().max(1) as u32;
             assert_eq!(plan.offers.len(), limit::OFFERS_PER_PLAN, "there are calls and agents for a whole plan");
@@ -215,7 +215,7 @@ impl World {
         }
         for _ in 0..BARE_PLANS {
             let begun = Instant::now();
-            let plan = black_box(plan(&self.shard));
+            let plan = black_box(plan(&self.shard, &relays()));
             let planned = begun.elapsed();
             planning += planned;
             plans.push(planned.as_nanos() as u64 / plan.offers.len().max(1) as u64);
@@ -275,8 +275,9 @@ fn tenant(scale: Scale) -> Tenant {
         name: format!("agent{number}"),
         // Neighbours share most of their queues, as teams do.
         queues: (0..scale.serves).map(|n| QueueId(1 + (number + n) % scale.queues)).collect(),
-        phone: Phone::Static { uri: format!("sip:{number}@192.0.2.1"), addr: phone() },
+        phone: Phone::Static { uri: format!("sip:{number}@192.0.2.1"), far: Far::udp(phone()) },
         ready_at_login: true,
+        site: String::new(),
     };
     let steps = vec![Step::Enqueue { queue: QueueId(1), overflow: None }];
     Tenant {
@@ -288,7 +289,14 @@ fn tenant(scale: Scale) -> Tenant {
         flows: vec![Flow { id: FlowId(1), name: "main".into(), steps }],
         queues: (1..=scale.queues).map(queue).collect(),
         agents: (1..=scale.agents).map(agent).collect(),
+        campaigns: Vec::new(),
+        takes_anonymous: true,
     }
+}
+
+/// Two relays, as the smallest real cluster has.
+fn relays() -> Vec<UsableRelay> {
+    [1, 2].map(|relay| UsableRelay { relay: RelayId(relay), site: String::new() }).to_vec()
 }
 
 fn phone() -> SocketAddr {
@@ -309,7 +317,7 @@ fn dialog(call_id: &str) -> Box<Dialog> {
         route_set: Vec::new(),
         local_cseq: 1,
         remote_cseq: 1,
-        remote_addr: phone(),
+        far: Far::udp(phone()),
         local_sdp: "v=0".into(),
         remote_sdp: "v=0".into(),
         sdp_version: 1,

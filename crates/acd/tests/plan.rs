@@ -2,16 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use strowger_acd::plan;
+use strowger_acd::UsableRelay;
 use strowger_model::config::{Agent, Flow, Phone, Queue, Step, Strategy, Tenant};
 use strowger_model::{
-    AgentId, CallId, Dialog, DialogState, Digest, FlowId, Incarnation, LogTime, NodeId, QueueId, RelayId, Role,
+    AgentId, CallId, Dialog, DialogState, Digest, Far, FlowId, Incarnation, LogTime, NodeId, QueueId, RelayId, Role,
     ShardId, TenantId, TrunkId, Wall,
 };
 use strowger_table::{AdmitKey, At, Body, Command, Outcome, Plan, Proposal, Proposer, Shard, limit};
 
 const TENANT: TenantId = TenantId(1);
 const FLOW: FlowId = FlowId(1);
+
+fn plan(shard: &Shard) -> Plan {
+    strowger_acd::plan(shard, &[UsableRelay { relay: RelayId(1), site: String::new() }])
+}
 
 /// A shard and the log that made it.
 struct World {
@@ -91,8 +95,9 @@ fn tenant(queues: u32, agents: &[&[u32]]) -> Tenant {
         id: AgentId(at as u32 + 1),
         name: format!("agent-{}", at + 1),
         queues: queues.iter().map(|queue| QueueId(*queue)).collect(),
-        phone: Phone::Static { uri: "sip:a@192.0.2.1".into(), addr: ([192, 0, 2, 1], 5060).into() },
+        phone: Phone::Static { uri: "sip:a@192.0.2.1".into(), far: Far::udp(([192, 0, 2, 1], 5060)) },
         ready_at_login: true,
+        site: String::new(),
     };
     Tenant {
         id: TENANT,
@@ -103,6 +108,8 @@ fn tenant(queues: u32, agents: &[&[u32]]) -> Tenant {
         flows: vec![Flow { id: FLOW, name: "main".into(), steps: vec![Step::HangUp] }],
         queues: (1..=queues).map(queue).collect(),
         agents: agents.iter().enumerate().map(agent).collect(),
+        campaigns: Vec::new(),
+        takes_anonymous: true,
     }
 }
 
@@ -120,7 +127,7 @@ fn dialog() -> Dialog {
         route_set: Vec::new(),
         local_cseq: 0,
         remote_cseq: 1,
-        remote_addr: ([192, 0, 2, 9], 5060).into(),
+        far: Far::udp(([192, 0, 2, 9], 5060)),
         local_sdp: String::new(),
         remote_sdp: String::new(),
         sdp_version: 1,

@@ -124,7 +124,7 @@ fn legs(call: &Call, directory: &Directory) -> Vec<Leg> {
         agent: Some(agent_name(directory, leg.agent)),
         state: leg.dialog.as_ref().map_or("ringing", dialog_state),
         sip_call_id: leg.dialog.as_ref().map(|dialog| dialog.call_id.clone()),
-        far_end: leg.dialog.as_ref().map_or(leg.contact.addr, |dialog| dialog.remote_addr).to_string(),
+        far_end: leg.dialog.as_ref().map_or(leg.contact.far, |dialog| dialog.far).addr.to_string(),
     });
     std::iter::once(caller).chain(agents).collect()
 }
@@ -163,7 +163,7 @@ impl<'a> Places<'a> {
 /// Where leg 0 is, or is being called.
 fn far_end(call: &Call) -> String {
     let called = call.outbound().map(|outbound| outbound.destination);
-    call.caller.as_ref().map(|dialog| dialog.remote_addr).or(called).map(|addr| addr.to_string()).unwrap_or_default()
+    call.caller.as_ref().map(|dialog| dialog.far).or(called).map(|far| far.addr.to_string()).unwrap_or_default()
 }
 
 fn agent_name(directory: &Directory, id: AgentId) -> String {

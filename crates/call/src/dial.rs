@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use strowger_model::{Cause, DialResult, LogTime, Mono};
+use strowger_model::{Cause, DialResult, Far, LogTime, Mono};
 use strowger_sip::{Event as LegEvent, Leg, LegState, Outgoing, offer_sdp, parse_sdp};
 use strowger_table::{Call, Command, DialFailure, DutyKind, Outbound, Stage};
 
@@ -86,7 +86,8 @@ impl Machine {
 
     fn invite_called(&self, outbound: &Outbound, sdp: String) -> Outgoing {
         let host = &self.setting.local.contact_host;
-        let to_uri = format!("sip:{}@{}", outbound.number, outbound.destination);
+        let Far { transport, addr, .. } = outbound.destination;
+        let to_uri = format!("sip:{}@{addr}{}", outbound.number, transport.uri_parameter());
         Outgoing {
             request_uri: to_uri.clone(),
             to_uri,

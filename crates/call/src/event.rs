@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use strowger_model::config::Tenant;
-use strowger_model::{Digest, LegNo, MediaAddr, RelayId};
+use strowger_model::{Digest, Far, LegNo, MediaAddr, RelayId};
 use strowger_sip::Message;
 use strowger_table::{Call, Command};
 
@@ -19,7 +19,7 @@ pub enum Event<'a> {
     Message {
         leg: LegNo,
         message: &'a Message,
-        source: SocketAddr,
+        source: Far,
     },
     Media(MediaFact),
     /// The answer to the proposal with this number; `false` if it was refused or lost.
@@ -104,7 +104,7 @@ pub enum MediaOp {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Action {
     Send {
-        to: SocketAddr,
+        to: Far,
         bytes: Vec<u8>,
     },
     /// Nobody waits for `number` 0; the others come back as `Event::Proposed`.

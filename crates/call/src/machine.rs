@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use strowger_ivr::Stepper;
 use strowger_model::config::{Queue, Tenant};
-use strowger_model::{CallId, Cause, Dialog, Ended, HangupBy, LegKey, LegNo, LogTime, Mono, RelayId};
+use strowger_model::{CallId, Cause, Dialog, Ended, Far, HangupBy, LegKey, LegNo, LogTime, Mono, RelayId};
 use strowger_sip::{Leg, Local, Message, Out};
 use strowger_table::{Call, Command, Stage};
 
@@ -66,7 +66,7 @@ pub(crate) enum Begun {
 
 impl Machine {
     /// For the node that received the INVITE and saw its `Admit` committed.
-    pub fn admitted(row: Arc<Call>, invite: &Message, source: SocketAddr, setting: Setting, now: Mono) -> Self {
+    pub fn admitted(row: Arc<Call>, invite: &Message, source: Far, setting: Setting, now: Mono) -> Self {
         let key = LegKey { call: row.id, leg: Call::CALLER_LEG };
         let caller = Leg::incoming(key, invite, source, &setting.local, now);
         Self::new(row, Some(caller), setting, false)
@@ -197,7 +197,7 @@ impl Machine {
         }
     }
 
-    fn on_message(&mut self, leg: LegNo, message: &Message, source: SocketAddr, log_now: LogTime, now: Mono) {
+    fn on_message(&mut self, leg: LegNo, message: &Message, source: Far, log_now: LogTime, now: Mono) {
         let Some(sip) = self.sip_leg(leg) else { return };
         let outs = sip.on_message(message, source, now);
         self.sent(leg, outs, log_now, now);
@@ -298,8 +298,7 @@ impl Machine {
     }
 
     fn stop_if_idle(&mut self) {
-        let legs_over =
-            self.caller_is_over() && self.agent.iter().chain(&self.leaving).all(AgentSide::is_over);
+        let legs_over = self.caller_is_over() && self.agent.iter().chain(&self.leaving).all(AgentSide::is_over);
         if self.row.is_over() && self.row.duties.is_empty() && self.hang_up.is_none() && legs_over {
             self.out.push(Action::Stop);
         }

@@ -118,7 +118,7 @@ impl Machine {
             from_uri: format!("sip:{}@{host}", user_part(&self.row.from)),
             from_display: String::new(),
             call_id: format!("{}@{host}", strowger_sip::Token(self.leg_key(offer.leg))),
-            destination: offer.contact.addr,
+            destination: offer.contact.far,
             route_set: Vec::new(),
             sdp,
             headers: vec![("X-Strowger-Call".to_owned(), self.row.id.to_string())],

@@ -1,13 +1,12 @@
 //! Live calls: one actor each, found by id. An actor holds a pure machine and performs what it says.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use strowger_call::{Action, Event, Machine, MediaFact, MediaOp};
-use strowger_model::{CallId, LegNo, Mono, RelayId, ShardId};
+use strowger_model::{CallId, Far, LegNo, Mono, RelayId, ShardId};
 use strowger_sip::Message;
 use strowger_table::{Body, Call, Command, Outcome, Stage};
 
@@ -20,7 +19,7 @@ pub(crate) enum CallNews {
     Sip {
         leg: LegNo,
         message: Box<Message>,
-        source: SocketAddr,
+        source: Far,
     },
     Media(MediaFact),
     /// A relay's facts up to this one have been heard.
@@ -204,7 +203,7 @@ impl Desk {
     fn perform(&mut self, me: &ActorRef<CallNews>, action: Action) {
         let call = self.machine.id();
         match action {
-            Action::Send { to, bytes } => self.context.edge.send(to, &bytes),
+            Action::Send { to, bytes } => self.context.send(to, &bytes),
             Action::Propose { number, command } => self.propose(me.clone(), number, *command),
             Action::Done { duty } => self.context.performed.say(call, duty),
             Action::Media { relay, op } => self.media(relay, op),

@@ -8,6 +8,7 @@ use strowger_model::config::{Tenant, Trunk};
 use strowger_model::{AgentId, CallId, Digest, GroupId, LogTime, NodeId, ShardId};
 use strowger_table::{AgentState, Call, Command, ControlCommand, Outcome};
 
+use crate::campaigns::{CampaignLine, campaign_text};
 use crate::context::{Context, Refused, shard_of};
 use crate::sums::{QueueLine, STAGES, ShardSums, TenantLine, add, count, queue_text};
 
@@ -21,6 +22,7 @@ pub struct Overview {
     pub relays: Vec<(String, bool)>,
     pub queues: Vec<QueueLine>,
     pub tenants: Vec<TenantLine>,
+    pub campaigns: Vec<CampaignLine>,
     pub agents: BTreeMap<&'static str, usize>,
     pub calls: BTreeMap<&'static str, usize>,
     pub stuck: usize,
@@ -87,6 +89,7 @@ impl Context {
             overview.queues.extend(sums.queues);
             overview.tenants.extend(sums.tenants.into_values());
         }
+        overview.campaigns = self.campaigns();
         // Tenants are spread over shards; people look for names.
         overview.queues.sort_by(|a, b| (&a.tenant, a.queue).cmp(&(&b.tenant, b.queue)));
         overview.tenants.sort_by(|a, b| a.tenant.cmp(&b.tenant));
@@ -141,9 +144,14 @@ impl Context {
         ] {
             self.figures.sip.with_label_values(&[what]).set(value.load(Ordering::Relaxed) as i64);
         }
+        let connections = |what: &str, value: i64| self.figures.sip_connections.with_label_values(&[what]).set(value);
+        connections("open", self.edge.connections() as i64);
+        connections("garbage", counters.garbage.load(Ordering::Relaxed) as i64);
+        connections("slow", counters.slow.load(Ordering::Relaxed) as i64);
+        connections("crowded", counters.crowded.load(Ordering::Relaxed) as i64);
         self.figures.node.with_label_values(&["active"]).set(i64::from(!self.edge.is_passive()));
         self.figures.node.with_label_values(&["call_actors"]).set(self.calls.len() as i64);
-        self.figures.text() + &queue_text(&queues) + &self.raft_text()
+        self.figures.text() + &queue_text(&queues) + &campaign_text(&self.campaigns()) + &self.raft_text()
     }
 
     /// Commit and fsync times, which the raft crate counts in its own buckets.

@@ -1,11 +1,10 @@
 //! The configuration turned round for look-ups: by number, by realm, by where a packet comes from.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use strowger_model::config::{Agent, Tenant, Trunk};
-use strowger_model::{AgentId, FlowId, QueueId, ShardId, TenantId};
+use strowger_model::{AgentId, Far, FlowId, QueueId, ShardId, TenantId};
 use strowger_store::Names;
 use strowger_table::Control;
 
@@ -77,7 +76,7 @@ impl Directory {
         tenant.queue(id).map(|queue| queue.name.as_str())
     }
 
-    pub fn trunk(&self, source: SocketAddr) -> Option<&Trunk> {
+    pub fn trunk(&self, source: Far) -> Option<&Trunk> {
         self.trunks.iter().find(|trunk| trunk.sends_from(source))
     }
 }

@@ -23,6 +23,7 @@ pub struct Figures {
     strangers: IntCounter,
     leader_changes: IntCounter,
     offers: IntCounterVec,
+    dials: IntCounterVec,
     /// Set at each scrape from the table.
     pub calls: IntGaugeVec,
     pub agents: IntGaugeVec,
@@ -30,6 +31,7 @@ pub struct Figures {
     pub groups: IntGaugeVec,
     pub relays: IntGaugeVec,
     pub sip: IntGaugeVec,
+    pub sip_connections: IntGaugeVec,
     pub node: IntGaugeVec,
 }
 
@@ -92,6 +94,11 @@ impl Figures {
                 "Offers planned by this node as leader, by what the log said.",
                 &["result"],
             ),
+            dials: counters(
+                "strowger_dials_total",
+                "Outbound calls begun by this node as leader, by what the log said.",
+                &["result"],
+            ),
             calls: gauges(
                 "strowger_calls",
                 "Live calls in the table, by shard and stage. Every voter has the same.",
@@ -109,7 +116,13 @@ impl Figures {
             ),
             groups: gauges("strowger_group", "Raft groups as this node sees them.", &["group", "what"]),
             relays: gauges("strowger_relay_connected", "1 while this node reaches the relay.", &["relay"]),
-            sip: gauges("strowger_sip_datagrams", "Datagrams since the start, by what became of them.", &["what"]),
+            sip: gauges("strowger_sip_messages", "SIP messages since the start, by what became of them.", &["what"]),
+            sip_connections: gauges(
+                "strowger_sip_connections",
+                "SIP over TCP: connections open now, and since the start those closed for garbage, those closed because \
+                 the far end did not read, and those refused because there were too many.",
+                &["what"],
+            ),
             node: gauges("strowger_node", "This node: active, actors, records projected.", &["what"]),
             registry,
         }
@@ -132,6 +145,10 @@ impl Figures {
     pub(crate) fn planned(&self, offers: usize, granted: usize) {
         self.offers.with_label_values(&["granted"]).inc_by(granted as u64);
         self.offers.with_label_values(&["refused"]).inc_by((offers - granted) as u64);
+    }
+
+    pub(crate) fn dialled(&self, granted: bool) {
+        self.dials.with_label_values(&[if granted { "granted" } else { "refused" }]).inc();
     }
 
     pub(crate) fn adopted(&self) {

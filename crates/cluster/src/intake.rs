@@ -1,13 +1,12 @@
 //! Whose is a message? The owner's actor here, the owner's node elsewhere, or nobody's yet.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use strowger_acd::RelayChoice;
 use strowger_link::{Class, open, seal};
 use strowger_model::config::Trunk;
-use strowger_model::{CallId, E164, LegKey, Mono, PeerId, ShardId, TrunkId};
+use strowger_model::{CallId, E164, Far, LegKey, Mono, Owner, PeerId, ShardId, TrunkId};
 use strowger_raft::ProposeError;
 use strowger_sip::{Leg, Message, phrase, reply, reply_destination};
 use strowger_table::{AdmitKey, BarList, Body, Call, Command, Outcome, Refusal, Shard};
@@ -67,7 +66,7 @@ impl Intake {
         }
     }
 
-    fn for_leg(self: &Arc<Self>, leg: LegKey, message: Message, source: SocketAddr, via: Via) {
+    fn for_leg(self: &Arc<Self>, leg: LegKey, message: Message, source: Far, via: Via) {
         let Some(view) = self.context.shard_view(leg.call.shard()) else { return };
         match shard_of(&view).and_then(|table| table.call(leg.call)) {
             // Two nodes with different views of the owner must not pass a message to and fro.
@@ -79,10 +78,14 @@ impl Intake {
         }
     }
 
-    fn route(&self, row: &Arc<Call>, leg: LegKey, message: Message, source: SocketAddr) {
+    fn route(self: &Arc<Self>, row: &Arc<Call>, leg: LegKey, message: Message, source: Far) {
         let context = &self.context;
         if !context.owns(row.owner) {
-            return self.forward(row, &message, source);
+            self.forward(row, &message, source);
+            if source.transport.is_reliable() {
+                self.stand_by(row.owner, leg, message, source);
+            }
+            return;
         }
         // A call that is over and done has no actor: late repeats are answered from the row.
         if !context.calls.has(row.id) {
@@ -91,15 +94,32 @@ impl Intake {
         context.calls.tell(row.id, sip(leg.leg, message, source));
     }
 
-    fn forward(&self, row: &Call, message: &Message, source: SocketAddr) {
+    fn forward(&self, row: &Call, message: &Message, source: Far) {
         self.context.figures.forwarded();
         let body = seal(&Forward { source, datagram: message.bytes() });
-        // Lost with the connection: the far end repeats it.
+        // Lost with the connection: the far end repeats it, or over TCP this node.
         let _lost = self.context.link.cast(PeerId::Node(row.owner.node), Class::Sip, body);
     }
 
+    /// Passes a message on once more if who it was passed to dies: what it did with it then shows in the row, and a
+    /// repetition is known by its number (RFC 3261 section 12.2.2).
+    fn stand_by(self: &Arc<Self>, passed_to: Owner, leg: LegKey, message: Message, source: Far) {
+        let intake = self.clone();
+        tokio::spawn(async move {
+            let give_up = intake.context.now() + limit::STAND_BY;
+            while intake.context.now() < give_up {
+                tokio::time::sleep(limit::STAND_BY_STEP).await;
+                let Some(view) = intake.context.shard_view(leg.call.shard()) else { return };
+                let Some(row) = shard_of(&view).and_then(|table| table.call(leg.call)) else { return };
+                if row.owner != passed_to {
+                    return intake.route(row, leg, message, source);
+                }
+            }
+        });
+    }
+
     /// Waits until the row, or its new owner, is applied here; after `HOLD` the message is nobody's.
-    fn hold(self: &Arc<Self>, leg: LegKey, message: Message, source: SocketAddr, via: Via) {
+    fn hold(self: &Arc<Self>, leg: LegKey, message: Message, source: Far, via: Via) {
         let intake = self.clone();
         tokio::spawn(async move {
             let give_up = intake.context.now() + limit::HOLD;
@@ -121,29 +141,31 @@ impl Intake {
     }
 
     /// Nobody has this dialog any more. A hang-up is granted, so that the far end comes to rest; a phone that
-    /// answers an offer nobody remembers is told goodbye; anything else gets 481.
-    fn gone(&self, message: &Message, source: SocketAddr) {
+    /// answers an offer nobody remembers is told goodbye; an INVITE that a proxy tries here after it failed elsewhere
+    /// fails here as well; anything else gets 481.
+    fn gone(&self, message: &Message, source: Far) {
         if !message.is_request() {
-            for bytes in strowger_sip::dismiss(message, &self.context.local) {
-                self.context.edge.send(source, &bytes);
+            for bytes in strowger_sip::dismiss(message, source.transport, &self.context.local) {
+                self.context.send(source, &bytes);
             }
             return;
         }
         match message.method() {
             "ACK" => {}
             "BYE" => self.reply(message, source, 200),
+            "INVITE" if message.to_tag().is_empty() => self.reply(message, source, 503),
             _ => self.reply(message, source, 481),
         }
     }
 
-    fn reply(&self, message: &Message, source: SocketAddr, status: u16) {
+    fn reply(&self, message: &Message, source: Far, status: u16) {
         let retry = [("Retry-After", strowger_call::limit::RETRY_AFTER_S.to_string())];
         let extra: &[(&str, String)] = if status == 503 { &retry } else { &[] };
         let bytes = reply(message, status, phrase(status), extra, None, None);
-        self.context.edge.send(reply_destination(message, source), &bytes);
+        self.context.send(reply_destination(message, source), &bytes);
     }
 
-    fn cancel(self: &Arc<Self>, message: Message, source: SocketAddr) {
+    fn cancel(self: &Arc<Self>, message: Message, source: Far) {
         let intake = self.clone();
         tokio::spawn(async move {
             let give_up = intake.context.now() + limit::HOLD;
@@ -168,7 +190,7 @@ impl Intake {
         Some((shard, row))
     }
 
-    fn invite(self: &Arc<Self>, message: Message, source: SocketAddr) {
+    fn invite(self: &Arc<Self>, message: Message, source: Far) {
         let context = &self.context;
         let key = key_of(&message);
         if self.watcher.pending.has(&key) {
@@ -216,14 +238,7 @@ impl Intake {
     }
 
     /// Proposes the call. Once committed, the log itself starts the actor; here only refusals are left.
-    async fn admit(
-        self: Arc<Self>,
-        key: AdmitKey,
-        message: Message,
-        source: SocketAddr,
-        to: Destination,
-        trunk: TrunkId,
-    ) {
+    async fn admit(self: Arc<Self>, key: AdmitKey, message: Message, source: Far, to: Destination, trunk: TrunkId) {
         let context = &self.context;
         let unborn = LegKey { call: CallId::new(to.shard, 0), leg: Call::CALLER_LEG };
         let dialog = Leg::incoming(unborn, &message, source, &context.local, context.now()).dialog();
@@ -258,7 +273,7 @@ impl Intake {
         self: &Arc<Self>,
         key: AdmitKey,
         message: Message,
-        source: SocketAddr,
+        source: Far,
         shard: ShardId,
         why: ProposeError,
     ) {
@@ -297,6 +312,6 @@ fn key_of(message: &Message) -> AdmitKey {
     AdmitKey { call_id: message.call_id().to_owned(), from_tag: message.from_tag().to_owned(), cseq: message.cseq() }
 }
 
-fn sip(leg: strowger_model::LegNo, message: Message, source: SocketAddr) -> CallNews {
+fn sip(leg: strowger_model::LegNo, message: Message, source: Far) -> CallNews {
     CallNews::Sip { leg, message: Box::new(message), source }
 }

@@ -1,12 +1,15 @@
 //! The errands of a shard's leader: plan, end leases, copy configuration, give away the rows of the dead, and hand
 //! the lead to the voter it belongs to. Each runs on every node and acts only where that node leads.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strowger_model::{GroupId, Mono, NodeId, ShardId};
+use strowger_model::{GroupId, Mono, NodeId, ShardId, TrunkId};
 use strowger_raft::{LeadError, Leading};
 use strowger_table::{Body, Command, Outcome, Shard};
+use strowger_trunk::Gate;
+use tokio::task::JoinSet;
 
 use crate::context::{Context, shard_of};
 
@@ -16,6 +19,8 @@ const EXPIRE_AFTER: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_millis(500);
 /// The longest sleep over leases: a new one may be shorter than all that are there.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How often the pacer looks: an agent waits half of it for the next call to begin, a lead is never in a hurry.
+const PACE: Duration = Duration::from_millis(100);
 /// How long the leader waits for its own entry; an election takes less.
 const COMMIT: Duration = Duration::from_secs(2);
 /// How often configuration, owners and leadership are compared.
@@ -39,6 +44,39 @@ pub(crate) async fn plan(context: Arc<Context>, shard: ShardId) {
                 Ok(Outcome::Planned { granted }) => context.figures.planned(offers, granted.count_ones() as usize),
                 Ok(_) | Err(_) => break,
             }
+        }
+    }
+}
+
+/// Dials for campaigns: looks when the table changed and every so often, because leads become due by themselves. The
+/// next round begins on the state that the last one left, so nothing is dialled twice for an agent.
+pub(crate) async fn pace(context: Arc<Context>, shard: ShardId) {
+    let mut gates: BTreeMap<TrunkId, Gate> = BTreeMap::new();
+    loop {
+        tokio::time::sleep(PACE).await;
+        let Some(leading) = leads(&context, shard) else { continue };
+        let view = context.groups.view(shard.group());
+        let Some(table) = shard_of(&view) else { continue };
+        let now = context.now();
+        let trunks = context.directory().trunks.clone();
+        for trunk in trunks.iter() {
+            gates.entry(trunk.id).or_insert_with(|| Gate::new(trunk.max_dials_per_second, now));
+        }
+        let allowance = gates.iter_mut().map(|(trunk, gate)| (*trunk, gate.available(now))).collect();
+        let dials = context.with_means(&allowance, |means| strowger_dialer::pace(table, means));
+        for dial in &dials {
+            let tenant = table.campaign(dial.campaign).and_then(|ledger| table.tenant(ledger.tenant));
+            let trunk = tenant.and_then(|tenant| tenant.campaign(dial.campaign)).map(|campaign| campaign.trunk);
+            // What was planned within the allowance is let in.
+            let _admitted = trunk.and_then(|trunk| gates.get_mut(&trunk)).map(|gate| gate.admit(now));
+        }
+        let mut proposed = JoinSet::new();
+        for dial in dials {
+            let context = context.clone();
+            proposed.spawn(async move { lead(&context, shard, leading, Command::Dial(Box::new(dial))).await });
+        }
+        while let Some(outcome) = proposed.join_next().await {
+            context.figures.dialled(matches!(outcome, Ok(Ok(Outcome::Dialled { .. }))));
         }
     }
 }

@@ -1,11 +1,10 @@
 //! What the log did, handed to those who act on it: actors of calls that changed, the leader's errands, records.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use strowger_call::{Machine, Setting};
-use strowger_model::{GroupId, NodeId, RelayId};
+use strowger_model::{Far, GroupId, NodeId, RelayId};
 use strowger_raft::{AppliedEntry, Observer, View};
 use strowger_sip::Message;
 use strowger_table::{AdmitKey, Call};
@@ -15,11 +14,11 @@ use crate::context::{Context, shard_of};
 
 /// INVITEs whose `Admit` is under way here, by key: the actor is made from the INVITE itself, not from its row.
 #[derive(Default)]
-pub(crate) struct Pending(Mutex<HashMap<AdmitKey, (Message, SocketAddr, RelayId)>>);
+pub(crate) struct Pending(Mutex<HashMap<AdmitKey, (Message, Far, RelayId)>>);
 
 impl Pending {
     /// False if it was there already: a repetition.
-    pub fn add(&self, key: AdmitKey, invite: Message, source: SocketAddr, relay: RelayId) -> bool {
+    pub fn add(&self, key: AdmitKey, invite: Message, source: Far, relay: RelayId) -> bool {
         let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match pending.entry(key) {
             std::collections::hash_map::Entry::Occupied(_) => false,
@@ -34,7 +33,7 @@ impl Pending {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
     }
 
-    pub fn take(&self, key: &AdmitKey) -> Option<(Message, SocketAddr, RelayId)> {
+    pub fn take(&self, key: &AdmitKey) -> Option<(Message, Far, RelayId)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
     }
 }

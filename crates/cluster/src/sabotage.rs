@@ -1,9 +1,7 @@
 //! Faults that a test plants, to see that the checks of the demo would find a real one. Never set in operation.
 
-use std::net::SocketAddr;
-
 use strowger_call::{Action, MediaOp};
-use strowger_model::{Cause, Ended, HangupBy, LogTime};
+use strowger_model::{Cause, Ended, Far, HangupBy, LogTime};
 use strowger_table::{Call, Command};
 
 /// One call in so many is spoiled.
@@ -55,7 +53,7 @@ impl TestBreak {
     }
 }
 
-fn another_call(to: SocketAddr, invite: &[u8]) -> Action {
+fn another_call(to: Far, invite: &[u8]) -> Action {
     let text = String::from_utf8_lossy(invite)
         .replace("Call-ID: ", "Call-ID: again-")
         .replace("branch=z9hG4bK", "branch=z9hG4bKagain");

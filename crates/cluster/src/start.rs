@@ -25,7 +25,7 @@ use crate::observer::{Watcher, sweep};
 use crate::relays::{self, ContextCell, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals::{self, Vitals};
-use crate::wire::ContentWanted;
+use crate::wire::{ContentWanted, Post};
 use crate::{leader, records};
 
 /// What a node is told at its start.
@@ -70,7 +70,7 @@ pub struct Cluster {
 impl Cluster {
     pub async fn start(options: Options) -> Result<Cluster, StartError> {
         // The ports first: a node that cannot be reached should not begin to vote.
-        let (edge, mut incoming) = Edge::start(&options.sip, clock::boottime)?;
+        let (edge, mut incoming) = Edge::start(options.me, &options.sip, clock::boottime)?;
         let store = Store::open(&options.data_dir.join("records.sqlite"))?;
         let front = Arc::new(Front::default());
         let peers = options
@@ -135,6 +135,7 @@ impl Cluster {
         tokio::spawn(found(context.clone(), voters.clone(), options.shards));
         for shard in context.shards() {
             tokio::spawn(leader::plan(context.clone(), shard));
+            tokio::spawn(leader::pace(context.clone(), shard));
             tokio::spawn(leader::expire(context.clone(), shard));
             tokio::spawn(leader::errands(context.clone(), shard, voters.clone()));
         }
@@ -198,7 +199,7 @@ impl Handler for Front {
         let Some(behind) = self.0.get() else { return };
         match (class, from) {
             (Class::Heartbeat, PeerId::Node(node)) => vitals::on_beat(&behind.context, &behind.vitals, node, &body),
-            (Class::Sip, PeerId::Node(_)) => behind.intake.forwarded(&body),
+            (Class::Sip, PeerId::Node(_)) => on_sip(behind, &body),
             (Class::Relay, PeerId::Relay(relay)) => relays::on_events(&behind.context, relay, &body),
             _ => tracing::warn!(%from, ?class, "nobody here takes that"),
         }
@@ -215,6 +216,17 @@ impl Handler for Front {
             _ => tracing::warn!(%from, ?class, "nobody here answers that"),
         }
     }
+}
+
+/// A message of a far end for a call here, or one to a far end whose connection is here.
+fn on_sip(behind: &Behind, body: &[u8]) {
+    if peek(body).is_ok_and(|header| header.type_id == Post::TYPE) {
+        if let Ok(Post { to, message }) = open::<Post>(body) {
+            behind.context.edge.send(to, &message);
+        }
+        return;
+    }
+    behind.intake.forwarded(body);
 }
 
 /// Another node gives content or asks for it.

@@ -1,9 +1,7 @@
 //! What nodes say to each other besides consensus. Version 1, frozen.
 
-use std::net::SocketAddr;
-
 use strowger_link::{Wire, schema};
-use strowger_model::{Digest, Incarnation};
+use strowger_model::{Digest, Far, Incarnation};
 
 /// To every voter, ten times a second.
 #[derive(Clone, Copy, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -23,8 +21,15 @@ pub struct Pulse {
 /// A SIP message that belongs to a call of the receiver.
 #[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Forward {
-    pub source: SocketAddr,
+    pub source: Far,
     pub datagram: Vec<u8>,
+}
+
+/// A SIP message for a far end whose connection the receiver holds.
+#[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Post {
+    pub to: Far,
+    pub message: Vec<u8>,
 }
 
 /// Asks a node for content it may have; answered by the relay protocol's `ContentPut`, empty if it has not.
@@ -45,7 +50,15 @@ impl Wire for Pulse {
 
 impl Wire for Forward {
     const TYPE: u16 = 0x0603;
-    const SCHEMA: u32 = schema("ForwardV1{source:SocketAddr,datagram:Vec<u8>}");
+    const SCHEMA: u32 = schema(
+        "ForwardV1{source:Far{transport:u8,addr:SocketAddr,line:Option<{node:u16,number:u64}>},datagram:Vec<u8>}",
+    );
+}
+
+impl Wire for Post {
+    const TYPE: u16 = 0x0605;
+    const SCHEMA: u32 =
+        schema("PostV1{to:Far{transport:u8,addr:SocketAddr,line:Option<{node:u16,number:u64}>},message:Vec<u8>}");
 }
 
 impl Wire for ContentWanted {

@@ -16,6 +16,7 @@ pub(crate) const NAME_MARK: &str = "{name}";
 /// What the agents of a tenant have in common.
 pub(crate) struct Team<'a> {
     pub(crate) realm: &'a str,
+    pub(crate) sha256: bool,
     pub(crate) queues: &'a Names<'a>,
 }
 
@@ -59,7 +60,7 @@ impl Roll<'_> {
         let before = faults.count();
         let position = self.agents.len();
         self.names.add(position, name);
-        if let Some(phone) = kit.phone.as_ref().and_then(|phone| phone.of(section, &name.value, team.realm)) {
+        if let Some(phone) = kit.phone.as_ref().and_then(|phone| phone.of(section, &name.value, team)) {
             self.agents.push(Agent {
                 id: AgentId(position as u32),
                 name: name.value.clone(),

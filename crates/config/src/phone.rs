@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 use strowger_model::config::Phone;
+use strowger_model::{Far, Transport};
 
-use crate::agent::NAME_MARK;
+use crate::agent::{NAME_MARK, Team};
 use crate::page::Written;
 use crate::section::Section;
 
@@ -66,27 +67,29 @@ impl PhoneText {
         Some(PhoneText::Hashes { sha256: sha256?, md5: md5? })
     }
 
-    /// The phone of one agent. Passwords end here: only hashes go on.
-    pub(crate) fn of(&self, section: &Section<'_>, name: &str, realm: &str) -> Option<Phone> {
+    /// The phone of one agent. Passwords end here: only hashes go on, and only those that its tenant offers.
+    pub(crate) fn of(&self, section: &Section<'_>, name: &str, team: &Team<'_>) -> Option<Phone> {
         match self {
             PhoneText::Password { text, of_range } => {
-                let a1 = format!("{name}:{realm}:{}", fill(&text.value, name, *of_range));
-                Some(Phone::Registers { ha1_sha256: hex(&Sha256::digest(&a1)), ha1_md5: hex(&Md5::digest(&a1)) })
+                let a1 = format!("{name}:{}:{}", team.realm, fill(&text.value, name, *of_range));
+                Some(registers(team, hex(&Sha256::digest(&a1)), hex(&Md5::digest(&a1))))
             }
-            PhoneText::Hashes { sha256, md5 } => {
-                Some(Phone::Registers { ha1_sha256: sha256.clone(), ha1_md5: md5.clone() })
-            }
+            PhoneText::Hashes { sha256, md5 } => Some(registers(team, sha256.clone(), md5.clone())),
             PhoneText::Contact { text, of_range } => {
                 let uri = fill(&text.value, name, *of_range);
-                let Some(addr) = address(&uri) else {
-                    let fix = "write sip:USER@ADDRESS:PORT, where ADDRESS is an IP address";
+                let Some(far) = far(&uri) else {
+                    let fix = "write sip:USER@ADDRESS:PORT, where ADDRESS is an IP address; ;transport=tcp may follow";
                     section.fault_at(&text.at, format!("`{uri}` is no contact"), fix);
                     return None;
                 };
-                Some(Phone::Static { uri, addr })
+                Some(Phone::Static { uri, far })
             }
         }
     }
+}
+
+fn registers(team: &Team<'_>, sha256: String, md5: String) -> Phone {
+    Phone::Registers { ha1_sha256: if team.sha256 { sha256 } else { String::new() }, ha1_md5: md5 }
 }
 
 fn read_hash(section: &Section<'_>, key: &'static str, digits: usize) -> Option<String> {
@@ -116,15 +119,23 @@ fn fill(text: &str, name: &str, of_range: bool) -> String {
 }
 
 /// Where packets for a contact go. A name would need a resolver, and a phone that is always there has an address.
-fn address(uri: &str) -> Option<SocketAddr> {
+/// Of transports only those we speak: a phone that wants TLS would never ring.
+fn far(uri: &str) -> Option<Far> {
     let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '"' | '{' | '}' | '?' | ',');
     let (user, rest) = uri.strip_prefix("sip:").filter(|rest| rest.chars().all(plain))?.split_once('@')?;
-    let host = rest.split(';').next()?;
+    let mut parts = rest.split(';');
+    let host = parts.next()?;
+    let transport =
+        match parts.filter_map(|part| part.split_once('=')).find(|(key, _)| key.eq_ignore_ascii_case("transport")) {
+            Some((_, name)) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
+            Some((_, name)) if !name.eq_ignore_ascii_case("udp") => return None,
+            _ => Transport::Udp,
+        };
     let addr = match host.parse() {
         Ok(addr) => addr,
         Err(_) => SocketAddr::new(ip(host)?, SIP_PORT),
     };
-    (!user.is_empty() && addr.port() != 0 && !addr.ip().is_unspecified()).then_some(addr)
+    (!user.is_empty() && addr.port() != 0 && !addr.ip().is_unspecified()).then_some(Far { transport, addr, line: None })
 }
 
 /// IPv6 addresses stand in brackets in a URI (RFC 3261 section 25.1).
@@ -145,14 +156,17 @@ mod tests {
 
     #[test]
     fn contacts_have_addresses() {
-        assert_eq!(address("sip:1001@192.0.2.20:5070"), Some(([192, 0, 2, 20], 5070).into()));
-        assert_eq!(address("sip:1001@192.0.2.20;transport=udp"), Some(([192, 0, 2, 20], 5060).into()));
-        assert_eq!(address("sip:1001@[2001:db8::1]"), Some("[2001:db8::1]:5060".parse().unwrap()));
-        assert_eq!(address("sip:1001@[2001:db8::1]:5062"), Some("[2001:db8::1]:5062".parse().unwrap()));
+        let v6 = |text: &str| Some(Far::udp(text.parse::<SocketAddr>().unwrap()));
+        assert_eq!(far("sip:1001@192.0.2.20:5070"), Some(Far::udp(([192, 0, 2, 20], 5070))));
+        assert_eq!(far("sip:1001@192.0.2.20;transport=udp"), Some(Far::udp(([192, 0, 2, 20], 5060))));
+        assert_eq!(far("sip:1001@192.0.2.20:5070;ob;transport=TCP"), Some(Far::tcp(([192, 0, 2, 20], 5070))));
+        assert_eq!(far("sip:1001@192.0.2.20;transport=tls"), None);
+        assert_eq!(far("sip:1001@[2001:db8::1]"), v6("[2001:db8::1]:5060"));
+        assert_eq!(far("sip:1001@[2001:db8::1]:5062"), v6("[2001:db8::1]:5062"));
         for bad in
             ["sip:1001@pbx.example.com", "1001@192.0.2.20", "sip:@192.0.2.20", "sip:a@0.0.0.0", "sip:a@192.0.2.1:0"]
         {
-            assert_eq!(address(bad), None, "{bad}");
+            assert_eq!(far(bad), None, "{bad}");
         }
     }
 }

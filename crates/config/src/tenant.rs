@@ -38,6 +38,7 @@ pub(crate) fn read_tenant(top: &Section<'_>, file_name: &str, prompts: &Prompts<
         }
     }
     let realm = read_realm(top, file_name, across);
+    let sha256 = read_digest(top);
     let queues = top.list("queue", "[[queue]]");
     let queue_names = names_of("queue", &queues, faults);
     let queues: Vec<Queue> =
@@ -48,9 +49,20 @@ pub(crate) fn read_tenant(top: &Section<'_>, file_name: &str, prompts: &Prompts<
     let flows: Vec<Flow> = flows.iter().enumerate().map(read).collect();
     let numbers = top.list("number", "[[number]]");
     let numbers = numbers.iter().filter_map(|section| read_number(section, file_name, &flow_names, across)).collect();
-    let agents = read_agents(top, &Team { realm: &realm, queues: &queue_names });
+    let agents = read_agents(top, &Team { realm: &realm, sha256, queues: &queue_names });
     top.finish();
-    Tenant { id: TenantId(0), name: file_name.to_owned(), realm, shard: ShardId(0), numbers, flows, queues, agents, campaigns: Vec::new(), takes_anonymous: true }
+    Tenant {
+        id: TenantId(0),
+        name: file_name.to_owned(),
+        realm,
+        shard: ShardId(0),
+        numbers,
+        flows,
+        queues,
+        agents,
+        campaigns: Vec::new(),
+        takes_anonymous: true,
+    }
 }
 
 /// Collected before anything is read: things may point to what is written further down.
@@ -75,6 +87,15 @@ fn read_realm(top: &Section<'_>, tenant: &str, across: &mut Across) -> String {
     }
     claim(top, "realm", tenant, &realm, &mut across.realms);
     realm.value
+}
+
+/// Whether phones are offered SHA-256 beside MD5.
+fn read_digest(top: &Section<'_>) -> bool {
+    let Some(digest) = top.optional_text("digest", "digest = \"md5\"") else { return false };
+    if !matches!(digest.value.as_str(), "md5" | "sha-256") {
+        top.fault_at(&digest.at, format!("`{}` is no digest", digest.value), "write md5 or sha-256");
+    }
+    digest.value == "sha-256"
 }
 
 fn read_number(section: &Section<'_>, tenant: &str, flows: &Names<'_>, across: &mut Across) -> Option<Number> {

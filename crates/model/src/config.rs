@@ -1,9 +1,11 @@
 //! A tenant's configuration as the table carries it: names resolved to ids, prompts to content, every limit explicit.
 //! The text a person writes is parsed elsewhere; what stands here has been checked.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use crate::{AgentId, CampaignId, DialResult, Digest, E164, FlowId, QueueId, ShardId, TenantId, TrunkId};
+use crate::{
+    AgentId, CampaignId, DialResult, Digest, E164, Far, FlowId, QueueId, ShardId, TenantId, Transport, TrunkId,
+};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Tenant {
@@ -201,9 +203,10 @@ pub struct LeadColumns {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum Phone {
     /// Registers with digest; only the hashes of RFC 7616 (H(A1)) are kept.
+    /// `ha1_sha256` is empty where the tenant does not offer SHA-256.
     Registers { ha1_sha256: String, ha1_md5: String },
     /// Always there.
-    Static { uri: String, addr: SocketAddr },
+    Static { uri: String, far: Far },
 }
 
 /// A carrier's trunk, told by where its packets come from.
@@ -217,7 +220,7 @@ pub struct Trunk {
     /// Calls at once beyond which 503 is answered.
     pub max_calls: u32,
     /// Where outbound calls go; none: the trunk takes none.
-    pub destination: Option<SocketAddr>,
+    pub destination: Option<Far>,
     /// New outbound calls a second.
     pub max_dials_per_second: u32,
     /// Relays of this site carry its calls' media when one is there; empty: any.
@@ -227,12 +230,16 @@ pub struct Trunk {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Source {
     pub ip: IpAddr,
-    /// Any port when absent.
+    /// The port UDP packets come from; any when absent. A TCP connection comes from a port chosen anew each time, which
+    /// says nothing of who it is.
     pub port: Option<u16>,
 }
 
 impl Trunk {
-    pub fn sends_from(&self, from: SocketAddr) -> bool {
-        self.sources.iter().any(|source| source.ip == from.ip() && source.port.is_none_or(|port| port == from.port()))
+    pub fn sends_from(&self, from: Far) -> bool {
+        let right_port = |source: &Source| {
+            from.transport == Transport::Tcp || source.port.is_none_or(|port| port == from.addr.port())
+        };
+        self.sources.iter().any(|source| source.ip == from.addr.ip() && right_port(source))
     }
 }

@@ -1,6 +1,6 @@
 //! What a committed row keeps of a SIP dialog: enough for any node to go on with it.
 
-use std::net::SocketAddr;
+use crate::Far;
 
 /// Which side of the INVITE we are on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -41,7 +41,7 @@ pub struct Dialog {
     /// The last CSeq we accepted; 0 before the first.
     pub remote_cseq: u32,
     /// Where the far end's packets come from and ours go when its Contact is not reachable.
-    pub remote_addr: SocketAddr,
+    pub far: Far,
     pub local_sdp: String,
     pub remote_sdp: String,
     /// Version in the o= line of our last SDP.
@@ -65,6 +65,6 @@ pub enum PendingInvite {
     Client {
         /// The INVITE as it was sent; ACK and CANCEL are derived from it.
         request: Vec<u8>,
-        destination: SocketAddr,
+        destination: Far,
     },
 }

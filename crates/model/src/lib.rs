@@ -4,6 +4,7 @@
 
 pub mod config;
 mod dialog;
+mod far;
 mod id;
 mod media;
 mod number;
@@ -11,9 +12,10 @@ mod outcome;
 mod time;
 
 pub use dialog::{Dialog, DialogState, PendingInvite, Role};
+pub use far::{Far, Line, Transport};
 pub use id::{
-    AgentId, CallId, CampaignId, Digest, FlowId, GroupId, Incarnation, LeadId, LegKey, LegNo, NodeId, NotACallId, Owner, PeerId, QueueId,
-    RelayId, ShardId, TenantId, TrunkId,
+    AgentId, CallId, CampaignId, Digest, FlowId, GroupId, Incarnation, LeadId, LegKey, LegNo, NodeId, NotACallId,
+    Owner, PeerId, QueueId, RelayId, ShardId, TenantId, TrunkId,
 };
 pub use media::{Codec, Law, MediaAddr};
 pub use number::{E164, NotE164};

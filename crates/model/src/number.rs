@@ -4,9 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// An international number (ITU-T E.164, 6.2.1): country code first, 15 digits at most, so it fits 64 bits.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct E164(u64);
 
 impl E164 {
@@ -23,7 +21,9 @@ impl E164 {
 /// Text that is no international number.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NotE164 {
-    #[error("`{0}` is not a number in international form: it begins with + and the country code, for example +442071838750")]
+    #[error(
+        "`{0}` is not a number in international form: it begins with + and the country code, for example +442071838750"
+    )]
     Form(String),
     #[error("`{0}` has {1} digits: an international number has {min} to {max}", min = E164::MIN_DIGITS, max = E164::MAX_DIGITS)]
     Length(String, usize),

@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 use strowger_link::{Class, Handler, Identity, Link, Reply};
 use strowger_model::config::{Flow, Number, Queue, Step, Strategy, Tenant};
 use strowger_model::{
-    Cause, Dialog, DialogState, Digest, Ended, FlowId, GroupId, HangupBy, LogTime, NodeId, PeerId, QueueId, RelayId,
-    Role, ShardId, TenantId, TrunkId,
+    Cause, Dialog, DialogState, Digest, Ended, Far, FlowId, GroupId, HangupBy, LogTime, NodeId, PeerId, QueueId,
+    RelayId, Role, ShardId, TenantId, TrunkId,
 };
 use strowger_raft::{AppliedEntry, Groups, Observer, Options, Tuning, View};
 use strowger_table::{AdmitKey, Body, Command, Outcome};
@@ -336,6 +336,8 @@ fn tenant() -> Tenant {
         flows: vec![Flow { id: FlowId(1), name: "main".into(), steps }],
         queues: vec![queue],
         agents: Vec::new(),
+        campaigns: Vec::new(),
+        takes_anonymous: true,
     }
 }
 
@@ -356,7 +358,7 @@ fn dialog(call_id: &str) -> Box<Dialog> {
         route_set: Vec::new(),
         local_cseq: 1,
         remote_cseq: 1,
-        remote_addr: SocketAddr::from(([192, 0, 2, 200], 5060)),
+        far: Far::udp(([192, 0, 2, 200], 5060)),
         local_sdp: sdp.into(),
         remote_sdp: sdp.into(),
         sdp_version: 1,

@@ -1,4 +1,5 @@
-//! The far ends of the demo and of the tests: agents' telephones and callers that speak SIP and RTP.
+//! The far ends of the demo and of the tests: agents' telephones, callers, and called numbers
+//! behind a carrier, that speak SIP and RTP.
 //!
 //! They keep the books from which the product is judged, so they share none of its code: messages are parsed by
 //! `rsip`, everything else (transactions, dialogs, SDP, RTP, G.711, tones) is written here, and small.
@@ -8,6 +9,8 @@
 //! own and notes which tones it hears: who was connected with whom is thus heard, not believed.
 #![forbid(unsafe_code)]
 
+mod called;
+mod carrier;
 mod ear;
 mod law;
 mod leg;
@@ -23,8 +26,10 @@ mod sip;
 mod timers;
 mod tone;
 
+pub use called::{CalledRole, CalledSpec, Dialled};
+pub use ear::tones_in;
 pub use law::Law;
 pub use options::{AgentBehaviour, AgentSpec, CallSpec, PhonesOptions};
 pub use phones::{CallRef, Phones};
-pub use report::{AgentReport, CallerReport, EndedBy, Live, Report, RtpCounts};
+pub use report::{AgentReport, CalledReport, CallerReport, EndedBy, Live, Report, RtpCounts};
 pub use tone::{TONES, is_agent_tone, tone_hz};

@@ -1,10 +1,12 @@
 //! The SIP thread: takes what comes from the sockets, the timers and the mailbox, and gives it to the leg or the
 //! agent it is for.
 
+mod dialled;
 mod dispatch;
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{Timespec, epoll};
 use rustix::fd::{AsFd, OwnedFd};
 
+use crate::carrier::Carrier;
 use crate::leg::{Leg, LegKey, Role, Stage};
 use crate::mailbox::{Letter, Letters};
 use crate::media::MediaEvent;
@@ -38,14 +41,13 @@ pub(crate) struct Machine {
     wire: Wire,
     letters: Letters,
     epoll: OwnedFd,
-    /// The first `trunk_sockets` are the callers', the rest the agents'.
-    trunk_sockets: usize,
-    sockets: usize,
+    sockets: Sockets,
     legs: HashMap<LegKey, Leg>,
     /// By Call-ID and this side's tag.
     dialogs: HashMap<(String, String), LegKey>,
     agents: Vec<Agent>,
     by_user: HashMap<String, usize>,
+    carrier: Option<Carrier>,
     next_leg: LegKey,
     next_register_at: Instant,
     next_live_at: Instant,
@@ -54,11 +56,19 @@ pub(crate) struct Machine {
     live: Live,
 }
 
+/// Whose each socket is, in the wire's order.
+pub(crate) struct Sockets {
+    pub trunk: usize,
+    pub agents: Range<usize>,
+    /// The rest is the carrier's.
+    pub all: usize,
+}
+
 impl Machine {
     pub fn new(
         wire: Wire,
         letters: Letters,
-        (trunk_sockets, descriptors): (usize, Vec<OwnedFd>),
+        (sockets, descriptors): (Sockets, Vec<OwnedFd>),
         books: Arc<Books>,
         lag_max_ms: Arc<AtomicU32>,
     ) -> io::Result<Self> {
@@ -73,12 +83,12 @@ impl Machine {
             wire,
             letters,
             epoll,
-            trunk_sockets,
-            sockets: descriptors.len(),
+            sockets,
             legs: HashMap::new(),
             dialogs: HashMap::new(),
             agents: Vec::new(),
             by_user: HashMap::new(),
+            carrier: None,
             next_leg: 0,
             next_register_at: now,
             next_live_at: now,
@@ -89,7 +99,7 @@ impl Machine {
     }
 
     pub fn run(mut self) {
-        let mut events = Vec::with_capacity(self.sockets + 1);
+        let mut events = Vec::with_capacity(self.sockets.all + 1);
         let mut datagram = vec![0u8; DATAGRAM];
         loop {
             if !self.read_letters() {
@@ -138,6 +148,11 @@ impl Machine {
                 Letter::Stop => return false,
                 Letter::AddAgent(spec) => self.add_agent(*spec, now),
                 Letter::PlaceCall(call_ref, spec) => self.place_call(call_ref, *spec, now),
+                Letter::OpenCarrier(carrier, done) => {
+                    self.open_carrier(*carrier);
+                    // Who waits no longer needs no word.
+                    let _ = done.send(());
+                }
                 Letter::Media(MediaEvent::AgentTone { key, at }) => {
                     self.with_leg(key, now, |leg, wire| leg.on_agent_tone(wire, at));
                 }
@@ -150,14 +165,15 @@ impl Machine {
                     }
                 }
                 Letter::HangUpAll => self.for_all_legs(now, |leg, wire| {
-                    leg.stuck = true;
-                    let by = match leg.role {
-                        Role::Caller(_) => EndedBy::Caller,
-                        Role::Agent(_) => EndedBy::Agent,
-                    };
-                    leg.hang_up(wire, by, now);
+                    // Where nobody is nothing can be stuck.
+                    leg.stuck = leg.stage != Stage::Dead;
+                    leg.hang_up(wire, leg.role.ends(), now);
                 }),
                 Letter::Abort => self.for_all_legs(now, |leg, _| leg.abort(now)),
+                Letter::CloseCarrier(done) => {
+                    self.close_carrier(now);
+                    let _ = done.send(());
+                }
             }
         }
         true
@@ -165,8 +181,8 @@ impl Machine {
 
     fn add_agent(&mut self, spec: AgentSpec, now: Instant) {
         let index = self.agents.len();
-        let agent_sockets = (self.sockets - self.trunk_sockets).max(1);
-        let socket = (self.trunk_sockets + index % agent_sockets).min(self.sockets - 1);
+        let Range { start, end } = self.sockets.agents;
+        let socket = start + index % (end - start).max(1);
         self.by_user.insert(spec.user.clone(), index);
         if spec.registers {
             self.next_register_at = self.next_register_at.max(now) + REGISTER_SPACING;
@@ -178,7 +194,7 @@ impl Machine {
 
     fn place_call(&mut self, call_ref: u64, spec: CallSpec, now: Instant) {
         let key = self.new_key();
-        let socket = (call_ref as usize) % self.trunk_sockets.max(1);
+        let socket = (call_ref as usize) % self.sockets.trunk.max(1);
         let (from, number, my_tone) = (spec.from.clone(), spec.number.clone(), spec.tone);
         match Leg::place(&mut self.wire, key, call_ref, spec, socket, now) {
             Ok(leg) => self.admit(leg),
@@ -215,7 +231,7 @@ impl Machine {
 
     fn admit(&mut self, leg: Leg) {
         self.dialogs.insert((leg.dialog.call_id.clone(), leg.dialog.local_tag.clone()), leg.key);
-        self.books.leg_began();
+        self.books.leg_began(leg.is_dead());
         self.legs.insert(leg.key, leg);
     }
 
@@ -224,11 +240,16 @@ impl Machine {
         if let Some(invite) = leg.open_invite() {
             self.wire.forget(invite);
         }
-        self.books.leg_ended();
+        self.forget_dead(leg);
+        self.books.leg_ended(leg.is_dead());
     }
 
     fn enter(&mut self, report: Report) {
-        self.live.calls_ended += u64::from(matches!(report, Report::Caller(_)));
+        match report {
+            Report::Caller(_) => self.live.calls_ended += 1,
+            Report::Called(_) => self.live.called_ended += 1,
+            Report::Agent(_) => {}
+        }
         self.books.enter(report);
     }
 
@@ -255,15 +276,19 @@ impl Machine {
             agents_registered: self.agents.iter().filter(|agent| agent.is_registered(now)).count(),
             calls_placed: self.books.calls_placed(),
             calls_ended: self.live.calls_ended,
+            called_ended: self.live.called_ended,
             media_lag_max_ms: self.lag_max_ms.load(Ordering::Relaxed),
             ..Live::default()
         };
         for leg in self.legs.values() {
             match (&leg.role, leg.stage) {
-                (_, Stage::HangingUp | Stage::Over) => {}
+                (_, Stage::HangingUp | Stage::Refused | Stage::Dead | Stage::Over) => {}
                 (Role::Agent(_), Stage::Ringing) => live.agents_ringing += 1,
                 (Role::Agent(_), _) => live.agents_talking += 1,
                 (Role::Caller(side), _) if side.first_agent_tone_at.is_some() => live.callers_talking += 1,
+                (Role::Called(_), Stage::Ringing) => live.called_ringing += 1,
+                (Role::Called(side), _) if side.first_agent_tone_at.is_some() => live.called_talking += 1,
+                (Role::Called(_), _) => live.called_waiting += 1,
                 (Role::Caller(_), _) => live.callers_waiting += 1,
             }
         }

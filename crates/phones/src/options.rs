@@ -19,11 +19,15 @@ pub struct PhonesOptions {
     pub trunk_port: u16,
     /// Source port of the agents' first socket; 0: any.
     pub agent_port: u16,
+    /// Port of the carrier's first socket; 0: any.
+    pub carrier_port: u16,
     /// How many sockets the callers share, on consecutive ports. A server whose processes share one port by
     /// SO_REUSEPORT picks the process by the source port: more sockets spread the calls over its nodes.
     pub trunk_sockets: u16,
     /// The same for the agents.
     pub agent_sockets: u16,
+    /// Sockets for called numbers alone; the trunk's take such calls too. See [`crate::Phones::open_carrier`].
+    pub carrier_sockets: u16,
     /// RTP takes the even ports of this range.
     pub media_ports: RangeInclusive<u16>,
     /// Everything that is random (tags, Call-IDs, SSRCs, back-offs) comes from here.
@@ -37,8 +41,10 @@ impl PhonesOptions {
             local_ip,
             trunk_port,
             agent_port,
+            carrier_port: 0,
             trunk_sockets: 1,
             agent_sockets: 1,
+            carrier_sockets: 0,
             media_ports: MEDIA_PORTS,
             seed: 1,
         }

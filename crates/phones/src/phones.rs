@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use rustix::fd::OwnedFd;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::machine::Machine;
+use crate::called::{CalledSpec, Dialled};
+use crate::carrier::Carrier;
+use crate::machine::{Machine, Sockets};
 use crate::mailbox::{Letter, Mailbox};
 use crate::media::Media;
 use crate::options::{AgentSpec, CallSpec, PhonesOptions};
@@ -34,28 +36,41 @@ pub struct Phones {
     thread: Option<JoinHandle<()>>,
     trunk_addresses: Vec<SocketAddr>,
     agent_addresses: Vec<SocketAddr>,
+    carrier_addresses: Vec<SocketAddr>,
+    seed: u64,
 }
 
 impl Phones {
     /// Binds the SIP sockets and starts both threads.
     pub fn start(options: PhonesOptions) -> io::Result<Phones> {
         raise_file_limit();
-        let trunk = bind(&options, options.trunk_port, options.trunk_sockets)?;
-        let agents = bind(&options, options.agent_port, options.agent_sockets)?;
+        let trunk = bind(&options, options.trunk_port, options.trunk_sockets.max(1))?;
+        let agents = bind(&options, options.agent_port, options.agent_sockets.max(1))?;
+        let carrier = bind(&options, options.carrier_port, options.carrier_sockets)?;
         let addresses = |sockets: &[UdpSocket]| sockets.iter().map(UdpSocket::local_addr).collect::<io::Result<_>>();
         let (trunk_addresses, agent_addresses) = (addresses(&trunk)?, addresses(&agents)?);
+        let carrier_addresses = addresses(&carrier)?;
         let (mailbox, letters) = Mailbox::open()?;
         let lag_max_ms = Arc::new(AtomicU32::new(0));
         let media = Media::start(options.local_ip, options.media_ports.clone(), mailbox.clone(), lag_max_ms.clone())?;
-        let trunk_sockets = trunk.len();
-        let sockets: Vec<UdpSocket> = trunk.into_iter().chain(agents).collect();
+        let (first_agent, first_carrier) = (trunk.len(), trunk.len() + agents.len());
+        let sockets: Vec<UdpSocket> = trunk.into_iter().chain(agents).chain(carrier).collect();
+        let shares = Sockets { trunk: first_agent, agents: first_agent..first_carrier, all: sockets.len() };
         let descriptors =
             sockets.iter().map(|socket| socket.try_clone().map(OwnedFd::from)).collect::<io::Result<_>>()?;
         let wire = Wire::new(&options, sockets, media)?;
         let books = Arc::new(Books::default());
-        let machine = Machine::new(wire, letters, (trunk_sockets, descriptors), books.clone(), lag_max_ms)?;
+        let machine = Machine::new(wire, letters, (shares, descriptors), books.clone(), lag_max_ms)?;
         let thread = std::thread::Builder::new().name("phones-sip".into()).spawn(move || machine.run())?;
-        Ok(Phones { mailbox, books, thread: Some(thread), trunk_addresses, agent_addresses })
+        Ok(Phones {
+            mailbox,
+            books,
+            thread: Some(thread),
+            trunk_addresses,
+            agent_addresses,
+            carrier_addresses,
+            seed: options.seed,
+        })
     }
 
     pub fn add_agent(&self, spec: AgentSpec) {
@@ -78,6 +93,14 @@ impl Phones {
         self.books.placed.fetch_add(1, Ordering::Relaxed);
         self.mailbox.post(Letter::PlaceCall(call_ref, Box::new(spec)));
         call_ref
+    }
+
+    /// From now on the product's calls are taken: `plan` says what each number is like, call by call, on the SIP
+    /// thread. A user of an agent's name goes to that agent; the agents' own sockets serve nobody else. A second plan
+    /// replaces the first and goes on with its counts.
+    pub fn open_carrier(&self, plan: impl FnMut(&Dialled<'_>) -> CalledSpec + Send + 'static) {
+        let carrier = Box::new(Carrier::new(self.seed, Box::new(plan)));
+        self.mailbox.post_and_wait(|done| Letter::OpenCarrier(carrier, done));
     }
 
     /// Calls placed and not yet reported.
@@ -103,8 +126,13 @@ impl Phones {
         &self.agent_addresses
     }
 
-    /// Places no new call, waits for those in progress, then hangs up what is left and marks it `stuck`. Returns all
-    /// reports not taken yet.
+    /// Where numbers are called; empty if `carrier_sockets` is 0, and the trunk's addresses serve alone.
+    pub fn carrier_addresses(&self) -> &[SocketAddr] {
+        &self.carrier_addresses
+    }
+
+    /// Places no new call, waits for those in progress, then hangs up what is left and marks it `stuck`. At last
+    /// the carrier closes: every further INVITE to it gets 503 and no report. Returns all reports not taken yet.
     pub fn finish(&self, within: Duration) -> Vec<Report> {
         self.books.finishing.store(true, Ordering::Release);
         if !self.wait_until_idle(within) {
@@ -114,6 +142,8 @@ impl Phones {
                 self.wait_until_idle(CLOSING);
             }
         }
+        self.mailbox.post_and_wait(Letter::CloseCarrier);
+        wait_until(CLOSING, || self.books.dead_legs.load(Ordering::Acquire) == 0);
         self.take_reports()
     }
 
@@ -123,14 +153,7 @@ impl Phones {
     }
 
     fn wait_until_idle(&self, within: Duration) -> bool {
-        let until = Instant::now() + within;
-        while self.calls_in_progress() > 0 || self.books.legs.load(Ordering::Acquire) > 0 {
-            if Instant::now() >= until {
-                return false;
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-        true
+        wait_until(within, || self.calls_in_progress() == 0 && self.books.legs.load(Ordering::Acquire) == 0)
     }
 
     fn stop_threads(&mut self) {
@@ -158,8 +181,10 @@ pub(crate) struct Books {
     placed: AtomicU64,
     /// Calls placed and not reported.
     calls: AtomicUsize,
-    /// Legs of callers and agents that exist.
+    /// Legs that exist and end in their time.
     legs: AtomicUsize,
+    /// Legs of dead numbers: they last until nobody can send their INVITE again, and nobody waits for them.
+    dead_legs: AtomicUsize,
     finishing: AtomicBool,
 }
 
@@ -173,12 +198,16 @@ impl Books {
         }
     }
 
-    pub fn leg_began(&self) {
-        self.legs.fetch_add(1, Ordering::AcqRel);
+    pub fn leg_began(&self, is_dead: bool) {
+        self.legs_like(is_dead).fetch_add(1, Ordering::AcqRel);
     }
 
-    pub fn leg_ended(&self) {
-        self.legs.fetch_sub(1, Ordering::AcqRel);
+    pub fn leg_ended(&self, is_dead: bool) {
+        self.legs_like(is_dead).fetch_sub(1, Ordering::AcqRel);
+    }
+
+    fn legs_like(&self, is_dead: bool) -> &AtomicUsize {
+        if is_dead { &self.dead_legs } else { &self.legs }
     }
 
     pub fn calls_placed(&self) -> u64 {
@@ -190,8 +219,20 @@ impl Books {
     }
 }
 
+/// False: it does not hold, and `within` is over.
+fn wait_until(within: Duration, holds: impl Fn() -> bool) -> bool {
+    let until = Instant::now() + within;
+    while !holds() {
+        if Instant::now() >= until {
+            return false;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    true
+}
+
 fn bind(options: &PhonesOptions, first_port: u16, count: u16) -> io::Result<Vec<UdpSocket>> {
-    (0..count.max(1))
+    (0..count)
         .map(|n| {
             let port = if first_port == 0 { 0 } else { first_port.saturating_add(n) };
             let address = SocketAddr::new(options.local_ip, port);

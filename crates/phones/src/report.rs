@@ -1,11 +1,15 @@
 //! The books: one entry for every leg that ended, and the counters of a live table.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use crate::called::CalledRole;
 
 #[derive(Clone, Debug)]
 pub enum Report {
     Caller(CallerReport),
     Agent(AgentReport),
+    Called(CalledReport),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +18,8 @@ pub enum EndedBy {
     Caller,
     /// The agent hung up or declined.
     Agent,
+    /// The called party hung up, or it or its network refused.
+    Called,
     /// The product ended or refused it.
     Far,
     /// The product did not answer a request in time, or did not acknowledge an answer.
@@ -34,6 +40,8 @@ pub struct RtpCounts {
     pub streams: u32,
     /// RFC 4733 keys sent to their end.
     pub digits_sent: u32,
+    /// Where the last packet came from that was heard.
+    pub from: Option<SocketAddr>,
 }
 
 #[derive(Clone, Debug)]
@@ -96,6 +104,41 @@ pub struct AgentReport {
     pub stuck: bool,
 }
 
+/// A call that the product placed, as the carrier and the person it reached saw it.
+#[derive(Clone, Debug)]
+pub struct CalledReport {
+    pub number: String,
+    /// SIP Call-ID.
+    pub call_id: String,
+    /// User part of From.
+    pub from: String,
+    pub role: CalledRole,
+    /// Calls to this number when this one came, with this one: INVITEs with another Call-ID or branch. A repetition
+    /// is none.
+    pub invites: u32,
+    pub invited_at: Instant,
+    /// When the 180 went out.
+    pub rang_at: Option<Instant>,
+    pub answered_at: Option<Instant>,
+    /// 200 when answered, else the refusal; 487 after a CANCEL, 0 for a dead number.
+    pub final_status: u16,
+    /// Begin of the first 200 ms window in which an agent's tone was certain.
+    pub first_agent_tone_at: Option<Instant>,
+    /// For a dead number when its INVITE came for the last time.
+    pub ended_at: Instant,
+    pub ended_by: EndedBy,
+    /// Every tone heard, in order of first hearing, with how long.
+    pub heard: Vec<(u16, Duration)>,
+    pub checked_audio: Duration,
+    pub my_tone: u16,
+    pub rtp: RtpCounts,
+    /// Another call came to this number while this one rang or talked, or this is that other one, which gets 486.
+    pub overlapped: bool,
+    pub retransmits: u32,
+    pub longest_gap_ms: u32,
+    pub stuck: bool,
+}
+
 /// What goes on now; refreshed about ten times a second.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Live {
@@ -108,6 +151,12 @@ pub struct Live {
     /// Calls that have not heard an agent yet, answered or not.
     pub callers_waiting: usize,
     pub callers_talking: usize,
+    pub called_ringing: usize,
+    /// Called parties who answered and have not heard an agent yet.
+    pub called_waiting: usize,
+    pub called_talking: usize,
+    /// Calls to the carrier's numbers that are over, reached or not.
+    pub called_ended: u64,
     /// How late the RTP thread was at worst since the start: tells a slow test machine from a gap of the product.
     pub media_lag_max_ms: u32,
 }

@@ -13,10 +13,7 @@ pub(crate) enum Timer {
     /// Send a request again, or give it up.
     Request(RequestId),
     /// Send an INVITE's final answer again, or give it up.
-    Answer {
-        call_id: String,
-        cseq: u32,
-    },
+    Answer(String),
     Leg(LegKey, LegTimer),
     /// An agent's next REGISTER.
     Register(usize),

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use strowger_model::config::{Agent, Flow, Number, Phone, Queue, Step, Strategy, Tenant};
-use strowger_model::{AgentId, Digest, FlowId, QueueId, ShardId, TenantId, TrunkId};
+use strowger_model::{AgentId, Digest, Far, FlowId, QueueId, ShardId, TenantId, TrunkId};
 
 use crate::dialling::Dialling;
 use crate::rng::Rng;
@@ -115,7 +115,7 @@ fn agent(rng: &mut Rng, at: usize, queues: u32) -> Agent {
         id: AgentId(at as u32 + 1),
         name: format!("agent{}", at + 1),
         queues: serves,
-        phone: Phone::Static { uri: format!("sip:agent{}@{addr}", at + 1), addr },
+        phone: Phone::Static { uri: format!("sip:agent{}@{addr}", at + 1), far: Far::udp(addr) },
         ready_at_login: true,
         site: rng.pick(&["", SITES[0], SITES[1]]).unwrap_or_default().to_owned(),
     }

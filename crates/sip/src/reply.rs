@@ -1,7 +1,7 @@
 //! Answers to requests that belong to no leg. They are stateless: the same request gets the same bytes
 //! (RFC 3261 section 8.2.7), whichever node answers it.
 
-use std::net::SocketAddr;
+use strowger_model::Far;
 
 use crate::compose::{Body, Writer};
 use crate::message::Message;
@@ -40,6 +40,6 @@ pub fn reply(
 }
 
 /// Where an answer to `request` goes (RFC 3261 section 18.2.2, RFC 3581 section 4).
-pub fn reply_destination(request: &Message, source: SocketAddr) -> SocketAddr {
+pub fn reply_destination(request: &Message, source: Far) -> Far {
     request.vias().first().map_or(source, |top| via::destination(top, source))
 }

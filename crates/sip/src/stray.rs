@@ -1,13 +1,15 @@
 //! A phone that answers an INVITE nobody remembers: its owner died and the offer went elsewhere. Left alone it would
 //! repeat its 2xx for half a minute and hold a dialog nobody ends.
 
+use strowger_model::Transport;
+
 use crate::compose::{MAX_FORWARDS, Writer};
 use crate::leg::Local;
 use crate::message::Message;
 
 /// What brings such a phone to rest: an ACK and a BYE (RFC 3261 section 13.2.2.4, as for a fork that is not wanted).
-/// Nothing for any other response. Both go to where the answer came from.
-pub fn dismiss(response: &Message, local: &Local) -> Vec<Vec<u8>> {
+/// Nothing for any other response. Both go to where the answer came from, over `transport` as it did.
+pub fn dismiss(response: &Message, transport: Transport, local: &Local) -> Vec<Vec<u8>> {
     let succeeded = (200..300).contains(&response.status()) && response.cseq_method() == "INVITE";
     let Some(target) = response.contact_uri().filter(|_| succeeded) else { return Vec::new() };
     let mut route = response.record_routes();
@@ -16,7 +18,7 @@ pub fn dismiss(response: &Message, local: &Local) -> Vec<Vec<u8>> {
         let mut out = Writer::request(method, target);
         // The same request for the same answer, whichever node sends it.
         let branch = format!("{}.{}", response.top_branch(), method.to_ascii_lowercase());
-        out.header("Via", &format!("SIP/2.0/UDP {};branch={branch};rport", local.contact_host));
+        out.header("Via", &format!("SIP/2.0/{} {};branch={branch};rport", transport.name(), local.contact_host));
         out.header("Max-Forwards", &MAX_FORWARDS.to_string());
         out.headers("Route", &route);
         out.header("From", response.header("From").unwrap_or_default());
@@ -45,12 +47,13 @@ mod tests {
     #[test]
     fn a_forgotten_success_is_acknowledged_and_ended() {
         let local = Local { contact_host: "192.0.2.1:5060".into(), user_agent: String::new() };
-        let sent: Vec<Message> = dismiss(&answer("200 OK"), &local)
+        let sent: Vec<Message> = dismiss(&answer("200 OK"), Transport::Tcp, &local)
             .iter()
             .map(|bytes| Message::parse(bytes).expect("we write what we can read"))
             .collect();
         assert_eq!(sent.iter().map(|request| request.method()).collect::<Vec<_>>(), ["ACK", "BYE"]);
         assert_eq!(sent.iter().map(Message::cseq).collect::<Vec<_>>(), [1, 2]);
+        assert!(sent.iter().all(|request| request.vias()[0].starts_with("SIP/2.0/TCP 192.0.2.1:5060;branch=")));
         assert_eq!(sent[1].request_uri(), "sip:7@192.0.2.4:5070");
         assert_eq!(sent[1].to_tag(), "theirs");
         assert_eq!(sent[1].headers("Route").collect::<Vec<_>>(), ["<sip:b.example;lr>", "<sip:a.example;lr>"]);
@@ -59,7 +62,7 @@ mod tests {
     #[test]
     fn other_answers_need_nothing() {
         let local = Local { contact_host: "192.0.2.1:5060".into(), user_agent: String::new() };
-        assert!(dismiss(&answer("180 Ringing"), &local).is_empty());
-        assert!(dismiss(&answer("486 Busy Here"), &local).is_empty());
+        assert!(dismiss(&answer("180 Ringing"), Transport::Udp, &local).is_empty());
+        assert!(dismiss(&answer("486 Busy Here"), Transport::Udp, &local).is_empty());
     }
 }

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use sipx_sip::{Host, Uri};
+use strowger_model::{Far, Transport};
 
-/// Port of SIP over UDP when a URI or Via names none (RFC 3261 section 19.1.2).
+/// Port of SIP over UDP and TCP when a URI or Via names none (RFC 3261 section 19.1.2).
 pub(crate) const DEFAULT_PORT: u16 = 5060;
 
 /// The user part, as written; empty if there is none.
@@ -14,25 +15,63 @@ pub(crate) fn user(uri: &Uri) -> String {
 }
 
 /// Where requests for `uri` go when its host is an address. A name needs a resolver (RFC 3263), which pure code
-/// has not: the caller then falls back on the address the far end's packets come from.
-pub(crate) fn literal(uri: &str) -> Option<SocketAddr> {
+/// has not: the caller then falls back on the address the far end's packets come from. `unnamed` is the transport if
+/// the URI names none that we speak: RFC 3263 section 4.1 would take UDP, but who speaks TCP to us and forgets to say
+/// so in its Contact often listens on nothing else.
+pub(crate) fn literal(uri: &str, unnamed: Transport) -> Option<Far> {
     let uri = Uri::parse(Bytes::copy_from_slice(uri.as_bytes())).ok()?;
-    match uri.host()? {
-        Host::Ip(ip) => Some(SocketAddr::new(*ip, uri.port().unwrap_or(DEFAULT_PORT))),
-        Host::Name(_) => None,
+    let Host::Ip(ip) = uri.host()? else { return None };
+    let transport = match uri.transport() {
+        Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
+        Some(name) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
+        _ => unnamed,
+    };
+    Some(Far { transport, addr: SocketAddr::new(*ip, uri.port().unwrap_or(DEFAULT_PORT)), line: None })
+}
+
+/// Where a phone is reached that registered `contact` from `source`. What it says of the transport counts; else its
+/// packets lead back by the way they came, which a NAT has open. The Contact's address is for when a line is gone.
+pub fn reach(contact: &str, source: Far) -> Far {
+    match literal(contact, source.transport) {
+        Some(named) if named.transport != source.transport => named,
+        Some(named) if source.transport == Transport::Tcp => Far { addr: named.addr, ..source },
+        _ => source,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use strowger_model::{Line, NodeId};
 
     #[test]
     fn only_literals_have_an_address() {
-        assert_eq!(literal("sip:a@192.0.2.1:5080;lr"), Some(([192, 0, 2, 1], 5080).into()));
-        assert_eq!(literal("sip:192.0.2.1"), Some(([192, 0, 2, 1], 5060).into()));
-        assert_eq!(literal("sip:[2001:db8::1]:5062"), Some("[2001:db8::1]:5062".parse().unwrap()));
-        assert_eq!(literal("sip:a@example.com"), None);
-        assert_eq!(literal("not a uri"), None);
+        let udp = |uri| literal(uri, Transport::Udp);
+        assert_eq!(udp("sip:a@192.0.2.1:5080;lr"), Some(Far::udp(([192, 0, 2, 1], 5080))));
+        assert_eq!(udp("sip:192.0.2.1"), Some(Far::udp(([192, 0, 2, 1], 5060))));
+        assert_eq!(udp("sip:[2001:db8::1]:5062"), Some(Far::udp("[2001:db8::1]:5062".parse::<SocketAddr>().unwrap())));
+        assert_eq!(udp("sip:a@example.com"), None);
+        assert_eq!(udp("not a uri"), None);
+    }
+
+    #[test]
+    fn a_uri_may_name_its_transport() {
+        let at = ([192, 0, 2, 1], 5060);
+        assert_eq!(literal("sip:a@192.0.2.1;transport=TCP;lr", Transport::Udp), Some(Far::tcp(at)));
+        assert_eq!(literal("sip:a@192.0.2.1;transport=udp", Transport::Tcp), Some(Far::udp(at)));
+        assert_eq!(literal("sip:a@192.0.2.1", Transport::Tcp), Some(Far::tcp(at)));
+        assert_eq!(literal("sip:a;transport=tcp@192.0.2.1", Transport::Udp), Some(Far::udp(at)), "part of the user");
+    }
+
+    #[test]
+    fn a_phone_is_reached_by_the_way_it_came() {
+        let (nat, inside) = (([203, 0, 113, 9], 40_000), ([10, 0, 0, 5], 5062));
+        let line = Some(Line { node: NodeId(2), number: 7 });
+        let over_tcp = Far { line, ..Far::tcp(nat) };
+        assert_eq!(reach("sip:7@10.0.0.5:5062", Far::udp(nat)), Far::udp(nat));
+        assert_eq!(reach("sip:7@10.0.0.5:5062;transport=tcp", over_tcp), Far { line, ..Far::tcp(inside) });
+        assert_eq!(reach("sip:7@phone.example;transport=tcp", over_tcp), over_tcp);
+        assert_eq!(reach("sip:7@10.0.0.5:5062;transport=tcp", Far::udp(nat)), Far::tcp(inside));
+        assert_eq!(reach("sip:7@10.0.0.5:5062;transport=udp", over_tcp), Far::udp(inside));
     }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use sipx_sip::Host;
+use strowger_model::{Far, Transport};
 
 use crate::text::{parameter, split};
 use crate::uri::DEFAULT_PORT;
@@ -36,17 +37,20 @@ pub(crate) fn filled(via: &str, source: SocketAddr) -> String {
 
 /// Where an answer to a request with this top Via goes (RFC 3261 section 18.2.2, RFC 3581 section 4).
 /// `fallback` stands in for what a Via does not say. `maddr` is left aside: it serves multicast only, and
-/// honouring it would let any sender aim our answers at a third party.
-pub(crate) fn destination(via: &str, fallback: SocketAddr) -> SocketAddr {
+/// honouring it would let any sender aim our answers at a third party. Over TCP it goes back on the line of the
+/// request; the address is for when that is gone, so it is where the sender listens and not where it spoke from.
+pub(crate) fn destination(via: &str, fallback: Far) -> Far {
     let ip = parameter(via, "received")
         .and_then(|text| text.trim_matches(['[', ']']).parse::<IpAddr>().ok())
-        .unwrap_or(fallback.ip());
+        .unwrap_or(fallback.addr.ip());
+    let listens = || sent_by(via).and_then(|(_, port)| port).unwrap_or(DEFAULT_PORT);
     let port = match parameter(via, "rport") {
-        Some("") => fallback.port(),
-        Some(text) => text.parse().unwrap_or(fallback.port()),
-        None => sent_by(via).and_then(|(_, port)| port).unwrap_or(DEFAULT_PORT),
+        _ if fallback.transport == Transport::Tcp => listens(),
+        Some("") => fallback.addr.port(),
+        Some(text) => text.parse().unwrap_or(fallback.addr.port()),
+        None => listens(),
     };
-    SocketAddr::new(ip, port)
+    Far { addr: SocketAddr::new(ip, port), ..fallback }
 }
 
 /// Host and port of `SIP/2.0/UDP host:port;...`.
@@ -62,6 +66,7 @@ fn sent_by(via: &str) -> Option<(Host, Option<u16>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use strowger_model::{Line, NodeId};
 
     const SOURCE: &str = "198.51.100.7:40000";
 
@@ -73,27 +78,38 @@ mod tests {
     fn rport_and_received_come_from_the_packet() {
         let via = filled("SIP/2.0/UDP 10.0.0.1:5062;rport;branch=z9hG4bKa", source());
         assert_eq!(via, "SIP/2.0/UDP 10.0.0.1:5062;rport=40000;branch=z9hG4bKa;received=198.51.100.7");
-        assert_eq!(destination(&via, "203.0.113.1:1".parse().unwrap()), source());
+        assert_eq!(destination(&via, Far::udp(([203, 0, 113, 1], 1))), Far::udp(source()));
     }
 
     #[test]
     fn without_rport_the_port_is_the_one_the_via_names() {
         let via = filled("SIP/2.0/UDP 10.0.0.1:5062;branch=z9hG4bKa", source());
-        assert_eq!(destination(&via, source()), "198.51.100.7:5062".parse::<SocketAddr>().unwrap());
+        assert_eq!(destination(&via, Far::udp(source())), Far::udp(([198, 51, 100, 7], 5062)));
         let via = filled("SIP / 2.0 / UDP example.com;branch=z9hG4bKa", source());
-        assert_eq!(destination(&via, source()), "198.51.100.7:5060".parse::<SocketAddr>().unwrap());
+        assert_eq!(destination(&via, Far::udp(source())), Far::udp(([198, 51, 100, 7], 5060)));
     }
 
     #[test]
     fn a_sender_cannot_point_our_answers_elsewhere() {
         let forged = "SIP/2.0/UDP 10.0.0.1;received=203.0.113.9;maddr=203.0.113.9;rport=9;branch=z9hG4bKa";
-        assert_eq!(destination(&filled(forged, source()), source()), source());
+        assert_eq!(destination(&filled(forged, source()), Far::udp(source())), Far::udp(source()));
+    }
+
+    #[test]
+    fn over_tcp_an_answer_keeps_the_line_and_falls_back_on_where_the_sender_listens() {
+        let line = Some(Line { node: NodeId(1), number: 3 });
+        let spoke_from = Far { line, ..Far::tcp(source()) };
+        let via = filled("SIP/2.0/TCP 10.0.0.1:5062;rport;branch=z9hG4bKa", source());
+        assert_eq!(destination(&via, spoke_from), Far { line, ..Far::tcp(([198, 51, 100, 7], 5062)) });
+        let via = filled("SIP/2.0/TCP phone.example;branch=z9hG4bKa", source());
+        assert_eq!(destination(&via, spoke_from), Far { line, ..Far::tcp(([198, 51, 100, 7], 5060)) });
     }
 
     #[test]
     fn filling_twice_changes_nothing() {
         let once = filled("SIP/2.0/UDP [2001:db8::1]:5060;rport;branch=z9hG4bKa", "[2001:db8::9]:7".parse().unwrap());
         assert_eq!(filled(&once, "[2001:db8::9]:7".parse().unwrap()), once);
-        assert_eq!(destination(&once, source()), "[2001:db8::9]:7".parse::<SocketAddr>().unwrap());
+        let far: SocketAddr = "[2001:db8::9]:7".parse().unwrap();
+        assert_eq!(destination(&once, Far::udp(source())), Far::udp(far));
     }
 }

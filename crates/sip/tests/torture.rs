@@ -214,7 +214,7 @@ fn a_stateless_reply_repeats_what_it_must_and_is_the_same_each_time() {
         Message::parse(&options(PLAIN, &[("Via: ", "Via: SIP/2.0/UDP 10.0.0.1:5062;rport;branch=z9hG4bKtop, ")]))
             .unwrap();
     let source = far::addr("203.0.113.4:4444");
-    request.fill_received(source);
+    request.fill_received(source.addr);
     assert_eq!(reply_destination(&request, source), source);
     let extra = [("Retry-After", "7".to_owned())];
     let bytes = reply(&request, 503, "Service Unavailable", &extra, None, None);
@@ -288,7 +288,7 @@ fn mutated(seed: &[u8], dice: &mut Dice) -> Vec<u8> {
 fn handle(datagram: &[u8], legs: &mut [Leg]) -> bool {
     let source = far::far();
     let Ok(mut message) = Message::parse(datagram) else { return false };
-    message.fill_received(source);
+    message.fill_received(source.addr);
     let _ = (message.from_uri(), message.to_user(), message.expires(), message.record_routes(), message.reason());
     let _ = (leg_of(&message), contacts(&message), strowger_sip::q850(&message), message.bytes());
     let _ = strowger_sip::parse_sdp(message.body());
@@ -334,7 +334,7 @@ fn ten_thousand_mutations_panic_nowhere() {
 #[test]
 fn ten_thousand_mutated_sdps_panic_nowhere() {
     let local = strowger_sip::LocalMedia {
-        rtp: far::addr("192.0.2.10:20000"),
+        rtp: far::addr("192.0.2.10:20000").addr,
         laws: vec![strowger_model::Law::A],
         session_id: 1,
         version: 1,

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use strowger_model::{AgentId, CallId, Cause, Ended, HangupBy, Outcome, QueueId, ShardId, TenantId, TrunkId, Wall};
+use strowger_model::{
+    AgentId, CallId, CampaignId, Cause, DialResult, Ended, HangupBy, LeadId, Outcome, QueueId, ShardId, TenantId,
+    TrunkId, Wall,
+};
 use strowger_store::{CallFilter, CallLine, Names, Place, Store, StoreError, limit};
-use strowger_table::Record;
+use strowger_table::{DialRecord, Record};
 
 const SHARD: ShardId = ShardId(2);
 /// 2026-02-03T04:05:06.789Z
@@ -45,6 +48,7 @@ fn names() -> Arc<Names> {
         queues: [(QueueId(1), "sales".into())].into(),
         agents: [(AgentId(1), "anna".into()), (AgentId(2), "bert".into())].into(),
         trunks: [(TrunkId(1), "carrier".into())].into(),
+        campaigns: [(CampaignId(1), "spring".into())].into(),
     })
 }
 
@@ -70,6 +74,7 @@ fn record(index: u64) -> Record {
         total_ms: 62_000,
         wrap_ms: None,
         disposition: None,
+        dial: None,
     }
 }
 
@@ -110,10 +115,34 @@ async fn a_record_comes_back_whole_and_in_plain_values() {
         wrap_ms: None,
         total_ms: 62_000,
         disposition: None,
+        campaign: None,
+        lead: None,
+        dial_result: None,
+        sip_status: None,
         place: Place { admitted_ms: MORNING, call: CallId::new(SHARD, 0) },
     };
     assert_eq!(line, expected);
     assert_eq!(store.call(CallId::new(SHARD, 1)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_outbound_call_says_what_came_of_it() {
+    let file = File::new("outbound");
+    let store = file.open();
+    let (spring, unknown) = (CampaignId(1), CampaignId(9));
+    let busy =
+        DialRecord { campaign: spring, lead: Some(LeadId::new(spring, 7)), result: DialResult::Busy, status: 486 };
+    let lost = DialRecord { campaign: unknown, lead: None, result: DialResult::Unknown, status: 0 };
+    let records = [(0, busy), (1, lost)].map(|(index, dial)| Record { dial: Some(dial), ..record(index) });
+    store.project(SHARD, outbox(records), names()).await.unwrap();
+
+    let of_spring = CallFilter { campaign: Some("spring".into()), ..CallFilter::default() };
+    let lines = store.calls(of_spring).await.unwrap();
+    assert_eq!(ids(&lines), ["2-0"]);
+    let said = (lines[0].lead.as_deref(), lines[0].dial_result.as_deref(), lines[0].sip_status);
+    assert_eq!(said, (Some("1-7"), Some("busy"), Some(486)));
+    let nameless = store.call(CallId::new(SHARD, 1)).await.unwrap().unwrap();
+    assert_eq!((nameless.campaign.as_deref(), nameless.lead), (Some("campaign-9"), None));
 }
 
 #[tokio::test]

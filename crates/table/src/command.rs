@@ -1,11 +1,9 @@
 //! What can be said to a log. Every variant is data: nothing in it is computed again when it is applied.
 
-use std::net::SocketAddr;
-
 use strowger_model::config::{StepNo, Tenant, Trunk};
 use strowger_model::{
-    AgentId, CallId, CampaignId, Cause, DialResult, Dialog, Digest, E164, Ended, FlowId, Incarnation, LeadId, LegNo,
-    LogTime, NodeId, QueueId, RelayId, TenantId, TrunkId, Wall,
+    AgentId, CallId, CampaignId, Cause, DialResult, Dialog, Digest, E164, Ended, Far, FlowId, Incarnation, LeadId,
+    LegNo, LogTime, NodeId, QueueId, RelayId, TenantId, TrunkId, Wall,
 };
 
 use crate::{AdmitKey, Contact};
@@ -127,7 +125,7 @@ pub enum Command {
 
     Register {
         agent: AgentId,
-        contact: Contact,
+        contact: Box<Contact>,
     },
     Unregister {
         agent: AgentId,
@@ -190,7 +188,7 @@ pub struct Dial {
     pub agent: AgentId,
     /// Who will perform the call.
     pub owner: (NodeId, Incarnation),
-    pub destination: SocketAddr,
+    pub destination: Far,
     pub relay: RelayId,
     pub agent_relay: RelayId,
     /// When the lead's calling hours end: an entry that comes later is refused.

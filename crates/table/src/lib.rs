@@ -16,9 +16,7 @@ mod rowmap;
 mod sessions;
 mod shard;
 
-pub use command::{
-    BarList, Command, ControlCommand, Dial, DialFailure, DialTo, Miss, NewLead, Offer, Plan, Scope,
-};
+pub use command::{BarList, Command, ControlCommand, Dial, DialFailure, DialTo, Miss, NewLead, Offer, Plan, Scope};
 pub use control::{Control, HighestIds, Node};
 pub use machine::{Applied, At, BadSnapshot, Machine};
 pub use outcome::{Outcome, Refusal};

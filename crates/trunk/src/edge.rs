@@ -1,22 +1,29 @@
-//! The sockets: one address that every node shares, and one of the node's own.
+//! The sockets: one address that every node shares, and one of the node's own, each over UDP and TCP.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
-use strowger_model::Mono;
+use strowger_model::{Far, Mono, NodeId, Transport};
 use strowger_sip::MAX_DATAGRAM_BYTES;
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 
+use crate::bind::{self, EdgeError};
 use crate::ingress::{Incoming, Verdict, judge};
+use crate::line;
+use crate::lines::{Lines, MAX_CONNECTIONS, Opened, Posted};
+use crate::places;
 
 /// Messages between the sockets and the one who takes them. Beyond, datagrams are dropped and repeated by their
-/// senders: at 10 000 messages a second this is 0.4 s.
+/// senders, and connections are not read from: at 10 000 messages a second this is 0.4 s.
 const BACKLOG: usize = 4096;
-/// Kernel buffer of a socket: 2 s of 1 000 INVITEs a second at 1 KiB.
-const SOCKET_BUFFER_BYTES: usize = 2 << 20;
+/// How often a connection of a passive node looks whether it may go on.
+const PASSIVE_STEP: Duration = Duration::from_millis(20);
+/// A pause when the system gives no more connections: it has no file descriptors left, and asking again at once
+/// would only take the processor too.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -26,22 +33,20 @@ pub struct Options {
     pub own: Option<SocketAddr>,
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen for SIP on udp {address}: {cause}; {advice}")]
-pub struct EdgeError {
-    address: SocketAddr,
-    cause: std::io::Error,
-    advice: &'static str,
-}
-
 #[derive(Default, Debug)]
 pub struct Counters {
     pub received: AtomicU64,
     pub sent: AtomicU64,
     pub answered_here: AtomicU64,
     pub dropped: AtomicU64,
-    /// Not sent because the node was passive.
+    /// Not sent, or over TCP not yet, because the node was passive.
     pub withheld: AtomicU64,
+    /// Connections closed because what came was no SIP.
+    pub garbage: AtomicU64,
+    /// Connections closed because the far end did not read.
+    pub slow: AtomicU64,
+    /// Connections refused because there were too many.
+    pub crowded: AtomicU64,
 }
 
 /// A handle to the sockets; clones share them.
@@ -53,6 +58,9 @@ pub struct Edge {
 struct Inner {
     shared: UdpSocket,
     own: Option<UdpSocket>,
+    own_ip: Option<IpAddr>,
+    lines: Lines,
+    out: mpsc::Sender<Incoming>,
     /// Microseconds of the process's clock until which the node is active; a passive node sends nothing.
     active_until: AtomicU64,
     clock: fn() -> Mono,
@@ -61,32 +69,72 @@ struct Inner {
 
 impl Edge {
     /// Binds and begins to receive. What is worth attention comes out of the receiver.
-    /// Passive until told otherwise; `clock` is read before every send.
-    pub fn start(options: &Options, clock: fn() -> Mono) -> Result<(Edge, mpsc::Receiver<Incoming>), EdgeError> {
-        let shared = bind(options.shared, true)?;
-        let own = options.own.map(|address| bind(address, false)).transpose()?;
-        let inner =
-            Arc::new(Inner { shared, own, active_until: AtomicU64::new(0), clock, counters: Counters::default() });
+    /// Passive until told otherwise; `clock` is read before every send. `me` holds the connections.
+    pub fn start(
+        me: NodeId,
+        options: &Options,
+        clock: fn() -> Mono,
+    ) -> Result<(Edge, mpsc::Receiver<Incoming>), EdgeError> {
+        let shared = bind::udp(options.shared, true)?;
+        let own = options.own.map(|address| bind::udp(address, false)).transpose()?;
+        let mut listeners = vec![bind::tcp(options.shared, true)?];
+        listeners.extend(options.own.map(|address| bind::tcp(address, false)).transpose()?);
         let (out, incoming) = mpsc::channel(BACKLOG);
-        let edge = Edge { inner };
-        tokio::spawn(receive(edge.clone(), out.clone(), Which::Shared));
+        let inner = Inner {
+            shared,
+            own,
+            own_ip: options.own.map(|address| address.ip()),
+            lines: Lines::new(me, places::allowed(MAX_CONNECTIONS)),
+            out,
+            active_until: AtomicU64::new(0),
+            clock,
+            counters: Counters::default(),
+        };
+        let edge = Edge { inner: Arc::new(inner) };
+        tokio::spawn(receive(edge.clone(), Which::Shared));
         if options.own.is_some() {
-            tokio::spawn(receive(edge.clone(), out, Which::Own));
+            tokio::spawn(receive(edge.clone(), Which::Own));
         }
+        listeners.into_iter().for_each(|listener| drop(tokio::spawn(accept(edge.clone(), listener))));
         Ok((edge, incoming))
     }
 
-    /// Sends from the shared address. A full kernel buffer drops the datagram, as the network may.
-    pub fn send(&self, to: SocketAddr, bytes: &[u8]) {
-        let counters = &self.inner.counters;
-        if self.is_passive() {
+    /// Over UDP from the shared address, where a full kernel buffer drops the datagram, as the network may. Over TCP
+    /// by the line it names, by another to that address, or by a new one.
+    pub fn send(&self, to: Far, bytes: &[u8]) {
+        let passive = self.is_passive();
+        let counters = self.counters();
+        if passive {
             counters.withheld.fetch_add(1, Ordering::Relaxed);
-            return;
         }
-        match self.inner.shared.try_send_to(bytes, to) {
-            Ok(_) => counters.sent.fetch_add(1, Ordering::Relaxed),
-            Err(_) => counters.dropped.fetch_add(1, Ordering::Relaxed),
-        };
+        match to.transport {
+            // It is sent again when the node is active.
+            Transport::Udp if passive => {}
+            Transport::Udp => {
+                match self.inner.shared.try_send_to(bytes, to.addr) {
+                    Ok(_) => counters.sent.fetch_add(1, Ordering::Relaxed),
+                    Err(_) => counters.dropped.fetch_add(1, Ordering::Relaxed),
+                };
+            }
+            // It waits in its line, and goes out when the node is active or never.
+            Transport::Tcp => self.post(to, bytes),
+        }
+    }
+
+    fn post(&self, to: Far, bytes: &[u8]) {
+        match self.inner.lines.post(to, bytes) {
+            Posted::Waiting => return,
+            Posted::TooSlow => {}
+            Posted::NoLine => {
+                if let Some(held) = self.inner.lines.open(to.addr, Opened::Dialled) {
+                    // There is room on a new line.
+                    let _waiting = self.inner.lines.post(Far { line: Some(held.line), ..to }, bytes);
+                    tokio::spawn(line::dial(self.clone(), to.addr, held));
+                    return;
+                }
+            }
+        }
+        self.counters().dropped.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The node may act until then. A process that was stopped meanwhile finds the time past before it sends a word.
@@ -100,6 +148,30 @@ impl Edge {
 
     pub fn counters(&self) -> &Counters {
         &self.inner.counters
+    }
+
+    /// TCP connections, open or being opened.
+    pub fn connections(&self) -> usize {
+        self.inner.lines.len()
+    }
+
+    pub(crate) fn lines(&self) -> &Lines {
+        &self.inner.lines
+    }
+
+    pub(crate) fn own_ip(&self) -> Option<IpAddr> {
+        self.inner.own_ip
+    }
+
+    pub(crate) async fn until_active(&self) {
+        while self.is_passive() {
+            tokio::time::sleep(PASSIVE_STEP).await;
+        }
+    }
+
+    /// Waits for room; an error if nobody takes messages any more.
+    pub(crate) async fn hand_over(&self, incoming: Incoming) -> Result<(), ()> {
+        self.inner.out.send(incoming).await.map_err(|_| ())
     }
 
     fn socket(&self, which: Which) -> Option<&UdpSocket> {
@@ -116,55 +188,44 @@ enum Which {
     Own,
 }
 
-async fn receive(edge: Edge, out: mpsc::Sender<Incoming>, which: Which) {
+async fn receive(edge: Edge, which: Which) {
     let mut buffer = vec![0; MAX_DATAGRAM_BYTES];
     while let Some(socket) = edge.socket(which) {
         // An error here is an ICMP answer to something we sent; the socket lives on.
         let Ok((length, source)) = socket.recv_from(&mut buffer).await else { continue };
         let counters = edge.counters();
         counters.received.fetch_add(1, Ordering::Relaxed);
-        match judge(&buffer[..length], source) {
-            Verdict::Take(incoming) => {
-                if out.try_send(*incoming).is_err() {
-                    counters.dropped.fetch_add(1, Ordering::Relaxed);
-                    if out.is_closed() {
-                        return;
-                    }
-                }
-            }
+        let why = match judge(&buffer[..length], Far::udp(source)) {
+            Verdict::Take(incoming) => match edge.inner.out.try_send(*incoming) {
+                Ok(()) => continue,
+                Err(mpsc::error::TrySendError::Closed(_)) => return,
+                Err(mpsc::error::TrySendError::Full(_)) => "backlog",
+            },
             Verdict::Answer { to, bytes } => {
                 counters.answered_here.fetch_add(1, Ordering::Relaxed);
                 edge.send(to, &bytes);
+                continue;
             }
-            Verdict::Drop(why) => {
-                tracing::trace!(%source, why, "datagram dropped");
-                counters.dropped.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+            Verdict::Drop(why) => why,
+            Verdict::Garbage => "malformed",
+        };
+        tracing::trace!(%source, why, "datagram dropped");
+        counters.dropped.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-fn bind(address: SocketAddr, shared: bool) -> Result<UdpSocket, EdgeError> {
-    let open = || -> std::io::Result<UdpSocket> {
-        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-        socket.set_nonblocking(true)?;
-        // Several nodes on one machine answer one address: the kernel spreads senders over them.
-        socket.set_reuse_port(shared)?;
-        socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES)?;
-        socket.bind(&address.into())?;
-        UdpSocket::from_std(socket.into())
-    };
-    open().map_err(|cause| EdgeError {
-        address,
-        advice: match cause.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                "another program has that port: stop it, or set another address under [sip] in the node's file"
+async fn accept(edge: Edge, listener: TcpListener) {
+    loop {
+        let Ok((stream, peer)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        match edge.lines().open(peer, Opened::Accepted) {
+            Some(held) => drop(tokio::spawn(line::run(edge.clone(), stream, peer, Opened::Accepted, held))),
+            None => {
+                tracing::debug!(%peer, "too many SIP connections");
+                edge.counters().crowded.fetch_add(1, Ordering::Relaxed);
             }
-            std::io::ErrorKind::AddrNotAvailable => {
-                "this machine has no such address: set one it has under [sip] in the node's file"
-            }
-            _ => "see the cause",
-        },
-        cause,
-    })
+        }
+    }
 }

@@ -1,15 +1,13 @@
-//! What a datagram is: for a leg of a call, a new call, a registration, or nothing of ours.
+//! What a message is: for a leg of a call, a new call, a registration, or nothing of ours.
 
-use std::net::SocketAddr;
-
-use strowger_model::LegKey;
+use strowger_model::{Far, LegKey};
 use strowger_sip::{Message, is_keepalive, leg_of, reply, reply_destination, screen};
 
 /// A message worth somebody's attention.
 #[derive(Debug)]
 pub struct Incoming {
     pub message: Message,
-    pub source: SocketAddr,
+    pub source: Far,
     pub kind: Kind,
 }
 
@@ -24,27 +22,29 @@ pub enum Kind {
     Register,
 }
 
-/// What becomes of a datagram.
+/// What becomes of a message.
 pub(crate) enum Verdict {
     Take(Box<Incoming>),
     /// Answered here, without state.
     Answer {
-        to: SocketAddr,
+        to: Far,
         bytes: Vec<u8>,
     },
     Drop(&'static str),
+    /// Not SIP, or so broken that it cannot even be answered.
+    Garbage,
 }
 
-pub(crate) fn judge(datagram: &[u8], source: SocketAddr) -> Verdict {
-    if is_keepalive(datagram) {
+pub(crate) fn judge(bytes: &[u8], source: Far) -> Verdict {
+    if is_keepalive(bytes) {
         return Verdict::Drop("keepalive");
     }
-    let mut message = match Message::parse(datagram) {
+    let mut message = match Message::parse(bytes) {
         Ok(message) => message,
         Err(fault) => {
             return match fault.reply() {
                 Some(bytes) => Verdict::Answer { to: source, bytes },
-                None => Verdict::Drop("malformed"),
+                None => Verdict::Garbage,
             };
         }
     };
@@ -55,7 +55,7 @@ pub(crate) fn judge(datagram: &[u8], source: SocketAddr) -> Verdict {
             None => Verdict::Drop("stray_response"),
         };
     }
-    message.fill_received(source);
+    message.fill_received(source.addr);
     if let Some(refusal) = screen(&message) {
         let extra: Vec<(&str, String)> = refusal.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
         return answer(&message, source, refusal.status, strowger_sip::phrase(refusal.status), &extra);
@@ -74,11 +74,21 @@ pub(crate) fn judge(datagram: &[u8], source: SocketAddr) -> Verdict {
     }
 }
 
-fn take(message: Message, source: SocketAddr, kind: Kind) -> Verdict {
+fn take(message: Message, source: Far, kind: Kind) -> Verdict {
     Verdict::Take(Box::new(Incoming { message, source, kind }))
 }
 
-fn answer(message: &Message, source: SocketAddr, status: u16, reason: &str, extra: &[(&str, String)]) -> Verdict {
+fn answer(message: &Message, source: Far, status: u16, reason: &str, extra: &[(&str, String)]) -> Verdict {
     let to = reply_destination(message, source);
     Verdict::Answer { to, bytes: reply(message, status, reason, extra, None, None) }
+}
+
+/// The far end's answer to a request that could not be brought to it, as if it had said so itself (RFC 3261 section
+/// 8.1.3.1). None for what gets no answer.
+pub(crate) fn undelivered(bytes: &[u8], to: Far) -> Option<Incoming> {
+    let message = Message::parse(bytes).ok().filter(|message| message.is_request() && message.method() != "ACK")?;
+    match judge(&reply(&message, 503, strowger_sip::phrase(503), &[], None, None), to) {
+        Verdict::Take(incoming) => Some(*incoming),
+        _ => None,
+    }
 }

@@ -1,9 +1,15 @@
 //! The SIP edge: sockets, what a datagram is, and limits at the door. It knows no call; it says whose a message is.
 
+mod bind;
 mod edge;
+mod framing;
 mod ingress;
 mod limits;
+mod line;
+mod lines;
+mod places;
 
-pub use edge::{Counters, Edge, EdgeError, Options};
+pub use bind::EdgeError;
+pub use edge::{Counters, Edge, Options};
 pub use ingress::{Incoming, Kind};
 pub use limits::Gate;

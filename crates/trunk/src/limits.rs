@@ -23,11 +23,21 @@ impl Gate {
         Self { cost, credit: BURST.as_micros() as u64, last: now }
     }
 
-    /// Whether one more call may come in now.
-    pub fn admit(&mut self, now: Mono) -> bool {
+    /// How many calls would be let in at once now.
+    pub fn available(&mut self, now: Mono) -> usize {
+        self.save_up(now);
+        (self.credit / self.cost) as usize
+    }
+
+    fn save_up(&mut self, now: Mono) {
         let full = BURST.as_micros() as u64;
         self.credit = (self.credit + now.since(self.last).as_micros() as u64).min(full.max(self.cost));
         self.last = now;
+    }
+
+    /// Whether one more call may come in now.
+    pub fn admit(&mut self, now: Mono) -> bool {
+        self.save_up(now);
         match self.credit.checked_sub(self.cost) {
             Some(rest) => {
                 self.credit = rest;

@@ -22,7 +22,7 @@ async fn a_call_goes_through() {
     let reports = phones.finish(Duration::from_secs(1));
     let caller = reports.iter().find_map(|report| match report {
         Report::Caller(caller) => Some(caller),
-        Report::Agent(_) => None,
+        _ => None,
     });
     let caller = caller.expect("the caller's report");
     assert_eq!(caller.final_status, 200, "{caller:?}");
@@ -30,7 +30,7 @@ async fn a_call_goes_through() {
     assert_eq!(caller.heard.iter().map(|(tone, _)| *tone).collect::<Vec<_>>(), [11], "{caller:?}");
     let agent = reports.iter().find_map(|report| match report {
         Report::Agent(agent) => Some(agent),
-        Report::Caller(_) => None,
+        _ => None,
     });
     let agent = agent.expect("the agent's report");
     assert_eq!(agent.heard.iter().map(|(tone, _)| *tone).collect::<Vec<_>>(), [4], "{agent:?}");

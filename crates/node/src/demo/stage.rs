@@ -1,7 +1,8 @@
-//! The demo's processes: three nodes and a relay on loopback, in a directory of their own, ended with the demo.
+//! The demo's processes: three nodes and two relays on loopback, in a directory of their own, ended with the demo.
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,9 +13,14 @@ use strowger_api::Client;
 use strowger_phones::PhonesOptions;
 
 const NODES: u16 = 3;
+/// Relays, each at a site of its own, with the ports of its media.
+pub const RELAYS: [RelayPlace; 2] =
+    [RelayPlace { site: "east", ports: 20_000..=24_999 }, RelayPlace { site: "west", ports: 25_000..=29_999 }];
 /// Ports from which the demo's callers and agents speak. Several, because the kernel picks the node by source port.
 const TRUNK_SOCKETS: u16 = 12;
 const AGENT_SOCKETS: u16 = 12;
+/// Where the carrier of outbound calls listens.
+const CARRIER_SOCKETS: u16 = 1;
 /// Where ports are looked for: below the range from which the kernel gives ports to clients, which would now and then
 /// take one between the look and the bind, and apart from those of media.
 const FREE_PORTS: u16 = 12_500;
@@ -26,8 +32,13 @@ pub struct Stage {
     dir: PathBuf,
     ports: Ports,
     nodes: Vec<Option<Child>>,
-    relay: Child,
+    relays: Vec<Child>,
     keep: bool,
+}
+
+pub struct RelayPlace {
+    pub site: &'static str,
+    pub ports: RangeInclusive<u16>,
 }
 
 /// Ports that were free a moment ago.
@@ -36,10 +47,11 @@ struct Ports {
     own: Vec<u16>,
     link: Vec<u16>,
     http: Vec<u16>,
-    relay_link: u16,
-    relay_http: u16,
+    relay_link: Vec<u16>,
+    relay_http: Vec<u16>,
     trunk: u16,
     agents: u16,
+    carrier: u16,
 }
 
 impl Ports {
@@ -50,10 +62,11 @@ impl Ports {
             own: some(NODES)?,
             link: some(NODES)?,
             http: some(NODES)?,
-            relay_link: free_port()?,
-            relay_http: free_port()?,
+            relay_link: some(RELAYS.len() as u16)?,
+            relay_http: some(RELAYS.len() as u16)?,
             trunk: free_run(TRUNK_SOCKETS)?,
             agents: free_run(AGENT_SOCKETS)?,
+            carrier: free_run(CARRIER_SOCKETS)?,
         })
     }
 }
@@ -63,10 +76,13 @@ impl Stage {
         let dir = std::env::temp_dir().join(format!("strowger-demo-{}", std::process::id()));
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let ports = Ports::find()?;
-        let relay_file = dir.join("relay-1.toml");
-        std::fs::write(&relay_file, relay_toml(&ports))?;
-        let relay = spawn("relay", "relay-1", &relay_file, &dir, None)?;
-        let mut stage = Self { dir, ports, nodes: Vec::new(), relay, keep: false };
+        let mut stage = Self { dir, ports, nodes: Vec::new(), relays: Vec::new(), keep: false };
+        for at in 0..RELAYS.len() {
+            let name = format!("relay-{}", at + 1);
+            let file = stage.dir.join(format!("{name}.toml"));
+            std::fs::write(&file, relay_toml(&stage.ports, at))?;
+            stage.relays.push(spawn("relay", &name, &file, &stage.dir, None)?);
+        }
         for number in 1..=NODES {
             let file = stage.dir.join(format!("node-{number}.toml"));
             std::fs::write(&file, node_toml(&stage.ports, number))?;
@@ -138,8 +154,15 @@ impl Stage {
         let mut options = PhonesOptions::new(server, [127, 0, 0, 1].into(), self.ports.trunk, self.ports.agents);
         options.trunk_sockets = TRUNK_SOCKETS;
         options.agent_sockets = AGENT_SOCKETS;
+        options.carrier_port = self.ports.carrier;
+        options.carrier_sockets = CARRIER_SOCKETS;
         options.seed = seed;
         options
+    }
+
+    /// Where outbound calls go.
+    pub fn carrier(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.ports.carrier))
     }
 
     pub fn trunk_ports(&self) -> impl Iterator<Item = u16> + use<> {
@@ -148,7 +171,7 @@ impl Stage {
     }
 
     pub fn pids(&self) -> Vec<u32> {
-        self.nodes.iter().flatten().chain([&self.relay]).map(Child::id).collect()
+        self.nodes.iter().flatten().chain(&self.relays).map(Child::id).collect()
     }
 
     pub fn dir(&self) -> String {
@@ -164,7 +187,7 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        for child in self.nodes.iter_mut().flatten().chain([&mut self.relay]) {
+        for child in self.nodes.iter_mut().flatten().chain(&mut self.relays) {
             // Already gone is as good.
             let _ = (child.kill(), child.wait());
         }
@@ -198,25 +221,40 @@ fn node_toml(ports: &Ports, number: u16) -> String {
     let voters: String = (1..=NODES)
         .map(|id| format!("{{ id = {id}, link = \"127.0.0.1:{}\" }},", ports.link[usize::from(id - 1)]))
         .collect();
+    let relays: String = (0..RELAYS.len())
+        .map(|at| {
+            let (id, link, site) = (at + 1, ports.relay_link[at], RELAYS[at].site);
+            format!("{{ id = {id}, link = \"127.0.0.1:{link}\", site = \"{site}\" }},")
+        })
+        .collect();
     format!(
         "id = {number}\ndata_dir = \"node-{number}\"\n[cluster]\nlisten = \"127.0.0.1:{link}\"\nshards = 3\n\
-         voters = [{voters}]\nrelays = [{{ id = 1, link = \"127.0.0.1:{relay}\" }}]\ntls_dir = \"tls\"\n\
+         voters = [{voters}]\nrelays = [{relays}]\ntls_dir = \"tls\"\n\
          [sip]\nshared = \"127.0.0.1:{sip}\"\nown = \"127.0.0.1:{own}\"\nadvertised = \"127.0.0.1:{sip}\"\n\
          [http]\nlisten = \"127.0.0.1:{http}\"\n",
         link = ports.link[at],
-        relay = ports.relay_link,
         sip = ports.sip,
         own = ports.own[at],
         http = ports.http[at],
     )
 }
 
-fn relay_toml(ports: &Ports) -> String {
+fn relay_toml(ports: &Ports, at: usize) -> String {
+    let id = at + 1;
+    let others: String = (0..RELAYS.len())
+        .filter(|other| *other != at)
+        .map(|other| format!("{{ id = {}, link = \"127.0.0.1:{}\" }},", other + 1, ports.relay_link[other]))
+        .collect();
+    let media = &RELAYS[at].ports;
     format!(
-        "id = 1\ncontent_dir = \"relay-1\"\n[link]\nlisten = \"127.0.0.1:{}\"\ntls_dir = \"tls\"\n\
-         [media]\naddress = \"127.0.0.1\"\nadvertise = \"127.0.0.1\"\nports = \"20000-29999\"\n\
+        "id = {id}\ncontent_dir = \"relay-{id}\"\n\
+         [link]\nlisten = \"127.0.0.1:{}\"\ntls_dir = \"tls\"\nrelays = [{others}]\n\
+         [media]\naddress = \"127.0.0.1\"\nadvertise = \"127.0.0.1\"\nports = \"{}-{}\"\n\
          [http]\nlisten = \"127.0.0.1:{}\"\n",
-        ports.relay_link, ports.relay_http
+        ports.relay_link[at],
+        media.start(),
+        media.end(),
+        ports.relay_http[at]
     )
 }
 

@@ -20,6 +20,7 @@ pub struct House {
 
 enum Phone {
     At(SocketAddr),
+    AtOverTcp(SocketAddr),
     Registers,
 }
 
@@ -36,6 +37,12 @@ impl House {
     /// An agent whose phone is always at this address.
     pub fn phone_at(mut self, name: &str, at: SocketAddr) -> House {
         self.agents.push((name.to_owned(), Phone::At(at), true));
+        self
+    }
+
+    /// The same over TCP.
+    pub fn tcp_phone_at(mut self, name: &str, at: SocketAddr) -> House {
+        self.agents.push((name.to_owned(), Phone::AtOverTcp(at), true));
         self
     }
 
@@ -67,6 +74,7 @@ impl House {
         for (name, phone, ready) in &self.agents {
             let phone = match phone {
                 Phone::At(at) => format!("contact = \"sip:{name}@{at}\""),
+                Phone::AtOverTcp(at) => format!("contact = \"sip:{name}@{at};transport=tcp\""),
                 Phone::Registers => format!("password = \"{PASSWORD}\""),
             };
             text += &format!("[[agent]]\nname = \"{name}\"\n{phone}\nqueues = [\"desk\"]\nready_at_login = {ready}\n");

@@ -1,27 +1,22 @@
-//! The called side: rings, answers, hangs up, or does none of that.
+//! An agent's telephone: rings, answers, hangs up, or does none of that.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::incoming::{Incoming, is_speakable};
 use super::{Audio, Leg, LegKey, LegTimer, Role, Stage, Voice};
 use crate::media::MediaStats;
 use crate::options::{AgentBehaviour, AgentSpec};
 use crate::report::{AgentReport, EndedBy, RtpCounts};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{Message, user_of};
-use crate::sip::sdp::{Direction, Sdp};
-use crate::sip::wire::{Answer, Source, Wire};
+use crate::sip::wire::{Source, Wire};
 use crate::timers::Timer;
 
 pub(crate) struct AgentSide {
+    pub incoming: Incoming,
     pub overlapped: bool,
     spec: Arc<AgentSpec>,
-    /// Kept for its answers.
-    invite: Message,
-    source: Source,
-    offer: Option<Sdp>,
-    /// A BYE may not go out before the ACK came in (RFC 3261 section 15).
-    hang_up_wanted: Option<EndedBy>,
 }
 
 impl AgentSide {
@@ -39,12 +34,12 @@ impl AgentSide {
             retransmits: leg.retransmits,
             longest_gap_ms: stats.longest_gap_ms,
             stuck: leg.stuck,
-            ..refusal(&self.spec, &self.invite, leg.final_status, leg.started_at)
+            ..refusal(&self.spec, &self.incoming.invite, leg.final_status, leg.started_at)
         }
     }
 
-    pub fn is_cancelled_by(&self, cancel: &Message) -> bool {
-        self.invite.branch == cancel.branch
+    pub fn once_answered(&self) -> Option<(Duration, LegTimer)> {
+        self.spec.hangs_up_after.map(|after| (after, LegTimer::HangUp))
     }
 }
 
@@ -76,8 +71,7 @@ pub(crate) fn refuses(spec: &AgentSpec, invite: &Message) -> Option<u16> {
     if spec.behaviour == AgentBehaviour::Busy {
         return Some(486);
     }
-    let speakable = invite.body.is_empty() || Sdp::parse(&invite.body).is_some_and(|sdp| !sdp.laws.is_empty());
-    (!speakable).then_some(488)
+    (!is_speakable(invite)).then_some(488)
 }
 
 impl Leg {
@@ -97,88 +91,9 @@ impl Leg {
         if spec.behaviour == AgentBehaviour::Answer {
             wire.timers.set(now + spec.ring, Timer::Leg(key, LegTimer::PickUp));
         }
-        let offer = Sdp::parse(&invite.body);
-        let side = AgentSide { overlapped: false, spec, invite, source, offer, hang_up_wanted: None };
+        let side = AgentSide { incoming: Incoming::new(invite, source), overlapped: false, spec };
         let mut leg = Leg::new(key, source.socket, dialog, audio, Stage::Ringing, Role::Agent(Box::new(side)), now);
         leg.answer_invite(wire, 180, None, now);
         Ok(leg)
-    }
-
-    pub(super) fn pick_up(&mut self, wire: &mut Wire, now: Instant) {
-        let Role::Agent(side) = &mut self.role else { return };
-        if self.stage != Stage::Ringing {
-            return;
-        }
-        let hangs_up_after = side.spec.hangs_up_after;
-        let sdp = match &side.offer {
-            Some(offer) => {
-                self.audio.hear(wire, offer);
-                self.audio.answer(offer)
-            }
-            None => {
-                self.awaits_sdp_in_ack = true;
-                self.audio.offer(Direction::SendRecv)
-            }
-        };
-        self.answered_at = Some(now);
-        self.final_status = 200;
-        self.stage = Stage::Answered;
-        self.answer_invite(wire, 200, Some(sdp), now);
-        if let Some(after) = hangs_up_after {
-            wire.timers.set(now + after, Timer::Leg(self.key, LegTimer::HangUp));
-        }
-    }
-
-    /// CANCEL: 200 to it, 487 to the INVITE; nothing more if it was answered already (RFC 3261 section 9.2).
-    pub fn on_cancel(&mut self, wire: &mut Wire, cancel: &Message, source: Source, now: Instant) {
-        let to_tag = Some(self.dialog.local_tag.clone());
-        wire.answer(cancel, source, Answer { to_tag, ..Answer::status(200) }, now);
-        if self.stage == Stage::Ringing {
-            self.decline(wire, 487, EndedBy::Far, now);
-        }
-    }
-
-    pub(super) fn decline(&mut self, wire: &mut Wire, status: u16, by: EndedBy, now: Instant) {
-        self.answer_invite(wire, status, None, now);
-        self.final_status = status;
-        self.end(now, by);
-        self.stage = Stage::Over;
-    }
-
-    pub(super) fn hang_up_after_ack(&mut self, by: EndedBy) {
-        if let Role::Agent(side) = &mut self.role {
-            side.hang_up_wanted = Some(by);
-        }
-    }
-
-    /// The ACK of this side's 2xx.
-    pub fn on_ack(&mut self, wire: &mut Wire, ack: &Message, now: Instant) {
-        if self.awaits_sdp_in_ack {
-            self.awaits_sdp_in_ack = false;
-            if let Some(sdp) = Sdp::parse(&ack.body) {
-                self.audio.hear(wire, &sdp);
-            }
-        }
-        if self.stage != Stage::Answered {
-            return;
-        }
-        self.stage = Stage::Talking;
-        if let Role::Agent(side) = &mut self.role
-            && let Some(by) = side.hang_up_wanted.take()
-        {
-            self.bye(wire, by, now);
-        }
-    }
-
-    fn answer_invite(&mut self, wire: &mut Wire, status: u16, sdp: Option<String>, now: Instant) {
-        let Role::Agent(side) = &self.role else { return };
-        let answer = Answer {
-            status,
-            to_tag: Some(self.dialog.local_tag.clone()),
-            contact: (status < 300).then(|| self.dialog.contact().to_owned()),
-            sdp,
-            leg: Some(self.key),
-        };
-        wire.answer(&side.invite, side.source, answer, now);
     }
 }

@@ -96,8 +96,7 @@ impl Leg {
         Ok(leg)
     }
 
-    /// The ear is certain that an agent speaks.
-    pub fn on_agent_tone(&mut self, wire: &mut Wire, at: Instant) {
+    pub(super) fn caller_hears_agent(&mut self, wire: &mut Wire, at: Instant) {
         let Role::Caller(side) = &mut self.role else { return };
         if side.first_agent_tone_at.is_some() {
             return;
@@ -172,12 +171,15 @@ impl Leg {
         }
     }
 
+    /// A caller or a called party leaves when it has heard no agent yet.
     pub(super) fn lose_patience(&mut self, wire: &mut Wire, now: Instant) {
-        let Role::Caller(side) = &mut self.role else { return };
-        if side.first_agent_tone_at.is_none() && self.ended.is_none() {
-            side.abandoned = true;
-            self.hang_up(wire, EndedBy::Caller, now);
+        if self.first_agent_tone_at().is_some() || self.ended.is_some() {
+            return;
         }
+        if let Role::Caller(side) = &mut self.role {
+            side.abandoned = true;
+        }
+        self.hang_up(wire, self.role.ends(), now);
     }
 
     pub(super) fn cancel(&mut self, wire: &mut Wire, by: EndedBy, now: Instant) {
@@ -202,7 +204,8 @@ impl Leg {
 
     /// Puts the call on hold or takes it back.
     pub(super) fn reoffer(&mut self, wire: &mut Wire, direction: Direction, now: Instant) {
-        if self.stage != Stage::Talking || self.audio.direction == direction {
+        let settled = self.reinvite.is_none() && self.audio.direction == direction;
+        if self.stage != Stage::Talking || settled || self.reinvite == Some(direction) {
             return;
         }
         if self.reinvite.is_some() {

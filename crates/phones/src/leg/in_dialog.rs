@@ -25,7 +25,7 @@ impl Leg {
         match request.cseq_method.as_str() {
             "BYE" => self.on_bye(wire, request, source, now),
             // A dialog that is over is no dialog.
-            _ if matches!(self.stage, Stage::HangingUp | Stage::Over) => {
+            _ if matches!(self.stage, Stage::HangingUp | Stage::Refused | Stage::Over) => {
                 wire.answer(request, source, Answer::status(481), now);
             }
             "INVITE" | "UPDATE" => self.on_reoffer(wire, request, source, now),
@@ -59,6 +59,6 @@ impl Leg {
         let contact = Some(self.dialog.contact().to_owned());
         // Only an INVITE's answer waits for an ACK; a lost one ends the call.
         let leg = is_invite.then_some(self.key);
-        wire.answer(request, source, Answer { status: 200, to_tag: None, contact, sdp, leg }, now);
+        wire.answer(request, source, Answer { contact, sdp, leg, ..Answer::status(200) }, now);
     }
 }

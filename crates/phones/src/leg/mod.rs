@@ -1,13 +1,16 @@
 //! One call as one phone sees it: a dialog, a port with audio, and what the books will say about it.
 
 mod agent;
+mod called;
 mod caller;
 mod in_dialog;
+mod incoming;
 
 use std::net::SocketAddr;
 use std::time::Instant;
 
 pub(crate) use agent::{AgentSide, refusal, refuses};
+pub(crate) use called::{CalledSide, Seizure};
 pub(crate) use caller::CallerSide;
 pub(crate) use in_dialog::refusal_of as in_dialog_refusal;
 
@@ -24,38 +27,58 @@ pub(crate) type LegKey = u64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LegTimer {
-    /// The caller has waited long enough.
+    /// The caller or the called party has waited long enough for an agent.
     Patience,
-    /// The caller has talked long enough.
+    /// It has talked long enough.
     Talk,
     /// The caller puts the call on hold, and takes it back.
     Hold,
     Resume,
     /// A CANCEL was answered by silence.
     CancelOverdue,
-    /// The agent lifts the receiver.
+    /// The called side says its first word, 180 or a refusal.
+    FirstWord,
+    /// The agent or the called party lifts the receiver.
     PickUp,
-    /// The agent has talked long enough.
+    /// It hangs up, whoever is there.
     HangUp,
+    /// The INVITE to a dead number has surely been given up.
+    Unheard,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// The caller's INVITE has no final answer.
     Calling,
-    /// The agent's phone rings.
+    /// The phone of the agent or the called party rings, or is about to.
     Ringing,
-    /// The agent's 200 waits for its ACK.
+    /// This side's 200 waits for its ACK.
     Answered,
     Talking,
     /// A BYE waits for its answer.
     HangingUp,
+    /// The carrier's refusal waits for its ACK.
+    Refused,
+    /// An INVITE that is never answered.
+    Dead,
     Over,
 }
 
 pub(crate) enum Role {
     Caller(Box<CallerSide>),
     Agent(Box<AgentSide>),
+    Called(Box<CalledSide>),
+}
+
+impl Role {
+    /// Who ends a call that this side ends.
+    pub fn ends(&self) -> EndedBy {
+        match self {
+            Role::Caller(_) => EndedBy::Caller,
+            Role::Agent(_) => EndedBy::Agent,
+            Role::Called(_) => EndedBy::Called,
+        }
+    }
 }
 
 pub(crate) struct Leg {
@@ -93,7 +116,7 @@ struct Audio {
     version: u32,
 }
 
-/// What a phone is like in every call, and so the same for agents and callers.
+/// What a phone is like in every call, and so the same for whoever has it.
 struct Voice<'a> {
     law: Law,
     tone: u16,
@@ -183,6 +206,10 @@ impl Leg {
         }
     }
 
+    pub fn is_dead(&self) -> bool {
+        matches!(&self.role, Role::Called(side) if side.is_dead())
+    }
+
     pub fn slot(&self) -> usize {
         self.audio.slot
     }
@@ -215,8 +242,29 @@ impl Leg {
         }
     }
 
-    /// A 2xx of this side was never acknowledged (RFC 3261 section 13.3.1.4: then end it).
+    /// The ear is certain that an agent speaks.
+    pub fn on_agent_tone(&mut self, wire: &mut Wire, at: Instant) {
+        match self.role {
+            Role::Caller(_) => self.caller_hears_agent(wire, at),
+            Role::Called(_) => self.called_hears_agent(wire, at),
+            Role::Agent(_) => {}
+        }
+    }
+
+    pub fn first_agent_tone_at(&self) -> Option<Instant> {
+        match &self.role {
+            Role::Caller(side) => side.first_agent_tone_at,
+            Role::Called(side) => side.first_agent_tone_at,
+            Role::Agent(_) => None,
+        }
+    }
+
+    /// A final answer of this side was never acknowledged (RFC 3261 section 13.3.1.4: then end the call).
     pub fn on_unacknowledged(&mut self, wire: &mut Wire, now: Instant) {
+        if self.stage == Stage::Refused {
+            self.overdue(now);
+            self.stage = Stage::Over;
+        }
         if matches!(self.stage, Stage::Answered | Stage::Talking) {
             self.stage = Stage::Talking;
             self.hang_up(wire, EndedBy::Timeout, now);
@@ -225,13 +273,15 @@ impl Leg {
 
     pub fn on_timer(&mut self, wire: &mut Wire, timer: LegTimer, now: Instant) {
         match timer {
+            LegTimer::FirstWord => self.say_first_word(wire, now),
             LegTimer::PickUp => self.pick_up(wire, now),
-            LegTimer::HangUp => self.hang_up(wire, EndedBy::Agent, now),
+            LegTimer::HangUp => self.hang_up(wire, self.role.ends(), now),
             LegTimer::Patience => self.lose_patience(wire, now),
-            LegTimer::Talk if self.stage == Stage::Talking => self.hang_up(wire, EndedBy::Caller, now),
+            LegTimer::Talk if self.stage == Stage::Talking => self.hang_up(wire, self.role.ends(), now),
             LegTimer::Hold => self.reoffer(wire, Direction::SendOnly, now),
             LegTimer::Resume => self.reoffer(wire, Direction::SendRecv, now),
             LegTimer::CancelOverdue => self.give_up_cancel(wire, now),
+            LegTimer::Unheard => self.wait_for_silence(wire, now),
             LegTimer::Talk => {}
         }
     }
@@ -243,12 +293,15 @@ impl Leg {
             Stage::Ringing => self.decline(wire, 480, by, now),
             Stage::Answered => self.hang_up_after_ack(by),
             Stage::Talking => self.bye(wire, by, now),
-            Stage::HangingUp | Stage::Over => {}
+            Stage::HangingUp | Stage::Refused | Stage::Dead | Stage::Over => {}
         }
     }
 
     /// Closes the books with no word on the wire.
     pub fn abort(&mut self, now: Instant) {
+        if self.stage == Stage::Dead {
+            return;
+        }
         self.end(now, EndedBy::Timeout);
         self.stage = Stage::Over;
     }
@@ -265,6 +318,7 @@ impl Leg {
         match &self.role {
             Role::Caller(side) => Report::Caller(side.report(self, stats)),
             Role::Agent(side) => Report::Agent(side.report(self, stats)),
+            Role::Called(side) => Report::Called(side.report(self, stats)),
         }
     }
 

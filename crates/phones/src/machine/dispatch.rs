@@ -20,7 +20,7 @@ impl Machine {
     pub(super) fn on_timer(&mut self, timer: Timer, now: Instant) {
         let overdue = match timer {
             Timer::Request(id) => self.wire.on_request_timer(id, now),
-            Timer::Answer { call_id, cseq } => self.wire.on_answer_timer(call_id, cseq, now),
+            Timer::Answer(name) => self.wire.on_answer_timer(name, now),
             Timer::Leg(key, timer) => {
                 self.with_leg(key, now, |leg, wire| leg.on_timer(wire, timer, now));
                 None
@@ -108,10 +108,7 @@ impl Machine {
     }
 
     fn on_cancel(&mut self, cancel: Message, source: Source, now: Instant) {
-        let cancelled = self.legs.values().find(|leg| {
-            leg.dialog.call_id == cancel.call_id
-                && matches!(&leg.role, Role::Agent(side) if side.is_cancelled_by(&cancel))
-        });
+        let cancelled = self.legs.values().find(|leg| leg.is_cancelled_by(&cancel));
         match cancelled.map(|leg| leg.key) {
             Some(key) => self.with_leg(key, now, |leg, wire| leg.on_cancel(wire, &cancel, source, now)),
             None => self.refuse(&cancel, source, 481, now),
@@ -120,17 +117,12 @@ impl Machine {
 
     fn on_invite(&mut self, invite: Message, user: &str, source: Source, now: Instant) {
         let Some(&index) = self.by_user.get(user) else {
-            return self.refuse(&invite, source, 404, now);
+            return self.on_dialled(invite, user, source, now);
         };
         let spec = self.agents[index].spec.clone();
         // Two offers for one telephone: the very thing a router must never do, so it is written down.
-        let overlapped = self.agents[index].current.and_then(|key| self.legs.get_mut(&key)).is_some_and(|leg| {
-            let occupied = matches!(leg.stage, Stage::Ringing | Stage::Answered | Stage::Talking);
-            if let Role::Agent(side) = &mut leg.role {
-                side.overlapped |= occupied;
-            }
-            occupied
-        });
+        let before = self.agents[index].current.and_then(|key| self.legs.get_mut(&key));
+        let overlapped = before.is_some_and(Leg::meets_another);
         if let Some(status) = overlapped.then_some(486).or_else(|| refuses(&spec, &invite)) {
             self.refuse(&invite, source, status, now);
             return self.enter(Report::Agent(refusal(&spec, &invite, status, now)));
@@ -149,7 +141,7 @@ impl Machine {
         }
     }
 
-    fn refuse(&mut self, request: &Message, source: Source, status: u16, now: Instant) {
+    pub(super) fn refuse(&mut self, request: &Message, source: Source, status: u16, now: Instant) {
         let to_tag = Some(self.wire.random.token());
         self.wire.answer(request, source, Answer { to_tag, ..Answer::status(status) }, now);
     }

@@ -38,6 +38,8 @@ pub(crate) struct Answer {
     pub status: u16,
     pub to_tag: Option<String>,
     pub contact: Option<String>,
+    /// The network's cause (ITU-T Q.850), for a Reason header (RFC 3326).
+    pub cause: Option<u8>,
     pub sdp: Option<String>,
     /// An INVITE's final answer: repeated until the ACK, with this leg told if it never comes.
     pub leg: Option<LegKey>,
@@ -134,8 +136,9 @@ impl Wire {
         self.send(&packet);
         self.answers.keep(request, packet, now);
         if request.cseq_method == "INVITE" && answer.status >= 200 {
-            let look_at = self.answers.await_ack(request, answer.leg, now);
-            self.timers.set(look_at, Timer::Answer { call_id: request.call_id.clone(), cseq: request.cseq });
+            let tag = request.tag_in_to().or(answer.to_tag.as_deref()).unwrap_or_default();
+            let (look_at, name) = self.answers.await_ack(request, tag, answer.leg, now);
+            self.timers.set(look_at, Timer::Answer(name));
         }
     }
 
@@ -180,15 +183,15 @@ impl Wire {
         }
     }
 
-    pub fn on_answer_timer(&mut self, call_id: String, cseq: u32, now: Instant) -> Option<Overdue> {
-        match self.answers.on_timer(&call_id, cseq, now) {
+    pub fn on_answer_timer(&mut self, name: String, now: Instant) -> Option<Overdue> {
+        match self.answers.on_timer(&name, now) {
             Repeat::Nothing => None,
             Repeat::GaveUp(leg) => leg.map(Overdue::Unacknowledged),
             Repeat::Again { packet, leg, next_at } => {
                 let (socket, _) = &self.sockets[packet.socket];
                 // As in `send`: the next repetition makes up for it.
                 let _ = socket.send_to(&packet.bytes, packet.destination);
-                self.timers.set(next_at, Timer::Answer { call_id, cseq });
+                self.timers.set(next_at, Timer::Answer(name));
                 leg.map(Overdue::Repeated)
             }
         }
@@ -221,6 +224,9 @@ fn print_answer(request: &Message, vias: &[String], answer: &Answer) -> Vec<u8> 
     let _ = write!(text, "Call-ID: {}\r\nCSeq: {} {}\r\n", request.call_id, request.cseq, request.cseq_method);
     if let Some(contact) = &answer.contact {
         let _ = write!(text, "Contact: {contact}\r\n");
+    }
+    if let Some(cause) = answer.cause {
+        let _ = write!(text, "Reason: Q.850;cause={cause}\r\n");
     }
     let _ = write!(text, "Allow: {ALLOW}\r\n");
     finish(text, answer.sdp.as_deref())

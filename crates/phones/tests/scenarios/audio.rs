@@ -85,6 +85,7 @@ fn three_pairs_hear_each_other_and_nobody_else() {
         let (heard, expected, rtp, lasted) = match report {
             Report::Caller(r) => (&r.heard, r.my_tone + 1, &r.rtp, r.ended_at - r.answered_at.unwrap()),
             Report::Agent(r) => (&r.heard, r.my_tone - 1, &r.rtp, r.ended_at - r.answered_at.unwrap()),
+            Report::Called(r) => panic!("nobody is called: {r:?}"),
         };
         assert_eq!(heard.len(), 1, "{report:?}");
         assert_eq!(heard[0].0, expected);
@@ -136,6 +137,7 @@ fn the_price_of_450_talking_calls() {
         let (rtp, heard, longest) = match report {
             Report::Caller(r) => (&r.rtp, &r.heard, r.longest_gap_ms),
             Report::Agent(r) => (&r.rtp, &r.heard, r.longest_gap_ms),
+            Report::Called(r) => panic!("nobody is called: {r:?}"),
         };
         lost += rtp.lost;
         wrong += u32::from(heard.len() != 1);

@@ -10,7 +10,7 @@ use strowger_phones::{CallSpec, CallerReport, EndedBy, Law, Phones, Report, tone
 fn caller_report(phones: &Phones) -> CallerReport {
     match wait_for_reports(phones, 1).remove(0) {
         Report::Caller(report) => report,
-        Report::Agent(report) => panic!("{report:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

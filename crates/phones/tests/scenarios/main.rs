@@ -2,5 +2,6 @@
 
 mod agents;
 mod audio;
+mod called;
 mod callers;
 mod peer;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strowger_call::{Action, Event, Machine, MediaFact, MediaOp, Setting};
-use strowger_model::{CallId, LegNo, Mono, RelayId};
+use strowger_model::{CallId, Far, LegNo, Mono, RelayId};
 use strowger_sip::Message;
 use strowger_table::{Call, Command, Stage};
 
@@ -22,11 +22,21 @@ const PASSIVE_TICK: Duration = Duration::from_millis(100);
 /// What a call's actor is told.
 pub(crate) enum News {
     Row(Arc<Call>),
-    Sip { leg: LegNo, message: Box<Message>, source: SocketAddr },
+    Sip {
+        leg: LegNo,
+        message: Box<Message>,
+        source: SocketAddr,
+    },
     Media(MediaFact),
     /// A relay's facts up to this one have been heard.
-    Acknowledge { relay: RelayId, event: u64 },
-    Proposed { number: u64, accepted: bool },
+    Acknowledge {
+        relay: RelayId,
+        event: u64,
+    },
+    Proposed {
+        number: u64,
+        accepted: bool,
+    },
     Tick,
 }
 
@@ -47,7 +57,7 @@ impl World {
                 actor.machine.on(Event::Row { row, tenant }, log_now, now)
             }
             News::Sip { leg, message, source } => {
-                actor.machine.on(Event::Message { leg, message: &message, source }, log_now, now)
+                actor.machine.on(Event::Message { leg, message: &message, source: Far::udp(source) }, log_now, now)
             }
             News::Acknowledge { relay, event } => vec![Action::Media { relay, op: MediaOp::Acknowledge { event } }],
             News::Media(fact) => actor.machine.on(Event::Media(fact), log_now, now),
@@ -89,7 +99,7 @@ impl World {
     pub(crate) fn admitted(&mut self, node: usize, row: &Arc<Call>, pending: &Pending) -> Machine {
         let setting = Setting { local: local(), relay: pending.relay };
         self.say(About::Call(row.id), || format!("n{} begins", node + 1));
-        Machine::admitted(row.clone(), &pending.invite, pending.source, setting, self.now)
+        Machine::admitted(row.clone(), &pending.invite, Far::udp(pending.source), setting, self.now)
     }
 
     pub(crate) fn on_tick(&mut self, node: usize, call: CallId, at: Mono) {
@@ -130,7 +140,7 @@ impl World {
                 if !self.is_passive(node) {
                     self.promises.voice.spoke(&self.truth, self.nodes[node].who, call);
                 }
-                self.send(node, About::Call(call), to, bytes);
+                self.send(node, About::Call(call), to.addr, bytes);
             }
             Action::Propose { number, command } => {
                 if self.plant == Some(Plant::HangUpUnproposed) && is_far_hang_up(&command) {

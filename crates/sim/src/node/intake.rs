@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strowger_acd::RelayChoice;
-use strowger_model::{CallId, LegKey};
+use strowger_model::{CallId, Far, LegKey, Transport};
 use strowger_sip::{Leg, Message, dismiss, leg_of, phrase, reply, reply_destination};
 use strowger_table::{AdmitKey, Call, Command, Outcome};
 
@@ -143,7 +143,7 @@ impl World {
     /// goodbye.
     fn gone(&mut self, node: usize, message: &Message, source: SocketAddr) {
         if !message.is_request() {
-            for bytes in dismiss(message, &local()) {
+            for bytes in dismiss(message, Transport::Udp, &local()) {
                 self.send(node, About::World, source, bytes);
             }
             return;
@@ -157,7 +157,7 @@ impl World {
 
     fn reply(&mut self, node: usize, message: &Message, source: SocketAddr, status: u16) {
         let bytes = reply(message, status, phrase(status), &[], None, None);
-        self.send(node, About::World, reply_destination(message, source), bytes);
+        self.send(node, About::World, reply_destination(message, Far::udp(source)).addr, bytes);
     }
 
     fn row_of(&self, node: usize, message: &Message) -> Option<Arc<Call>> {
@@ -183,7 +183,7 @@ impl World {
             return self.reply(node, &message, source, 503);
         };
         let unborn = LegKey { call: CallId::new(SHARD, 0), leg: Call::CALLER_LEG };
-        let dialog = Leg::incoming(unborn, &message, source, &local(), self.now).dialog();
+        let dialog = Leg::incoming(unborn, &message, Far::udp(source), &local(), self.now).dialog();
         let command = Command::Admit {
             key: key.clone(),
             tenant: self.tenant.id,

@@ -78,7 +78,7 @@ impl Round<'_> {
             to: DialTo::Lead(lead),
             agent,
             owner: *self.means.nodes.get(at)?,
-            destination: Dialling::destination(number),
+            destination: strowger_model::Far::udp(Dialling::destination(number)),
             relay,
             agent_relay,
             not_after: Wall(u64::MAX),
@@ -87,12 +87,7 @@ impl Round<'_> {
 }
 
 /// The called party's relay and the agent's.
-pub(crate) fn relays(
-    shard: &Shard,
-    means: &Means<'_>,
-    tenant: TenantId,
-    agent: AgentId,
-) -> Option<(RelayId, RelayId)> {
+pub(crate) fn relays(shard: &Shard, means: &Means<'_>, tenant: TenantId, agent: AgentId) -> Option<(RelayId, RelayId)> {
     let choice = RelayChoice::new(shard, means.relays);
     let site = shard.tenant(tenant)?.agent(agent)?.site.as_str();
     let relay = choice.choose(means.trunk_site, None)?;

@@ -74,13 +74,11 @@ impl World {
             let LeadState::Dialling { call } = lead.state else { return None };
             Some((Some(call), format!("lead {} is being dialled", lead.id)))
         }));
-        for phone in self.phones.iter().map(|agent| &agent.phone).chain(self.called.iter().map(|called| &called.phone)) {
+        for phone in self.phones.iter().map(|agent| &agent.phone).chain(self.called.iter().map(|called| &called.phone))
+        {
             let rings = phone.rings().iter().filter(|ring| !ring.is_at_rest());
             left.extend(rings.map(|ring| {
-                (
-                    ring.key.map(|key| key.call),
-                    format!("{} is {:?} with {:?}", phone.addr, ring.state, ring.key),
-                )
+                (ring.key.map(|key| key.call), format!("{} is {:?} with {:?}", phone.addr, ring.state, ring.key))
             }));
         }
         left

@@ -69,7 +69,7 @@ impl World {
             to: DialTo::Number { number },
             agent,
             owner: (place.who.id(), place.who.life),
-            destination: Dialling::destination(number),
+            destination: strowger_model::Far::udp(Dialling::destination(number)),
             relay,
             agent_relay,
             not_after: Wall(u64::MAX),

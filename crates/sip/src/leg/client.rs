@@ -1,8 +1,6 @@
 //! What we keep of our own requests until they are answered.
 
-use std::net::SocketAddr;
-
-use strowger_model::{Cause, Mono};
+use strowger_model::{Cause, Far, Mono};
 
 use super::timer::Repeat;
 use crate::compose::{MAX_FORWARDS, Writer};
@@ -33,7 +31,7 @@ pub(super) struct ClientInvite {
     pub(super) cseq: u32,
     pub(super) branch: String,
     pub(super) request: Vec<u8>,
-    pub(super) destination: SocketAddr,
+    pub(super) destination: Far,
     /// It opens the dialog.
     pub(super) initial: bool,
     pub(super) stage: Stage,
@@ -48,7 +46,7 @@ pub(super) struct ClientInvite {
 }
 
 impl ClientInvite {
-    pub(super) fn new(cseq: u32, branch: String, request: Vec<u8>, destination: SocketAddr, now: Mono) -> ClientInvite {
+    pub(super) fn new(cseq: u32, branch: String, request: Vec<u8>, destination: Far, now: Mono) -> ClientInvite {
         ClientInvite {
             cseq,
             branch,
@@ -57,7 +55,7 @@ impl ClientInvite {
             initial: true,
             stage: Stage::Calling,
             rung: 0,
-            timer: Some(Repeat::of_invite(now)),
+            timer: Some(Repeat::of_invite(now, destination.transport)),
             cancel: Cancel::No,
             offer: String::new(),
             glares: 0,
@@ -65,13 +63,17 @@ impl ClientInvite {
     }
 
     /// The INVITE a row says was sent; `None` if what it holds is no INVITE.
-    pub(super) fn of_row(request: &[u8], destination: SocketAddr, now: Mono) -> Option<ClientInvite> {
+    pub(super) fn of_row(request: &[u8], destination: Far, now: Mono) -> Option<ClientInvite> {
         let message = Message::parse(request).ok()?;
         if !message.is_request() || message.method() != "INVITE" {
             return None;
         }
         let branch = message.top_branch().to_owned();
         let mut invite = ClientInvite::new(message.cseq(), branch, request.to_vec(), destination, now);
+        if destination.transport.is_reliable() {
+            // Nothing else would send it, and the line it was sent on died with the owner before.
+            invite.timer = invite.timer.map(|timer| timer.resumed(now));
+        }
         invite.initial = message.to_tag().is_empty();
         invite.offer = String::from_utf8_lossy(message.body()).into_owned();
         Some(invite)
@@ -116,16 +118,16 @@ pub(super) struct ClientRequest {
     pub(super) method: &'static str,
     pub(super) branch: String,
     pub(super) bytes: Vec<u8>,
-    pub(super) destination: SocketAddr,
+    pub(super) destination: Far,
     pub(super) timer: Repeat,
     /// It belongs to a dialog that is not this leg's: a fork that answered too late.
     pub(super) stray: bool,
 }
 
-/// The last refusal we acknowledged, for when it comes again (timer D, RFC 3261 section 17.1.1.2).
+/// The last refusal we acknowledged, for when it comes again (timer D, RFC 3261 section 17.1.1.2; 0 over TCP).
 #[derive(Clone, Debug)]
 pub(super) struct Refused {
     pub(super) branch: String,
     pub(super) ack: Vec<u8>,
-    pub(super) destination: SocketAddr,
+    pub(super) destination: Far,
 }

@@ -188,7 +188,7 @@ impl Leg {
             server.last = self.answer(&server.inbound, 200, &[], Some((SDP, body.as_bytes())));
             server.phase = Phase::Succeeded;
             server.status = 200;
-            server.timer = Some(Repeat::up_to_t2(now));
+            server.timer = Some(Repeat::of_success(now));
             out.push(Out::Send { to: server.inbound.destination, bytes: server.last.clone() });
             self.server = Some(server);
         } else {
@@ -218,7 +218,7 @@ impl Leg {
         server.last = text.finish(None);
         server.phase = Phase::Refused;
         server.status = status;
-        server.timer = Some(Repeat::up_to_t2(now));
+        server.timer = Some(Repeat::up_to_t2(now, server.inbound.destination.transport));
         out.push(Out::Send { to: server.inbound.destination, bytes: server.last.clone() });
         if server.initial {
             self.state = LegState::Ending;
@@ -240,7 +240,7 @@ impl Leg {
         client.timer = Some(Repeat::wait(now));
         let (bytes, destination, branch) = (client.cancel(q850), client.destination, client.branch.clone());
         out.push(Out::Send { to: destination, bytes: bytes.clone() });
-        let timer = Repeat::up_to_t2(now);
+        let timer = Repeat::up_to_t2(now, destination.transport);
         self.requests.push(ClientRequest { method: "CANCEL", branch, bytes, destination, timer, stray: false });
     }
 
@@ -250,7 +250,7 @@ impl Leg {
         let peer = self.peer();
         let body = (SDP, sdp.as_bytes());
         let bytes = self.request("INVITE", cseq, &branch, &self.from(), &peer, &[], Some(body));
-        let destination = self.destination(&peer);
+        let destination = peer.to;
         out.push(Out::Send { to: destination, bytes: bytes.clone() });
         let mut client = ClientInvite::new(cseq, branch, bytes, destination, now);
         client.initial = false;

@@ -10,12 +10,10 @@ mod send;
 mod server;
 mod timer;
 
-use std::net::SocketAddr;
-
-use strowger_model::{Cause, Dialog, DialogState, LegKey, Mono, Role};
+use strowger_model::{Cause, Dialog, DialogState, Far, LegKey, Mono, Role, Transport};
 
 use self::client::{ClientInvite, ClientRequest, Refused};
-
+use self::send::Peer;
 use self::server::{Given, Inbound, Phase, ServerInvite};
 use self::timer::{Due, Repeat};
 use crate::compose::{SDP, name_addr};
@@ -43,7 +41,7 @@ pub struct Outgoing {
     /// Empty for none.
     pub from_display: String,
     pub call_id: String,
-    pub destination: SocketAddr,
+    pub destination: Far,
     /// Route values to start with, `<sip:...;lr>` each.
     pub route_set: Vec<String>,
     pub sdp: String,
@@ -64,7 +62,7 @@ pub enum LegState {
 /// What the owner of a leg has to do next, in this order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Out {
-    Send { to: SocketAddr, bytes: Vec<u8> },
+    Send { to: Far, bytes: Vec<u8> },
     Event(Event),
 }
 
@@ -129,7 +127,8 @@ struct Retry {
 
 impl Leg {
     /// The far end's INVITE. Sends nothing: the call decides first.
-    pub fn incoming(key: LegKey, invite: &Message, source: SocketAddr, local: &Local, _now: Mono) -> Leg {
+    pub fn incoming(key: LegKey, invite: &Message, source: Far, local: &Local, _now: Mono) -> Leg {
+        let inbound = Inbound::of(invite, source);
         let row = Dialog {
             role: Role::Uas,
             state: DialogState::Early,
@@ -138,19 +137,19 @@ impl Leg {
             local_tag: token::tag(key, token::salt(invite.call_id(), invite.from_tag())),
             remote_uri: invite.from_uri().to_owned(),
             remote_tag: invite.from_tag().to_owned(),
-            local_contact: contact(key, local),
+            local_contact: contact(key, local, source.transport),
             remote_target: invite.contact_uri().unwrap_or(invite.from_uri()).to_owned(),
             route_set: invite.record_routes(),
             local_cseq: 0,
             remote_cseq: invite.cseq(),
-            remote_addr: source,
+            far: inbound.sender(source, !inbound.record_route.is_empty()),
             local_sdp: String::new(),
             remote_sdp: String::from_utf8_lossy(invite.body()).into_owned(),
             sdp_version: 0,
             pending: None,
         };
         let mut leg = Leg::new(key, row, local);
-        leg.server = Some(ServerInvite::new(Inbound::of(invite, source), true, &[]));
+        leg.server = Some(ServerInvite::new(inbound, true, &[]));
         leg
     }
 
@@ -164,12 +163,12 @@ impl Leg {
             local_uri: to.from_uri,
             remote_uri: to.to_uri,
             remote_tag: String::new(),
-            local_contact: contact(key, local),
+            local_contact: contact(key, local, to.destination.transport),
             remote_target: to.request_uri,
             route_set: to.route_set,
             local_cseq: 1,
             remote_cseq: 0,
-            remote_addr: to.destination,
+            far: to.destination,
             sdp_version: sdp::version(&to.sdp),
             local_sdp: to.sdp,
             remote_sdp: String::new(),
@@ -181,7 +180,8 @@ impl Leg {
             to.headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
         let body = (SDP, leg.row.local_sdp.as_bytes());
         let branch = token::branch(key, 1, "INVITE");
-        let bytes = leg.request("INVITE", 1, &branch, &from, &leg.peer(), &headers, Some(body));
+        let peer = Peer { to: to.destination, ..leg.peer() };
+        let bytes = leg.request("INVITE", 1, &branch, &from, &peer, &headers, Some(body));
         let out = vec![Out::Send { to: to.destination, bytes: bytes.clone() }];
         leg.client = Some(ClientInvite::new(1, branch, bytes, to.destination, now));
         (leg, out)
@@ -249,7 +249,7 @@ impl Leg {
     }
 
     /// A message of this leg. The owner has matched it by token, or by the INVITE it repeats or cancels.
-    pub fn on_message(&mut self, message: &Message, source: SocketAddr, now: Mono) -> Vec<Out> {
+    pub fn on_message(&mut self, message: &Message, source: Far, now: Mono) -> Vec<Out> {
         let mut out = Vec::new();
         if message.is_request() {
             self.on_request(message, source, now, &mut out);
@@ -342,6 +342,6 @@ impl Leg {
 }
 
 /// Our Contact: whoever answers the shared address learns from its user part whose request it got.
-fn contact(key: LegKey, local: &Local) -> String {
-    format!("sip:{}@{}", Token(key), local.contact_host)
+fn contact(key: LegKey, local: &Local, transport: Transport) -> String {
+    format!("sip:{}@{}{}", Token(key), local.contact_host, transport.uri_parameter())
 }

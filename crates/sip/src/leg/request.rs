@@ -1,8 +1,6 @@
 //! Requests of the far end.
 
-use std::net::SocketAddr;
-
-use strowger_model::{Mono, Role};
+use strowger_model::{Far, Mono, Role};
 
 use super::server::{Inbound, Phase, ServerInvite};
 use super::{Event, Leg, LegState, Out};
@@ -16,7 +14,7 @@ use crate::screen::{ALLOW, unsupported};
 const OFFER_RETRY_S: u32 = 2;
 
 impl Leg {
-    pub(super) fn on_request(&mut self, message: &Message, source: SocketAddr, now: Mono, out: &mut Vec<Out>) {
+    pub(super) fn on_request(&mut self, message: &Message, source: Far, now: Mono, out: &mut Vec<Out>) {
         let method = message.method();
         if method == "ACK" {
             if self.is_ours(message) {
@@ -46,7 +44,7 @@ impl Leg {
         }
         let equal = message.cseq() == self.row.remote_cseq;
         self.row.remote_cseq = message.cseq();
-        self.row.remote_addr = source;
+        self.row.far = inbound.sender(source, !self.row.route_set.is_empty());
         match method {
             "INVITE" => self.on_reinvite(message, inbound, equal, out),
             "UPDATE" => self.on_update(message, inbound, equal, out),
@@ -139,6 +137,11 @@ impl Leg {
             return false;
         }
         let (phase, status) = (server.phase, server.status);
+        if server.inbound.branch != inbound.branch && phase == Phase::Over && status >= 300 {
+            // A proxy that tries elsewhere what we refused for good.
+            self.turn_away(inbound, status, &[], out);
+            return true;
+        }
         if server.inbound.branch != inbound.branch && phase != Phase::Over {
             // The same INVITE by another way, or sent again by a proxy that failed over: the newest counts.
             let body = (phase == Phase::Succeeded).then_some((SDP, self.row.local_sdp.as_bytes()));

@@ -132,7 +132,7 @@ impl Leg {
         let ack = client.refusal_ack(message);
         out.push(Out::Send { to: client.destination, bytes: ack.clone() });
         let (branch, destination, status) = (client.branch.clone(), client.destination, message.status());
-        self.refused = Some(Refused { branch, ack, destination });
+        self.refused = (!destination.transport.is_reliable()).then_some(Refused { branch, ack, destination });
         if client.initial {
             self.requests.retain(|request| request.method != "CANCEL");
             if self.state == LegState::Early {
@@ -180,7 +180,7 @@ impl Leg {
         let mut route = message.record_routes();
         route.reverse();
         let target = message.contact_uri().unwrap_or(&self.row.remote_target).to_owned();
-        let peer = Peer { target: &target, route: &route, tag: message.to_tag() };
+        let peer = Peer { target: &target, route: &route, tag: message.to_tag(), to: self.next_hop(&target, &route) };
         self.send_ack(message.cseq(), &peer, out);
         if self.forks.iter().any(|tag| tag == message.to_tag()) || self.forks.len() >= MAX_FORKS {
             return;
@@ -189,9 +189,9 @@ impl Leg {
         let cseq = self.next_cseq();
         let branch = token::branch(self.key, cseq, "BYE");
         let bytes = self.request("BYE", cseq, &branch, &self.from(), &peer, &[], None);
-        let destination = self.destination(&peer);
+        let destination = peer.to;
         out.push(Out::Send { to: destination, bytes: bytes.clone() });
-        let timer = Repeat::up_to_t2(now);
+        let timer = Repeat::up_to_t2(now, destination.transport);
         self.requests.push(ClientRequest { method: "BYE", branch, bytes, destination, timer, stray: true });
     }
 

@@ -18,7 +18,7 @@ impl Leg {
         let mut row = row;
         let pending = row.pending.take();
         row.local_cseq = row.local_cseq.saturating_add(ADOPTED_CSEQ_GAP);
-        row.local_contact = contact(key, local);
+        row.local_contact = contact(key, local, row.far.transport);
         let mut leg = Leg::new(key, row, local);
         leg.state = match leg.row.state {
             DialogState::Early => LegState::Early,
@@ -90,7 +90,12 @@ impl Leg {
                 }
             }
         }
-        server.timer = (status >= 200).then(|| Repeat::resumed(now));
+        let timer = match status {
+            0..200 => None,
+            200..300 => Some(Repeat::of_success(now)),
+            _ => Some(Repeat::up_to_t2(now, server.inbound.destination.transport)),
+        };
+        server.timer = timer.map(|timer| timer.resumed(now));
         self.server = Some(server);
     }
 

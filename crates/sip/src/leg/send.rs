@@ -1,8 +1,6 @@
 //! What a leg puts on the wire.
 
-use std::net::SocketAddr;
-
-use strowger_model::{Cause, Mono};
+use strowger_model::{Cause, Far, Mono};
 
 use super::client::ClientRequest;
 use super::server::{GIVEN_KEPT, Given, Inbound};
@@ -18,18 +16,26 @@ pub(super) struct Peer<'a> {
     pub(super) target: &'a str,
     pub(super) route: &'a [String],
     pub(super) tag: &'a str,
+    /// The next hop.
+    pub(super) to: Far,
 }
 
 impl Leg {
     pub(super) fn peer(&self) -> Peer<'_> {
-        Peer { target: &self.row.remote_target, route: &self.row.route_set, tag: &self.row.remote_tag }
+        let (target, route) = (self.row.remote_target.as_str(), self.row.route_set.as_slice());
+        Peer { target, route, tag: &self.row.remote_tag, to: self.next_hop(target, route) }
     }
 
     /// Where a request in this dialog goes (RFC 3261 section 12.2.1.1): first Route, else target. Every route is
     /// taken for a loose router: strict ones (RFC 2543) would need the Request-URI rewritten, and are extinct.
-    pub(super) fn destination(&self, peer: &Peer<'_>) -> SocketAddr {
-        let next = peer.route.first().map_or(peer.target, |route| address_uri(route));
-        uri::literal(next).unwrap_or(self.row.remote_addr)
+    pub(super) fn next_hop(&self, target: &str, route: &[String]) -> Far {
+        let next = route.first().map_or(target, |route| address_uri(route));
+        let far = self.row.far;
+        match uri::literal(next, far.transport) {
+            Some(named) if named.transport == far.transport => Far { line: far.line, ..named },
+            Some(named) => named,
+            None => far,
+        }
     }
 
     /// A request of ours. `from` is without tag.
@@ -46,7 +52,10 @@ impl Leg {
     ) -> Vec<u8> {
         let row = &self.row;
         let mut out = Writer::request(method, peer.target);
-        out.header("Via", &format!("SIP/2.0/UDP {};branch={branch};rport", self.local.contact_host));
+        out.header(
+            "Via",
+            &format!("SIP/2.0/{} {};branch={branch};rport", peer.to.transport.name(), self.local.contact_host),
+        );
         out.header("Max-Forwards", &MAX_FORWARDS.to_string());
         out.headers("Route", peer.route);
         out.header("From", &format!("{from};tag={}", row.local_tag));
@@ -147,9 +156,9 @@ impl Leg {
         let branch = token::branch(self.key, cseq, method);
         let peer = self.peer();
         let bytes = self.request(method, cseq, &branch, &self.from(), &peer, extra, None);
-        let destination = self.destination(&peer);
+        let destination = peer.to;
         out.push(Out::Send { to: destination, bytes: bytes.clone() });
-        let timer = Repeat::up_to_t2(now);
+        let timer = Repeat::up_to_t2(now, destination.transport);
         self.requests.push(ClientRequest { method, branch, bytes, destination, timer, stray: false });
     }
 
@@ -163,7 +172,7 @@ impl Leg {
     pub(super) fn send_ack(&self, cseq: u32, peer: &Peer<'_>, out: &mut Vec<Out>) {
         let branch = token::branch(self.key, cseq, "ACK");
         let bytes = self.request("ACK", cseq, &branch, &self.from(), peer, &[], None);
-        out.push(Out::Send { to: self.destination(peer), bytes });
+        out.push(Out::Send { to: peer.to, bytes });
     }
 
     pub(super) fn from(&self) -> String {

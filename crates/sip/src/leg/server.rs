@@ -1,8 +1,6 @@
 //! What we keep of a request of the far end while we owe it an answer.
 
-use std::net::SocketAddr;
-
-use strowger_model::Dialog;
+use strowger_model::{Dialog, Far, Transport};
 
 use super::timer::Repeat;
 use crate::message::Message;
@@ -22,15 +20,15 @@ pub(super) struct Inbound {
     pub(super) to: String,
     /// Whether `to` has its tag already.
     pub(super) tagged: bool,
-    pub(super) destination: SocketAddr,
+    pub(super) destination: Far,
 }
 
 impl Inbound {
-    pub(super) fn of(request: &Message, source: SocketAddr) -> Inbound {
+    pub(super) fn of(request: &Message, source: Far) -> Inbound {
         let mut via = request.vias().to_vec();
         let mut destination = source;
         if let Some(top) = via.first_mut() {
-            *top = via::filled(top, source);
+            *top = via::filled(top, source.addr);
             destination = via::destination(top, source);
         }
         Inbound {
@@ -43,6 +41,17 @@ impl Inbound {
             to: request.header("To").unwrap_or_default().to_owned(),
             tagged: !request.to_tag().is_empty(),
             destination,
+        }
+    }
+
+    /// Where requests of ours to its sender go when its Contact is no address, or over TCP by which line. `routed`: the
+    /// dialog has a route set. A line leads to who is next only if it came from there: a proxy that wants to hear no
+    /// more of the dialog has left its Via, but no Record-Route.
+    pub(super) fn sender(&self, source: Far, routed: bool) -> Far {
+        match source.transport {
+            Transport::Udp => source,
+            Transport::Tcp if routed || self.via.len() == 1 => self.destination,
+            Transport::Tcp => Far { line: None, ..self.destination },
         }
     }
 
@@ -59,7 +68,7 @@ impl Inbound {
             from: format!("<{}>;tag={}", row.remote_uri, row.remote_tag),
             to: format!("<{}>;tag={}", row.local_uri, row.local_tag),
             tagged: true,
-            destination: via::destination(top, row.remote_addr),
+            destination: via::destination(top, row.far),
         }
     }
 }
@@ -119,6 +128,6 @@ pub(super) const GIVEN_KEPT: usize = 4;
 pub(super) struct Given {
     pub(super) method: String,
     pub(super) branch: String,
-    pub(super) destination: SocketAddr,
+    pub(super) destination: Far,
     pub(super) bytes: Vec<u8>,
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use strowger_model::Mono;
+use strowger_model::{Mono, Transport};
 
 /// Estimate of a round trip; the first repetition comes after it (RFC 3261 section 17.1.1.1).
 pub(super) const T1: Duration = Duration::from_millis(500);
@@ -17,7 +17,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(32);
 /// How long an ended leg should be kept: repeats of its last messages may arrive for 64*T1 (timers D, J, L).
 pub const LINGER: Duration = PATIENCE;
 
-/// A message that is sent again at doubling intervals until it is answered or given up.
+/// A message that is sent again at doubling intervals until it is answered or given up. Over TCP only the end is left
+/// (timers A, E and G are for unreliable transports), but for a 2xx, which a proxy may lose on its further way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Repeat {
     next: Mono,
@@ -35,23 +36,33 @@ pub(super) enum Due {
 
 impl Repeat {
     /// Timers A and B: doubling without bound.
-    pub(super) fn of_invite(now: Mono) -> Repeat {
-        Repeat { next: now + T1, interval: T1, longest: PATIENCE, until: now + PATIENCE }
+    pub(super) fn of_invite(now: Mono, over: Transport) -> Repeat {
+        if over.is_reliable() { Repeat::wait(now) } else { Repeat::doubling(now, PATIENCE) }
     }
 
-    /// Timers E and F, G and H, and those of a 2xx: doubling up to T2.
-    pub(super) fn up_to_t2(now: Mono) -> Repeat {
-        Repeat { longest: T2, ..Repeat::of_invite(now) }
+    /// Timers E and F, G and H: doubling up to T2.
+    pub(super) fn up_to_t2(now: Mono, over: Transport) -> Repeat {
+        if over.is_reliable() { Repeat::wait(now) } else { Repeat::doubling(now, T2) }
     }
 
-    /// The same, with the first repetition at once: an adopter does not know when the last one was sent.
-    pub(super) fn resumed(now: Mono) -> Repeat {
-        Repeat { next: now, ..Repeat::up_to_t2(now) }
+    /// Of a 2xx to an INVITE: over any transport, until the ACK (RFC 3261 section 13.3.1.4).
+    pub(super) fn of_success(now: Mono) -> Repeat {
+        Repeat::doubling(now, T2)
+    }
+
+    /// The same, beginning at once: an adopter does not know when it was sent last, nor over TCP whether the line
+    /// broke before it arrived.
+    pub(super) fn resumed(self, now: Mono) -> Repeat {
+        Repeat { next: now, ..self }
     }
 
     /// No repetition, only the end.
     pub(super) fn wait(now: Mono) -> Repeat {
-        Repeat { next: Mono::MAX, ..Repeat::of_invite(now) }
+        Repeat { next: Mono::MAX, interval: PATIENCE, longest: PATIENCE, until: now + PATIENCE }
+    }
+
+    fn doubling(now: Mono, longest: Duration) -> Repeat {
+        Repeat { next: now + T1, interval: T1, longest, until: now + PATIENCE }
     }
 
     pub(super) fn deadline(&self) -> Mono {
@@ -92,14 +103,26 @@ mod tests {
 
     #[test]
     fn an_invite_doubles_to_the_end() {
-        assert_eq!(times(Repeat::of_invite(Mono::ZERO)), [500, 1500, 3500, 7500, 15_500, 31_500, 32_000]);
+        assert_eq!(
+            times(Repeat::of_invite(Mono::ZERO, Transport::Udp)),
+            [500, 1500, 3500, 7500, 15_500, 31_500, 32_000]
+        );
     }
 
     #[test]
     fn others_stop_doubling_at_t2() {
-        let all = times(Repeat::up_to_t2(Mono::ZERO));
+        let all = times(Repeat::up_to_t2(Mono::ZERO, Transport::Udp));
         assert_eq!(all[..6], [500, 1500, 3500, 7500, 11_500, 15_500]);
         assert_eq!(all.last(), Some(&32_000));
+        assert_eq!(times(Repeat::of_success(Mono::ZERO)), all);
+    }
+
+    #[test]
+    fn over_tcp_nothing_is_repeated_but_by_an_adopter_once() {
+        for repeat in [Repeat::of_invite(Mono::ZERO, Transport::Tcp), Repeat::up_to_t2(Mono::ZERO, Transport::Tcp)] {
+            assert_eq!(times(repeat), [32_000]);
+            assert_eq!(times(repeat.resumed(Mono::ZERO)), [0, 32_000]);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use strowger_model::{CallId, Dialog, LegKey, LegNo, Mono, ShardId};
+use strowger_model::{CallId, Dialog, Far, LegKey, LegNo, Mono, ShardId};
 use strowger_sip::{Event, Leg, Local, Message, Out, Outgoing};
 
 pub const OFFER: &str =
@@ -19,14 +19,14 @@ pub fn local() -> Local {
     Local { contact_host: "192.0.2.10:5060".to_owned(), user_agent: "Strowger".to_owned() }
 }
 
-pub fn far() -> SocketAddr {
+pub fn far() -> Far {
     addr("198.51.100.7:5070")
 }
 
 /// What the leg did, with the millisecond at which it did it.
 #[derive(Default, Debug)]
 pub struct Heard {
-    pub sent: Vec<(u64, SocketAddr, Message)>,
+    pub sent: Vec<(u64, Far, Message)>,
     pub events: Vec<Event>,
 }
 
@@ -84,19 +84,27 @@ pub struct Bench {
 impl Bench {
     /// The far end called us.
     pub fn called(invite: &str) -> Bench {
+        Bench::called_from(invite, far())
+    }
+
+    pub fn called_from(invite: &str, source: Far) -> Bench {
         let now = Mono::from_millis(0);
         let invite = Message::parse(invite.as_bytes()).unwrap();
-        Bench { leg: Leg::incoming(key(), &invite, far(), &local(), now), now }
+        Bench { leg: Leg::incoming(key(), &invite, source, &local(), now), now }
     }
 
     /// We call the far end.
     pub fn calling() -> (Bench, Message) {
+        Bench::calling_to(outgoing().destination)
+    }
+
+    pub fn calling_to(destination: Far) -> (Bench, Message) {
         let now = Mono::from_millis(0);
-        let (leg, out) = Leg::outgoing(key(), outgoing(), &local(), now);
+        let (leg, out) = Leg::outgoing(key(), Outgoing { destination, ..outgoing() }, &local(), now);
         let mut heard = Heard::default();
         heard.take(now, out);
         let heard = heard.is(&["INVITE"], &[]);
-        assert_eq!(heard.sent[0].1, outgoing().destination);
+        assert_eq!(heard.sent[0].1, destination);
         (Bench { leg, now }, heard.sent[0].2.clone())
     }
 
@@ -109,9 +117,9 @@ impl Bench {
         self.hear_from(text, far())
     }
 
-    pub fn hear_from(&mut self, text: &str, source: SocketAddr) -> Heard {
+    pub fn hear_from(&mut self, text: &str, source: Far) -> Heard {
         let mut message = Message::parse(text.as_bytes()).unwrap_or_else(|fault| panic!("{fault}: {text}"));
-        message.fill_received(source);
+        message.fill_received(source.addr);
         let now = self.now;
         self.told(|leg, _| leg.on_message(&message, source, now))
     }
@@ -239,6 +247,6 @@ pub fn confirmed_dial() -> (Bench, Message) {
     (bench, invite)
 }
 
-pub fn addr(text: &str) -> SocketAddr {
-    text.parse().unwrap()
+pub fn addr(text: &str) -> Far {
+    Far::udp(text.parse::<SocketAddr>().unwrap())
 }

@@ -1,8 +1,6 @@
 //! An agent's row: one slot of work, and where the phone is.
 
-use std::net::SocketAddr;
-
-use strowger_model::{AgentId, CallId, LegNo, LogTime, QueueId, TenantId};
+use strowger_model::{AgentId, CallId, Far, LegNo, LogTime, QueueId, TenantId};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Agent {
@@ -29,7 +27,7 @@ pub struct Agent {
 pub struct Contact {
     pub uri: String,
     /// Where the REGISTER came from: behind a NAT the URI alone does not lead back.
-    pub addr: SocketAddr,
+    pub far: Far,
     /// `LogTime::MAX` for a phone that is always there.
     pub expires: LogTime,
 }
@@ -83,7 +81,9 @@ impl AgentState {
 
     pub fn call(&self) -> Option<CallId> {
         match self {
-            AgentState::Reserved { call } | AgentState::Offered { call, .. } | AgentState::Talking { call } => Some(*call),
+            AgentState::Reserved { call } | AgentState::Offered { call, .. } | AgentState::Talking { call } => {
+                Some(*call)
+            }
             _ => None,
         }
     }

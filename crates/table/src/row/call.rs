@@ -1,11 +1,9 @@
 //! A call's row: all a node needs to go on with the call when its owner is gone.
 
-use std::net::SocketAddr;
-
 use strowger_model::config::StepNo;
 use strowger_model::{
-    AgentId, CallId, CampaignId, DialResult, Dialog, E164, Ended, FlowId, LeadId, LegNo, LogTime, Outcome, Owner, QueueId, RelayId,
-    TenantId, TrunkId, Wall,
+    AgentId, CallId, CampaignId, DialResult, Dialog, E164, Ended, Far, FlowId, LeadId, LegNo, LogTime, Outcome, Owner,
+    QueueId, RelayId, TenantId, TrunkId, Wall,
 };
 
 use crate::{Contact, DialFailure, limit};
@@ -68,7 +66,7 @@ pub struct Outbound {
     pub number: E164,
     pub caller_id: E164,
     /// Copied when the call was granted: a trunk that moves does not move a call that is being dialled.
-    pub destination: SocketAddr,
+    pub destination: Far,
     pub ring_timeout_ms: u32,
     /// Whose call it is until it has a leg of an agent.
     pub reserved: Option<Reserved>,

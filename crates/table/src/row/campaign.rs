@@ -14,6 +14,8 @@ pub struct Ledger {
     pub zones: Vec<String>,
     /// Content of the lists its leads came from.
     pub batches: Vec<Digest>,
+    /// Leads that are not dialled any more.
+    pub done: u32,
     /// Calls begun.
     pub dialled: u64,
     /// Calls ended, by `DialResult` in the order of `DialResult::ALL`.

@@ -122,8 +122,8 @@ impl Shard {
         agent.name.clone_from(&config.name);
         agent.queues.clone_from(&config.queues);
         match &config.phone {
-            Phone::Static { uri, addr } => {
-                agent.contact = Some(Contact { uri: uri.clone(), addr: *addr, expires: LogTime::MAX });
+            Phone::Static { uri, far } => {
+                agent.contact = Some(Contact { uri: uri.clone(), far: *far, expires: LogTime::MAX });
                 if agent.state == AgentState::LoggedOut {
                     agent.not_ready_next = (!config.ready_at_login).then(|| "log-in".to_owned());
                     agent.come_free(entry.now());

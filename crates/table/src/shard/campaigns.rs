@@ -18,6 +18,7 @@ impl Shard {
                 leads: 0,
                 zones: Vec::new(),
                 batches: Vec::new(),
+                done: 0,
                 dialled: 0,
                 results: [0; DialResult::ALL.len()],
             };

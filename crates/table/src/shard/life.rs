@@ -6,8 +6,8 @@ use strowger_model::{CallId, Ended, HangupBy, LogTime, Outcome as CallOutcome};
 
 use super::Shard;
 use super::apply::Entry;
-use crate::row::call::DutyKind;
 use super::dial::result_of;
+use crate::row::call::DutyKind;
 use crate::{AgentState, Call, DialRecord, Origin, Outbound, Record, Refusal, Stage, limit};
 
 impl Shard {

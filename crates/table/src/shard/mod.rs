@@ -50,7 +50,8 @@ pub struct Shard {
     idle: OrdSet<(QueueId, LogTime, AgentId)>,
     leases: OrdSet<(LogTime, LeaseKey)>,
     owned: OrdMap<(NodeId, Incarnation), usize>,
-    /// By campaign and zone of its ledger: who is asleep is passed over at once.
+    /// By campaign and zone of its ledger: who is asleep is passed over at once. Barred numbers are not in it: they
+    /// would gather at its head, where each round of the pacer would have to step over them.
     due: OrdSet<(CampaignId, u16, Wall, LeadId)>,
     by_number: OrdMap<(CampaignId, E164), LeadId>,
     /// Numbers that live outbound calls are for.
@@ -219,7 +220,8 @@ impl Shard {
         self.by_number.get(&(campaign, number)).and_then(|id| self.leads.get(id))
     }
 
-    /// Leads of a campaign that wait to be dialled, of one of its ledger's zones; the longest due first.
+    /// Leads of a campaign that wait to be dialled and are not barred, of one of its ledger's zones; the longest due
+    /// first.
     pub fn due(&self, campaign: CampaignId, zone: u16) -> impl Iterator<Item = (Wall, LeadId)> {
         let all = (campaign, zone, Wall(0), LeadId(0))..=(campaign, zone, Wall(u64::MAX), LeadId(u64::MAX));
         self.due.range(all).map(|(_, _, at, lead)| (*at, *lead))
@@ -325,16 +327,29 @@ impl Shard {
     }
 
     fn put_lead(&mut self, lead: Lead) {
-        let campaign = lead.id.campaign();
-        match self.leads.get(&lead.id).map(|old| (old.state, old.zone)) {
-            Some((LeadState::Due { at }, zone)) => drop(self.due.remove(&(campaign, zone, at, lead.id))),
-            Some(_) => {}
-            None => drop(self.by_number.insert((campaign, lead.number), lead.id)),
+        match self.leads.get(&lead.id).cloned() {
+            Some(old) => self.unlist(&old),
+            None => drop(self.by_number.insert((lead.id.campaign(), lead.number), lead.id)),
         }
-        if let LeadState::Due { at } = lead.state {
+        self.list(&lead);
+        self.leads.put(lead.id, lead);
+    }
+
+    /// Puts a lead among those to be dialled, if it is one.
+    fn list(&mut self, lead: &Lead) {
+        let campaign = lead.id.campaign();
+        let Some(tenant) = self.campaigns.get(&campaign).map(|ledger| ledger.tenant) else { return };
+        if let LeadState::Due { at } = lead.state
+            && !self.is_barred(BarList::DoNotCall, tenant, lead.number)
+        {
             self.due.insert((campaign, lead.zone, at, lead.id));
         }
-        self.leads.put(lead.id, lead);
+    }
+
+    fn unlist(&mut self, lead: &Lead) {
+        if let LeadState::Due { at } = lead.state {
+            self.due.remove(&(lead.id.campaign(), lead.zone, at, lead.id));
+        }
     }
 
     fn put_agent(&mut self, agent: Agent) {

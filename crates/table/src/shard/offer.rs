@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use strowger_model::{AgentId, CallId, Cause, Dialog, Ended, HangupBy, LegNo, LogTime, Outcome as CallOutcome, RelayId};
+use strowger_model::{
+    AgentId, CallId, Cause, Dialog, Ended, HangupBy, LegNo, LogTime, Outcome as CallOutcome, RelayId,
+};
 
 use super::Shard;
 use super::apply::Entry;

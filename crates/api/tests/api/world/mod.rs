@@ -15,7 +15,9 @@ use strowger_api::{archive, bootstrap_token, router};
 use strowger_cluster::{Cluster, Context, Options};
 use strowger_config::{Files, read_dir};
 use strowger_link::Identity;
-use strowger_model::{CallId, Cause, Dialog, DialogState, Ended, HangupBy, LogTime, NodeId, PeerId, Role, ShardId};
+use strowger_model::{
+    CallId, Cause, Dialog, DialogState, Ended, Far, HangupBy, LogTime, NodeId, PeerId, Role, ShardId,
+};
 use strowger_table::{AdmitKey, Command, Outcome};
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -159,7 +161,7 @@ fn dialog() -> Dialog {
         route_set: Vec::new(),
         local_cseq: 0,
         remote_cseq: 1,
-        remote_addr: "192.0.2.10:5060".parse().unwrap(),
+        far: Far::udp(([192, 0, 2, 10], 5060)),
         local_sdp: String::new(),
         remote_sdp: String::new(),
         sdp_version: 0,

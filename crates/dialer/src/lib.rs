@@ -1,0 +1,28 @@
+//! Outbound dialling: who is called next and for which agent, when people may be called, and lists of whom to call.
+//!
+//! It makes values and decides nothing: every `Dial` is judged again by the table when its entry is applied.
+//!
+//! ```text
+//! list ──► read_leads ──► Import        shard ──► pace ──► Dial   (one a free agent, every round)
+//!                                       agent asks ──► manual ──► Dial
+//! ```
+#![forbid(unsafe_code)]
+
+mod csv;
+mod denial;
+mod due;
+mod hours;
+mod leads;
+mod manual;
+mod number;
+mod pace;
+mod placing;
+mod zone;
+
+pub use denial::Denial;
+pub use hours::open_until;
+pub use leads::{Header, LineFault, ReadLead, Reading, read_leads};
+pub use manual::manual;
+pub use number::{NoNumber, read_number};
+pub use pace::{Means, PER_ROUND, pace};
+pub use zone::{NoSuchZone, zone_name};

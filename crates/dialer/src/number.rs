@@ -1,0 +1,121 @@
+//! Telephone numbers as people write them, read into what can be dialled from anywhere.
+
+use strowger_model::E164;
+
+/// Stand between digits for the eye only; the last two are the no-break spaces that spreadsheets and web pages leave.
+const DECORATION: [char; 9] = [' ', '.', '-', '/', '(', ')', '\t', '\u{a0}', '\u{202f}'];
+
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NoNumber {
+    #[error("there is no number")]
+    Missing,
+    #[error("not a telephone number: + and digits, with spaces . - / ( ) between them")]
+    Form,
+    #[error("a number without its country: write + and the country code before it, for example +442071838750")]
+    National,
+    #[error("an international number has {min} to {max} digits, this has {0}", min = E164::MIN_DIGITS, max = E164::MAX_DIGITS)]
+    Length(usize),
+    #[error("no country has the code it begins with")]
+    NoCountry,
+    #[error("the numbering plan of country code {0} has no such number: a digit too many, too few or wrong")]
+    NotInPlan(u16),
+}
+
+/// Reads `+44 (0)20 7183 8750` and `0044-20-71838750` as +442071838750, if the country's numbering plan has it.
+pub fn read_number(text: &str) -> Result<E164, NoNumber> {
+    let plain: String = text.chars().filter(|c| !DECORATION.contains(c)).collect();
+    if plain.is_empty() {
+        return Err(NoNumber::Missing);
+    }
+    // 00 is what ITU-T E.164 recommends to dial abroad. What other countries dial for it (011 in North America) may be
+    // a number's beginning elsewhere.
+    let (international, digits) = match (plain.strip_prefix('+'), plain.strip_prefix("00")) {
+        (Some(digits), _) | (None, Some(digits)) => (true, digits),
+        (None, None) => (false, plain.as_str()),
+    };
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(NoNumber::Form);
+    }
+    if !international {
+        return Err(NoNumber::National);
+    }
+    // A trunk prefix in brackets, as in +44 (0)20, is taken out below and does not count.
+    if !(E164::MIN_DIGITS..=E164::MAX_DIGITS + 1).contains(&digits.len()) {
+        return Err(NoNumber::Length(digits.len()));
+    }
+    in_plan(digits)
+}
+
+fn in_plan(digits: &str) -> Result<E164, NoNumber> {
+    let number = phonenumber::parse(None, format!("+{digits}")).map_err(|_| NoNumber::NoCountry)?;
+    let code = number.code().value();
+    if !phonenumber::is_valid(&number) {
+        return Err(NoNumber::NotInPlan(code));
+    }
+    // As the plan has it: without a trunk prefix, with the zeros that belong to the number (Italy).
+    format!("+{code}{}", number.national()).parse().map_err(|_| NoNumber::NotInPlan(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_number_in_many_ways() {
+        for text in [
+            "+442071838750",
+            "+44 20 7183 8750",
+            " +44 (0)20 7183-8750 ",
+            "0044 20 7183 8750",
+            "+44.20.7183.8750",
+            "+44\u{a0}20/71838750",
+        ] {
+            assert_eq!(read_number(text).map(|number| number.to_string()), Ok("+442071838750".to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_many_plans() {
+        for text in [
+            "+12025550123",   // North America
+            "+390669881234",  // Italy: the zero belongs to the number
+            "+493012345678",  // Germany: lengths differ
+            "+4915112345678", // a mobile phone there
+            "+33612345678",   // France
+            "+80012345678",   // freephone without a country
+            "+6561234567",    // Singapore
+            "+5511987654321", // Brazil
+            "+2348012345678", // Nigeria
+        ] {
+            assert_eq!(read_number(text).map(|number| number.to_string()), Ok(text.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_says_why() {
+        let cases = [
+            ("", NoNumber::Missing),
+            (" - ", NoNumber::Missing),
+            ("020 7183 8750", NoNumber::National),
+            ("2025550123", NoNumber::National),
+            ("0", NoNumber::National),
+            ("+", NoNumber::Length(0)),
+            ("00", NoNumber::Length(0)),
+            ("+44 20 7", NoNumber::Length(5)),
+            ("+44207183875012345", NoNumber::Length(17)),
+            ("+44 20 7183 8750 ext 4", NoNumber::Form),
+            ("++442071838750", NoNumber::Form),
+            ("4.42E+11", NoNumber::Form),
+            ("anna", NoNumber::Form),
+            ("+٤٤٢٠٧١٨٣٨٧٥٠", NoNumber::Form),
+            ("+999123456789", NoNumber::NoCountry),
+            ("+0442071838750", NoNumber::NoCountry),
+            ("+44207183875", NoNumber::NotInPlan(44)),
+            ("+1 055 555 0123", NoNumber::NotInPlan(1)),
+            ("+3361234567", NoNumber::NotInPlan(33)),
+        ];
+        for (text, why) in cases {
+            assert_eq!(read_number(text), Err(why), "{text}");
+        }
+    }
+}

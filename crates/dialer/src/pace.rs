@@ -1,0 +1,168 @@
+//! The progressive pacer: one lead is dialled for each agent that is free, and the agent is kept for it. So nobody
+//! who answers is without an agent, and the share of abandoned calls is what agents' phones make of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use strowger_acd::UsableRelay;
+use strowger_model::config::{Campaign, DialMode, Tenant, Trunk};
+use strowger_model::{AgentId, CampaignId, E164, Incarnation, LeadId, NodeId, QueueId, TenantId, TrunkId, Wall};
+use strowger_table::{Dial, DialTo, Shard};
+
+use crate::due::DueLeads;
+use crate::placing::{Placing, Wanted};
+
+/// Dials of one round. A shard's leader has ten rounds a second or more: this is beyond what trunks take, and small
+/// enough that calls of those who wait come between two rounds.
+pub const PER_ROUND: usize = 64;
+/// Leads that a campaign may pass over in a round because their numbers are on a call already, from another list. It
+/// goes on in a later round: those calls end. (Barred leads are not in the index of due ones at all.)
+const PASSED_OVER_PER_ROUND: usize = 1000;
+
+/// What there is to dial with.
+pub struct Means<'a> {
+    pub wall: Wall,
+    /// Nodes that can own a call, in the same order each time.
+    pub nodes: &'a [(NodeId, Incarnation)],
+    pub relays: &'a [UsableRelay],
+    pub trunks: &'a [Trunk],
+    /// New calls that each trunk takes now; one that is not named takes none.
+    pub allowance: &'a BTreeMap<TrunkId, usize>,
+}
+
+/// The calls to begin now. Cost: one step for each idle agent of the queues and each dial; with more than one
+/// campaign that can dial, one for each live call too.
+pub fn pace(shard: &Shard, means: &Means<'_>) -> Vec<Dial> {
+    let mut placing = Placing::new(shard, means);
+    let mut lines = lines(&placing);
+    let mut staff = Staff::new(shard);
+    let mut numbers = BTreeSet::new();
+    let mut dials = Vec::new();
+    while dials.len() < PER_ROUND {
+        // In turn: who has the fewest calls dials next, so campaigns that share agents come to have as many each.
+        let Some(at) = (0..lines.len()).min_by_key(|at| (lines[*at].live, lines[*at].campaign.id)) else { break };
+        match lines[at].dial(&mut placing, &mut staff, &mut numbers) {
+            Some(dial) => {
+                lines[at].live += 1;
+                dials.push(dial);
+            }
+            None => drop(lines.swap_remove(at)),
+        }
+    }
+    dials
+}
+
+/// A campaign that has somebody to call.
+struct Line<'a> {
+    tenant: &'a Tenant,
+    campaign: &'a Campaign,
+    /// Who was passed over is not free for the rest of the round.
+    agents: Box<dyn Iterator<Item = AgentId> + 'a>,
+    leads: DueLeads<'a>,
+    /// Its calls, those of this round included.
+    live: usize,
+    passed_over: usize,
+}
+
+fn lines<'a>(placing: &Placing<'a>) -> Vec<Line<'a>> {
+    let line = |ledger: &strowger_table::Ledger| {
+        let (tenant, campaign) = placing.configured(ledger)?;
+        let dials = ledger.running && campaign.mode == DialMode::Progressive;
+        let anyone = dials && placing.shard.idle(campaign.queue).next().is_some();
+        let leads = anyone.then(|| DueLeads::open(placing, campaign, ledger))?;
+        let agents = Box::new(placing.shard.idle(campaign.queue).map(|(_, agent)| agent));
+        Some(Line { tenant, campaign, agents, leads, live: 0, passed_over: 0 })
+    };
+    let mut lines: Vec<Line<'a>> = placing.shard.campaigns().filter_map(|ledger| line(ledger)).collect();
+    if lines.len() > 1 {
+        let live = live_calls(placing.shard);
+        lines.iter_mut().for_each(|line| line.live = live.get(&line.campaign.id).copied().unwrap_or_default());
+    }
+    lines
+}
+
+fn live_calls(shard: &Shard) -> BTreeMap<CampaignId, usize> {
+    let mut live = BTreeMap::new();
+    for outbound in shard.calls().filter(|call| !call.is_over()).filter_map(|call| call.outbound()) {
+        *live.entry(outbound.campaign).or_insert(0) += 1;
+    }
+    live
+}
+
+impl Line<'_> {
+    /// None: there is nobody to call, nobody to call for or nothing to call with, and there will not be in this round.
+    fn dial(
+        &mut self,
+        placing: &mut Placing<'_>,
+        staff: &mut Staff<'_>,
+        numbers: &mut BTreeSet<(TenantId, E164)>,
+    ) -> Option<Dial> {
+        if staff.count(self.campaign.queue) <= self.campaign.keep_idle as usize {
+            return None;
+        }
+        // The longest idle.
+        let agent = self.agents.find(|agent| staff.is_free(*agent))?;
+        let (lead, number, not_after) = self.next_lead(placing, numbers)?;
+        let (tenant, campaign) = (self.tenant, self.campaign);
+        let wanted = Wanted { tenant, campaign, agent, to: DialTo::Lead(lead), not_after };
+        let dial = placing.place(&wanted).ok()?;
+        staff.take(agent);
+        numbers.insert((tenant.id, number));
+        Some(dial)
+    }
+
+    fn next_lead(
+        &mut self,
+        placing: &Placing<'_>,
+        numbers: &BTreeSet<(TenantId, E164)>,
+    ) -> Option<(LeadId, E164, Wall)> {
+        let tenant = self.tenant.id;
+        while self.passed_over < PASSED_OVER_PER_ROUND {
+            let (lead, closes) = self.leads.next()?;
+            let number = placing.shard.lead(lead)?.number;
+            if !numbers.contains(&(tenant, number)) && placing.check_number(tenant, number).is_ok() {
+                return Some((lead, number, closes));
+            }
+            self.passed_over += 1;
+        }
+        None
+    }
+}
+
+/// Agents that are free for outbound calls: inbound goes first.
+struct Staff<'a> {
+    shard: &'a Shard,
+    /// Queues in which calls wait: their agents are the planner's.
+    waiting: BTreeSet<QueueId>,
+    taken: BTreeSet<AgentId>,
+    /// How many are free in each queue that was asked for.
+    free: BTreeMap<QueueId, usize>,
+}
+
+impl<'a> Staff<'a> {
+    fn new(shard: &'a Shard) -> Self {
+        let waiting = shard.waiting_queues().into_iter().map(|(queue, _)| queue).collect();
+        Self { shard, waiting, taken: BTreeSet::new(), free: BTreeMap::new() }
+    }
+
+    fn count(&mut self, queue: QueueId) -> usize {
+        let count = || self.shard.idle(queue).filter(|(_, agent)| self.is_free(*agent)).count();
+        let free = self.free.get(&queue).copied().unwrap_or_else(count);
+        self.free.insert(queue, free);
+        free
+    }
+
+    fn take(&mut self, id: AgentId) {
+        self.taken.insert(id);
+        let Some(agent) = self.shard.agent(id) else { return };
+        for queue in &agent.queues {
+            if let Some(free) = self.free.get_mut(queue) {
+                *free = free.saturating_sub(1);
+            }
+        }
+    }
+
+    fn is_free(&self, id: AgentId) -> bool {
+        let none_waits = |agent: &strowger_table::Agent| agent.queues.iter().all(|queue| !self.waiting.contains(queue));
+        !self.taken.contains(&id) && self.shard.agent(id).is_some_and(|agent| none_waits(agent))
+    }
+}

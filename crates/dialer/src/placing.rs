@@ -1,0 +1,102 @@
+//! What every outbound call needs, however it was asked for: an hour at which the lead may be called, a trunk, relays
+//! and an owner. What cannot be checked is not dialled.
+
+use std::collections::BTreeMap;
+
+use strowger_acd::RelayChoice;
+use strowger_model::config::{Campaign, Tenant, Trunk};
+use strowger_model::{AgentId, E164, RelayId, TenantId, TrunkId, Wall};
+use strowger_table::{BarList, Dial, DialTo, Ledger, Shard};
+
+use crate::hours::open_until;
+use crate::{Denial, Means};
+
+/// Hands out what there is of it until it is used up.
+pub(crate) struct Placing<'a> {
+    pub(crate) shard: &'a Shard,
+    means: &'a Means<'a>,
+    relays: RelayChoice<'a>,
+    /// New calls that each trunk still takes.
+    left: BTreeMap<TrunkId, usize>,
+    /// What the entry's time will be at least.
+    pub(crate) wall: Wall,
+}
+
+/// A call whose number, agent and hour are settled.
+pub(crate) struct Wanted<'a> {
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) campaign: &'a Campaign,
+    pub(crate) agent: AgentId,
+    pub(crate) to: DialTo,
+    pub(crate) not_after: Wall,
+}
+
+impl<'a> Placing<'a> {
+    pub(crate) fn new(shard: &'a Shard, means: &'a Means<'a>) -> Self {
+        // A wall clock that was ahead of ours has stamped this log already: entries are never earlier.
+        let wall = means.wall.max(shard.last().wall);
+        let relays = RelayChoice::new(shard, means.relays);
+        Self { shard, means, relays, left: means.allowance.clone(), wall }
+    }
+
+    pub(crate) fn configured(&self, ledger: &Ledger) -> Option<(&'a Tenant, &'a Campaign)> {
+        let tenant = self.shard.tenant(ledger.tenant)?;
+        Some((tenant, tenant.campaign(ledger.campaign)?))
+    }
+
+    /// Until when a lead of the campaign may be called that lives in this zone.
+    pub(crate) fn open_until(&self, campaign: &Campaign, zone: &str) -> Result<Wall, Denial> {
+        open_until(zone, &campaign.hours, self.wall)?.ok_or_else(|| Denial::Closed { zone: zone.to_owned() })
+    }
+
+    pub(crate) fn check_number(&self, tenant: TenantId, number: E164) -> Result<(), Denial> {
+        if self.shard.is_barred(BarList::DoNotCall, tenant, number) {
+            return Err(Denial::Barred(number));
+        }
+        if self.shard.dialled(tenant, number).is_some() {
+            return Err(Denial::OnACall(number));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn place(&mut self, wanted: &Wanted<'_>) -> Result<Dial, Denial> {
+        let owner = self.owner(wanted.to)?;
+        let trunk = self.trunk(wanted.campaign.trunk)?;
+        let no_destination = || Denial::NoDestination { trunk: trunk.name.clone() };
+        let destination = trunk.destination.ok_or_else(no_destination)?;
+        let left = self.left.get_mut(&trunk.id).filter(|left| **left > 0);
+        let left = left.ok_or_else(|| Denial::TrunkFull { trunk: trunk.name.clone() })?;
+        let relay = self.relays.choose(&trunk.site, None).ok_or(Denial::NoRelay)?;
+        *left -= 1;
+        Ok(Dial {
+            campaign: wanted.campaign.id,
+            to: wanted.to,
+            agent: wanted.agent,
+            owner,
+            destination,
+            relay,
+            agent_relay: self.agent_relay(wanted, relay)?,
+            not_after: wanted.not_after,
+        })
+    }
+
+    fn agent_relay(&self, wanted: &Wanted<'_>, near: RelayId) -> Result<RelayId, Denial> {
+        let site = wanted.tenant.agent(wanted.agent).map_or("", |agent| agent.site.as_str());
+        self.relays.choose(site, Some(near)).ok_or(Denial::NoRelay)
+    }
+
+    fn trunk(&self, id: TrunkId) -> Result<&'a Trunk, Denial> {
+        self.means.trunks.iter().find(|trunk| trunk.id == id).ok_or(Denial::NoTrunk(id))
+    }
+
+    /// In turn by the lead's place in its list, so that the calls of a list are spread evenly.
+    fn owner(&self, to: DialTo) -> Result<(strowger_model::NodeId, strowger_model::Incarnation), Denial> {
+        let nodes = self.means.nodes;
+        let turn = match to {
+            DialTo::Lead(lead) => u64::from(lead.place()),
+            DialTo::Number { number } => number.digits(),
+        };
+        let at = turn.checked_rem(nodes.len() as u64).ok_or(Denial::NoNode)?;
+        Ok(nodes[at as usize])
+    }
+}

@@ -1,0 +1,64 @@
+//! Where a far end's SIP is.
+
+use std::net::SocketAddr;
+
+use crate::NodeId;
+
+/// How SIP travels.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum Transport {
+    Udp,
+    Tcp,
+}
+
+impl Transport {
+    /// What is handed over arrives while the connection lives: nothing is sent again (RFC 3261 section 17).
+    pub fn is_reliable(self) -> bool {
+        self == Transport::Tcp
+    }
+
+    /// As a Via names it (RFC 3261 section 20.42).
+    pub fn name(self) -> &'static str {
+        match self {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+        }
+    }
+
+    /// What a URI of ours says of it. UDP is what a URI means without a word (RFC 3263 section 4.1).
+    pub fn uri_parameter(self) -> &'static str {
+        match self {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+        }
+    }
+}
+
+/// A TCP connection, and the node that holds it: what goes to the connection goes through that node.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Line {
+    pub node: NodeId,
+    /// No two processes of a node give the same number, so a line of an earlier one is known to be gone.
+    pub number: u64,
+}
+
+/// Where packets for a far end go.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Far {
+    pub transport: Transport,
+    /// Over TCP, whom to connect to when the line is gone.
+    pub addr: SocketAddr,
+    /// The connection that leads there, while it lives; none over UDP.
+    pub line: Option<Line>,
+}
+
+impl Far {
+    pub fn udp(addr: impl Into<SocketAddr>) -> Far {
+        Far { transport: Transport::Udp, addr: addr.into(), line: None }
+    }
+
+    /// To be connected to.
+    pub fn tcp(addr: impl Into<SocketAddr>) -> Far {
+        Far { transport: Transport::Tcp, addr: addr.into(), line: None }
+    }
+}
