@@ -18,14 +18,14 @@ pub(crate) struct Closed {
     since: BTreeMap<(usize, CallId), Mono>,
     /// A courier gave up saying it: the relay looks after itself.
     given_up: BTreeSet<(usize, CallId)>,
-    /// Over before the row could say which relay it had, and then its owner was gone: likewise.
+    /// Its owner was gone before the row could say which relay it had: likewise.
     unknown: BTreeSet<CallId>,
 }
 
 impl Closed {
     pub fn committed(&mut self, step: &Step<'_>) {
         let rows = step.applied.touched.iter().filter_map(|call| step.after.call(*call));
-        let unknown = rows.filter(|row| row.is_over() && row.relays.is_empty() && row.adoptions > 0);
+        let unknown = rows.filter(|row| row.relays.is_empty() && row.adoptions > 0);
         self.unknown.extend(unknown.map(|row| row.id));
     }
 
