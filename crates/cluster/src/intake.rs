@@ -215,14 +215,7 @@ impl Intake {
     }
 
     /// Proposes the call. Once committed, the log itself starts the actor; here only refusals are left.
-    async fn admit(
-        self: Arc<Self>,
-        key: AdmitKey,
-        message: Message,
-        source: Far,
-        to: Destination,
-        trunk: TrunkId,
-    ) {
+    async fn admit(self: Arc<Self>, key: AdmitKey, message: Message, source: Far, to: Destination, trunk: TrunkId) {
         let context = &self.context;
         let unborn = LegKey { call: CallId::new(to.shard, 0), leg: Call::CALLER_LEG };
         let dialog = Leg::incoming(unborn, &message, source, &context.local, context.now()).dialog();

@@ -26,13 +26,13 @@ mod sums;
 mod vitals;
 mod wire;
 
-pub use campaigns::{CampaignLine, Imported, NotDialled, NotImported};
 pub use board::{Board, CampaignBox, GroupBox, NodeBox, QueueBox, RelayBox, Tally, TenantBox};
+pub use campaigns::{CampaignLine, Imported, NotDialled, NotImported};
 pub use content::ContentFault;
 pub use context::{Context, Refused};
 pub use desk::{CallState, GroupLine, NodeLine, Overview};
 pub use directory::Directory;
-pub use explain::{Plan, Step, Survey, What};
+pub use explain::{Dialled, Plan, Step, Survey, What};
 pub use figures::Figures;
 pub use sabotage::TestBreak;
 pub use start::{Cluster, Options, StartError};

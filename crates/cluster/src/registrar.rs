@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use strowger_model::{Far, ShardId};
 use strowger_model::config::{Agent, Phone, Tenant};
+use strowger_model::{Far, ShardId};
 use strowger_raft::clock;
 use strowger_sip::{
     Algorithm, Binding, Contacts, DigestFault, Message, challenge, contacts, phrase, reach, register_ok, reply,
@@ -93,13 +93,7 @@ fn ha1(tenant: &Tenant, user: &str, algorithm: Algorithm) -> Option<String> {
 }
 
 /// Commits what the phone asks for; what is bound afterwards, or none if it could not be committed.
-async fn bind(
-    context: &Context,
-    shard: ShardId,
-    agent: &Agent,
-    asked: Contacts,
-    source: Far,
-) -> Option<Vec<Binding>> {
+async fn bind(context: &Context, shard: ShardId, agent: &Agent, asked: Contacts, source: Far) -> Option<Vec<Binding>> {
     let view = context.shard_view(shard)?;
     let current = shard_of(&view)?.agent(agent.id).and_then(|row| row.contact.clone());
     let now = context.log_now(shard);

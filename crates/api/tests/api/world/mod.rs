@@ -15,7 +15,9 @@ use strowger_api::{archive, bootstrap_token, router};
 use strowger_cluster::{Cluster, Context, Options};
 use strowger_config::{Files, read_dir};
 use strowger_link::Identity;
-use strowger_model::{CallId, Cause, Dialog, DialogState, Ended, Far, HangupBy, LogTime, NodeId, PeerId, Role, ShardId};
+use strowger_model::{
+    CallId, Cause, Dialog, DialogState, Ended, Far, HangupBy, LogTime, NodeId, PeerId, Role, ShardId,
+};
 use strowger_table::{AdmitKey, Command, Outcome};
 use tempfile::TempDir;
 use tower::ServiceExt;
