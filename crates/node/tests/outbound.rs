@@ -22,8 +22,9 @@ fn name(at: usize) -> String {
 
 fn house(lines: &str) -> impl Fn(&Rig) -> House {
     move |rig| {
-        let house = (0..AGENTS).fold(House::new(), |house, at| house.registers(&name(at), true));
-        House { campaign: Some((rig.carrier(), lines.to_owned())), ..house }
+        let mut house = (0..AGENTS).fold(House::new(), |house, at| house.registers(&name(at), true));
+        house.campaign = Some((rig.carrier(), lines.to_owned()));
+        house
     }
 }
 
