@@ -6,8 +6,6 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
-
-
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
 use strowger_cluster::{Cluster, TestBreak};

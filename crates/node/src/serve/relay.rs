@@ -95,7 +95,9 @@ fn hop_metrics(hops: &[HopStats]) -> String {
             hop.dropped as f64
         }),
         ("jitter_seconds", "gauge", "Variation of the datagrams' delay (RFC 3550).", |hop| hop.jitter_us as f64 / 1e6),
-        ("connected", "gauge", "1 while there is a connection for media.", |hop| f64::from(u8::from(hop.link.is_some()))),
+        ("connected", "gauge", "1 while there is a connection for media.", |hop| {
+            f64::from(u8::from(hop.link.is_some()))
+        }),
     ];
     let mut text = String::new();
     for (name, kind, help, value) in figures {
