@@ -19,6 +19,7 @@ const UNCLOSED: &str = "a quote is opened and not closed: close it, or write \"\
 const BEHIND_QUOTE: &str = "text follows a closing quote: write \"\" for a quote within quotes";
 
 /// Reads record by record; lines without anything are passed over.
+#[derive(Clone)]
 pub(crate) struct Rows<'t> {
     rest: &'t str,
     line: u64,
