@@ -16,6 +16,8 @@ use crate::limit;
 /// Somewhat longer than the node's own deadlines: the node's answer says more than ours.
 const WAIT: Duration = limit::CONFIG_REQUEST.saturating_add(Duration::from_secs(10));
 
+const JSON: &str = "application/json";
+
 /// Asks one node; a connection for each request.
 #[derive(Clone)]
 pub struct Client {
@@ -59,18 +61,24 @@ impl Client {
     }
 
     pub async fn get(&self, path: &str) -> Result<Value, ClientError> {
-        let (status, bytes) = self.ask(Method::GET, path, Bytes::new()).await?;
+        let (status, bytes) = self.ask(Method::GET, path, JSON, Bytes::new()).await?;
         self.read(path, status, &bytes)
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
-        let (status, bytes) = self.ask(Method::POST, path, body.to_string().into()).await?;
+        let (status, bytes) = self.ask(Method::POST, path, JSON, body.to_string().into()).await?;
+        self.read(path, status, &bytes)
+    }
+
+    /// For lists.
+    pub async fn post_csv(&self, path: &str, text: String) -> Result<Value, ClientError> {
+        let (status, bytes) = self.ask(Method::POST, path, "text/csv", text.into()).await?;
         self.read(path, status, &bytes)
     }
 
     /// For `/metrics`.
     pub async fn get_text(&self, path: &str) -> Result<String, ClientError> {
-        let (status, bytes) = self.ask(Method::GET, path, Bytes::new()).await?;
+        let (status, bytes) = self.ask(Method::GET, path, JSON, Bytes::new()).await?;
         if !status.is_success() {
             return Err(self.refusal(path, status, &bytes));
         }
@@ -84,7 +92,13 @@ impl Client {
         serde_json::from_slice(bytes).map_err(|_| self.strange(path, status))
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), ClientError> {
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &'static str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), ClientError> {
         if body.len() > limit::CONFIG_BODY_BYTES {
             return Err(ClientError::TooLarge { bytes: body.len() });
         }
@@ -92,7 +106,7 @@ impl Client {
             .method(method)
             .uri(path)
             .header(header::HOST, &self.address)
-            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::CONTENT_TYPE, kind)
             .body(Full::new(body))
             .map_err(|_| ClientError::Unsendable { path: path.to_owned() })?;
         if let Some(token) = &self.token {

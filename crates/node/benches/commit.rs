@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 use strowger_link::{Class, Handler, Identity, Link, Reply};
 use strowger_model::config::{Flow, Number, Queue, Step, Strategy, Tenant};
 use strowger_model::{
-    Cause, Dialog, DialogState, Digest, Ended, Far, FlowId, GroupId, HangupBy, LogTime, NodeId, PeerId, QueueId, RelayId,
-    Role, ShardId, TenantId, TrunkId,
+    Cause, Dialog, DialogState, Digest, Ended, Far, FlowId, GroupId, HangupBy, LogTime, NodeId, PeerId, QueueId,
+    RelayId, Role, ShardId, TenantId, TrunkId,
 };
 use strowger_raft::{AppliedEntry, Groups, Observer, Options, Tuning, View};
 use strowger_table::{AdmitKey, Body, Command, Outcome};
