@@ -61,6 +61,7 @@ fn check_story(context: &Context, story: &[Step]) {
         What::Adopted { .. } => "adopted",
         What::Expired => "expired",
         What::Ended { .. } => "ended",
+        What::Dialled(_) | What::AgentThere | What::Reached { .. } | What::NotReached(_) => "of an outbound call",
     });
     let names: Vec<&str> = names.filter(|name| *name != "flow").collect();
     assert_eq!(names, ["admitted", "answered", "enqueued", "offered", "connected", "ended"], "{story:?}");
