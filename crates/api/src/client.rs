@@ -17,6 +17,8 @@ use crate::limit;
 const WAIT: Duration = limit::CONFIG_REQUEST.saturating_add(Duration::from_secs(10));
 
 const JSON: &str = "application/json";
+/// RFC 4180.
+const CSV: &str = "text/csv";
 
 /// Asks one node; a connection for each request.
 #[derive(Clone)]
@@ -70,9 +72,9 @@ impl Client {
         self.read(path, status, &bytes)
     }
 
-    /// For lists.
-    pub async fn post_csv(&self, path: &str, text: String) -> Result<Value, ClientError> {
-        let (status, bytes) = self.ask(Method::POST, path, "text/csv", text.into()).await?;
+    /// A part of a list of leads.
+    pub async fn post_csv(&self, path: &str, lines: String) -> Result<Value, ClientError> {
+        let (status, bytes) = self.ask(Method::POST, path, CSV, lines.into()).await?;
         self.read(path, status, &bytes)
     }
 
@@ -96,7 +98,7 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        kind: &'static str,
+        content_type: &str,
         body: Bytes,
     ) -> Result<(StatusCode, Bytes), ClientError> {
         if body.len() > limit::CONFIG_BODY_BYTES {
@@ -106,7 +108,7 @@ impl Client {
             .method(method)
             .uri(path)
             .header(header::HOST, &self.address)
-            .header(header::CONTENT_TYPE, kind)
+            .header(header::CONTENT_TYPE, content_type)
             .body(Full::new(body))
             .map_err(|_| ClientError::Unsendable { path: path.to_owned() })?;
         if let Some(token) = &self.token {

@@ -68,10 +68,10 @@ impl Machine {
     }
 
     pub(crate) fn begin_end(&mut self, now: Mono) {
-        if self.begun == Begun::Ended {
+        let begun = std::mem::replace(&mut self.begun, Begun::Ended);
+        if begun == Begun::Ended {
             return;
         }
-        self.begun = Begun::Ended;
         if let Some(far) = self.hang_up.take() {
             self.answer_hang_up(far.leg, now);
         }
@@ -80,6 +80,10 @@ impl Machine {
                 self.closing.push(relay);
                 self.media(relay, MediaOp::Close);
             }
+        }
+        if begun == Begun::Admitted && self.row.relays.is_empty() {
+            // A port was asked for, and the call was over before its row could say where.
+            self.media(self.relay(), MediaOp::Close);
         }
     }
 

@@ -19,6 +19,7 @@ use crate::directory::Directory;
 use crate::done::Performed;
 use crate::explain::Chronicle;
 use crate::figures::Figures;
+use crate::limit;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
 use crate::wire::Post;
@@ -135,21 +136,43 @@ impl Context {
 
     /// SIP to a far end, by the node that holds the connection to it if there is one. Of a dead node's connections none
     /// is left: then this node opens a new one.
-    pub(crate) fn send(&self, to: Far, bytes: &[u8]) {
-        let elsewhere = to.line.map(|line| line.node).filter(|node| *node != self.me && self.is_up(*node));
+    pub(crate) fn send(self: &Arc<Self>, to: Far, bytes: &[u8]) {
+        let elsewhere = to.line.map(|line| line.node).filter(|node| *node != self.me);
+        let alive = elsewhere.and_then(|node| Some((node, self.lives_as(node)?)));
         // A passive node says nothing to a far end, by others no more than by itself.
-        if let Some(node) = elsewhere.filter(|_| !self.edge.is_passive()) {
-            let post = seal(&Post { to, message: bytes.to_vec() });
-            if self.link.cast(PeerId::Node(node), Class::Sip, post).is_ok() {
+        if let Some((node, incarnation)) = alive.filter(|_| !self.edge.is_passive()) {
+            let post = Post { to, message: bytes.to_vec() };
+            if self.link.cast(PeerId::Node(node), Class::Sip, seal(&post)).is_ok() {
+                tokio::spawn(self.clone().stand_by(node, incarnation, post));
                 return;
             }
         }
         self.edge.send(to, bytes);
     }
 
-    fn is_up(&self, node: NodeId) -> bool {
+    /// Sends by a new connection what may have died with the node it was handed to. A far end that had it already
+    /// knows it for a repetition, as over UDP.
+    async fn stand_by(self: Arc<Self>, node: NodeId, incarnation: Incarnation, post: Post) {
+        let give_up = tokio::time::sleep(limit::STAND_BY);
+        tokio::pin!(give_up);
+        loop {
+            // Before the look, so that no change falls between.
+            let changed = self.control_changed.notified();
+            if self.lives_as(node) != Some(incarnation) {
+                return self.edge.send(post.to, &post.message);
+            }
+            tokio::select! {
+                () = changed => {}
+                () = &mut give_up => return,
+            }
+        }
+    }
+
+    /// None: it is down, as far as this node knows.
+    fn lives_as(&self, node: NodeId) -> Option<Incarnation> {
         let view = self.groups.view(GroupId::CONTROL);
-        view.machine.control().and_then(|control| control.node(node)).is_some_and(|state| !state.down)
+        let state = view.machine.control()?.node(node).filter(|state| !state.down)?;
+        Some(state.incarnation)
     }
 
     pub async fn command(&self, shard: ShardId, command: Command, within: Duration) -> Result<Outcome, Refused> {

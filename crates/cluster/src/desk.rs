@@ -141,13 +141,14 @@ impl Context {
             ("answered_here", &counters.answered_here),
             ("dropped", &counters.dropped),
             ("withheld", &counters.withheld),
-            ("garbage", &counters.garbage),
-            ("slow", &counters.slow),
-            ("crowded", &counters.crowded),
         ] {
             self.figures.sip.with_label_values(&[what]).set(value.load(Ordering::Relaxed) as i64);
         }
-        self.figures.sip.with_label_values(&["connections"]).set(self.edge.connections() as i64);
+        let connections = |what: &str, value: i64| self.figures.sip_connections.with_label_values(&[what]).set(value);
+        connections("open", self.edge.connections() as i64);
+        connections("garbage", counters.garbage.load(Ordering::Relaxed) as i64);
+        connections("slow", counters.slow.load(Ordering::Relaxed) as i64);
+        connections("crowded", counters.crowded.load(Ordering::Relaxed) as i64);
         self.figures.node.with_label_values(&["active"]).set(i64::from(!self.edge.is_passive()));
         self.figures.node.with_label_values(&["call_actors"]).set(self.calls.len() as i64);
         self.figures.text() + &queue_text(&queues) + &campaign_text(&self.campaigns()) + &self.raft_text()

@@ -31,6 +31,7 @@ pub struct Figures {
     pub groups: IntGaugeVec,
     pub relays: IntGaugeVec,
     pub sip: IntGaugeVec,
+    pub sip_connections: IntGaugeVec,
     pub node: IntGaugeVec,
 }
 
@@ -115,7 +116,13 @@ impl Figures {
             ),
             groups: gauges("strowger_group", "Raft groups as this node sees them.", &["group", "what"]),
             relays: gauges("strowger_relay_connected", "1 while this node reaches the relay.", &["relay"]),
-            sip: gauges("strowger_sip_datagrams", "Datagrams since the start, by what became of them.", &["what"]),
+            sip: gauges("strowger_sip_messages", "SIP messages since the start, by what became of them.", &["what"]),
+            sip_connections: gauges(
+                "strowger_sip_connections",
+                "SIP over TCP: connections open now, and since the start those closed for garbage, those closed because \
+                 the far end did not read, and those refused because there were too many.",
+                &["what"],
+            ),
             node: gauges("strowger_node", "This node: active, actors, records projected.", &["what"]),
             registry,
         }

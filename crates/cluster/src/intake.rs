@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use strowger_acd::RelayChoice;
 use strowger_link::{Class, open, seal};
 use strowger_model::config::Trunk;
-use strowger_model::{CallId, E164, Far, LegKey, Mono, PeerId, ShardId, TrunkId};
+use strowger_model::{CallId, E164, Far, LegKey, Mono, Owner, PeerId, ShardId, TrunkId};
 use strowger_raft::ProposeError;
 use strowger_sip::{Leg, Message, phrase, reply, reply_destination};
 use strowger_table::{AdmitKey, BarList, Body, Call, Command, Outcome, Refusal, Shard};
@@ -78,10 +78,14 @@ impl Intake {
         }
     }
 
-    fn route(&self, row: &Arc<Call>, leg: LegKey, message: Message, source: Far) {
+    fn route(self: &Arc<Self>, row: &Arc<Call>, leg: LegKey, message: Message, source: Far) {
         let context = &self.context;
         if !context.owns(row.owner) {
-            return self.forward(row, &message, source);
+            self.forward(row, &message, source);
+            if source.transport.is_reliable() {
+                self.stand_by(row.owner, leg, message, source);
+            }
+            return;
         }
         // A call that is over and done has no actor: late repeats are answered from the row.
         if !context.calls.has(row.id) {
@@ -93,15 +97,34 @@ impl Intake {
     fn forward(&self, row: &Call, message: &Message, source: Far) {
         self.context.figures.forwarded();
         let body = seal(&Forward { source, datagram: message.bytes() });
-        // Lost with the connection: over UDP the far end repeats it.
+        // Lost with the connection: the far end repeats it, or over TCP this node.
         let _lost = self.context.link.cast(PeerId::Node(row.owner.node), Class::Sip, body);
     }
 
-    /// Waits until the row, or its new owner, is applied here; after `HOLD` the message is nobody's.
-    fn hold(self: &Arc<Self>, leg: LegKey, message: Message, source: Far, via: Via) {
+    /// Passes a message on once more if who it was passed to dies: what it did with it then shows in the row, and a
+    /// repetition is known by its number (RFC 3261 section 12.2.2).
+    fn stand_by(self: &Arc<Self>, passed_to: Owner, leg: LegKey, message: Message, source: Far) {
         let intake = self.clone();
         tokio::spawn(async move {
-            let give_up = intake.context.now() + limit::HOLD;
+            let give_up = intake.context.now() + limit::STAND_BY;
+            while intake.context.now() < give_up {
+                tokio::time::sleep(limit::STAND_BY_STEP).await;
+                let Some(view) = intake.context.shard_view(leg.call.shard()) else { return };
+                let Some(row) = shard_of(&view).and_then(|table| table.call(leg.call)) else { return };
+                if row.owner != passed_to {
+                    return intake.route(row, leg, message, source);
+                }
+            }
+        });
+    }
+
+    /// Waits until the row, or its new owner, is applied here; after `HOLD` the message is nobody's. Over TCP it is kept
+    /// for longer: the far end says it once.
+    fn hold(self: &Arc<Self>, leg: LegKey, message: Message, source: Far, via: Via) {
+        let intake = self.clone();
+        let hold = if source.transport.is_reliable() { limit::STAND_BY } else { limit::HOLD };
+        tokio::spawn(async move {
+            let give_up = intake.context.now() + hold;
             while intake.context.now() < give_up {
                 tokio::time::sleep(limit::HOLD_STEP).await;
                 let Some(view) = intake.context.shard_view(leg.call.shard()) else { return };
@@ -120,7 +143,8 @@ impl Intake {
     }
 
     /// Nobody has this dialog any more. A hang-up is granted, so that the far end comes to rest; a phone that
-    /// answers an offer nobody remembers is told goodbye; anything else gets 481.
+    /// answers an offer nobody remembers is told goodbye; an INVITE that a proxy tries here after it failed elsewhere
+    /// fails here as well; anything else gets 481.
     fn gone(&self, message: &Message, source: Far) {
         if !message.is_request() {
             for bytes in strowger_sip::dismiss(message, source.transport, &self.context.local) {
@@ -131,6 +155,7 @@ impl Intake {
         match message.method() {
             "ACK" => {}
             "BYE" => self.reply(message, source, 200),
+            "INVITE" if message.to_tag().is_empty() => self.reply(message, source, 503),
             _ => self.reply(message, source, 481),
         }
     }

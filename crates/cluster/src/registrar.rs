@@ -64,7 +64,14 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
         // One answer for a wrong password and for a user who does not exist: no oracle.
         Err(fault) => {
             let stale = fault == DigestFault::Stale;
-            let values = challenge(&tenant.realm, &context.nonce_key, now_s, &from, stale);
+            let values = challenge(
+                &tenant.realm,
+                offered(tenant.agents.iter().map(|agent| &agent.phone)),
+                &context.nonce_key,
+                now_s,
+                &from,
+                stale,
+            );
             let extra = values.into_iter().map(|value| ("WWW-Authenticate", value)).collect();
             return Some(Verdict::Answer { status: 401, extra });
         }
@@ -83,13 +90,25 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
     Some(Verdict::Bind { shard: tenant.shard, agent: Box::new(agent), bindings })
 }
 
+/// Phones exist that give up on any challenge they do not know, also beside one they do: SHA-256 is offered only where
+/// the tenant says so, which shows in its hashes. Decided by tenant, not by user, so that it tells nothing of users.
+fn offered<'a>(mut phones: impl Iterator<Item = &'a Phone>) -> &'static [Algorithm] {
+    if phones.any(|phone| hash(phone, Algorithm::Sha256).is_some()) { &Algorithm::ALL } else { &[Algorithm::Md5] }
+}
+
 fn ha1(tenant: &Tenant, user: &str, algorithm: Algorithm) -> Option<String> {
     let agent = tenant.agents.iter().find(|agent| agent.name == user)?;
-    match (&agent.phone, algorithm) {
-        (Phone::Registers { ha1_sha256, .. }, Algorithm::Sha256) => Some(ha1_sha256.clone()),
-        (Phone::Registers { ha1_md5, .. }, Algorithm::Md5) => Some(ha1_md5.clone()),
-        (Phone::Static { .. }, _) => None,
-    }
+    hash(&agent.phone, algorithm).map(str::to_owned)
+}
+
+fn hash(phone: &Phone, algorithm: Algorithm) -> Option<&str> {
+    let hash = match (phone, algorithm) {
+        (Phone::Registers { ha1_sha256, .. }, Algorithm::Sha256) => ha1_sha256,
+        (Phone::Registers { ha1_md5, .. }, Algorithm::Md5) => ha1_md5,
+        (Phone::Static { .. }, _) => return None,
+    };
+    // Anybody could compute what an empty hash answers.
+    (!hash.is_empty()).then_some(hash)
 }
 
 /// Commits what the phone asks for; what is bound afterwards, or none if it could not be committed.
@@ -143,7 +162,20 @@ fn host_of(uri: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::host_of;
+    use strowger_model::config::Phone;
+    use strowger_sip::Algorithm;
+
+    use super::{hash, host_of, offered};
+
+    #[test]
+    fn sha_256_is_offered_and_taken_only_where_there_are_such_hashes() {
+        let phone = |ha1_sha256: &str| Phone::Registers { ha1_sha256: ha1_sha256.to_owned(), ha1_md5: "m".to_owned() };
+        let (old, new) = (phone(""), phone("s"));
+        assert_eq!((hash(&old, Algorithm::Sha256), hash(&old, Algorithm::Md5)), (None, Some("m")));
+        assert_eq!((hash(&new, Algorithm::Sha256), hash(&new, Algorithm::Md5)), (Some("s"), Some("m")));
+        assert_eq!(offered([&old].into_iter()), [Algorithm::Md5]);
+        assert_eq!(offered([&old, &new].into_iter()), Algorithm::ALL);
+    }
 
     #[test]
     fn the_realm_is_the_host() {

@@ -4,7 +4,7 @@ use strowger_model::config::Agent;
 use strowger_model::{AgentId, QueueId};
 
 use crate::limits::MAX_AGENTS;
-use crate::names::Names;
+use crate::names::{Names, read_site};
 use crate::page::Written;
 use crate::phone::PhoneText;
 use crate::section::Section;
@@ -16,6 +16,7 @@ pub(crate) const NAME_MARK: &str = "{name}";
 /// What the agents of a tenant have in common.
 pub(crate) struct Team<'a> {
     pub(crate) realm: &'a str,
+    pub(crate) sha256: bool,
     pub(crate) queues: &'a Names<'a>,
 }
 
@@ -59,14 +60,14 @@ impl Roll<'_> {
         let before = faults.count();
         let position = self.agents.len();
         self.names.add(position, name);
-        if let Some(phone) = kit.phone.as_ref().and_then(|phone| phone.of(section, &name.value, team.realm)) {
+        if let Some(phone) = kit.phone.as_ref().and_then(|phone| phone.of(section, &name.value, team)) {
             self.agents.push(Agent {
                 id: AgentId(position as u32),
                 name: name.value.clone(),
                 queues: kit.queues.clone(),
                 phone,
                 ready_at_login: kit.ready_at_login,
-                site: String::new(),
+                site: kit.site.clone(),
             });
         }
         faults.count() == before
@@ -78,6 +79,7 @@ struct Kit {
     queues: Vec<QueueId>,
     phone: Option<PhoneText>,
     ready_at_login: bool,
+    site: String,
 }
 
 impl Kit {
@@ -91,7 +93,12 @@ impl Kit {
                 queues.push(queue);
             }
         }
-        Kit { queues, phone: PhoneText::read(section, of_range), ready_at_login: section.flag("ready_at_login", false) }
+        Kit {
+            queues,
+            phone: PhoneText::read(section, of_range),
+            ready_at_login: section.flag("ready_at_login", false),
+            site: read_site(section),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use strowger_model::config::Phone;
 use strowger_model::{Far, Transport};
 
-use crate::agent::NAME_MARK;
+use crate::agent::{NAME_MARK, Team};
 use crate::page::Written;
 use crate::section::Section;
 
@@ -67,16 +67,14 @@ impl PhoneText {
         Some(PhoneText::Hashes { sha256: sha256?, md5: md5? })
     }
 
-    /// The phone of one agent. Passwords end here: only hashes go on.
-    pub(crate) fn of(&self, section: &Section<'_>, name: &str, realm: &str) -> Option<Phone> {
+    /// The phone of one agent. Passwords end here: only hashes go on, and only those that its tenant offers.
+    pub(crate) fn of(&self, section: &Section<'_>, name: &str, team: &Team<'_>) -> Option<Phone> {
         match self {
             PhoneText::Password { text, of_range } => {
-                let a1 = format!("{name}:{realm}:{}", fill(&text.value, name, *of_range));
-                Some(Phone::Registers { ha1_sha256: hex(&Sha256::digest(&a1)), ha1_md5: hex(&Md5::digest(&a1)) })
+                let a1 = format!("{name}:{}:{}", team.realm, fill(&text.value, name, *of_range));
+                Some(registers(team, hex(&Sha256::digest(&a1)), hex(&Md5::digest(&a1))))
             }
-            PhoneText::Hashes { sha256, md5 } => {
-                Some(Phone::Registers { ha1_sha256: sha256.clone(), ha1_md5: md5.clone() })
-            }
+            PhoneText::Hashes { sha256, md5 } => Some(registers(team, sha256.clone(), md5.clone())),
             PhoneText::Contact { text, of_range } => {
                 let uri = fill(&text.value, name, *of_range);
                 let Some(far) = far(&uri) else {
@@ -88,6 +86,10 @@ impl PhoneText {
             }
         }
     }
+}
+
+fn registers(team: &Team<'_>, sha256: String, md5: String) -> Phone {
+    Phone::Registers { ha1_sha256: if team.sha256 { sha256 } else { String::new() }, ha1_md5: md5 }
 }
 
 fn read_hash(section: &Section<'_>, key: &'static str, digits: usize) -> Option<String> {
@@ -123,11 +125,12 @@ fn far(uri: &str) -> Option<Far> {
     let (user, rest) = uri.strip_prefix("sip:").filter(|rest| rest.chars().all(plain))?.split_once('@')?;
     let mut parts = rest.split(';');
     let host = parts.next()?;
-    let transport = match parts.filter_map(|part| part.split_once('=')).find(|(key, _)| key.eq_ignore_ascii_case("transport")) {
-        Some((_, name)) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
-        Some((_, name)) if !name.eq_ignore_ascii_case("udp") => return None,
-        _ => Transport::Udp,
-    };
+    let transport =
+        match parts.filter_map(|part| part.split_once('=')).find(|(key, _)| key.eq_ignore_ascii_case("transport")) {
+            Some((_, name)) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
+            Some((_, name)) if !name.eq_ignore_ascii_case("udp") => return None,
+            _ => Transport::Udp,
+        };
     let addr = match host.parse() {
         Ok(addr) => addr,
         Err(_) => SocketAddr::new(ip(host)?, SIP_PORT),

@@ -91,7 +91,7 @@ fn of_agents() {
             "password = \"12345678\"",
             "contact = \"sip:1001@pbx.example.com\"",
             &[
-                "tenants/acme.toml:25:11: `sip:1001@pbx.example.com` is no contact: write sip:USER@ADDRESS:PORT, where ADDRESS is an IP address",
+                "tenants/acme.toml:25:11: `sip:1001@pbx.example.com` is no contact: write sip:USER@ADDRESS:PORT, where ADDRESS is an IP address; ;transport=tcp may follow",
             ],
         ),
         (
@@ -152,7 +152,7 @@ fn of_agents() {
             "[[agent]]\nname = \"1001\"\npassword = \"12345678\"",
             "[[agents]]\nnames = \"1000-1009\"\ncontact = \"sip:{name}@desk\"",
             &[
-                "tenants/acme.toml:25:11: `sip:1000@desk` is no contact: write sip:USER@ADDRESS:PORT, where ADDRESS is an IP address",
+                "tenants/acme.toml:25:11: `sip:1000@desk` is no contact: write sip:USER@ADDRESS:PORT, where ADDRESS is an IP address; ;transport=tcp may follow",
             ],
         ),
     ]);

@@ -85,7 +85,7 @@ pub fn read_leads(
     };
     let mut rows = Rows::new(text, header.delimiter, line);
     let mut reader = Reader { header: &header, default_zone, zones: BTreeMap::new(), seen: HashSet::new(), reading };
-    while let Some(row) = rows.next() {
+    for row in rows.by_ref() {
         reader.take(row);
     }
     reader.reading.next_line = rows.rest().1;

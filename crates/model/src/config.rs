@@ -3,7 +3,9 @@
 
 use std::net::IpAddr;
 
-use crate::{AgentId, CampaignId, DialResult, Digest, E164, Far, FlowId, QueueId, ShardId, TenantId, Transport, TrunkId};
+use crate::{
+    AgentId, CampaignId, DialResult, Digest, E164, Far, FlowId, QueueId, ShardId, TenantId, Transport, TrunkId,
+};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Tenant {
@@ -201,6 +203,7 @@ pub struct LeadColumns {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum Phone {
     /// Registers with digest; only the hashes of RFC 7616 (H(A1)) are kept.
+    /// `ha1_sha256` is empty where the tenant does not offer SHA-256.
     Registers { ha1_sha256: String, ha1_md5: String },
     /// Always there.
     Static { uri: String, far: Far },
@@ -234,8 +237,9 @@ pub struct Source {
 
 impl Trunk {
     pub fn sends_from(&self, from: Far) -> bool {
-        let right_port =
-            |source: &Source| from.transport == Transport::Tcp || source.port.is_none_or(|port| port == from.addr.port());
+        let right_port = |source: &Source| {
+            from.transport == Transport::Tcp || source.port.is_none_or(|port| port == from.addr.port())
+        };
         self.sources.iter().any(|source| source.ip == from.addr.ip() && right_port(source))
     }
 }

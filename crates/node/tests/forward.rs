@@ -154,6 +154,32 @@ fn a_cancel_at_another_node_ends_the_call_with_three_shards() {
 }
 
 #[test]
+fn an_invite_that_a_proxy_tries_elsewhere_after_a_refusal_is_refused_alike() {
+    let (rig, _desk) = stage(1);
+    // Without a media port there is no 200.
+    rig.freeze_relay(true);
+    let caller = &mut Caller::new(&rig, "tries");
+    for node in [1, 2, 3] {
+        if node == 1 {
+            caller.invite(rig.own(node))
+        } else {
+            caller.invite_anew(rig.own(node))
+        }
+        let answer = caller.wire.expect("a final answer", |message| message.status() >= 200);
+        // 481 would say that the caller is to blame, and end the proxy's search.
+        assert_eq!(answer.status(), 503, "{answer:#?}");
+        caller.ack(rig.own(node), &answer);
+        caller.wire.forget();
+        if node == 2 {
+            // The third try comes when nobody works on the call any more.
+            rig.freeze_relay(false);
+            rig.until_at_rest();
+        }
+    }
+    rig.all_records(1);
+}
+
+#[test]
 fn a_caller_who_gives_up_stops_the_agents_phone_through_any_nodes() {
     let (rig, mut desk) = stage(3);
     let mut caller = Caller::new(&rig, "impatient");

@@ -2,96 +2,14 @@
 
 mod rig;
 
-use std::net::{SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rig::house::NUMBER;
-use rig::{House, Plan, Rig, until_within};
+use rig::sipp::{Sipp, free_port, has_sipp};
+use rig::{House, Plan, Rig};
 use serde_json::Value;
 
-/// How long a run of SIPp may take.
-const RUN: Duration = Duration::from_secs(60);
 const LOAD_AGENTS: usize = 30;
 const LOAD_CALLS: u32 = 60;
-
-/// Whether there is a SIPp; says so if there is none.
-fn has_sipp() -> bool {
-    let there = Command::new("sipp").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-    if !there {
-        eprintln!("SKIPPED for want of sipp");
-    }
-    there
-}
-
-/// A SIPp process; ended with the test.
-struct Sipp {
-    child: Child,
-    stats: PathBuf,
-    scenario: &'static str,
-}
-
-impl Sipp {
-    fn start(dir: &Path, scenario: &'static str, port: u16, more: &[&str]) -> Sipp {
-        let stats = dir.join(format!("sipp-{scenario}-{port}.csv"));
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sipp").join(format!("{scenario}.xml"));
-        let errors = std::fs::File::create(stats.with_extension("log")).expect("a log");
-        let mut command = Command::new("sipp");
-        command.current_dir(dir).arg("-sf").arg(file).args(["-i", "127.0.0.1", "-p", &port.to_string()]);
-        command.args(["-nostdin", "-trace_stat", "-fd", "1", "-stf"]).arg(&stats).args(["-trace_err", "-error_file"]);
-        command.arg(stats.with_extension("errors")).args(more);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().expect("starting SIPp");
-        Sipp { child, stats, scenario }
-    }
-
-    /// Callers to one node: `calls` of them, `rate` a second, each for `stay` once answered.
-    fn callers(rig: &Rig, node: u16, scenario: &'static str, calls: u32, rate: u32, stay: Duration) -> Sipp {
-        let (calls, rate, stay) = (calls.to_string(), rate.to_string(), stay.as_millis().to_string());
-        let to = rig.own(node).to_string();
-        let limit = ["-m", &calls, "-r", &rate, "-d", &stay, "-s", NUMBER, "-l", "200", &to];
-        Sipp::start(&rig.dir, scenario, free_port().port(), &limit)
-    }
-
-    fn ended(&mut self) -> ExitStatus {
-        let mut status = None;
-        let scenario = self.scenario;
-        until_within(RUN, &format!("SIPp ends {scenario}"), || {
-            status = self.child.try_wait().expect("its state");
-            status.is_some()
-        });
-        status.expect("was just there")
-    }
-
-    /// Waits for the end; all calls went as the scenario says. Returns how many messages were sent again.
-    fn is_content(&mut self, calls: u32) -> u32 {
-        let status = self.ended();
-        let errors = std::fs::read_to_string(self.stats.with_extension("errors")).unwrap_or_default();
-        assert!(status.success(), "SIPp {}: {status}\n{errors}", self.scenario);
-        let (done, failed) = (self.stat("SuccessfulCall(C)"), self.stat("FailedCall(C)"));
-        assert_eq!((done, failed), (calls, 0), "SIPp {}: {errors}", self.scenario);
-        self.stat("Retransmissions(C)")
-    }
-
-    /// The last value of a column of SIPp's statistics.
-    fn stat(&self, column: &str) -> u32 {
-        let text = std::fs::read_to_string(&self.stats).expect("SIPp's statistics");
-        let mut lines = text.lines();
-        let at = lines.next().and_then(|head| head.split(';').position(|name| name == column)).expect("the column");
-        lines.next_back().and_then(|line| line.split(';').nth(at)?.parse().ok()).expect("a number")
-    }
-}
-
-impl Drop for Sipp {
-    fn drop(&mut self) {
-        // Already gone is as good.
-        let _ = (self.child.kill(), self.child.wait());
-    }
-}
-
-fn free_port() -> SocketAddr {
-    UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
-}
 
 fn all_answered(records: &[Value], by: &str) {
     for record in records {

@@ -6,11 +6,12 @@ mod rig;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use rig::books::{self, Books};
 use rig::far::Caller;
-use rig::house::{NUMBER, PASSWORD, REALM};
-use rig::{House, Plan, Rig, SOON, until, until_within};
+use rig::house::NUMBER;
+use rig::{House, Plan, Rig, until, until_within};
 use serde_json::Value;
-use strowger_phones::{AgentReport, AgentSpec, CallSpec, CallerReport, EndedBy, Phones, Report, tone_hz};
+use strowger_phones::{CallSpec, EndedBy, Phones};
 
 const WAITING: usize = 12;
 const TALKING: usize = 6;
@@ -19,8 +20,6 @@ const AGENTS: usize = 3;
 const ADOPTED: Duration = Duration::from_secs(6);
 /// A silence shorter than the time it takes to notice a death (1.2 s) is none of its doing.
 const GAP_MS: u32 = 600;
-/// Audio heard for this long proves a connection.
-const HEARD: Duration = Duration::from_millis(600);
 
 fn house(agents: usize, ready_at_login: bool) -> House {
     (0..agents).fold(House::new(), |house, at| house.registers(&name(at), ready_at_login))
@@ -31,14 +30,8 @@ fn name(at: usize) -> String {
 }
 
 fn register(rig: &Rig, phones: &Phones, agents: usize) {
-    for at in 0..agents {
-        let mut spec = AgentSpec::new(&name(at), PASSWORD, REALM, (2 * at + 1) as u16);
-        spec.ring = Duration::from_millis(200);
-        phones.add_agent(spec);
-    }
-    until_within(SOON, "all agents are registered", || {
-        phones.registered() == agents && (0..agents).all(|at| rig.agent(&name(at))["state"] != "logged_out")
-    });
+    let names: Vec<String> = (0..agents).map(name).collect();
+    books::register(rig, phones, &names, |_| None);
 }
 
 fn call(at: usize, talk: Duration) -> CallSpec {
@@ -61,36 +54,6 @@ fn busiest(table: &HashMap<String, (u64, u64)>) -> (u16, usize) {
     let of = |node: u64| table.values().filter(|(_, owner)| *owner == node).count();
     let node = (1..=3).max_by_key(|node| of(*node)).expect("three nodes");
     (node as u16, of(node))
-}
-
-fn split(reports: Vec<Report>) -> (Vec<CallerReport>, HashMap<String, AgentReport>) {
-    let (mut callers, mut agents) = (Vec::new(), HashMap::new());
-    for report in reports {
-        match report {
-            Report::Caller(caller) => callers.push(caller),
-            Report::Agent(agent) => {
-                assert!(!agent.overlapped, "agent {} was booked twice", agent.user);
-                assert!(agents.insert(agent.call_id.clone(), agent).is_none(), "one report a leg");
-            }
-            Report::Called(called) => panic!("nobody is called: {called:?}"),
-        }
-    }
-    (callers, agents)
-}
-
-/// Each heard the other and nobody else, to the caller's own goodbye; the record says the same. Returns the agent's leg.
-fn served<'a>(rig: &Rig, caller: &CallerReport, agents: &'a HashMap<String, AgentReport>) -> (&'a AgentReport, Value) {
-    assert!(!caller.stuck && !caller.abandoned && caller.ended_by == EndedBy::Caller, "{caller:#?}");
-    let record = rig.record_of(&caller.call_id);
-    assert_eq!(record["outcome"], "answered", "{record:#}");
-    let leg = record["agent_sip_call_id"].as_str().expect("the agent's leg");
-    let agent = agents.get(leg).unwrap_or_else(|| panic!("no phone knows {leg}"));
-    for (heard, tone) in [(&caller.heard, agent.my_tone), (&agent.heard, caller.my_tone)] {
-        let only = heard.iter().all(|(other, _)| tone_hz(*other) == tone_hz(tone));
-        let long: Duration = heard.iter().map(|(_, long)| *long).sum();
-        assert!(only && long >= HEARD, "{}: heard {heard:?} where {tone} was due", caller.call_id);
-    }
-    (agent, record)
 }
 
 #[test]
@@ -118,11 +81,11 @@ fn waiting_calls_of_a_killed_node_keep_their_places_and_reach_agents() {
     for at in 0..AGENTS {
         rig.post(&format!("/api/v1/agents/house/{}/ready", name(at)), &Value::Null);
     }
-    let (callers, agents) = split(phones.finish(Duration::from_secs(60)));
-    assert_eq!(callers.len(), WAITING, "a call was lost");
+    let books = Books::of(phones.finish(Duration::from_secs(60)));
+    assert_eq!(books.callers.len(), WAITING, "a call was lost");
     let mut order: Vec<(Instant, u64)> = Vec::new();
-    for caller in &callers {
-        let (agent, record) = served(&rig, caller, &agents);
+    for caller in &books.callers {
+        let (agent, record) = books.served(&rig, caller, EndedBy::Caller);
         order.push((agent.invited_at, before[&caller.call_id].0));
         let seen = agent.answered_at.expect("answered").duration_since(caller.placed_at).as_millis() as u64;
         let wait_ms = record["wait_ms"].as_u64().expect("a wait");
@@ -154,10 +117,10 @@ fn talking_calls_of_a_killed_node_lose_no_packet_and_it_comes_back() {
         now.len() == TALKING && now.values().all(|(_, owner)| *owner != u64::from(victim))
     });
     assert_eq!(phones.live().callers_talking, TALKING, "nobody was cut off");
-    let (callers, agents) = split(phones.finish(Duration::from_secs(40)));
-    assert_eq!(callers.len(), TALKING);
-    for caller in &callers {
-        let (agent, _) = served(&rig, caller, &agents);
+    let books = Books::of(phones.finish(Duration::from_secs(40)));
+    assert_eq!(books.callers.len(), TALKING);
+    for caller in &books.callers {
+        let (agent, _) = books.served(&rig, caller, EndedBy::Caller);
         // The relay does not notice the death, so its packets come as if nothing had happened.
         assert_eq!((caller.rtp.lost, agent.rtp.lost), (0, 0), "{caller:#?}\n{agent:#?}");
         assert!(

@@ -95,6 +95,14 @@ impl ToneEar {
     }
 }
 
+/// The tones in a recording at 8 kHz, in order of first hearing, with how long: what a phone would have heard.
+pub fn tones_in(samples: &[i16]) -> Vec<(u16, Duration)> {
+    let codes: Vec<u8> = samples.iter().map(|sample| Law::Pcma.encode(*sample)).collect();
+    let mut ear = ToneEar::new();
+    ear.hear(Law::Pcma, &codes, Instant::now());
+    ear.heard()
+}
+
 /// The tone that makes up this window, if one does. `expected` is tried first.
 fn tone_in(window: &[f32; WINDOW], expected: Option<u16>) -> Option<u16> {
     let energy = lagged(window, 0);
@@ -208,6 +216,15 @@ mod tests {
             assert_eq!(play(&mut ear, Law::Pcma, &audio), None);
             assert!(ear.heard().is_empty());
         }
+    }
+
+    #[test]
+    fn a_recording_is_heard_as_a_call_is() {
+        let silence = vec![0; WINDOW];
+        let tone: Vec<i16> =
+            (0..5 * WINDOW).map(|n| (sine(f32::from(tone_hz(21)), 0.2, n) * 32_767.0) as i16).collect();
+        assert_eq!(tones_in(&[silence.clone(), tone].concat()), [(21, Duration::from_secs(1))]);
+        assert_eq!(tones_in(&silence), []);
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod timers;
 mod tone;
 
 pub use called::{CalledRole, CalledSpec, Dialled};
+pub use ear::tones_in;
 pub use law::Law;
 pub use options::{AgentBehaviour, AgentSpec, CallSpec, PhonesOptions};
 pub use phones::{CallRef, Phones};

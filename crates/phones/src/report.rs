@@ -1,5 +1,6 @@
 //! The books: one entry for every leg that ended, and the counters of a live table.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::called::CalledRole;
@@ -39,6 +40,8 @@ pub struct RtpCounts {
     pub streams: u32,
     /// RFC 4733 keys sent to their end.
     pub digits_sent: u32,
+    /// Where the last packet came from that was heard.
+    pub from: Option<SocketAddr>,
 }
 
 #[derive(Clone, Debug)]

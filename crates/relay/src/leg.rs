@@ -31,8 +31,10 @@ pub(crate) struct Leg {
     /// The same on another relay; never beside a bridge.
     pub(crate) far: Option<Far>,
     play: Option<Play>,
-    /// Id of the newest play, also after its end: a repeated command starts nothing.
+    /// Id of the newest play, also after its end: a command repeated, or late behind a newer one, starts nothing.
     last_play: Option<u64>,
+    /// A play whose content is on its way.
+    awaited: Option<u64>,
     pub(crate) out: Outbound,
     pub(crate) stats: RtpStats,
     dtmf: DtmfReceiver,
@@ -98,6 +100,7 @@ impl Leg {
             far: None,
             play: None,
             last_play: None,
+            awaited: None,
             out,
             stats: RtpStats::default(),
             dtmf: DtmfReceiver::default(),
@@ -217,11 +220,17 @@ impl Leg {
     }
 
     pub(crate) fn has_played(&self, id: u64) -> bool {
-        self.last_play == Some(id)
+        self.last_play >= Some(id)
     }
 
+    pub(crate) fn await_content(&mut self, id: u64) {
+        self.awaited = Some(id);
+    }
+
+    /// Ends what plays, and what would once its content is there.
     pub(crate) fn stop(&mut self) {
         self.play = None;
+        self.last_play = self.last_play.max(self.awaited.take());
     }
 
     /// Sends the next 20 ms of what plays; false when nothing plays any more. Time passes for a far end on hold, too.

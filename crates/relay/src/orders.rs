@@ -139,7 +139,10 @@ impl Worker {
         if leg.has_played(play) {
             return Ok(RelayAnswer::Done);
         }
-        let Some(samples) = self.shelf.get(content) else { return Ok(RelayAnswer::NeedContent { content }) };
+        let Some(samples) = self.shelf.get(content) else {
+            leg.await_content(play);
+            return Ok(RelayAnswer::NeedContent { content });
+        };
         let played = leg.plays();
         leg.play(play, samples, repeat);
         if !played {
@@ -224,8 +227,10 @@ impl Worker {
 
     /// Ends what plays on a leg.
     pub(crate) fn silence(&mut self, slot: Slot) {
-        if let Some(leg) = self.roster.get_mut(slot).filter(|leg| leg.plays()) {
-            leg.stop();
+        let Some(leg) = self.roster.get_mut(slot) else { return };
+        let played = leg.plays();
+        leg.stop();
+        if played {
             self.wheel.remove(slot);
         }
     }

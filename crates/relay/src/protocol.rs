@@ -142,7 +142,8 @@ wire! {
         /// Where the far end receives and what. `send: false` is hold: nothing is sent to it; `receive: false`: nothing is
         /// expected from it, and what comes is dropped.
         Remote { leg: LegNo, media: MediaAddr, send: bool, receive: bool },
-        /// Replaces what plays on the leg. The same id again does nothing, also after the play ended.
+        /// Replaces what plays on the leg. Ids grow: an id that is not above the newest does nothing, also after that play
+        /// ended, and one that waited for its content is over with the next Play, Stop or Bridge.
         Play { leg: LegNo, content: Digest, repeat: bool, id: u64 },
         Stop { leg: LegNo },
         /// Each hears the other; what played on either stops.

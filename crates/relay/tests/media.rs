@@ -106,6 +106,27 @@ fn one_stream_from_music_to_bridge_to_music() {
     assert!(again.timestamp.wrapping_sub(bridged.timestamp) >= 160);
 }
 
+/// The owner sends content that was missing, and the order again: by then the call may be elsewhere.
+#[test]
+fn music_whose_content_came_too_late_does_not_drown_what_came_after_it() {
+    let rig = Rig::new(patient());
+    let content = music(1000.0, 100);
+    let (caller, mut agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::Mu));
+    let late = Op::Play { leg: A, content: content.digest, repeat: true, id: 1 };
+    assert!(matches!(rig.order(late.clone()), RelayAnswer::NeedContent { .. }));
+    rig.done(Op::Bridge { a: A, b: B });
+    rig.put(&content);
+    rig.done(late.clone());
+    assert!(caller.is_deaf(), "music after the bridge");
+    agent.say(&mut Tone::single(440.0, 8000.0), 1);
+    caller.hear();
+    // The same with another play in place of the bridge.
+    let prompt = rig.put(&music(500.0, 100));
+    rig.done(Op::Play { leg: A, content: prompt, repeat: true, id: 3 });
+    rig.done(Op::Play { leg: A, content: content.digest, repeat: true, id: 2 });
+    assert!(matches!(rig.order(Op::Adopt), RelayAnswer::Snapshot { legs, .. } if legs[0].playing == Some(3)));
+}
+
 #[test]
 fn a_key_press_is_one_digit_and_crosses_the_bridge() {
     let mut rig = Rig::new(patient());

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use strowger_call::MediaFact;
-use strowger_model::{CallId, Incarnation, LegKey, Mono, NodeId};
+use strowger_model::{CallId, Incarnation, LegKey, Mono, NodeId, RelayId};
 use strowger_table::{Outcome, Proposal, Proposer};
 
 use crate::relay::{Answer, Order, Play};
@@ -86,6 +86,8 @@ pub(crate) enum Happening {
     Pulse,
     /// Somebody at a desk presses ready or not ready.
     Desk,
+    /// Somebody does something about campaigns.
+    Operator,
     Calm,
 }
 
@@ -136,6 +138,7 @@ pub(crate) enum Task {
         answers: Vec<Answer>,
     },
     RelayEvent {
+        relay: RelayId,
         call: CallId,
         seq: u64,
         fact: MediaFact,

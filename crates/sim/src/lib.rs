@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod campaign;
+mod dialling;
 mod far;
 mod happening;
 mod log;

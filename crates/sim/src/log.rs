@@ -11,6 +11,11 @@ use crate::happening::Who;
 /// The calendar at the beginning of every world, in milliseconds since 1970.
 const WALL_START_MS: u64 = 1_700_000_000_000;
 
+/// What every clock on a wall shows.
+pub(crate) fn wall(now: Mono) -> Wall {
+    Wall(WALL_START_MS + now.0 / 1000)
+}
+
 pub(crate) struct Entry {
     pub at: At,
     /// None for the first entry of a term.
@@ -35,6 +40,7 @@ pub(crate) enum Waiter {
 pub(crate) enum Errand {
     Plan,
     Expire,
+    Pace,
     Other,
 }
 
@@ -101,7 +107,7 @@ impl Log {
             }
             None => LogTime::ZERO,
         };
-        let at = At { index, time, wall: Wall(WALL_START_MS + now.0 / 1000) };
+        let at = At { index, time, wall: wall(now) };
         self.pending.push_back(Pending { entry: Entry { at, proposal }, waiter });
         index
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use strowger_call::{MediaFact, MediaOp};
-use strowger_model::{CallId, LegNo, Mono};
+use strowger_model::{CallId, LegNo, Mono, RelayId};
 
 use crate::tenant::prompt_ms;
 
@@ -40,6 +40,7 @@ pub(crate) struct Play {
 
 /// An event for whoever commands the call now.
 pub(crate) struct Report {
+    pub relay: RelayId,
     pub node: usize,
     pub call: CallId,
     pub seq: u64,
@@ -65,11 +66,19 @@ struct Held {
     journal: Vec<(u64, MediaFact)>,
 }
 
-/// A leg's port and what plays on it.
+/// A leg's port, what plays on it and whose voice it sends on.
 struct Port {
     port: u16,
     last_play: Option<u64>,
     playing: Option<u64>,
+    hears: Option<Heard>,
+}
+
+/// Whose voice a leg's far end hears, and from which relay it comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Heard {
+    pub leg: LegNo,
+    pub relay: RelayId,
 }
 
 impl Relay {
@@ -79,6 +88,15 @@ impl Relay {
 
     pub fn open_calls(&self) -> impl Iterator<Item = CallId> {
         self.calls.keys().copied()
+    }
+
+    /// Whose voice that leg's far end hears here.
+    pub fn hears(&self, call: CallId, leg: LegNo) -> Option<Heard> {
+        self.calls.get(&call)?.legs.get(&leg)?.hears
+    }
+
+    fn no(&self) -> RelayId {
+        RelayId(self.id as u16)
     }
 
     pub fn perform(&mut self, node: usize, order: &Order, now: Mono, plays: &mut Vec<Play>) -> Answer {
@@ -108,14 +126,14 @@ impl Relay {
         let held = self.calls.get_mut(&play.call)?;
         let leg = held.legs.get_mut(&play.leg)?;
         leg.playing.take_if(|id| *id == play.id)?;
-        Some(held.report(play.call, MediaFact::PlayDone { id: play.id }))
+        Some(held.report(self.id, play.call, MediaFact::PlayDone { id: play.id }))
     }
 
     /// A key pressed by whoever sends media to that port.
     pub fn on_digit(&mut self, port: u16, digit: char) -> Option<Report> {
         let (call, leg) = *self.ports.get(&port)?;
         let held = self.calls.get_mut(&call)?;
-        held.legs.contains_key(&leg).then(|| held.report(call, MediaFact::Digit { leg, digit }))
+        held.legs.contains_key(&leg).then(|| held.report(self.id, call, MediaFact::Digit { leg, digit }))
     }
 
     pub fn close_orphans(&mut self, now: Mono) {
@@ -148,7 +166,7 @@ impl Relay {
             return Answer::Refused;
         }
         let next = self.next_port;
-        let port = held.legs.entry(no).or_insert(Port { port: next, last_play: None, playing: None }).port;
+        let port = held.legs.entry(no).or_insert(Port::new(next)).port;
         if port == next {
             self.next_port += 2;
             self.ports.insert(port, (call, no));
@@ -168,7 +186,7 @@ impl Relay {
 
     fn obey(&mut self, order: &Order, now: Mono, plays: &mut Vec<Play>) -> Option<Answer> {
         let call = order.call;
-        let id = self.id;
+        let (id, here) = (self.id, self.no());
         let held = self.calls.get_mut(&call)?;
         match &order.op {
             MediaOp::Play { leg, content, repeat, id } => {
@@ -184,9 +202,10 @@ impl Relay {
             MediaOp::Stop { leg } => held.legs.get_mut(leg)?.playing = None,
             MediaOp::Bridge { a, b } => {
                 held.legs.contains_key(b).then_some(())?;
-                held.legs.get_mut(a)?.playing = None;
-                held.legs.get_mut(b)?.playing = None;
+                held.legs.get_mut(a)?.join(Heard { leg: *b, relay: here });
+                held.legs.get_mut(b)?.join(Heard { leg: *a, relay: here });
             }
+            MediaOp::Join { leg, with, peer } => held.legs.get_mut(leg)?.join(Heard { leg: *with, relay: *peer }),
             MediaOp::Remote { leg, .. } => drop(held.legs.get(leg)?),
             MediaOp::CloseLeg { leg } => {
                 let gone = held.legs.remove(leg)?;
@@ -220,10 +239,20 @@ fn addr(relay: usize, port: u16) -> SocketAddr {
     SocketAddr::from(([10, 9, 0, relay as u8], port))
 }
 
+impl Port {
+    fn new(port: u16) -> Self {
+        Self { port, last_play: None, playing: None, hears: None }
+    }
+
+    fn join(&mut self, heard: Heard) {
+        (self.playing, self.hears) = (None, Some(heard));
+    }
+}
+
 impl Held {
-    fn report(&mut self, call: CallId, fact: MediaFact) -> Report {
+    fn report(&mut self, relay: usize, call: CallId, fact: MediaFact) -> Report {
         self.last_event += 1;
         self.journal.push((self.last_event, fact.clone()));
-        Report { node: self.node, call, seq: self.last_event, fact }
+        Report { relay: RelayId(relay as u16), node: self.node, call, seq: self.last_event, fact }
     }
 }

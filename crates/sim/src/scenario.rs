@@ -5,6 +5,7 @@ use std::time::Duration;
 use strowger_model::Mono;
 
 use crate::rng::Rng;
+use crate::tenant::SITES;
 
 /// Callers stop coming, and all faults are mended, between these.
 const BUSY_SECONDS: (u64, u64) = (30, 60);
@@ -28,6 +29,8 @@ pub(crate) struct Scenario {
     pub callers: usize,
     pub agents: usize,
     pub queues: u32,
+    /// Whose relays carry the callers' media; empty for any.
+    pub trunk_site: &'static str,
     pub busy: Duration,
     pub faults: Vec<(Mono, Fault)>,
 }
@@ -87,6 +90,7 @@ impl Scenario {
             callers: rng.between(CALLERS.0, CALLERS.1) as usize,
             agents: rng.between(AGENTS.0, AGENTS.1) as usize,
             queues: rng.between(1, 3) as u32,
+            trunk_site: rng.pick(&["", SITES[0], SITES[1]]).unwrap_or_default(),
             busy,
             faults: if calm { Vec::new() } else { draw_faults(rng, busy, nodes) },
         }

@@ -4,18 +4,22 @@
 use std::net::SocketAddr;
 
 use strowger_model::config::{Agent, Flow, Number, Phone, Queue, Step, Strategy, Tenant};
-use strowger_model::{AgentId, Digest, Far, FlowId, QueueId, ShardId, TenantId};
+use strowger_model::{AgentId, Digest, Far, FlowId, QueueId, ShardId, TenantId, TrunkId};
 
+use crate::dialling::Dialling;
 use crate::rng::Rng;
 use crate::scenario::Scenario;
 
 pub(crate) const SHARD: ShardId = ShardId(0);
+pub(crate) const TRUNK: TrunkId = TrunkId(1);
 const TENANT: TenantId = TenantId(1);
+/// Where relays and phones stand.
+pub(crate) const SITES: [&str; 2] = ["east", "west"];
 const MUSIC: Digest = Digest([255; 32]);
 /// Numbers that can be dialled; the flow of each has its place's number.
 pub(crate) const NUMBERS: [&str; 4] = ["100", "200", "300", "400"];
 
-pub(crate) fn tenant(rng: &mut Rng, scenario: &Scenario) -> Tenant {
+pub(crate) fn tenant(rng: &mut Rng, scenario: &Scenario, dialling: &Dialling) -> Tenant {
     let queue_of = |rng: &mut Rng| QueueId(rng.between(1, scenario.queues.into()) as u32);
     let numbers = NUMBERS.iter().enumerate();
     Tenant {
@@ -35,6 +39,8 @@ pub(crate) fn tenant(rng: &mut Rng, scenario: &Scenario) -> Tenant {
             flow(3, vec![play(3, 1), play(4, 2), Step::HangUp]),
         ],
         queues: (1..=scenario.queues).map(|id| queue(rng, QueueId(id))).collect(),
+        campaigns: dialling.campaigns.clone(),
+        takes_anonymous: true,
         agents: (0..scenario.agents).map(|at| agent(rng, at, scenario.queues)).collect(),
     }
 }
@@ -46,6 +52,11 @@ pub(crate) fn phone_addr(agent: usize) -> SocketAddr {
 
 pub(crate) fn caller_addr(caller: usize) -> SocketAddr {
     SocketAddr::from(([10, 1, (caller / 250) as u8, (caller % 250) as u8 + 1], 5060))
+}
+
+/// Where the far end of a number is that a campaign calls.
+pub(crate) fn called_addr(at: usize) -> SocketAddr {
+    SocketAddr::from(([10, 3, 0, at as u8 + 1], 5060))
 }
 
 /// How long a prompt is, in milliseconds: a property of its content.
@@ -106,5 +117,6 @@ fn agent(rng: &mut Rng, at: usize, queues: u32) -> Agent {
         queues: serves,
         phone: Phone::Static { uri: format!("sip:agent{}@{addr}", at + 1), far: Far::udp(addr) },
         ready_at_login: true,
+        site: rng.pick(&["", SITES[0], SITES[1]]).unwrap_or_default().to_owned(),
     }
 }

@@ -1,5 +1,5 @@
-//! Digest authentication, the server's side (RFC 7616 and its use in SIP, RFC 8760): SHA-256 first, MD5 for old
-//! phones, `qop=auth` only.
+//! Digest authentication, the server's side (RFC 7616 and its use in SIP, RFC 8760): MD5, SHA-256 where it
+//! is asked for, `qop=auth` only.
 
 use hmac::{Hmac, Mac};
 use md5::Md5;
@@ -57,15 +57,22 @@ pub enum DigestFault {
     Malformed,
 }
 
-/// Values for WWW-Authenticate, one line each, in this order.
-pub fn challenge(realm: &str, key: &[u8], now_secs: u64, source: &str, stale: bool) -> Vec<String> {
+/// Values for WWW-Authenticate, one line for each algorithm, in this order.
+pub fn challenge(
+    realm: &str,
+    algorithms: &[Algorithm],
+    key: &[u8],
+    now_secs: u64,
+    source: &str,
+    stale: bool,
+) -> Vec<String> {
     let nonce = nonce(key, now_secs, source);
     let stale = if stale { ", stale=true" } else { "" };
-    let value = |algorithm: Algorithm| {
+    let value = |algorithm: &Algorithm| {
         let algorithm = algorithm.as_str();
         format!(r#"Digest realm="{realm}", nonce="{nonce}", algorithm={algorithm}, qop="auth"{stale}"#)
     };
-    Algorithm::ALL.map(value).into()
+    algorithms.iter().map(value).collect()
 }
 
 /// The user whose password made the request's Authorization. `ha1_for` knows users by name and gives H(A1) as
@@ -283,9 +290,11 @@ mod tests {
 
     #[test]
     fn a_phone_that_answers_its_challenge_is_known() {
-        let challenges = challenge("pbx", KEY, 1000, "192.0.2.4", false);
+        let challenges = challenge("pbx", &Algorithm::ALL, KEY, 1000, "192.0.2.4", false);
         assert!(challenges[0].contains("algorithm=SHA-256"));
         assert!(challenges[1].contains("algorithm=MD5"));
+        let plain = challenge("pbx", &[Algorithm::Md5], KEY, 1000, "192.0.2.4", false);
+        assert_eq!(plain, challenges[1..]);
         let nonce = nonce(KEY, 1000, "192.0.2.4");
         for algorithm in Algorithm::ALL {
             assert_eq!(check(&[answer(algorithm, &nonce, "secret")], 1010, "192.0.2.4"), Ok("7".to_owned()));

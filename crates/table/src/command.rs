@@ -2,8 +2,8 @@
 
 use strowger_model::config::{StepNo, Tenant, Trunk};
 use strowger_model::{
-    AgentId, CallId, CampaignId, Cause, DialResult, Dialog, Digest, E164, Ended, Far, FlowId, Incarnation, LeadId, LegNo,
-    LogTime, NodeId, QueueId, RelayId, TenantId, TrunkId, Wall,
+    AgentId, CallId, CampaignId, Cause, DialResult, Dialog, Digest, E164, Ended, Far, FlowId, Incarnation, LeadId,
+    LegNo, LogTime, NodeId, QueueId, RelayId, TenantId, TrunkId, Wall,
 };
 
 use crate::{AdmitKey, Contact};

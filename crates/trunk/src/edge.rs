@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 use crate::bind::{self, EdgeError};
 use crate::ingress::{Incoming, Verdict, judge};
 use crate::line;
-use crate::lines::{Lines, Opened, Posted};
+use crate::lines::{Lines, MAX_CONNECTIONS, Opened, Posted};
+use crate::places;
 
 /// Messages between the sockets and the one who takes them. Beyond, datagrams are dropped and repeated by their
 /// senders, and connections are not read from: at 10 000 messages a second this is 0.4 s.
@@ -83,7 +84,7 @@ impl Edge {
             shared,
             own,
             own_ip: options.own.map(|address| address.ip()),
-            lines: Lines::new(me),
+            lines: Lines::new(me, places::allowed(MAX_CONNECTIONS)),
             out,
             active_until: AtomicU64::new(0),
             clock,

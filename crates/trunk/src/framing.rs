@@ -183,7 +183,11 @@ mod tests {
     #[test]
     fn a_length_must_be_one_number() {
         for bad in ["l: -1", "l: +1", "l:", "l: 1 2", "l: 99999999999999999999999", "l: 3\r\nContent-Length: 4"] {
-            assert_eq!(framer(message(&format!("{bad}\r\n"), "hello").as_bytes()).next(), Err(Garbage::BadLength), "{bad}");
+            assert_eq!(
+                framer(message(&format!("{bad}\r\n"), "hello").as_bytes()).next(),
+                Err(Garbage::BadLength),
+                "{bad}"
+            );
         }
         let twice = message("l: 0\r\nContent-Length: 0\r\n", "");
         assert_eq!(framer(twice.as_bytes()).next(), whole(&twice), "what is wrong with it, the parser says");

@@ -7,6 +7,7 @@ mod ingress;
 mod limits;
 mod line;
 mod lines;
+mod places;
 
 pub use bind::EdgeError;
 pub use edge::{Counters, Edge, Options};

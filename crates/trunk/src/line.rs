@@ -103,8 +103,7 @@ async fn read(edge: &Edge, reading: &OwnedReadHalf, far: Far, opened: Opened) ->
         }
         let (deadline, late) = match message_began {
             Some(began) => (began + MESSAGE_WITHIN, End::Unfinished),
-            None if heard => (now + IDLE, End::Idle),
-            None => (opened_at + FIRST_MESSAGE_WITHIN, End::Idle),
+            None => (silent_until(now, opened_at, heard), End::Idle),
         };
         match timeout_at(deadline, reading.readable()).await {
             Ok(ready) => ready?,
@@ -119,6 +118,12 @@ async fn read(edge: &Edge, reading: &OwnedReadHalf, far: Far, opened: Opened) ->
             Err(cause) => return Err(cause.into()),
         }
     }
+}
+
+/// A line that has brought a message may rest between messages, and any byte begins its rest anew; one that has brought
+/// none does not stay for its keep-alives.
+fn silent_until(now: Instant, opened_at: Instant, heard: bool) -> Instant {
+    if heard { now + IDLE } else { opened_at + FIRST_MESSAGE_WITHIN }
 }
 
 /// Waits for whoever takes messages rather than dropping them: nobody would send them again. A passive node takes
@@ -181,4 +186,23 @@ async fn connect(own: Option<IpAddr>, to: SocketAddr) -> std::io::Result<TcpStre
         socket.bind(SocketAddr::new(ip, 0))?;
     }
     socket.connect(to).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_that_says_nothing_loses_its_place_and_a_phone_keeps_its_own() {
+        let opened_at = Instant::now();
+        let later = opened_at + Duration::from_secs(20);
+        assert_eq!(
+            silent_until(later, opened_at, false),
+            opened_at + FIRST_MESSAGE_WITHIN,
+            "whatever it sends meanwhile"
+        );
+        assert_eq!(silent_until(later, opened_at, true), later + IDLE);
+        let longest_registration = Duration::from_secs(3600);
+        assert!(IDLE > longest_registration);
+    }
 }

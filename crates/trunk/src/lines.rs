@@ -9,13 +9,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use strowger_model::{Far, Line, NodeId};
 use tokio::sync::{Notify, mpsc};
 
-/// Connections that others may have open to this node: each agent's phone has one and each trunk a few. An idle one
-/// costs some KiB, and all of them with an unfinished message 512 MiB.
-const MAX_ACCEPTED: usize = 8192;
-/// Of those, what one address may have: an office behind a NAT, and not all the places there are.
-const MAX_ACCEPTED_OF_ADDRESS: usize = 2048;
-/// Connections of our own making, to phones with a fixed contact and to who hung up on us.
-const MAX_DIALLED: usize = 8192;
+/// Connections that others may have open to this node, if it has file descriptors for them: each agent's phone has one
+/// and each trunk a few. An idle one costs some KiB, and all of them with an unfinished message 512 MiB. As many again
+/// may be of our own making, to phones with a fixed contact and to who hung up on us.
+pub(crate) const MAX_CONNECTIONS: usize = 8192;
+/// What one address may have of those that others open, as a part: an office behind a NAT, and not all there are.
+const SHARE_OF_ADDRESS: usize = 4;
 /// What may wait for one connection, in bytes: a second of a busy trunk's 1000 messages. A far end that does not read
 /// is hung up on rather than remembered: over TCP a message left out would be lost in silence.
 const MAX_WAITING_BYTES: usize = 1 << 20;
@@ -42,6 +41,8 @@ pub(crate) enum Posted {
 /// The registry. A line stays in it from when it is opened, or begun to be, until it is closed.
 pub(crate) struct Lines {
     node: NodeId,
+    /// Of each kind.
+    places: usize,
     seats: Mutex<Seats>,
 }
 
@@ -87,17 +88,17 @@ impl Held {
 }
 
 impl Lines {
-    pub(crate) fn new(node: NodeId) -> Lines {
+    pub(crate) fn new(node: NodeId, places: usize) -> Lines {
         // Microseconds of wall time at the start: a process would have to open a million lines a second to reach the
         // numbers of the next one.
         let next = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
-        Lines { node, seats: Mutex::new(Seats { next, ..Seats::default() }) }
+        Lines { node, places, seats: Mutex::new(Seats { next, ..Seats::default() }) }
     }
 
     /// None: there are too many.
     pub(crate) fn open(&self, peer: SocketAddr, opened: Opened) -> Option<Held> {
         let mut seats = self.lock();
-        if !seats.has_room(peer.ip(), opened) {
+        if !seats.has_room(self.places, peer.ip(), opened) {
             return None;
         }
         let number = seats.next;
@@ -162,13 +163,13 @@ impl Lines {
 }
 
 impl Seats {
-    fn has_room(&self, address: IpAddr, opened: Opened) -> bool {
+    fn has_room(&self, places: usize, address: IpAddr, opened: Opened) -> bool {
         match opened {
             Opened::Accepted => {
                 let of_address = self.accepted_of.get(&address).copied().unwrap_or(0);
-                self.accepted < MAX_ACCEPTED && of_address < MAX_ACCEPTED_OF_ADDRESS
+                self.accepted < places && of_address < places.div_ceil(SHARE_OF_ADDRESS)
             }
-            Opened::Dialled => self.by_number.len() - self.accepted < MAX_DIALLED,
+            Opened::Dialled => self.by_number.len() - self.accepted < places,
         }
     }
 }
@@ -182,6 +183,7 @@ mod tests {
     use super::*;
 
     const NODE: NodeId = NodeId(2);
+    const PLACES: usize = 100;
 
     fn peer(port: u16) -> SocketAddr {
         SocketAddr::from(([192, 0, 2, 1], port))
@@ -193,16 +195,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_takes_its_line_and_else_any_to_the_address() {
-        let lines = Lines::new(NODE);
+        let lines = Lines::new(NODE, PLACES);
         let mut first = lines.open(peer(1), Opened::Accepted).unwrap();
         let mut second = lines.open(peer(2), Opened::Dialled).unwrap();
         assert_eq!(lines.post(by(second.line), b"named"), Posted::Waiting);
         assert_eq!(second.next().await.unwrap(), b"named");
         let elsewhere = Line { node: NodeId(1), ..second.line };
-        assert_eq!(lines.post(by(elsewhere), b"by address"), Posted::Waiting, "another node's numbers mean nothing here");
+        assert_eq!(
+            lines.post(by(elsewhere), b"by address"),
+            Posted::Waiting,
+            "another node's numbers mean nothing here"
+        );
         lines.close(second.line);
         assert_eq!(lines.post(by(second.line), b"gone"), Posted::Waiting);
-        assert_eq!((first.next().await.unwrap(), first.next().await.unwrap()), (b"by address".to_vec(), b"gone".to_vec()));
+        assert_eq!(
+            (first.next().await.unwrap(), first.next().await.unwrap()),
+            (b"by address".to_vec(), b"gone".to_vec())
+        );
         assert_eq!(lines.post(Far::tcp(peer(2)), b"nobody"), Posted::NoLine);
         lines.close(first.line);
         lines.close(first.line);
@@ -211,7 +220,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_does_not_read_is_hung_up_on_and_holds_no_memory() {
-        let lines = Lines::new(NODE);
+        let lines = Lines::new(NODE, PLACES);
         let mut slow = lines.open(peer(1), Opened::Accepted).unwrap();
         let kib = [b'x'; 1024];
         let waiting = (0..).take_while(|_| lines.post(by(slow.line), &kib) == Posted::Waiting).count();
@@ -229,12 +238,20 @@ mod tests {
 
     #[test]
     fn one_address_leaves_places_for_others() {
-        let lines = Lines::new(NODE);
+        let lines = Lines::new(NODE, PLACES);
         let held: Vec<Held> = (1..).map_while(|port| lines.open(peer(port), Opened::Accepted)).collect();
-        assert_eq!(held.len(), MAX_ACCEPTED_OF_ADDRESS);
+        assert_eq!(held.len(), PLACES / SHARE_OF_ADDRESS);
         assert!(lines.open("198.51.100.1:1".parse().unwrap(), Opened::Accepted).is_some());
         assert!(lines.open(peer(1), Opened::Dialled).is_some(), "our own are counted apart");
         lines.close(held[0].line);
         assert!(lines.open(peer(1), Opened::Accepted).is_some());
+    }
+
+    #[test]
+    fn there_are_only_so_many_of_each_kind() {
+        let lines = Lines::new(NODE, PLACES);
+        let far = |last: u8| SocketAddr::from(([198, 51, 100, last], 5060));
+        let opened = |kind| (0..=255).filter_map(|last| lines.open(far(last), kind)).count();
+        assert_eq!((opened(Opened::Accepted), opened(Opened::Dialled)), (PLACES, PLACES));
     }
 }

@@ -252,3 +252,22 @@ async fn nodes_on_one_machine_share_an_address() {
     .expect("all are accepted");
     assert!(first.edge.connections() > 0 && second.connections() > 0, "the kernel spreads them");
 }
+
+#[tokio::test]
+async fn a_message_that_does_not_end_in_time_ends_its_line() {
+    let bench = Bench::start();
+    let mut dribbles = bench.connect().await;
+    let begun = std::time::Instant::now();
+    let closed = async {
+        // A byte now and then keeps nothing open: the time is that of the whole message.
+        for byte in invite("slow", 9).into_bytes() {
+            if dribbles.write_all(&[byte]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), closed).await.expect("the line ends");
+    assert!(begun.elapsed() >= Duration::from_secs(9), "{:?}", begun.elapsed());
+    assert_eq!(bench.edge.connections(), 0);
+}

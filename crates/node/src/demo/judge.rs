@@ -1,12 +1,14 @@
-//! The verdict: what callers and agents saw, joined with the records on the SIP Call-ID.
+//! The verdict: what callers, agents and called parties saw, joined with the records on the SIP Call-ID.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::Value;
-use strowger_phones::{AgentReport, CallerReport, EndedBy, Report};
+use strowger_phones::{AgentReport, CalledReport, CallerReport, EndedBy, Report};
 
+use super::stage::RELAYS;
 use super::tenants::WRAP_UP_MS;
 
 /// What must have been heard of the other side's tone, each way, for a call to count as checked.
@@ -18,8 +20,9 @@ pub struct Judge {
     callers: Vec<CallerReport>,
     agents: HashMap<String, AgentReport>,
     agent_legs: Vec<AgentReport>,
+    pub(super) called: Vec<CalledReport>,
     due: f64,
-    killed: u32,
+    pub(super) killed: u32,
     pids: Vec<u32>,
 }
 
@@ -44,6 +47,14 @@ pub struct Verdict {
     pub stuck: u64,
     pub audio_checked: u64,
     pub audio_bad: u64,
+    /// Answered and connected calls whose two legs were on different relays, by the ports that voice came from.
+    pub on_two_relays: u64,
+    /// Outbound calls that reached the carrier.
+    pub dialled: u64,
+    /// Of those, where the called party heard an agent.
+    pub connected: u64,
+    /// Calls to a number that had been called before: no lead of the demo is to be called again.
+    pub dialled_twice: u64,
     pub records: u64,
     pub records_matched: u64,
     pub wait_p50_ms: u64,
@@ -61,14 +72,17 @@ impl Verdict {
         self.all_came()
             && self.lost + self.double_booked + self.stuck + self.audio_bad == 0
             && self.records_matched == self.offered
-            && self.audio_checked == self.answered
+            && self.audio_checked == self.answered + self.connected
+            && self.dialled_twice == 0
+            && self.connected > 0
+            && self.on_two_relays > 0
     }
 
     fn all_came(&self) -> bool {
         self.offered as f64 >= OFFERED_SHARE * self.due as f64
     }
 
-    fn fault(&mut self, text: String) {
+    pub(super) fn fault(&mut self, text: String) {
         if self.faults.len() < 10 {
             self.faults.push(text);
         }
@@ -77,22 +91,22 @@ impl Verdict {
 
 impl Judge {
     pub fn new(seconds: u64, rate: f64, reports: Vec<Report>, killed: u32, pids: Vec<u32>) -> Self {
-        let (mut callers, mut agent_legs) = (Vec::new(), Vec::new());
+        let (mut callers, mut agent_legs, mut called) = (Vec::new(), Vec::new(), Vec::new());
         for report in reports {
             match report {
                 Report::Caller(caller) => callers.push(caller),
                 Report::Agent(agent) => agent_legs.push(agent),
-                // No campaign runs in the demo yet, so the carrier is never opened.
-                Report::Called(_) => {}
+                Report::Called(report) => called.push(report),
             }
         }
         let agents = agent_legs.iter().map(|agent| (agent.call_id.clone(), agent.clone())).collect();
-        Self { callers, agents, agent_legs, due: seconds as f64 * rate, killed, pids }
+        Self { callers, agents, agent_legs, called, due: seconds as f64 * rate, killed, pids }
     }
 
     pub fn has_all(&self, records: &[Value]) -> bool {
         let by_call_id = index(records);
-        self.callers.iter().all(|caller| by_call_id.contains_key(caller.call_id.as_str()))
+        let callers = self.callers.iter().map(|caller| caller.call_id.as_str());
+        callers.chain(self.called.iter().map(|called| called.call_id.as_str())).all(|id| by_call_id.contains_key(id))
     }
 
     pub fn verdict(&self, records: &[Value], status: &Value) -> Verdict {
@@ -113,6 +127,7 @@ impl Judge {
         if !verdict.all_came() {
             verdict.fault(format!("only {} of {} callers came", verdict.offered, verdict.due));
         }
+        self.judge_dialled(&mut verdict, records, &by_call_id);
         self.judge_agents(&mut verdict);
         verdict.stuck += stuck_in(status, &mut verdict.faults);
         let mut offers = self.offer_times(&by_call_id);
@@ -162,11 +177,21 @@ impl Judge {
         }
         if saw == "answered" {
             waits.extend(record["wait_ms"].as_u64());
-            self.judge_audio(verdict, caller, record);
+            let far_end = FarEnd {
+                call_id: &caller.call_id,
+                heard: &caller.heard,
+                tone: caller.my_tone,
+                heard_from: caller.rtp.from,
+            };
+            self.judge_audio(verdict, &far_end, record);
         }
     }
 
-    fn judge_audio(&self, verdict: &mut Verdict, caller: &CallerReport, record: &Value) {
+    pub(super) fn far_end_of<'a>(&self, called: &'a CalledReport) -> FarEnd<'a> {
+        FarEnd { call_id: &called.call_id, heard: &called.heard, tone: called.my_tone, heard_from: called.rtp.from }
+    }
+
+    pub(super) fn judge_audio(&self, verdict: &mut Verdict, caller: &FarEnd<'_>, record: &Value) {
         let agent = record["agent_sip_call_id"].as_str().and_then(|call_id| self.agents.get(call_id));
         let Some(agent) = agent else {
             verdict.audio_bad += 1;
@@ -183,13 +208,19 @@ impl Judge {
             let others = tones.iter().filter(|(tone, _)| strowger_phones::tone_hz(*tone) != wanted).count();
             (own, others)
         };
-        let (by_caller, wrong_to_caller) = heard(&caller.heard, agent.my_tone);
-        let (by_agent, wrong_to_agent) = heard(&agent.heard, caller.my_tone);
+        let (by_caller, wrong_to_caller) = heard(caller.heard, agent.my_tone);
+        let (by_agent, wrong_to_agent) = heard(&agent.heard, caller.tone);
+        let relays = [caller.heard_from, agent.rtp.from].map(|from| from.and_then(relay_at));
+        if let [Some(one), Some(other)] = relays
+            && one != other
+        {
+            verdict.on_two_relays += 1;
+        }
         if wrong_to_caller + wrong_to_agent > 0 || by_caller < CHECKED || by_agent < CHECKED {
             verdict.audio_bad += 1;
             verdict.fault(format!(
                 "{}: caller heard {:?} of tone {}, agent {} heard {:?} of tone {}",
-                caller.call_id, caller.heard, agent.my_tone, agent.user, agent.heard, caller.my_tone
+                caller.call_id, caller.heard, agent.my_tone, agent.user, agent.heard, caller.tone
             ));
         } else {
             verdict.audio_checked += 1;
@@ -244,6 +275,19 @@ impl Judge {
     }
 }
 
+/// The other side of an agent's call, as it saw it.
+pub(super) struct FarEnd<'a> {
+    call_id: &'a str,
+    heard: &'a [(u16, Duration)],
+    tone: u16,
+    heard_from: Option<SocketAddr>,
+}
+
+/// Which relay has that port.
+fn relay_at(address: SocketAddr) -> Option<usize> {
+    RELAYS.iter().position(|relay| relay.ports.contains(&address.port()))
+}
+
 /// What became of a call, by the caller's own eyes and ears.
 fn outcome_seen(caller: &CallerReport) -> &'static str {
     if caller.stuck {
@@ -267,8 +311,8 @@ fn index(records: &[Value]) -> HashMap<&str, &Value> {
 /// No live call, no busy agent.
 pub fn at_rest(status: &Value) -> bool {
     let count = |of: &str, names: &[&str]| -> u64 { names.iter().filter_map(|name| status[of][name].as_u64()).sum() };
-    count("calls", &["admitted", "flow", "queued", "offered", "talking"]) == 0
-        && count("agents", &["offered", "talking", "wrap_up"]) == 0
+    count("calls", &["admitted", "flow", "dialling", "queued", "offered", "talking"]) == 0
+        && count("agents", &["reserved", "offered", "talking", "wrap_up"]) == 0
 }
 
 fn stuck_in(status: &Value, faults: &mut Vec<String>) -> u64 {

@@ -1,7 +1,9 @@
-//! The demo: three nodes and a relay as processes of this binary, callers and agents that really speak SIP and RTP,
-//! and a verdict computed from what those far ends saw, joined with the product's own records.
+//! The demo: three nodes and two relays as processes of this binary, callers, agents and called parties that really
+//! speak SIP and RTP, and a verdict computed from what those far ends saw, joined with the product's own records.
 
+mod dialled;
 mod judge;
+mod outbound;
 mod screen;
 mod stage;
 mod tenants;
@@ -77,7 +79,7 @@ async fn play(options: &Options) -> anyhow::Result<ExitCode> {
     let client = stage.client();
     stage.until_ready(READY).await?;
     let agents = tenants::agents(options.agents);
-    let files = tenants::files(&agents, stage.trunk_ports());
+    let files = tenants::files(&agents, stage.trunk_ports(), stage.carrier());
     let archive = strowger_api::archive(&files, false);
     client.post("/api/v1/config", &archive).await.context("applying the demo's tenants")?;
     let phones = Phones::start(stage.phones(options.seed)).context("starting the phones")?;
@@ -90,6 +92,8 @@ async fn play(options: &Options) -> anyhow::Result<ExitCode> {
             stage.dir()
         )
     })?;
+    phones.open_carrier(outbound::called);
+    outbound::import(&client).await?;
     eprintln!("wallboard {}", stage.wallboard());
     let (reports, killed) = traffic(options, &phones, &mut stage).await?;
     let judge = Judge::new(options.seconds, options.callers_per_second, reports, killed, stage.pids());
@@ -131,6 +135,7 @@ async fn traffic(options: &Options, phones: &Phones, stage: &mut Stage) -> anyho
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    outbound::stop(&stage.client()).await?;
     let deadline = Instant::now() + FINISH;
     while phones.calls_in_progress() > 0 && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -19,11 +19,14 @@ pub fn live(elapsed: Duration, length: Duration, live: &Live, killed: u32) {
     let _ = write!(
         err,
         "\r\x1b[K{:>4} s  {phase:<14}  placed {:>6}  \x1b[33mwaiting {:>4}\x1b[0m  \x1b[32mtalking {:>4}\x1b[0m  \
-         agents {}/{} busy{killed}",
+         \x1b[36mcalled {:>4}, ringing {:>3}, talking {:>3}\x1b[0m  agents {}/{} busy{killed}",
         elapsed.as_secs(),
         live.calls_placed,
         live.callers_waiting,
         live.callers_talking,
+        live.called_ended,
+        live.called_ringing,
+        live.called_talking,
         live.agents_ringing + live.agents_talking,
         live.agents
     );
@@ -47,6 +50,8 @@ pub fn verdict(verdict: &Verdict) {
         verdict.failed,
         verdict.still_here
     );
+    println!("dialled  {}, connected {}, called twice {}", verdict.dialled, verdict.connected, verdict.dialled_twice);
+    println!("relays   {} calls with their legs on two", verdict.on_two_relays);
     println!("audio    checked both ways {}, bad {}", verdict.audio_checked, verdict.audio_bad);
     println!("records  {} of {} matched", verdict.records_matched, verdict.offered);
     println!("wait     p50 {} ms, p99 {} ms", verdict.wait_p50_ms, verdict.wait_p99_ms);

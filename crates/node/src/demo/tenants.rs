@@ -1,10 +1,13 @@
-//! The demo's tenants: four firms with a menu, two queues each, and agents shared out among them.
+//! The demo's tenants: four firms with a menu, two queues and a campaign each, and agents shared out among them.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use strowger_config::Files;
 use strowger_phones::{AgentSpec, Law};
+
+use super::stage::RELAYS;
 
 pub const TENANTS: [Firm; 4] = [
     Firm { name: "acme", realm: "acme.example", number: "+4930555001" },
@@ -19,11 +22,16 @@ pub struct Firm {
     pub number: &'static str,
 }
 
+/// Each firm has one of this name.
+pub const CAMPAIGN: &str = "spring";
+
 /// Seconds between a call and the next for an agent.
 pub const WRAP_UP_MS: u64 = 5000;
 
 pub struct Agent {
     tenant: usize,
+    /// Which relay is near.
+    site: usize,
     pub spec: AgentSpec,
 }
 
@@ -37,17 +45,18 @@ pub fn agents(count: usize) -> Vec<Agent> {
             // Both laws on both sides, so that half of the calls are transcoded.
             spec.law = if (at / TENANTS.len()).is_multiple_of(2) { Law::Pcma } else { Law::Pcmu };
             spec.ring = Duration::from_millis(300 + (at as u64 * 37) % 500);
-            Agent { tenant, spec }
+            Agent { tenant, site: at / (2 * TENANTS.len()) % RELAYS.len(), spec }
         })
         .collect()
 }
 
 /// The configuration directory, in memory.
-pub fn files(agents: &[Agent], trunk_ports: impl Iterator<Item = u16>) -> Files {
+pub fn files(agents: &[Agent], trunk_ports: impl Iterator<Item = u16>, carrier: SocketAddr) -> Files {
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let sources: String = trunk_ports.map(|port| format!("\"127.0.0.1:{port}\", ")).collect();
     let trunks = format!(
-        "[[trunk]]\nname = \"carrier\"\nsources = [{sources}]\nmax_calls_per_second = 1000\nmax_calls = 10000\n"
+        "[[trunk]]\nname = \"carrier\"\nsources = [{sources}]\nmax_calls_per_second = 1000\nmax_calls = 10000\n\
+         destination = \"{carrier}\"\nmax_dials_per_second = 20\n"
     );
     files.insert("trunks.toml".into(), trunks.into_bytes());
     files.insert("menu.wav".into(), include_bytes!("../../../../config/example/prompts/menu.wav").to_vec());
@@ -78,10 +87,17 @@ fn tenant<'a>(firm: &Firm, agents: impl Iterator<Item = &'a Agent>) -> String {
             "[[queue]]\nname = \"{queue}\"\nmusic = \"hold.wav\"\nwrap_up_ms = {WRAP_UP_MS}\nring_timeout_ms = 10000\n"
         );
     }
+    // Round the clock, because the demo must run at night too.
+    text += &format!(
+        "[[campaign]]\nname = \"{CAMPAIGN}\"\nmode = \"progressive\"\nqueue = \"sales\"\ntrunk = \"carrier\"\n\
+         caller_id = \"{number}\"\nring_timeout_ms = 15000\nkeep_idle = 3\nstart = true\nmax_attempts = 1\n\
+         zone = \"Europe/Berlin\"\nhours = [\"mon-sun 00:00-24:00\"]\n"
+    );
     for agent in agents {
-        let name = &agent.spec.user;
+        let (name, site) = (&agent.spec.user, RELAYS[agent.site].site);
         text += &format!(
-            "[[agent]]\nname = \"{name}\"\npassword = \"{}\"\nqueues = [\"sales\", \"support\"]\nready_at_login = true\n",
+            "[[agent]]\nname = \"{name}\"\npassword = \"{}\"\nqueues = [\"sales\", \"support\"]\nready_at_login = true\n\
+             site = \"{site}\"\n",
             password(name)
         );
     }

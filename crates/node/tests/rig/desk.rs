@@ -21,6 +21,10 @@ impl Desk {
         Desk { wire: Wire::open(), media: 9, invite: None, cseq: 0 }
     }
 
+    pub fn over_tcp() -> Desk {
+        Desk { wire: Wire::open_tcp(), ..Desk::new() }
+    }
+
     pub fn takes_media_of(&mut self, rig: &Rig) {
         self.media = rig.media_port() + 2;
     }

@@ -24,7 +24,14 @@ impl Caller {
     }
 
     pub fn from(rig: &Rig, name: &str, ip: [u8; 4]) -> Caller {
-        let wire = Wire::open_at(ip);
+        Caller::with(rig, name, Wire::open_at(ip))
+    }
+
+    pub fn over_tcp(rig: &Rig, name: &str) -> Caller {
+        Caller::with(rig, name, Wire::open_tcp())
+    }
+
+    fn with(rig: &Rig, name: &str, wire: Wire) -> Caller {
         Caller {
             call_id: format!("{name}-{}@far.example", wire.address().port()),
             tag: format!("tag-{name}"),
@@ -47,6 +54,12 @@ impl Caller {
         let head = self.head("INVITE", &self.uri(), &self.bare_to(), 1, "invite");
         let text = with_body(&(head + &self.contact()), &sdp(self.media, 1, "sendrecv"));
         self.wire.send(node, &text);
+    }
+
+    /// The same INVITE as a proxy sends it that tries another way.
+    pub fn invite_anew(&self, node: SocketAddr) {
+        let head = self.head("INVITE", &self.uri(), &self.bare_to(), 1, "again");
+        self.wire.send(node, &with_body(&(head + &self.contact()), &sdp(self.media, 1, "sendrecv")));
     }
 
     pub fn cancel(&self, node: SocketAddr) {

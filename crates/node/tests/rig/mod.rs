@@ -2,11 +2,16 @@
 //! ports of their own, ended with the test. Every file of tests includes this module; none uses all of it.
 #![allow(dead_code, reason = "each file of tests uses its part of the rig")]
 
+pub mod baresip;
+pub mod books;
 pub mod desk;
 pub mod far;
 pub mod house;
+pub mod kamailio;
 mod ports;
 pub mod sip;
+pub mod sipp;
+mod tcp;
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -30,6 +35,9 @@ const READY: Duration = Duration::from_secs(60);
 pub const SOON: Duration = Duration::from_secs(15);
 /// Ports from which callers and agents speak: several, because the kernel picks the node by the source port.
 const PHONE_SOCKETS: u16 = 12;
+
+/// Into the block of RTP ports: behind those of 60 agents.
+const PHONES_BEYOND_MEDIA: u16 = 120;
 
 /// What kind of cluster.
 #[derive(Clone, Copy)]
@@ -85,6 +93,11 @@ impl Rig {
         self.block.shared()
     }
 
+    /// Where a test may put a proxy before the nodes.
+    pub fn sbc(&self) -> SocketAddr {
+        self.block.sbc()
+    }
+
     pub fn http(&self, number: u16) -> String {
         self.block.http(number).to_string()
     }
@@ -93,8 +106,23 @@ impl Rig {
         let (trunk, agents) = self.block.phones(PHONE_SOCKETS);
         let mut options = PhonesOptions::new(self.shared(), [127, 0, 0, 1].into(), trunk, agents);
         (options.trunk_sockets, options.agent_sockets) = (PHONE_SOCKETS, PHONE_SOCKETS);
+        (options.carrier_port, options.carrier_sockets) = (self.carrier().port(), 1);
         options.media_ports = self.block.phone_media();
         options.seed = seed;
+        options
+    }
+
+    /// Where outbound calls go; the place of a proxy, which no test with a campaign has.
+    pub fn carrier(&self) -> SocketAddr {
+        self.block.sbc()
+    }
+
+    /// Callers beyond a proxy; agents, who come to the nodes directly, get the phones of `phones`.
+    pub fn phones_beyond(&self, proxy: SocketAddr, seed: u64) -> PhonesOptions {
+        let mut options = self.phones(seed);
+        (options.server, options.trunk_port, options.agent_port) = (proxy, 0, 0);
+        let media = self.block.phone_media();
+        options.media_ports = media.start() + PHONES_BEYOND_MEDIA..=*media.end();
         options
     }
 
@@ -119,6 +147,18 @@ impl Rig {
         let number = self.living().next().expect("a node that lives");
         let client = Client::new(self.http(number), Some(TOKEN.to_owned()));
         self.runtime.block_on(client.post(path, body)).expect("an answer")
+    }
+
+    /// Lines of a list of leads, with their header.
+    pub fn import(&self, lines: String) -> Value {
+        let number = self.living().next().expect("a node that lives");
+        let client = Client::new(self.http(number), Some(TOKEN.to_owned()));
+        let path = "/api/v1/campaigns/house/spring/leads";
+        self.runtime.block_on(client.post_csv(path, lines)).expect("an answer")
+    }
+
+    pub fn campaign(&self) -> Value {
+        self.get("/api/v1/campaigns")["campaigns"][0].clone()
     }
 
     pub fn metrics(&self, number: u16) -> String {
@@ -211,8 +251,8 @@ impl Rig {
         let rests = || {
             last = self.get("/api/v1/status");
             let count = |of: &str, names: &[&str]| names.iter().filter_map(|name| last[of][name].as_u64()).sum::<u64>();
-            count("calls", &["admitted", "flow", "queued", "offered", "talking"]) == 0
-                && count("agents", &["offered", "talking", "wrap_up"]) == 0
+            count("calls", &["admitted", "flow", "dialling", "queued", "offered", "talking"]) == 0
+                && count("agents", &["reserved", "offered", "talking", "wrap_up"]) == 0
                 && last["stuck"] == 0
         };
         assert!(holds_within(READY, rests), "the cluster does not come to rest: {last:#}");
@@ -249,7 +289,7 @@ pub fn until_within(within: Duration, what: &str, holds: impl FnMut() -> bool) {
     assert!(holds_within(within, holds), "not within {} s: {what}", within.as_secs());
 }
 
-fn holds_within(within: Duration, mut holds: impl FnMut() -> bool) -> bool {
+pub fn holds_within(within: Duration, mut holds: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + within;
     while !holds() {
         if Instant::now() > deadline {

@@ -63,6 +63,10 @@ impl Block {
         self.nth(41)
     }
 
+    pub fn sbc(&self) -> SocketAddr {
+        self.nth(45)
+    }
+
     /// First ports of callers and of agents.
     pub fn phones(&self, sockets: u16) -> (u16, u16) {
         (self.first() + 50, self.first() + 50 + sockets)

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use super::tcp::Lines;
+
 /// RFC 3261, table 4.
 const T1: Duration = Duration::from_millis(500);
 
@@ -71,33 +73,76 @@ impl Message {
 
 /// A socket and what came in on it that nobody has waited for yet.
 pub struct Wire {
-    socket: UdpSocket,
+    socket: Socket,
     /// What is sent again while an answer is due, as UDP wants it (RFC 3261 17.1.1.2 and 13.3.1.4).
     last: RefCell<Option<(SocketAddr, String)>>,
     inbox: Vec<Message>,
 }
 
+enum Socket {
+    Udp(UdpSocket),
+    Tcp(Lines),
+}
+
+impl Socket {
+    fn send(&self, to: SocketAddr, text: &str) {
+        match self {
+            Socket::Udp(socket) => drop(socket.send_to(text.as_bytes(), to).expect("sending")),
+            Socket::Tcp(lines) => lines.send(to, &text.replace("SIP/2.0/UDP", "SIP/2.0/TCP")),
+        }
+    }
+
+    fn receive(&self, within: Duration) -> Option<String> {
+        match self {
+            Socket::Udp(socket) => {
+                socket.set_read_timeout(Some(within)).expect("a timeout above zero");
+                let mut buffer = [0; 8192];
+                let (length, _) = socket.recv_from(&mut buffer).ok()?;
+                Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
+            }
+            Socket::Tcp(lines) => lines.receive(within),
+        }
+    }
+}
+
 impl Wire {
+    /// Listens for TCP connections, and opens one to each address it sends to.
+    pub fn open_tcp() -> Wire {
+        Wire { socket: Socket::Tcp(Lines::open()), last: RefCell::new(None), inbox: Vec::new() }
+    }
+
+    /// How many connections others have opened to this far end.
+    pub fn connections_accepted(&self) -> usize {
+        match &self.socket {
+            Socket::Udp(_) => 0,
+            Socket::Tcp(lines) => lines.accepted(),
+        }
+    }
+
     pub fn open() -> Wire {
         Wire::open_at([127, 0, 0, 1])
     }
 
     pub fn open_at(ip: [u8; 4]) -> Wire {
         let socket = UdpSocket::bind(SocketAddr::from((ip, 0))).expect("a socket");
-        Wire { socket, last: RefCell::new(None), inbox: Vec::new() }
+        Wire { socket: Socket::Udp(socket), last: RefCell::new(None), inbox: Vec::new() }
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.socket.local_addr().expect("its address")
+        match &self.socket {
+            Socket::Udp(socket) => socket.local_addr().expect("its address"),
+            Socket::Tcp(lines) => lines.address(),
+        }
     }
 
     pub fn send(&self, to: SocketAddr, text: &str) {
-        self.socket.send_to(text.as_bytes(), to).expect("sending");
+        self.socket.send(to, text);
         let is_due = |message: &Message| match message.status() {
             0 => !message.is_request("ACK"),
             status => status >= 200 && message.header("cseq").ends_with(" INVITE"),
         };
-        *self.last.borrow_mut() = is_due(&Message::parse(text)).then(|| (to, text.to_owned()));
+        let repeats = matches!(self.socket, Socket::Udp(_)) && is_due(&Message::parse(text));
+        *self.last.borrow_mut() = repeats.then(|| (to, text.to_owned()));
     }
 
     /// The first message that fits, of those that came and those that come within `within`.
@@ -113,11 +158,7 @@ impl Wire {
             if left.is_zero() {
                 return None;
             }
-            self.socket.set_read_timeout(Some(left)).expect("a timeout above zero");
-            let mut buffer = [0; 8192];
-            if let Ok((length, _)) = self.socket.recv_from(&mut buffer) {
-                self.inbox.push(Message::parse(&String::from_utf8_lossy(&buffer[..length])));
-            }
+            self.inbox.extend(self.socket.receive(left).map(|text| Message::parse(&text)));
         }
     }
 
@@ -129,7 +170,7 @@ impl Wire {
                 return found;
             }
             if let Some((to, text)) = &*self.last.borrow() {
-                self.socket.send_to(text.as_bytes(), to).expect("sending");
+                self.socket.send(*to, text);
             }
         }
         panic!("{what} did not come; there is {:#?}", self.firsts())

@@ -204,7 +204,8 @@ impl Leg {
 
     /// Puts the call on hold or takes it back.
     pub(super) fn reoffer(&mut self, wire: &mut Wire, direction: Direction, now: Instant) {
-        if self.stage != Stage::Talking || self.audio.direction == direction {
+        let settled = self.reinvite.is_none() && self.audio.direction == direction;
+        if self.stage != Stage::Talking || settled || self.reinvite == Some(direction) {
             return;
         }
         if self.reinvite.is_some() {

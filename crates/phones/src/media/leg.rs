@@ -22,6 +22,7 @@ pub(super) struct MediaLeg {
     plan: MediaPlan,
     /// Where the media came from before the last re-INVITE: its last packets are no strangers.
     former_remote: Option<SocketAddr>,
+    heard_from: Option<SocketAddr>,
     tone: u16,
     half: usize,
     ssrc: u32,
@@ -47,6 +48,7 @@ impl MediaLeg {
             group,
             plan: spec.plan,
             former_remote: None,
+            heard_from: None,
             tone: spec.tone,
             half: 0,
             ssrc: spec.ssrc,
@@ -137,6 +139,7 @@ impl MediaLeg {
             self.measure_gap(now);
             self.last_at = Some(now);
         }
+        self.heard_from = Some(from);
         let law = Law::from_payload_type(header.payload_type)?;
         self.first_audio_at.get_or_insert(now);
         match arrival {
@@ -162,6 +165,7 @@ impl MediaLeg {
             sent: self.sent,
             strangers: self.strangers,
             digits_sent: self.keys.sent,
+            from: self.heard_from,
             ..RtpCounts::default()
         };
         self.stream.count_into(&mut rtp);

@@ -1,15 +1,21 @@
 //! Far ends: simple phones that speak correct SIP, with their own few lines of it.
 
 mod agent;
+mod called;
 mod caller;
+mod phone;
+mod ring;
 mod text;
 
 use std::time::Duration;
 
 use strowger_model::Mono;
 
-pub(crate) use agent::{AgentPhone, RingState};
+pub(crate) use agent::AgentPhone;
+pub(crate) use called::Called;
 pub(crate) use caller::{Caller, CallerState};
+pub(crate) use phone::Phone;
+pub(crate) use ring::Ring;
 pub(crate) use text::Sip;
 
 /// RFC 3261, table 4.

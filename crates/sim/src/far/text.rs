@@ -34,6 +34,11 @@ impl Sip {
         self.header("CSeq").split(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default()
     }
 
+    /// Opens a dialog, or would.
+    pub fn is_first_invite(&self) -> bool {
+        self.status() == 0 && self.method() == "INVITE" && self.tag_of_to().is_empty()
+    }
+
     /// Of a response, the method it answers.
     pub fn method(&self) -> &str {
         self.header("CSeq").split(' ').nth(1).unwrap_or_default()

@@ -22,10 +22,21 @@ const PASSIVE_TICK: Duration = Duration::from_millis(100);
 /// What a call's actor is told.
 pub(crate) enum News {
     Row(Arc<Call>),
-    Sip { leg: LegNo, message: Box<Message>, source: SocketAddr },
+    Sip {
+        leg: LegNo,
+        message: Box<Message>,
+        source: SocketAddr,
+    },
     Media(MediaFact),
-    Acknowledge(u64),
-    Proposed { number: u64, accepted: bool },
+    /// A relay's facts up to this one have been heard.
+    Acknowledge {
+        relay: RelayId,
+        event: u64,
+    },
+    Proposed {
+        number: u64,
+        accepted: bool,
+    },
     Tick,
 }
 
@@ -48,16 +59,16 @@ impl World {
             News::Sip { leg, message, source } => {
                 actor.machine.on(Event::Message { leg, message: &message, source: Far::udp(source) }, log_now, now)
             }
-            News::Acknowledge(event) => vec![Action::Media(MediaOp::Acknowledge { event })],
+            News::Acknowledge { relay, event } => vec![Action::Media { relay, op: MediaOp::Acknowledge { event } }],
             News::Media(fact) => actor.machine.on(Event::Media(fact), log_now, now),
             News::Proposed { number, accepted } => actor.machine.on(Event::Proposed { number, accepted }, log_now, now),
             News::Tick => actor.machine.on(Event::Tick, log_now, now),
         };
-        let (relay, row) = (actor.machine.relay(), actor.machine.row().clone());
+        let row = actor.machine.row().clone();
         let mut stops = false;
         for action in actions {
             stops |= action == Action::Stop;
-            self.perform(node, &row, relay, action);
+            self.perform(node, &row, action);
         }
         if stops {
             return true;
@@ -73,10 +84,16 @@ impl World {
         self.tell(node, id, News::Row(row));
     }
 
-    pub(crate) fn adopted(&mut self, node: usize, row: &Arc<Call>) -> Machine {
+    /// An outbound call that was given to this node, or anybody's that it took over.
+    pub(crate) fn from_row(&mut self, node: usize, row: &Arc<Call>) -> Machine {
+        let any = || self.usable.first().map(|usable| usable.relay);
+        let setting = Setting { local: local(), relay: row.relay.or_else(any).unwrap_or_default() };
+        if row.outbound().is_some() && row.adoptions == 0 {
+            self.say(About::Call(row.id), || format!("n{} begins", node + 1));
+            return Machine::dialled(row.clone(), setting);
+        }
         self.say(About::Call(row.id), || format!("n{} adopts in {}", node + 1, stage_name(&row.stage)));
-        let relay = row.relay.unwrap_or_else(|| self.choose_relay(node));
-        Machine::adopted(row.clone(), Setting { local: local(), relay }, self.now)
+        Machine::adopted(row.clone(), setting, self.now)
     }
 
     pub(crate) fn admitted(&mut self, node: usize, row: &Arc<Call>, pending: &Pending) -> Machine {
@@ -115,7 +132,7 @@ impl World {
         self.timeline.plan(at, Happening::In(who, Task::Tick { call, at }));
     }
 
-    fn perform(&mut self, node: usize, row: &Arc<Call>, relay: RelayId, action: Action) {
+    fn perform(&mut self, node: usize, row: &Arc<Call>, action: Action) {
         let call = row.id;
         match action {
             Action::Send { bytes, .. } if self.plant == Some(Plant::CancelUnsent) && bytes.starts_with(b"CANCEL") => {}
@@ -132,7 +149,7 @@ impl World {
                 self.propose(node, *command, Purpose::OfCall { call, number });
             }
             Action::Done { duty } => self.performed(node, call, duty),
-            Action::Media(op) => self.order(node, relay, row, op),
+            Action::Media { relay, op } => self.order(node, relay, row, op),
             Action::Stop => self.say(About::Call(call), || format!("n{} is done with it", node + 1)),
         }
     }
@@ -154,13 +171,6 @@ impl World {
         let duties = std::mem::take(&mut self.nodes[node].performed);
         self.propose(node, Command::Done { duties }, Purpose::Nobody);
     }
-
-    /// A relay for a new call: each in turn.
-    pub(crate) fn choose_relay(&mut self, node: usize) -> RelayId {
-        let place = &mut self.nodes[node];
-        place.turn += 1;
-        RelayId((place.turn % place.couriers.len()) as u16)
-    }
 }
 
 fn is_far_hang_up(command: &Command) -> bool {
@@ -171,6 +181,7 @@ pub(crate) fn stage_name(stage: &Stage) -> &'static str {
     match stage {
         Stage::Admitted => "admitted",
         Stage::Flow { .. } => "flow",
+        Stage::Dialling { .. } => "dialling",
         Stage::Queued => "queued",
         Stage::Offered { .. } => "offered",
         Stage::Talking => "talking",

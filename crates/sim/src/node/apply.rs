@@ -122,13 +122,13 @@ impl World {
         if self.tell(node, row.id, News::Row(row.clone())) || !owned {
             return;
         }
-        let pending = self.nodes[node].pending.remove(&row.key);
+        let pending = row.key().and_then(|key| self.nodes[node].pending.remove(key));
         if row.is_over() && row.duties.is_empty() || self.passes_over(&row) {
             return;
         }
         let machine = match pending {
             Some(pending) => self.admitted(node, &row, &pending),
-            None => self.adopted(node, &row),
+            None => self.from_row(node, &row),
         };
         self.begin(node, machine);
     }
@@ -146,7 +146,7 @@ impl World {
             .collect();
         for row in missing {
             if !self.passes_over(&row) {
-                let machine = self.adopted(node, &row);
+                let machine = self.from_row(node, &row);
                 self.begin(node, machine);
             }
         }

@@ -60,7 +60,7 @@ impl World {
             self.nodes[node].couriers[relay].backlog.push_front(order);
         }
         for order in given_up {
-            self.tell_answer(node, &order, None);
+            self.tell_answer(node, relay, &order, None);
         }
         self.courier_goes(node, relay);
     }
@@ -72,7 +72,7 @@ impl World {
         }
         let Some((orders, _)) = courier.batch.take() else { return };
         for (order, answer) in orders.iter().zip(&answers) {
-            self.tell_answer(node, order, Some(answer));
+            self.tell_answer(node, relay, order, Some(answer));
         }
         self.courier_goes(node, relay);
     }
@@ -93,15 +93,15 @@ impl World {
 
     /// What a relay says unasked goes to the node that commands the call; a dead one never hears it.
     pub(crate) fn relay_reports(&mut self, report: Option<Report>) {
-        let Some(Report { node, call, seq, fact }) = report else { return };
-        self.say(About::Call(call), || format!("relay → n{}: {fact:?}", node + 1));
+        let Some(Report { relay, node, call, seq, fact }) = report else { return };
+        self.say(About::Call(call), || format!("{relay} → n{}: {fact:?}", node + 1));
         let (who, at) = (self.nodes[node].who, self.after_hop());
-        self.timeline.plan(at, Happening::In(who, Task::RelayEvent { call, seq, fact }));
+        self.timeline.plan(at, Happening::In(who, Task::RelayEvent { relay, call, seq, fact }));
     }
 
-    pub(crate) fn relay_event(&mut self, node: usize, call: CallId, seq: u64, fact: MediaFact) {
+    pub(crate) fn relay_event(&mut self, node: usize, relay: RelayId, call: CallId, seq: u64, fact: MediaFact) {
         self.tell(node, call, News::Media(fact));
-        self.tell(node, call, News::Acknowledge(seq));
+        self.tell(node, call, News::Acknowledge { relay, event: seq });
     }
 
     fn carry_orders(&mut self, node: usize, relay: usize) {
@@ -117,11 +117,14 @@ impl World {
         self.timeline.plan(self.now + ANSWER, Happening::In(from, Task::CourierAgain { relay, batch }));
     }
 
-    fn tell_answer(&mut self, node: usize, order: &Order, answer: Option<&Answer>) {
+    fn tell_answer(&mut self, node: usize, relay: usize, order: &Order, answer: Option<&Answer>) {
+        if matches!((&order.op, answer), (MediaOp::Close, None)) {
+            self.promises.closed.given_up(relay, order.call);
+        }
         let facts: Vec<MediaFact> = match (&order.op, answer) {
             (MediaOp::Open { leg }, Some(Answer::Opened(rtp))) => vec![MediaFact::Opened { leg: *leg, rtp: *rtp }],
             (MediaOp::Open { leg }, _) => vec![MediaFact::Unavailable { leg: *leg }],
-            (MediaOp::Close, _) => vec![MediaFact::Closed],
+            (MediaOp::Close, _) => vec![MediaFact::Closed { relay: RelayId(relay as u16) }],
             (MediaOp::Adopt, Some(Answer::Snapshot { legs, missed })) => {
                 let opened = legs.iter().map(|(leg, rtp)| MediaFact::Opened { leg: *leg, rtp: *rtp });
                 opened.chain(missed.iter().map(|(_, fact)| fact.clone())).collect()

@@ -4,20 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strowger_model::{CallId, Far, LegKey, Transport, TrunkId};
+use strowger_acd::RelayChoice;
+use strowger_model::{CallId, Far, LegKey, Transport};
 use strowger_sip::{Leg, Message, dismiss, leg_of, phrase, reply, reply_destination};
 use strowger_table::{AdmitKey, Call, Command, Outcome};
 
 use super::{News, Pending, Purpose};
 use crate::happening::{Happening, Task};
-use crate::tenant::SHARD;
+use crate::tenant::{SHARD, TRUNK};
 use crate::trace::About;
 use crate::world::{World, local};
 
 /// How long a message for a row that is not applied yet is kept, and how often it looks.
 const HOLD: Duration = Duration::from_millis(1500);
 const HOLD_STEP: Duration = Duration::from_millis(20);
-const TRUNK: TrunkId = TrunkId(1);
 
 impl World {
     pub(crate) fn take(&mut self, node: usize, source: SocketAddr, bytes: &[u8]) {
@@ -178,7 +178,10 @@ impl World {
         else {
             return self.reply(node, &message, source, 404);
         };
-        let relay = self.choose_relay(node);
+        let choice = RelayChoice::new(&self.nodes[node].replica.shard, &self.usable);
+        let Some(relay) = choice.choose(self.scenario.trunk_site, None) else {
+            return self.reply(node, &message, source, 503);
+        };
         let unborn = LegKey { call: CallId::new(SHARD, 0), leg: Call::CALLER_LEG };
         let dialog = Leg::incoming(unborn, &message, Far::udp(source), &local(), self.now).dialog();
         let command = Command::Admit {

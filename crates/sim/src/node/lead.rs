@@ -6,8 +6,9 @@ use std::time::Duration;
 use strowger_model::{Mono, NodeId};
 use strowger_table::{Body, Command, Plan, Proposal};
 
-use crate::happening::Happening;
-use crate::log::{Errand, Waiter};
+use super::Means;
+use crate::happening::{Happening, node_id};
+use crate::log::{Errand, Waiter, wall};
 use crate::plant::Plant;
 use crate::trace::About;
 use crate::world::World;
@@ -32,7 +33,7 @@ impl World {
         if !shard.anyone_waiting() {
             return;
         }
-        let mut plan = strowger_acd::plan(shard);
+        let mut plan = strowger_acd::plan(shard, &self.usable);
         if plan.offers.is_empty() {
             return;
         }
@@ -60,8 +61,23 @@ impl World {
         {
             self.lead(node, Errand::Other, command);
         }
+        self.pace(node);
         if self.now.since(stamped) >= TICK {
             self.lead(node, Errand::Other, Command::Tick);
+        }
+    }
+
+    /// Begins calls to leads; the next round is judged on what this one left.
+    fn pace(&mut self, node: usize) {
+        if !self.dialling.is_on() || self.log.is_busy(Errand::Pace, self.now) {
+            return;
+        }
+        let living = self.members.iter().enumerate().filter(|(_, member)| !member.down);
+        let nodes: Vec<_> = living.map(|(at, member)| (node_id(at), member.life)).collect();
+        let trunk_site = self.scenario.trunk_site;
+        let means = Means { wall: wall(self.now), nodes: &nodes, relays: &self.usable, trunk_site };
+        for dial in super::pace::pace(&self.nodes[node].replica.shard, &means) {
+            self.lead(node, Errand::Pace, Command::Dial(Box::new(dial)));
         }
     }
 
@@ -82,7 +98,7 @@ impl World {
         };
         let (node, incarnation) = self.nodes[node].replica.shard.owners().find(|(id, life)| over(*id, *life))?;
         let heirs = self.members.iter().enumerate().filter(|(_, member)| !member.down);
-        let heirs = heirs.map(|(at, member)| (crate::happening::node_id(at), member.life)).collect();
+        let heirs = heirs.map(|(at, member)| (node_id(at), member.life)).collect();
         Some(Command::Adopt { node, incarnation, heirs })
     }
 

@@ -51,9 +51,9 @@ impl World {
         }
         let place = &mut self.nodes[node];
         let disk = std::mem::take(&mut place.disk);
-        let (who, cut, turn) = (place.who, place.cut, place.turn);
+        let (who, cut) = (place.who, place.cut);
         *place = Node::new(node, place.couriers.len());
-        (place.who, place.up, place.disk, place.cut, place.turn) = (who, false, disk, cut, turn);
+        (place.who, place.up, place.disk, place.cut) = (who, false, disk, cut);
         self.unseat(node, "dead");
     }
 

@@ -6,6 +6,7 @@ mod courier;
 mod intake;
 mod lead;
 mod life;
+mod pace;
 mod propose;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -22,6 +23,7 @@ use crate::relay::Order;
 use crate::tenant::SHARD;
 
 pub(crate) use actors::{News, stage_name};
+pub(crate) use pace::{Means, relays};
 pub(crate) use propose::Purpose;
 
 pub(crate) struct Node {
@@ -46,7 +48,6 @@ pub(crate) struct Node {
     pub last_seq: u64,
     pub performed: Vec<(CallId, u32)>,
     pub couriers: Vec<Courier>,
-    pub turn: usize,
     /// What came while it was frozen.
     pub waiting: Vec<Happening>,
     /// What peers sent while it was cut off; their connections outlive that.
@@ -118,7 +119,6 @@ impl Node {
             last_seq: 0,
             performed: Vec::new(),
             couriers: (0..relays).map(|_| Courier::default()).collect(),
-            turn: node,
             waiting: Vec::new(),
             stranded: Vec::new(),
             disk: Disk::default(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use strowger_model::{CallId, Outcome};
-use strowger_table::{Record, Stage};
+use strowger_table::{Outcome as Began, Record, Stage};
 
 use super::{Found, Step};
 
@@ -31,7 +31,7 @@ impl Conservation {
     }
 
     pub fn committed(&mut self, step: &Step<'_>, twice: bool) {
-        if let strowger_table::Outcome::Admitted { call, .. } = step.applied.outcome {
+        if let Began::Admitted { call, .. } | Began::Dialled { call } = step.applied.outcome {
             self.calls.entry(call).or_default();
         }
         let records: Vec<(u64, Record)> =

@@ -1,6 +1,11 @@
 //! The promises, each an invariant in its own file.
 
+mod barred;
+mod both_ways;
+mod closed;
 mod conservation;
+mod dialled_once;
+mod leads;
 mod once;
 mod order;
 mod rest;
@@ -10,12 +15,17 @@ mod stuck;
 mod survival;
 mod voice;
 
-use strowger_model::CallId;
+use strowger_model::{CallId, Mono};
 use strowger_table::{Applied, Proposal, Shard};
 
 use crate::node::Node;
 
+pub(crate) use barred::Barred;
+pub(crate) use both_ways::BothWays;
+pub(crate) use closed::Closed;
 pub(crate) use conservation::Conservation;
+pub(crate) use dialled_once::DialledOnce;
+pub(crate) use leads::Leads;
 pub(crate) use once::{Once, RENUMBERED};
 pub(crate) use order::Order;
 pub(crate) use rest::Rest;
@@ -65,6 +75,11 @@ pub(crate) struct Promises {
     pub voice: Voice,
     pub rest: Rest,
     pub survival: Survival,
+    pub dialled_once: DialledOnce,
+    pub barred: Barred,
+    pub leads: Leads,
+    pub both_ways: BothWays,
+    pub closed: Closed,
 }
 
 impl Promises {
@@ -79,16 +94,25 @@ impl Promises {
             voice: Voice::default(),
             rest: Rest::default(),
             survival: Survival::default(),
+            dialled_once: DialledOnce::default(),
+            barred: Barred::default(),
+            leads: Leads::default(),
+            both_ways: BothWays::default(),
+            closed: Closed::default(),
         }
     }
 
     /// `twice`: the reader of the outbox is the one with the planted bug.
-    pub fn committed(&mut self, step: &Step<'_>, twice: bool) {
+    pub fn committed(&mut self, step: &Step<'_>, now: Mono, twice: bool) {
         self.slot.committed(step);
         self.conservation.committed(step, twice);
         self.order.committed(step);
-        self.once.committed(step);
+        let is_first = self.once.committed(step);
         self.survival.committed(step);
+        self.dialled_once.committed(step, now);
+        self.barred.committed(step, is_first);
+        self.leads.committed(step, is_first);
+        self.closed.committed(step);
     }
 
     pub fn same_log_at_end(&mut self, truth: &Shard, nodes: &[Node], last: u64) {
@@ -109,6 +133,11 @@ impl Promises {
             &mut self.voice.found,
             &mut self.rest.found,
             &mut self.survival.found,
+            &mut self.dialled_once.found,
+            &mut self.barred.found,
+            &mut self.leads.found,
+            &mut self.both_ways.found,
+            &mut self.closed.found,
         ];
         found.into_iter().find_map(|found| found.0.take())
     }

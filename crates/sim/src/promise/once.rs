@@ -18,11 +18,13 @@ pub(crate) struct Once {
 }
 
 impl Once {
-    pub fn committed(&mut self, step: &Step<'_>) {
+    /// False for a repetition, which changes nothing.
+    pub fn committed(&mut self, step: &Step<'_>) -> bool {
         let (from, seq) = (step.proposal.from, step.proposal.seq & !RENUMBERED);
         if seq == 0 {
-            return;
+            return true;
         }
+        let known = self.outcomes.len();
         let outcome = &step.applied.outcome;
         let first = self.outcomes.entry((from, seq)).or_insert_with(|| outcome.clone());
         if first != outcome {
@@ -31,6 +33,7 @@ impl Once {
                 format!("proposal {seq} of {from:?}: first {first:?}, then {outcome:?}")
             });
         }
+        self.outcomes.len() > known
     }
 
     pub fn answered(&mut self, from: Proposer, seq: u64, outcome: &Outcome) {

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strowger_model::{CallId, LegKey, Mono};
-use strowger_table::Shard;
+use strowger_model::{CallId, LegKey, LegNo, Mono};
+use strowger_table::{Call, Shard};
 
 use super::Found;
-use crate::far::{AgentPhone, Caller};
+use crate::far::{AgentPhone, Called, Caller};
 
 const PROMISE: &str = "rest";
 /// The life of a SIP transaction, twice: a request that is lost with its owner is begun anew by the next.
@@ -24,9 +24,7 @@ pub(crate) struct Rest {
 impl Rest {
     pub fn callers(&mut self, truth: &Shard, callers: &[Caller], now: Mono) {
         let believes = |caller: &&Caller| {
-            let live =
-                |row: &&std::sync::Arc<strowger_table::Call>| row.key.call_id == caller.call_id && !row.is_over();
-            caller.up_since.is_some() && truth.calls().find(live).is_none()
+            caller.up_since.is_some() && !truth.calls().any(|row| is_of(row, caller) && !row.is_over())
         };
         let mut since = BTreeMap::new();
         for caller in callers.iter().filter(believes) {
@@ -40,21 +38,19 @@ impl Rest {
         self.callers = since;
     }
 
-    pub fn phones(&mut self, truth: &Shard, phones: &[AgentPhone], now: Mono) {
+    pub fn phones(&mut self, truth: &Shard, agents: &[AgentPhone], called: &[Called], now: Mono) {
+        let phones = agents.iter().map(|agent| &agent.phone).chain(called.iter().map(|called| &called.phone));
         let mut since = BTreeMap::new();
         for phone in phones {
             for key in phone.rings().iter().filter(|ring| ring.is_live()).filter_map(|ring| ring.key) {
-                let current = truth
-                    .call(key.call)
-                    .is_some_and(|row| !row.is_over() && row.agent.as_ref().is_some_and(|leg| leg.leg == key.leg));
-                if current {
+                if truth.call(key.call).is_some_and(|row| has_leg(row, key.leg)) {
                     continue;
                 }
                 let first = *self.phones.get(&key).unwrap_or(&now);
                 since.insert(key, first);
                 if now.since(first) > BELIEF {
-                    let who = phone.id + 1;
-                    self.found.breach(PROMISE, Some(key.call), || format!("phone-{who} still has {key}, taken back"));
+                    let addr = phone.addr;
+                    self.found.breach(PROMISE, Some(key.call), || format!("{addr} still has {key}, taken back"));
                 }
             }
         }
@@ -69,5 +65,14 @@ impl Rest {
 }
 
 fn call_of(truth: &Shard, caller: &Caller) -> Option<CallId> {
-    truth.calls().find(|row| row.key.call_id == caller.call_id).map(|row| row.id)
+    truth.calls().find(|row| is_of(row, caller)).map(|row| row.id)
+}
+
+fn is_of(row: &Call, caller: &Caller) -> bool {
+    row.key().is_some_and(|key| key.call_id == caller.call_id)
+}
+
+/// Whether a leg is part of a call that is not over.
+fn has_leg(row: &Call, leg: LegNo) -> bool {
+    !row.is_over() && (leg == Call::CALLER_LEG || row.agent.as_ref().is_some_and(|agent| agent.leg == leg))
 }

@@ -10,7 +10,7 @@ use strowger_model::{AgentId, CallId, LegKey};
 use strowger_table::{AgentState, Call, Shard, Stage};
 
 use super::{Found, Step};
-use crate::far::AgentPhone;
+use crate::far::Phone;
 
 const PROMISE: &str = "slot";
 
@@ -47,7 +47,7 @@ impl Slot {
     }
 
     /// A phone is about to ring for a leg it has not rung for.
-    pub fn invited(&mut self, truth: &Shard, at: usize, key: Option<LegKey>, phone: &AgentPhone) {
+    pub fn invited(&mut self, truth: &Shard, at: usize, key: Option<LegKey>, phone: &Phone) {
         let agent = AgentId(at as u32 + 1);
         let Some(key) = key else { return };
         if self.granted.get(&key) != Some(&agent) {
@@ -77,6 +77,10 @@ impl Slot {
 
 fn serving_agent(row: &Call) -> Option<AgentId> {
     match row.stage {
+        Stage::Dialling { .. } => {
+            let reserved = row.outbound().and_then(|outbound| outbound.reserved).map(|reserved| reserved.agent);
+            row.agent.as_ref().map(|leg| leg.agent).or(reserved)
+        }
         Stage::Offered { .. } | Stage::Talking => row.agent.as_ref().map(|leg| leg.agent),
         _ => None,
     }

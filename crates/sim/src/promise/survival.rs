@@ -15,7 +15,8 @@ impl Survival {
         for call in &step.applied.touched {
             let (Some(before), Some(after)) = (step.before.call(*call), step.after.call(*call)) else { continue };
             let Stage::Ended { outcome, ended } = after.stage else { continue };
-            let answered = !matches!(before.stage, Stage::Admitted | Stage::Ended { .. });
+            // An outbound call is one once the called party has answered.
+            let answered = before.caller.is_some() && !matches!(before.stage, Stage::Admitted | Stage::Ended { .. });
             let failed = matches!(outcome, Outcome::Failed | Outcome::Rejected)
                 || outcome == Outcome::Answered && ended.by == HangupBy::System;
             if answered && failed {

@@ -50,7 +50,7 @@ impl World {
         if let (Some(proposal), Some(applied)) = (&proposal, &applied) {
             self.note(index, proposal, applied);
             let step = Step { index, proposal, applied, before: &before, after: &self.truth };
-            self.promises.committed(&step, self.plant == Some(Plant::RecordTwice));
+            self.promises.committed(&step, self.now, self.plant == Some(Plant::RecordTwice));
         }
         self.promises.same_log.committed(index, self.truth.hash());
         let leader = self.log.leader.as_ref().map(|leader| leader.who).filter(|who| self.is(*who));
@@ -119,6 +119,8 @@ fn call_of(command: &Command) -> Option<strowger_model::CallId> {
         | Command::Missed { call, .. }
         | Command::Connect { call, .. }
         | Command::Redialog { call, .. }
+        | Command::Reached { call, .. }
+        | Command::NotReached { call, .. }
         | Command::End { call, .. } => Some(*call),
         _ => None,
     }
@@ -129,6 +131,9 @@ fn command_name(command: &Command) -> String {
         Command::Configure { version, .. } => format!("Configure {version}"),
         Command::Admit { key, .. } => format!("Admit {}", key.call_id),
         Command::Answer { call, .. } => format!("Answer {call}"),
+        Command::Dial(dial) => format!("Dial {:?} for {} by {}", dial.to, dial.agent, dial.owner.0),
+        Command::Reached { call, .. } => format!("Reached {call}"),
+        Command::Import { campaign, leads, .. } => format!("Import of {} for {campaign}", leads.len()),
         Command::Connect { call, leg, .. } => format!("Connect {call} {leg}"),
         Command::Plan(plan) => {
             format!("Plan on {} {:?}", plan.basis, plan.offers.iter().map(|o| (o.call, o.agent)).collect::<Vec<_>>())

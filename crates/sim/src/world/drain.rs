@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use strowger_table::AgentState;
+use strowger_table::{AgentState, Call, LeadState};
 
 use super::World;
 use crate::far::CallerState;
@@ -24,8 +24,22 @@ impl World {
                 self.promises.stuck.hands(&self.nodes[node]);
             }
         }
+        self.look_at_relays();
         self.promises.rest.callers(&self.truth, &self.callers, now);
-        self.promises.rest.phones(&self.truth, &self.phones, now);
+        self.promises.rest.phones(&self.truth, &self.phones, &self.called, now);
+    }
+
+    fn look_at_relays(&mut self) {
+        let awake: Vec<bool> = (0..self.nodes.len())
+            .map(|node| self.nodes[node].is_sound() && !self.nodes[node].stalled && !self.is_passive(node))
+            .collect();
+        let nodes = &self.nodes;
+        let able = |row: &Call| {
+            let at = usize::from(row.owner.node.0) - 1;
+            awake[at] && nodes[at].owns(row.owner) && nodes[at].actors.contains_key(&row.id)
+        };
+        self.promises.both_ways.look(&self.truth, &self.relays, self.now, able);
+        self.promises.closed.look(&self.truth, &self.relays, self.now);
     }
 
     pub(crate) fn look_for_rest(&mut self) {
@@ -56,13 +70,15 @@ impl World {
         let at_rest = |state| matches!(state, CallerState::Rest);
         let callers = self.callers.iter().filter(|caller| !at_rest(caller.state));
         left.extend(callers.map(|caller| (None, format!("caller-{} is {:?}", caller.id, caller.state))));
-        for phone in &self.phones {
-            let rings = phone.rings().iter().filter(|ring| ring.state != crate::far::RingState::Rest);
+        left.extend(self.truth.campaigns().flat_map(|ledger| self.truth.leads(ledger.campaign)).filter_map(|lead| {
+            let LeadState::Dialling { call } = lead.state else { return None };
+            Some((Some(call), format!("lead {} is being dialled", lead.id)))
+        }));
+        for phone in self.phones.iter().map(|agent| &agent.phone).chain(self.called.iter().map(|called| &called.phone))
+        {
+            let rings = phone.rings().iter().filter(|ring| !ring.is_at_rest());
             left.extend(rings.map(|ring| {
-                (
-                    ring.key.map(|key| key.call),
-                    format!("phone-{} is {:?} with {:?}", phone.id + 1, ring.state, ring.key),
-                )
+                (ring.key.map(|key| key.call), format!("{} is {:?} with {:?}", phone.addr, ring.state, ring.key))
             }));
         }
         left

@@ -1,7 +1,8 @@
-//! A world: one seed, one tenant, three nodes, two relays, far ends, a log and a wire, and what happens to them.
+//! A world: one seed, one tenant, three nodes, three relays, far ends, a log and a wire, and what happens to them.
 
 mod commit;
 mod drain;
+mod operator;
 mod planted;
 mod run;
 mod wire;
@@ -10,12 +11,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use strowger_acd::UsableRelay;
 use strowger_model::config::Tenant;
-use strowger_model::{CallId, Incarnation, Mono};
+use strowger_model::{CallId, Incarnation, Mono, RelayId};
 use strowger_sip::Local;
 use strowger_table::Shard;
 
-use crate::far::{AgentPhone, Caller};
+use crate::dialling::Dialling;
+use crate::far::{AgentPhone, Called, Caller};
 use crate::happening::Happening;
 use crate::log::Log;
 use crate::node::Node;
@@ -24,12 +27,12 @@ use crate::promise::Promises;
 use crate::relay::Relay;
 use crate::rng::Rng;
 use crate::scenario::{Faults, Scenario};
-use crate::tenant::{SHARD, tenant};
+use crate::tenant::{SHARD, SITES, tenant};
 use crate::timeline::Timeline;
 use crate::trace::{About, Trace};
 
 const NODES: usize = 3;
-const RELAYS: usize = 2;
+const RELAYS: usize = 3;
 /// How often heartbeats, errands and promises are looked at.
 const PULSE: Duration = Duration::from_millis(50);
 /// Callers stop; faults are mended this much later.
@@ -50,8 +53,14 @@ pub struct World {
     /// What the control group has decided: who lives.
     pub(crate) members: Vec<Member>,
     pub(crate) relays: Vec<Relay>,
+    /// The same, as those see them who choose.
+    pub(crate) usable: Vec<UsableRelay>,
     pub(crate) callers: Vec<Caller>,
     pub(crate) phones: Vec<AgentPhone>,
+    pub(crate) called: Vec<Called>,
+    pub(crate) dialling: Dialling,
+    /// Parts of lists that were imported.
+    pub(crate) imported: usize,
     /// When each far end's timer is due already.
     pub(crate) far_armed: BTreeMap<SocketAddr, Mono>,
     pub(crate) promises: Promises,
@@ -72,7 +81,10 @@ impl World {
     pub fn new(seed: u64, faults: Faults, plant: Option<Plant>) -> Self {
         let mut rng = Rng::new(seed);
         let scenario = Scenario::draw(&mut rng, faults, NODES);
-        let tenant = tenant(&mut rng, &scenario);
+        let dialling = Dialling::draw(&mut rng, scenario.queues);
+        let tenant = tenant(&mut rng, &scenario, &dialling);
+        let numbers = dialling.numbers.iter().enumerate();
+        let called = numbers.map(|(at, number)| Called::draw(&mut rng, at, *number)).collect();
         let callers = (0..scenario.callers).map(|id| Caller::draw(&mut rng, id, scenario.busy)).collect();
         let phones = (0..scenario.agents).map(AgentPhone::new).collect();
         let mut world = Self {
@@ -88,8 +100,12 @@ impl World {
             nodes: (0..NODES).map(|node| Node::new(node, RELAYS)).collect(),
             members: vec![Member { life: Incarnation(1), down: false }; NODES],
             relays: (0..RELAYS).map(Relay::new).collect(),
+            usable: (0..RELAYS).map(usable).collect(),
             callers,
             phones,
+            called,
+            dialling,
+            imported: 0,
             far_armed: BTreeMap::new(),
             promises: Promises::new(),
             calm_since: None,
@@ -104,6 +120,7 @@ impl World {
         self.timeline.plan(Mono::ZERO, Happening::Elect { term: 0 });
         self.timeline.plan(Mono::ZERO + PULSE, Happening::Pulse);
         self.timeline.plan(Mono::ZERO + Duration::from_secs(5), Happening::Desk);
+        self.timeline.plan(Mono::ZERO + Duration::from_secs(1), Happening::Operator);
         for (at, fault) in self.scenario.faults.clone() {
             self.timeline.plan(at, Happening::Fault(fault));
         }
@@ -130,6 +147,11 @@ impl World {
     pub(crate) fn say(&mut self, about: About, text: impl FnOnce() -> String) {
         self.trace.say(self.now, about, text());
     }
+}
+
+/// Relays and phones stand at the same few sites in turn.
+fn usable(relay: usize) -> UsableRelay {
+    UsableRelay { relay: RelayId(relay as u16), site: SITES[relay % SITES.len()].to_owned() }
 }
 
 /// What every leg says of the cluster.

@@ -24,8 +24,9 @@ impl World {
         };
         let mut made_up = (*row).clone();
         let leg = LegNo(made_up.next_leg.0);
+        let relay = made_up.relay.unwrap_or_default();
         made_up.stage = Stage::Offered { deadline: shard.last().time + std::time::Duration::from_secs(10) };
-        made_up.agent = Some(AgentLeg { leg, agent, contact, dialog: None });
+        made_up.agent = Some(AgentLeg { leg, agent, relay, contact, dialog: None });
         let made_up = Arc::new(made_up);
         self.made_up.insert(row.id, made_up.clone());
         made_up

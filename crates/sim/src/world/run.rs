@@ -55,6 +55,7 @@ impl World {
             Happening::Down(who) => self.declare_down(who),
             Happening::Pulse => self.pulse(),
             Happening::Desk => self.desk(),
+            Happening::Operator => self.operate(),
             Happening::Calm => self.calm(),
         }
     }
@@ -83,7 +84,7 @@ impl World {
             Task::Courier { relay } => self.courier_goes(node, relay),
             Task::CourierAgain { relay, batch } => self.courier_again(node, relay, batch),
             Task::RelayAnswers { relay, batch, answers } => self.relay_answered(node, relay, batch, answers),
-            Task::RelayEvent { call, seq, fact } => self.relay_event(node, call, seq, fact),
+            Task::RelayEvent { relay, call, seq, fact } => self.relay_event(node, relay, call, seq, fact),
             Task::Plan => self.plan(node),
         }
     }

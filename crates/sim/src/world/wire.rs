@@ -15,6 +15,7 @@ use crate::trace::About;
 enum Far {
     Caller(usize),
     Agent(usize),
+    Called(usize),
 }
 
 impl World {
@@ -30,9 +31,20 @@ impl World {
         if withheld {
             return;
         }
+        if matches!(far(to), Some(Far::Called(_))) {
+            self.calls_out(node, &bytes);
+        }
         for at in self.crossings() {
             self.timeline.plan(at, Happening::AtFarEnd { to, bytes: bytes.clone() });
         }
+    }
+
+    /// An INVITE to a called party leaves.
+    fn calls_out(&mut self, node: usize, bytes: &[u8]) {
+        let Some(sip) = Sip::parse(bytes).filter(Sip::is_first_invite) else { return };
+        let Some(key) = sip.key() else { return };
+        self.promises.dialled_once.left(self.nodes[node].who, key.call, self.now);
+        self.promises.barred.left(key.call);
     }
 
     /// Any node that runs may get it; one that is frozen keeps it for later.
@@ -50,6 +62,7 @@ impl World {
                 (About::Caller(at), self.callers[at].on_message(&sip, self.now))
             }
             Some(Far::Agent(at)) if at < self.phones.len() => (about_leg(sip.key()), self.at_phone(at, &sip)),
+            Some(Far::Called(at)) if at < self.called.len() => (about_leg(sip.key()), self.at_called(at, &sip)),
             _ => return,
         };
         self.far_does(to, about, outs);
@@ -62,7 +75,8 @@ impl World {
         self.far_armed.remove(&addr);
         let (about, outs) = match far(addr) {
             Some(Far::Caller(at)) => (About::Caller(at), self.callers[at].tick(self.now)),
-            Some(Far::Agent(at)) => (About::World, self.phones[at].tick(self.now)),
+            Some(Far::Agent(at)) => (About::World, self.phones[at].phone.tick(self.now)),
+            Some(Far::Called(at)) => (About::World, self.called[at].phone.tick(self.now)),
             None => return,
         };
         self.far_does(addr, about, outs);
@@ -71,7 +85,8 @@ impl World {
     pub(crate) fn arm_far(&mut self, addr: SocketAddr) {
         let deadline = match far(addr) {
             Some(Far::Caller(at)) => self.callers[at].deadline(),
-            Some(Far::Agent(at)) => self.phones[at].deadline(),
+            Some(Far::Agent(at)) => self.phones[at].phone.deadline(),
+            Some(Far::Called(at)) => self.called[at].phone.deadline(),
             None => None,
         };
         let Some(at) = deadline.map(|at| at.max(self.now)) else { return };
@@ -93,10 +108,19 @@ impl World {
     }
 
     fn at_phone(&mut self, at: usize, sip: &Sip) -> Vec<FarOut> {
-        if self.phones[at].is_new(sip) {
-            self.promises.slot.invited(&self.truth, at, sip.key(), &self.phones[at]);
+        let phone = &self.phones[at].phone;
+        if phone.is_new(sip) {
+            self.promises.slot.invited(&self.truth, at, sip.key(), phone);
         }
         self.phones[at].on_message(sip, self.now, &mut self.rng)
+    }
+
+    fn at_called(&mut self, at: usize, sip: &Sip) -> Vec<FarOut> {
+        let called = &self.called[at];
+        if called.phone.is_new(sip) {
+            self.promises.dialled_once.rung(&self.truth, called, sip.key());
+        }
+        self.called[at].on_message(sip, self.now, &mut self.rng)
     }
 
     fn far_does(&mut self, addr: SocketAddr, about: About, outs: Vec<FarOut>) {
@@ -146,6 +170,7 @@ fn far(addr: SocketAddr) -> Option<Far> {
     match v4.ip().octets() {
         [10, 1, high, low] => Some(Far::Caller(usize::from(high) * 250 + usize::from(low).checked_sub(1)?)),
         [10, 2, 0, low] => Some(Far::Agent(usize::from(low).checked_sub(1)?)),
+        [10, 3, 0, low] => Some(Far::Called(usize::from(low).checked_sub(1)?)),
         _ => None,
     }
 }
@@ -158,6 +183,7 @@ fn name_of(addr: SocketAddr) -> String {
     match far(addr) {
         Some(Far::Caller(at)) => format!("caller-{at}"),
         Some(Far::Agent(at)) => format!("phone-{}", at + 1),
+        Some(Far::Called(at)) => format!("line-{at}"),
         None => addr.to_string(),
     }
 }

@@ -137,6 +137,11 @@ impl Leg {
             return false;
         }
         let (phase, status) = (server.phase, server.status);
+        if server.inbound.branch != inbound.branch && phase == Phase::Over && status >= 300 {
+            // A proxy that tries elsewhere what we refused for good.
+            self.turn_away(inbound, status, &[], out);
+            return true;
+        }
         if server.inbound.branch != inbound.branch && phase != Phase::Over {
             // The same INVITE by another way, or sent again by a proxy that failed over: the newest counts.
             let body = (phase == Phase::Succeeded).then_some((SDP, self.row.local_sdp.as_bytes()));

@@ -52,7 +52,10 @@ impl Leg {
     ) -> Vec<u8> {
         let row = &self.row;
         let mut out = Writer::request(method, peer.target);
-        out.header("Via", &format!("SIP/2.0/{} {};branch={branch};rport", peer.to.transport.name(), self.local.contact_host));
+        out.header(
+            "Via",
+            &format!("SIP/2.0/{} {};branch={branch};rport", peer.to.transport.name(), self.local.contact_host),
+        );
         out.header("Max-Forwards", &MAX_FORWARDS.to_string());
         out.headers("Route", peer.route);
         out.header("From", &format!("{from};tag={}", row.local_tag));

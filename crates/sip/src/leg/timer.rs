@@ -103,7 +103,10 @@ mod tests {
 
     #[test]
     fn an_invite_doubles_to_the_end() {
-        assert_eq!(times(Repeat::of_invite(Mono::ZERO, Transport::Udp)), [500, 1500, 3500, 7500, 15_500, 31_500, 32_000]);
+        assert_eq!(
+            times(Repeat::of_invite(Mono::ZERO, Transport::Udp)),
+            [500, 1500, 3500, 7500, 15_500, 31_500, 32_000]
+        );
     }
 
     #[test]

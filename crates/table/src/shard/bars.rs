@@ -1,6 +1,6 @@
 //! Numbers that are not dialled, and callers that are not taken.
 
-use strowger_model::E164;
+use strowger_model::{CampaignId, E164};
 
 use super::Shard;
 use crate::{BarList, Outcome, Refusal, Scope, limit};
@@ -22,7 +22,20 @@ impl Shard {
             } else {
                 self.bars.put(key, ());
             }
+            if list == BarList::DoNotCall {
+                self.list_again(*number);
+            }
         }
         Outcome::Done
+    }
+
+    /// A bar takes leads off the lists of whom to call, lifting it brings them back.
+    fn list_again(&mut self, number: E164) {
+        let campaigns: Vec<CampaignId> = self.campaigns().map(|ledger| ledger.campaign).collect();
+        for campaign in campaigns {
+            let Some(lead) = self.lead_by_number(campaign, number).cloned() else { continue };
+            self.unlist(&lead);
+            self.list(&lead);
+        }
     }
 }

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use strowger_model::config::{Campaign, DialMode};
 use strowger_model::{
-    CallId, CampaignId, Cause, DialResult, Dialog, Ended, HangupBy, LeadId, LegNo, LogTime, Outcome as CallOutcome,
-    Owner, TenantId, Wall,
+    CallId, CampaignId, Cause, DialResult, Dialog, Ended, HangupBy, LegNo, LogTime, Outcome as CallOutcome, Owner,
+    TenantId, Wall,
 };
 
 use super::Shard;
 use super::apply::Entry;
 use crate::row::call::{CallTimes, DutyKind, Reserved};
 use crate::{
-    Agent, AgentState, Attempt, BarList, Call, Dial, DialFailure, DialTo, LeadState, Origin, Outbound, Outcome,
+    Agent, AgentState, Attempt, BarList, Call, Dial, DialFailure, DialTo, Lead, LeadState, Origin, Outbound, Outcome,
     Proposer, Refusal, Stage, limit,
 };
 
@@ -88,6 +88,8 @@ impl Shard {
         if agent.tenant != tenant {
             return Err(Refusal::NoSuchAgent);
         }
+        // Without its queue the agent's phone could not be rung, now or when the called party answers.
+        self.tenant(tenant).and_then(|tenant| tenant.queue(campaign.queue)).ok_or(Refusal::NoSuchQueue)?;
         let is_free = match (&agent.state, dial.to) {
             (AgentState::Idle, DialTo::Lead(_)) => agent.queues.contains(&campaign.queue),
             (AgentState::Idle | AgentState::NotReady { .. }, DialTo::Number { .. }) => agent.contact.is_some(),
@@ -262,13 +264,19 @@ impl Shard {
         let Some(mut lead) = outbound.lead.and_then(|id| self.leads.get(&id)).map(|lead| (**lead).clone()) else {
             return;
         };
-        if let (DialResult::NotDialled, Some(_)) = (result, &outbound.failure) {
+        let unsent = result == DialResult::NotDialled;
+        if unsent && outbound.failure.is_some() {
             // Counted when the call was begun, and then nothing was sent.
             lead.attempts = lead.attempts.saturating_sub(1);
         }
-        let status = outbound.failure.as_ref().map_or(0, |failure| failure.status);
-        lead.last = Some(Attempt { call: call.id, at: entry.at.wall, result, status, cause: ended.cause });
-        lead.state = self.next_try(entry, call.tenant, lead.id, lead.attempts, result);
+        if unsent && outbound.failure.is_none() {
+            // The agent who asked did not come to the phone: to the lead nothing happened.
+            lead.state = self.before_call(entry, call.tenant, &lead);
+        } else {
+            let status = outbound.failure.as_ref().map_or(0, |failure| failure.status);
+            lead.last = Some(Attempt { call: call.id, at: entry.at.wall, result, status, cause: ended.cause });
+            lead.state = self.next_try(entry.at.wall, call.tenant, &lead, result);
+        }
         if lead.state == LeadState::Done {
             self.count_done(outbound.campaign, 1);
         }
@@ -282,9 +290,18 @@ impl Shard {
         }
     }
 
-    fn next_try(&self, entry: Entry, tenant: TenantId, id: LeadId, attempts: u8, result: DialResult) -> LeadState {
-        let Ok(campaign) = self.campaign_config(tenant, id.campaign()) else { return LeadState::Done };
-        if attempts >= campaign.max_attempts {
+    /// The state that a lead's last call left it in.
+    fn before_call(&self, entry: Entry, tenant: TenantId, lead: &Lead) -> LeadState {
+        match &lead.last {
+            Some(last) => self.next_try(last.at, tenant, lead, last.result),
+            None => LeadState::Due { at: entry.at.wall },
+        }
+    }
+
+    /// When a lead is called again of which a call ended at `from`.
+    fn next_try(&self, from: Wall, tenant: TenantId, lead: &Lead, result: DialResult) -> LeadState {
+        let Ok(campaign) = self.campaign_config(tenant, lead.id.campaign()) else { return LeadState::Done };
+        if lead.attempts >= campaign.max_attempts {
             return LeadState::Done;
         }
         let rule = campaign.retries.iter().find(|retry| retry.result == result);
@@ -294,7 +311,7 @@ impl Shard {
             (None, DialResult::Unknown) => limit::UNKNOWN_RETRY,
             (None, _) => return LeadState::Done,
         };
-        LeadState::Due { at: Wall(entry.at.wall.0.saturating_add(after.as_millis() as u64)) }
+        LeadState::Due { at: Wall(from.0.saturating_add(after.as_millis() as u64)) }
     }
 
     /// An agent who was kept for nothing stands in the line of idle agents where he stood before.

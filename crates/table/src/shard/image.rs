@@ -56,8 +56,9 @@ impl Shard {
         image.calls.into_iter().for_each(|call| shard.put_call(call));
         image.agents.into_iter().for_each(|agent| shard.put_agent(agent));
         image.campaigns.into_iter().for_each(|ledger| shard.campaigns.put(ledger.campaign, ledger));
-        image.leads.into_iter().for_each(|lead| shard.put_lead(lead));
+        // Campaigns and bars before leads: which of them are to be dialled hangs on both.
         image.bars.into_iter().for_each(|bar| shard.bars.put(bar, ()));
+        image.leads.into_iter().for_each(|lead| shard.put_lead(lead));
         image.outbox.into_iter().for_each(|(number, record)| shard.outbox.put(number, record));
         shard.sessions = Sessions::from_image(image.sessions);
         shard.fenced = image.fenced.into_iter().collect();

@@ -47,10 +47,15 @@ pub struct Shard {
     // Indexes, derived from the rows and rebuilt with them.
     by_key: OrdMap<AdmitKey, CallId>,
     waiting: OrdSet<(QueueId, u64, CallId)>,
+    /// How many wait in each queue.
+    lengths: OrdMap<QueueId, usize>,
     idle: OrdSet<(QueueId, LogTime, AgentId)>,
+    /// How many agents of each queue are in each state, by `AgentState::NAMES`: what an explanation counts.
+    staff: OrdMap<QueueId, Staff>,
     leases: OrdSet<(LogTime, LeaseKey)>,
     owned: OrdMap<(NodeId, Incarnation), usize>,
-    /// By campaign and zone of its ledger: who is asleep is passed over at once.
+    /// By campaign and zone of its ledger: who is asleep is passed over at once. Barred numbers are not in it: they
+    /// would gather at its head, where each round of the pacer would have to step over them.
     due: OrdSet<(CampaignId, u16, Wall, LeadId)>,
     by_number: OrdMap<(CampaignId, E164), LeadId>,
     /// Numbers that live outbound calls are for.
@@ -66,6 +71,9 @@ struct Configured {
     version: u64,
     tenant: Tenant,
 }
+
+/// Agents of a queue by state, in the order of `AgentState::NAMES`.
+pub type Staff = [usize; AgentState::NAMES.len()];
 
 /// Whose deadline it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -101,7 +109,9 @@ impl Shard {
             withdrawn: OrdMap::new(),
             by_key: OrdMap::new(),
             waiting: OrdSet::new(),
+            lengths: OrdMap::new(),
             idle: OrdSet::new(),
+            staff: OrdMap::new(),
             leases: OrdSet::new(),
             owned: OrdMap::new(),
             due: OrdSet::new(),
@@ -192,6 +202,16 @@ impl Shard {
         self.waiting.range(all).map(|(_, order, call)| (*order, *call))
     }
 
+    /// How many calls of a queue wait to be offered.
+    pub fn waiting_length(&self, queue: QueueId) -> usize {
+        self.lengths.get(&queue).copied().unwrap_or_default()
+    }
+
+    /// How many agents of a queue are in each state, in the order of `AgentState::NAMES`.
+    pub fn staff(&self, queue: QueueId) -> Staff {
+        self.staff.get(&queue).copied().unwrap_or_default()
+    }
+
     /// Idle agents of a queue, the longest idle first.
     pub fn idle(&self, queue: QueueId) -> impl Iterator<Item = (LogTime, AgentId)> {
         let all = (queue, LogTime::ZERO, AgentId(0))..=(queue, LogTime::MAX, AgentId(u32::MAX));
@@ -219,7 +239,8 @@ impl Shard {
         self.by_number.get(&(campaign, number)).and_then(|id| self.leads.get(id))
     }
 
-    /// Leads of a campaign that wait to be dialled, of one of its ledger's zones; the longest due first.
+    /// Leads of a campaign that wait to be dialled and are not barred, of one of its ledger's zones; the longest due
+    /// first.
     pub fn due(&self, campaign: CampaignId, zone: u16) -> impl Iterator<Item = (Wall, LeadId)> {
         let all = (campaign, zone, Wall(0), LeadId(0))..=(campaign, zone, Wall(u64::MAX), LeadId(u64::MAX));
         self.due.range(all).map(|(_, _, at, lead)| (*at, *lead))
@@ -293,6 +314,7 @@ impl Shard {
         }
         if let (true, Some(queue)) = (call.is_waiting(), call.queue) {
             self.waiting.insert((queue, call.order, id));
+            *self.lengths.entry(queue).or_insert(0) += 1;
         }
         self.leases.insert((call.lease(self.max_wait(&call)), LeaseKey::Call(id)));
         *self.owned.entry((call.owner.node, call.owner.incarnation)).or_insert(0) += 1;
@@ -315,6 +337,7 @@ impl Shard {
     fn unindex_call(&mut self, old: &Call) {
         if let (true, Some(queue)) = (old.is_waiting(), old.queue) {
             self.waiting.remove(&(queue, old.order, old.id));
+            count_down(&mut self.lengths, &queue);
         }
         self.leases.remove(&(old.lease(self.max_wait(old)), LeaseKey::Call(old.id)));
         if let Some(outbound) = old.outbound().filter(|_| !old.is_over()) {
@@ -325,16 +348,29 @@ impl Shard {
     }
 
     fn put_lead(&mut self, lead: Lead) {
-        let campaign = lead.id.campaign();
-        match self.leads.get(&lead.id).map(|old| (old.state, old.zone)) {
-            Some((LeadState::Due { at }, zone)) => drop(self.due.remove(&(campaign, zone, at, lead.id))),
-            Some(_) => {}
-            None => drop(self.by_number.insert((campaign, lead.number), lead.id)),
+        match self.leads.get(&lead.id).cloned() {
+            Some(old) => self.unlist(&old),
+            None => drop(self.by_number.insert((lead.id.campaign(), lead.number), lead.id)),
         }
-        if let LeadState::Due { at } = lead.state {
+        self.list(&lead);
+        self.leads.put(lead.id, lead);
+    }
+
+    /// Puts a lead among those to be dialled, if it is one.
+    fn list(&mut self, lead: &Lead) {
+        let campaign = lead.id.campaign();
+        let Some(tenant) = self.campaigns.get(&campaign).map(|ledger| ledger.tenant) else { return };
+        if let LeadState::Due { at } = lead.state
+            && !self.is_barred(BarList::DoNotCall, tenant, lead.number)
+        {
             self.due.insert((campaign, lead.zone, at, lead.id));
         }
-        self.leads.put(lead.id, lead);
+    }
+
+    fn unlist(&mut self, lead: &Lead) {
+        if let LeadState::Due { at } = lead.state {
+            self.due.remove(&(lead.id.campaign(), lead.zone, at, lead.id));
+        }
     }
 
     fn put_agent(&mut self, agent: Agent) {
@@ -344,8 +380,9 @@ impl Shard {
             return self.remove_agent(id);
         }
         self.unindex_agent(id);
-        if agent.state == AgentState::Idle {
-            for queue in &agent.queues {
+        for queue in &agent.queues {
+            self.staff.entry(*queue).or_default()[agent.state.index()] += 1;
+            if agent.state == AgentState::Idle {
                 self.idle.insert((*queue, agent.idle_since, id));
             }
         }
@@ -363,8 +400,11 @@ impl Shard {
 
     fn unindex_agent(&mut self, id: AgentId) {
         let Some(old) = self.agents.get(&id).cloned() else { return };
-        if old.state == AgentState::Idle {
-            for queue in &old.queues {
+        for queue in &old.queues {
+            if let Some(staff) = self.staff.get_mut(queue) {
+                staff[old.state.index()] -= 1;
+            }
+            if old.state == AgentState::Idle {
                 self.idle.remove(&(*queue, old.idle_since, id));
             }
         }

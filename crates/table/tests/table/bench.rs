@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use strowger_model::config::{StepNo, Tenant};
-use strowger_model::{AgentId, CallId, Cause, Ended, LegNo, LogTime, QueueId, RelayId, Role, Wall};
+use strowger_model::{
+    AgentId, CallId, CampaignId, Cause, DialResult, Digest, Ended, Far, LeadId, LegNo, LogTime, QueueId, Role, Wall,
+};
 use strowger_table::{
-    Agent, AgentState, Applied, At, Body, Call, Command, DutyKind, Miss, Offer, Outcome, Plan, Proposal, Proposer,
-    Record, Refusal, Shard, Stage,
+    Agent, AgentState, Applied, At, Body, Call, Command, Dial, DialFailure, DialTo, DutyKind, Lead, Ledger, Miss,
+    NewLead, Offer, Outcome, Plan, Proposal, Proposer, Record, Refusal, Shard, Stage,
 };
 
 use crate::sample::*;
@@ -68,7 +70,7 @@ impl Bench {
 
     pub fn enter(&mut self, proposal: Proposal) -> Applied {
         self.index += 1;
-        let at = At { index: self.index, time: self.now, wall: Wall(self.now.0 / 1000) };
+        let at = At { index: self.index, time: self.now, wall: self.wall() };
         self.log.push((at, proposal.clone()));
         self.shard.apply(at, &proposal)
     }
@@ -127,8 +129,10 @@ impl Bench {
     /// Bits of the offers that were granted.
     pub fn plan(&mut self, offers: &[(CallId, AgentId)]) -> u64 {
         let queue_of = |call| self.shard.call(call).and_then(|call| call.queue).unwrap_or(SALES);
-        let offers =
-            offers.iter().map(|&(call, agent)| Offer { call, agent, queue: queue_of(call), score: 0 }).collect();
+        let offers = offers
+            .iter()
+            .map(|&(call, agent)| Offer { call, agent, queue: queue_of(call), relay: RELAY, score: 0 })
+            .collect();
         match self.say(Command::Plan(Plan { basis: self.index, offers })) {
             Outcome::Planned { granted } => granted,
             other => panic!("not planned: {other:?}"),
@@ -148,6 +152,61 @@ impl Bench {
 
     pub fn missed_command(&self, call: CallId, leg: LegNo, cause: Cause) -> Command {
         Command::Missed { call, leg, miss: Miss { status: 486, cause }, observed: self.now }
+    }
+
+    /// Leads of these numbers, in this order.
+    pub fn import(&mut self, campaign: CampaignId, numbers: impl IntoIterator<Item = u64>) {
+        let lead = |(line, at): (usize, u64)| NewLead { number: number(at), zone: LONDON.into(), line: line as u16 };
+        let leads: Vec<_> = numbers.into_iter().enumerate().map(lead).collect();
+        let batch = Digest([self.index as u8; 32]);
+        let added = leads.len() as u32;
+        assert_eq!(self.say(Command::Import { campaign, batch, leads }), Outcome::Imported { added, duplicates: 0 });
+    }
+
+    pub fn dial(&mut self, dial: Dial) -> Outcome {
+        self.say(Command::Dial(Box::new(dial)))
+    }
+
+    pub fn dial_refused(&mut self, dial: Dial) -> Refusal {
+        self.refused(Command::Dial(Box::new(dial)))
+    }
+
+    /// A lead of spring is being dialled for the agent.
+    pub fn dialling(&mut self, place: u32, agent: AgentId) -> CallId {
+        dialled(self.dial(dial(SPRING, DialTo::Lead(LeadId::new(SPRING, place)), agent)))
+    }
+
+    /// An agent asked for a number and is being rung.
+    pub fn asked_for(&mut self, campaign: CampaignId, at: u64, agent: AgentId) -> (CallId, LegNo) {
+        let call = dialled(self.dial(dial(campaign, DialTo::Number { number: number(at) }, agent)));
+        (call, self.call(call).ringing_agent().unwrap().leg)
+    }
+
+    pub fn reached_command(&self, call: CallId) -> Command {
+        Command::Reached { call, dialog: dialog(Role::Uac, &format!("lead-{call}")), observed: self.now }
+    }
+
+    pub fn not_reached(&mut self, call: CallId, failure: DialFailure) {
+        let observed = self.now;
+        assert_eq!(self.say(Command::NotReached { call, failure, observed }), Outcome::Done);
+    }
+
+    pub fn lead(&self, campaign: CampaignId, place: u32) -> Lead {
+        (**self.shard.lead(LeadId::new(campaign, place)).expect("the row must be there")).clone()
+    }
+
+    pub fn ledger(&self, campaign: CampaignId) -> Ledger {
+        (**self.shard.campaign(campaign).expect("the row must be there")).clone()
+    }
+
+    pub fn wall(&self) -> Wall {
+        Wall(self.now.0 / 1000)
+    }
+
+    /// Places of a campaign's leads that are to be dialled, in order.
+    pub fn due(&self, campaign: CampaignId) -> Vec<u32> {
+        let zones = 0..self.ledger(campaign).zones.len() as u16;
+        zones.flat_map(|zone| self.shard.due(campaign, zone)).map(|(_, lead)| lead.place()).collect()
     }
 
     pub fn end(&mut self, call: CallId, ended: Ended) {
@@ -214,7 +273,7 @@ pub fn admit_with(number: u64, observed: LogTime) -> Command {
 }
 
 pub fn answer(call: CallId) -> Command {
-    Command::Answer { call, dialog: dialog(Role::Uas, &format!("caller-{call}")), relay: RelayId(1) }
+    Command::Answer { call, dialog: dialog(Role::Uas, &format!("caller-{call}")), relay: RELAY }
 }
 
 pub fn enqueue(call: CallId, queue: QueueId, overflow: Option<StepNo>) -> Command {
@@ -223,4 +282,28 @@ pub fn enqueue(call: CallId, queue: QueueId, overflow: Option<StepNo>) -> Comman
 
 pub fn not_ready(reason: &str) -> AgentState {
     AgentState::NotReady { reason: reason.into() }
+}
+
+pub fn dial(campaign: CampaignId, to: DialTo, agent: AgentId) -> Dial {
+    Dial {
+        campaign,
+        to,
+        agent,
+        owner: (ONE.node, ONE.incarnation),
+        destination: Far::udp(addr(10)),
+        relay: RELAY,
+        agent_relay: AGENT_RELAY,
+        not_after: Wall(u64::MAX),
+    }
+}
+
+pub fn failure(result: DialResult, status: u16, cause: Cause) -> DialFailure {
+    DialFailure { result, status, cause, sip_call_id: "to-the-lead".into(), hang_up: false }
+}
+
+fn dialled(outcome: Outcome) -> CallId {
+    match outcome {
+        Outcome::Dialled { call } => call,
+        other => panic!("not dialled: {other:?}"),
+    }
 }

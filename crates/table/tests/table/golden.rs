@@ -3,10 +3,14 @@
 
 use std::fmt::Write;
 
-use strowger_model::{AgentId, CallId, Cause, Ended, HangupBy, Incarnation, LegNo, LogTime, NodeId, Role};
-use strowger_table::{Body, Command, ControlCommand, Miss, Offer, Plan, Proposal};
+use strowger_model::{
+    AgentId, CallId, Cause, DialResult, Digest, Ended, HangupBy, Incarnation, LeadId, LegNo, LogTime, NodeId, Role,
+};
+use strowger_table::{
+    BarList, Body, Command, ControlCommand, DialFailure, DialTo, Miss, NewLead, Offer, Plan, Proposal, Scope,
+};
 
-use crate::bench::{admit_with, answer, enqueue};
+use crate::bench::{admit_with, answer, dial, enqueue};
 use crate::sample::*;
 
 const CALL: CallId = CallId(0x0003_0000_0000_0011);
@@ -24,7 +28,10 @@ fn beginnings() -> Vec<Command> {
         answer(CALL),
         Command::Step { call: CALL, step: 3 },
         enqueue(CALL, SALES, Some(2)),
-        Command::Plan(Plan { basis: 99, offers: vec![Offer { call: CALL, agent: ANNA, queue: SALES, score: 5 }] }),
+        Command::Plan(Plan {
+            basis: 99,
+            offers: vec![Offer { call: CALL, agent: ANNA, queue: SALES, relay: RELAY, score: 5 }],
+        }),
     ]
 }
 
@@ -41,6 +48,25 @@ fn rest() -> Vec<Command> {
         Command::NotReady { agent: ANNA, reason: "lunch".into() },
         Command::Dispose { agent: AgentId(1), call: CALL, code: "sold".into() },
         Command::Adopt { node: NodeId(1), incarnation: Incarnation(10), heirs: vec![(NodeId(2), Incarnation(11))] },
+    ]
+}
+
+fn outbound() -> Vec<Command> {
+    let failure = DialFailure {
+        result: DialResult::Busy,
+        status: 486,
+        cause: Cause::BUSY,
+        sip_call_id: "lead".into(),
+        hang_up: false,
+    };
+    let leads = vec![NewLead { number: number(1), zone: "Europe/London".into(), line: 7 }];
+    vec![
+        Command::Dial(Box::new(dial(SPRING, DialTo::Lead(LeadId::new(SPRING, 0)), ANNA))),
+        Command::Reached { call: CALL, dialog: dialog(Role::Uac, "lead"), observed: OBSERVED },
+        Command::NotReached { call: CALL, failure, observed: OBSERVED },
+        Command::Import { campaign: SPRING, batch: Digest([5; 32]), leads },
+        Command::Run { campaign: SPRING, running: true },
+        Command::Bar { list: BarList::DoNotCall, scope: Scope::Tenant(ACME), numbers: vec![number(1)], lift: false },
     ]
 }
 
@@ -82,6 +108,12 @@ fn name(body: &Body) -> &'static str {
             Command::NotReady { .. } => "NotReady",
             Command::Dispose { .. } => "Dispose",
             Command::Adopt { .. } => "Adopt",
+            Command::Dial(_) => "Dial",
+            Command::Reached { .. } => "Reached",
+            Command::NotReached { .. } => "NotReached",
+            Command::Import { .. } => "Import",
+            Command::Run { .. } => "Run",
+            Command::Bar { .. } => "Bar",
         },
         Body::Control(command) => match command {
             ControlCommand::Tick => "control Tick",
@@ -114,7 +146,7 @@ const CHANGED: &str = "the layout of commands in the log changed. Logs and snaps
 
 #[test]
 fn every_command_keeps_its_bytes() {
-    let shard = beginnings().into_iter().chain(rest()).map(Body::Shard);
+    let shard = beginnings().into_iter().chain(rest()).chain(outbound()).map(Body::Shard);
     let mut lines = String::new();
     for body in shard.chain(controls().into_iter().map(Body::Control)) {
         let name = name(&body);

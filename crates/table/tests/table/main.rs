@@ -4,6 +4,7 @@
 mod admission;
 mod adoption;
 mod bench;
+mod campaigns;
 mod configuration;
 mod control;
 mod duties;
@@ -11,6 +12,7 @@ mod golden;
 mod leases;
 mod misses;
 mod offers;
+mod outbound;
 mod replicas;
 mod sample;
 mod storm;

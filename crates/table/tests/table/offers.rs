@@ -45,7 +45,7 @@ fn an_agent_of_another_queue_gets_no_offer() {
     let call = bench.waiting(SALES);
     assert_eq!(bench.plan(&[(call, DORA)]), 0);
     // Nor when the plan names the agent's queue instead of the call's.
-    let offers = vec![Offer { call, agent: DORA, queue: SUPPORT, score: 0 }];
+    let offers = vec![Offer { call, agent: DORA, queue: SUPPORT, relay: RELAY, score: 0 }];
     assert_eq!(bench.say(Command::Plan(Plan { basis: 0, offers })), Outcome::Planned { granted: 0 });
     assert_eq!(bench.state(DORA), AgentState::Idle);
 }
@@ -67,7 +67,7 @@ fn only_a_call_that_waits_is_offered_and_only_to_an_agent_who_is_there() {
 fn a_plan_longer_than_the_limit_is_refused_as_a_whole() {
     let mut bench = Bench::new();
     let call = bench.waiting(SALES);
-    let offer = Offer { call, agent: ANNA, queue: SALES, score: 0 };
+    let offer = Offer { call, agent: ANNA, queue: SALES, relay: RELAY, score: 0 };
     let plan = |offers| Command::Plan(Plan { basis: 0, offers: vec![offer; offers] });
     assert_eq!(bench.refused(plan(limit::OFFERS_PER_PLAN + 1)), Refusal::TooLong);
     assert_eq!(bench.say(plan(limit::OFFERS_PER_PLAN)), Outcome::Planned { granted: 1 });
@@ -153,7 +153,7 @@ fn a_changed_dialog_is_kept_while_the_call_lives() {
         assert_eq!(bench.say(Command::Redialog { call, leg, dialog: moved.clone() }), Outcome::Done);
     }
     let row = bench.call(call);
-    assert_eq!((row.caller.call_id.as_str(), row.agent.unwrap().dialog), ("moved", Some(*moved.clone())));
+    assert_eq!((row.caller.unwrap().call_id.as_str(), row.agent.unwrap().dialog), ("moved", Some(*moved.clone())));
     let other_leg = strowger_model::LegNo(9);
     assert_eq!(bench.refused(Command::Redialog { call, leg: other_leg, dialog: moved.clone() }), Refusal::WrongStage);
     bench.end(call, CALLER_LEFT);

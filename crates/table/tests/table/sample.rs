@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
-use strowger_model::config::{Agent, Flow, Number, Phone, Queue, Step, Strategy, Tenant, Trunk};
+use strowger_model::config::{
+    Agent, Campaign, DialMode, Flow, Hours, LeadColumns, Number, Phone, Queue, Retry, Step, Strategy, Tenant, Trunk,
+};
 use strowger_model::{
-    AgentId, Cause, Dialog, DialogState, Digest, Ended, Far, FlowId, HangupBy, Incarnation, LogTime, NodeId, QueueId, Role,
-    ShardId, TenantId, TrunkId,
+    AgentId, CampaignId, Cause, DialResult, Dialog, DialogState, Digest, E164, Ended, Far, FlowId, HangupBy,
+    Incarnation, LogTime, NodeId, QueueId, RelayId, Role, ShardId, TenantId, TrunkId,
 };
 use strowger_table::{AdmitKey, Contact, Proposer};
 
@@ -15,6 +17,19 @@ pub const FLOW: FlowId = FlowId(1);
 pub const TRUNK: TrunkId = TrunkId(1);
 pub const SALES: QueueId = QueueId(1);
 pub const SUPPORT: QueueId = QueueId(2);
+pub const RELAY: RelayId = RelayId(1);
+/// Of agents' legs of outbound calls.
+pub const AGENT_RELAY: RelayId = RelayId(2);
+
+/// Progressive campaigns with the agents of sales; the first runs from the start.
+pub const SPRING: CampaignId = CampaignId(1);
+pub const SUMMER: CampaignId = CampaignId(2);
+/// Agents ask for each call.
+pub const BY_HAND: CampaignId = CampaignId(3);
+pub const DIAL_RING_MS: u64 = 20_000;
+pub const BUSY_RETRY_S: u64 = 900;
+pub const LONDON: &str = "Europe/London";
+pub const MAX_ATTEMPTS: u8 = 3;
 
 /// Static phones, in sales.
 pub const ANNA: AgentId = AgentId(1);
@@ -66,7 +81,30 @@ pub fn addr(host: u8) -> SocketAddr {
 }
 
 fn agent(id: AgentId, name: &str, queue: QueueId, phone: Phone) -> Agent {
-    Agent { id, name: name.into(), queues: vec![queue], phone, ready_at_login: true }
+    Agent { id, name: name.into(), queues: vec![queue], phone, ready_at_login: true, site: String::new() }
+}
+
+fn campaign(id: CampaignId, name: &str, mode: DialMode) -> Campaign {
+    Campaign {
+        id,
+        name: name.into(),
+        mode,
+        queue: SALES,
+        trunk: TRUNK,
+        caller_id: number(0),
+        ring_timeout_ms: DIAL_RING_MS as u32,
+        keep_idle: 0,
+        start: id == SPRING,
+        max_attempts: MAX_ATTEMPTS,
+        retries: vec![Retry { result: DialResult::Busy, after_s: BUSY_RETRY_S as u32 }],
+        zone: Some(LONDON.into()),
+        hours: vec![Hours { days: 0b111_1111, from_min: 8 * 60, to_min: 21 * 60 }],
+        columns: LeadColumns { number: "number".into(), zone: None },
+    }
+}
+
+pub fn number(at: u64) -> E164 {
+    format!("+44207183{at:04}").parse().unwrap()
 }
 
 fn fixed(id: AgentId) -> Phone {
@@ -101,11 +139,26 @@ pub fn tenant() -> Tenant {
             agent(DORA, "dora", SUPPORT, fixed(DORA)),
             Agent { ready_at_login: false, ..agent(EMIL, "emil", SALES, registers()) },
         ],
+        campaigns: vec![
+            campaign(SPRING, "spring", DialMode::Progressive),
+            campaign(SUMMER, "summer", DialMode::Progressive),
+            campaign(BY_HAND, "by-hand", DialMode::Manual),
+        ],
+        takes_anonymous: true,
     }
 }
 
 pub fn trunk() -> Trunk {
-    Trunk { id: TRUNK, name: "carrier".into(), sources: Vec::new(), max_calls_per_second: 50, max_calls: 1000 }
+    Trunk {
+        id: TRUNK,
+        name: "carrier".into(),
+        sources: Vec::new(),
+        max_calls_per_second: 50,
+        max_calls: 1000,
+        destination: Some(Far::udp(addr(10))),
+        max_dials_per_second: 10,
+        site: String::new(),
+    }
 }
 
 pub fn key(number: u64) -> AdmitKey {

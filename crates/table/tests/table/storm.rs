@@ -3,10 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use strowger_model::{AgentId, CallId, Cause, Ended, HangupBy, LegNo, Outcome as CallOutcome, QueueId};
-use strowger_table::{AgentState, Body, Command, Miss, Offer, Outcome, Plan, Proposal, Proposer, Shard, Stage};
+use strowger_model::{
+    AgentId, CallId, Cause, DialResult, Digest, E164, Ended, HangupBy, LeadId, LegNo, LogTime, Outcome as CallOutcome,
+    QueueId, RelayId,
+};
+use strowger_table::{
+    AgentState, BarList, Body, Command, Dial, DialTo, LeadState, Miss, NewLead, Offer, Outcome, Plan, Proposal,
+    Proposer, Scope, Shard, Stage,
+};
 
-use crate::bench::{Bench, admit_with, answer, enqueue};
+use crate::bench::{Bench, admit_with, answer, dial, enqueue, failure};
 use crate::sample::*;
 
 const COMMANDS: usize = 4000;
@@ -53,7 +59,7 @@ impl Storm {
         let from = self.dice.of(&self.nodes);
         let command = self.command(from);
         let sender = self.sender(&command, from);
-        if let Outcome::Admitted { call, .. } = self.bench.say_as(sender, command) {
+        if let Outcome::Admitted { call, .. } | Outcome::Dialled { call } = self.bench.say_as(sender, command) {
             assert!(self.admitted.insert(call), "{call} was admitted twice");
         }
         if self.dice.roll(10) == 0 {
@@ -71,7 +77,8 @@ impl Storm {
             | Command::Step { call, .. }
             | Command::Enqueue { call, .. }
             | Command::Connect { call, .. }
-            | Command::Redialog { call, .. } => *call,
+            | Command::Redialog { call, .. }
+            | Command::Reached { call, .. } => *call,
             Command::Done { duties } if !duties.is_empty() => duties[0].0,
             _ => return anyone,
         };
@@ -87,7 +94,7 @@ impl Storm {
         let call = self.any_call();
         let agent = self.dice.of(&AGENTS);
         let observed = self.bench.now - Duration::from_millis(self.dice.roll(2000));
-        match self.dice.roll(100) {
+        match self.dice.roll(130) {
             0..=9 => admit_with(self.dice.roll(3000), observed),
             10..=11 => self.withdraw(),
             12..=29 => answer(self.in_stage(|stage| matches!(stage, Stage::Admitted)).unwrap_or(call)),
@@ -109,8 +116,60 @@ impl Storm {
             96 => self.register(),
             97 => Command::Unregister { agent: self.dice.of(&[CARL, EMIL]) },
             98 => self.configure(),
-            _ => self.adopt(from),
+            99 => self.adopt(from),
+            _ => self.outbound(from, observed),
         }
+    }
+
+    fn outbound(&mut self, from: Proposer, observed: LogTime) -> Command {
+        let call = self.any_call();
+        let call = self.in_stage(|stage| matches!(stage, Stage::Dialling { .. })).unwrap_or(call);
+        match self.dice.roll(30) {
+            0..=11 => Command::Dial(Box::new(self.dial(from))),
+            12..=17 => self.bench.reached_command(call),
+            18..=23 => {
+                let (result, status) = self.dice.of(&[
+                    (DialResult::Busy, 486),
+                    (DialResult::InvalidNumber, 404),
+                    (DialResult::NotDialled, 0),
+                ]);
+                let failure = failure(result, status, self.dice.of(&CAUSES));
+                Command::NotReached { call, failure, observed }
+            }
+            24..=26 => self.import(),
+            27 => Command::Run { campaign: self.dice.of(&[SPRING, SUMMER]), running: self.dice.roll(5) != 0 },
+            _ => {
+                let scope = self.dice.of(&[Scope::Everyone, Scope::Tenant(ACME)]);
+                let numbers = (0..5).map(|_| self.any_number()).collect();
+                Command::Bar { list: BarList::DoNotCall, scope, numbers, lift: self.dice.roll(2) == 0 }
+            }
+        }
+    }
+
+    /// Mostly for an agent who is idle, to a lead that is due.
+    fn dial(&mut self, from: Proposer) -> Dial {
+        let campaign = self.dice.of(&[SPRING, SPRING, SUMMER, BY_HAND]);
+        let due: Vec<_> = (0..2).flat_map(|zone| self.bench.shard.due(campaign, zone)).map(|(_, lead)| lead).collect();
+        let place = self.dice.roll(60) as u32;
+        let lead = due.first().copied().unwrap_or(LeadId::new(campaign, place));
+        let number = self.any_number();
+        let to = if self.dice.roll(3) == 0 { DialTo::Number { number } } else { DialTo::Lead(lead) };
+        let idle: Vec<_> = self.bench.shard.idle(SALES).map(|(_, agent)| agent).collect();
+        let agent =
+            if idle.is_empty() || self.dice.roll(10) == 0 { self.dice.of(&AGENTS) } else { self.dice.of(&idle) };
+        let not_after = strowger_model::Wall(self.bench.wall().0 + self.dice.roll(10));
+        Dial { owner: (from.node, from.incarnation), not_after, ..dial(campaign, to, agent) }
+    }
+
+    fn import(&mut self) -> Command {
+        let campaign = self.dice.of(&[SPRING, SUMMER, BY_HAND]);
+        let zone = self.dice.of(&[LONDON, "America/New_York"]);
+        let lead = |line| NewLead { number: self.any_number(), zone: zone.into(), line };
+        Command::Import { campaign, batch: Digest([campaign.0 as u8; 32]), leads: (0..4).map(lead).collect() }
+    }
+
+    fn any_number(&mut self) -> E164 {
+        number(self.dice.roll(200))
     }
 
     fn any_call(&mut self) -> CallId {
@@ -128,7 +187,9 @@ impl Storm {
     fn withdraw(&mut self) -> Command {
         let just_admitted = self.in_stage(|stage| matches!(stage, Stage::Admitted));
         let row = just_admitted.filter(|_| self.dice.roll(2) == 0).and_then(|call| self.bench.shard.call(call));
-        Command::Withdraw { key: row.map(|row| row.key.clone()).unwrap_or_else(|| key(self.dice.roll(3000))) }
+        Command::Withdraw {
+            key: row.map(|row| row.key().unwrap().clone()).unwrap_or_else(|| key(self.dice.roll(3000))),
+        }
     }
 
     fn enqueue(&mut self, call: CallId) -> Command {
@@ -142,7 +203,7 @@ impl Storm {
         for _ in 0..=self.dice.roll(4) {
             let call = self.in_stage(|stage| matches!(stage, Stage::Queued)).unwrap_or_default();
             let queue = self.bench.shard.call(call).and_then(|call| call.queue).unwrap_or(SALES);
-            offers.push(Offer { call, agent: self.dice.of(&AGENTS), queue, score: 0 });
+            offers.push(Offer { call, agent: self.dice.of(&AGENTS), queue, relay: RELAY, score: 0 });
         }
         Command::Plan(Plan { basis: self.bench.shard.last().index, offers })
     }
@@ -208,7 +269,7 @@ impl Storm {
         }
     }
 
-    /// Every call admitted is either live or has ended in one outcome.
+    /// Every call admitted or dialled is either live or has ended in one outcome.
     fn assert_conserved(&self) -> BTreeMap<CallOutcome, usize> {
         let mut outcomes = BTreeMap::new();
         for (_, record) in self.bench.shard.records(0) {
@@ -234,8 +295,14 @@ fn assert_slots(shard: &Shard) {
                 let ringing = refers(call).ringing_agent().expect("rung");
                 assert_eq!((ringing.agent, ringing.leg), (agent.id, *leg));
             }
+            AgentState::Reserved { call } => {
+                assert!(matches!(refers(call).stage, Stage::Dialling { .. }));
+                let reserved = refers(call).outbound().and_then(|outbound| outbound.reserved);
+                assert_eq!(reserved.map(|reserved| reserved.agent), Some(agent.id));
+            }
             AgentState::Talking { call } => {
-                assert_eq!(refers(call).stage, Stage::Talking);
+                // Who asked for a call listens while the called phone rings.
+                assert!(matches!(refers(call).stage, Stage::Talking | Stage::Dialling { .. }));
                 assert_eq!(refers(call).agent.as_ref().map(|leg| leg.agent), Some(agent.id));
             }
             AgentState::WrapUp { call, .. } => {
@@ -250,9 +317,50 @@ fn assert_slots(shard: &Shard) {
         let state = call.agent.as_ref().and_then(|leg| shard.agent(leg.agent)).map(|agent| &agent.state);
         match call.stage {
             Stage::Offered { .. } | Stage::Talking => assert_eq!(state.and_then(AgentState::call), Some(call.id)),
+            Stage::Dialling { .. } => {
+                let kept = call.outbound().and_then(|outbound| outbound.reserved).map(|reserved| reserved.agent);
+                let kept = kept.and_then(|agent| shard.agent(agent)).map(|agent| &agent.state);
+                assert_eq!(state.or(kept).and_then(AgentState::call), Some(call.id));
+            }
             Stage::Ended { .. } => {}
             Stage::Admitted | Stage::Flow { .. } | Stage::Queued => assert_eq!(call.agent, None),
         }
+    }
+}
+
+/// A lead that is being dialled has its live call, and no number has two.
+fn assert_leads(shard: &Shard) {
+    let mut numbers = BTreeSet::new();
+    let mut legs: BTreeMap<RelayId, usize> = BTreeMap::new();
+    for call in shard.calls().filter(|call| !call.is_over()) {
+        let agents = call.agent.iter().chain(&call.leaving).map(|leg| leg.relay);
+        call.relay.into_iter().chain(agents).for_each(|relay| *legs.entry(relay).or_insert(0) += 1);
+        let Some(outbound) = call.outbound() else { continue };
+        assert!(numbers.insert(outbound.number), "{} is on two calls", outbound.number);
+        assert_eq!(shard.dialled(ACME, outbound.number), Some(call.id));
+        if let Some(lead) = outbound.lead.and_then(|lead| shard.lead(lead)) {
+            assert_eq!(lead.state, LeadState::Dialling { call: call.id });
+        }
+    }
+    for relay in [RELAY, AGENT_RELAY] {
+        assert_eq!(shard.relay_legs(relay), legs.get(&relay).copied().unwrap_or_default());
+    }
+    for ledger in shard.campaigns() {
+        let leads: Vec<_> = shard.leads(ledger.campaign).collect();
+        let done = leads.iter().filter(|lead| lead.state == LeadState::Done).count();
+        assert_eq!((ledger.done as usize, ledger.leads as usize), (done, leads.len()));
+        let mut due = BTreeSet::new();
+        for lead in leads {
+            match lead.state {
+                LeadState::Dialling { call } => assert!(!shard.call(call).expect("its call").is_over()),
+                LeadState::Due { at } if !shard.is_barred(BarList::DoNotCall, ACME, lead.number) => {
+                    due.insert((at, lead.id));
+                }
+                LeadState::Due { .. } | LeadState::Done => {}
+            }
+        }
+        let listed = (0..ledger.zones.len() as u16).flat_map(|zone| shard.due(ledger.campaign, zone));
+        assert_eq!(listed.collect::<BTreeSet<_>>(), due);
     }
 }
 
@@ -268,6 +376,7 @@ fn assert_indexes(shard: &Shard) {
             .collect();
         waiting.sort();
         assert_eq!(shard.waiting(queue).collect::<Vec<_>>(), waiting);
+        assert_eq!(shard.waiting_length(queue), waiting.len());
         let mut idle: Vec<_> = shard
             .agents()
             .filter(|agent| agent.state == AgentState::Idle && agent.queues.contains(&queue))
@@ -275,9 +384,15 @@ fn assert_indexes(shard: &Shard) {
             .collect();
         idle.sort();
         assert_eq!(shard.idle(queue).collect::<Vec<_>>(), idle);
+        let mut staff = [0; AgentState::NAMES.len()];
+        for agent in shard.agents().filter(|agent| agent.queues.contains(&queue)) {
+            staff[agent.state.index()] += 1;
+        }
+        assert_eq!(shard.staff(queue), staff);
     }
     for call in shard.calls() {
-        assert_eq!(shard.call_by_key(&call.key).map(|call| call.id), Some(call.id));
+        let Some(key) = call.key() else { continue };
+        assert_eq!(shard.call_by_key(key).map(|call| call.id), Some(call.id));
     }
 }
 
@@ -290,6 +405,7 @@ fn nothing_is_lost_and_nobody_is_in_two_places_in_any_storm() {
             storm.blow();
             assert_slots(&storm.bench.shard);
             assert_indexes(&storm.bench.shard);
+            assert_leads(&storm.bench.shard);
             if command % 100 == 0 {
                 storm.assert_conserved();
             }

@@ -1,6 +1,7 @@
-//! Nodes and a relay in one process, each with its own ports and directory; the phones are the crate `phones`.
+//! Nodes and two relays in one process, each with its own ports and directory; the phones are the crate `phones`.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,10 +17,12 @@ use tempfile::TempDir;
 pub const NUMBER: &str = "+4930555001";
 const PATIENCE: Duration = Duration::from_secs(30);
 const TRUNK_SOCKETS: u16 = 4;
+/// Id, site and ports.
+pub const RELAYS: [(u16, &str, Range<u16>); 2] = [(1, "east", 30_000..30_500), (2, "west", 30_500..31_000)];
 
 pub struct Rig {
     pub nodes: Vec<Cluster>,
-    _relay: Relay,
+    _relays: Vec<Relay>,
     _dir: TempDir,
     sip: SocketAddr,
     trunk_port: u16,
@@ -33,30 +36,38 @@ impl Rig {
     pub async fn start(nodes: u16, shards: u16) -> Rig {
         let dir = TempDir::new().expect("a temporary directory");
         let sip = free();
-        let relay_link = free();
+        let relay_links = RELAYS.map(|(id, _, _)| (RelayId(id), free()));
         let links: Vec<(NodeId, SocketAddr)> = (1..=nodes).map(|id| (NodeId(id), free())).collect();
         let tls = dir.path().join("tls");
         let identity = |peer| Identity::development(&tls, peer).expect("an identity");
-        let relay = Relay::start(RelayConfig {
-            id: RelayId(1),
-            link_listen: relay_link,
-            identity: identity(PeerId::Relay(RelayId(1))),
-            peers: Vec::new(),
-            address: [127, 0, 0, 1].into(),
-            advertise: None,
-            ports: 30_000..31_000,
-            threads: 1,
-            content_dir: None,
-            dead_media: Some(Duration::from_secs(10)),
-        })
-        .await
-        .expect("the relay starts");
+        let mut relays = Vec::new();
+        for ((id, link), (_, _, ports)) in relay_links.into_iter().zip(RELAYS) {
+            let relay = Relay::start(RelayConfig {
+                id,
+                link_listen: link,
+                identity: identity(PeerId::Relay(id)),
+                peers: Vec::new(),
+                address: [127, 0, 0, 1].into(),
+                advertise: None,
+                ports,
+                threads: 1,
+                content_dir: None,
+                dead_media: Some(Duration::from_secs(10)),
+            });
+            let relay = relay.await.expect("the relay starts");
+            relay.join_relays(relay_links.into_iter().filter(|(other, _)| *other != id).collect());
+            relays.push(relay);
+        }
         let mut clusters = Vec::new();
         for (id, link) in &links {
             let options = Options {
                 me: *id,
                 voters: links.clone(),
-                relays: vec![(RelayId(1), relay_link, String::new())],
+                relays: relay_links
+                    .iter()
+                    .zip(RELAYS)
+                    .map(|((id, link), (_, site, _))| (*id, *link, site.to_owned()))
+                    .collect(),
                 shards,
                 data_dir: dir.path().join(id.to_string()),
                 identity: identity(PeerId::Node(*id)),
@@ -71,9 +82,13 @@ impl Rig {
             std::fs::create_dir_all(&options.data_dir).expect("a directory");
             clusters.push(Cluster::start(options).await.expect("a node starts"));
         }
-        let trunk_port = free_run(TRUNK_SOCKETS);
-        let rig = Rig { nodes: clusters, _relay: relay, _dir: dir, sip, trunk_port };
+        let trunk_port = free_run(TRUNK_SOCKETS + 1);
+        let rig = Rig { nodes: clusters, _relays: relays, _dir: dir, sip, trunk_port };
         rig.until("the cluster is active", || rig.nodes.iter().all(|node| node.context.overview().active)).await;
+        rig.until("the relays are there", || {
+            rig.nodes.iter().all(|node| node.context.relays.usable().len() == RELAYS.len())
+        })
+        .await;
         rig.configure().await;
         rig
     }
@@ -108,6 +123,8 @@ impl Rig {
     pub fn phones(&self) -> Phones {
         let mut options = PhonesOptions::new(self.sip, [127, 0, 0, 1].into(), self.trunk_port, 0);
         options.trunk_sockets = TRUNK_SOCKETS;
+        options.carrier_port = self.trunk_port + TRUNK_SOCKETS;
+        options.carrier_sockets = 1;
         Phones::start(options).expect("phones start")
     }
 

@@ -1,0 +1,103 @@
+//! What a seed says of outbound calls: whom the campaigns call, by which rules, and how their lists come in.
+
+use std::net::SocketAddr;
+
+use strowger_model::config::{Campaign, DialMode, LeadColumns, Retry};
+use strowger_model::{CampaignId, DialResult, E164, QueueId};
+use strowger_table::NewLead;
+
+use crate::rng::Rng;
+use crate::tenant::{TRUNK, called_addr};
+
+/// Worlds of a thousand that have campaigns.
+const SHARE: u64 = 350;
+const NUMBERS: (u64, u64) = (4, 24);
+/// Lists come in so many parts at the most.
+const PARTS: u64 = 4;
+const FIRST_NUMBER: u64 = 442_070_000_000;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Dialling {
+    pub campaigns: Vec<Campaign>,
+    /// Lists in parts, each for its campaign; a part may hold what an earlier one held.
+    pub parts: Vec<(CampaignId, Vec<NewLead>)>,
+    /// Every number that can be called, in the order of the far ends behind them.
+    pub numbers: Vec<E164>,
+}
+
+impl Dialling {
+    pub fn draw(rng: &mut Rng, queues: u32) -> Self {
+        if !rng.chance(SHARE) {
+            return Self::default();
+        }
+        let numbers: Vec<E164> = (0..rng.between(NUMBERS.0, NUMBERS.1)).filter_map(number).collect();
+        // A second one may have the same people on its list.
+        let campaigns: Vec<Campaign> =
+            (1..=rng.between(1, 2)).map(|id| campaign(rng, CampaignId(id as u32), queues)).collect();
+        let parts = campaigns.iter().flat_map(|campaign| parts(rng, campaign.id, &numbers)).collect();
+        Self { campaigns, parts, numbers }
+    }
+
+    pub fn is_on(&self) -> bool {
+        !self.campaigns.is_empty()
+    }
+
+    /// Where the trunk takes a call to that number: here each has its own far end.
+    pub fn destination(number: E164) -> SocketAddr {
+        called_addr(number.digits().saturating_sub(FIRST_NUMBER) as usize)
+    }
+}
+
+fn number(at: u64) -> Option<E164> {
+    format!("+{}", FIRST_NUMBER + at).parse().ok()
+}
+
+fn campaign(rng: &mut Rng, id: CampaignId, queues: u32) -> Campaign {
+    let again = [
+        DialResult::Busy,
+        DialResult::NoAnswer,
+        DialResult::Abandoned,
+        DialResult::Rejected,
+        DialResult::Unreachable,
+        DialResult::NotDialled,
+        DialResult::Unknown,
+        DialResult::Connected,
+    ];
+    let retries = again.iter().filter(|_| rng.chance(700)).copied().collect::<Vec<_>>();
+    Campaign {
+        id,
+        name: format!("campaign {}", id.0),
+        mode: if id.0 == 1 || rng.chance(700) { DialMode::Progressive } else { DialMode::Manual },
+        queue: QueueId(rng.between(1, queues.into()) as u32),
+        trunk: TRUNK,
+        caller_id: number(999).unwrap_or_else(|| unreachable!("a number of this file")),
+        ring_timeout_ms: rng.pick(&[1500, 3000, 6000]).unwrap_or(3000),
+        keep_idle: rng.pick(&[0, 0, 1]).unwrap_or_default(),
+        start: rng.chance(800),
+        max_attempts: rng.between(1, 4) as u8,
+        // Far shorter than any operator would have it: what is called again too soon shows at once.
+        retries: retries.iter().map(|result| Retry { result: *result, after_s: rng.below(6) as u32 }).collect(),
+        zone: None,
+        hours: Vec::new(),
+        columns: LeadColumns { number: "number".to_owned(), zone: None },
+    }
+}
+
+/// A list of some of the numbers in any order, some of them twice, cut into parts.
+fn parts(rng: &mut Rng, campaign: CampaignId, numbers: &[E164]) -> Vec<(CampaignId, Vec<NewLead>)> {
+    let mut list: Vec<E164> = numbers.iter().filter(|_| rng.chance(800)).copied().collect();
+    for at in 0..list.len() {
+        let other = rng.below(list.len() as u64) as usize;
+        list.swap(at, other);
+        if rng.chance(200) {
+            list.push(list[at]);
+        }
+    }
+    let size = list.len().div_ceil(rng.between(1, PARTS) as usize).max(1);
+    let lead = |(line, number): (usize, &E164)| NewLead {
+        number: *number,
+        zone: if number.digits().is_multiple_of(2) { "Europe/London" } else { "Asia/Tokyo" }.to_owned(),
+        line: line as u16,
+    };
+    list.chunks(size).map(|part| (campaign, part.iter().enumerate().map(lead).collect())).collect()
+}

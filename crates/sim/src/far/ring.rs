@@ -1,0 +1,222 @@
+//! One INVITE at a phone and what becomes of it: correct SIP of the called side, whatever its owner wants.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use strowger_model::{LegKey, Mono};
+
+use super::text::{Request, Sip, sdp};
+use super::{Due, FarOut, Repeat};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RingState {
+    /// Nobody is there: not a word, whatever comes.
+    Mute,
+    Ringing,
+    /// A refusal is out, its ACK is not in.
+    Refused,
+    /// A 200 is out, its ACK is not in.
+    Answered,
+    Talking,
+    Leaving,
+    Rest,
+}
+
+/// What a phone's owner will do about one INVITE.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Manner {
+    pub does: Reaction,
+    /// How long it rings before that.
+    pub after: Duration,
+    /// From the ACK to hanging up.
+    pub talks: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reaction {
+    Answer,
+    Refuse(u16),
+    /// Refused without ringing.
+    RefuseAtOnce(u16),
+    RingOn,
+    Mute,
+}
+
+pub(crate) struct Ring {
+    /// The leg, as the Call-ID names it.
+    pub key: Option<LegKey>,
+    pub state: RingState,
+    pub invite: Sip,
+    addr: SocketAddr,
+    manner: Manner,
+    tag: String,
+    last: Vec<u8>,
+    act_at: Option<Mono>,
+    cseq: u32,
+    remote_cseq: u32,
+    repeat: Option<Repeat>,
+}
+
+impl Ring {
+    pub fn new(invite: &Sip, addr: SocketAddr, tag: String, manner: Manner, now: Mono, out: &mut Vec<FarOut>) -> Self {
+        let mut ring = Self {
+            key: invite.key(),
+            state: RingState::Ringing,
+            invite: invite.clone(),
+            addr,
+            manner,
+            last: invite.answer(180, &tag, Some(&contact(addr)), ""),
+            tag,
+            act_at: None,
+            cseq: 0,
+            remote_cseq: invite.cseq(),
+            repeat: None,
+        };
+        match manner.does {
+            Reaction::Mute => ring.state = RingState::Mute,
+            Reaction::RefuseAtOnce(status) => ring.refuse(status, now, out),
+            Reaction::RingOn => out.push(FarOut::Send(ring.last.clone())),
+            Reaction::Answer | Reaction::Refuse(_) => {
+                out.push(FarOut::Send(ring.last.clone()));
+                ring.act_at = Some(now + manner.after);
+            }
+        }
+        ring
+    }
+
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, RingState::Ringing | RingState::Answered | RingState::Talking)
+    }
+
+    /// Nothing more will come of it by itself.
+    pub fn is_at_rest(&self) -> bool {
+        matches!(self.state, RingState::Rest | RingState::Mute)
+    }
+
+    pub fn deadline(&self) -> Option<Mono> {
+        self.act_at.into_iter().chain(self.repeat.as_ref().map(Repeat::deadline)).min()
+    }
+
+    pub fn tick(&mut self, now: Mono, out: &mut Vec<FarOut>) {
+        match self.repeat.as_mut().map_or(Due::Nothing, |repeat| repeat.due(now)) {
+            Due::Nothing => {}
+            Due::Again(bytes) => out.push(FarOut::Send(bytes)),
+            // Nobody acknowledged the answer: what stands is ended as a dialog (RFC 3261 section 13.3.1.4).
+            Due::Over if self.state == RingState::Answered => self.hang_up(now, out),
+            Due::Over => self.rest(),
+        }
+        if self.act_at.take_if(|at| *at <= now).is_some() {
+            self.act(now, out);
+        }
+    }
+
+    pub fn on_message(&mut self, message: &Sip, now: Mono, out: &mut Vec<FarOut>) {
+        if self.state == RingState::Mute {
+            return;
+        }
+        match (message.status(), message.method()) {
+            (0, "INVITE") if message.branch() == self.invite.branch() => out.push(FarOut::Send(self.last.clone())),
+            // Another copy of what it has (RFC 3261 section 8.2.2.2).
+            (0, "INVITE") => out.push(FarOut::Send(message.answer(482, "none", None, ""))),
+            (0, "ACK") => self.acked(now),
+            (0, "CANCEL") => self.cancelled(message, now, out),
+            (0, _) => self.in_dialog(message, out),
+            (200.., "BYE") if self.state == RingState::Leaving => self.rest(),
+            _ => {}
+        }
+    }
+
+    /// What its owner wanted to do with it: answer, refuse, or hang up.
+    fn act(&mut self, now: Mono, out: &mut Vec<FarOut>) {
+        match (self.state, self.manner.does) {
+            (RingState::Ringing, Reaction::Refuse(status)) => self.refuse(status, now, out),
+            (RingState::Ringing, _) => {
+                self.state = RingState::Answered;
+                self.last = self.invite.answer(200, &self.tag, Some(&contact(self.addr)), &sdp(self.addr));
+                out.push(FarOut::Send(self.last.clone()));
+                self.repeat = Some(Repeat::of_other(self.last.clone(), now));
+            }
+            (RingState::Talking, _) => self.hang_up(now, out),
+            _ => {}
+        }
+    }
+
+    fn refuse(&mut self, status: u16, now: Mono, out: &mut Vec<FarOut>) {
+        self.state = RingState::Refused;
+        self.act_at = None;
+        self.last = self.invite.answer(status, &self.tag, None, "");
+        out.push(FarOut::Send(self.last.clone()));
+        self.repeat = Some(Repeat::of_other(self.last.clone(), now));
+    }
+
+    fn acked(&mut self, now: Mono) {
+        match self.state {
+            RingState::Refused => self.rest(),
+            RingState::Answered => {
+                self.state = RingState::Talking;
+                self.repeat = None;
+                self.act_at = Some(now + self.manner.talks);
+            }
+            _ => {}
+        }
+    }
+
+    fn cancelled(&mut self, message: &Sip, now: Mono, out: &mut Vec<FarOut>) {
+        let matched = message.branch() == self.invite.branch();
+        out.push(FarOut::Send(message.answer(if matched { 200 } else { 481 }, &self.tag, None, "")));
+        if matched && self.state == RingState::Ringing {
+            self.refuse(487, now, out);
+        }
+    }
+
+    fn in_dialog(&mut self, message: &Sip, out: &mut Vec<FarOut>) {
+        let ours = message.tag_of_to() == self.tag && message.tag_of_from() == self.invite.tag_of_from();
+        let alive = matches!(self.state, RingState::Answered | RingState::Talking | RingState::Leaving);
+        let status = match message.method() {
+            _ if !ours => 481,
+            _ if message.cseq() < self.remote_cseq => 500,
+            "BYE" if alive || self.state == RingState::Rest => {
+                self.rest();
+                200
+            }
+            "OPTIONS" if alive => 200,
+            _ if !alive => 481,
+            _ => 488,
+        };
+        if ours {
+            self.remote_cseq = self.remote_cseq.max(message.cseq());
+        }
+        out.push(FarOut::Send(message.answer(status, &self.tag, None, "")));
+    }
+
+    fn hang_up(&mut self, now: Mono, out: &mut Vec<FarOut>) {
+        self.state = RingState::Leaving;
+        self.act_at = None;
+        self.cseq += 1;
+        let bytes = Request {
+            method: "BYE",
+            uri: self.invite.contact(),
+            addr: self.addr,
+            branch: &format!("{}.{}", self.tag, self.cseq),
+            from: &format!("{};tag={}", self.invite.header("To"), self.tag),
+            to: self.invite.header("From"),
+            call_id: self.invite.call_id(),
+            cseq: self.cseq,
+            contact: None,
+            body: "",
+        }
+        .bytes();
+        out.push(FarOut::Send(bytes.clone()));
+        self.repeat = Some(Repeat::of_other(bytes, now));
+    }
+
+    fn rest(&mut self) {
+        self.state = RingState::Rest;
+        self.repeat = None;
+        self.act_at = None;
+    }
+}
+
+fn contact(addr: SocketAddr) -> String {
+    format!("sip:phone@{addr}")
+}

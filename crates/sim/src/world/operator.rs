@@ -1,0 +1,95 @@
+//! Who runs the campaigns: imports lists, starts and stops, bars numbers; and agents who dial a number themselves.
+
+use strowger_model::{CampaignId, Digest, E164, Wall};
+use strowger_table::{BarList, Command, Dial, DialTo, Scope};
+
+use super::World;
+use crate::dialling::Dialling;
+use crate::happening::Happening;
+use crate::node::{Means, Purpose, relays};
+
+/// Between two things an operator or an agent does, in milliseconds.
+const PAUSE_MS: (u64, u64) = (200, 3000);
+
+impl World {
+    pub(crate) fn operate(&mut self) {
+        if !self.dialling.is_on() {
+            return;
+        }
+        let next = self.now + self.rng.millis(PAUSE_MS.0, PAUSE_MS.1);
+        self.timeline.plan(next, Happening::Operator);
+        let sound: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect();
+        let Some(node) = self.rng.pick(&sound) else { return };
+        if self.calm_since.is_some() {
+            return self.stop_campaigns(node);
+        }
+        let command = match self.rng.below(10) {
+            0..4 => self.import(),
+            4..7 => self.manual(node),
+            7 | 8 => self.bar(),
+            _ => self.start_or_stop(),
+        };
+        if let Some(command) = command {
+            self.propose(node, command, Purpose::Nobody);
+        }
+    }
+
+    /// So that all comes to rest: what is due stays due.
+    fn stop_campaigns(&mut self, node: usize) {
+        let running: Vec<CampaignId> =
+            self.truth.campaigns().filter(|ledger| ledger.running).map(|ledger| ledger.campaign).collect();
+        for campaign in running {
+            self.propose(node, Command::Run { campaign, running: false }, Purpose::Nobody);
+        }
+    }
+
+    /// The next part of a list; when all are in, one of them again.
+    fn import(&mut self) -> Option<Command> {
+        let at = if self.imported < self.dialling.parts.len() {
+            self.imported
+        } else {
+            self.rng.below(self.dialling.parts.len() as u64) as usize
+        };
+        self.imported += 1;
+        let (campaign, leads) = self.dialling.parts.get(at)?.clone();
+        Some(Command::Import { campaign, batch: Digest([at as u8; 32]), leads })
+    }
+
+    /// An agent, ready or not, asks for a number, on a list or not.
+    fn manual(&mut self, node: usize) -> Option<Command> {
+        let campaigns: Vec<CampaignId> = self.dialling.campaigns.iter().map(|campaign| campaign.id).collect();
+        let agents: Vec<_> = self.tenant.agents.iter().map(|agent| agent.id).collect();
+        let (campaign, agent) = (self.rng.pick(&campaigns)?, self.rng.pick(&agents)?);
+        let number = self.any_number()?;
+        let place = &self.nodes[node];
+        let means = Means { wall: Wall(0), nodes: &[], relays: &self.usable, trunk_site: self.scenario.trunk_site };
+        let (relay, agent_relay) = relays(&place.replica.shard, &means, self.tenant.id, agent)?;
+        Some(Command::Dial(Box::new(Dial {
+            campaign,
+            to: DialTo::Number { number },
+            agent,
+            owner: (place.who.id(), place.who.life),
+            destination: strowger_model::Far::udp(Dialling::destination(number)),
+            relay,
+            agent_relay,
+            not_after: Wall(u64::MAX),
+        })))
+    }
+
+    fn bar(&mut self) -> Option<Command> {
+        let number = self.any_number()?;
+        let scope = if self.rng.chance(500) { Scope::Everyone } else { Scope::Tenant(self.tenant.id) };
+        let lift = self.rng.chance(400);
+        Some(Command::Bar { list: BarList::DoNotCall, scope, numbers: vec![number], lift })
+    }
+
+    fn start_or_stop(&mut self) -> Option<Command> {
+        let campaigns: Vec<CampaignId> = self.dialling.campaigns.iter().map(|campaign| campaign.id).collect();
+        Some(Command::Run { campaign: self.rng.pick(&campaigns)?, running: self.rng.chance(750) })
+    }
+
+    fn any_number(&mut self) -> Option<E164> {
+        let at = self.rng.below(self.dialling.numbers.len() as u64) as usize;
+        self.dialling.numbers.get(at).copied()
+    }
+}

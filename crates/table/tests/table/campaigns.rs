@@ -1,0 +1,115 @@
+//! Campaigns' ledgers and lists of leads: what is taken, what is counted, what a replica makes of it.
+
+use strowger_model::{CampaignId, Cause, DialResult, Digest, LeadId, Wall};
+use strowger_table::{BarList, Command, LeadState, NewLead, Outcome, Refusal, Scope, Shard, limit};
+
+use crate::bench::{Bench, failure};
+use crate::sample::*;
+
+fn lead(at: u64, zone: &str, line: u16) -> NewLead {
+    NewLead { number: number(at), zone: zone.into(), line }
+}
+
+fn import(campaign: CampaignId, leads: Vec<NewLead>) -> Command {
+    Command::Import { campaign, batch: Digest([leads.len() as u8; 32]), leads }
+}
+
+#[test]
+fn a_list_is_taken_once_in_its_order_with_its_zones() {
+    let mut bench = Bench::new();
+    let leads = vec![lead(5, LONDON, 0), lead(3, "America/New_York", 1), lead(5, LONDON, 2), lead(4, LONDON, 3)];
+    assert_eq!(bench.say(import(SPRING, leads.clone())), Outcome::Imported { added: 3, duplicates: 1 });
+    let ledger = bench.ledger(SPRING);
+    assert_eq!((ledger.leads, ledger.zones.len(), ledger.batches.len()), (3, 2, 1));
+    let numbers: Vec<_> = bench.shard.leads(SPRING).map(|lead| (lead.id.place(), lead.number, lead.zone)).collect();
+    assert_eq!(numbers, [(0, number(5), 0), (1, number(3), 1), (2, number(4), 0)]);
+    let due: Vec<_> = bench.shard.due(SPRING, 0).collect();
+    let now = Wall(bench.now.0 / 1000);
+    assert_eq!(due, [(now, LeadId::new(SPRING, 0)), (now, LeadId::new(SPRING, 2))]);
+    assert_eq!(bench.lead(SPRING, 2).source.line, 3);
+
+    // The same batch again adds nothing; another adds what is new, from its own batch.
+    assert_eq!(bench.say(import(SPRING, leads)), Outcome::Imported { added: 0, duplicates: 4 });
+    bench.import(SPRING, [6]);
+    assert_eq!((bench.lead(SPRING, 3).source.batch, bench.ledger(SPRING).batches.len()), (1, 2));
+    // Another campaign has its own list.
+    bench.import(SUMMER, [5]);
+    assert_eq!(bench.shard.lead_by_number(SUMMER, number(5)).map(|lead| lead.id), Some(LeadId::new(SUMMER, 0)));
+}
+
+#[test]
+fn what_is_too_long_or_for_nobody_is_refused() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.refused(import(CampaignId(99), vec![lead(1, LONDON, 0)])), Refusal::NoSuchCampaign);
+    let many = (0..=limit::LEADS_PER_IMPORT).map(|at| lead(at as u64, LONDON, 0)).collect();
+    assert_eq!(bench.refused(import(SPRING, many)), Refusal::TooLong);
+    let numbers = vec![number(1); limit::NUMBERS_PER_BAR + 1];
+    let bar = Command::Bar { list: BarList::DoNotCall, scope: Scope::Everyone, numbers, lift: false };
+    assert_eq!(bench.refused(bar), Refusal::TooLong);
+    assert_eq!(bench.refused(Command::Run { campaign: CampaignId(99), running: true }), Refusal::NoSuchCampaign);
+    bench.configure(2, strowger_model::config::Tenant { campaigns: Vec::new(), ..tenant() });
+    assert_eq!(bench.refused(import(SPRING, vec![lead(1, LONDON, 0)])), Refusal::NoSuchCampaign);
+}
+
+#[test]
+fn a_campaign_runs_from_the_start_only_if_it_says_so_and_an_operator_is_not_overruled() {
+    let mut bench = Bench::new();
+    let running = |bench: &Bench| [SPRING, SUMMER].map(|campaign| bench.ledger(campaign).running);
+    assert_eq!(running(&bench), [true, false]);
+    bench.say(Command::Run { campaign: SPRING, running: false });
+    bench.say(Command::Run { campaign: SUMMER, running: true });
+    bench.configure(2, tenant());
+    assert_eq!(
+        running(&bench),
+        [false, true],
+        "new configuration of a campaign that is there starts and stops nothing"
+    );
+}
+
+#[test]
+fn leads_that_come_while_they_are_barred_are_not_due() {
+    let mut bench = Bench::new();
+    let bar = |numbers: Vec<u64>, lift| Command::Bar {
+        list: BarList::DoNotCall,
+        scope: Scope::Everyone,
+        numbers: numbers.into_iter().map(number).collect(),
+        lift,
+    };
+    bench.say(bar(vec![1], false));
+    bench.import(SPRING, 0..4);
+    assert_eq!(bench.due(SPRING), [0, 2, 3]);
+    // One that is barred while it is called stays off the list when its time comes.
+    let call = bench.dialling(0, ANNA);
+    bench.say(bar(vec![0], false));
+    bench.not_reached(call, failure(DialResult::Busy, 486, Cause::BUSY));
+    assert!(matches!(bench.lead(SPRING, 0).state, LeadState::Due { .. }));
+    assert_eq!(bench.due(SPRING), [2, 3]);
+    bench.say(bar(vec![0, 1], true));
+    assert_eq!(bench.due(SPRING), [1, 2, 3, 0]);
+}
+
+#[test]
+fn a_snapshot_holds_campaigns_leads_bars_and_calls() {
+    let mut bench = Bench::new();
+    bench.import(SPRING, 0..5);
+    let bar = |at| Command::Bar {
+        list: BarList::DoNotCall,
+        scope: Scope::Tenant(ACME),
+        numbers: vec![number(at)],
+        lift: false,
+    };
+    bench.say(bar(4));
+    bench.dialling(0, ANNA);
+    let over = bench.dialling(1, BERT);
+    bench.not_reached(over, failure(DialResult::Busy, 486, Cause::BUSY));
+    bench.asked_for(SPRING, 2, BERT);
+
+    let restored = Shard::restore(&bench.shard.snapshot()).unwrap();
+    assert_eq!((restored.hash(), restored.snapshot()), (bench.shard.hash(), bench.shard.snapshot()));
+    let due = |shard: &Shard| shard.due(SPRING, 0).collect::<Vec<_>>();
+    assert_eq!((due(&restored), bench.due(SPRING)), (due(&bench.shard), vec![3, 1]));
+    assert_eq!(restored.dialled(ACME, number(0)), bench.shard.dialled(ACME, number(0)));
+    assert_eq!(restored.relay_legs(RELAY), 2);
+    assert_eq!(restored.next_lease(), bench.shard.next_lease());
+    assert!(restored.is_barred(BarList::DoNotCall, ACME, number(4)));
+}

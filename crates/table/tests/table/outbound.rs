@@ -1,0 +1,409 @@
+//! Outbound calls: agent and lead are taken in one entry, and whatever comes of it, both are given back.
+
+use strowger_model::{
+    CallId, CampaignId, Cause, DialResult, Ended, HangupBy, LeadId, Outcome as CallOutcome, TenantId, Wall,
+};
+use strowger_table::{
+    AgentState, BarList, Call, Command, Dial, DialFailure, DialRecord, DialTo, DutyKind, LeadState, Miss, Outcome,
+    Refusal, Scope, Stage, limit,
+};
+
+use crate::bench::{Bench, dial, failure, not_ready};
+use crate::sample::*;
+
+const FIRST: DialTo = DialTo::Lead(LeadId(1 << 32));
+
+/// Spring with three leads: places 0, 1 and 2.
+fn bench() -> Bench {
+    let mut bench = Bench::new();
+    bench.import(SPRING, 0..3);
+    bench
+}
+
+fn first(agent: strowger_model::AgentId) -> Dial {
+    dial(SPRING, FIRST, agent)
+}
+
+#[test]
+fn agent_and_lead_are_taken_in_the_entry_that_dials() {
+    let mut bench = bench();
+    let call = bench.dialling(0, ANNA);
+    assert_eq!(bench.state(ANNA), AgentState::Reserved { call });
+    assert_eq!(bench.idle(SALES), [BERT], "a reserved agent is offered nothing");
+    let lead = bench.lead(SPRING, 0);
+    assert_eq!((lead.state, lead.attempts), (LeadState::Dialling { call }, 1));
+    assert_eq!(bench.due(SPRING), [1, 2]);
+    assert_eq!(bench.shard.dialled(ACME, number(0)), Some(call));
+    assert_eq!(bench.kinds(call), [DutyKind::Originate]);
+    let row = bench.call(call);
+    assert!(matches!(row.stage, Stage::Dialling { .. }));
+    assert_eq!((row.relays.as_slice(), row.to.as_str()), (&[RELAY][..], "+442071830000"));
+    assert_eq!((row.owner.node, row.owner.incarnation), (ONE.node, ONE.incarnation));
+    assert_eq!((bench.shard.relay_legs(RELAY), bench.ledger(SPRING).dialled), (1, 1));
+}
+
+#[test]
+fn what_cannot_be_dialled_is_refused_and_changes_nothing() {
+    let mut bench = bench();
+    bench.import(SUMMER, [9]);
+    let later = bench.wall();
+    let unknown = CampaignId(99);
+    let cases = [
+        (Dial { campaign: unknown, ..first(ANNA) }, Refusal::NoSuchCampaign),
+        (dial(SPRING, DialTo::Lead(LeadId::new(SPRING, 3)), ANNA), Refusal::NoSuchLead),
+        (dial(SPRING, DialTo::Lead(LeadId::new(SUMMER, 0)), ANNA), Refusal::NoSuchLead),
+        (dial(SUMMER, DialTo::Lead(LeadId::new(SUMMER, 0)), ANNA), Refusal::Stopped),
+        (Dial { not_after: later, ..first(ANNA) }, Refusal::NotNow),
+        (first(strowger_model::AgentId(99)), Refusal::NoSuchAgent),
+        (first(DORA), Refusal::AgentBusy),
+        (first(CARL), Refusal::AgentBusy),
+    ];
+    let before = bench.shard.hash();
+    for (dial, refusal) in cases {
+        assert_eq!(bench.dial_refused(dial.clone()), refusal, "{dial:?}");
+        assert_eq!(bench.shard.hash(), before);
+    }
+    assert!(matches!(bench.dial(first(ANNA)), Outcome::Dialled { .. }));
+}
+
+#[test]
+fn a_campaign_by_hand_dials_no_leads_by_itself() {
+    let mut bench = Bench::new();
+    bench.import(BY_HAND, [1]);
+    bench.say(Command::Run { campaign: BY_HAND, running: true });
+    let lead = dial(BY_HAND, DialTo::Lead(LeadId::new(BY_HAND, 0)), ANNA);
+    assert_eq!(bench.dial_refused(lead), Refusal::Stopped);
+}
+
+#[test]
+fn an_owner_that_is_gone_is_given_no_call() {
+    let mut bench = bench();
+    bench.say_as(TWO, Command::Adopt { node: ONE.node, incarnation: ONE.incarnation, heirs: Vec::new() });
+    let refused = bench.say_as(TWO, Command::Dial(Box::new(first(ANNA)))).refusal();
+    assert_eq!(refused, Some(Refusal::Fenced));
+}
+
+#[test]
+fn a_stopped_campaign_finishes_its_calls_and_begins_none() {
+    let mut bench = bench();
+    let call = bench.dialling(0, ANNA);
+    assert_eq!(bench.say(Command::Run { campaign: SPRING, running: false }), Outcome::Done);
+    assert_eq!(bench.dial_refused(dial(SPRING, DialTo::Lead(LeadId::new(SPRING, 1)), BERT)), Refusal::Stopped);
+    let reached = bench.reached_command(call);
+    assert_eq!(bench.say(reached), Outcome::Done);
+    bench.say(Command::Run { campaign: SPRING, running: true });
+    bench.dialling(1, BERT);
+}
+
+#[test]
+fn nobody_is_on_two_calls() {
+    let mut bench = bench();
+    bench.import(SUMMER, [0, 5]);
+    bench.say(Command::Run { campaign: SUMMER, running: true });
+    let call = bench.dialling(0, ANNA);
+    assert_eq!(bench.dial_refused(first(BERT)), Refusal::LeadBusy);
+    assert_eq!(bench.dial_refused(dial(SPRING, DialTo::Lead(LeadId::new(SPRING, 1)), ANNA)), Refusal::AgentBusy);
+    // The same number on another list, and by hand.
+    let same = |bench: &mut Bench| bench.dial_refused(dial(SUMMER, DialTo::Lead(LeadId::new(SUMMER, 0)), BERT));
+    assert_eq!(same(&mut bench), Refusal::LeadBusy);
+    let by_hand = dial(BY_HAND, DialTo::Number { number: number(0) }, BERT);
+    assert_eq!(bench.dial_refused(by_hand), Refusal::LeadBusy);
+
+    bench.not_reached(call, failure(DialResult::Busy, 486, Cause::BUSY));
+    assert!(matches!(bench.dial(dial(SUMMER, DialTo::Lead(LeadId::new(SUMMER, 0)), BERT)), Outcome::Dialled { .. }));
+}
+
+#[test]
+fn the_reserved_agent_is_rung_in_the_entry_that_says_reached() {
+    let mut bench = bench();
+    let call = bench.dialling(0, ANNA);
+    bench.done(call, DutyKind::Originate);
+    bench.pass(4000);
+    let reached = bench.reached_command(call);
+    assert_eq!(bench.say(reached.clone()), Outcome::Done);
+    let row = bench.call(call);
+    let leg = row.ringing_agent().unwrap();
+    assert_eq!((leg.agent, leg.relay), (ANNA, AGENT_RELAY));
+    assert_eq!(bench.state(ANNA), AgentState::Offered { call, leg: leg.leg });
+    assert_eq!(bench.kinds(call), [DutyKind::Ring { leg: leg.leg }]);
+    assert_eq!(row.times.enqueued, Some(bench.now));
+    assert_eq!((bench.shard.relay_legs(RELAY), bench.shard.relay_legs(AGENT_RELAY)), (1, 1));
+    assert_eq!(bench.refused(reached), Refusal::WrongStage, "once");
+
+    bench.pass(500);
+    let connect = bench.connect_command(call, leg.leg);
+    assert_eq!(bench.say(connect), Outcome::Done);
+    bench.pass(60_000);
+    bench.end(call, CALLER_LEFT);
+    let record = &bench.records(call)[0];
+    let says =
+        DialRecord { campaign: SPRING, lead: Some(LeadId::new(SPRING, 0)), result: DialResult::Connected, status: 0 };
+    assert_eq!((record.outcome, record.dial), (CallOutcome::Answered, Some(says)));
+    assert_eq!((record.agent, record.wait_ms, record.talk_ms), (Some(ANNA), Some(500), Some(60_000)));
+    let lead = bench.lead(SPRING, 0);
+    assert_eq!((lead.state, lead.last.unwrap().result), (LeadState::Done, DialResult::Connected));
+    assert_eq!((bench.ledger(SPRING).done, bench.ledger(SPRING).count(DialResult::Connected)), (1, 1));
+    assert_eq!(bench.shard.relay_legs(RELAY) + bench.shard.relay_legs(AGENT_RELAY), 0);
+    assert_eq!(bench.shard.dialled(ACME, number(0)), None);
+}
+
+#[test]
+fn a_called_party_waits_like_a_caller_when_the_agent_is_gone() {
+    let mut bench = Bench::new();
+    bench.say(Command::Register { agent: CARL, contact: contact(50, bench.now + limit::TALK_MAX) });
+    bench.import(SPRING, 0..2);
+    let call = bench.dialling(0, CARL);
+    bench.say(Command::Unregister { agent: CARL });
+    let reached = bench.reached_command(call);
+    assert_eq!(bench.say(reached), Outcome::Done);
+    assert_eq!((bench.line(SALES), bench.state(CARL)), (vec![call], AgentState::LoggedOut));
+    bench.offer(call, BERT);
+
+    // Hangs up before anybody is there: abandoned, and so the lead reads.
+    bench.end(call, CALLER_LEFT);
+    let record = &bench.records(call)[0];
+    assert_eq!(record.outcome, CallOutcome::Abandoned);
+    assert_eq!(record.dial.unwrap().result, DialResult::Abandoned);
+}
+
+#[test]
+fn an_agent_who_misses_a_called_party_is_passed_over() {
+    let mut bench = bench();
+    let call = bench.dialling(0, ANNA);
+    let reached = bench.reached_command(call);
+    bench.say(reached);
+    let leg = bench.call(call).ringing_agent().unwrap().leg;
+    let missed = bench.missed_command(call, leg, Cause::BUSY);
+    assert_eq!(bench.say(missed), Outcome::Done);
+    assert_eq!(bench.line(SALES), [call]);
+    assert!(matches!(bench.state(ANNA), AgentState::Paused { .. }));
+    bench.offer(call, BERT);
+}
+
+#[test]
+fn each_failure_is_kept_and_leads_to_what_the_campaign_says() {
+    let again = |after_s: u64| move |now: Wall| LeadState::Due { at: Wall(now.0 + after_s * 1000) };
+    type After = Box<dyn Fn(Wall) -> LeadState>;
+    let cases: Vec<(DialFailure, After)> = vec![
+        (failure(DialResult::Busy, 486, Cause::BUSY), Box::new(again(BUSY_RETRY_S))),
+        (failure(DialResult::InvalidNumber, 404, Cause::NO_ROUTE), Box::new(|_| LeadState::Done)),
+        (failure(DialResult::NoAnswer, 480, Cause::NO_ANSWER), Box::new(|_| LeadState::Done)),
+        (failure(DialResult::Rejected, 603, Cause::NORMAL), Box::new(|_| LeadState::Done)),
+        (
+            DialFailure { hang_up: true, ..failure(DialResult::NoAnswer, 0, Cause::NO_ANSWER) },
+            Box::new(|_| LeadState::Done),
+        ),
+        (
+            failure(DialResult::NotDialled, 0, Cause::TEMPORARY_FAILURE),
+            Box::new(again(limit::NOT_DIALLED_RETRY.as_secs())),
+        ),
+    ];
+    for (failure, after) in cases {
+        let mut bench = bench();
+        let idle_since = bench.agent(ANNA).idle_since;
+        let call = bench.dialling(0, ANNA);
+        bench.pass(7000);
+        bench.not_reached(call, failure.clone());
+        let lead = bench.lead(SPRING, 0);
+        assert_eq!(lead.state, after(bench.wall()), "{failure:?}");
+        assert_eq!(lead.last.map(|last| (last.result, last.status)), Some((failure.result, failure.status)));
+        assert_eq!(lead.attempts, u8::from(failure.result != DialResult::NotDialled), "nothing sent, nothing counted");
+        assert_eq!((bench.state(ANNA), bench.agent(ANNA).idle_since), (AgentState::Idle, idle_since));
+        assert_eq!(bench.kinds(call).contains(&DutyKind::HangUp { leg: Call::CALLER_LEG }), failure.hang_up);
+        let record = &bench.records(call)[0];
+        assert_eq!((record.outcome, record.sip_call_id.as_str()), (CallOutcome::NotReached, "to-the-lead"));
+        assert_eq!(record.dial.map(|dial| (dial.result, dial.status)), Some((failure.result, failure.status)));
+        assert_eq!(bench.ledger(SPRING).count(failure.result), 1);
+    }
+}
+
+#[test]
+fn a_lead_is_not_called_before_its_time_nor_more_often_than_allowed() {
+    let mut bench = bench();
+    for attempt in 1..=MAX_ATTEMPTS {
+        let call = bench.dialling(0, ANNA);
+        bench.not_reached(call, failure(DialResult::Busy, 486, Cause::BUSY));
+        let lead = bench.lead(SPRING, 0);
+        assert_eq!(lead.attempts, attempt);
+        if attempt == MAX_ATTEMPTS {
+            assert_eq!((lead.state, bench.ledger(SPRING).done), (LeadState::Done, 1));
+        } else {
+            assert_eq!(bench.dial_refused(first(ANNA)), Refusal::NotNow);
+            bench.pass(BUSY_RETRY_S * 1000 - 1);
+            assert_eq!(bench.dial_refused(first(ANNA)), Refusal::NotNow);
+            bench.pass(1);
+        }
+    }
+    bench.pass(24 * 3_600_000);
+    assert_eq!(bench.dial_refused(first(ANNA)), Refusal::NotNow);
+}
+
+#[test]
+fn an_intent_that_nobody_performs_is_unknown_and_left_alone_for_long() {
+    let mut bench = bench();
+    let call = bench.dialling(0, ANNA);
+    assert_eq!(bench.shard.next_lease(), Some(bench.now + limit::DIAL_WITHIN));
+    bench.expire_next();
+    let record = &bench.records(call)[0];
+    assert_eq!((record.outcome, record.dial.unwrap().result), (CallOutcome::NotReached, DialResult::Unknown));
+    assert_eq!(bench.kinds(call), [DutyKind::HangUp { leg: Call::CALLER_LEG }, DutyKind::CloseMedia]);
+    assert_eq!(bench.state(ANNA), AgentState::Idle);
+    let lead = bench.lead(SPRING, 0);
+    let at = Wall(bench.wall().0 + limit::UNKNOWN_RETRY.as_millis() as u64);
+    assert_eq!((lead.state, lead.attempts), (LeadState::Due { at }, 1));
+}
+
+#[test]
+fn a_dialling_nobody_reports_on_ends_after_the_ring_time() {
+    let mut bench = bench();
+    let call = bench.dialling(0, ANNA);
+    bench.done(call, DutyKind::Originate);
+    bench.expire_next();
+    assert_eq!(bench.records(call)[0].dial.unwrap().result, DialResult::Unknown);
+    let waited = bench.now.since(bench.call(call).times.admitted).as_millis() as u64;
+    assert!((DIAL_RING_MS..DIAL_RING_MS + 5000).contains(&waited), "{waited}");
+}
+
+#[test]
+fn what_the_far_end_said_is_true_whoever_reports_it_and_a_decision_is_the_owners() {
+    let mut bench = bench();
+    let call = bench.dialling(0, ANNA);
+    let observed = bench.now;
+    let gave_up = DialFailure { hang_up: true, ..failure(DialResult::NoAnswer, 0, Cause::NO_ANSWER) };
+    let decided = Command::NotReached { call, failure: gave_up, observed };
+    assert_eq!(bench.say_as(TWO, decided).refusal(), Some(Refusal::NotOwner));
+    let busy = failure(DialResult::Busy, 486, Cause::BUSY);
+    assert_eq!(bench.say_as(TWO, Command::NotReached { call, failure: busy, observed }), Outcome::Done);
+}
+
+#[test]
+fn an_agent_who_asks_for_a_number_is_rung_first() {
+    let mut bench = bench();
+    bench.say(Command::NotReady { agent: ANNA, reason: "lunch".into() });
+    let (call, leg) = bench.asked_for(BY_HAND, 7, ANNA);
+    assert_eq!(bench.kinds(call), [DutyKind::Ring { leg }], "the number is not called yet");
+    assert_eq!(bench.ledger(BY_HAND).dialled, 0);
+    let connect = bench.connect_command(call, leg);
+    assert_eq!(bench.say(connect), Outcome::Done);
+    assert_eq!((bench.kinds(call), bench.ledger(BY_HAND).dialled), (vec![DutyKind::Originate], 1));
+    assert_eq!(bench.state(ANNA), AgentState::Talking { call });
+    bench.pass(3000);
+    let reached = bench.reached_command(call);
+    assert_eq!(bench.say(reached), Outcome::Done);
+    assert_eq!(bench.call(call).stage, Stage::Talking);
+    bench.pass(10_000);
+    bench.end(call, AGENT_LEFT);
+    let record = &bench.records(call)[0];
+    assert_eq!((record.outcome, record.talk_ms), (CallOutcome::Answered, Some(10_000)));
+    assert_eq!(record.dial.map(|dial| (dial.lead, dial.result)), Some((None, DialResult::Connected)));
+    bench.expire_next();
+    bench.expire_next();
+    assert_eq!(bench.state(ANNA), not_ready("lunch"), "as before the call");
+}
+
+#[test]
+fn an_agent_who_hangs_up_while_the_called_phone_rings_ends_the_call() {
+    let mut bench = bench();
+    let (call, leg) = bench.asked_for(SPRING, 1, ANNA);
+    let connect = bench.connect_command(call, leg);
+    bench.say(connect);
+    bench.end(call, AGENT_LEFT);
+    let record = &bench.records(call)[0];
+    assert_eq!((record.outcome, record.talk_ms), (CallOutcome::NotReached, None));
+    assert_eq!(record.dial.unwrap().result, DialResult::NoAnswer);
+    assert!(bench.kinds(call).contains(&DutyKind::HangUp { leg: Call::CALLER_LEG }));
+}
+
+#[test]
+fn to_a_lead_nothing_happened_when_the_agent_who_asked_misses_the_own_phone() {
+    let mut bench = bench();
+    let due = bench.lead(SPRING, 0).state;
+    // Lead 1 is over: nobody shall call it again by themselves.
+    let over = bench.dialling(1, BERT);
+    bench.not_reached(over, failure(DialResult::InvalidNumber, 404, Cause::NO_ROUTE));
+    for (place, before) in [(0, due), (1, LeadState::Done)] {
+        let (call, leg) = bench.asked_for(SPRING, place, ANNA);
+        assert_eq!(bench.lead(SPRING, place as u32).state, LeadState::Dialling { call });
+        let miss = Miss { status: 408, cause: Cause::NO_ANSWER };
+        assert_eq!(bench.say(Command::Missed { call, leg, miss, observed: bench.now }), Outcome::Done);
+        assert_eq!(bench.outcome(call), CallOutcome::NotReached);
+        assert_eq!(bench.records(call)[0].dial.unwrap().result, DialResult::NotDialled);
+        assert!(bench.kinds(call).contains(&DutyKind::HangUp { leg }), "the agent's phone must stop");
+        let lead = bench.lead(SPRING, place as u32);
+        assert_eq!((lead.state, lead.attempts), (before, place as u8));
+        bench.pass(MISS_PAUSE_MS);
+        bench.expire();
+    }
+    assert_eq!(bench.ledger(SPRING).done, 1);
+}
+
+#[test]
+fn an_agent_may_ask_for_a_lead_whose_turn_has_not_come() {
+    let mut bench = bench();
+    let call = bench.dialling(0, ANNA);
+    bench.not_reached(call, failure(DialResult::Busy, 486, Cause::BUSY));
+    let (call, _) = bench.asked_for(SPRING, 0, ANNA);
+    assert_eq!(bench.call(call).outbound().unwrap().lead, Some(LeadId::new(SPRING, 0)));
+    // A busy agent may not ask.
+    let other = dial(SPRING, DialTo::Number { number: number(2) }, ANNA);
+    assert_eq!(bench.dial_refused(other), Refusal::AgentBusy);
+}
+
+#[test]
+fn barred_numbers_are_not_dialled_by_anybody() {
+    let bar = |scope, lift| Command::Bar { list: BarList::DoNotCall, scope, numbers: vec![number(0)], lift };
+    for scope in [Scope::Everyone, Scope::Tenant(ACME)] {
+        let mut bench = bench();
+        assert_eq!(bench.say(bar(scope, false)), Outcome::Done);
+        assert_eq!(bench.due(SPRING), [1, 2]);
+        assert_eq!(bench.dial_refused(first(ANNA)), Refusal::Barred);
+        let by_hand = dial(BY_HAND, DialTo::Number { number: number(0) }, ANNA);
+        assert_eq!(bench.dial_refused(by_hand.clone()), Refusal::Barred);
+        // Bars of another list, and of another's list, do not count.
+        bench.say(bar(scope, true));
+        let callers = Command::Bar { list: BarList::Callers, scope, numbers: vec![number(0)], lift: false };
+        assert_eq!(bench.say(callers), Outcome::Done);
+        assert_eq!(bench.refused(bar(Scope::Tenant(TenantId(99)), false)), Refusal::NoSuchTenant);
+        assert_eq!(bench.due(SPRING), [0, 1, 2]);
+        bench.dialling(0, ANNA);
+    }
+}
+
+#[test]
+fn a_failed_attempt_is_at_most_three_entries() {
+    let mut bench = bench();
+    let before = bench.log.len();
+    let call = bench.dialling(0, ANNA);
+    bench.not_reached(call, failure(DialResult::Busy, 486, Cause::BUSY));
+    let duties = bench.call(call).duties.iter().map(|duty| (call, duty.id)).collect();
+    bench.say(Command::Done { duties });
+    assert!(bench.log.len() - before <= 3);
+    assert_eq!(bench.kinds(call), []);
+    assert_eq!(bench.state(ANNA), AgentState::Idle);
+}
+
+#[test]
+fn an_heir_knows_of_a_call_that_is_being_dialled() {
+    let mut bench = bench();
+    let call = bench.dialling(0, ANNA);
+    bench.done(call, DutyKind::Originate);
+    let heirs = vec![(TWO.node, TWO.incarnation)];
+    bench.say_as(TWO, Command::Adopt { node: ONE.node, incarnation: ONE.incarnation, heirs });
+    let end = Ended { by: HangupBy::System, cause: Cause::TEMPORARY_FAILURE };
+    assert_eq!(bench.say_as(TWO, Command::End { call, ended: end, observed: bench.now }), Outcome::Done);
+    assert_eq!(bench.state(ANNA), AgentState::Idle);
+    assert!(bench.kinds(call).contains(&DutyKind::HangUp { leg: Call::CALLER_LEG }));
+    assert_eq!(bench.outcome(call), CallOutcome::NotReached);
+}
+
+#[test]
+fn an_unknown_call_is_not_reached_twice() {
+    let mut bench = bench();
+    let call = bench.dialling(0, ANNA);
+    let busy = failure(DialResult::Busy, 486, Cause::BUSY);
+    bench.not_reached(call, busy.clone());
+    let observed = bench.now;
+    assert_eq!(bench.refused(Command::NotReached { call, failure: busy.clone(), observed }), Refusal::WrongStage);
+    let nowhere = CallId::new(SHARD, 4711);
+    assert_eq!(bench.refused(Command::NotReached { call: nowhere, failure: busy, observed }), Refusal::NoSuchCall);
+}
