@@ -81,7 +81,7 @@ impl World {
     pub fn new(seed: u64, faults: Faults, plant: Option<Plant>) -> Self {
         let mut rng = Rng::new(seed);
         let scenario = Scenario::draw(&mut rng, faults, NODES);
-        let dialling = Dialling::draw(&mut rng, scenario.queues);
+        let dialling = Dialling::draw(&mut rng, scenario.queues, scenario.trunk_site);
         let tenant = tenant(&mut rng, &scenario, &dialling);
         let numbers = dialling.numbers.iter().enumerate();
         let called = numbers.map(|(at, number)| Called::draw(&mut rng, at, *number)).collect();
