@@ -49,12 +49,7 @@ impl Dialling {
     }
 
     /// What there is to dial with.
-    pub fn means<'a>(
-        &'a self,
-        wall: Wall,
-        nodes: &'a [(NodeId, Incarnation)],
-        relays: &'a [UsableRelay],
-    ) -> Means<'a> {
+    pub fn means<'a>(&'a self, wall: Wall, nodes: &'a [(NodeId, Incarnation)], relays: &'a [UsableRelay]) -> Means<'a> {
         Means { wall, nodes, relays, trunks: &self.trunks, allowance: &self.allowance }
     }
 

@@ -120,9 +120,6 @@ impl World {
     fn call_changed(&mut self, node: usize, row: std::sync::Arc<strowger_table::Call>) {
         let row = self.tampered(node, row);
         let owned = self.nodes[node].owns(row.owner);
-        if owned && self.plant == Some(Plant::DoneTooSoon) {
-            self.hung_up_already(node, &row);
-        }
         if self.tell(node, row.id, News::Row(row.clone())) || !owned {
             return;
         }
