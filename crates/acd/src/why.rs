@@ -50,21 +50,16 @@ pub fn ahead(shard: &Shard, queue: QueueId, call: CallId) -> Option<usize> {
     shard.waiting(queue).position(|(_, waiting)| waiting == call)
 }
 
-/// The fields of some queues, in their order: the agents are walked once, however many queues are asked for.
+/// The fields of some queues, in their order.
 pub fn fields(shard: &Shard, queues: &[QueueId]) -> Vec<Field> {
-    let mut counts = vec![[0; AgentState::NAMES.len()]; queues.len()];
-    for agent in shard.agents().filter(|agent| agent.state != AgentState::Idle) {
-        let state = agent.state.as_str();
-        let at = AgentState::NAMES.iter().position(|name| *name == state).unwrap_or_default();
-        for (queue, counts) in queues.iter().zip(&mut counts) {
-            counts[at] += usize::from(agent.queues.contains(queue));
-        }
-    }
-    queues.iter().zip(counts).map(|(queue, counts)| field(shard, *queue, counts)).collect()
+    queues.iter().map(|queue| field(shard, *queue)).collect()
 }
 
-fn field(shard: &Shard, queue: QueueId, counts: [usize; AgentState::NAMES.len()]) -> Field {
+fn field(shard: &Shard, queue: QueueId) -> Field {
     let candidates = shard.idle(queue).take(NAMED).map(|(idle_since, agent)| Candidate { agent, idle_since }).collect();
-    let excluded = AgentState::NAMES.into_iter().zip(counts).filter(|(_, count)| *count > 0).collect();
-    Field { queue, candidates, idle: shard.idle(queue).count(), excluded }
+    let staff = shard.staff(queue);
+    let idle = AgentState::Idle.index();
+    let states = AgentState::NAMES.into_iter().zip(staff).enumerate();
+    let excluded = states.filter(|(state, (_, count))| *state != idle && *count > 0).map(|(_, named)| named).collect();
+    Field { queue, candidates, idle: staff[idle], excluded }
 }

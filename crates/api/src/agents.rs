@@ -87,7 +87,7 @@ fn row(agent: &Agent, tenant: &Tenant, now: LogTime) -> AgentRow {
 }
 
 /// Who is meant by a path.
-type Who = Named<(String, String)>;
+pub type Who = Named<(String, String)>;
 
 #[derive(Serialize)]
 pub struct Taken {
@@ -143,7 +143,7 @@ async fn give(context: &Context, agent: AgentId, command: Command) -> Result<Jso
     Ok(Json(Taken { committed: true }))
 }
 
-fn find(context: &Context, (tenant, name): &(String, String)) -> Result<AgentId, Problem> {
+pub fn find(context: &Context, (tenant, name): &(String, String)) -> Result<AgentId, Problem> {
     let directory = context.directory();
     let found = directory.tenant_named(tenant).ok_or_else(|| Problem::no_such_tenant(tenant))?;
     let agent = found.agents.iter().find(|agent| agent.name == *name).ok_or_else(|| {

@@ -16,22 +16,35 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let Raw(bytes) = Raw::from_request(request, state).await?;
+        let value = serde_json::from_slice(&bytes).map_err(|fault| {
+            let advice = "send a JSON object with the fields that GET /api/v1/openapi.json names";
+            Problem::bad_request(format!("the body is not what this route takes: {fault}"), advice)
+        })?;
+        Ok(Body(value))
+    }
+}
+
+/// A body as it came.
+pub struct Raw(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 let advice = format!(
-                    "a configuration may have {} MiB, any other body {} KiB",
+                    "a configuration may have {} MiB, a part of a list of leads {} KiB, any other body {} KiB",
                     limit::CONFIG_BODY_BYTES >> 20,
+                    limit::LEADS_BODY_BYTES >> 10,
                     limit::BODY_BYTES >> 10
                 );
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large", advice)
             }
             _ => Problem::bad_request("the body did not arrive whole", "send it again"),
         })?;
-        let value = serde_json::from_slice(&bytes).map_err(|fault| {
-            let advice = "send a JSON object with the fields that GET /api/v1/openapi.json names";
-            Problem::bad_request(format!("the body is not what this route takes: {fault}"), advice)
-        })?;
-        Ok(Body(value))
+        Ok(Raw(bytes))
     }
 }
 

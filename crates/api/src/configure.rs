@@ -129,6 +129,7 @@ fn now(context: &Context) -> Result<Now, Problem> {
         queue: highest.queue + 1,
         agent: highest.agent + 1,
         trunk: highest.trunk + 1,
+        campaign: highest.campaign + 1,
     };
     let tenants = control.tenants().cloned().collect();
     Ok(Now { version: control.version(), shards: control.shards(), tenants, trunks: control.trunks().clone(), floor })

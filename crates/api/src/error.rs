@@ -6,7 +6,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use strowger_cluster::{ContentFault, Refused};
+use strowger_cluster::{ContentFault, NotImported, Refused};
 use strowger_config::Fault;
 use strowger_store::StoreError;
 use strowger_table::Refusal;
@@ -92,6 +92,15 @@ impl Problem {
         };
         let advice = "each fault says what to do; nothing was changed";
         Self { faults, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_configuration", what, advice) }
+    }
+
+    pub fn bad_numbers(faults: Vec<Fault>) -> Self {
+        let what = match faults.len() {
+            1 => "a number cannot be used".to_owned(),
+            count => format!("{count} numbers cannot be used"),
+        };
+        let advice = "each fault names its number; nothing was changed";
+        Self { faults, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_numbers", what, advice) }
     }
 
     /// Something of ours: the details are for the log, not for whoever asks.
@@ -209,11 +218,20 @@ impl From<ContentFault> for Problem {
         match fault {
             ContentFault::TooFew { have, want } => {
                 let what =
-                    format!("only {have} of the {want} nodes needed have taken the prompts; nothing was changed");
-                let advice = "see GET /api/v1/status for the nodes that are missing, then apply again";
+                    format!("only {have} of the {want} nodes needed have taken the content; nothing was changed");
+                let advice = "see GET /api/v1/status for the nodes that are missing, then send it again";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_few_nodes", what, advice)
             }
-            fault @ ContentFault::Write { .. } => Self::internal("keeping prompts on this node's disk", &fault),
+            fault @ ContentFault::Write { .. } => Self::internal("keeping content on this node's disk", &fault),
+        }
+    }
+}
+
+impl From<NotImported> for Problem {
+    fn from(fault: NotImported) -> Self {
+        match fault {
+            NotImported::Content(fault) => fault.into(),
+            NotImported::Refused(refused) => refused.into(),
         }
     }
 }

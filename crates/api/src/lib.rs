@@ -10,14 +10,19 @@
 mod agents;
 mod archive;
 mod auth;
+mod bars;
 mod body;
 mod calls;
+mod campaigns;
 mod client;
 mod configure;
+mod dial;
 mod error;
 mod events;
 mod explain;
 mod health;
+mod import;
+mod leads;
 mod listen;
 mod live;
 mod openapi;
@@ -40,6 +45,7 @@ pub use error::ApiError;
 pub use health::{Text, relay_router, serve_metrics};
 pub use listen::Running;
 pub use routes::{ROUTES, Route, router};
+pub use strowger_dialer::{Part, Parts};
 pub use tokens::bootstrap_token;
 
 /// Limits of the HTTP side, each with its unit and reason.
@@ -50,6 +56,24 @@ pub mod limit {
     pub const BODY_BYTES: usize = 64 << 10;
     /// Bytes of a configuration as JSON: 100 minutes of prompts, which are 16 kB a second and a third more in base64.
     pub const CONFIG_BODY_BYTES: usize = 128 << 20;
+    /// Bytes of a part of a list of leads: as many leads as one import takes, of a kilobyte each.
+    pub const LEADS_BODY_BYTES: usize = 1 << 20;
+    /// Leads of one part of a list: what the log takes in one entry.
+    pub const LEADS_PER_IMPORT: usize = strowger_table::limit::LEADS_PER_IMPORT;
+    /// Numbers of one change of a block list, for the same reason.
+    pub const NUMBERS_PER_BAR: usize = strowger_table::limit::NUMBERS_PER_BAR;
+    /// Bytes of what a part says besides numbers, with the columns' names in every line: the nodes send it to each other.
+    pub const LEAD_FIELDS_BYTES: usize = 8 << 20;
+    /// Number of a list's last line; no list is longer, and sums with it do not overflow.
+    pub const LIST_LINES: u64 = 1 << 40;
+    /// Leads in one answer, unless said and at most.
+    pub const LEADS_DEFAULT: usize = 100;
+    pub const LEADS_MAX: usize = 10_000;
+    /// Leads looked at for one answer: some 50 ms of a processor.
+    pub const LEADS_LOOKED_AT: u32 = 100_000;
+    /// Barred numbers in one answer, unless said and at most.
+    pub const BARS_DEFAULT: usize = 1000;
+    pub const BARS_MAX: usize = 100_000;
     /// Bytes of a request's head: a token and a long query fit ten times.
     pub const HEAD_BYTES: usize = 32 << 10;
     /// From the first byte to the end of a request's head. Keeps idle clients from holding connections.

@@ -21,6 +21,8 @@ use crate::limit;
 pub struct LiveCall {
     call: String,
     tenant: String,
+    /// `inbound` or `outbound`.
+    direction: &'static str,
     from: String,
     to: String,
     stage: &'static str,
@@ -34,6 +36,12 @@ pub struct LiveCall {
     wait_ms: Option<u64>,
     age_ms: u64,
     agent: Option<String>,
+    /// The agent who is kept for the answer of the called party.
+    reserved: Option<String>,
+    /// Of an outbound call.
+    campaign: Option<String>,
+    lead: Option<String>,
+    dial_result: Option<&'static str>,
     offers: u16,
     owner: Owner,
     legs: Vec<Leg>,
@@ -79,9 +87,11 @@ impl LiveCall {
         let times = &call.times;
         let waited_to = times.connected.or(times.ended).unwrap_or(now);
         let agent = |leg: &AgentLeg| agent_name(directory, leg.agent);
+        let outbound = call.outbound();
         Self {
             call: call.id.to_string(),
             tenant: directory.tenant(call.tenant).map_or_else(|| call.tenant.to_string(), |tenant| tenant.name.clone()),
+            direction: if outbound.is_some() { "outbound" } else { "inbound" },
             from: call.from.clone(),
             to: call.to.clone(),
             stage: stage_name(&call.stage),
@@ -98,6 +108,10 @@ impl LiveCall {
             wait_ms: times.enqueued.map(|enqueued| waited_to.since(enqueued).as_millis() as u64),
             age_ms: times.ended.unwrap_or(now).since(times.admitted).as_millis() as u64,
             agent: call.agent.as_ref().map(agent),
+            reserved: outbound.and_then(|outbound| Some(agent_name(directory, outbound.reserved?.agent))),
+            campaign: outbound.map(|outbound| directory.campaign_name(outbound.campaign)),
+            lead: outbound.and_then(|outbound| Some(outbound.lead?.to_string())),
+            dial_result: outbound.and_then(|outbound| Some(outbound.result?.as_str())),
             offers: call.offers,
             owner: Owner { node: call.owner.node, incarnation: call.owner.incarnation.0.to_string() },
             legs: legs(call, directory),

@@ -14,7 +14,10 @@ use strowger_cluster::Context;
 use crate::auth::{self, Carried, Needs, Role};
 use crate::error::Problem;
 use crate::events::{self, Streams};
-use crate::{agents, calls, configure, explain, health, limit, live, openapi, queues, status, tokens, wallboard};
+use crate::{
+    agents, bars, calls, campaigns, configure, dial, explain, health, import, leads, limit, live, openapi, queues,
+    status, tokens, wallboard,
+};
 
 /// One route.
 pub struct Route {
@@ -45,6 +48,18 @@ pub static ROUTES: &[Route] = &[
     command(Role::Operator, "/api/v1/agents/{tenant}/{name}/ready", || post(agents::ready)),
     command(Role::Operator, "/api/v1/agents/{tenant}/{name}/not-ready", || post(agents::not_ready)),
     command(Role::Operator, "/api/v1/agents/{tenant}/{name}/dispose", || post(agents::dispose)),
+    command(Role::Operator, "/api/v1/agents/{tenant}/{name}/dial", || post(dial::dial)),
+    read("/api/v1/campaigns", || get(campaigns::list)),
+    command(Role::Operator, "/api/v1/campaigns/{tenant}/{name}/start", || post(campaigns::start)),
+    command(Role::Operator, "/api/v1/campaigns/{tenant}/{name}/stop", || post(campaigns::stop)),
+    read("/api/v1/campaigns/{tenant}/{name}/leads", || get(leads::list)),
+    command(Role::Operator, "/api/v1/campaigns/{tenant}/{name}/leads", || {
+        post(import::import).layer(DefaultBodyLimit::max(limit::LEADS_BODY_BYTES))
+    }),
+    read("/api/v1/do-not-call", || get(bars::do_not_call)),
+    command(Role::Operator, "/api/v1/do-not-call", || post(bars::change_do_not_call)),
+    read("/api/v1/barred-callers", || get(bars::barred_callers)),
+    command(Role::Operator, "/api/v1/barred-callers", || post(bars::change_barred_callers)),
     read("/api/v1/queues", || get(queues::list)),
     read("/api/v1/config", || get(configure::in_force)),
     Route {

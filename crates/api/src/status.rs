@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use strowger_cluster::{Context, GroupLine, NodeLine};
+use strowger_cluster::{CampaignLine, Context, GroupLine, NodeLine};
 use strowger_model::{GroupId, NodeId};
 
 use crate::queues::QueueRow;
@@ -24,6 +24,7 @@ pub struct Status {
     groups: Vec<GroupRow>,
     relays: Vec<RelayRow>,
     queues: Vec<QueueRow>,
+    campaigns: Vec<CampaignLine>,
     agents: BTreeMap<&'static str, usize>,
     calls: BTreeMap<&'static str, usize>,
 }
@@ -70,6 +71,7 @@ pub async fn status(State(context): State<Arc<Context>>) -> Json<Status> {
         groups: overview.groups.into_iter().map(group_row).collect(),
         relays: overview.relays.into_iter().map(|(relay, connected)| RelayRow { relay, connected }).collect(),
         queues: overview.queues.into_iter().map(QueueRow::from).collect(),
+        campaigns: overview.campaigns,
         agents: overview.agents,
         calls: overview.calls,
     })

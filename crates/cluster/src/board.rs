@@ -94,6 +94,8 @@ pub struct CampaignBox {
     pub leads: u32,
     /// Leads that are not dialled any more.
     pub done: u32,
+    /// Agents that are kept for the answer of a called party.
+    pub reserved: usize,
     /// Called parties whose phones ring now.
     pub ringing: usize,
     /// Calls that are answered and not over.
@@ -250,6 +252,7 @@ impl CampaignBox {
             running: line.running,
             leads: line.leads,
             done: line.done,
+            reserved: line.reserved,
             ringing: line.ringing,
             talking: line.talking,
             dialled: line.dialled,

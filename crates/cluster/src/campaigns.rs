@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use strowger_dialer::{Denial, Means};
 use strowger_model::{AgentId, CallId, CampaignId, DialResult, Digest, E164, ShardId, TrunkId};
@@ -15,7 +16,7 @@ use crate::context::{Context, Refused, shard_of};
 const COMMIT: Duration = Duration::from_secs(5);
 
 /// A campaign at a glance.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct CampaignLine {
     pub campaign: CampaignId,
     pub tenant: String,
@@ -25,6 +26,8 @@ pub struct CampaignLine {
     pub leads: u32,
     /// Leads that are not dialled any more.
     pub done: u32,
+    /// Agents that are kept for the answer of a called party.
+    pub reserved: usize,
     /// Called parties whose phones ring now.
     pub ringing: usize,
     /// Calls that are answered and not over.
@@ -110,6 +113,18 @@ impl Context {
         Ok(())
     }
 
+    /// Barred numbers in their order, those behind `after`. Shards are told one after another: what the last one has,
+    /// all have.
+    pub fn bars(&self, list: BarList, scope: Scope, after: Option<E164>, most: usize) -> Vec<E164> {
+        let shard = match scope {
+            Scope::Everyone => self.shards().last(),
+            Scope::Tenant(tenant) => self.directory().tenant(tenant).map(|tenant| tenant.shard),
+        };
+        let Some(view) = shard.and_then(|shard| self.shard_view(shard)) else { return Vec::new() };
+        let Some(table) = shard_of(&view) else { return Vec::new() };
+        table.bars(list, scope).filter(|number| after.is_none_or(|after| *number > after)).take(most).collect()
+    }
+
     /// Rings the agent's phone and then the number.
     pub async fn dial(&self, campaign: CampaignId, agent: AgentId, number: E164) -> Result<CallId, NotDialled> {
         let shard = self.shard_of_campaign(campaign)?;
@@ -135,21 +150,30 @@ impl Context {
     }
 }
 
+/// A campaign's calls that are not over.
+#[derive(Clone, Copy, Default)]
+struct Live {
+    reserved: usize,
+    ringing: usize,
+    talking: usize,
+}
+
 fn lines_of(table: &Shard) -> Vec<CampaignLine> {
-    let mut live: BTreeMap<CampaignId, (usize, usize)> = BTreeMap::new();
+    let mut live: BTreeMap<CampaignId, Live> = BTreeMap::new();
     for call in table.calls().filter(|call| !call.is_over()) {
         let Some(outbound) = call.outbound() else { continue };
-        let (ringing, talking) = live.entry(outbound.campaign).or_default();
+        let live = live.entry(outbound.campaign).or_default();
+        live.reserved += usize::from(outbound.reserved.is_some());
         match call.stage {
-            Stage::Dialling { .. } => *ringing += 1,
-            _ if call.caller.is_some() => *talking += 1,
+            Stage::Dialling { .. } => live.ringing += 1,
+            _ if call.caller.is_some() => live.talking += 1,
             _ => {}
         }
     }
     let line = |ledger: &std::sync::Arc<Ledger>| {
         let tenant = table.tenant(ledger.tenant)?;
         let config = tenant.campaign(ledger.campaign)?;
-        let (ringing, talking) = live.get(&ledger.campaign).copied().unwrap_or_default();
+        let Live { reserved, ringing, talking } = live.get(&ledger.campaign).copied().unwrap_or_default();
         Some(CampaignLine {
             campaign: ledger.campaign,
             tenant: tenant.name.clone(),
@@ -158,6 +182,7 @@ fn lines_of(table: &Shard) -> Vec<CampaignLine> {
             running: ledger.running,
             leads: ledger.leads,
             done: ledger.done,
+            reserved,
             ringing,
             talking,
             dialled: ledger.dialled,
@@ -170,10 +195,13 @@ fn lines_of(table: &Shard) -> Vec<CampaignLine> {
 /// Written here and not kept as gauges: a campaign that leaves the configuration must leave the text too.
 pub(crate) fn campaign_text(campaigns: &[CampaignLine]) -> String {
     type Value = fn(&CampaignLine) -> u64;
-    let figures: [(&str, &str, &str, Value); 6] = [
+    let figures: [(&str, &str, &str, Value); 7] = [
         ("strowger_campaign_running", "gauge", "1 while the campaign dials.", |line| u64::from(line.running)),
         ("strowger_campaign_leads", "gauge", "Leads on its list.", |line| u64::from(line.leads)),
         ("strowger_campaign_leads_done", "gauge", "Leads that are not dialled any more.", |line| u64::from(line.done)),
+        ("strowger_campaign_reserved", "gauge", "Agents kept for the answer of a called party.", |line| {
+            line.reserved as u64
+        }),
         ("strowger_campaign_ringing", "gauge", "Called parties whose phones ring.", |line| line.ringing as u64),
         ("strowger_campaign_talking", "gauge", "Answered calls.", |line| line.talking as u64),
         ("strowger_campaign_dialled_total", "counter", "Calls begun.", |line| line.dialled),

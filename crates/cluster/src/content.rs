@@ -1,6 +1,7 @@
-//! Prompts and music by their digest: on this node's disk, and fetched from the others when missing.
+//! Prompts, music and what lists of leads say besides numbers, by their digest: on this node's disk, and fetched from the others when missing.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use strowger_link::{Class, Link, open, seal};
@@ -10,6 +11,8 @@ use strowger_relay::protocol::{ContentAnswer, ContentPut};
 use crate::wire::ContentWanted;
 
 const FETCH: Duration = Duration::from_secs(5);
+/// Tells apart the files of those who write the same content at the same moment.
+static WRITING: AtomicU64 = AtomicU64::new(0);
 
 /// A directory of files named by their SHA-256.
 #[derive(Clone)]
@@ -21,7 +24,7 @@ pub struct Content {
 pub enum ContentFault {
     #[error("cannot write {path}: {cause}; make room or check its permissions")]
     Write { path: PathBuf, cause: std::io::Error },
-    #[error("only {have} of the {want} nodes needed have taken the prompts: see `strowger status` for who is missing")]
+    #[error("only {have} of the {want} nodes needed have taken the content: see `strowger status` for who is missing")]
     TooFew { have: usize, want: usize },
 }
 
@@ -39,7 +42,8 @@ impl Content {
         let path = self.path(digest);
         let write = |path: &Path| {
             std::fs::create_dir_all(&self.dir)?;
-            let part = path.with_extension(format!("part-{}", std::process::id()));
+            let turn = WRITING.fetch_add(1, Ordering::Relaxed);
+            let part = path.with_extension(format!("part-{}-{turn}", std::process::id()));
             std::fs::write(&part, bytes)?;
             std::fs::File::open(&part)?.sync_all()?;
             std::fs::rename(&part, path)

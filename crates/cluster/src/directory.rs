@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use strowger_model::config::{Agent, Tenant, Trunk};
-use strowger_model::{AgentId, Far, FlowId, QueueId, ShardId, TenantId};
+use strowger_model::{AgentId, CampaignId, Far, FlowId, QueueId, ShardId, TenantId};
 use strowger_store::Names;
 use strowger_table::Control;
 
@@ -74,6 +74,11 @@ impl Directory {
     pub fn queue_name(&self, id: QueueId) -> Option<&str> {
         let tenant = self.tenants.get(self.queues.get(&id)?)?;
         tenant.queue(id).map(|queue| queue.name.as_str())
+    }
+
+    /// Its id in place of a name that is not there any more.
+    pub fn campaign_name(&self, id: CampaignId) -> String {
+        self.names.campaigns.get(&id).cloned().unwrap_or_else(|| id.to_string())
     }
 
     pub fn trunk(&self, source: Far) -> Option<&Trunk> {

@@ -5,12 +5,17 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use strowger_acd::{Field, Why, ahead, fields};
 use strowger_model::config::StepNo;
-use strowger_model::{AgentId, CallId, Ended, LogTime, NodeId, QueueId, RelayId, ShardId, Wall};
+use strowger_model::{
+    AgentId, CallId, CampaignId, DialResult, Ended, LeadId, LogTime, NodeId, QueueId, RelayId, ShardId, Wall,
+};
 use strowger_raft::{AppliedEntry, View};
-use strowger_table::{At, Body, Call, Command, Miss, Offer, Outcome, Shard};
+use strowger_table::{
+    AgentState, At, Body, Call, Command, Dial, DialFailure, DialTo, LeadState, Miss, Offer, Outcome, Shard,
+};
 
 use crate::context::{Context, shard_of};
 
@@ -33,16 +38,64 @@ pub struct Step {
 
 #[derive(Clone, Debug)]
 pub enum What {
-    Admitted { owner: NodeId },
-    Answered { relay: RelayId },
-    Flow { step: StepNo },
-    Enqueued { queue: QueueId },
-    Offered { agent: AgentId, plan: Arc<Plan> },
-    Missed { miss: Miss },
+    Admitted {
+        owner: NodeId,
+    },
+    Answered {
+        relay: RelayId,
+    },
+    Flow {
+        step: StepNo,
+    },
+    Enqueued {
+        queue: QueueId,
+    },
+    Offered {
+        agent: AgentId,
+        plan: Arc<Plan>,
+    },
+    Missed {
+        miss: Miss,
+    },
+    /// An outbound call was begun.
+    Dialled(Arc<Dialled>),
+    /// The agent who asked for an outbound call came to the phone: now the number is called.
+    AgentThere,
+    /// The called party answered; the agent who was kept for it is rung, or there already.
+    Reached {
+        ringing: Option<AgentId>,
+    },
+    NotReached(DialFailure),
     Connected,
-    Adopted { owner: NodeId },
+    Adopted {
+        owner: NodeId,
+    },
     Expired,
-    Ended(Ended),
+    Ended {
+        ended: Ended,
+        result: Option<DialResult>,
+    },
+}
+
+/// Why an outbound call was begun, as far as the state before it says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dialled {
+    pub campaign: CampaignId,
+    pub agent: AgentId,
+    /// Who drives it.
+    pub owner: NodeId,
+    /// None: the agent asked for a number that is on no list.
+    pub lead: Option<LeadId>,
+    /// Whether the agent asked for it; else it was the lead's turn.
+    pub asked: bool,
+    /// Since when the lead waited for its turn.
+    pub due: Option<Wall>,
+    /// Calls to the lead before this one.
+    pub attempts: u8,
+    /// The lead's time zone.
+    pub zone: Option<String>,
+    /// How long the agent had been idle.
+    pub idle: Option<Duration>,
 }
 
 /// A plan that came through the log.
@@ -63,6 +116,13 @@ pub struct Survey {
     pub fields: Vec<Field>,
     /// For each offer: how many calls waited before it.
     pub ahead: Vec<Option<usize>>,
+}
+
+impl What {
+    /// Kept of however long a story.
+    fn is_final_news(&self) -> bool {
+        matches!(self, What::Connected | What::NotReached(_) | What::Ended { .. })
+    }
 }
 
 #[derive(Default)]
@@ -106,6 +166,14 @@ impl Chronicle {
                 memory.offered(entry.at, plan, *granted, shard);
                 continue;
             }
+            if let (Body::Shard(Command::Dial(dial)), Outcome::Dialled { call }) =
+                (&entry.proposal.body, &entry.applied.outcome)
+            {
+                let before = memory.views.get(&shard).and_then(|views| views.back()).cloned();
+                let dialled = dialled(before.as_deref().and_then(shard_of), entry.at, dial, table.call(*call));
+                memory.note(*call, entry.at, What::Dialled(Arc::new(dialled)));
+                continue;
+            }
             for call in &entry.applied.touched {
                 if let Some(what) = what(&entry.proposal.body, *call, table.call(*call)) {
                     memory.note(*call, entry.at, what);
@@ -129,8 +197,18 @@ fn what(body: &Body, call: CallId, row: Option<&Arc<Call>>) -> Option<What> {
         Command::Step { step, .. } => Some(What::Flow { step: *step }),
         Command::Enqueue { queue, .. } => Some(What::Enqueued { queue: *queue }),
         Command::Missed { miss, .. } => Some(What::Missed { miss: *miss }),
-        Command::Connect { call: named, .. } if *named == call => Some(What::Connected),
-        Command::End { call: named, ended, .. } if *named == call => Some(What::Ended(*ended)),
+        Command::Connect { call: named, .. } if *named == call => {
+            let calls_now = row.is_some_and(|row| row.outbound().is_some() && row.caller.is_none());
+            Some(if calls_now { What::AgentThere } else { What::Connected })
+        }
+        Command::Reached { .. } => {
+            let ringing = row.and_then(|row| row.ringing_agent()).map(|leg| leg.agent);
+            Some(What::Reached { ringing })
+        }
+        Command::NotReached { failure, .. } => Some(What::NotReached(failure.clone())),
+        Command::End { call: named, ended, .. } if *named == call => {
+            Some(What::Ended { ended: *ended, result: row.and_then(|row| row.outbound()?.result) })
+        }
         Command::Adopt { .. } => row.map(|row| What::Adopted { owner: row.owner.node }),
         // It also drops rows whose time is past, which is no step.
         Command::Expire => row.map(|_| What::Expired),
@@ -138,11 +216,38 @@ fn what(body: &Body, call: CallId, row: Option<&Arc<Call>>) -> Option<What> {
     }
 }
 
+/// `before` is the newest state known from before the entry: a lead that came in the same batch of entries is not in it.
+fn dialled(before: Option<&Shard>, at: At, dial: &Dial, row: Option<&Arc<Call>>) -> Dialled {
+    let of_row = row.and_then(|row| row.outbound()?.lead);
+    let (lead, asked) = match dial.to {
+        DialTo::Lead(lead) => (Some(lead), false),
+        DialTo::Number { .. } => (of_row, true),
+    };
+    let lead_row = before.zip(lead).and_then(|(table, lead)| table.lead(lead));
+    let zone =
+        before.zip(lead_row).and_then(|(table, row)| table.campaign(dial.campaign)?.zones.get(usize::from(row.zone)));
+    let agent = before.and_then(|table| table.agent(dial.agent)).filter(|agent| agent.state == AgentState::Idle);
+    Dialled {
+        campaign: dial.campaign,
+        agent: dial.agent,
+        owner: dial.owner.0,
+        lead,
+        asked,
+        due: lead_row.and_then(|row| match row.state {
+            LeadState::Due { at } => Some(at),
+            LeadState::Dialling { .. } | LeadState::Done => None,
+        }),
+        attempts: lead_row.map_or(0, |row| row.attempts),
+        zone: zone.cloned(),
+        idle: agent.map(|agent| at.time.since(agent.idle_since)),
+    }
+}
+
 impl Memory {
     fn note(&mut self, call: CallId, at: At, what: What) {
         let step = Step { index: at.index, time: at.time, wall: at.wall, what };
         if let Some(story) = self.stories.get_mut(&call) {
-            if story.len() < STEPS || matches!(step.what, What::Connected | What::Ended(_)) {
+            if story.len() < STEPS || step.what.is_final_news() {
                 story.push(step);
             }
             return;

@@ -118,11 +118,13 @@ impl Intake {
         });
     }
 
-    /// Waits until the row, or its new owner, is applied here; after `HOLD` the message is nobody's.
+    /// Waits until the row, or its new owner, is applied here; after `HOLD` the message is nobody's. Over TCP it is kept
+    /// for longer: the far end says it once.
     fn hold(self: &Arc<Self>, leg: LegKey, message: Message, source: Far, via: Via) {
         let intake = self.clone();
+        let hold = if source.transport.is_reliable() { limit::STAND_BY } else { limit::HOLD };
         tokio::spawn(async move {
-            let give_up = intake.context.now() + limit::HOLD;
+            let give_up = intake.context.now() + hold;
             while intake.context.now() < give_up {
                 tokio::time::sleep(limit::HOLD_STEP).await;
                 let Some(view) = intake.context.shard_view(leg.call.shard()) else { return };

@@ -32,7 +32,7 @@ pub use content::ContentFault;
 pub use context::{Context, Refused};
 pub use desk::{CallState, GroupLine, NodeLine, Overview};
 pub use directory::Directory;
-pub use explain::{Plan, Step, Survey, What};
+pub use explain::{Dialled, Plan, Step, Survey, What};
 pub use figures::Figures;
 pub use sabotage::TestBreak;
 pub use start::{Cluster, Options, StartError};

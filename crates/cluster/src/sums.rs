@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use strowger_model::config::{Queue, Tenant};
 use strowger_model::{LogTime, QueueId, TenantId};
-use strowger_table::{LeaseKey, Shard, Stage};
+use strowger_table::{AgentState, LeaseKey, Shard, Stage};
 
 /// "Stuck" is a lease this long past its deadline.
 const STUCK_GRACE: Duration = Duration::from_secs(1);
@@ -102,9 +102,9 @@ fn queue_line(table: &Shard, now: LogTime, tenant: &Tenant, queue: &Queue) -> Qu
         queue: queue.id,
         tenant: tenant.name.clone(),
         name: queue.name.clone(),
-        waiting: table.waiting(queue.id).count(),
+        waiting: table.waiting_length(queue.id),
         longest_wait: first.map_or(Duration::ZERO, |first| now.since(first)),
-        idle: table.idle(queue.id).count(),
+        idle: table.staff(queue.id)[AgentState::Idle.index()],
         service_level_ms: queue.service_level_ms,
     }
 }

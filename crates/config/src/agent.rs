@@ -4,7 +4,7 @@ use strowger_model::config::Agent;
 use strowger_model::{AgentId, QueueId};
 
 use crate::limits::MAX_AGENTS;
-use crate::names::Names;
+use crate::names::{Names, read_site};
 use crate::page::Written;
 use crate::phone::PhoneText;
 use crate::section::Section;
@@ -67,7 +67,7 @@ impl Roll<'_> {
                 queues: kit.queues.clone(),
                 phone,
                 ready_at_login: kit.ready_at_login,
-                site: String::new(),
+                site: kit.site.clone(),
             });
         }
         faults.count() == before
@@ -79,6 +79,7 @@ struct Kit {
     queues: Vec<QueueId>,
     phone: Option<PhoneText>,
     ready_at_login: bool,
+    site: String,
 }
 
 impl Kit {
@@ -92,7 +93,12 @@ impl Kit {
                 queues.push(queue);
             }
         }
-        Kit { queues, phone: PhoneText::read(section, of_range), ready_at_login: section.flag("ready_at_login", false) }
+        Kit {
+            queues,
+            phone: PhoneText::read(section, of_range),
+            ready_at_login: section.flag("ready_at_login", false),
+            site: read_site(section),
+        }
     }
 }
 

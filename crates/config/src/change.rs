@@ -16,6 +16,7 @@ pub enum Kind {
     Flow,
     Queue,
     Agent,
+    Campaign,
     Trunk,
 }
 
@@ -27,6 +28,7 @@ impl Kind {
             Kind::Flow => "flow",
             Kind::Queue => "queue",
             Kind::Agent => "agent",
+            Kind::Campaign => "campaign",
             Kind::Trunk => "trunk",
         }
     }

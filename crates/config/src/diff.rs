@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::Arc;
 
-use strowger_model::config::{Agent, Flow, Phone, Queue, Source, Tenant, Trunk};
-use strowger_model::{FlowId, QueueId};
+use strowger_model::config::{Agent, Campaign, Flow, Hours, Phone, Queue, Source, Tenant, Trunk};
+use strowger_model::{Far, FlowId, QueueId, Transport, TrunkId};
 
 use crate::change::{Change, Kind, What};
+use crate::hours::written;
 
 /// Agents with the same change told one by one; of more, the first and how many there are.
 const AGENTS_SHOWN: usize = 4;
@@ -26,7 +27,10 @@ pub(crate) fn differences(
         match pair {
             Pair::New(new) => changes.push(change(What::Added, Kind::Tenant, "", name, size(new))),
             Pair::Old(old) => changes.push(change(What::Removed, Kind::Tenant, "", name, size(old))),
-            Pair::Both(old, new) => tenant_changes(old, new, &mut changes),
+            Pair::Both(old, new) => {
+                tenant_changes(old, new, &mut changes);
+                changes.extend(campaign_changes((old, old_trunks), (new, new_trunks)));
+            }
         }
     }
     changes.extend(compare(Kind::Trunk, "", old_trunks, new_trunks, |trunk| &trunk.name, trunk_detail));
@@ -35,8 +39,11 @@ pub(crate) fn differences(
 
 fn tenant_changes(old: &Tenant, new: &Tenant, changes: &mut Vec<Change>) {
     let prefix = format!("{}/", new.name);
-    if old.realm != new.realm {
-        let detail = list([field("realm", &old.realm, &new.realm)]);
+    let detail = list([
+        field("realm", &old.realm, &new.realm),
+        field("takes_anonymous", &old.takes_anonymous.to_string(), &new.takes_anonymous.to_string()),
+    ]);
+    if !detail.is_empty() {
         changes.push(change(What::Changed, Kind::Tenant, "", &new.name, detail));
     }
     changes.extend(compare(
@@ -54,6 +61,7 @@ fn tenant_changes(old: &Tenant, new: &Tenant, changes: &mut Vec<Change>) {
             field("queues", queue_names(old, &a.queues), queue_names(new, &b.queues)),
             phone_detail(&a.phone, &b.phone),
             field("ready_at_login", a.ready_at_login, b.ready_at_login),
+            field("site", or_none(&a.site), or_none(&b.site)),
         ])
     };
     let agents = compare(Kind::Agent, &prefix, &old.agents, &new.agents, |agent| &agent.name, agent_detail);
@@ -129,6 +137,7 @@ fn size(tenant: &Tenant) -> String {
         Some(count(tenant.flows.len(), "flow")),
         Some(count(tenant.queues.len(), "queue")),
         Some(count(tenant.agents.len(), "agent")),
+        (!tenant.campaigns.is_empty()).then(|| count(tenant.campaigns.len(), "campaign")),
     ])
 }
 
@@ -176,7 +185,68 @@ fn trunk_detail(old: &Trunk, new: &Trunk) -> String {
         field("sources", sources_text(&old.sources), sources_text(&new.sources)),
         field("max_calls_per_second", old.max_calls_per_second, new.max_calls_per_second),
         field("max_calls", old.max_calls, new.max_calls),
+        field("destination", destination_text(old.destination), destination_text(new.destination)),
+        field("max_dials_per_second", old.max_dials_per_second, new.max_dials_per_second),
+        field("site", or_none(&old.site), or_none(&new.site)),
     ])
+}
+
+fn destination_text(destination: Option<Far>) -> String {
+    match destination {
+        None => "none".to_owned(),
+        Some(Far { transport: Transport::Udp, addr, .. }) => addr.to_string(),
+        Some(Far { transport: Transport::Tcp, addr, .. }) => format!("{addr};transport=tcp"),
+    }
+}
+
+fn campaign_changes(old: (&Tenant, &[Trunk]), new: (&Tenant, &[Trunk])) -> Vec<Change> {
+    let prefix = format!("{}/", new.0.name);
+    let detail = |a: &Campaign, b: &Campaign| campaign_detail(a, old, b, new);
+    compare(Kind::Campaign, &prefix, &old.0.campaigns, &new.0.campaigns, |campaign| &campaign.name, detail)
+}
+
+/// Each with what its ids point into.
+fn campaign_detail(
+    old: &Campaign,
+    (old_tenant, old_trunks): (&Tenant, &[Trunk]),
+    new: &Campaign,
+    (new_tenant, new_trunks): (&Tenant, &[Trunk]),
+) -> String {
+    list([
+        field("mode", old.mode.as_str(), new.mode.as_str()),
+        field("queue", queue_names(old_tenant, &[old.queue]), queue_names(new_tenant, &[new.queue])),
+        field("trunk", trunk_name(old_trunks, old.trunk), trunk_name(new_trunks, new.trunk)),
+        field("caller_id", old.caller_id, new.caller_id),
+        field("ring_timeout_ms", old.ring_timeout_ms, new.ring_timeout_ms),
+        field("keep_idle", old.keep_idle, new.keep_idle),
+        field("start", old.start, new.start),
+        field("max_attempts", old.max_attempts, new.max_attempts),
+        field("retry_after_s", retries_text(old), retries_text(new)),
+        field("zone", zone_text(&old.zone), zone_text(&new.zone)),
+        field("hours", hours_text(&old.hours), hours_text(&new.hours)),
+        (old.columns != new.columns).then(|| "columns".to_owned()),
+    ])
+}
+
+fn trunk_name(trunks: &[Trunk], id: TrunkId) -> &str {
+    trunks.iter().find(|trunk| trunk.id == id).map_or("?", |trunk| trunk.name.as_str())
+}
+
+fn retries_text(campaign: &Campaign) -> String {
+    let retries = campaign.retries.iter().map(|retry| format!("{} {}", retry.result, retry.after_s));
+    or_none(&retries.collect::<Vec<_>>().join(" ")).to_owned()
+}
+
+fn zone_text(zone: &Option<String>) -> &str {
+    zone.as_deref().unwrap_or("none")
+}
+
+fn hours_text(hours: &[Hours]) -> String {
+    hours.iter().map(written).collect::<Vec<_>>().join(" and ")
+}
+
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "none" } else { text }
 }
 
 fn sources_text(sources: &[Source]) -> String {

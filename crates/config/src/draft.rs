@@ -37,21 +37,24 @@ pub fn parse(files: &Files, load: &Load<'_>) -> Result<Draft, Vec<Fault>> {
     let prompts = Prompts::new(files, load, &faults);
     let mut across = Across::default();
     let mut tenants = Vec::new();
-    let mut trunks = Vec::new();
+    // First: tenants' campaigns name them.
+    let trunks = match files.0.get(TRUNKS) {
+        Some(bytes) => trunks_of(bytes, &faults),
+        None => Some(Vec::new()),
+    };
     for (file, bytes) in files.0.iter().filter(|(file, _)| file.to_ascii_lowercase().ends_with(".toml")) {
-        let tenant = tenant_of(file);
-        if tenant.is_none() && file != TRUNKS {
+        if file == TRUNKS {
+            continue;
+        }
+        let Some(tenant) = tenant_of(file) else {
             let fix = format!("move it out of the directory, or to {TENANTS}NAME.toml");
             faults.push(Fault::in_file(file, "nothing reads this file", fix));
             continue;
-        }
+        };
         let Some(page) = Page::open(file, bytes, &faults) else { continue };
         let Some(document) = page.document() else { continue };
         let section = page.section(&document);
-        match tenant {
-            Some(name) => tenants.push(read_tenant(&section, name, &prompts, &mut across)),
-            None => trunks = read_trunks(&section),
-        }
+        tenants.push(read_tenant(&section, tenant, &prompts, trunks.as_deref(), &mut across));
     }
     if !files.0.keys().any(|file| tenant_of(file).is_some()) {
         // An empty directory would remove every tenant: far more often it is the wrong directory.
@@ -60,7 +63,17 @@ pub fn parse(files: &Files, load: &Load<'_>) -> Result<Draft, Vec<Fault>> {
     }
     let contents = prompts.into_contents();
     let faults = faults.into_sorted();
-    if faults.is_empty() { Ok(Draft { tenants, trunks, contents }) } else { Err(faults) }
+    match trunks {
+        Some(trunks) if faults.is_empty() => Ok(Draft { tenants, trunks, contents }),
+        _ => Err(faults),
+    }
+}
+
+/// None when the file cannot be read, which is a fault.
+fn trunks_of(bytes: &[u8], faults: &Faults) -> Option<Vec<Trunk>> {
+    let page = Page::open(TRUNKS, bytes, faults)?;
+    let document = page.document()?;
+    Some(read_trunks(&page.section(&document)))
 }
 
 /// `acme` for `tenants/acme.toml`.

@@ -7,12 +7,14 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod campaign;
 mod change;
 mod diff;
 mod draft;
 mod fault;
 mod files;
 mod flow;
+mod hours;
 mod limits;
 mod names;
 mod page;

@@ -49,9 +49,17 @@ pub(crate) const MAX_WAITING: Limit = Limit::new("max_waiting", "calls", 1, 100_
 pub(crate) const MAX_WAIT: Limit = Limit::new("max_wait_ms", "ms", 1000, 24 * HOUR_MS, 30 * MINUTE_MS);
 pub(crate) const SERVICE_LEVEL: Limit = Limit::new("service_level_ms", "ms", 1000, HOUR_MS, 20_000);
 
+// Campaigns. Whose phone rang for less than 15 s or four times was not called (16 CFR 310.4(b)(4)(ii)).
+pub(crate) const DIAL_RING_TIMEOUT: Limit = Limit::new("ring_timeout_ms", "ms", 15_000, 2 * MINUTE_MS, 20_000);
+pub(crate) const KEEP_IDLE: Limit = Limit::new("keep_idle", "agents", 0, MAX_AGENTS as u32, 0);
+pub(crate) const MAX_ATTEMPTS: Limit = Limit::new("max_attempts", "calls", 1, 20, 3);
+/// It has no default: a result that is not named is not tried again.
+pub(crate) const RETRY_AFTER: Limit = Limit::new("retry_after_s", "s", 60, 30 * 24 * 3600, 60);
+
 // Trunks.
 pub(crate) const TRUNK_RATE: Limit = Limit::new("max_calls_per_second", "calls/s", 1, 10_000, 50);
 pub(crate) const TRUNK_CALLS: Limit = Limit::new("max_calls", "calls", 1, 100_000, 1000);
+pub(crate) const TRUNK_DIALS: Limit = Limit::new("max_dials_per_second", "calls/s", 1, 10_000, 10);
 
 // Processes. Shards are fixed when the cluster is founded; each costs every node a Raft group.
 pub(crate) const ID: Limit = Limit::new("id", "", 1, u16::MAX as u32, 1);
@@ -62,7 +70,7 @@ pub(crate) const MEDIA_THREADS: Limit = Limit::new("threads", "threads", 1, 64, 
 pub(crate) const DEAD_MEDIA: Limit = Limit::new("dead_media_ms", "ms", 1000, HOUR_MS, 10_000).or_zero("never");
 
 /// All of them, for documentation and for the test that the example names each.
-pub const LIMITS: [Limit; 17] = [
+pub const LIMITS: [Limit; 21] = [
     MENU_TIMEOUT,
     MENU_TRIES,
     RING_TIMEOUT,
@@ -74,6 +82,10 @@ pub const LIMITS: [Limit; 17] = [
     SERVICE_LEVEL,
     TRUNK_RATE,
     TRUNK_CALLS,
+    TRUNK_DIALS,
+    DIAL_RING_TIMEOUT,
+    KEEP_IDLE,
+    MAX_ATTEMPTS,
     ID,
     SHARDS,
     NODE_RATE,
@@ -89,6 +101,7 @@ pub(crate) const MAX_AGENTS: usize = 50_000;
 
 // What the narrower fields of the model can hold.
 const _: () = assert!(MENU_TRIES.max <= u8::MAX as u32);
+const _: () = assert!(MAX_ATTEMPTS.max <= u8::MAX as u32);
 const _: () = assert!(MAX_MISSES.max <= u16::MAX as u32);
 const _: () = assert!(SHARDS.max <= u16::MAX as u32);
 const _: () = assert!(MAX_STEPS <= u16::MAX as usize);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::fault::Faults;
 use crate::page::{Place, Written};
+use crate::section::Section;
 
 /// As long as a label of a domain name.
 const MAX_NAME_CHARS: usize = 63;
@@ -53,7 +54,8 @@ pub(crate) fn check_name(kind: &str, name: &Written<String>, faults: &Faults) {
     }
 }
 
-fn known<'n>(names: impl ExactSizeIterator<Item = &'n String>) -> String {
+/// The end of a fault about a name that is not there.
+pub(crate) fn known<'n>(names: impl ExactSizeIterator<Item = &'n String>) -> String {
     let more = names.len().saturating_sub(NAMES_SHOWN);
     let shown: Vec<_> = names.take(NAMES_SHOWN).map(String::as_str).collect();
     match (shown.is_empty(), more) {
@@ -61,4 +63,11 @@ fn known<'n>(names: impl ExactSizeIterator<Item = &'n String>) -> String {
         (_, 0) => format!("known are {}: correct it", shown.join(", ")),
         _ => format!("known are {} and {more} more: correct it", shown.join(", ")),
     }
+}
+
+/// A `site`: empty unless it is written.
+pub(crate) fn read_site(section: &Section<'_>) -> String {
+    let Some(site) = section.optional_text("site", "site = \"berlin\"") else { return String::new() };
+    check_name("site", &site, section.page().faults);
+    site.value
 }

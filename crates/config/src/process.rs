@@ -8,11 +8,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub use node::{Cluster, Http, Limits, NodeConfig, RelayPeer, Sip, Voter};
-pub use relay::{Link, Media, RelayConfig};
+pub use relay::{Link, Media, OtherRelay, RelayConfig};
 
 use crate::fault::{Fault, Faults};
-use crate::page::{Page, Written};
+use crate::limits::ID;
+use crate::page::{Page, Place, Written};
 use crate::section::Section;
+
+const LINK: &str = "link = \"192.0.2.1:7001\"";
 
 /// Reads a file. `read` may return none only after a fault.
 fn load<T>(path: &Path, read: impl FnOnce(&Section<'_>, &Base) -> Option<T>) -> Result<T, Vec<Fault>> {
@@ -90,6 +93,32 @@ fn check_reachable(section: &Section<'_>, key: &str, addr: &Written<SocketAddr>)
         let fix = "write the address and port that others reach";
         section.fault_at(&addr.at, format!("{key} is {}, where nobody can send to", addr.value), fix);
     }
+}
+
+/// Peers by id: where each is reached, and what else is written of it. No two peers, of any kind, have the same link.
+fn read_peers<T>(
+    section: &Section<'_>,
+    key: &'static str,
+    read_rest: impl Fn(&Section<'_>) -> T,
+    links: &mut BTreeMap<SocketAddr, Place>,
+) -> BTreeMap<u16, (SocketAddr, T)> {
+    let mut peers = BTreeMap::new();
+    for peer in section.list(key, "{ id = 1, link = \"192.0.2.1:7001\" }") {
+        let id = peer.number(&ID);
+        let link = peer.parsed::<SocketAddr>("link", LINK);
+        let rest = read_rest(&peer);
+        peer.finish();
+        let (Some(id), Some(link)) = (id, link) else { continue };
+        check_reachable(&peer, "link", &link);
+        if let Some(first) = links.insert(link.value, link.at.clone()) {
+            let what = format!("link {} is already written at {first}", link.value);
+            peer.fault_at(&link.at, what, "correct one of the two");
+        }
+        if peers.insert(id.value as u16, (link.value, rest)).is_some() {
+            peer.fault_at(&id.at, format!("id {} stands twice in {key}", id.value), "correct one of the two");
+        }
+    }
+    peers
 }
 
 /// The `[http]` of both kinds of process; none after a fault.

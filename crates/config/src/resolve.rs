@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use strowger_model::config::{Step, Tenant, Trunk};
-use strowger_model::{AgentId, FlowId, QueueId, ShardId, TenantId, TrunkId};
+use strowger_model::{AgentId, CampaignId, FlowId, QueueId, ShardId, TenantId, TrunkId};
 
 use crate::change::Change;
 use crate::diff::differences;
@@ -18,6 +18,7 @@ pub struct NextIds {
     pub queue: u32,
     pub agent: u32,
     pub trunk: u32,
+    pub campaign: u32,
 }
 
 /// 0 stays free: a field left at its default then points to nothing.
@@ -25,7 +26,7 @@ const FIRST_ID: u32 = 1;
 
 impl Default for NextIds {
     fn default() -> Self {
-        Self { tenant: FIRST_ID, flow: FIRST_ID, queue: FIRST_ID, agent: FIRST_ID, trunk: FIRST_ID }
+        Self { tenant: FIRST_ID, flow: FIRST_ID, queue: FIRST_ID, agent: FIRST_ID, trunk: FIRST_ID, campaign: FIRST_ID }
     }
 }
 
@@ -39,6 +40,7 @@ impl NextIds {
             tenant.flows.iter().for_each(|flow| raise(&mut next.flow, flow.id.0));
             tenant.queues.iter().for_each(|queue| raise(&mut next.queue, queue.id.0));
             tenant.agents.iter().for_each(|agent| raise(&mut next.agent, agent.id.0));
+            tenant.campaigns.iter().for_each(|campaign| raise(&mut next.campaign, campaign.id.0));
         }
         trunks.iter().for_each(|trunk| raise(&mut next.trunk, trunk.id.0));
         next
@@ -85,26 +87,35 @@ pub fn resolve(draft: &Draft, current: &[Arc<Tenant>], trunks: &[Trunk], shards:
             |old| old.shard,
         )
     };
+    // Before the tenants, whose campaigns point to them.
+    let trunk_ids = trunk_ids(draft, trunks, &mut next.trunk);
     let mut resolved_tenants: Vec<Tenant> = draft
         .tenants
         .iter()
         .map(|tenant| {
             let old = by_name.get(tenant.name.as_str()).copied();
-            resolve_tenant(tenant, old, place(old), &mut next)
+            resolve_tenant(tenant, old, place(old), &trunk_ids, &mut next)
         })
         .collect();
     resolved_tenants.sort_by_key(|tenant| tenant.id);
-    let resolved_trunks = resolve_trunks(draft, trunks, &mut next.trunk);
+    let resolved_trunks = resolve_trunks(draft, &trunk_ids);
     let changes = differences(current, &resolved_tenants, trunks, &resolved_trunks);
     Resolved { tenants: resolved_tenants, trunks: resolved_trunks, changes, next_ids: next }
 }
 
 /// Everything is sorted, so that moving lines about in a file changes nothing.
-fn resolve_tenant(draft: &Tenant, old: Option<&Tenant>, shard: ShardId, next: &mut NextIds) -> Tenant {
+fn resolve_tenant(
+    draft: &Tenant,
+    old: Option<&Tenant>,
+    shard: ShardId,
+    trunk_ids: &[TrunkId],
+    next: &mut NextIds,
+) -> Tenant {
     let id = TenantId(id_of(old.map(|old| old.id.0), &mut next.tenant));
     let old_flows = ids(old.map_or(&[], |old| &old.flows), |flow| (&flow.name, flow.id.0));
     let old_queues = ids(old.map_or(&[], |old| &old.queues), |queue| (&queue.name, queue.id.0));
     let old_agents = ids(old.map_or(&[], |old| &old.agents), |agent| (&agent.name, agent.id.0));
+    let old_campaigns = ids(old.map_or(&[], |old| &old.campaigns), |campaign| (&campaign.name, campaign.id.0));
     let give = |name: &String, old: &HashMap<&str, u32>, next: &mut u32| id_of(old.get(name.as_str()).copied(), next);
 
     let flow_ids: Vec<_> =
@@ -133,22 +144,33 @@ fn resolve_tenant(draft: &Tenant, old: Option<&Tenant>, shard: ShardId, next: &m
         agent.queues.iter_mut().for_each(|queue| *queue = queue_ids[queue.0 as usize]);
         agent.queues.sort();
     }
+    for campaign in &mut tenant.campaigns {
+        campaign.id = CampaignId(give(&campaign.name, &old_campaigns, &mut next.campaign));
+        campaign.queue = queue_ids[campaign.queue.0 as usize];
+        campaign.trunk = trunk_ids[campaign.trunk.0 as usize];
+        campaign.retries.sort_by_key(|retry| retry.result);
+    }
     tenant.numbers.sort_by(|a, b| a.number.cmp(&b.number));
     tenant.flows.sort_by_key(|flow| flow.id);
     tenant.queues.sort_by_key(|queue| queue.id);
     tenant.agents.sort_by_key(|agent| agent.id);
+    tenant.campaigns.sort_by_key(|campaign| campaign.id);
     tenant
 }
 
-fn resolve_trunks(draft: &Draft, current: &[Trunk], next: &mut u32) -> Vec<Trunk> {
+/// The id of each trunk, in the order of the draft.
+fn trunk_ids(draft: &Draft, current: &[Trunk], next: &mut u32) -> Vec<TrunkId> {
     let old = ids(current, |trunk| (&trunk.name, trunk.id.0));
-    let with_id = |trunk: &Trunk| {
-        let mut trunk = trunk.clone();
-        trunk.id = TrunkId(id_of(old.get(trunk.name.as_str()).copied(), next));
+    draft.trunks.iter().map(|trunk| TrunkId(id_of(old.get(trunk.name.as_str()).copied(), next))).collect()
+}
+
+fn resolve_trunks(draft: &Draft, trunk_ids: &[TrunkId]) -> Vec<Trunk> {
+    let with_id = |(trunk, id): (&Trunk, &TrunkId)| {
+        let mut trunk = Trunk { id: *id, ..trunk.clone() };
         trunk.sources.sort_by_key(|source| (source.ip, source.port));
         trunk
     };
-    let mut trunks: Vec<Trunk> = draft.trunks.iter().map(with_id).collect();
+    let mut trunks: Vec<Trunk> = draft.trunks.iter().zip(trunk_ids).map(with_id).collect();
     trunks.sort_by_key(|trunk| trunk.id);
     trunks
 }

@@ -118,6 +118,20 @@ impl<'a> Section<'a> {
         Some(table.iter().filter_map(pair).collect())
     }
 
+    /// A table of numbers within one limit; none when absent.
+    pub(crate) fn numbers(&self, limit: &Limit, example: &str) -> Option<Vec<(Written<String>, u32)>> {
+        let value = self.get(limit.key)?;
+        let Some(table) = value.get_ref().as_table() else {
+            self.wrong_type(limit.key, value, &format!("a table, for example {example}"));
+            return None;
+        };
+        let number = |(name, value): (&Spanned<DeString<'a>>, &Spanned<DeValue<'a>>)| {
+            let name = Written { value: name.get_ref().clone().into_owned(), at: self.page.place(&name.span()) };
+            Some((name, self.as_number(limit, value)?))
+        };
+        Some(table.iter().filter_map(number).collect())
+    }
+
     /// `[[key]]`, any number of times.
     pub(crate) fn list(&self, key: &'static str, title: &'static str) -> Vec<Section<'a>> {
         let Some(value) = self.get(key) else { return Vec::new() };

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use strowger_model::config::{Flow, Number, Queue, Tenant};
+use strowger_model::config::{Campaign, Flow, Number, Queue, Tenant, Trunk};
 use strowger_model::{FlowId, ShardId, TenantId};
 
 use crate::agent::{Team, read_agents};
+use crate::campaign::{Around, read_campaign};
 use crate::fault::Faults;
 use crate::flow::read_flow;
 use crate::names::{Names, check_name};
@@ -28,7 +29,14 @@ pub(crate) struct Across {
     realms: BTreeMap<String, (String, Place)>,
 }
 
-pub(crate) fn read_tenant(top: &Section<'_>, file_name: &str, prompts: &Prompts<'_>, across: &mut Across) -> Tenant {
+/// `trunks` is none when they cannot be read.
+pub(crate) fn read_tenant(
+    top: &Section<'_>,
+    file_name: &str,
+    prompts: &Prompts<'_>,
+    trunks: Option<&[Trunk]>,
+    across: &mut Across,
+) -> Tenant {
     let faults = top.page().faults;
     if let Some(name) = top.text("name", &format!("name = \"{file_name}\"")) {
         check_name("tenant", &name, faults);
@@ -50,6 +58,8 @@ pub(crate) fn read_tenant(top: &Section<'_>, file_name: &str, prompts: &Prompts<
     let numbers = top.list("number", "[[number]]");
     let numbers = numbers.iter().filter_map(|section| read_number(section, file_name, &flow_names, across)).collect();
     let agents = read_agents(top, &Team { realm: &realm, sha256, queues: &queue_names });
+    let campaigns = read_campaigns(top, &Around { queues: &queue_names, trunks });
+    let takes_anonymous = top.flag("takes_anonymous", true);
     top.finish();
     Tenant {
         id: TenantId(0),
@@ -60,9 +70,17 @@ pub(crate) fn read_tenant(top: &Section<'_>, file_name: &str, prompts: &Prompts<
         flows,
         queues,
         agents,
-        campaigns: Vec::new(),
-        takes_anonymous: true,
+        campaigns,
+        takes_anonymous,
     }
+}
+
+fn read_campaigns(top: &Section<'_>, around: &Around<'_>) -> Vec<Campaign> {
+    let sections = top.list("campaign", "[[campaign]]");
+    // Only for their faults: nothing points to a campaign.
+    names_of("campaign", &sections, top.page().faults);
+    let read = |(position, section)| read_campaign(section, position, around);
+    sections.iter().enumerate().filter_map(read).collect()
 }
 
 /// Collected before anything is read: things may point to what is written further down.

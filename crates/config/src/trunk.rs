@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use strowger_model::TrunkId;
 use strowger_model::config::{Source, Trunk};
+use strowger_model::{Far, Transport, TrunkId};
 
-use crate::limits::{TRUNK_CALLS, TRUNK_RATE};
-use crate::names::Names;
+use crate::limits::{TRUNK_CALLS, TRUNK_DIALS, TRUNK_RATE};
+use crate::names::{Names, read_site};
 use crate::page::Written;
 use crate::section::Section;
 
@@ -32,9 +32,9 @@ pub(crate) fn read_trunks(top: &Section<'_>) -> Vec<Trunk> {
             sources: sources.unwrap_or_default().into_iter().filter_map(source).collect(),
             max_calls_per_second: section.limit(&TRUNK_RATE),
             max_calls: section.limit(&TRUNK_CALLS),
-            destination: None,
-            max_dials_per_second: 10,
-            site: String::new(),
+            destination: read_destination(&section),
+            max_dials_per_second: section.limit(&TRUNK_DIALS),
+            site: read_site(&section),
             name,
         });
         section.finish();
@@ -63,6 +63,28 @@ fn read_source(section: &Section<'_>, trunk: &str, written: &Written<String>, ta
     }
     taken.push((source.clone(), trunk.to_owned(), written.clone()));
     Some(source)
+}
+
+/// `192.0.2.10:5060`, or over TCP `192.0.2.10:5060;transport=tcp`. A name would need a resolver.
+fn read_destination(section: &Section<'_>) -> Option<Far> {
+    let written = section.optional_text("destination", "destination = \"192.0.2.10:5060\"")?;
+    let destination = parse_destination(&written.value);
+    if destination.is_none() {
+        let fix = "write ADDRESS:PORT, where ADDRESS is an IP address; ;transport=tcp may follow";
+        section.fault_at(&written.at, format!("`{}` is no destination", written.value), fix);
+    }
+    destination
+}
+
+fn parse_destination(text: &str) -> Option<Far> {
+    let (addr, transport) = match text.split_once(';') {
+        None | Some((_, "transport=udp")) => (text.split(';').next()?, Transport::Udp),
+        Some((addr, "transport=tcp")) => (addr, Transport::Tcp),
+        Some(_) => return None,
+    };
+    let addr: SocketAddr = addr.parse().ok()?;
+    let reachable = !addr.ip().is_unspecified() && !addr.ip().is_multicast() && addr.port() != 0;
+    reachable.then_some(Far { transport, addr, line: None })
 }
 
 fn parse_source(text: &str) -> Option<Source> {

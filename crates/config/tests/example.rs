@@ -39,7 +39,7 @@ fn the_directory_applies() {
     let resolved = resolve(&draft, &[], &[], 3, NextIds::default());
     assert_eq!(
         text(&resolved.changes),
-        "+ tenant acme: 2 numbers, 1 flow, 2 queues, 53 agents\n+ trunk carrier\n+ trunk loopback"
+        "+ tenant acme: 2 numbers, 1 flow, 2 queues, 53 agents, 1 campaign\n+ trunk carrier\n+ trunk loopback"
     );
 }
 

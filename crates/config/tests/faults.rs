@@ -36,7 +36,7 @@ fn of_syntax_and_types() {
             "[[queues]]",
             &[
                 "tenants/acme.toml:15:9: there is no queue `sales`: none is defined: correct it, or add it",
-                "tenants/acme.toml:20:3: the file has no key `queues`: known are name, realm, digest, queue, flow, number, agent, agents",
+                "tenants/acme.toml:20:3: the file has no key `queues`: known are name, realm, digest, queue, flow, number, agent, agents, campaign, takes_anonymous",
                 "tenants/acme.toml:26:11: there is no queue `sales`: none is defined: correct it, or add it",
             ],
         ),

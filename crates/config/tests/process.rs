@@ -200,6 +200,56 @@ fn faults_of_a_relay() {
 }
 
 #[test]
+fn relays_have_sites_and_know_each_other() {
+    let node = NODE.replace("7101\" }]", "7101\", site = \"east\" }, { id = 2, link = \"127.0.0.1:7102\" }]");
+    let node = NodeConfig::parse("n.toml", Path::new(""), node.as_bytes()).unwrap();
+    let sites: Vec<_> = node.cluster.relays.iter().map(|relay| (relay.id.0, relay.site.as_str())).collect();
+    assert_eq!(sites, [(1, "east"), (2, "")]);
+
+    let relay = RelayConfig::parse("r.toml", Path::new(""), RELAY.as_bytes()).unwrap();
+    assert_eq!(relay.link.relays, []);
+    let joined =
+        "tls_dir = \"tls\"\nrelays = [{ id = 3, link = \"127.0.0.1:7103\" }, { id = 2, link = \"127.0.0.1:7102\" }]";
+    let relay = RELAY.replace("tls_dir = \"tls\"", joined);
+    let relay = RelayConfig::parse("r.toml", Path::new(""), relay.as_bytes()).unwrap();
+    let others: Vec<_> = relay.link.relays.iter().map(|relay| (relay.id.0, relay.link.port())).collect();
+    assert_eq!(others, [(2, 7102), (3, 7103)]);
+}
+
+#[test]
+fn faults_of_relays_and_sites() {
+    let site: &[Case] = &[
+        (
+            "7101\" }]",
+            "7101\", site = \"\" }]",
+            &["n.toml:10:53: `` is no name for a site: use 1 to 63 of A-Z a-z 0-9 . _ -"],
+        ),
+        (
+            "7001\" }",
+            "7001\", site = \"east\" }",
+            &["n.toml:6:38: { id = 1, link = \"192.0.2.1:7001\" } has no key `site`: known are id, link"],
+        ),
+    ];
+    check(NODE, site, |text| NodeConfig::parse("n.toml", Path::new(""), text));
+    let relays: &[Case] = &[
+        (
+            "tls_dir = \"tls\"",
+            "tls_dir = \"tls\"\nrelays = [{ id = 1, link = \"127.0.0.1:7102\" }]",
+            &["r.toml:1:6: relay 1 is among the relays that it joins: correct the id, or take it out of link.relays"],
+        ),
+        (
+            "tls_dir = \"tls\"",
+            "tls_dir = \"tls\"\nrelays = [{ id = 2, link = \"127.0.0.1:7102\" }, { id = 2, link = \"0.0.0.0:7103\" }]",
+            &[
+                "r.toml:6:55: id 2 stands twice in relays: correct one of the two",
+                "r.toml:6:65: link is 0.0.0.0:7103, where nobody can send to: write the address and port that others reach",
+            ],
+        ),
+    ];
+    check(RELAY, relays, |text| RelayConfig::parse("r.toml", Path::new(""), text));
+}
+
+#[test]
 fn a_file_that_is_not_there() {
     let faults = NodeConfig::load(Path::new("/nowhere/n.toml")).unwrap_err();
     let told = "/nowhere/n.toml: cannot be read: No such file or directory (os error 2): check the path and its rights";

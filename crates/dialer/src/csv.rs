@@ -19,6 +19,7 @@ const UNCLOSED: &str = "a quote is opened and not closed: close it, or write \"\
 const BEHIND_QUOTE: &str = "text follows a closing quote: write \"\" for a quote within quotes";
 
 /// Reads record by record; lines without anything are passed over.
+#[derive(Clone)]
 pub(crate) struct Rows<'t> {
     rest: &'t str,
     line: u64,
@@ -126,7 +127,9 @@ fn end_of_line(text: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Vec<(u64, Result<Vec<String>, (String, &'static str)>)> {
+    type Told = (u64, Result<Vec<String>, (String, &'static str)>);
+
+    fn read(text: &str) -> Vec<Told> {
         let row = |row: Row<'_>| {
             let fields = row.fields.map(|fields| fields.into_iter().map(Cow::into_owned).collect());
             (row.line, fields.map_err(|fault| (fault.text.to_owned(), fault.why)))
@@ -134,7 +137,7 @@ mod tests {
         Rows::new(text, ',', 1).map(row).collect()
     }
 
-    fn good(line: u64, fields: &[&str]) -> (u64, Result<Vec<String>, (String, &'static str)>) {
+    fn good(line: u64, fields: &[&str]) -> Told {
         (line, Ok(fields.iter().map(|field| (*field).to_owned()).collect()))
     }
 

@@ -22,11 +22,10 @@ const MINUTES_PER_DAY: u16 = 24 * 60;
 pub fn open_until(zone: &str, hours: &[Hours], wall: Wall) -> Result<Option<Wall>, NoSuchZone> {
     let zone = find(zone)?;
     let horizon = Wall(wall.0.saturating_add(HORIZON.as_millis() as u64));
-    let mut open = wall;
+    let Some(mut open) = next_check(&zone, hours, wall) else { return Ok(None) };
     while open < horizon {
         match next_check(&zone, hours, open) {
             Some(next) => open = next,
-            None if open == wall => return Ok(None),
             None => return Ok(Some(open)),
         }
     }

@@ -85,7 +85,7 @@ pub fn read_leads(
     };
     let mut rows = Rows::new(text, header.delimiter, line);
     let mut reader = Reader { header: &header, default_zone, zones: BTreeMap::new(), seen: HashSet::new(), reading };
-    while let Some(row) = rows.next() {
+    for row in rows.by_ref() {
         reader.take(row);
     }
     reader.reading.next_line = rows.rest().1;
@@ -117,7 +117,7 @@ fn read_header<'t>(text: &'t str, columns: &LeadColumns, line: u64) -> Result<(H
 }
 
 /// What separates the most columns; commas when in doubt.
-fn guess_delimiter(line: &str) -> char {
+pub(crate) fn guess_delimiter(line: &str) -> char {
     let count =
         |delimiter: char| line.split('"').step_by(2).map(|plain| plain.matches(delimiter).count()).sum::<usize>();
     let [comma, semicolon] = DELIMITERS;

@@ -16,6 +16,7 @@ mod leads;
 mod manual;
 mod number;
 mod pace;
+mod parts;
 mod placing;
 mod zone;
 
@@ -25,4 +26,5 @@ pub use leads::{Header, LineFault, ReadLead, Reading, read_leads};
 pub use manual::manual;
 pub use number::{NoNumber, read_number};
 pub use pace::{Means, PER_ROUND, pace};
+pub use parts::{Part, Parts};
 pub use zone::{NoSuchZone, zone_name};

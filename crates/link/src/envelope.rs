@@ -3,6 +3,8 @@
 //! rkyv reads the bytes of another layout as garbage and says Ok, so the header names the type and the hash of its
 //! frozen layout, and what does not match is refused before rkyv sees it. Pure: no IO, no clock.
 
+use std::cell::Cell;
+
 use rkyv::api::high::{HighDeserializer, HighSerializer, HighValidator};
 use rkyv::bytecheck::CheckBytes;
 use rkyv::rancor;
@@ -37,6 +39,14 @@ const MAGIC: [u8; 4] = *b"STRW";
 const CRC_AT: usize = 16;
 /// rkyv's offsets hold for a body that starts at this alignment; it is the one `AlignedVec` has.
 const BODY_ALIGNMENT: usize = 16;
+/// What a thread keeps to work in: the entries of one message to a follower (1 MiB), and their ids.
+const SCRATCH_KEPT_BYTES: usize = 2 << 20;
+
+thread_local! {
+    /// A body is written here first, or aligned here: a buffer that grows from nothing for each message costs more than
+    /// the encoding.
+    static SCRATCH: Cell<AlignedVec<BODY_ALIGNMENT>> = Cell::default();
+}
 
 /// What an envelope says about its body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,7 +98,8 @@ pub const fn schema(layout: &str) -> u32 {
 /// # Panics
 /// On a body of 2 GiB or more: rkyv's 32-bit offsets end there, and no message or chunk comes near.
 pub fn seal<T: Wire>(value: &T) -> Vec<u8> {
-    let body = rkyv::to_bytes::<rancor::Error>(value).expect("a frozen layout serializes below 2 GiB");
+    let body = rkyv::api::high::to_bytes_in::<_, rancor::Error>(value, scratch());
+    let body = body.expect("a frozen layout serializes below 2 GiB");
     let length = u32::try_from(body.len()).expect("a body is below 2 GiB");
     let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
     bytes.extend_from_slice(&MAGIC);
@@ -99,11 +110,36 @@ pub fn seal<T: Wire>(value: &T) -> Vec<u8> {
     let crc = checksum(&bytes, &body);
     bytes.extend_from_slice(&crc.to_le_bytes());
     bytes.extend_from_slice(&body);
+    keep(body);
     bytes
+}
+
+fn scratch() -> AlignedVec<BODY_ALIGNMENT> {
+    let mut scratch = SCRATCH.take();
+    scratch.clear();
+    scratch
+}
+
+fn keep(scratch: AlignedVec<BODY_ALIGNMENT>) {
+    if scratch.capacity() <= SCRATCH_KEPT_BYTES {
+        SCRATCH.set(scratch);
+    }
 }
 
 /// Takes a value out of its envelope; every doubt is an error.
 pub fn open<T: Wire>(bytes: &[u8]) -> Result<T, EnvelopeFault> {
+    let value = with_body::<T, _>(bytes, |body| rkyv::from_bytes::<T, rancor::Error>(body))?;
+    value.map_err(|_| EnvelopeFault::Body { type_id: T::TYPE })
+}
+
+/// Whether [`open`] would take a value out, without making it.
+pub fn check<T: Wire>(bytes: &[u8]) -> Result<(), EnvelopeFault> {
+    let value = with_body::<T, _>(bytes, |body| rkyv::access::<T::Archived, rancor::Error>(body).map(drop))?;
+    value.map_err(|_| EnvelopeFault::Body { type_id: T::TYPE })
+}
+
+/// Shows the aligned body of an envelope whose header fits.
+fn with_body<T: Wire, R>(bytes: &[u8], read: impl FnOnce(&[u8]) -> R) -> Result<R, EnvelopeFault> {
     let header = peek(bytes)?;
     if header.type_id != T::TYPE {
         return Err(EnvelopeFault::Type { found: header.type_id, wanted: T::TYPE });
@@ -119,14 +155,14 @@ pub fn open<T: Wire>(bytes: &[u8]) -> Result<T, EnvelopeFault> {
     if crc != header.crc {
         return Err(EnvelopeFault::Crc { said: header.crc, found: crc });
     }
-    let value = if body.as_ptr().addr().is_multiple_of(BODY_ALIGNMENT) {
-        rkyv::from_bytes::<T, rancor::Error>(body)
-    } else {
-        let mut aligned = AlignedVec::<BODY_ALIGNMENT>::with_capacity(body.len());
-        aligned.extend_from_slice(body);
-        rkyv::from_bytes::<T, rancor::Error>(&aligned)
-    };
-    value.map_err(|_| EnvelopeFault::Body { type_id: T::TYPE })
+    if body.as_ptr().addr().is_multiple_of(BODY_ALIGNMENT) {
+        return Ok(read(body));
+    }
+    let mut aligned = scratch();
+    aligned.extend_from_slice(body);
+    let read = read(&aligned);
+    keep(aligned);
+    Ok(read)
 }
 
 /// Reads the header alone, to choose the type to open by.

@@ -29,7 +29,7 @@ mod transport;
 
 pub use asks::AskFault;
 pub use class::{Class, Limits};
-pub use envelope::{EnvelopeFault, HEADER_BYTES, Header, WIRE_VERSION, Wire, open, peek, schema, seal};
+pub use envelope::{EnvelopeFault, HEADER_BYTES, Header, WIRE_VERSION, Wire, check, open, peek, schema, seal};
 pub use handler::{Handler, Reply};
 pub use identity::{Identity, IdentityError, server_name};
 pub use lane::SendFault;

@@ -1,6 +1,6 @@
 //! The envelope: golden bytes, and one test per way of being wrong.
 
-use strowger_link::{EnvelopeFault, HEADER_BYTES, Wire, open, peek, schema, seal};
+use strowger_link::{EnvelopeFault, HEADER_BYTES, Wire, check, open, peek, schema, seal};
 
 #[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 struct OfferV1 {
@@ -125,6 +125,8 @@ fn an_edited_layout_is_refused_by_its_hash() {
 fn a_body_that_is_no_value_is_refused_by_validation() {
     assert!(open::<Flag>(&seal(&Octet(1))).unwrap().0);
     assert_eq!(open::<Flag>(&seal(&Octet(2))).unwrap_err(), EnvelopeFault::Body { type_id: 8 });
+    assert_eq!(check::<Flag>(&seal(&Octet(1))), Ok(()));
+    assert_eq!(check::<Flag>(&seal(&Octet(2))), Err(EnvelopeFault::Body { type_id: 8 }));
 }
 
 #[test]

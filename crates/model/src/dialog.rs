@@ -40,7 +40,8 @@ pub struct Dialog {
     pub local_cseq: u32,
     /// The last CSeq we accepted; 0 before the first.
     pub remote_cseq: u32,
-    /// Where the far end's packets come from and ours go when its Contact is not reachable.
+    /// Where the far end's packets come from and ours go when its Contact is not reachable. Over TCP the line it came by,
+    /// and where it listens.
     pub far: Far,
     pub local_sdp: String,
     pub remote_sdp: String,

@@ -1,7 +1,7 @@
 //! Commits a second of one shard over three processes: durable logs, the real table, the commands of real calls.
 //! This program starts itself three more times; the copies are the nodes, each with a link and the groups.
 //!
-//! `cargo bench -p strowger-node --bench commit`
+//! `cargo bench -p strowger-node --bench commit [-- WRITERS...]`
 #![allow(clippy::print_stdout)] // a bench prints, and its nodes answer on their output
 
 mod measure;
@@ -50,7 +50,7 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     match arguments.iter().position(|argument| argument == "--as-node") {
         Some(at) => runtime.block_on(serve(&arguments[at + 1..])),
-        None => drive(),
+        None => drive(&arguments[1..]),
     }
 }
 
@@ -85,7 +85,9 @@ impl Drop for Root {
     }
 }
 
-fn drive() -> anyhow::Result<()> {
+fn drive(arguments: &[String]) -> anyhow::Result<()> {
+    let wanted: Vec<usize> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
+    let ladder = if wanted.is_empty() { WRITERS.to_vec() } else { wanted };
     let root = Root(std::env::temp_dir().join(format!("strowger-commit-{}", std::process::id())));
     std::fs::create_dir_all(&root.0)?;
     let load = load_average();
@@ -100,7 +102,7 @@ fn drive() -> anyhow::Result<()> {
         "writers", "commits/s", "p50 ms", "p99 ms", "CPU us/entry", "entries/fsync"
     );
     let mut rows = Vec::new();
-    for writers in WRITERS {
+    for writers in ladder {
         let rounds: Vec<Value> =
             (0..ROUNDS).map(|_| measure_one(&mut nodes, leader, writers)).collect::<anyhow::Result<_>>()?;
         let middle = |key: &str| {

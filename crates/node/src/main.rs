@@ -75,6 +75,31 @@ enum Command {
         #[command(flatten)]
         at: operate::At,
     },
+    /// Campaigns: how far they are; start and stop them.
+    Campaigns {
+        #[command(subcommand)]
+        command: Option<operate::CampaignCommand>,
+        #[command(flatten)]
+        query: operate::CampaignQuery,
+        #[command(flatten)]
+        at: operate::At,
+    },
+    /// Lists of whom to call.
+    #[command(subcommand)]
+    Leads(operate::LeadCommand),
+    /// Rings an agent's phone, then calls a number for a campaign.
+    Dial {
+        #[command(flatten)]
+        request: operate::DialRequest,
+        #[command(flatten)]
+        at: operate::At,
+    },
+    /// Numbers that nobody dials.
+    #[command(subcommand)]
+    DoNotCall(operate::Bars),
+    /// Callers that are refused.
+    #[command(subcommand)]
+    BarredCallers(operate::Bars),
     /// A whole cluster on this machine, with callers and agents that really speak SIP and RTP.
     Demo(demo::Options),
 }
@@ -89,6 +114,11 @@ fn main() -> ExitCode {
         Command::Status { json, at } => operate::status(json, &at),
         Command::Calls { filter, json, at } => operate::calls(&filter, json, &at),
         Command::Explain { call, json, at } => operate::explain(&call, json, &at),
+        Command::Campaigns { command, query, at } => operate::campaigns(command.as_ref(), &query, &at),
+        Command::Leads(command) => operate::leads(&command),
+        Command::Dial { request, at } => operate::dial(&request, &at),
+        Command::DoNotCall(command) => operate::bars("do-not-call", &command),
+        Command::BarredCallers(command) => operate::bars("barred-callers", &command),
         Command::Demo(options) => demo::run(&options),
     };
     match done {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use strowger_link::{Class, Reply, open, seal};
+use strowger_link::{Class, Reply, check, open, seal};
 use strowger_model::{GroupId, NodeId, PeerId};
 use tokio::time::timeout;
 
@@ -58,7 +58,7 @@ impl Inner {
             Err(fault) => return tracing::warn!(%from, %fault, "a command that cannot be read"),
         };
         let answer = match ask {
-            AskV1::Propose { group, body } => self.on_propose(from, GroupId(group), body.into()).await,
+            AskV1::Propose { group, body } => self.on_propose(from, GroupId(group), body).await,
             AskV1::Blank => GivenV1::Blank(self.membership.is_blank()),
             AskV1::Found => GivenV1::Blank(self.membership.found_by(from).await),
             AskV1::Hash { group, index } => {
@@ -71,7 +71,7 @@ impl Inner {
     async fn on_propose(&self, from: NodeId, group: GroupId, body: Bytes) -> GivenV1 {
         let Some(group) = self.group(group) else { return GivenV1::NotLeader(None) };
         // What cannot be read here could be read by no replica either: it must not reach the log.
-        if let Err(fault) = open::<ProposalV1>(&body) {
+        if let Err(fault) = check::<ProposalV1>(&body) {
             tracing::warn!(%from, %fault, "a proposal that cannot be read");
             return GivenV1::NotLeader(None);
         }

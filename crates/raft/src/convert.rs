@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use openraft::vote::RaftLeaderId as _;
 use strowger_model::{LogTime, Wall};
 
@@ -54,7 +53,7 @@ impl From<&Entry> for EntryV1 {
         let payload = match &entry.payload {
             Payload::Blank => PayloadV1::Blank,
             Payload::Normal(stamped) => {
-                PayloadV1::Normal { time_us: stamped.time.0, wall_ms: stamped.wall.0, body: stamped.body.to_vec() }
+                PayloadV1::Normal { time_us: stamped.time.0, wall_ms: stamped.wall.0, body: stamped.body.clone() }
             }
             Payload::Membership(membership) => PayloadV1::Membership(membership.into()),
         };
@@ -67,7 +66,7 @@ impl From<EntryV1> for Entry {
         let payload = match entry.payload {
             PayloadV1::Blank => Payload::Blank,
             PayloadV1::Normal { time_us, wall_ms, body } => {
-                Payload::Normal(Stamped { time: LogTime(time_us), wall: Wall(wall_ms), body: Bytes::from(body) })
+                Payload::Normal(Stamped { time: LogTime(time_us), wall: Wall(wall_ms), body })
             }
             PayloadV1::Membership(membership) => Payload::Membership(membership.into()),
         };
@@ -97,6 +96,7 @@ impl From<SnapshotMetaV1> for SnapshotMeta {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use strowger_link::{open, seal};
 
     fn log_id(index: u64) -> LogId {

@@ -40,7 +40,8 @@ pub struct Tuning {
     /// A follower waits out the leader's lease (the longer one), then a random time between the two.
     pub election_min: Duration,
     pub election_max: Duration,
-    /// A snapshot is made after this many entries or bytes of proposals, whichever comes first.
+    /// A snapshot is made after this many entries or bytes of proposals, whichever comes first, but not before the log
+    /// has grown by as many bytes as the last snapshot has.
     pub snapshot_entries: u64,
     pub snapshot_bytes: u64,
     /// Entries kept behind a snapshot, so that a follower that was away shortly needs none.

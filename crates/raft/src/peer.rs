@@ -82,9 +82,9 @@ impl Peer {
     async fn send_snapshot(&self, vote: Vote, snapshot: Snapshot) -> Result<SnapshotResponse<Types>, RPCError<Types>> {
         let transfer = snapshot.meta.last_log_id.map_or(0, |id| id.index);
         let bytes: Bytes = snapshot.snapshot;
-        for (number, part) in bytes.chunks(PART_BYTES).enumerate() {
-            let at = (number * PART_BYTES) as u64;
-            let call = CallV1::SnapshotPart { transfer, at, bytes: part.to_vec() };
+        for start in (0..bytes.len()).step_by(PART_BYTES) {
+            let part = bytes.slice(start..bytes.len().min(start + PART_BYTES));
+            let call = CallV1::SnapshotPart { transfer, at: start as u64, bytes: part };
             match self.ask(call, RPCTypes::InstallSnapshot, PART_TIMEOUT).await? {
                 AnswerV1::PartTaken => {}
                 other => return Err(unexpected(&other)),

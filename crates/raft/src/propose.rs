@@ -126,7 +126,7 @@ impl Inner {
 
     async fn forward(&self, group: GroupId, leader: NodeId, body: &Bytes) -> Result<Outcome, WriteFault> {
         self.stats.forwarded.fetch_add(1, Relaxed);
-        let ask = seal(&CommandV1 { ask: AskV1::Propose { group: group.0, body: body.to_vec() } });
+        let ask = seal(&CommandV1 { ask: AskV1::Propose { group: group.0, body: body.clone() } });
         let answer = self.link.ask(PeerId::Node(leader), Class::Command, ask, ATTEMPT).await;
         let bytes = answer.map_err(|fault| match fault {
             AskFault::NotSent(SendFault::NotConnected | SendFault::Closed) => WriteFault::NotLeader(None),

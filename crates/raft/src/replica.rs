@@ -2,8 +2,8 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
@@ -34,7 +34,18 @@ pub(crate) struct Shared {
     /// The last entry applied that a leader wrote at the beginning of its term.
     pub term_began: watch::Sender<Option<LogId>>,
     pub snapshot_due: Notify,
+    /// Bytes of the newest snapshot made or installed by this process; 0 before the first.
+    pub snapshot_bytes: AtomicU64,
     pub checkpoints: Checkpoints,
+}
+
+impl Grown {
+    /// A log shorter than the state is replayed sooner than the state is written: so each byte of the log costs at most
+    /// one byte of a snapshot, however large the state is, and a restart at most reads the state twice over.
+    fn is_worth_one(self, tuning: &Tuning, last_bytes: u64) -> bool {
+        let is_long = self.entries >= tuning.snapshot_entries || self.bytes >= tuning.snapshot_bytes;
+        is_long && self.bytes >= last_bytes
+    }
 }
 
 /// The consensus library's state machine.
@@ -114,8 +125,7 @@ impl Replica {
     }
 
     fn ask_for_snapshot(&mut self) {
-        let grown = self.since_snapshot;
-        if grown.entries >= self.tuning.snapshot_entries || grown.bytes >= self.tuning.snapshot_bytes {
+        if self.since_snapshot.is_worth_one(&self.tuning, self.shared.snapshot_bytes.load(Relaxed)) {
             self.since_snapshot = Grown::default();
             self.shared.snapshot_due.notify_one();
         }
@@ -173,9 +183,10 @@ impl RaftStateMachine<Types> for Replica {
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: Bytes) -> Result<(), io::Error> {
         let (group, snapshots, saved) = (self.shared.group, self.snapshots.clone(), meta.clone());
+        self.shared.snapshot_bytes.store(snapshot.len() as u64, Relaxed);
         let machine = blocking(move || {
             let machine = Machine::restore(group, &snapshot).map_err(io::Error::other)?;
-            snapshots.save(&saved, snapshot.to_vec())?;
+            snapshots.save(&saved, snapshot)?;
             Ok(machine)
         })
         .await?;
@@ -213,11 +224,12 @@ impl RaftSnapshotBuilder<Types> for Builder {
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
         let (machine, meta, snapshots) = (self.machine.clone(), self.meta.clone(), self.snapshots.clone());
         let snapshot = blocking(move || {
-            let bytes = machine.snapshot();
+            let bytes = Bytes::from(machine.snapshot());
             snapshots.save(&meta, bytes.clone())?;
-            Ok(Snapshot { meta, snapshot: Bytes::from(bytes) })
+            Ok(Snapshot { meta, snapshot: bytes })
         })
         .await?;
+        self.shared.snapshot_bytes.store(snapshot.snapshot.len() as u64, Relaxed);
         self.shared.stats.snapshots_built.fetch_add(1, Relaxed);
         Ok(snapshot)
     }
@@ -225,4 +237,20 @@ impl RaftSnapshotBuilder<Types> for Builder {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_waits_until_the_log_is_as_long_as_the_last_one() {
+        let tuning = Tuning { snapshot_entries: 10, snapshot_bytes: 1000, ..Tuning::default() };
+        let grown = |entries, bytes| Grown { entries, bytes };
+        assert!(!grown(9, 999).is_worth_one(&tuning, 0));
+        assert!(grown(10, 0).is_worth_one(&tuning, 0));
+        assert!(grown(1, 1000).is_worth_one(&tuning, 0));
+        assert!(!grown(10, 4999).is_worth_one(&tuning, 5000));
+        assert!(grown(10, 5000).is_worth_one(&tuning, 5000));
+    }
 }

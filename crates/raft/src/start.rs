@@ -1,6 +1,6 @@
 //! From a data directory to groups that take part.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use openraft::{Config, ConfigError, SnapshotPolicy};
@@ -90,6 +90,7 @@ fn shared(id: GroupId, observer: &Arc<dyn Observer>, stats: &Arc<Stats>, tuning:
         live: AtomicBool::new(false),
         term_began: watch::Sender::default(),
         snapshot_due: Notify::new(),
+        snapshot_bytes: AtomicU64::new(0),
         checkpoints: Checkpoints::new(tuning.checkpoint_entries),
     }
 }

@@ -1,6 +1,7 @@
 //! What this crate writes to disk and sends to peers, frozen: the consensus library's own types may change with
-//! any release, these may not. A change is a `v2` beside them.
+//! any release, these may not. A change is a `v2` beside them. Bytes are shared, not copied; they lie as a `Vec<u8>` would.
 
+use bytes::Bytes;
 use rkyv::{Archive, Deserialize, Serialize};
 use strowger_link::{Wire, schema};
 use strowger_table::{Outcome, Proposal};
@@ -39,7 +40,7 @@ pub(crate) struct MembershipV1 {
 #[derive(Clone, PartialEq, Debug, Archive, Serialize, Deserialize)]
 pub(crate) enum PayloadV1 {
     Blank,
-    Normal { time_us: u64, wall_ms: u64, body: Vec<u8> },
+    Normal { time_us: u64, wall_ms: u64, body: Bytes },
     Membership(MembershipV1),
 }
 
@@ -79,7 +80,7 @@ pub(crate) struct SnapshotMetaV1 {
 pub(crate) struct SnapshotV1 {
     pub group: u16,
     pub meta: SnapshotMetaV1,
-    pub machine: Vec<u8>,
+    pub machine: Bytes,
 }
 
 /// The body of a normal entry: sealed once, by whoever proposes it.
@@ -116,7 +117,7 @@ pub(crate) enum CallV1 {
     SnapshotPart {
         transfer: u64,
         at: u64,
-        bytes: Vec<u8>,
+        bytes: Bytes,
     },
     /// All pieces were sent: install them.
     SnapshotEnd {
@@ -172,7 +173,7 @@ pub(crate) struct CommandV1 {
 #[derive(Clone, PartialEq, Debug, Archive, Serialize, Deserialize)]
 pub(crate) enum AskV1 {
     /// `body` is a sealed `ProposalV1`.
-    Propose { group: u16, body: Vec<u8> },
+    Propose { group: u16, body: Bytes },
     /// Asked before the very first start: has this node any log?
     Blank,
     /// All voters are blank: be a member from now on.

@@ -17,6 +17,7 @@ pub use filter::{CallFilter, NotAPlace, Place};
 pub use line::CallLine;
 pub use names::Names;
 pub use store::Store;
+pub use time::rfc3339;
 
 /// Limits of the records database, each with its unit and reason.
 pub mod limit {

@@ -1,7 +1,7 @@
 //! Calendar time as text, without a calendar library for one format.
 
 /// Milliseconds since the Unix epoch as RFC 3339 in UTC, for example `2026-02-03T04:05:06.789Z`.
-pub(crate) fn rfc3339(ms: u64) -> String {
+pub fn rfc3339(ms: u64) -> String {
     let (seconds, milli) = (ms / 1000, ms % 1000);
     let (year, month, day) = civil(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);

@@ -23,6 +23,7 @@ pub struct Applied {
 
 /// The state of one group.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a process has one machine a group, and none of them is moved about")]
 pub enum Machine {
     Control(Control),
     Shard(Shard),

@@ -6,10 +6,14 @@ const RETRY_MS = 1000;
 const TRACE = 120;
 // A node that has just started does not know the tokens yet.
 const REFUSALS = 10;
-const STATES = ["idle", "talking", "offered", "wrap_up", "paused", "not_ready", "logged_out"];
-const STATE_WORDS = { idle: "free", talking: "talking", offered: "ringing", wrap_up: "wrap-up", paused: "paused", not_ready: "not ready", logged_out: "logged out" };
-const STAGES = [["flow", "in menus"], ["queued", "waiting"], ["offered", "ringing"], ["talking", "talking"]];
-const OUTCOMES = [["answered", "answered"], ["abandoned", "abandoned"], ["overflowed", "overflowed"], ["served_by_flow", "by menu"], ["failed", "failed"], ["rejected", "rejected"]];
+const STATES = ["idle", "talking", "reserved", "offered", "wrap_up", "paused", "not_ready", "logged_out"];
+const STATE_WORDS = { idle: "free", talking: "talking", reserved: "reserved", offered: "ringing", wrap_up: "wrap-up", paused: "paused", not_ready: "not ready", logged_out: "logged out" };
+const STAGES = [["flow", "in menus"], ["dialling", "dialling"], ["queued", "waiting"], ["offered", "ringing"], ["talking", "talking"]];
+const OUTCOMES = [["answered", "answered"], ["abandoned", "abandoned"], ["overflowed", "overflowed"], ["served_by_flow", "by menu"], ["failed", "failed"], ["rejected", "rejected"], ["not_reached", "not reached"]];
+// What only campaigns make; a floor without them is not shown their zeros.
+const OUTBOUND = ["reserved", "dialling", "not_reached"];
+// Of the called parties who answer, the share that may find no agent there: the rule of Ofcom and of the FTC.
+const ABANDONED_MOST = 0.03;
 const MARKS = { ok: "●", warn: "▲", bad: "■" };
 
 const $ = (id) => document.getElementById(id);
@@ -44,6 +48,11 @@ function lostLevel(tally) {
   const all = tally.answered + tally.abandoned + tally.overflowed + tally.failed;
   const lost = all ? (all - tally.answered) / all : 0;
   return lost <= 0.05 ? "ok" : lost <= 0.1 ? "warn" : "bad";
+}
+
+function abandonedLevel(share) {
+  if (share === null || share <= (ABANDONED_MOST * 2) / 3) return "ok";
+  return share <= ABANDONED_MOST ? "warn" : "bad";
 }
 
 /* Parts */
@@ -113,8 +122,29 @@ function queueRow(queue) {
     number(queue.answered), number(queue.abandoned), number(queue.idle));
 }
 
+function campaignRow(campaign) {
+  const abandoned = count(campaign.results, "abandoned");
+  const connected = count(campaign.results, "connected");
+  const share = abandoned + connected ? abandoned / (abandoned + connected) : null;
+  const level = abandonedLevel(share);
+  const left = campaign.leads - campaign.done;
+  const done = el("i.ok");
+  done.style.width = `${campaign.leads ? (campaign.done / campaign.leads) * 100 : 0}%`;
+  const dials = campaign.mode === "manual" ? "by hand" : campaign.running ? "running" : "stopped";
+  const number = (value, more = "") => el(`td.n${value ? "" : ".zero"}${more}`, value);
+  return el("tr",
+    el("td", el("span.name", campaign.name), el("span.of", campaign.tenant), el(`span.state.${dials === "running" ? "ok" : "zero"}`, `${dials === "running" ? MARKS.ok : "○"} ${dials}`)),
+    number(campaign.talking, ".big"), number(campaign.ringing), number(campaign.reserved), number(campaign.dialled), number(connected),
+    share === null ? el("td.n.zero", "–") : el(`td.n.${level}`, `${MARKS[level]} ${(share * 100).toFixed(1)} %`),
+    el("td", el("div.sl", el("div.bar", done), el(`b${left ? "" : ".zero"}`, left))));
+}
+
+const hasCampaigns = (board) => board.campaigns.length > 0;
+const shown = (board, name) => hasCampaigns(board) || !OUTBOUND.includes(name);
+
 function agents(board) {
-  const shares = (counts) => STATES.map((state) => [state, count(counts, state)]);
+  const states = STATES.filter((state) => shown(board, state));
+  const shares = (counts) => states.map((state) => [state, count(counts, state)]);
   const legend = el("div.legend", ...shares(board.agents).map(([state, agents]) => {
     const dot = el("i");
     dot.style.background = `var(--${state})`;
@@ -146,9 +176,12 @@ function draw() {
   tiles(board);
   $("window").textContent = `service level, answered, abandoned: last ${board.window_min} min`;
   $("queues").replaceChildren(...board.queues.map(queueRow));
+  $("outbound").hidden = !hasCampaigns(board);
+  $("campaigns").replaceChildren(...board.campaigns.map(campaignRow));
   agents(board);
-  counts("calls", STAGES, board.calls);
-  counts("today", OUTCOMES, board.today);
+  const some = (names) => names.filter(([name]) => shown(board, name));
+  counts("calls", some(STAGES), board.calls);
+  counts("today", some(OUTCOMES), board.today);
   cluster(board);
   $("from").textContent = `from node ${board.node}, configuration ${board.config_version}`;
   document.title = `${count(board.calls, "queued")} waiting · Strowger`;

@@ -2,7 +2,10 @@
 //! a minute to build.
 
 mod access;
+mod bars;
+mod campaigns;
 mod configuration;
+mod leads;
 mod reading;
 mod sockets;
 mod wallboard;

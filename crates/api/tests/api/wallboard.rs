@@ -15,7 +15,7 @@ use tower::ServiceExt;
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 const FIXED: &str = "a-token-for-the-wallboard";
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "node",
     "active",
     "config_version",
@@ -25,6 +25,7 @@ const KEYS: [&str; 15] = [
     "groups",
     "relays",
     "queues",
+    "campaigns",
     "agents",
     "tenants",
     "calls",
@@ -214,8 +215,7 @@ async fn a_browser_shows_it() {
         eprintln!("skipped: no chromium is installed");
         return;
     };
-    let world = World::start().await;
-    world.apply(&example(), false).await;
+    let world = World::with_campaigns().await;
     let options = Options { listen: ANY_PORT, token: Some(FIXED.to_owned()) };
     let running = serve(options, world.context.clone()).await.unwrap();
     let client = Client::new(running.local_addr.to_string(), Some(FIXED.to_owned()));
@@ -235,6 +235,7 @@ async fn a_browser_shows_it() {
     let output = tokio::time::timeout(Duration::from_secs(90), command.output()).await.expect("in time").unwrap();
     let (dom, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(dom.contains(&format!(">{queue}<")), "no queue `{queue}` in {dom}\n{log}");
+    assert!(dom.contains(">spring<"), "no campaign in {dom}");
     assert!(!dom.contains(FIXED), "the token stands in the page");
     let complaints: Vec<&str> = log.lines().filter(|line| line.contains("CONSOLE")).collect();
     assert!(complaints.is_empty(), "{complaints:#?}");

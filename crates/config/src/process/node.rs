@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 
 use strowger_model::{NodeId, RelayId};
 
-use super::{Base, Taken, check_reachable, read_http};
+use super::{Base, Taken, check_reachable, read_http, read_peers};
 use crate::fault::Fault;
 use crate::limits::{ID, NODE_CALLS, NODE_RATE, SHARDS};
-use crate::page::{Place, Written};
+use crate::names::read_site;
+use crate::page::Written;
 use crate::section::Section;
 
 /// A majority of an even number survives no more failures than one of the odd number below it; more than five make
 /// every commit wait for more disks.
 const VOTER_COUNTS: [usize; 3] = [1, 3, 5];
-const LINK: &str = "link = \"192.0.2.1:7001\"";
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NodeConfig {
@@ -44,10 +44,12 @@ pub struct Voter {
     pub link: SocketAddr,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RelayPeer {
     pub id: RelayId,
     pub link: SocketAddr,
+    /// Where it stands; empty if nobody said.
+    pub site: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,8 +106,8 @@ fn read_cluster(top: &Section<'_>, base: &Base, me: Option<&Written<u32>>, taken
     }
     let shards = section.limit(&SHARDS) as u16;
     let mut links = BTreeMap::new();
-    let voters = read_peers(&section, "voters", &mut links);
-    let relays = read_peers(&section, "relays", &mut links);
+    let voters = read_peers(&section, "voters", |_| (), &mut links);
+    let relays = read_peers(&section, "relays", read_site, &mut links);
     if !VOTER_COUNTS.contains(&voters.len()) {
         section.fault(format!("the cluster has {} voters", voters.len()), "write 1, 3 or 5 of them");
     }
@@ -118,34 +120,10 @@ fn read_cluster(top: &Section<'_>, base: &Base, me: Option<&Written<u32>>, taken
     Some(Cluster {
         listen: listen?.value,
         shards,
-        voters: voters.into_iter().map(|(id, link)| Voter { id: NodeId(id), link }).collect(),
-        relays: relays.into_iter().map(|(id, link)| RelayPeer { id: RelayId(id), link }).collect(),
+        voters: voters.into_iter().map(|(id, (link, ()))| Voter { id: NodeId(id), link }).collect(),
+        relays: relays.into_iter().map(|(id, (link, site))| RelayPeer { id: RelayId(id), link, site }).collect(),
         tls_dir: tls_dir?,
     })
-}
-
-/// Ids and links, by id. No two peers, of either kind, have the same link.
-fn read_peers(
-    section: &Section<'_>,
-    key: &'static str,
-    links: &mut BTreeMap<SocketAddr, Place>,
-) -> BTreeMap<u16, SocketAddr> {
-    let mut peers = BTreeMap::new();
-    for peer in section.list(key, "{ id = 1, link = \"192.0.2.1:7001\" }") {
-        let id = peer.number(&ID);
-        let link = peer.parsed::<SocketAddr>("link", LINK);
-        peer.finish();
-        let (Some(id), Some(link)) = (id, link) else { continue };
-        check_reachable(&peer, "link", &link);
-        if let Some(first) = links.insert(link.value, link.at.clone()) {
-            let what = format!("link {} is already written at {first}", link.value);
-            peer.fault_at(&link.at, what, "correct one of the two");
-        }
-        if peers.insert(id.value as u16, link.value).is_some() {
-            peer.fault_at(&id.at, format!("id {} stands twice in {key}", id.value), "correct one of the two");
-        }
-    }
-    peers
 }
 
 fn read_sip(top: &Section<'_>, taken: &mut Taken) -> Option<Sip> {

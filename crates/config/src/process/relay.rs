@@ -1,12 +1,13 @@
 //! `strowger relay --config FILE`.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use strowger_model::RelayId;
 
-use super::{Base, Http, Taken, read_http};
+use super::{Base, Http, Taken, read_http, read_peers};
 use crate::fault::Fault;
 use crate::limits::{DEAD_MEDIA, ID, MEDIA_THREADS};
 use crate::page::Written;
@@ -30,6 +31,14 @@ pub struct RelayConfig {
 pub struct Link {
     pub listen: SocketAddr,
     pub tls_dir: PathBuf,
+    /// By id: relays that it joins, to bridge calls whose legs are on both.
+    pub relays: Vec<OtherRelay>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OtherRelay {
+    pub id: RelayId,
+    pub link: SocketAddr,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,7 +68,7 @@ fn read(top: &Section<'_>, base: &Base) -> Option<RelayConfig> {
     let mut taken = Taken::default();
     let id = top.number(&ID);
     let media = read_media(top);
-    let link = read_link(top, base, media.as_ref(), &mut taken);
+    let link = read_link(top, base, id.as_ref(), media.as_ref(), &mut taken);
     let content_dir = base.path(top, "content_dir", "content_dir = \"content\"");
     let http = read_http(top, "listen = \"127.0.0.1:8101\"", &mut taken);
     top.finish();
@@ -67,10 +76,21 @@ fn read(top: &Section<'_>, base: &Base) -> Option<RelayConfig> {
     Some(RelayConfig { id, link: link?, media: media?, content_dir: content_dir?, http: http? })
 }
 
-fn read_link(top: &Section<'_>, base: &Base, media: Option<&Media>, taken: &mut Taken) -> Option<Link> {
+fn read_link(
+    top: &Section<'_>,
+    base: &Base,
+    me: Option<&Written<u32>>,
+    media: Option<&Media>,
+    taken: &mut Taken,
+) -> Option<Link> {
     let section = top.required_sub("link", "[link]")?;
     let listen = section.parsed::<SocketAddr>("listen", "listen = \"127.0.0.1:7101\"");
     let tls_dir = base.path(&section, "tls_dir", "tls_dir = \"tls\"");
+    let relays = read_peers(&section, "relays", |_| (), &mut BTreeMap::new());
+    if let Some(me) = me.filter(|me| relays.contains_key(&(me.value as u16))) {
+        let what = format!("relay {} is among the relays that it joins", me.value);
+        section.fault_at(&me.at, what, "correct the id, or take it out of link.relays");
+    }
     section.finish();
     let listen = listen?;
     taken.claim(&section, "link.listen", &listen);
@@ -79,7 +99,8 @@ fn read_link(top: &Section<'_>, base: &Base, media: Option<&Media>, taken: &mut 
         let what = format!("link.listen is {}, a port within media.ports", listen.value);
         section.fault_at(&listen.at, what, "choose a port outside them");
     }
-    Some(Link { listen: listen.value, tls_dir: tls_dir? })
+    let relays = relays.into_iter().map(|(id, (link, ()))| OtherRelay { id: RelayId(id), link }).collect();
+    Some(Link { listen: listen.value, tls_dir: tls_dir?, relays })
 }
 
 fn read_media(top: &Section<'_>) -> Option<Media> {

@@ -1,12 +1,11 @@
 //! Rates from low to high until calls fail or agents' phones ring late.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::measure::{load_average, ms, percentile};
-use crate::sipp::{Callers, Sipp, Then};
+use crate::sipp::{Callers, Sipp, Then, late};
 use crate::stage::{Stage, Team, free_ports};
 use crate::{AGENT_PORTS, CALLER_PORTS};
 
@@ -181,8 +180,4 @@ async fn step(
         "entries": entries as f64 / made, "cores": used.all().as_secs_f64() / spent.as_secs_f64(),
         "load": load_average(),
     }))
-}
-
-fn late<'a>(begun: &HashMap<String, u64>, then: impl Iterator<Item = (&'a str, u64)>) -> Vec<u64> {
-    then.filter_map(|(id, at)| begun.get(id).map(|begun| at.saturating_sub(*begun))).collect()
 }

@@ -1,13 +1,16 @@
-//! One queue under load: a ladder of rates, the memory of live and of waiting calls, and saturation. The product is the
-//! real binary, three nodes and a relay; callers and agents are SIPp, but for the agents of saturation.
+//! One queue under load: a ladder of rates, the memory of live and of waiting calls, saturation, and a proxy to compare
+//! with. The product is the real binary, three nodes and a relay; callers and agents are SIPp, but for the agents of
+//! saturation.
 //!
-//! `cargo bench -p strowger-node --bench queue_load [-- ladder|live|waiting]`
+//! `cargo bench -p strowger-node --bench queue_load [-- ladder|live|waiting|peers]`
 #![allow(clippy::print_stdout)] // a bench prints
 
 mod ladder;
 #[path = "../measure/mod.rs"]
 mod measure;
 mod memory;
+mod peers;
+mod proxy;
 mod saturation;
 mod sipp;
 mod stage;
@@ -51,6 +54,9 @@ async fn main() -> anyhow::Result<()> {
         let (waiting, saturation) = memory::waiting(media_port).await?;
         all["waiting"] = waiting;
         all["saturation"] = saturation;
+    }
+    if wants("peers") {
+        all["peers"] = peers::compare(media_port).await?;
     }
     let number = |key: &str| floor[key].as_f64().unwrap_or_default();
     println!(

@@ -148,6 +148,11 @@ impl Sipp {
     }
 }
 
+/// Microseconds from what began to what came then, of those that did.
+pub fn late<'a>(begun: &Moments, then: impl Iterator<Item = (&'a str, u64)>) -> Vec<u64> {
+    then.filter_map(|(id, at)| begun.get(id).map(|begun| at.saturating_sub(*begun))).collect()
+}
+
 impl Drop for Sipp {
     fn drop(&mut self) {
         for child in &mut self.children {
@@ -169,7 +174,7 @@ fn request(method: &str, cseq: u32, attributes: &str) -> String {
          Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]\n\
          From: <sip:+4930[call_number]@127.0.0.1>;tag=[pid]c[call_number]\n\
          To: <sip:{NUMBER}@127.0.0.1>[peer_tag_param]\n\
-         Call-ID: [call_id]\nCSeq: {cseq} {method}\nContact: <sip:caller@[local_ip]:[local_port]>\n\
+         [routes]\nCall-ID: [call_id]\nCSeq: {cseq} {method}\nContact: <sip:caller@[local_ip]:[local_port]>\n\
          Max-Forwards: 70\nContent-Length: 0\n\n]]></send>\n"
     )
 }
@@ -210,7 +215,7 @@ fn caller_xml(then: Then) -> String {
 const AGENT_XML: &str = "<?xml version=\"1.0\" encoding=\"ISO-8859-1\" ?>\n<scenario name=\"agent\">\n\
     <recv request=\"INVITE\"><action><gettimeofday assign_to=\"s,us\"/>\
     <log message=\"R [call_id] [$s] [$us]\"/></action></recv>\n\
-    <send retrans=\"500\"><![CDATA[\nSIP/2.0 200 OK\n[last_Via:]\n[last_From:]\n[last_To:];tag=[pid]a[call_number]\n\
+    <send retrans=\"500\"><![CDATA[\nSIP/2.0 200 OK\n[last_Via:]\n[last_Record-Route:]\n[last_From:]\n[last_To:];tag=[pid]a[call_number]\n\
     [last_Call-ID:]\n[last_CSeq:]\nContact: <sip:agent@[local_ip]:[local_port]>\nContent-Type: application/sdp\n\
     Content-Length: [len]\n\nv=0\no=agent 1 1 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\n\
     m=audio MEDIA-PORT RTP/AVP 0\na=rtpmap:0 PCMU/8000\n]]></send>\n\

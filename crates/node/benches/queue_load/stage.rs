@@ -59,11 +59,15 @@ pub struct Team {
 
 impl Stage {
     pub async fn open(name: &str) -> anyhow::Result<Self> {
+        Self::of(name, NODES).await
+    }
+
+    pub async fn of(name: &str, count: usize) -> anyhow::Result<Self> {
         let dir = std::env::temp_dir().join(format!("strowger-queue-load-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir)?;
-        let ports = free_ports(3 * NODES + 3)?;
-        let (http, own, link) = (&ports[..NODES], &ports[NODES..2 * NODES], &ports[2 * NODES..3 * NODES]);
-        let [sip, relay_link, relay_http] = ports[3 * NODES..] else { bail!("as many ports as asked for") };
+        let ports = free_ports(3 * count + 3)?;
+        let (http, own, link) = (&ports[..count], &ports[count..2 * count], &ports[2 * count..3 * count]);
+        let [sip, relay_link, relay_http] = ports[3 * count..] else { bail!("as many ports as asked for") };
         let mut stage = Self { dir, sip, http: http.to_vec(), nodes: Vec::new(), relay: Vec::new() };
         let relay = format!(
             "id = 1\ncontent_dir = \"relay-1\"\n[link]\nlisten = \"127.0.0.1:{relay_link}\"\ntls_dir = \"tls\"\n\
@@ -73,8 +77,8 @@ impl Stage {
         let child = stage.spawn("relay", "relay-1", &relay)?;
         stage.relay.push(child);
         let voters: String =
-            (0..NODES).map(|at| format!("{{ id = {}, link = \"127.0.0.1:{}\" }},", at + 1, link[at])).collect();
-        for at in 0..NODES {
+            (0..count).map(|at| format!("{{ id = {}, link = \"127.0.0.1:{}\" }},", at + 1, link[at])).collect();
+        for at in 0..count {
             let text = format!(
                 "id = {id}\ndata_dir = \"node-{id}\"\n[cluster]\nlisten = \"127.0.0.1:{}\"\nshards = 3\n\
                  voters = [{voters}]\nrelays = [{{ id = 1, link = \"127.0.0.1:{relay_link}\" }}]\ntls_dir = \"tls\"\n\
@@ -88,7 +92,7 @@ impl Stage {
             let child = stage.spawn("node", &format!("node-{}", at + 1), &text)?;
             stage.nodes.push(child);
         }
-        for at in 0..NODES {
+        for at in 0..count {
             stage.until_ready(at).await?;
         }
         Ok(stage)

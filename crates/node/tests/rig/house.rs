@@ -16,6 +16,8 @@ pub struct House {
     pub max_calls_per_second: u32,
     /// Lines of the queue's table.
     pub queue: String,
+    /// Where outbound calls go, and lines of the campaign's table.
+    pub campaign: Option<(SocketAddr, String)>,
 }
 
 enum Phone {
@@ -31,6 +33,7 @@ impl House {
             sources: "\"127.0.0.1\"".to_owned(),
             max_calls_per_second: 1000,
             queue: "ring_timeout_ms = 10000\nmiss_pause_ms = 300\n".to_owned(),
+            campaign: None,
         }
     }
 
@@ -54,10 +57,13 @@ impl House {
 
     pub fn files(&self) -> Files {
         let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-        let trunks = format!(
+        let mut trunks = format!(
             "[[trunk]]\nname = \"carrier\"\nsources = [{}]\nmax_calls_per_second = {}\n",
             self.sources, self.max_calls_per_second
         );
+        if let Some((destination, _)) = &self.campaign {
+            trunks += &format!("destination = \"{destination}\"\nmax_dials_per_second = 100\n");
+        }
         files.insert("trunks.toml".to_owned(), trunks.into_bytes());
         files.insert("tenants/house.toml".to_owned(), self.tenant().into_bytes());
         files.insert("hold.wav".to_owned(), include_bytes!("../../../../config/example/music/hold.wav").to_vec());
@@ -78,6 +84,13 @@ impl House {
                 Phone::Registers => format!("password = \"{PASSWORD}\""),
             };
             text += &format!("[[agent]]\nname = \"{name}\"\n{phone}\nqueues = [\"desk\"]\nready_at_login = {ready}\n");
+        }
+        if let Some((_, lines)) = &self.campaign {
+            // Round the clock, because tests run at night too.
+            text += &format!(
+                "[[campaign]]\nname = \"spring\"\nqueue = \"desk\"\ntrunk = \"carrier\"\ncaller_id = \"{NUMBER}\"\n\
+                 zone = \"Europe/Berlin\"\nhours = [\"mon-sun 00:00-24:00\"]\n{lines}"
+            );
         }
         text
     }

@@ -106,9 +106,15 @@ impl Rig {
         let (trunk, agents) = self.block.phones(PHONE_SOCKETS);
         let mut options = PhonesOptions::new(self.shared(), [127, 0, 0, 1].into(), trunk, agents);
         (options.trunk_sockets, options.agent_sockets) = (PHONE_SOCKETS, PHONE_SOCKETS);
+        (options.carrier_port, options.carrier_sockets) = (self.carrier().port(), 1);
         options.media_ports = self.block.phone_media();
         options.seed = seed;
         options
+    }
+
+    /// Where outbound calls go; the place of a proxy, which no test with a campaign has.
+    pub fn carrier(&self) -> SocketAddr {
+        self.block.sbc()
     }
 
     /// Callers beyond a proxy; agents, who come to the nodes directly, get the phones of `phones`.
@@ -141,6 +147,18 @@ impl Rig {
         let number = self.living().next().expect("a node that lives");
         let client = Client::new(self.http(number), Some(TOKEN.to_owned()));
         self.runtime.block_on(client.post(path, body)).expect("an answer")
+    }
+
+    /// Lines of a list of leads, with their header.
+    pub fn import(&self, lines: String) -> Value {
+        let number = self.living().next().expect("a node that lives");
+        let client = Client::new(self.http(number), Some(TOKEN.to_owned()));
+        let path = "/api/v1/campaigns/house/spring/leads";
+        self.runtime.block_on(client.post_csv(path, lines)).expect("an answer")
+    }
+
+    pub fn campaign(&self) -> Value {
+        self.get("/api/v1/campaigns")["campaigns"][0].clone()
     }
 
     pub fn metrics(&self, number: u16) -> String {
@@ -233,8 +251,8 @@ impl Rig {
         let rests = || {
             last = self.get("/api/v1/status");
             let count = |of: &str, names: &[&str]| names.iter().filter_map(|name| last[of][name].as_u64()).sum::<u64>();
-            count("calls", &["admitted", "flow", "queued", "offered", "talking"]) == 0
-                && count("agents", &["offered", "talking", "wrap_up"]) == 0
+            count("calls", &["admitted", "flow", "dialling", "queued", "offered", "talking"]) == 0
+                && count("agents", &["reserved", "offered", "talking", "wrap_up"]) == 0
                 && last["stuck"] == 0
         };
         assert!(holds_within(READY, rests), "the cluster does not come to rest: {last:#}");

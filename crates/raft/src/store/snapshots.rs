@@ -23,7 +23,7 @@ impl Snapshots {
         Self { group, file: dir.join(format!("{group}.snapshot")) }
     }
 
-    pub fn save(&self, meta: &SnapshotMeta, machine: Vec<u8>) -> io::Result<()> {
+    pub fn save(&self, meta: &SnapshotMeta, machine: Bytes) -> io::Result<()> {
         let bytes = seal(&SnapshotV1 { group: self.group.0, meta: meta.into(), machine });
         let unfinished = self.file.with_extension("unfinished");
         let mut file = File::create(&unfinished)?;
@@ -47,7 +47,7 @@ impl Snapshots {
         if snapshot.group != self.group.0 {
             return Err(invalid(format!("it is of {}", GroupId(snapshot.group))));
         }
-        Ok(Some(Snapshot { meta: snapshot.meta.into(), snapshot: Bytes::from(snapshot.machine) }))
+        Ok(Some(Snapshot { meta: snapshot.meta.into(), snapshot: snapshot.machine }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The consensus library's own tests of a store.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
@@ -33,6 +33,7 @@ impl StoreBuilder<Types, Log, Replica, (Store, TempDir)> for Builder {
             live: AtomicBool::new(true),
             term_began: watch::Sender::default(),
             snapshot_due: Notify::new(),
+            snapshot_bytes: AtomicU64::new(0),
             checkpoints: Checkpoints::new(CHECKPOINT_ENTRIES),
         };
         let log = store.log(SHARD).expect("a blank log opens");

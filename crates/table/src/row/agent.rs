@@ -26,7 +26,7 @@ pub struct Agent {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Contact {
     pub uri: String,
-    /// Where the REGISTER came from: behind a NAT the URI alone does not lead back.
+    /// Where the REGISTER came from: behind a NAT the URI alone does not lead back. Over TCP its line.
     pub far: Far,
     /// `LogTime::MAX` for a phone that is always there.
     pub expires: LogTime,
@@ -67,7 +67,12 @@ impl AgentState {
         ["logged_out", "not_ready", "idle", "reserved", "offered", "talking", "wrap_up", "paused"];
 
     pub fn as_str(&self) -> &'static str {
-        Self::NAMES[match self {
+        Self::NAMES[self.index()]
+    }
+
+    /// Its place in `NAMES`.
+    pub fn index(&self) -> usize {
+        match self {
             AgentState::LoggedOut => 0,
             AgentState::NotReady { .. } => 1,
             AgentState::Idle => 2,
@@ -76,7 +81,7 @@ impl AgentState {
             AgentState::Talking { .. } => 5,
             AgentState::WrapUp { .. } => 6,
             AgentState::Paused { .. } => 7,
-        }]
+        }
     }
 
     pub fn call(&self) -> Option<CallId> {

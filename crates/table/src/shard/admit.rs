@@ -129,7 +129,7 @@ impl Shard {
         call.queue = Some(queue);
         call.order = entry.at.index;
         call.overflow = overflow;
-        if self.waiting(queue).take(max_waiting).count() >= max_waiting {
+        if self.waiting_length(queue) >= max_waiting {
             call.stage = Stage::Flow { step };
             return self.overflow(entry, call);
         }

@@ -47,7 +47,11 @@ pub struct Shard {
     // Indexes, derived from the rows and rebuilt with them.
     by_key: OrdMap<AdmitKey, CallId>,
     waiting: OrdSet<(QueueId, u64, CallId)>,
+    /// How many wait in each queue.
+    lengths: OrdMap<QueueId, usize>,
     idle: OrdSet<(QueueId, LogTime, AgentId)>,
+    /// How many agents of each queue are in each state, by `AgentState::NAMES`: what an explanation counts.
+    staff: OrdMap<QueueId, Staff>,
     leases: OrdSet<(LogTime, LeaseKey)>,
     owned: OrdMap<(NodeId, Incarnation), usize>,
     /// By campaign and zone of its ledger: who is asleep is passed over at once. Barred numbers are not in it: they
@@ -67,6 +71,9 @@ struct Configured {
     version: u64,
     tenant: Tenant,
 }
+
+/// Agents of a queue by state, in the order of `AgentState::NAMES`.
+pub type Staff = [usize; AgentState::NAMES.len()];
 
 /// Whose deadline it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -102,7 +109,9 @@ impl Shard {
             withdrawn: OrdMap::new(),
             by_key: OrdMap::new(),
             waiting: OrdSet::new(),
+            lengths: OrdMap::new(),
             idle: OrdSet::new(),
+            staff: OrdMap::new(),
             leases: OrdSet::new(),
             owned: OrdMap::new(),
             due: OrdSet::new(),
@@ -191,6 +200,16 @@ impl Shard {
     pub fn waiting(&self, queue: QueueId) -> impl Iterator<Item = (u64, CallId)> {
         let all = (queue, 0, CallId(0))..=(queue, u64::MAX, CallId(u64::MAX));
         self.waiting.range(all).map(|(_, order, call)| (*order, *call))
+    }
+
+    /// How many calls of a queue wait to be offered.
+    pub fn waiting_length(&self, queue: QueueId) -> usize {
+        self.lengths.get(&queue).copied().unwrap_or_default()
+    }
+
+    /// How many agents of a queue are in each state, in the order of `AgentState::NAMES`.
+    pub fn staff(&self, queue: QueueId) -> Staff {
+        self.staff.get(&queue).copied().unwrap_or_default()
     }
 
     /// Idle agents of a queue, the longest idle first.
@@ -295,6 +314,7 @@ impl Shard {
         }
         if let (true, Some(queue)) = (call.is_waiting(), call.queue) {
             self.waiting.insert((queue, call.order, id));
+            *self.lengths.entry(queue).or_insert(0) += 1;
         }
         self.leases.insert((call.lease(self.max_wait(&call)), LeaseKey::Call(id)));
         *self.owned.entry((call.owner.node, call.owner.incarnation)).or_insert(0) += 1;
@@ -317,6 +337,7 @@ impl Shard {
     fn unindex_call(&mut self, old: &Call) {
         if let (true, Some(queue)) = (old.is_waiting(), old.queue) {
             self.waiting.remove(&(queue, old.order, old.id));
+            count_down(&mut self.lengths, &queue);
         }
         self.leases.remove(&(old.lease(self.max_wait(old)), LeaseKey::Call(old.id)));
         if let Some(outbound) = old.outbound().filter(|_| old.has_called_party()) {
@@ -359,8 +380,9 @@ impl Shard {
             return self.remove_agent(id);
         }
         self.unindex_agent(id);
-        if agent.state == AgentState::Idle {
-            for queue in &agent.queues {
+        for queue in &agent.queues {
+            self.staff.entry(*queue).or_default()[agent.state.index()] += 1;
+            if agent.state == AgentState::Idle {
                 self.idle.insert((*queue, agent.idle_since, id));
             }
         }
@@ -378,8 +400,11 @@ impl Shard {
 
     fn unindex_agent(&mut self, id: AgentId) {
         let Some(old) = self.agents.get(&id).cloned() else { return };
-        if old.state == AgentState::Idle {
-            for queue in &old.queues {
+        for queue in &old.queues {
+            if let Some(staff) = self.staff.get_mut(queue) {
+                staff[old.state.index()] -= 1;
+            }
+            if old.state == AgentState::Idle {
                 self.idle.remove(&(*queue, old.idle_since, id));
             }
         }

@@ -376,6 +376,7 @@ fn assert_indexes(shard: &Shard) {
             .collect();
         waiting.sort();
         assert_eq!(shard.waiting(queue).collect::<Vec<_>>(), waiting);
+        assert_eq!(shard.waiting_length(queue), waiting.len());
         let mut idle: Vec<_> = shard
             .agents()
             .filter(|agent| agent.state == AgentState::Idle && agent.queues.contains(&queue))
@@ -383,6 +384,11 @@ fn assert_indexes(shard: &Shard) {
             .collect();
         idle.sort();
         assert_eq!(shard.idle(queue).collect::<Vec<_>>(), idle);
+        let mut staff = [0; AgentState::NAMES.len()];
+        for agent in shard.agents().filter(|agent| agent.queues.contains(&queue)) {
+            staff[agent.state.index()] += 1;
+        }
+        assert_eq!(shard.staff(queue), staff);
     }
     for call in shard.calls() {
         let Some(key) = call.key() else { continue };

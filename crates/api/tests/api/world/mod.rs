@@ -1,6 +1,8 @@
 //! A real cluster of one node, and its HTTP side without sockets.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod campaign;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;

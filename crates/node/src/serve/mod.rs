@@ -1,10 +1,10 @@
 //! The two kinds of process: a node and a relay. Configuration first, then ports, then work.
 
+mod relay;
+
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
@@ -40,7 +40,7 @@ pub fn node(path: &Path) -> anyhow::Result<ExitCode> {
 
 pub fn relay(path: &Path) -> anyhow::Result<ExitCode> {
     match RelayConfig::load(path) {
-        Ok(config) => run(run_relay(config)),
+        Ok(config) => run(relay::run(config)),
         Err(faults) => Ok(refuse(&faults)),
     }
 }
@@ -70,7 +70,7 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<Cluster> {
     let cluster = Cluster::start(strowger_cluster::Options {
         me: config.id,
         voters: config.cluster.voters.iter().map(|voter| (voter.id, voter.link)).collect(),
-        relays: config.cluster.relays.iter().map(|relay| (relay.id, relay.link, String::new())).collect(),
+        relays: config.cluster.relays.into_iter().map(|relay| (relay.id, relay.link, relay.site)).collect(),
         shards: config.cluster.shards,
         data_dir: config.data_dir,
         identity,
@@ -114,74 +114,6 @@ fn test_break() -> anyhow::Result<Option<TestBreak>> {
         }
         Err(_) => Ok(None),
     }
-}
-
-async fn run_relay(config: RelayConfig) -> anyhow::Result<ExitCode> {
-    let identity = Identity::development(&config.link.tls_dir, PeerId::Relay(config.id))?;
-    let dead_media = Duration::from_millis(config.media.dead_media_ms.into());
-    let relay = strowger_relay::Relay::start(strowger_relay::RelayConfig {
-        id: config.id,
-        link_listen: config.link.listen,
-        identity,
-        peers: Vec::new(),
-        address: config.media.address,
-        advertise: Some(config.media.advertise),
-        ports: *config.media.ports.start()..config.media.ports.end().saturating_add(1),
-        threads: config.media.threads as usize,
-        content_dir: Some(config.content_dir),
-        dead_media: (!dead_media.is_zero()).then_some(dead_media),
-    })
-    .await?;
-    let relay = Arc::new(relay);
-    let of = relay.clone();
-    let text: strowger_api::Text = Arc::new(move || {
-        let text = relay_metrics(&of.stats());
-        Box::pin(async move { text })
-    });
-    let http = strowger_api::serve_metrics(config.http.listen, text).await?;
-    tracing::info!(relay = %config.id, http = %config.http.listen, "relay started");
-    tokio::select! {
-        fault = relay.run() => fault?,
-        signal = shut_down() => signal?,
-    }
-    drop(http);
-    Ok(ExitCode::SUCCESS)
-}
-
-/// A relay's figures as Prometheus reads them.
-fn relay_metrics(stats: &strowger_relay::protocol::RelayStats) -> String {
-    let lines: [(&str, &str, &str, u64); 13] = [
-        ("calls", "gauge", "Calls with media here.", stats.calls),
-        ("legs", "gauge", "Legs with open ports.", stats.legs),
-        ("packets_in_total", "counter", "RTP packets accepted.", stats.packets_in),
-        ("packets_out_total", "counter", "RTP packets sent.", stats.packets_out),
-        ("packets_lost_total", "counter", "RTP packets missing by sequence number.", stats.lost),
-        ("packets_late_total", "counter", "RTP packets out of order or twice.", stats.late),
-        ("strangers_total", "counter", "Datagrams from addresses no leg expects.", stats.strangers),
-        ("malformed_total", "counter", "Datagrams that were no packet the leg agreed to.", stats.malformed),
-        ("send_failures_total", "counter", "Packets the kernel did not take.", stats.send_failures),
-        ("dead_media_total", "counter", "Legs that fell silent.", stats.dead_media),
-        ("orphans_total", "counter", "Calls closed because nobody wanted them any more.", stats.orphans),
-        (
-            "frames_skipped_total",
-            "counter",
-            "20 ms frames left out because the machine stood still.",
-            stats.frames_skipped,
-        ),
-        ("content_bytes", "gauge", "Prompts and music held in memory.", stats.content_bytes),
-    ];
-    let mut text: String = lines
-        .iter()
-        .map(|(name, kind, help, value)| {
-            format!("# HELP strowger_relay_{name} {help}\n# TYPE strowger_relay_{name} {kind}\nstrowger_relay_{name} {value}\n")
-        })
-        .collect();
-    let cpu = stats.cpu_ns as f64 / 1e9;
-    text += "# HELP strowger_relay_media_cpu_seconds_total CPU time of the media threads.\n";
-    text += &format!(
-        "# TYPE strowger_relay_media_cpu_seconds_total counter\nstrowger_relay_media_cpu_seconds_total {cpu}\n"
-    );
-    text
 }
 
 async fn shut_down() -> anyhow::Result<()> {

@@ -1,0 +1,112 @@
+//! Campaigns are started, stopped and seen; agents ask for calls; outbound calls are told of.
+
+use std::time::Duration;
+
+use crate::world::campaign::{AGENT, LEADS, list};
+use crate::world::{World, code};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+const NUMBER: &str = "+493012345678";
+const SOON: Duration = Duration::from_secs(10);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn campaigns_are_started_and_stopped() {
+    let world = World::with_campaigns().await;
+    let (status, body) = world.get("/api/v1/campaigns").await;
+    let names: Vec<&Value> = body["campaigns"].as_array().unwrap().iter().map(|line| &line["name"]).collect();
+    assert_eq!((status, names), (StatusCode::OK, vec![&json!("desk"), &json!("spring")]), "{body}");
+    let spring = &body["campaigns"][1];
+    assert_eq!((&spring["mode"], &spring["running"]), (&json!("progressive"), &json!(false)), "{spring}");
+    for key in ["leads", "done", "reserved", "ringing", "talking", "dialled"] {
+        assert_eq!(spring[key], 0, "{key}: {spring}");
+    }
+    assert_eq!(spring["results"]["connected"], 0);
+    let run = async |path: &str| world.post(&format!("/api/v1/campaigns/acme/{path}"), &Value::Null).await;
+    assert_eq!(run("spring/start").await, (StatusCode::OK, json!({ "running": true })));
+    assert_eq!(world.get("/api/v1/status").await.1["campaigns"][1]["running"], true);
+    assert_eq!(run("spring/stop").await, (StatusCode::OK, json!({ "running": false })));
+    assert_eq!(world.get("/api/v1/campaigns?tenant=acme").await.1["campaigns"][1]["running"], false);
+    let (status, body) = run("desk/start").await;
+    assert_eq!((status, code(&body)), (StatusCode::CONFLICT, "manual_campaign"));
+    let (status, body) = run("autumn/stop").await;
+    assert_eq!((status, code(&body)), (StatusCode::NOT_FOUND, "no_such_campaign"));
+    let (status, body) = world.get("/api/v1/campaigns?tenant=x").await;
+    assert_eq!((status, code(&body)), (StatusCode::NOT_FOUND, "no_such_tenant"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_cannot_be_begun_says_why() {
+    let world = World::with_campaigns().await;
+    let dial = async |agent: &str, campaign: &str, number: &str| {
+        let path = format!("/api/v1/agents/acme/{agent}/dial");
+        let (status, body) = world.post(&path, &json!({ "campaign": campaign, "number": number })).await;
+        (status, code(&body).to_owned())
+    };
+    let is = |status: StatusCode, code: &str| (status, code.to_owned());
+    assert_eq!(dial(AGENT, "autumn", NUMBER).await, is(StatusCode::NOT_FOUND, "no_such_campaign"));
+    assert_eq!(dial("9999", "desk", NUMBER).await, is(StatusCode::NOT_FOUND, "no_such_agent"));
+    assert_eq!(dial(AGENT, "desk", "030 123").await, is(StatusCode::UNPROCESSABLE_ENTITY, "bad_number"));
+    assert_eq!(dial("1001", "desk", NUMBER).await, is(StatusCode::CONFLICT, "agent_busy"), "1001 has no phone");
+    assert_eq!(dial(AGENT, "desk", NUMBER).await, is(StatusCode::SERVICE_UNAVAILABLE, "no_relay"));
+    world.post("/api/v1/do-not-call", &json!({ "numbers": [NUMBER] })).await;
+    assert_eq!(dial(AGENT, "desk", NUMBER).await, is(StatusCode::CONFLICT, "barred"));
+    let (status, body) = world.post(&format!("/api/v1/agents/acme/{AGENT}/dial"), &json!({ "number": NUMBER })).await;
+    assert_eq!((status, code(&body)), (StatusCode::BAD_REQUEST, "bad_request"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outbound_call_is_seen_and_explained() {
+    let world = World::with_campaigns().await;
+    world.import("", list(&["+493012345678,Ben,Berlin"])).await;
+    world.ready().await;
+    // The pacer finds no relay, so the campaign begins nothing by itself.
+    world.post("/api/v1/campaigns/acme/spring/start", &Value::Null).await;
+    let call = world.dial_first_lead().await;
+    let (_, live) = world.get(&format!("/api/v1/calls/{call}")).await;
+    let live = &live["live"];
+    assert_eq!((&live["direction"], &live["campaign"]), (&json!("outbound"), &json!("spring")), "{live}");
+    assert_eq!((&live["lead"], &live["to"], &live["from"]), (&json!("1-0"), &json!(NUMBER), &json!(NUMBER)));
+
+    // There is no such relay, so it ends before anything was sent.
+    let path = format!("/api/v1/calls/{call}/explain");
+    let ended = async {
+        loop {
+            let (_, body) = world.get(&path).await;
+            if body["dial_result"].is_string() {
+                return body;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let body = tokio::time::timeout(SOON, ended).await.expect("it ends");
+    assert_eq!((&body["outcome"], &body["dial_result"]), (&json!("not_reached"), &json!("not_dialled")), "{body}");
+    assert_eq!(body["told"], true, "{body}");
+    let first = &body["path"][0];
+    assert_eq!((&first["what"], &first["after_ms"]), (&json!("dialled"), &json!(0)), "{body}");
+    let text = first["text"].as_str().unwrap();
+    for word in ["spring", "1-0", AGENT] {
+        assert!(text.contains(word), "no {word} in {text}");
+    }
+    let why = &first["why"];
+    assert_eq!((&why["attempts"], &why["zone"]), (&json!(0), &json!("Europe/Berlin")), "{body}");
+    assert!(why["due"].is_string() && why["idle_ms"].is_u64(), "{body}");
+    assert_eq!(body["path"][1]["what"], "not_reached", "{body}");
+
+    let (_, body) = world.get(&format!("{LEADS}?number=%2B493012345678")).await;
+    let lead = &body["leads"][0];
+    assert_eq!((&lead["state"], &lead["last"]["result"]), (&json!("due"), &json!("not_dialled")), "{lead}");
+    assert_eq!((&lead["last"]["call"], &lead["attempts"]), (&json!(call.to_string()), &json!(0)), "{lead}");
+    let record = async {
+        loop {
+            let (_, page) = world.get("/api/v1/calls?campaign=spring").await;
+            if let Some(record) = page["calls"].get(0) {
+                return record.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let record = tokio::time::timeout(SOON, record).await.expect("a record in time");
+    assert_eq!((&record["campaign"], &record["dial_result"]), (&json!("spring"), &json!("not_dialled")), "{record}");
+    assert_eq!(world.get("/api/v1/calls?campaign=desk").await.1["calls"], json!([]));
+}

@@ -1,0 +1,8 @@
+//! The dialer through its public face: pure, so nothing here waits for a clock.
+
+mod hours;
+mod leads;
+mod manual;
+mod pace;
+mod storm;
+mod world;

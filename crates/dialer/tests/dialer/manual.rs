@@ -1,0 +1,80 @@
+//! A number that an agent asks for: dialled, or a reason that says what to do.
+
+use strowger_dialer::{Denial, NoSuchZone};
+use strowger_model::config::{Campaign, DialMode};
+use strowger_model::{AgentId, CampaignId, Wall};
+use strowger_table::{Command, DialTo, Outcome};
+
+use crate::world::*;
+
+fn world() -> World {
+    let by_hand = Campaign { mode: DialMode::Manual, ..campaign(1, 1) };
+    let without_zone = Campaign { zone: None, ..campaign(2, 1) };
+    let elsewhere = Campaign { zone: Some("Mars/Olympus_Mons".into()), ..campaign(3, 1) };
+    World::new(&[&[1][..]; 3], vec![by_hand, without_zone, elsewhere])
+}
+
+#[test]
+fn a_number_of_no_list_is_called_by_the_campaigns_clock() {
+    let mut world = world();
+    let dial = world.manual(1, 1, 5).unwrap();
+    assert_eq!((dial.to, dial.not_after), (DialTo::Number { number: number(5) }, Wall(NOON + 9 * HOUR)));
+    world.grant(vec![dial]);
+}
+
+#[test]
+fn a_lead_is_called_by_its_own_clock() {
+    let mut world = world();
+    world.import(1, NEW_YORK, 0..1);
+    world.import(2, LONDON, 0..1);
+    assert_eq!(world.manual(1, 1, 0), Err(Denial::Closed { zone: NEW_YORK.into() }));
+    assert_eq!(world.manual(1, 2, 0).map(|dial| dial.not_after), Ok(Wall(NOON + 9 * HOUR)));
+    world.wall += HOUR;
+    assert_eq!(world.manual(1, 1, 0).map(|dial| dial.not_after), Ok(Wall(NOON + 14 * HOUR)));
+}
+
+#[test]
+fn who_is_not_ready_may_ask_and_who_is_busy_may_not() {
+    let mut world = world();
+    let agent = AgentId(1);
+    assert_eq!(world.say(Command::NotReady { agent, reason: "notes".into() }), Outcome::Done);
+    world.grant(vec![world.manual(1, 1, 5).unwrap()]);
+    assert_eq!(world.manual(1, 1, 6), Err(Denial::AgentBusy("offered")));
+    assert_eq!(world.manual(9, 1, 6), Err(Denial::NoSuchAgent(AgentId(9))));
+    // A campaign need not run for that, and an agent need not serve its queue.
+    world.run(2, false);
+    world.import(2, LONDON, 7..8);
+    assert!(world.manual(2, 2, 7).is_ok());
+}
+
+#[test]
+fn what_cannot_be_checked_or_is_not_allowed_is_denied() {
+    let mut world = world();
+    world.bar(1..2);
+    assert_eq!(world.manual(1, 9, 5), Err(Denial::NoSuchCampaign(CampaignId(9))));
+    assert_eq!(world.manual(1, 1, 1), Err(Denial::Barred(number(1))));
+    assert_eq!(world.manual(1, 2, 5), Err(Denial::NoZone(number(5))));
+    assert_eq!(world.manual(1, 3, 5), Err(Denial::NoSuchZone(NoSuchZone("Mars/Olympus_Mons".into()))));
+    world.grant(vec![world.manual(2, 1, 5).unwrap()]);
+    assert_eq!(world.manual(1, 1, 5), Err(Denial::OnACall(number(5))));
+
+    let denied = |change: fn(&mut World)| {
+        let mut world = self::world();
+        change(&mut world);
+        world.manual(1, 1, 5).unwrap_err()
+    };
+    assert_eq!(denied(|world| world.trunks.clear()), Denial::NoTrunk(TRUNK));
+    let carrier = || "carrier".to_owned();
+    assert_eq!(denied(|world| world.trunks[0].destination = None), Denial::NoDestination { trunk: carrier() });
+    assert_eq!(denied(|world| world.allowance.clear()), Denial::TrunkFull { trunk: carrier() });
+    assert_eq!(denied(|world| world.relays.clear()), Denial::NoRelay);
+    assert_eq!(denied(|world| world.nodes.clear()), Denial::NoNode);
+    assert_eq!(denied(|world| world.wall = NOON + 9 * HOUR), Denial::Closed { zone: LONDON.into() });
+}
+
+#[test]
+fn denials_say_what_to_do() {
+    let no_zone = Denial::NoZone(number(5)).to_string();
+    assert!(no_zone.contains("+442000000005") && no_zone.contains("give the campaign a zone"), "{no_zone}");
+    assert_eq!(Denial::Closed { zone: LONDON.into() }.to_string(), "outside the calling hours in Europe/London");
+}

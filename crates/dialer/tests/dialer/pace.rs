@@ -1,0 +1,282 @@
+//! The pacer on states made by the table itself: how many are dialled, who, for whom, and when nobody is.
+
+use std::collections::BTreeMap;
+
+use strowger_dialer::PER_ROUND;
+use strowger_model::config::{Campaign, DialMode, Hours};
+use strowger_model::{AgentId, CampaignId, LeadId, NodeId, RelayId, Wall};
+use strowger_table::{Command, Dial, DialTo};
+
+use crate::world::*;
+
+const ONE_QUEUE: &[u32] = &[1];
+
+fn leads(dials: &[Dial]) -> Vec<u32> {
+    let place = |dial: &Dial| match dial.to {
+        DialTo::Lead(lead) => lead.place(),
+        DialTo::Number { .. } => panic!("nobody asked"),
+    };
+    dials.iter().map(place).collect()
+}
+
+fn agents(dials: &[Dial]) -> Vec<u32> {
+    dials.iter().map(|dial| dial.agent.0).collect()
+}
+
+fn by_campaign(dials: &[Dial]) -> BTreeMap<u32, usize> {
+    let mut counts = BTreeMap::new();
+    dials.iter().for_each(|dial| *counts.entry(dial.campaign.0).or_insert(0) += 1);
+    counts
+}
+
+#[test]
+fn one_lead_for_each_idle_agent_both_in_their_order() {
+    let mut world = World::new(&[ONE_QUEUE; 3], vec![campaign(1, 1)]);
+    assert_eq!(world.pace(), []);
+    world.import(1, LONDON, 0..10);
+    let dials = world.pace();
+    assert_eq!((leads(&dials), agents(&dials)), (vec![0, 1, 2], vec![1, 2, 3]));
+    assert!(dials.iter().all(|dial| dial.not_after == Wall(NOON + 9 * HOUR)), "until 21:00");
+    assert_eq!(dials, world.pace(), "the same state, the same plan");
+    world.grant(dials);
+    assert_eq!(world.pace(), [], "all agents are kept");
+}
+
+#[test]
+fn agents_may_be_left_for_inbound_calls() {
+    for (keep, dialled) in [(0, 3), (1, 2), (3, 0), (u32::MAX, 0)] {
+        let mut world = World::new(&[ONE_QUEUE; 3], vec![Campaign { keep_idle: keep, ..campaign(1, 1) }]);
+        world.import(1, LONDON, 0..10);
+        assert_eq!(world.pace().len(), dialled, "keep {keep}");
+    }
+    // Whoever keeps agents keeps them against other campaigns too, in the queues they share.
+    let keeps = Campaign { keep_idle: 2, ..campaign(1, 1) };
+    let mut world = World::new(&[&[1, 2], &[1, 2], &[1], &[1]], vec![keeps, campaign(2, 2)]);
+    world.import(1, LONDON, 0..10);
+    world.import(2, LONDON, 20..30);
+    assert_eq!(by_campaign(&world.pace()), BTreeMap::from([(1, 1), (2, 1)]));
+}
+
+#[test]
+fn inbound_goes_first() {
+    let mut world = World::new(&[&[1, 2], &[1], &[2, 3]], vec![campaign(1, 1)]);
+    world.import(1, LONDON, 0..10);
+    world.call(2);
+    assert_eq!(agents(&world.pace()), [2], "the first might be offered the call that waits in another queue");
+    world.call(1);
+    assert_eq!(world.pace(), []);
+}
+
+#[test]
+fn who_sleeps_is_passed_over_and_who_is_longest_due_goes_first() {
+    let mut world = World::new(&[ONE_QUEUE; 4], vec![campaign(1, 1)]);
+    world.import(1, SYDNEY, 0..100);
+    world.import(1, NEW_YORK, 100..102);
+    world.wall += 1;
+    world.import(1, LONDON, 200..202);
+    assert_eq!(leads(&world.pace()), [102, 103], "it is 7 in New York and 23 in Sydney");
+    world.wall = NOON + 2 * HOUR;
+    let dials = world.pace();
+    assert_eq!(leads(&dials), [100, 101, 102, 103]);
+    let closes: Vec<_> = dials.iter().map(|dial| (dial.not_after.0 - NOON) / HOUR).collect();
+    assert_eq!(closes, [14, 14, 9, 9], "each by the own clock");
+}
+
+#[test]
+fn a_lead_in_a_zone_nobody_knows_is_not_dialled() {
+    let mut world = World::new(&[ONE_QUEUE; 4], vec![campaign(1, 1)]);
+    world.import(1, "Mars/Olympus_Mons", 0..3);
+    world.import(1, "Etc/Unknown", 3..6);
+    world.import(1, LONDON, 6..7);
+    assert_eq!(leads(&world.pace()), [6]);
+}
+
+#[test]
+fn hours_are_the_campaigns() {
+    let mornings = Campaign { hours: vec![Hours { days: 0b1000, from_min: 0, to_min: 721 }], ..campaign(1, 1) };
+    let never = Campaign { hours: Vec::new(), ..campaign(2, 1) };
+    let mut world = World::new(&[ONE_QUEUE; 4], vec![mornings, never]);
+    world.import(1, LONDON, 0..2);
+    world.import(2, LONDON, 2..4);
+    assert_eq!(by_campaign(&world.pace()), BTreeMap::from([(1, 2)]));
+    world.wall += 60_000;
+    assert_eq!(world.pace(), []);
+}
+
+#[test]
+fn a_log_that_was_stamped_ahead_of_our_clock_counts() {
+    let mut world = World::new(&[ONE_QUEUE], vec![campaign(1, 1)]);
+    world.import(1, LONDON, 0..2);
+    world.wall = NOON + 9 * HOUR;
+    world.say(Command::Tick);
+    world.wall = NOON;
+    assert_eq!(world.pace(), [], "its entry would be of 21:00");
+}
+
+#[test]
+fn stopped_and_manual_campaigns_dial_nobody() {
+    let by_hand = Campaign { mode: DialMode::Manual, ..campaign(2, 1) };
+    let mut world = World::new(&[ONE_QUEUE; 2], vec![campaign(1, 1), by_hand]);
+    world.import(1, LONDON, 0..5);
+    world.import(2, LONDON, 5..9);
+    world.run(1, false);
+    assert_eq!(world.pace(), []);
+    world.run(1, true);
+    assert_eq!(by_campaign(&world.pace()), BTreeMap::from([(1, 2)]));
+    world.say(Command::Retire { version: 99, tenant: TENANT });
+    assert_eq!(world.pace(), []);
+}
+
+#[test]
+fn nobody_is_called_before_the_time_that_a_failure_set() {
+    let mut world = World::new(&[ONE_QUEUE], vec![campaign(1, 1)]);
+    world.import(1, LONDON, 0..1);
+    let calls = world.grant(world.pace());
+    world.busy(calls[0]);
+    world.wall += 900_000 - 1;
+    assert_eq!(world.pace(), []);
+    world.wall += 1;
+    assert_eq!(leads(&world.pace()), [0]);
+}
+
+#[test]
+fn a_number_is_called_once_whoever_has_it() {
+    let mut world = World::new(&[ONE_QUEUE; 8], vec![campaign(1, 1), campaign(2, 1)]);
+    world.import(1, LONDON, 0..3);
+    world.import(2, LONDON, 0..3);
+    let dials = world.pace();
+    assert_eq!(dials.len(), 3);
+    world.grant(dials);
+    assert_eq!(world.pace(), [], "they are on a call");
+}
+
+/// Leads whose numbers are on calls of another campaign are passed over, so many a round.
+#[test]
+fn a_list_that_another_campaign_calls_does_not_block() {
+    let mut world = World::new(&[ONE_QUEUE; 70], vec![campaign(1, 1), campaign(2, 1)]);
+    world.import(1, LONDON, 0..60);
+    world.grant(world.pace());
+    world.import(2, LONDON, 0..60);
+    world.import(2, LONDON, 60..65);
+    assert_eq!(leads(&world.pace()), [60, 61, 62, 63, 64]);
+}
+
+#[test]
+fn barred_leads_are_no_obstacle() {
+    let mut world = World::new(&[ONE_QUEUE; 2], vec![campaign(1, 1)]);
+    world.import(1, LONDON, 0..5000);
+    world.bar(0..4998);
+    assert_eq!(leads(&world.pace()), [4998, 4999]);
+}
+
+#[test]
+fn campaigns_that_share_agents_share_them_evenly() {
+    let mut world = World::new(&[ONE_QUEUE; 10], (1..=3).map(|id| campaign(id, 1)).collect());
+    (1..=3).for_each(|id| world.import(id, LONDON, u64::from(id) * 100..u64::from(id) * 100 + 50));
+    let dials = world.pace();
+    assert_eq!(by_campaign(&dials), BTreeMap::from([(1, 4), (2, 3), (3, 3)]));
+    let calls = world.grant(dials);
+    // Agents come free one by one, and always the campaign with the fewest calls is next.
+    world.busy(calls[1]);
+    assert_eq!(by_campaign(&world.pace()), BTreeMap::from([(2, 1)]));
+    world.grant(world.pace());
+    world.busy(calls[2]);
+    assert_eq!(by_campaign(&world.pace()), BTreeMap::from([(3, 1)]));
+}
+
+#[test]
+fn a_campaign_without_leads_leaves_its_share_to_the_others() {
+    let mut world = World::new(&[ONE_QUEUE; 10], vec![campaign(1, 1), campaign(2, 1)]);
+    world.import(1, LONDON, 0..2);
+    world.import(2, LONDON, 10..50);
+    assert_eq!(by_campaign(&world.pace()), BTreeMap::from([(1, 2), (2, 8)]));
+}
+
+#[test]
+fn an_agent_of_many_queues_is_used_once() {
+    let mut world = World::new(&[&[1, 2][..]; 3], vec![campaign(1, 1), campaign(2, 2)]);
+    world.import(1, LONDON, 0..10);
+    world.import(2, LONDON, 10..20);
+    let dials = world.pace();
+    assert_eq!(agents(&dials), [1, 2, 3]);
+    world.grant(dials);
+}
+
+#[test]
+fn a_trunk_gives_no_more_than_it_has() {
+    let mut world = World::new(&[ONE_QUEUE; 9], vec![campaign(1, 1), campaign(2, 1)]);
+    world.import(1, LONDON, 0..10);
+    world.import(2, LONDON, 10..20);
+    world.allowance.insert(TRUNK, 5);
+    assert_eq!(by_campaign(&world.pace()), BTreeMap::from([(1, 3), (2, 2)]));
+    world.allowance.insert(TRUNK, 0);
+    assert_eq!(world.pace(), []);
+    world.allowance.clear();
+    assert_eq!(world.pace(), []);
+}
+
+#[test]
+fn without_trunk_relay_or_node_nobody_is_dialled() {
+    type Break = fn(&mut World);
+    let breaks: [Break; 4] = [
+        |world| world.trunks.clear(),
+        |world| world.trunks[0].destination = None,
+        |world| world.relays.clear(),
+        |world| world.nodes.clear(),
+    ];
+    for take_away in breaks {
+        let mut world = World::new(&[ONE_QUEUE; 3], vec![campaign(1, 1)]);
+        world.import(1, LONDON, 0..10);
+        assert_eq!(world.pace().len(), 3);
+        take_away(&mut world);
+        assert_eq!(world.pace(), []);
+    }
+}
+
+#[test]
+fn a_round_has_an_end() {
+    let mut world = World::new(&[ONE_QUEUE; PER_ROUND + 10], vec![campaign(1, 1)]);
+    world.import(1, LONDON, 0..200);
+    let dials = world.pace();
+    assert_eq!(dials.len(), PER_ROUND);
+    world.grant(dials);
+    assert_eq!(world.pace().len(), 10, "and the next goes on");
+}
+
+#[test]
+fn owners_and_relays_are_spread_and_sites_are_kept() {
+    let mut world = World::new(&[ONE_QUEUE; 6], vec![campaign(1, 1)]);
+    world.import(1, LONDON, 0..10);
+    let dials = world.pace();
+    let owners: Vec<_> = dials.iter().map(|dial| dial.owner.0).collect();
+    assert_eq!(owners, [1, 2, 3, 1, 2, 3].map(NodeId));
+    let of_first = dials.iter().filter(|dial| dial.relay == RelayId(1)).count();
+    assert_eq!(of_first, 3);
+    assert!(dials.iter().all(|dial| dial.relay == dial.agent_relay), "near each other where nothing says otherwise");
+
+    world.trunks[0].site = "west".into();
+    world.relays = vec![relay(1, "east"), relay(2, "west")];
+    let mut config = tenant(&[ONE_QUEUE; 6], vec![campaign(1, 1)]);
+    config.agents[0].site = "east".into();
+    world.configure(config);
+    let relays: Vec<_> = world.pace().iter().take(2).map(|dial| (dial.relay.0, dial.agent_relay.0)).collect();
+    assert_eq!(relays, [(2, 1), (2, 2)]);
+}
+
+#[test]
+fn a_plan_names_its_campaign_and_lead() {
+    let mut world = World::new(&[ONE_QUEUE], vec![campaign(7, 1)]);
+    world.import(7, LONDON, 0..1);
+    let lead = LeadId::new(CampaignId(7), 0);
+    let expected = Dial {
+        campaign: CampaignId(7),
+        to: DialTo::Lead(lead),
+        agent: AgentId(1),
+        owner: world.nodes[0],
+        destination: trunk().destination.unwrap(),
+        relay: RelayId(1),
+        agent_relay: RelayId(1),
+        not_after: Wall(NOON + 9 * HOUR),
+    };
+    assert_eq!(world.pace(), [expected]);
+}

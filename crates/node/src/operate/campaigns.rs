@@ -1,0 +1,107 @@
+//! Campaigns: how far they are, starting, stopping, and calls that agents ask for.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{At, block_on, encode, text};
+
+#[derive(Subcommand, Clone, Debug)]
+pub enum CampaignCommand {
+    /// The campaign dials.
+    Start { tenant: String, name: String },
+    /// The campaign dials no more; calls that are under way go on.
+    Stop { tenant: String, name: String },
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct CampaignQuery {
+    /// Only this tenant's.
+    #[arg(long)]
+    tenant: Option<String>,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct DialRequest {
+    tenant: String,
+    /// Whose phone rings first.
+    agent: String,
+    /// With + and the country code, for example +442071838750.
+    number: String,
+    #[arg(long)]
+    campaign: String,
+}
+
+pub fn campaigns(command: Option<&CampaignCommand>, query: &CampaignQuery, at: &At) -> anyhow::Result<ExitCode> {
+    match command {
+        None => list(query, at),
+        Some(CampaignCommand::Start { tenant, name }) => run(tenant, name, "start", at),
+        Some(CampaignCommand::Stop { tenant, name }) => run(tenant, name, "stop", at),
+    }
+}
+
+fn list(query: &CampaignQuery, at: &At) -> anyhow::Result<ExitCode> {
+    let tenant = query.tenant.as_ref().map_or_else(String::new, |tenant| format!("?tenant={}", encode(tenant)));
+    let answer = block_on(at.client().get(&format!("/api/v1/campaigns{tenant}")))??;
+    if query.json {
+        println!("{answer:#}");
+    } else {
+        print_campaigns(answer["campaigns"].as_array().map_or(&[], Vec::as_slice));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn print_campaigns(campaigns: &[Value]) {
+    println!(
+        "{:<12} {:<16} {:<12} {:<8} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8} {:>10} {:>9}",
+        "tenant",
+        "campaign",
+        "mode",
+        "state",
+        "leads",
+        "left",
+        "reserved",
+        "ringing",
+        "talking",
+        "dialled",
+        "connected",
+        "abandoned"
+    );
+    for line in campaigns {
+        let count = |value: &Value| value.as_u64().unwrap_or_default();
+        println!(
+            "{:<12} {:<16} {:<12} {:<8} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8} {:>10} {:>9}",
+            text(&line["tenant"]),
+            text(&line["name"]),
+            text(&line["mode"]),
+            if line["running"] == true { "running" } else { "stopped" },
+            text(&line["leads"]),
+            count(&line["leads"]).saturating_sub(count(&line["done"])),
+            text(&line["reserved"]),
+            text(&line["ringing"]),
+            text(&line["talking"]),
+            text(&line["dialled"]),
+            text(&line["results"]["connected"]),
+            text(&line["results"]["abandoned"])
+        );
+    }
+}
+
+fn run(tenant: &str, name: &str, what: &str, at: &At) -> anyhow::Result<ExitCode> {
+    let path = format!("/api/v1/campaigns/{}/{}/{what}", encode(tenant), encode(name));
+    let answer = block_on(at.client().post(&path, &Value::Null))??;
+    println!("campaign {name} of {tenant} {}", if answer["running"] == true { "is running" } else { "is stopped" });
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn dial(request: &DialRequest, at: &At) -> anyhow::Result<ExitCode> {
+    let DialRequest { tenant, agent, number, campaign } = request;
+    let path = format!("/api/v1/agents/{}/{}/dial", encode(tenant), encode(agent));
+    let answer = block_on(at.client().post(&path, &json!({ "campaign": campaign, "number": number })))??;
+    let call = text(&answer["call"]);
+    println!("call {call}: the phone of {agent} rings first; `strowger explain {call}` tells what becomes of it");
+    Ok(ExitCode::SUCCESS)
+}

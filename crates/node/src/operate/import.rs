@@ -1,0 +1,165 @@
+//! A list of leads is sent in parts, some at once: while one is committed the next is on its way and read.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+use strowger_api::{Client, ClientError, Part, Parts, limit};
+use tokio::task::JoinHandle;
+
+use super::leads::Campaign;
+use super::progress::Progress;
+use super::{At, block_on, text};
+
+/// Parts under way at once: one is read, one travels, one is committed, one is answered.
+const AT_ONCE: usize = 4;
+/// A part is sent so often before the import gives up: an election of the shard's leader takes less.
+const TRIES: usize = 10;
+const BETWEEN_TRIES: Duration = Duration::from_millis(500);
+/// Faults shown; a file with one wrong column has as many as lines.
+const SHOWN: usize = 20;
+
+/// What became of the lines so far.
+#[derive(Default)]
+struct Sum {
+    lines: usize,
+    bytes: usize,
+    added: u64,
+    duplicates: u64,
+    invalid: Vec<Invalid>,
+}
+
+struct Invalid {
+    line: u64,
+    value: String,
+    why: String,
+}
+
+pub fn import(file: &Path, of: &Campaign, faults: Option<&Path>, at: &At) -> anyhow::Result<ExitCode> {
+    let list = read(file)?;
+    let parts = Parts::new(&list, limit::LEADS_PER_IMPORT, limit::LEADS_BODY_BYTES);
+    let Some(parts) = parts else { bail!("{} is empty: its first line must name the columns", file.display()) };
+    // The first line goes before each part.
+    let room = limit::LEADS_BODY_BYTES.saturating_sub(parts.header().len());
+    let Some(parts) = Parts::new(&list, limit::LEADS_PER_IMPORT, room) else { return Ok(ExitCode::SUCCESS) };
+    let mut progress = Progress::begin();
+    let mut sum = Sum::default();
+    let sent = block_on(send(&at.client(), &of.path(), parts, &mut |part, answer| {
+        sum.add(part, &answer);
+        progress.show(sum.bytes, list.len(), sum.lines);
+    }))?;
+    let took = progress.end();
+    sum.invalid.sort_by_key(|fault| fault.line);
+    sum.tell(file, took);
+    if let Some(faults) = faults {
+        std::fs::write(faults, sum.faults_file()).with_context(|| format!("cannot write {}", faults.display()))?;
+    }
+    sent.context("the import stopped; run it again: what is on the list already is not added twice")?;
+    Ok(if sum.invalid.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    String::from_utf8(bytes).map_err(|fault| {
+        let before = &fault.as_bytes()[..fault.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        anyhow::anyhow!("{}:{line}: not UTF-8; save the list as \"CSV UTF-8\"", file.display())
+    })
+}
+
+/// How much one part was: bytes and lines.
+type Size = (usize, usize);
+type Sent = JoinHandle<Result<Value, ClientError>>;
+
+async fn send(
+    client: &Client,
+    path: &str,
+    parts: Parts<'_>,
+    done: &mut dyn FnMut(Size, Value),
+) -> Result<(), ClientError> {
+    let header = parts.header();
+    let header = if header.ends_with(['\n', '\r']) { header.to_owned() } else { format!("{header}\n") };
+    let mut under_way: VecDeque<(Size, Sent)> = VecDeque::new();
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        // A list without leads is asked about all the same: its header may be wrong.
+        done((0, 0), client.post_csv(path, header.clone()).await?);
+    }
+    while parts.peek().is_some() || !under_way.is_empty() {
+        while under_way.len() < AT_ONCE
+            && let Some(part) = parts.next()
+        {
+            under_way.push_back(((part.text.len(), part.records), begin(client, path, &header, part)));
+        }
+        // In their order, so that what comes to be told is in order too.
+        let Some((size, sent)) = under_way.pop_front() else { break };
+        let answer = sent.await.unwrap_or_else(|broken| {
+            let (address, path) = (client.address.clone(), path.to_owned());
+            Err(ClientError::Broken { address, path, why: broken.to_string() })
+        });
+        done(size, answer?);
+    }
+    Ok(())
+}
+
+fn begin(client: &Client, path: &str, header: &str, part: Part<'_>) -> Sent {
+    let path = format!("{path}?first_line={}", part.first_line);
+    let (client, text) = (client.clone(), format!("{header}{}", part.text));
+    tokio::spawn(async move {
+        for _ in 1..TRIES {
+            match client.post_csv(&path, text.clone()).await {
+                Err(fault) if may_pass(&fault) => tokio::time::sleep(BETWEEN_TRIES).await,
+                answer => return answer,
+            }
+        }
+        client.post_csv(&path, text).await
+    })
+}
+
+/// Whether it may go another time. Nothing is added twice, so what may have gone well is sent again too.
+fn may_pass(fault: &ClientError) -> bool {
+    match fault {
+        ClientError::Refused { status, .. } => [503, 504].contains(status),
+        ClientError::Broken { .. } | ClientError::TooSlow { .. } => true,
+        _ => false,
+    }
+}
+
+impl Sum {
+    fn add(&mut self, (bytes, lines): Size, answer: &Value) {
+        self.bytes += bytes;
+        self.lines += lines;
+        self.added += answer["added"].as_u64().unwrap_or_default();
+        self.duplicates += answer["duplicates"].as_u64().unwrap_or_default();
+        let invalid = |fault: &Value| Invalid {
+            line: fault["line"].as_u64().unwrap_or_default(),
+            value: text(&fault["value"]),
+            why: text(&fault["why"]),
+        };
+        self.invalid.extend(answer["invalid"].as_array().into_iter().flatten().map(invalid));
+    }
+
+    fn tell(&self, file: &Path, took: Duration) {
+        for fault in self.invalid.iter().take(SHOWN) {
+            // On one line, whatever stands in the file.
+            let value = fault.value.replace(char::is_control, " ");
+            eprintln!("{}:{}: `{value}`: {}", file.display(), fault.line, fault.why);
+        }
+        if self.invalid.len() > SHOWN {
+            eprintln!("and {} more; --faults FILE writes them all", self.invalid.len() - SHOWN);
+        }
+        let (added, duplicates, invalid) = (self.added, self.duplicates, self.invalid.len());
+        println!("{added} added, {duplicates} duplicates, {invalid} invalid, in {:.1} s", took.as_secs_f64());
+    }
+
+    /// CSV (RFC 4180), for the program that the list came from.
+    fn faults_file(&self) -> String {
+        let quoted = |field: &str| format!("\"{}\"", field.replace('"', "\"\""));
+        let line = |fault: &Invalid| format!("{},{},{}\r\n", fault.line, quoted(&fault.value), quoted(&fault.why));
+        let lines: String = self.invalid.iter().map(line).collect();
+        format!("line,value,why\r\n{lines}")
+    }
+}

@@ -1,0 +1,68 @@
+//! What operators type. Answers on standard output, faults with what to do on standard error.
+
+mod bars;
+mod calls;
+mod campaigns;
+mod config;
+mod import;
+mod leads;
+mod progress;
+mod status;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::Value;
+use strowger_api::Client;
+
+pub use bars::{Bars, bars};
+pub use calls::{Filter, calls, explain};
+pub use campaigns::{CampaignCommand, CampaignQuery, DialRequest, campaigns, dial};
+pub use config::{apply, check_config};
+pub use leads::{LeadCommand, leads};
+pub use status::status;
+
+/// Where the cluster is and who asks.
+#[derive(Args, Clone, Debug)]
+pub struct At {
+    /// HTTP address of any node.
+    #[arg(long, global = true, env = "STROWGER_NODE", default_value = "127.0.0.1:8081")]
+    node: String,
+    /// API token; the first one was printed by the node that founded the cluster.
+    #[arg(long, global = true, env = "STROWGER_TOKEN", default_value = "", hide_env_values = true)]
+    token: String,
+}
+
+impl At {
+    pub fn client(&self) -> Client {
+        Client::new(&self.node, (!self.token.is_empty()).then(|| self.token.clone()))
+    }
+}
+
+pub fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    Ok(runtime.block_on(work))
+}
+
+/// A value as a table shows it.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn seconds(value: &Value) -> String {
+    value.as_f64().map_or_else(|| "-".to_owned(), |ms| format!("{:.1}", ms / 1000.0))
+}
+
+/// A value as a query carries it (RFC 3986, 2.1).
+pub fn encode(value: &str) -> String {
+    value
+        .bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
