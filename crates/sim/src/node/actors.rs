@@ -85,7 +85,7 @@ impl World {
     }
 
     /// An outbound call that was given to this node, or anybody's that it took over.
-    pub(crate) fn from_row(&mut self, node: usize, row: &Arc<Call>) -> Machine {
+    pub(crate) fn machine_of(&mut self, node: usize, row: &Arc<Call>) -> Machine {
         let any = || self.usable.first().map(|usable| usable.relay);
         let setting = Setting { local: local(), relay: row.relay.or_else(any).unwrap_or_default() };
         let forgets = self.plant == Some(Plant::HeirDials) && matches!(row.stage, Stage::Dialling { .. });

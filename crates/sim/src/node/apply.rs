@@ -129,7 +129,7 @@ impl World {
         }
         let machine = match pending {
             Some(pending) => self.admitted(node, &row, &pending),
-            None => self.from_row(node, &row),
+            None => self.machine_of(node, &row),
         };
         self.begin(node, machine);
     }
@@ -147,7 +147,7 @@ impl World {
             .collect();
         for row in missing {
             if !self.passes_over(&row) {
-                let machine = self.from_row(node, &row);
+                let machine = self.machine_of(node, &row);
                 self.begin(node, machine);
             }
         }
