@@ -37,12 +37,10 @@ pub enum Plant {
     JoinOneSide,
     /// Of two relays, only the caller's is told to close the call.
     CloseOneSide,
-    /// An owner says that a called party is hung up on before it is.
-    DoneTooSoon,
 }
 
 impl Plant {
-    pub const ALL: [Plant; 18] = [
+    pub const ALL: [Plant; 17] = [
         Plant::DoubleOffer,
         Plant::OrderLost,
         Plant::NoExpire,
@@ -60,6 +58,5 @@ impl Plant {
         Plant::BarForgotten,
         Plant::JoinOneSide,
         Plant::CloseOneSide,
-        Plant::DoneTooSoon,
     ];
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use strowger_call::{Action, Event, Machine, MediaFact, MediaOp, Setting};
 use strowger_model::{CallId, Far, LegNo, Mono, RelayId};
 use strowger_sip::Message;
-use strowger_table::{Call, Command, Duty, DutyKind, Stage};
+use strowger_table::{Call, Command, Stage};
 
 use super::propose::Purpose;
 use super::{Pending, Seated};
@@ -85,10 +85,11 @@ impl World {
     }
 
     /// An outbound call that was given to this node, or anybody's that it took over.
-    pub(crate) fn from_row(&mut self, node: usize, row: &Arc<Call>) -> Machine {
+    pub(crate) fn machine_of(&mut self, node: usize, row: &Arc<Call>) -> Machine {
         let any = || self.usable.first().map(|usable| usable.relay);
         let setting = Setting { local: local(), relay: row.relay.or_else(any).unwrap_or_default() };
-        let first = row.adoptions == 0 || self.plant == Some(Plant::HeirDials);
+        let forgets = self.plant == Some(Plant::HeirDials) && matches!(row.stage, Stage::Dialling { .. });
+        let first = row.adoptions == 0 || forgets;
         if row.outbound().is_some() && first {
             self.say(About::Call(row.id), || format!("n{} begins", node + 1));
             return Machine::dialled(row.clone(), setting);
@@ -166,14 +167,6 @@ impl World {
         if place.performed.len() == 1 {
             let who = place.who;
             self.timeline.plan(self.now + super::propose::DONE_BATCH, Happening::In(who, Task::SayDone));
-        }
-    }
-
-    /// Says it of a hang-up that may not even have begun.
-    pub(crate) fn hung_up_already(&mut self, node: usize, row: &Call) {
-        let of_called = |duty: &&Duty| duty.kind == DutyKind::HangUp { leg: Call::CALLER_LEG };
-        if let Some(duty) = row.duties.iter().find(of_called).filter(|_| row.outbound().is_some()) {
-            self.performed(node, row.id, duty.id);
         }
     }
 

@@ -120,9 +120,6 @@ impl World {
     fn call_changed(&mut self, node: usize, row: std::sync::Arc<strowger_table::Call>) {
         let row = self.tampered(node, row);
         let owned = self.nodes[node].owns(row.owner);
-        if owned && self.plant == Some(Plant::DoneTooSoon) {
-            self.hung_up_already(node, &row);
-        }
         if self.tell(node, row.id, News::Row(row.clone())) || !owned {
             return;
         }
@@ -132,7 +129,7 @@ impl World {
         }
         let machine = match pending {
             Some(pending) => self.admitted(node, &row, &pending),
-            None => self.from_row(node, &row),
+            None => self.machine_of(node, &row),
         };
         self.begin(node, machine);
     }
@@ -150,7 +147,7 @@ impl World {
             .collect();
         for row in missing {
             if !self.passes_over(&row) {
-                let machine = self.from_row(node, &row);
+                let machine = self.machine_of(node, &row);
                 self.begin(node, machine);
             }
         }
