@@ -6,6 +6,7 @@ pub mod config;
 mod dialog;
 mod far;
 mod id;
+mod log_clock;
 mod media;
 mod number;
 mod outcome;
@@ -17,6 +18,7 @@ pub use id::{
     AgentId, CallId, CampaignId, Digest, FlowId, GroupId, Incarnation, LeadId, LegKey, LegNo, NodeId, NotACallId,
     Owner, PeerId, QueueId, RelayId, ShardId, TenantId, TrunkId,
 };
+pub use log_clock::LogClock;
 pub use media::{Codec, Law, MediaAddr};
 pub use number::{E164, NotE164};
 pub use outcome::{Cause, DialResult, Ended, HangupBy, Outcome};

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use strowger_link::open;
-use strowger_model::{GroupId, Mono};
+use strowger_model::{GroupId, LogClock, Mono};
 use strowger_table::{Applied, At, Machine};
 use tokio::sync::{Notify, watch};
 
@@ -58,6 +58,7 @@ pub(crate) struct Replica {
     membership: StoredMembership,
     /// When the last stamped entry was applied here.
     received: Mono,
+    clock: LogClock,
     since_snapshot: Grown,
 }
 
@@ -71,14 +72,16 @@ struct Grown {
 impl Replica {
     pub fn new(shared: Arc<Shared>, snapshots: Snapshots, tuning: Tuning) -> Self {
         let machine = Machine::new(shared.group);
+        let received = clock::boottime();
         Self {
             shared,
             snapshots,
             tuning,
+            clock: LogClock::new(machine.last().time, received),
             machine,
             last: None,
             membership: StoredMembership::default(),
-            received: clock::boottime(),
+            received,
             since_snapshot: Grown::default(),
         }
     }
@@ -115,13 +118,20 @@ impl Replica {
         let proposal = Arc::new(proposal.proposal);
         let at = At { index, time: stamped.time, wall: stamped.wall };
         let applied: Applied = self.machine.apply(at, &proposal);
-        self.received = clock::boottime();
+        self.hear();
         Ok(AppliedEntry { at: At { time: self.machine.last().time, ..at }, proposal, applied })
+    }
+
+    /// A stamp, or a snapshot with the stamps of what it stands for.
+    fn hear(&mut self) {
+        self.received = clock::boottime();
+        self.clock.hear(self.machine.last().time, self.received);
     }
 
     fn publish(&self) -> Arc<View> {
         let applied = self.last.map_or(0, |id| id.index);
-        self.shared.view.publish(View { machine: self.machine.clone(), applied, received: self.received })
+        let (received, clock) = (self.received, self.clock);
+        self.shared.view.publish(View { machine: self.machine.clone(), applied, received, clock })
     }
 
     fn ask_for_snapshot(&mut self) {
@@ -193,7 +203,7 @@ impl RaftStateMachine<Types> for Replica {
         self.machine = machine;
         self.last = meta.last_log_id;
         self.membership = meta.last_membership.clone();
-        self.received = clock::boottime();
+        self.hear();
         self.since_snapshot = Grown::default();
         let view = self.publish();
         self.shared.stats.snapshots_installed.fetch_add(1, Relaxed);

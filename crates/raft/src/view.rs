@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use strowger_model::{LogTime, Mono};
+use strowger_model::{LogClock, LogTime, Mono};
 use strowger_table::Machine;
 
 use crate::clock;
@@ -15,12 +15,13 @@ pub struct View {
     pub applied: u64,
     /// This process's time when the last *stamped* entry was applied here.
     pub received: Mono,
+    pub(crate) clock: LogClock,
 }
 
 impl View {
     /// What the log time is now, as far as this node can tell.
     pub fn log_now(&self) -> LogTime {
-        self.machine.last().time + clock::boottime().since(self.received)
+        self.clock.now(clock::boottime())
     }
 }
 
@@ -30,7 +31,9 @@ pub(crate) struct ViewCell(RwLock<Arc<View>>);
 
 impl ViewCell {
     pub fn new(machine: Machine) -> Self {
-        Self(RwLock::new(Arc::new(View { machine, applied: 0, received: clock::boottime() })))
+        let received = clock::boottime();
+        let clock = LogClock::new(machine.last().time, received);
+        Self(RwLock::new(Arc::new(View { machine, applied: 0, received, clock })))
     }
 
     pub fn get(&self) -> Arc<View> {

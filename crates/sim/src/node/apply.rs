@@ -69,7 +69,7 @@ impl World {
                     at.time.0 += 1;
                 }
                 touched.extend(replica.shard.apply(at, &proposal).touched);
-                replica.received = self.now;
+                replica.hear(self.now);
             }
             replica.applied = index;
             self.promises.same_log.applied(node, index, &replica.shard);
@@ -86,7 +86,8 @@ impl World {
         };
         self.say(About::World, || format!("n{} gets a snapshot at {index}", node + 1));
         let replica = &mut self.nodes[node].replica;
-        (replica.shard, replica.applied, replica.received) = (shard, index, self.now);
+        (replica.shard, replica.applied) = (shard, index);
+        replica.hear(self.now);
         self.promises.same_log.applied(node, index, &self.nodes[node].replica.shard);
         self.promises.same_log.same_bytes(node, &bytes, &self.nodes[node].replica.shard);
         self.refresh_actors(node);

@@ -79,6 +79,12 @@ impl World {
 
     /// A batch reaches its relay.
     pub(crate) fn at_relay(&mut self, relay: usize, from: Who, batch: u64, orders: &[Order]) {
+        for order in orders.iter().filter(|order| matches!(order.op, MediaOp::Open { .. })) {
+            // Of an owner that was away: a relay that never had the call does not know that it is over.
+            if self.truth.call(order.call).is_none_or(|row| row.is_over()) {
+                self.promises.closed.given_up(relay, order.call);
+            }
+        }
         let mut plays: Vec<Play> = Vec::new();
         let answers: Vec<Answer> =
             orders.iter().map(|order| self.relays[relay].perform(from.node, order, self.now, &mut plays)).collect();

@@ -69,11 +69,13 @@ impl World {
         place.answered_since = None;
         place.who.life.0 += u64::from(self.plant != Some(Plant::SameLife));
         let who = place.who;
-        place.replica = Replica::new();
-        place.replica.received = self.now;
+        place.replica = Replica::new(self.now);
         if let Some((index, bytes)) = &place.disk.snapshot {
             match Shard::restore(bytes) {
-                Ok(shard) => (place.replica.shard, place.replica.applied) = (shard, *index),
+                Ok(shard) => {
+                    (place.replica.shard, place.replica.applied) = (shard, *index);
+                    place.replica.hear(self.now);
+                }
                 Err(_) => self.promises.same_log.undecodable(node, *index),
             }
         }

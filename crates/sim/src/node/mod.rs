@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use strowger_call::Machine;
-use strowger_model::{CallId, Incarnation, LogTime, Mono, RelayId};
+use strowger_model::{CallId, Incarnation, LogClock, LogTime, Mono, RelayId};
 use strowger_sip::Message;
 use strowger_table::{AdmitKey, Proposal, Shard};
 
@@ -60,6 +60,8 @@ pub(crate) struct Replica {
     pub applied: u64,
     /// When the last stamped entry was applied.
     pub received: Mono,
+    /// What it takes the log's time to be.
+    pub clock: LogClock,
     /// What it has been told is committed, and when it applies it.
     pub told: VecDeque<(Mono, u64)>,
 }
@@ -110,7 +112,7 @@ impl Node {
             answered_since: Some(Mono::ZERO),
             unheard: None,
             reported: false,
-            replica: Replica::new(),
+            replica: Replica::new(Mono::ZERO),
             actors: BTreeMap::new(),
             pending: BTreeMap::new(),
             asking: BTreeMap::new(),
@@ -133,12 +135,19 @@ impl Node {
     }
 
     pub fn log_now(&self, now: Mono) -> LogTime {
-        self.replica.shard.last().time + now.since(self.replica.received)
+        self.replica.clock.now(now)
     }
 }
 
 impl Replica {
-    fn new() -> Self {
-        Self { shard: Shard::new(SHARD), applied: 0, received: Mono::ZERO, told: VecDeque::new() }
+    fn new(now: Mono) -> Self {
+        let clock = LogClock::new(LogTime::ZERO, now);
+        Self { shard: Shard::new(SHARD), applied: 0, received: now, clock, told: VecDeque::new() }
+    }
+
+    /// Something with a stamp was applied.
+    fn hear(&mut self, now: Mono) {
+        self.received = now;
+        self.clock.hear(self.shard.last().time, now);
     }
 }

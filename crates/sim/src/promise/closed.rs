@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_secs(40);
 pub(crate) struct Closed {
     pub found: Found,
     since: BTreeMap<(usize, CallId), Mono>,
-    /// A courier gave up saying it: the relay looks after itself.
+    /// A courier gave up saying it, or the call was opened when it was over: the relay looks after itself.
     given_up: BTreeSet<(usize, CallId)>,
     /// Its owner was gone before the row could say which relay it had: likewise.
     unknown: BTreeSet<CallId>,
