@@ -158,13 +158,17 @@ impl Machine {
         }
         self.dialling.give_up = None;
         let unproven = self.row.duties.iter().any(|duty| duty.kind == DutyKind::Originate);
-        let result = match &self.caller {
+        let (result, cause) = match &self.caller {
             None => return self.not_dialled(log_now),
+            Some(_) if self.dialling.heard => (DialResult::NoAnswer, Cause::NO_ANSWER),
             // Sent by an owner that could not say so, and nothing came of it.
-            Some(_) if unproven && !self.dialling.heard => DialResult::Unknown,
-            Some(_) => DialResult::NoAnswer,
+            Some(_) if unproven => (DialResult::Unknown, Cause::RECOVERY_ON_TIMER),
+            // An heir has not heard what came before it.
+            Some(_) if self.row.adoptions > 0 => (DialResult::NoAnswer, Cause::NO_ANSWER),
+            // Not even a ringing: the call never arrived anywhere.
+            Some(_) => (DialResult::Unreachable, Cause::NO_ROUTE),
         };
-        self.report(result, 0, Cause::NO_ANSWER, true, log_now);
+        self.report(result, 0, cause, true, log_now);
         self.hang_up_leg(Call::CALLER_LEG, Some(Cause::NO_ANSWER), now);
     }
 

@@ -16,6 +16,8 @@ pub enum TestBreak {
     SwapAudio,
     /// Rings an agent's phone for a second call at once.
     DoubleOffer,
+    /// Calls a lead's number twice at once.
+    DialTwice,
 }
 
 impl TestBreak {
@@ -24,6 +26,7 @@ impl TestBreak {
             "drop_call" => Some(TestBreak::DropCall),
             "swap_audio" => Some(TestBreak::SwapAudio),
             "double_offer" => Some(TestBreak::DoubleOffer),
+            "dial_twice" => Some(TestBreak::DialTwice),
             _ => None,
         }
     }
@@ -44,13 +47,20 @@ impl TestBreak {
             {
                 vec![Action::Media { relay, op: MediaOp::Remote { leg, media, send: false, receive } }]
             }
-            (TestBreak::DoubleOffer, Action::Send { to, bytes }) if bytes.starts_with(b"INVITE ") => {
+            (TestBreak::DoubleOffer | TestBreak::DialTwice, Action::Send { to, bytes })
+                if bytes.starts_with(b"INVITE ") && (self == TestBreak::DialTwice) == is_lead(call, to) =>
+            {
                 let copy = another_call(to, &bytes);
                 vec![Action::Send { to, bytes }, copy]
             }
             (_, action) => vec![action],
         }
     }
+}
+
+/// Whether that is where the called party of an outbound call is.
+fn is_lead(call: &Call, to: Far) -> bool {
+    call.outbound().is_some_and(|outbound| outbound.destination.addr == to.addr)
 }
 
 fn another_call(to: Far, invite: &[u8]) -> Action {

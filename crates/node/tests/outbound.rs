@@ -51,7 +51,7 @@ fn start() -> (Rig, Phones) {
     let rig = Rig::start(Plan::of(3, 1), &House::new());
     let phones = Phones::start(rig.phones(9)).expect("phones");
     phones.open_carrier(called);
-    rig.apply(&house("ring_timeout_ms = 15000\nmax_attempts = 1\n")(&rig));
+    rig.apply(&house("mode = \"progressive\"\nring_timeout_ms = 15000\nmax_attempts = 1\n")(&rig));
     books::register(&rig, &phones, &(0..AGENTS).map(name).collect::<Vec<_>>(), |_| None);
     (rig, phones)
 }

@@ -7,7 +7,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 17] = [
     "pids",
     "offered",
     "lost",
@@ -21,6 +21,10 @@ const KEYS: [&str; 13] = [
     "offer_p50_ms",
     "offer_p99_ms",
     "nodes_killed",
+    "on_two_relays",
+    "dialled",
+    "connected",
+    "dialled_twice",
 ];
 
 fn demo(more: &[&str]) -> (Output, Value) {
@@ -67,13 +71,21 @@ fn a_calm_demo_ends_well_and_says_so_in_numbers() {
     for key in KEYS {
         assert!(verdict[key].is_u64() || verdict[key].is_array(), "no {key} in {verdict:#}");
     }
-    for key in ["lost", "double_booked", "stuck", "audio_bad", "nodes_killed"] {
+    for key in ["lost", "double_booked", "stuck", "audio_bad", "nodes_killed", "dialled_twice"] {
         assert_eq!(count(&verdict, key), 0, "{key} in {verdict:#}");
     }
     assert!(count(&verdict, "offered") >= 30 && count(&verdict, "audio_checked") >= 10, "{verdict:#}");
     assert_eq!(count(&verdict, "records_matched"), count(&verdict, "offered"), "{verdict:#}");
     assert!(count(&verdict, "wait_p50_ms") <= count(&verdict, "wait_p99_ms"), "{verdict:#}");
-    assert_eq!(verdict["pids"].as_array().map(Vec::len), Some(4), "three nodes and a relay: {verdict:#}");
+    assert_eq!(verdict["pids"].as_array().map(Vec::len), Some(5), "three nodes and two relays: {verdict:#}");
+    assert!(count(&verdict, "dialled") >= 10 && count(&verdict, "connected") > 0, "{verdict:#}");
+    let talked = count(&verdict, "answered") + count(&verdict, "connected");
+    assert!(count(&verdict, "on_two_relays") * 5 >= talked * 2, "fewer than 40 % on two relays: {verdict:#}");
+}
+
+#[test]
+fn a_lead_called_twice_is_found() {
+    assert!(count(&broken("dial_twice"), "dialled_twice") > 0);
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl Inner {
             return GivenV1::NotLeader(None);
         }
         let written = match group.seat() {
-            Some(seat) => timeout(ATTEMPT, group.submit(&seat, body)).await,
+            Some(seat) => timeout(ATTEMPT, group.submit(&seat, body, false)).await,
             None => Ok(Err(group.not_leader())),
         };
         match written {

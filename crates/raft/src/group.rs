@@ -53,6 +53,8 @@ pub(crate) struct Seat {
 /// A sealed proposal on its way to the proposer.
 pub(crate) struct Submission {
     pub body: Bytes,
+    /// Waits for no others: what a leader decided by itself.
+    pub urgent: bool,
     pub answer: oneshot::Sender<Result<Outcome, WriteFault>>,
 }
 
@@ -88,9 +90,9 @@ impl Group {
     }
 
     /// Writes a sealed proposal through this node's proposer and waits for its outcome.
-    pub async fn submit(&self, seat: &Seat, body: Bytes) -> Result<Outcome, WriteFault> {
+    pub async fn submit(&self, seat: &Seat, body: Bytes, urgent: bool) -> Result<Outcome, WriteFault> {
         let (answer, outcome) = oneshot::channel();
-        let submission = Submission { body, answer };
+        let submission = Submission { body, urgent, answer };
         if seat.proposals.send(submission).await.is_err() {
             return Err(self.not_leader());
         }

@@ -17,6 +17,7 @@ mod groups;
 mod helm;
 mod numbers;
 mod observer;
+mod pace;
 mod peer;
 mod propose;
 mod proposer;

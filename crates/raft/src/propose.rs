@@ -80,7 +80,7 @@ impl Groups {
         let target = inner.group(group).ok_or(LeadError::NotLeader(group))?;
         let seat = target.seat().filter(|seat| seat.leading == leading).ok_or(LeadError::NotLeader(group))?;
         let body = inner.seal(0, body).map_err(|bytes| LeadError::TooLarge { bytes })?;
-        match timeout(deadline, target.submit(&seat, body)).await {
+        match timeout(deadline, target.submit(&seat, body, true)).await {
             Ok(Ok(outcome)) => Ok(outcome),
             Ok(Err(WriteFault::NotLeader(_))) => Err(LeadError::NotLeader(group)),
             Ok(Err(WriteFault::Unknown)) | Err(_) => Err(LeadError::Unknown(group)),
@@ -105,7 +105,7 @@ impl Inner {
             let leader = hint.take().or(leadership.borrow_and_update().leader);
             let fault = match leader {
                 Some(leader) if leader == self.me => match group.seat() {
-                    Some(seat) => timeout(ATTEMPT, group.submit(&seat, body.clone())).await,
+                    Some(seat) => timeout(ATTEMPT, group.submit(&seat, body.clone(), false)).await,
                     None => Ok(Err(WriteFault::NotLeader(None))),
                 },
                 Some(leader) => Ok(self.forward(group.id, leader, body).await),

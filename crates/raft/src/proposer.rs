@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::clock;
 use crate::group::{Group, Submission, WriteFault};
+use crate::pace::Pace;
 use crate::types::{Callback, LeaderId, Stamped, Types, node_of};
 use crate::v1::ProposalV1;
 
@@ -59,6 +60,7 @@ impl Proposer {
         let room = Arc::new(Semaphore::new(IN_FLIGHT));
         let mut taken = Vec::with_capacity(TAKE);
         let mut quiet_at = tokio::time::Instant::now() + QUIET;
+        let mut pace = Pace::new(tokio::time::Instant::now());
         loop {
             if hold.wait_for(|held| !held).await.is_err() {
                 return;
@@ -75,6 +77,8 @@ impl Proposer {
                     if count == 0 {
                         return;
                     }
+                    gather(&mut proposals, &mut taken, &pace).await;
+                    pace.round(taken.len(), tokio::time::Instant::now());
                     for submission in taken.drain(..) {
                         if self.write(submission, &room).await.is_break() {
                             return;
@@ -92,7 +96,7 @@ impl Proposer {
     }
 
     async fn write(&mut self, submission: Submission, room: &Arc<Semaphore>) -> ControlFlow<()> {
-        let Submission { body, answer } = submission;
+        let Submission { body, answer, .. } = submission;
         let Ok(permit) = room.clone().acquire_owned().await else {
             return ControlFlow::Break(());
         };
@@ -122,6 +126,20 @@ impl Proposer {
         let stamped = Stamped { time: self.stamper.stamp(clock::boottime()), wall: clock::wall(), body };
         let written = self.group.raft.write(stamped).with_leader(self.leader).responder(callback).await;
         if written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// Waits for more entries while the group is busy. An urgent one does not wait, and takes along those that do.
+async fn gather(proposals: &mut mpsc::Receiver<Submission>, taken: &mut Vec<Submission>, pace: &Pace) {
+    let Some(until) = pace.gather_until() else { return };
+    while taken.len() < TAKE && !taken.iter().any(|submission| submission.urgent) {
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep_until(until) => return,
+            count = proposals.recv_many(taken, TAKE - taken.len()) => if count == 0 {
+                return;
+            }
+        }
     }
 }
 

@@ -5,16 +5,18 @@
 //! numbers hold for this machine at this moment.
 #![allow(clippy::print_stdout, reason = "a program that prints a table")]
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+#[path = "far/mod.rs"]
+mod far;
+
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::time::{ClockId, clock_gettime};
-use strowger_audio::rtp::Header;
 use strowger_link::{Class, Handler, Identity, Link, Reply};
 use strowger_model::{CallId, Codec, Law, LegNo, MediaAddr, NodeId, PeerId, RelayId};
 use strowger_relay::engine::{Engine, Limits, Options};
@@ -22,12 +24,8 @@ use strowger_relay::hop::Carrier;
 use strowger_relay::protocol::{Op, RelayAnswer, RelayCommand};
 use strowger_relay::shelf::Shelf;
 
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const WARM_UP: Duration = Duration::from_secs(1);
-const WINDOW: Duration = Duration::from_secs(4);
-/// Far ends that share one socket of the generator.
-const LEGS_A_SOCKET: usize = 50;
-const PACKET_BYTES: usize = 172;
+use far::{Far, LEGS_A_SOCKET, LOOPBACK, listen, sockets};
+
 const A: LegNo = LegNo(0);
 const B: LegNo = LegNo(1);
 
@@ -43,8 +41,6 @@ struct Side {
 
 struct Ferry(Link);
 struct Door(Arc<Engine>);
-
-type Far = Vec<(Arc<UdpSocket>, SocketAddr)>;
 
 fn main() {
     println!(
@@ -190,7 +186,7 @@ fn connect(one: &Side, two: &Side) {
 
 /// Each call has a leg on either relay, joined.
 async fn quic_calls(one: &Side, two: &Side, calls: usize) -> Far {
-    let sockets = far_sockets(calls * 2);
+    let sockets = sockets(calls * 2);
     let mut far = Vec::new();
     for call in 0..calls {
         for (side, leg, with, peer) in [(one, A, B, 2), (two, B, A, 1)] {
@@ -207,7 +203,7 @@ async fn quic_calls(one: &Side, two: &Side, calls: usize) -> Far {
 
 /// Each call has two legs on either relay, bridged; the inner ones are each other's far ends.
 async fn udp_calls(one: &Side, two: &Side, calls: usize) -> Far {
-    let sockets = far_sockets(calls * 2);
+    let sockets = sockets(calls * 2);
     let mut far = Vec::new();
     for call in 0..calls as u64 {
         let inner = [one.open(call, B).await, two.open(call, B).await];
@@ -223,15 +219,6 @@ async fn udp_calls(one: &Side, two: &Side, calls: usize) -> Far {
     far
 }
 
-fn far_sockets(streams: usize) -> Vec<Arc<UdpSocket>> {
-    let open = |_| {
-        let socket = UdpSocket::bind((LOOPBACK, 0)).expect("a socket");
-        socket.set_nonblocking(true).expect("a non-blocking socket");
-        Arc::new(socket)
-    };
-    (0..streams.div_ceil(LEGS_A_SOCKET)).map(open).collect()
-}
-
 struct Measured {
     /// Per packet from phone to phone.
     all_ns: u64,
@@ -239,43 +226,9 @@ struct Measured {
     lost: f64,
 }
 
-/// 50 packets a second for each stream, spread over 20 slices of a millisecond; what comes back is drained.
 fn measure(far: &Far, all: impl Fn() -> u64, media: impl Fn() -> u64) -> Measured {
-    let start = Instant::now();
-    let mut packet = [0xff; PACKET_BYTES];
-    let (mut sent, mut heard, mut before) = (0u64, 0u64, None);
-    for tick in 0.. {
-        if before.is_none() && start.elapsed() >= WARM_UP {
-            drain(far);
-            (sent, heard) = (0, 0);
-            before = Some((all(), media()));
-        }
-        if start.elapsed() >= WARM_UP + WINDOW {
-            break;
-        }
-        let round: u32 = tick / 20;
-        for (number, (socket, to)) in far.iter().enumerate().skip(tick as usize % 20).step_by(20) {
-            let (sequence, timestamp) = (round as u16, round * 160);
-            let header = Header { marker: false, payload_type: 0, sequence, timestamp, ssrc: number as u32 };
-            packet[..12].copy_from_slice(&header.to_bytes());
-            sent += u64::from(socket.send_to(&packet, to).is_ok());
-        }
-        heard += drain(far);
-        let due = start + Duration::from_millis(u64::from(tick) + 1);
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-    }
-    std::thread::sleep(Duration::from_millis(300));
-    heard += drain(far);
-    let (all_before, media_before) = before.unwrap_or_default();
-    Measured {
-        all_ns: (all() - all_before) / heard.max(1),
-        media_ns: (media() - media_before) / heard.max(1),
-        lost: sent.saturating_sub(heard) as f64 / sent.max(1) as f64,
-    }
-}
-
-fn drain(far: &Far) -> u64 {
-    let mut bytes = [0; 256];
-    let sockets = far.iter().step_by(LEGS_A_SOCKET);
-    sockets.map(|(socket, _)| std::iter::from_fn(|| socket.recv_from(&mut bytes).ok()).count() as u64).sum()
+    let window = listen(far, true, || (all(), media()));
+    let ((all_before, media_before), (all, media)) = (window.before, window.after);
+    let heard = window.heard.max(1);
+    Measured { all_ns: (all - all_before) / heard, media_ns: (media - media_before) / heard, lost: window.lost() }
 }

@@ -4,32 +4,28 @@
 //! relay adds. Absolute numbers hold for this machine at this moment.
 #![allow(clippy::print_stdout, reason = "a program that prints a table")]
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+#[path = "far/mod.rs"]
+mod far;
+
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{Timespec, epoll};
 use rustix::time::{ClockId, clock_gettime};
-use strowger_audio::rtp::Header;
 use strowger_model::{CallId, Codec, Law, LegNo, MediaAddr, NodeId, PeerId};
 use strowger_relay::content::from_mu_law;
 use strowger_relay::engine::{Engine, Limits, Options};
 use strowger_relay::protocol::{Op, RelayAnswer, RelayCommand};
 use strowger_relay::shelf::Shelf;
 
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const WARM_UP: Duration = Duration::from_secs(1);
-const WINDOW: Duration = Duration::from_secs(4);
-/// Far ends that share one socket of the generator.
-const LEGS_A_SOCKET: usize = 50;
-const PACKET_BYTES: usize = 172;
+use far::{Far, LEGS_A_SOCKET, LOOPBACK, listen, sockets};
 
 struct Measured {
     ns_a_packet: u64,
     core: f64,
-    sent: u64,
-    heard: u64,
+    lost: f64,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -44,12 +40,11 @@ async fn main() {
         let relay = bridge(streams).await;
         let bare = bare_loop(streams);
         let music = music(streams).await;
-        let lost = relay.sent.saturating_sub(relay.heard) as f64 / relay.sent.max(1) as f64;
         println!(
             "{streams:7} {:14} {:5.1}% {:6.3}% {:18} {:7.2} {:15} {:5.1}%",
             relay.ns_a_packet,
             relay.core * 100.0,
-            lost * 100.0,
+            relay.lost * 100.0,
             bare.ns_a_packet,
             relay.ns_a_packet as f64 / bare.ns_a_packet.max(1) as f64,
             music.ns_a_packet,
@@ -75,10 +70,7 @@ async fn music(streams: usize) -> Measured {
 }
 
 /// Two legs a call; each leg's far end is one of the generator's sockets.
-async fn engine_with_legs(
-    streams: usize,
-    then: impl Fn(u64) -> Vec<Op>,
-) -> (Engine, Vec<(Arc<UdpSocket>, SocketAddr)>) {
+async fn engine_with_legs(streams: usize, then: impl Fn(u64) -> Vec<Op>) -> (Engine, Far) {
     let shelf = Arc::new(Shelf::open(None).expect("a shelf in memory"));
     let content = from_mu_law((0..80_000u32).map(|at| (at % 251) as u8).collect());
     shelf.put(content.digest, content.bytes).expect("content of the right digest");
@@ -88,7 +80,7 @@ async fn engine_with_legs(
     let engine = Engine::start(options, shelf, events).expect("an engine");
     let owner = PeerId::Node(NodeId(1));
     let mut far = Vec::new();
-    let sockets = far_sockets(streams);
+    let sockets = sockets(streams);
     for call in 0..streams as u64 / 2 {
         let order = |op| vec![RelayCommand { call: CallId(call), epoch: 1, op }];
         for leg in 0..2 {
@@ -109,59 +101,19 @@ async fn engine_with_legs(
     (engine, far)
 }
 
-fn far_sockets(streams: usize) -> Vec<Arc<UdpSocket>> {
-    let open = |_| {
-        let socket = UdpSocket::bind((LOOPBACK, 0)).expect("a socket");
-        socket.set_nonblocking(true).expect("a non-blocking socket");
-        Arc::new(socket)
-    };
-    (0..streams.div_ceil(LEGS_A_SOCKET)).map(open).collect()
-}
-
-/// 50 packets a second for each leg, spread over 20 slices of a millisecond; what comes back is drained.
-fn measure(far: &[(Arc<UdpSocket>, SocketAddr)], speak: bool, sample: impl Fn() -> (u64, u64)) -> Measured {
-    let start = Instant::now();
-    let mut packet = [0xff; PACKET_BYTES];
-    let (mut sent, mut heard, mut before, mut began) = (0, 0, None, start);
-    for tick in 0.. {
-        if before.is_none() && start.elapsed() >= WARM_UP {
-            (sent, heard) = (0, 0);
-            before = Some(sample());
-            began = Instant::now();
-        }
-        if start.elapsed() >= WARM_UP + WINDOW {
-            break;
-        }
-        let round = tick / 20;
-        for (number, (socket, to)) in far.iter().enumerate().skip(tick as usize % 20).step_by(20).filter(|_| speak) {
-            let ssrc = number as u32;
-            let header =
-                Header { marker: false, payload_type: 0, sequence: round as u16, timestamp: round * 160, ssrc };
-            packet[..12].copy_from_slice(&header.to_bytes());
-            sent += u64::from(socket.send_to(&packet, to).is_ok());
-        }
-        heard += drain(far);
-        let due = start + Duration::from_millis(u64::from(tick) + 1);
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-    }
-    std::thread::sleep(Duration::from_millis(200));
-    heard += drain(far);
-    let ((cpu_before, packets_before), (cpu, packets)) = (before.unwrap_or_default(), sample());
+fn measure(far: &Far, speak: bool, sample: impl Fn() -> (u64, u64)) -> Measured {
+    let window = listen(far, speak, || (sample(), Instant::now()));
+    let (((cpu_before, packets_before), began), ((cpu, packets), ended)) = (window.before, window.after);
     let ns_a_packet = (cpu - cpu_before) / (packets - packets_before).max(1);
-    Measured { ns_a_packet, core: (cpu - cpu_before) as f64 / began.elapsed().as_nanos() as f64, sent, heard }
-}
-
-fn drain(far: &[(Arc<UdpSocket>, SocketAddr)]) -> u64 {
-    let mut bytes = [0; 256];
-    let sockets = far.iter().step_by(LEGS_A_SOCKET);
-    sockets.map(|(socket, _)| std::iter::from_fn(|| socket.recv_from(&mut bytes).ok()).count() as u64).sum()
+    let core = (cpu - cpu_before) as f64 / (ended - began).as_nanos() as f64;
+    Measured { ns_a_packet, core, lost: window.lost() }
 }
 
 /// The yardstick: the same system calls, and nothing else.
 fn bare_loop(streams: usize) -> Measured {
-    let sockets = far_sockets(streams);
+    let sockets = sockets(streams);
     let ends: Vec<UdpSocket> = (0..streams).map(|_| UdpSocket::bind((LOOPBACK, 0)).expect("a socket")).collect();
-    let far: Vec<_> = ends
+    let far: Far = ends
         .iter()
         .enumerate()
         .map(|(leg, end)| (sockets[leg / LEGS_A_SOCKET].clone(), end.local_addr().expect("a bound socket")))

@@ -1,10 +1,12 @@
 //! What a seed says of outbound calls: whom the campaigns call, by which rules, and how their lists come in.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
 
-use strowger_model::config::{Campaign, DialMode, LeadColumns, Retry};
-use strowger_model::{CampaignId, DialResult, E164, QueueId};
-use strowger_table::NewLead;
+use strowger_acd::UsableRelay;
+use strowger_dialer::Means;
+use strowger_model::config::{Campaign, DialMode, Hours, LeadColumns, Retry, Trunk};
+use strowger_model::{CampaignId, DialResult, E164, Far, Incarnation, LeadId, NodeId, QueueId, TrunkId, Wall};
+use strowger_table::{Dial, DialTo, NewLead, Shard};
 
 use crate::rng::Rng;
 use crate::tenant::{TRUNK, called_addr};
@@ -14,6 +16,8 @@ const SHARE: u64 = 350;
 const NUMBERS: (u64, u64) = (4, 24);
 /// Lists come in so many parts at the most.
 const PARTS: u64 = 4;
+/// Calls that the trunk takes in one round of the pacer.
+const ALLOWANCE: usize = 4;
 const FIRST_NUMBER: u64 = 442_070_000_000;
 
 #[derive(Clone, Debug, Default)]
@@ -23,10 +27,12 @@ pub(crate) struct Dialling {
     pub parts: Vec<(CampaignId, Vec<NewLead>)>,
     /// Every number that can be called, in the order of the far ends behind them.
     pub numbers: Vec<E164>,
+    trunks: Vec<Trunk>,
+    allowance: BTreeMap<TrunkId, usize>,
 }
 
 impl Dialling {
-    pub fn draw(rng: &mut Rng, queues: u32) -> Self {
+    pub fn draw(rng: &mut Rng, queues: u32, trunk_site: &str) -> Self {
         if !rng.chance(SHARE) {
             return Self::default();
         }
@@ -35,16 +41,40 @@ impl Dialling {
         let campaigns: Vec<Campaign> =
             (1..=rng.between(1, 2)).map(|id| campaign(rng, CampaignId(id as u32), queues)).collect();
         let parts = campaigns.iter().flat_map(|campaign| parts(rng, campaign.id, &numbers)).collect();
-        Self { campaigns, parts, numbers }
+        Self { campaigns, parts, numbers, trunks: vec![trunk(trunk_site)], allowance: [(TRUNK, ALLOWANCE)].into() }
     }
 
     pub fn is_on(&self) -> bool {
         !self.campaigns.is_empty()
     }
 
-    /// Where the trunk takes a call to that number: here each has its own far end.
-    pub fn destination(number: E164) -> SocketAddr {
-        called_addr(number.digits().saturating_sub(FIRST_NUMBER) as usize)
+    /// What there is to dial with.
+    pub fn means<'a>(&'a self, wall: Wall, nodes: &'a [(NodeId, Incarnation)], relays: &'a [UsableRelay]) -> Means<'a> {
+        Means { wall, nodes, relays, trunks: &self.trunks, allowance: &self.allowance }
+    }
+
+    /// Behind the trunk each number has its own far end: the call goes there at once.
+    pub fn routed(&self, shard: &Shard, dial: Dial) -> Dial {
+        let of_lead = |id: LeadId| shard.lead(id).map(|lead| lead.number);
+        let number = match dial.to {
+            DialTo::Lead(lead) => of_lead(lead),
+            DialTo::Number { number } => Some(number),
+        };
+        let at = number.and_then(|number| self.numbers.iter().position(|known| *known == number));
+        Dial { destination: at.map_or(dial.destination, |at| Far::udp(called_addr(at))), ..dial }
+    }
+}
+
+fn trunk(site: &str) -> Trunk {
+    Trunk {
+        id: TRUNK,
+        name: "carrier".to_owned(),
+        sources: Vec::new(),
+        max_calls_per_second: 100,
+        max_calls: 1000,
+        destination: Some(Far::udp(called_addr(0))),
+        max_dials_per_second: 100,
+        site: site.to_owned(),
     }
 }
 
@@ -77,8 +107,9 @@ fn campaign(rng: &mut Rng, id: CampaignId, queues: u32) -> Campaign {
         max_attempts: rng.between(1, 4) as u8,
         // Far shorter than any operator would have it: what is called again too soon shows at once.
         retries: retries.iter().map(|result| Retry { result: *result, after_s: rng.below(6) as u32 }).collect(),
-        zone: None,
-        hours: Vec::new(),
+        zone: Some("Europe/London".to_owned()),
+        // Around the clock.
+        hours: vec![Hours { days: 127, from_min: 0, to_min: 24 * 60 }],
         columns: LeadColumns { number: "number".to_owned(), zone: None },
     }
 }

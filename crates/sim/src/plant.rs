@@ -29,10 +29,18 @@ pub enum Plant {
     EarlyAnswer,
     /// A process starts with the incarnation it had before.
     SameLife,
+    /// An heir takes a call that is being dialled for one that nobody has dialled.
+    HeirDials,
+    /// What an operator bars is entered as if it were lifted: the pacer and the table know of no bars.
+    BarForgotten,
+    /// Of two relays, only the caller's is told to join the legs.
+    JoinOneSide,
+    /// Of two relays, only the caller's is told to close the call.
+    CloseOneSide,
 }
 
 impl Plant {
-    pub const ALL: [Plant; 13] = [
+    pub const ALL: [Plant; 17] = [
         Plant::DoubleOffer,
         Plant::OrderLost,
         Plant::NoExpire,
@@ -46,5 +54,9 @@ impl Plant {
         Plant::CancelUnsent,
         Plant::EarlyAnswer,
         Plant::SameLife,
+        Plant::HeirDials,
+        Plant::BarForgotten,
+        Plant::JoinOneSide,
+        Plant::CloseOneSide,
     ];
 }

@@ -5,7 +5,7 @@ use strowger_sim::{Campaign, Faults, Plant, World};
 /// Worlds of the ordinary test run; the gate runs more with the command.
 const CLEAN_SEEDS: u64 = 40;
 /// A planted bug must show within so many worlds.
-const PLANT_SEEDS: u64 = 50;
+const PLANT_SEEDS: u64 = 150;
 
 fn campaign(seeds: u64, faults: Faults, plant: Option<Plant>) -> Campaign {
     Campaign { seeds, first_seed: 1, faults, plant, until_caught: plant.is_some() }

@@ -45,7 +45,7 @@ fn is_whole(context: &Context, call: CallId) -> bool {
         What::Offered { plan, .. } => plan.survey.get().is_some(),
         _ => true,
     };
-    story.iter().any(|step| matches!(step.what, What::Ended(_))) && story.iter().all(has_reasons)
+    story.iter().any(|step| matches!(step.what, What::Ended { .. })) && story.iter().all(has_reasons)
 }
 
 fn check_story(context: &Context, story: &[Step]) {
@@ -60,13 +60,14 @@ fn check_story(context: &Context, story: &[Step]) {
         What::Connected => "connected",
         What::Adopted { .. } => "adopted",
         What::Expired => "expired",
-        What::Ended(_) => "ended",
+        What::Ended { .. } => "ended",
+        What::Dialled(_) | What::AgentThere | What::Reached { .. } | What::NotReached(_) => "of an outbound call",
     });
     let names: Vec<&str> = names.filter(|name| *name != "flow").collect();
     assert_eq!(names, ["admitted", "answered", "enqueued", "offered", "connected", "ended"], "{story:?}");
     for step in story {
         match &step.what {
-            What::Ended(ended) => assert_eq!(ended.by, HangupBy::Caller),
+            What::Ended { ended, .. } => assert_eq!(ended.by, HangupBy::Caller),
             What::Offered { agent, plan } => {
                 let survey = plan.survey.get().expect("its reasons");
                 assert!(survey.index <= plan.basis && plan.basis < step.index, "{plan:?}");

@@ -29,6 +29,7 @@ fn called(dialled: &Dialled<'_>) -> CalledSpec {
         Some('4') => CalledRole::Declines,
         Some('5') => CalledRole::Unknown,
         Some('6') => CalledRole::Unreachable { cause: 27 },
+        Some('9') => CalledRole::Dead,
         _ => CalledRole::AnswersAndLeaves { after: Duration::from_millis(300), stays: Duration::from_millis(50) },
     };
     CalledSpec::new(role, CALLED_TONE)
@@ -91,9 +92,9 @@ async fn a_campaign_calls_each_lead_once_and_says_what_came_of_it() {
     phones.add_agent(AgentSpec::new("1000", &rig::password("1000"), "acme.example", AGENT_TONE));
     rig.until("the agent is registered and idle", || rig.agents_in("idle") == 1).await;
     rig.context().bar(BarList::DoNotCall, Scope::Everyone, vec![number(8)], false).await.expect("a bar");
-    assert_eq!(import(&rig, [1, 2, 3, 4, 5, 6, 7, 8, 1, 2]).await, 8, "two are on the list twice");
+    assert_eq!(import(&rig, [1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2]).await, 9, "two are on the list twice");
     rig.context().run_campaign(CAMPAIGN, true).await.expect("a start");
-    rig.until("all leads but the barred one are done", || rig.context().campaigns()[0].done == 7).await;
+    rig.until("all leads but the barred one are done", || rig.context().campaigns()[0].done == 8).await;
     rig.until("the agent is idle again", || rig.agents_in("idle") == 1).await;
 
     let called = called_reports(phones.finish(Duration::from_secs(1)));
@@ -116,6 +117,7 @@ async fn a_campaign_calls_each_lead_once_and_says_what_came_of_it() {
     assert_eq!(result('6'), Some(("unreachable", 503, 27)));
     assert_eq!(result('7').map(|(result, _, _)| result), Some("abandoned"));
     assert_eq!(result('8'), None, "a barred number was called");
+    assert_eq!(result('9'), Some(("unreachable", 0, 3)));
 
     let talked = called.iter().find(|call| call.number.ends_with('1')).expect("the one who answered");
     assert_eq!(talked.heard.iter().map(|(tone, _)| *tone).collect::<Vec<_>>(), [AGENT_TONE], "{talked:?}");

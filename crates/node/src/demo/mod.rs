@@ -55,6 +55,7 @@ enum Fault {
     DropCall,
     SwapAudio,
     DoubleOffer,
+    DialTwice,
 }
 
 impl Fault {
@@ -63,6 +64,7 @@ impl Fault {
             Fault::DropCall => "drop_call",
             Fault::SwapAudio => "swap_audio",
             Fault::DoubleOffer => "double_offer",
+            Fault::DialTwice => "dial_twice",
         }
     }
 }

@@ -85,10 +85,12 @@ impl World {
     }
 
     /// An outbound call that was given to this node, or anybody's that it took over.
-    pub(crate) fn from_row(&mut self, node: usize, row: &Arc<Call>) -> Machine {
+    pub(crate) fn machine_of(&mut self, node: usize, row: &Arc<Call>) -> Machine {
         let any = || self.usable.first().map(|usable| usable.relay);
         let setting = Setting { local: local(), relay: row.relay.or_else(any).unwrap_or_default() };
-        if row.outbound().is_some() && row.adoptions == 0 {
+        let forgets = self.plant == Some(Plant::HeirDials) && matches!(row.stage, Stage::Dialling { .. });
+        let first = row.adoptions == 0 || forgets;
+        if row.outbound().is_some() && first {
             self.say(About::Call(row.id), || format!("n{} begins", node + 1));
             return Machine::dialled(row.clone(), setting);
         }
@@ -149,6 +151,7 @@ impl World {
                 self.propose(node, *command, Purpose::OfCall { call, number });
             }
             Action::Done { duty } => self.performed(node, call, duty),
+            Action::Media { relay, op } if self.withholds(row, relay, &op) => {}
             Action::Media { relay, op } => self.order(node, relay, row, op),
             Action::Stop => self.say(About::Call(call), || format!("n{} is done with it", node + 1)),
         }

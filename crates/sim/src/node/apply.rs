@@ -59,15 +59,16 @@ impl World {
     /// Without telling anybody: what a restart does, too.
     pub(crate) fn apply_entries(&mut self, node: usize, upto: u64) -> Vec<CallId> {
         let mut touched = Vec::new();
-        let replica = &mut self.nodes[node].replica;
-        for index in replica.applied + 1..=upto {
+        for index in self.nodes[node].replica.applied + 1..=upto {
             let entry = self.log.entry(index);
-            if let Some(proposal) = &entry.proposal {
-                let mut at = entry.at;
+            let mut at = entry.at;
+            let proposal = entry.proposal.clone().map(|proposal| self.entered(proposal));
+            let replica = &mut self.nodes[node].replica;
+            if let Some(proposal) = proposal {
                 if self.plant == Some(Plant::LocalValue) && node == 2 && index.is_multiple_of(97) {
                     at.time.0 += 1;
                 }
-                touched.extend(replica.shard.apply(at, proposal).touched);
+                touched.extend(replica.shard.apply(at, &proposal).touched);
                 replica.received = self.now;
             }
             replica.applied = index;
@@ -128,7 +129,7 @@ impl World {
         }
         let machine = match pending {
             Some(pending) => self.admitted(node, &row, &pending),
-            None => self.from_row(node, &row),
+            None => self.machine_of(node, &row),
         };
         self.begin(node, machine);
     }
@@ -146,7 +147,7 @@ impl World {
             .collect();
         for row in missing {
             if !self.passes_over(&row) {
-                let machine = self.from_row(node, &row);
+                let machine = self.machine_of(node, &row);
                 self.begin(node, machine);
             }
         }

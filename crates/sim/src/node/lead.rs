@@ -3,10 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use strowger_model::{Mono, NodeId};
+use strowger_model::{Incarnation, Mono, NodeId};
 use strowger_table::{Body, Command, Plan, Proposal};
 
-use super::Means;
 use crate::happening::{Happening, node_id};
 use crate::log::{Errand, Waiter, wall};
 use crate::plant::Plant;
@@ -72,13 +71,19 @@ impl World {
         if !self.dialling.is_on() || self.log.is_busy(Errand::Pace, self.now) {
             return;
         }
-        let living = self.members.iter().enumerate().filter(|(_, member)| !member.down);
-        let nodes: Vec<_> = living.map(|(at, member)| (node_id(at), member.life)).collect();
-        let trunk_site = self.scenario.trunk_site;
-        let means = Means { wall: wall(self.now), nodes: &nodes, relays: &self.usable, trunk_site };
-        for dial in super::pace::pace(&self.nodes[node].replica.shard, &means) {
+        let nodes = self.living();
+        let means = self.dialling.means(wall(self.now), &nodes, &self.usable);
+        let shard = self.nodes[node].replica.shard.clone();
+        for dial in strowger_dialer::pace(&shard, &means) {
+            let dial = self.dialling.routed(&shard, dial);
             self.lead(node, Errand::Pace, Command::Dial(Box::new(dial)));
         }
+    }
+
+    /// Processes that are not known to be gone.
+    pub(crate) fn living(&self) -> Vec<(NodeId, Incarnation)> {
+        let living = self.members.iter().enumerate().filter(|(_, member)| !member.down);
+        living.map(|(at, member)| (node_id(at), member.life)).collect()
     }
 
     /// The leader's own proposal, once: what only a leader may say is worth nothing after it.
@@ -97,9 +102,7 @@ impl World {
             known.life > life || known.down
         };
         let (node, incarnation) = self.nodes[node].replica.shard.owners().find(|(id, life)| over(*id, *life))?;
-        let heirs = self.members.iter().enumerate().filter(|(_, member)| !member.down);
-        let heirs = heirs.map(|(at, member)| (node_id(at), member.life)).collect();
-        Some(Command::Adopt { node, incarnation, heirs })
+        Some(Command::Adopt { node, incarnation, heirs: self.living() })
     }
 
     /// The planner's planted bug: calls that were adopted are offered last first.

@@ -6,7 +6,6 @@ mod courier;
 mod intake;
 mod lead;
 mod life;
-mod pace;
 mod propose;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,7 +22,6 @@ use crate::relay::Order;
 use crate::tenant::SHARD;
 
 pub(crate) use actors::{News, stage_name};
-pub(crate) use pace::{Means, relays};
 pub(crate) use propose::Purpose;
 
 pub(crate) struct Node {

@@ -72,6 +72,7 @@ impl Leads {
         }
         for ledger in shard.campaigns() {
             let mut numbers = BTreeSet::new();
+            let mut done = 0;
             for lead in shard.leads(ledger.campaign) {
                 let dialled_by = match lead.state {
                     LeadState::Dialling { call } => Some(call),
@@ -83,9 +84,13 @@ impl Leads {
                         format!("lead {} is {:?}, the calls say {held_by:?}", lead.id, lead.state)
                     });
                 }
+                done += u32::from(lead.state == LeadState::Done);
                 if !numbers.insert(lead.number) {
                     self.found.breach(PROMISE, None, || format!("{} is twice on a list", lead.number));
                 }
+            }
+            if done != ledger.done {
+                self.found.breach(PROMISE, None, || format!("{done} leads are done, {} counted", ledger.done));
             }
             let (taken, there) = (self.taken.get(&ledger.campaign).copied().unwrap_or_default(), numbers.len());
             if (taken, taken) != (there as u32, ledger.leads) {

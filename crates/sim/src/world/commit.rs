@@ -46,7 +46,8 @@ impl World {
         let entry = self.log.entry(index);
         let (at, proposal) = (entry.at, entry.proposal.clone());
         let before = self.truth.clone();
-        let applied = proposal.as_ref().map(|proposal| self.truth.apply(at, proposal));
+        let entered = proposal.clone().map(|proposal| self.entered(proposal));
+        let applied = entered.map(|proposal| self.truth.apply(at, &proposal));
         if let (Some(proposal), Some(applied)) = (&proposal, &applied) {
             self.note(index, proposal, applied);
             let step = Step { index, proposal, applied, before: &before, after: &self.truth };

@@ -35,6 +35,8 @@ const NODES: usize = 3;
 const RELAYS: usize = 3;
 /// How often heartbeats, errands and promises are looked at.
 const PULSE: Duration = Duration::from_millis(50);
+/// Of the callers a world would have, one in so many comes where campaigns dial.
+const DIALLED_CALLERS: usize = 3;
 /// Callers stop; faults are mended this much later.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
@@ -81,11 +83,13 @@ impl World {
     pub fn new(seed: u64, faults: Faults, plant: Option<Plant>) -> Self {
         let mut rng = Rng::new(seed);
         let scenario = Scenario::draw(&mut rng, faults, NODES);
-        let dialling = Dialling::draw(&mut rng, scenario.queues);
+        let dialling = Dialling::draw(&mut rng, scenario.queues, scenario.trunk_site);
         let tenant = tenant(&mut rng, &scenario, &dialling);
         let numbers = dialling.numbers.iter().enumerate();
         let called = numbers.map(|(at, number)| Called::draw(&mut rng, at, *number)).collect();
-        let callers = (0..scenario.callers).map(|id| Caller::draw(&mut rng, id, scenario.busy)).collect();
+        // Where campaigns dial, agents must be free for it.
+        let many = if dialling.is_on() { scenario.callers / DIALLED_CALLERS } else { scenario.callers };
+        let callers = (0..many).map(|id| Caller::draw(&mut rng, id, scenario.busy)).collect();
         let phones = (0..scenario.agents).map(AgentPhone::new).collect();
         let mut world = Self {
             now: Mono::ZERO,

@@ -1,12 +1,12 @@
 //! Who runs the campaigns: imports lists, starts and stops, bars numbers; and agents who dial a number themselves.
 
-use strowger_model::{CampaignId, Digest, E164, Wall};
-use strowger_table::{BarList, Command, Dial, DialTo, Scope};
+use strowger_model::{CampaignId, Digest, E164};
+use strowger_table::{BarList, Command, Scope};
 
 use super::World;
-use crate::dialling::Dialling;
 use crate::happening::Happening;
-use crate::node::{Means, Purpose, relays};
+use crate::log::wall;
+use crate::node::Purpose;
 
 /// Between two things an operator or an agent does, in milliseconds.
 const PAUSE_MS: (u64, u64) = (200, 3000);
@@ -61,19 +61,11 @@ impl World {
         let agents: Vec<_> = self.tenant.agents.iter().map(|agent| agent.id).collect();
         let (campaign, agent) = (self.rng.pick(&campaigns)?, self.rng.pick(&agents)?);
         let number = self.any_number()?;
-        let place = &self.nodes[node];
-        let means = Means { wall: Wall(0), nodes: &[], relays: &self.usable, trunk_site: self.scenario.trunk_site };
-        let (relay, agent_relay) = relays(&place.replica.shard, &means, self.tenant.id, agent)?;
-        Some(Command::Dial(Box::new(Dial {
-            campaign,
-            to: DialTo::Number { number },
-            agent,
-            owner: (place.who.id(), place.who.life),
-            destination: strowger_model::Far::udp(Dialling::destination(number)),
-            relay,
-            agent_relay,
-            not_after: Wall(u64::MAX),
-        })))
+        let nodes = self.living();
+        let means = self.dialling.means(wall(self.now), &nodes, &self.usable);
+        let shard = &self.nodes[node].replica.shard;
+        let dial = strowger_dialer::manual(shard, &means, agent, campaign, number).ok()?;
+        Some(Command::Dial(Box::new(self.dialling.routed(shard, dial))))
     }
 
     fn bar(&mut self) -> Option<Command> {

@@ -1,9 +1,11 @@
 //! Where planted bugs reach into what passes between the parts.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
-use strowger_model::LegNo;
-use strowger_table::{AgentLeg, AgentState, Call, Stage};
+use strowger_call::MediaOp;
+use strowger_model::{LegNo, RelayId};
+use strowger_table::{AgentLeg, AgentState, Body, Call, Command, Proposal, Stage};
 
 use super::World;
 use crate::plant::Plant;
@@ -30,6 +32,26 @@ impl World {
         let made_up = Arc::new(made_up);
         self.made_up.insert(row.id, made_up.clone());
         made_up
+    }
+
+    /// The entry as the tables get it.
+    pub(crate) fn entered(&self, proposal: Rc<Proposal>) -> Rc<Proposal> {
+        let Body::Shard(Command::Bar { list, scope, numbers, .. }) = &proposal.body else { return proposal };
+        if self.plant != Some(Plant::BarForgotten) {
+            return proposal;
+        }
+        let lifted = Command::Bar { list: *list, scope: *scope, numbers: numbers.clone(), lift: true };
+        Rc::new(Proposal { body: Body::Shard(lifted), ..(*proposal).clone() })
+    }
+
+    /// Whether an order to the relay of an agent's leg is kept from it.
+    pub(crate) fn withholds(&self, row: &Call, relay: RelayId, op: &MediaOp) -> bool {
+        let forgets = match op {
+            MediaOp::Join { .. } => self.plant == Some(Plant::JoinOneSide),
+            MediaOp::Close => self.plant == Some(Plant::CloseOneSide),
+            _ => false,
+        };
+        forgets && row.relay != Some(relay)
     }
 
     /// An adopter that does not look at calls whose agent is being rung.

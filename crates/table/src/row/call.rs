@@ -196,6 +196,12 @@ impl Call {
         }
     }
 
+    /// Whether the called party of an outbound call may still ring or talk: until then nobody calls it again.
+    pub(crate) fn has_called_party(&self) -> bool {
+        let ends_it = |duty: &Duty| duty.kind == DutyKind::HangUp { leg: Self::CALLER_LEG };
+        self.outbound().is_some() && (!self.is_over() || self.duties.iter().any(ends_it))
+    }
+
     pub(crate) fn uses(&mut self, relay: RelayId) {
         if !self.relays.contains(&relay) {
             self.relays.push(relay);

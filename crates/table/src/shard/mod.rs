@@ -58,7 +58,7 @@ pub struct Shard {
     /// would gather at its head, where each round of the pacer would have to step over them.
     due: OrdSet<(CampaignId, u16, Wall, LeadId)>,
     by_number: OrdMap<(CampaignId, E164), LeadId>,
-    /// Numbers that live outbound calls are for.
+    /// Numbers that outbound calls have, until their phones are told that it is over.
     dialled: OrdMap<(TenantId, E164), CallId>,
     /// Legs that relays hold for live calls.
     legs: OrdMap<RelayId, usize>,
@@ -246,7 +246,7 @@ impl Shard {
         self.due.range(all).map(|(_, _, at, lead)| (*at, *lead))
     }
 
-    /// The live call to a number.
+    /// The call that has a number: a live one, or one whose called party is still being hung up on.
     pub fn dialled(&self, tenant: TenantId, number: E164) -> Option<CallId> {
         self.dialled.get(&(tenant, number)).copied()
     }
@@ -306,7 +306,7 @@ impl Shard {
         } else if let Some(key) = call.key() {
             self.by_key.insert(key.clone(), id);
         }
-        if let (false, Some(outbound)) = (call.is_over(), call.outbound()) {
+        if let Some(outbound) = call.outbound().filter(|_| call.has_called_party()) {
             self.dialled.insert((call.tenant, outbound.number), id);
         }
         for relay in live_legs(&call) {
@@ -340,7 +340,7 @@ impl Shard {
             count_down(&mut self.lengths, &queue);
         }
         self.leases.remove(&(old.lease(self.max_wait(old)), LeaseKey::Call(old.id)));
-        if let Some(outbound) = old.outbound().filter(|_| !old.is_over()) {
+        if let Some(outbound) = old.outbound().filter(|_| old.has_called_party()) {
             self.dialled.remove(&(old.tenant, outbound.number));
         }
         live_legs(old).for_each(|relay| count_down(&mut self.legs, &relay));

@@ -239,6 +239,21 @@ fn a_lead_is_not_called_before_its_time_nor_more_often_than_allowed() {
 }
 
 #[test]
+fn a_number_is_free_when_its_phone_has_been_told_that_the_last_call_is_over() {
+    let mut bench = bench();
+    let call = bench.dialling(0, ANNA);
+    bench.say(bench.reached_command(call));
+    let ended = Ended { by: HangupBy::Agent, cause: Cause::NORMAL };
+    bench.say(Command::End { call, ended, observed: bench.now });
+    assert_eq!(bench.shard.dialled(ACME, number(0)), Some(call));
+    let again = || dial(SPRING, DialTo::Number { number: number(0) }, BERT);
+    assert_eq!(bench.dial_refused(again()), Refusal::LeadBusy);
+    bench.done(call, DutyKind::HangUp { leg: Call::CALLER_LEG });
+    assert_eq!(bench.shard.dialled(ACME, number(0)), None);
+    assert!(matches!(bench.dial(again()), Outcome::Dialled { .. }));
+}
+
+#[test]
 fn an_intent_that_nobody_performs_is_unknown_and_left_alone_for_long() {
     let mut bench = bench();
     let call = bench.dialling(0, ANNA);
