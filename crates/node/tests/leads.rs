@@ -68,7 +68,8 @@ fn a_list_is_imported_and_its_faults_are_named() {
     let written = std::fs::read_to_string(&faults).expect("the faults");
     assert!(written.starts_with("line,value,why\r\n2503,\"030 1234\",\""), "{written}");
 
-    let output = say(&rig, &["leads", "list", "--tenant", "house", "--campaign", "spring", "--number", "+491721000010"]);
+    let output =
+        say(&rig, &["leads", "list", "--tenant", "house", "--campaign", "spring", "--number", "+491721000010"]);
     let said = out(&output);
     assert!(said.contains("+491721000010") && said.contains("name: two"), "{said}{}", errors(&output));
 
