@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use strowger_cluster::{Dialled, Step, What};
-use strowger_model::{AgentId, DialResult, LogTime};
+use strowger_model::{AgentId, DialResult, HangupBy, LogTime};
 use strowger_store::CallLine;
 use strowger_table::{Call, DialFailure, Outbound};
 
@@ -53,8 +53,8 @@ pub fn path_of_story(names: &Names, story: &[Step]) -> Vec<PathStep> {
 fn words(names: &Names, what: &What, agent: Option<AgentId>) -> (&'static str, String) {
     let agent = agent.map_or_else(|| "an agent".to_owned(), |agent| names.agent(agent));
     match what {
-        What::Admitted { owner } => ("admitted", format!("admitted; node {owner} drives it")),
-        What::Answered { relay } => ("answered", format!("answered; media on relay {relay}")),
+        What::Admitted { owner } => ("admitted", format!("admitted; {owner} drives it")),
+        What::Answered { relay } => ("answered", format!("answered; media on {relay}")),
         What::Flow { step } => ("flow", format!("at step {step} of its flow")),
         What::Enqueued { queue } => ("enqueued", format!("waits in {}", names.queue(*queue))),
         What::Offered { agent: chosen, .. } => ("offered", format!("offered to {}", names.agent(*chosen))),
@@ -69,12 +69,18 @@ fn words(names: &Names, what: &What, agent: Option<AgentId>) -> (&'static str, S
         What::Reached { ringing: None } => ("reached", format!("the called party answered; {agent} is there")),
         What::NotReached(failure) => ("not_reached", failure_words(failure)),
         What::Connected => ("connected", format!("talks to {agent}")),
-        What::Adopted { owner } => ("adopted", format!("its node was gone; node {owner} drives it now")),
+        What::Adopted { owner } => ("adopted", format!("its node was gone; {owner} drives it now")),
         What::Expired => ("expired", "a deadline passed".to_owned()),
         What::Ended { ended, result } => {
-            ("ended", format!("ended by {}, cause {}{}", ended.by.as_str(), ended.cause.0, result_words(*result)))
+            let by = far_end(ended.by.as_str(), result.is_some());
+            ("ended", format!("ended by {by}, cause {}{}", ended.cause.0, result_words(*result)))
         }
     }
+}
+
+/// Leg 0 is the caller's, and in an outbound call the called party's.
+fn far_end(by: &str, is_outbound: bool) -> &str {
+    if is_outbound && by == HangupBy::Caller.as_str() { "the called party" } else { by }
 }
 
 fn dialled_words(names: &Names, dialled: &Dialled) -> String {
@@ -83,15 +89,14 @@ fn dialled_words(names: &Names, dialled: &Dialled) -> String {
     let owner = dialled.owner;
     if dialled.asked {
         return format!(
-            "{agent} asked for {lead} in campaign {campaign}; {agent}'s phone rings first; node {owner} drives it"
+            "{agent} asked for {lead} in campaign {campaign}; {agent}'s phone rings first; {owner} drives it"
         );
     }
-    format!("campaign {campaign} calls {lead} for {agent}, who is kept for the answer; node {owner} drives it")
+    format!("campaign {campaign} calls {lead} for {agent}, who is kept for the answer; {owner} drives it")
 }
 
 fn failure_words(failure: &DialFailure) -> String {
-    let told =
-        if failure.status == 0 { "no answer from the network".to_owned() } else { format!("SIP {}", failure.status) };
+    let told = if failure.status == 0 { "no final answer".to_owned() } else { format!("SIP {}", failure.status) };
     format!("not reached: {}, {told}, cause {}", failure.result, failure.cause.0)
 }
 
@@ -170,12 +175,13 @@ pub fn path_of_record(record: &CallLine) -> Vec<PathStep> {
         let status = status.map_or_else(String::new, |status| format!(", SIP {status}"));
         format!("; dialling came to {result}{status}")
     });
+    let by = far_end(&record.by, record.campaign.is_some());
     let moments = vec![
         (Some(0), begun.0, begun.1),
         (record.wait_ms.map(|wait| left.saturating_sub(wait)), waits.0, waits.1),
         (record.ring_ms.map(|ring| left.saturating_sub(ring)), "offered", format!("offered to {agent}")),
         (connected, "connected", format!("talks to {agent}")),
-        (Some(record.total_ms), "ended", format!("ended by {}, cause {}{result}", record.by, record.cause)),
+        (Some(record.total_ms), "ended", format!("ended by {by}, cause {}{result}", record.cause)),
     ];
     in_order(record.admitted_ms, moments, |_| None)
 }

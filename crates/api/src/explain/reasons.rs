@@ -154,7 +154,7 @@ impl DialReasons {
         }
         if let Some(idle) = self.idle_ms {
             text.push(format!(
-                "this agent: {agent}, the longest idle of the queue that nobody waited for ({:.1} s)",
+                "this agent: {agent} had been idle longest of the queue ({:.1} s), and no caller waited",
                 idle as f64 / 1000.0
             ));
         }

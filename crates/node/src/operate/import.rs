@@ -96,11 +96,14 @@ async fn send(
         }
         // In their order, so that what comes to be told is in order too.
         let Some((size, sent)) = under_way.pop_front() else { break };
-        let answer = sent.await.unwrap_or_else(|broken| {
-            let (address, path) = (client.address.clone(), path.to_owned());
-            Err(ClientError::Broken { address, path, why: broken.to_string() })
-        });
-        done(size, answer?);
+        let answer = match sent.await {
+            Ok(answer) => answer?,
+            Err(broken) => {
+                let (address, path) = (client.address.clone(), path.to_owned());
+                return Err(ClientError::Broken { address, path, why: broken.to_string() });
+            }
+        };
+        done(size, answer);
     }
     Ok(())
 }
