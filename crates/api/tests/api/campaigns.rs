@@ -68,7 +68,7 @@ async fn an_outbound_call_is_seen_and_explained() {
     assert_eq!((&live["direction"], &live["campaign"]), (&json!("outbound"), &json!("spring")), "{live}");
     assert_eq!((&live["lead"], &live["to"], &live["from"]), (&json!("1-0"), &json!(NUMBER), &json!(NUMBER)));
 
-    // There is no such relay, so it ends before anything was sent.
+    // There is no such relay: its owner gives it up, or the leader does in the same moment.
     let path = format!("/api/v1/calls/{call}/explain");
     let ended = async {
         loop {
@@ -80,7 +80,9 @@ async fn an_outbound_call_is_seen_and_explained() {
         }
     };
     let body = tokio::time::timeout(SOON, ended).await.expect("it ends");
-    assert_eq!((&body["outcome"], &body["dial_result"]), (&json!("not_reached"), &json!("not_dialled")), "{body}");
+    let result = body["dial_result"].as_str().unwrap();
+    assert_eq!(body["outcome"], "not_reached", "{body}");
+    assert!(["not_dialled", "unknown"].contains(&result), "{body}");
     assert_eq!(body["told"], true, "{body}");
     let first = &body["path"][0];
     assert_eq!((&first["what"], &first["after_ms"]), (&json!("dialled"), &json!(0)), "{body}");
@@ -91,12 +93,12 @@ async fn an_outbound_call_is_seen_and_explained() {
     let why = &first["why"];
     assert_eq!((&why["attempts"], &why["zone"]), (&json!(0), &json!("Europe/Berlin")), "{body}");
     assert!(why["due"].is_string() && why["idle_ms"].is_u64(), "{body}");
-    assert_eq!(body["path"][1]["what"], "not_reached", "{body}");
+    assert!(["not_reached", "expired"].contains(&body["path"][1]["what"].as_str().unwrap()), "{body}");
 
-    let (_, body) = world.get(&format!("{LEADS}?number=%2B493012345678")).await;
-    let lead = &body["leads"][0];
-    assert_eq!((&lead["state"], &lead["last"]["result"]), (&json!("due"), &json!("not_dialled")), "{lead}");
-    assert_eq!((&lead["last"]["call"], &lead["attempts"]), (&json!(call.to_string()), &json!(0)), "{lead}");
+    let (_, leads) = world.get(&format!("{LEADS}?number=%2B493012345678")).await;
+    let lead = &leads["leads"][0];
+    assert_eq!((&lead["state"], lead["last"]["result"].as_str()), (&json!("due"), Some(result)), "{lead}");
+    assert_eq!(lead["last"]["call"], call.to_string(), "{lead}");
     let record = async {
         loop {
             let (_, page) = world.get("/api/v1/calls?campaign=spring").await;
@@ -107,6 +109,6 @@ async fn an_outbound_call_is_seen_and_explained() {
         }
     };
     let record = tokio::time::timeout(SOON, record).await.expect("a record in time");
-    assert_eq!((&record["campaign"], &record["dial_result"]), (&json!("spring"), &json!("not_dialled")), "{record}");
+    assert_eq!((&record["campaign"], &record["dial_result"]), (&json!("spring"), &json!(result)), "{record}");
     assert_eq!(world.get("/api/v1/calls?campaign=desk").await.1["calls"], json!([]));
 }
