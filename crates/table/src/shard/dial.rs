@@ -90,8 +90,10 @@ impl Shard {
         }
         // Without its queue the agent's phone could not be rung, now or when the called party answers.
         self.tenant(tenant).and_then(|tenant| tenant.queue(campaign.queue)).ok_or(Refusal::NoSuchQueue)?;
+        // Inbound goes first: while somebody waits whom the agent could take, the planner has the agent.
+        let is_wanted = || agent.queues.iter().any(|queue| self.waiting_length(*queue) > 0);
         let is_free = match (&agent.state, dial.to) {
-            (AgentState::Idle, DialTo::Lead(_)) => agent.queues.contains(&campaign.queue),
+            (AgentState::Idle, DialTo::Lead(_)) => agent.queues.contains(&campaign.queue) && !is_wanted(),
             (AgentState::Idle | AgentState::NotReady { .. }, DialTo::Number { .. }) => agent.contact.is_some(),
             _ => false,
         };

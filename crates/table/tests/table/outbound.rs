@@ -239,6 +239,15 @@ fn a_lead_is_not_called_before_its_time_nor_more_often_than_allowed() {
 }
 
 #[test]
+fn nobody_is_dialled_for_an_agent_whom_a_caller_waits_for() {
+    let mut bench = bench();
+    let caller = bench.waiting(SALES);
+    assert_eq!(bench.dial_refused(first(ANNA)), Refusal::AgentBusy);
+    bench.offer(caller, BERT);
+    assert!(matches!(bench.dial(first(ANNA)), Outcome::Dialled { .. }), "nobody waits any more");
+}
+
+#[test]
 fn a_number_is_free_when_its_phone_has_been_told_that_the_last_call_is_over() {
     let mut bench = bench();
     let call = bench.dialling(0, ANNA);
