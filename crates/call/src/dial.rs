@@ -16,6 +16,9 @@ use crate::machine::{Begun, Machine};
 pub(crate) struct Dialling {
     /// When the relay is given up, then when the phone is.
     give_up: Option<Mono>,
+    /// Until when an INVITE that nobody has heard may be sent again: a call never comes late, neither as a repetition of
+    /// one that a passive node withheld.
+    repeat_until: Option<LogTime>,
     /// The far end sent something: it exists.
     heard: bool,
     /// What came of it is proposed.
@@ -62,18 +65,28 @@ impl Machine {
         self.caller_rtp = Some(rtp);
         let Some(outbound) = self.row.outbound().cloned() else { return };
         let Some(duty) = self.originate_duty(log_now).filter(|_| self.caller.is_none()) else { return };
+        self.dialling.repeat_until = Some(duty.until);
         let invite = self.invite_called(&outbound, offer_sdp(&self.local_media(rtp, 1)));
         let (leg, outs) = Leg::outgoing(self.leg_key(Call::CALLER_LEG), invite, &self.setting.local, now);
         self.caller = Some(leg);
         self.dialling.give_up = Some(now + Duration::from_millis(outbound.ring_timeout_ms.into()));
         self.sent(Call::CALLER_LEG, outs, log_now, now);
-        self.done(duty);
+        self.done(duty.id);
+    }
+
+    /// Before the leg's own timers: what it would send again may be too late.
+    pub(crate) fn stop_late_repeats(&mut self, log_now: LogTime, now: Mono) {
+        if self.dialling.repeat_until.take_if(|until| *until <= log_now).is_some()
+            && let Some(leg) = &mut self.caller
+        {
+            leg.stop_repeating(now);
+        }
     }
 
     /// The duty to send the INVITE, while there is time for it: a call never comes late.
-    fn originate_duty(&self, log_now: LogTime) -> Option<u32> {
+    fn originate_duty(&self, log_now: LogTime) -> Option<strowger_table::Duty> {
         let is_due = |duty: &&strowger_table::Duty| duty.kind == DutyKind::Originate && log_now < duty.until;
-        self.row.duties.iter().find(is_due).map(|duty| duty.id)
+        self.row.duties.iter().find(is_due).copied()
     }
 
     fn ringing_time_left(&self, log_now: LogTime) -> Duration {

@@ -232,6 +232,7 @@ impl Machine {
     }
 
     fn on_tick(&mut self, log_now: LogTime, now: Mono) {
+        self.stop_late_repeats(log_now, now);
         let outs = self.caller.as_mut().map(|leg| leg.tick(now)).unwrap_or_default();
         self.sent(Call::CALLER_LEG, outs, log_now, now);
         let legs: Vec<LegNo> = self.agent.iter().chain(&self.leaving).map(AgentSide::number).collect();

@@ -102,6 +102,13 @@ impl Leg {
         out
     }
 
+    /// An INVITE that nobody has shown to have heard is not sent again; its answer is still waited for.
+    pub fn stop_repeating(&mut self, now: Mono) {
+        if let Some(client) = self.client.as_mut().filter(|client| client.stage == Stage::Calling) {
+            client.timer = Some(Repeat::wait(now));
+        }
+    }
+
     /// End the leg in the way its state wants: CANCEL, refusal, BYE, or an answer to the far end's own ending.
     pub fn hang_up(&mut self, q850: Option<Cause>, now: Mono) -> Vec<Out> {
         // Nothing else is left to do, unless it was a CANCEL that came too late.
