@@ -44,7 +44,7 @@ impl Machine {
         if self.took_over {
             self.dialling.give_up = Some(now + self.ringing_time_left(log_now));
         } else if self.originate_duty(log_now).is_some() {
-            self.dialling.give_up = Some(now + limit::MEDIA_OPEN);
+            self.dialling.give_up = Some(now + limit::DIAL_MEDIA_OPEN);
             self.media_of(Call::CALLER_LEG, MediaOp::Open { leg: Call::CALLER_LEG });
         }
     }
@@ -79,7 +79,8 @@ impl Machine {
         if self.dialling.repeat_until.take_if(|until| *until <= log_now).is_some()
             && let Some(leg) = &mut self.caller
         {
-            leg.stop_repeating(now);
+            let outs = leg.stop_repeating(now);
+            self.sent(Call::CALLER_LEG, outs, log_now, now);
         }
     }
 

@@ -26,4 +26,7 @@ pub mod limit {
     pub const RETRY_AFTER_S: u32 = 2;
     /// A relay that has not opened a port by then will not.
     pub const MEDIA_OPEN: Duration = Duration::from_secs(2);
+    /// The same where an INVITE may go out only within 2 s of its entry: the owner says that nothing was sent before the
+    /// leader would have to say that nobody knows.
+    pub const DIAL_MEDIA_OPEN: Duration = Duration::from_millis(1200);
 }

@@ -102,11 +102,19 @@ impl Leg {
         out
     }
 
-    /// An INVITE that nobody has shown to have heard is not sent again; its answer is still waited for.
-    pub fn stop_repeating(&mut self, now: Mono) {
+    /// An INVITE that nobody has shown to have heard is not sent again; its answer is still waited for. Whoever wants
+    /// it cancelled does not wait for a provisional answer any more, which no repetition would bring: a CANCEL so much
+    /// later does not overtake its INVITE, which is what RFC 3261 section 9.1 is about.
+    pub fn stop_repeating(&mut self, now: Mono) -> Vec<Out> {
+        let mut out = Vec::new();
         if let Some(client) = self.client.as_mut().filter(|client| client.stage == Stage::Calling) {
             client.timer = Some(Repeat::wait(now));
+            client.stage = Stage::Proceeding;
+            if let Cancel::Wanted(q850) = client.cancel {
+                self.cancel(q850, now, &mut out);
+            }
         }
+        out
     }
 
     /// End the leg in the way its state wants: CANCEL, refusal, BYE, or an answer to the far end's own ending.
