@@ -112,9 +112,9 @@ impl Rig {
         options
     }
 
-    /// Where outbound calls go; the place of a proxy, which no test with a campaign has.
+    /// Where outbound calls go.
     pub fn carrier(&self) -> SocketAddr {
-        self.block.sbc()
+        self.block.carrier()
     }
 
     /// Callers beyond a proxy; agents, who come to the nodes directly, get the phones of `phones`.

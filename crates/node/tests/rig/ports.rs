@@ -67,6 +67,10 @@ impl Block {
         self.nth(45)
     }
 
+    pub fn carrier(&self) -> SocketAddr {
+        self.nth(46)
+    }
+
     /// First ports of callers and of agents.
     pub fn phones(&self, sockets: u16) -> (u16, u16) {
         (self.first() + 50, self.first() + 50 + sockets)
