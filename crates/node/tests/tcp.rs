@@ -55,7 +55,8 @@ struct Stage {
 impl Stage {
     fn talking() -> Stage {
         let mut desk = Desk::over_tcp();
-        let rig = Rig::start(Plan::of(3, 3), &House::new().registers("1001", true));
+        let house = House { digest: "sha-256", ..House::new() }.registers("1001", true);
+        let rig = Rig::start(Plan::of(3, 3), &house);
         let home = rig.own(2);
         desk.takes_media_of(&rig);
         register(&mut desk, home);

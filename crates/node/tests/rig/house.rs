@@ -11,16 +11,18 @@ pub const PASSWORD: &str = "house-secret";
 
 pub struct House {
     /// Name, how the phone is found, whether it takes calls at once.
-    agents: Vec<(String, Phone, bool)>,
+    pub agents: Vec<(String, Phone, bool)>,
     pub sources: String,
     pub max_calls_per_second: u32,
+    /// What phones are challenged with.
+    pub digest: &'static str,
     /// Lines of the queue's table.
     pub queue: String,
     /// Where outbound calls go, and lines of the campaign's table.
     pub campaign: Option<(SocketAddr, String)>,
 }
 
-enum Phone {
+pub enum Phone {
     At(SocketAddr),
     AtOverTcp(SocketAddr),
     Registers,
@@ -32,6 +34,7 @@ impl House {
             agents: Vec::new(),
             sources: "\"127.0.0.1\"".to_owned(),
             max_calls_per_second: 1000,
+            digest: "md5",
             queue: "ring_timeout_ms = 10000\nmiss_pause_ms = 300\n".to_owned(),
             campaign: None,
         }
@@ -72,10 +75,10 @@ impl House {
 
     fn tenant(&self) -> String {
         let mut text = format!(
-            "name = \"house\"\nrealm = \"{REALM}\"\n[[number]]\nnumber = \"{NUMBER}\"\nflow = \"main\"\n\
+            "name = \"house\"\nrealm = \"{REALM}\"\ndigest = \"{}\"\n[[number]]\nnumber = \"{NUMBER}\"\nflow = \"main\"\n\
              [[flow]]\nname = \"main\"\n[[flow.step]]\nname = \"in\"\nqueue = \"desk\"\n\
              [[queue]]\nname = \"desk\"\nmusic = \"hold.wav\"\n{}",
-            self.queue
+            self.digest, self.queue
         );
         for (name, phone, ready) in &self.agents {
             let phone = match phone {

@@ -120,7 +120,7 @@ impl Rig {
     /// Callers beyond a proxy; agents, who come to the nodes directly, get the phones of `phones`.
     pub fn phones_beyond(&self, proxy: SocketAddr, seed: u64) -> PhonesOptions {
         let mut options = self.phones(seed);
-        (options.server, options.trunk_port, options.agent_port) = (proxy, 0, 0);
+        (options.server, options.trunk_port, options.agent_port, options.carrier_port) = (proxy, 0, 0, 0);
         let media = self.block.phone_media();
         options.media_ports = media.start() + PHONES_BEYOND_MEDIA..=*media.end();
         options
