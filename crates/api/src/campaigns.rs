@@ -32,7 +32,7 @@ pub async fn list(
         return Err(Problem::no_such_tenant(tenant));
     }
     let mut campaigns = context.campaigns();
-    campaigns.retain(|line| asked.tenant.as_ref().is_none_or(|tenant| line.tenant == *tenant));
+    campaigns.retain(|line| asked.tenant.as_ref().is_none_or(|tenant| line.figures.tenant == *tenant));
     Ok(Json(Campaigns { campaigns }))
 }
 

@@ -40,7 +40,10 @@ impl Machine {
             return;
         }
         self.begun = Begun::Dialling;
-        self.acknowledge_agent(now);
+        if let Some(agent) = self.row.agent.as_ref().map(|agent| agent.leg) {
+            // Whose phone was rung first is on the line and waits for the called party.
+            self.acknowledge(agent, now);
+        }
         if self.took_over {
             self.dialling.give_up = Some(now + self.ringing_time_left(log_now));
         } else if self.originate_duty(log_now).is_some() {
@@ -161,8 +164,7 @@ impl Machine {
             return;
         }
         self.dialling.give_up = None;
-        let outs = self.caller.as_mut().map(|leg| leg.acknowledge(now)).unwrap_or_default();
-        self.sent(Call::CALLER_LEG, outs, LogTime::ZERO, now);
+        self.acknowledge(Call::CALLER_LEG, now);
         self.direct_caller_media();
     }
 
@@ -199,13 +201,6 @@ impl Machine {
         self.dialling.give_up = None;
         let failure = DialFailure { result, status, cause, sip_call_id: self.called_call_id(), hang_up };
         self.propose(Command::NotReached { call: self.row.id, failure, observed: log_now });
-    }
-
-    /// An agent whose phone was rung first is on the line and waits for the called party.
-    fn acknowledge_agent(&mut self, now: Mono) {
-        let Some(agent) = self.row.agent.as_ref().map(|agent| agent.leg) else { return };
-        let outs = self.sip_leg(agent).map(|leg| leg.acknowledge(now)).unwrap_or_default();
-        self.sent(agent, outs, LogTime::ZERO, now);
     }
 
     pub(crate) fn caller_is_over(&self) -> bool {

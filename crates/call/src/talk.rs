@@ -16,8 +16,7 @@ impl Machine {
             return;
         }
         self.begun = Begun::Talking(agent.leg);
-        let outs = self.sip_leg(agent.leg).map(|leg| leg.acknowledge(now)).unwrap_or_default();
-        self.sent(agent.leg, outs, LogTime::ZERO, now);
+        self.acknowledge(agent.leg, now);
         if self.took_over {
             // An agent who hung up while nobody listened is found by this.
             let probes = self.sip_leg(agent.leg).map(|leg| leg.probe(now)).unwrap_or_default();
@@ -28,6 +27,12 @@ impl Machine {
             self.media(agent.relay, remote_op(agent.leg, &remote));
         }
         self.join(Call::CALLER_LEG, agent.leg);
+    }
+
+    /// A far end's answer is committed: now it is told so.
+    pub(crate) fn acknowledge(&mut self, leg: LegNo, now: Mono) {
+        let outs = self.sip_leg(leg).map(|leg| leg.acknowledge(now)).unwrap_or_default();
+        self.sent(leg, outs, LogTime::ZERO, now);
     }
 
     /// Two legs hear each other, on one relay or across two.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use strowger_model::{Mono, NodeId, Outcome, QueueId, ShardId};
 use strowger_table::{Record, Shard};
 
-use crate::campaigns::CampaignLine;
+use crate::campaigns::CampaignFigures;
 use crate::context::{Context, shard_of};
 use crate::desk::Overview;
 use crate::sums::QueueLine;
@@ -36,7 +36,7 @@ pub struct Board {
     pub groups: Vec<GroupBox>,
     pub relays: Vec<RelayBox>,
     pub queues: Vec<QueueBox>,
-    pub campaigns: Vec<CampaignBox>,
+    pub campaigns: Vec<CampaignFigures>,
     pub agents: BTreeMap<&'static str, usize>,
     pub tenants: Vec<TenantBox>,
     pub calls: BTreeMap<&'static str, usize>,
@@ -83,27 +83,6 @@ pub struct QueueBox {
     pub service_level: Option<f64>,
     #[serde(flatten)]
     pub recent: Tally,
-}
-
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct CampaignBox {
-    pub tenant: String,
-    pub name: String,
-    pub mode: &'static str,
-    pub running: bool,
-    pub leads: u32,
-    /// Leads that are not dialled any more.
-    pub done: u32,
-    /// Agents that are kept for the answer of a called party.
-    pub reserved: usize,
-    /// Called parties whose phones ring now.
-    pub ringing: usize,
-    /// Calls that are answered and not over.
-    pub talking: usize,
-    /// Calls begun, ever.
-    pub dialled: u64,
-    /// How they ended, by result.
-    pub results: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -228,7 +207,7 @@ impl Board {
                 .collect(),
             relays: overview.relays.into_iter().map(|(relay, connected)| RelayBox { relay, connected }).collect(),
             queues: overview.queues.into_iter().map(queue).collect(),
-            campaigns: overview.campaigns.into_iter().map(CampaignBox::new).collect(),
+            campaigns: overview.campaigns.into_iter().map(|line| line.figures).collect(),
             agents: overview.agents,
             tenants: overview
                 .tenants
@@ -239,24 +218,6 @@ impl Board {
             recent: all,
             service_level: all.service_level(),
             today: history.today.iter().map(|(outcome, calls)| (outcome.as_str(), *calls)).collect(),
-        }
-    }
-}
-
-impl CampaignBox {
-    fn new(line: CampaignLine) -> Self {
-        Self {
-            tenant: line.tenant,
-            name: line.name,
-            mode: line.mode,
-            running: line.running,
-            leads: line.leads,
-            done: line.done,
-            reserved: line.reserved,
-            ringing: line.ringing,
-            talking: line.talking,
-            dialled: line.dialled,
-            results: line.results,
         }
     }
 }

@@ -15,10 +15,16 @@ use crate::context::{Context, Refused, shard_of};
 
 const COMMIT: Duration = Duration::from_secs(5);
 
-/// A campaign at a glance.
 #[derive(Clone, Debug, Serialize)]
 pub struct CampaignLine {
     pub campaign: CampaignId,
+    #[serde(flatten)]
+    pub figures: CampaignFigures,
+}
+
+/// A campaign at a glance.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct CampaignFigures {
     pub tenant: String,
     pub name: String,
     pub mode: &'static str,
@@ -32,7 +38,9 @@ pub struct CampaignLine {
     pub ringing: usize,
     /// Calls that are answered and not over.
     pub talking: usize,
+    /// Calls begun, ever.
     pub dialled: u64,
+    /// How they ended, by result.
     pub results: BTreeMap<&'static str, u64>,
 }
 
@@ -65,7 +73,7 @@ impl Context {
     pub fn campaigns(&self) -> Vec<CampaignLine> {
         let views: Vec<_> = self.shards().filter_map(|shard| self.shard_view(shard)).collect();
         let mut lines: Vec<CampaignLine> = views.iter().filter_map(|view| shard_of(view)).flat_map(lines_of).collect();
-        lines.sort_by(|a, b| (&a.tenant, &a.name).cmp(&(&b.tenant, &b.name)));
+        lines.sort_by(|a, b| (&a.figures.tenant, &a.figures.name).cmp(&(&b.figures.tenant, &b.figures.name)));
         lines
     }
 
@@ -174,8 +182,7 @@ fn lines_of(table: &Shard) -> Vec<CampaignLine> {
         let tenant = table.tenant(ledger.tenant)?;
         let config = tenant.campaign(ledger.campaign)?;
         let Live { reserved, ringing, talking } = live.get(&ledger.campaign).copied().unwrap_or_default();
-        Some(CampaignLine {
-            campaign: ledger.campaign,
+        let figures = CampaignFigures {
             tenant: tenant.name.clone(),
             name: config.name.clone(),
             mode: config.mode.as_str(),
@@ -187,14 +194,15 @@ fn lines_of(table: &Shard) -> Vec<CampaignLine> {
             talking,
             dialled: ledger.dialled,
             results: DialResult::ALL.into_iter().map(|result| (result.as_str(), ledger.count(result))).collect(),
-        })
+        };
+        Some(CampaignLine { campaign: ledger.campaign, figures })
     };
     table.campaigns().filter_map(line).collect()
 }
 
 /// Written here and not kept as gauges: a campaign that leaves the configuration must leave the text too.
 pub(crate) fn campaign_text(campaigns: &[CampaignLine]) -> String {
-    type Value = fn(&CampaignLine) -> u64;
+    type Value = fn(&CampaignFigures) -> u64;
     let figures: [(&str, &str, &str, Value); 7] = [
         ("strowger_campaign_running", "gauge", "1 while the campaign dials.", |line| u64::from(line.running)),
         ("strowger_campaign_leads", "gauge", "Leads on its list.", |line| u64::from(line.leads)),
@@ -209,14 +217,14 @@ pub(crate) fn campaign_text(campaigns: &[CampaignLine]) -> String {
     let mut text = String::new();
     for (name, kind, help, value) in figures {
         text += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        for line in campaigns {
+        for CampaignLine { figures: line, .. } in campaigns {
             // Configured names have no quotes and no backslashes.
             text += &format!("{name}{{tenant=\"{}\",campaign=\"{}\"}} {}\n", line.tenant, line.name, value(line));
         }
     }
     let name = "strowger_campaign_results_total";
     text += &format!("# HELP {name} Calls ended, by what came of them.\n# TYPE {name} counter\n");
-    for line in campaigns {
+    for CampaignLine { figures: line, .. } in campaigns {
         for (result, calls) in &line.results {
             text += &format!(
                 "{name}{{tenant=\"{}\",campaign=\"{}\",result=\"{result}\"}} {calls}\n",

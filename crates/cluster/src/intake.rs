@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use strowger_acd::RelayChoice;
 use strowger_link::{Class, open, seal};
 use strowger_model::config::Trunk;
-use strowger_model::{CallId, E164, Far, LegKey, Mono, Owner, PeerId, ShardId, TrunkId};
+use strowger_model::{CallId, Far, LegKey, Mono, Owner, PeerId, ShardId, TrunkId};
 use strowger_raft::ProposeError;
 use strowger_sip::{Leg, Message, phrase, reply, reply_destination};
-use strowger_table::{AdmitKey, BarList, Body, Call, Command, Outcome, Refusal, Shard};
+use strowger_table::{AdmitKey, Body, Call, Command, Outcome, Refusal};
 use strowger_trunk::{Gate, Incoming, Kind};
 
 use crate::calls::CallNews;
@@ -214,7 +214,7 @@ impl Intake {
         let Some(to) = directory.number(message.request_uri_user()) else { return self.reply(&message, source, 404) };
         let Some(view) = context.shard_view(to.shard) else { return self.reply(&message, source, 503) };
         let Some(table) = shard_of(&view) else { return self.reply(&message, source, 503) };
-        if is_unwanted(table, to, message.from_user()) {
+        if table.is_unwanted(to.tenant, message.from_user()) {
             context.figures.unwanted();
             return self.reply(&message, source, 603);
         }
@@ -292,22 +292,6 @@ impl Intake {
             tracing::warn!(%fault, "a withdrawal was not committed");
         }
     }
-}
-
-/// Whether the tenant, or everybody, does not take calls from there. A caller that hides is judged by the tenant's
-/// rule for such.
-fn is_unwanted(table: &Shard, to: Destination, from: &str) -> bool {
-    match from.parse::<E164>() {
-        Ok(number) => table.is_barred(BarList::Callers, to.tenant, number),
-        Err(_) if is_anonymous(from) => table.tenant(to.tenant).is_some_and(|tenant| !tenant.takes_anonymous),
-        // An extension, or a number as its own country writes it: no list holds such.
-        Err(_) => false,
-    }
-}
-
-/// RFC 3323, section 4.1.1.3.
-fn is_anonymous(from: &str) -> bool {
-    from.is_empty() || from.eq_ignore_ascii_case("anonymous")
 }
 
 fn key_of(message: &Message) -> AdmitKey {

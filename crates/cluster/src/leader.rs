@@ -48,8 +48,7 @@ pub(crate) async fn plan(context: Arc<Context>, shard: ShardId) {
     }
 }
 
-/// Dials for campaigns: looks when the table changed and every so often, because leads become due by themselves. The
-/// next round begins on the state that the last one left, so nothing is dialled twice for an agent.
+/// Dials for campaigns: looks every so often, because leads become due by themselves. The next round begins on the state that the last one left, so nothing is dialled twice for an agent.
 pub(crate) async fn pace(context: Arc<Context>, shard: ShardId) {
     let mut gates: BTreeMap<TrunkId, Gate> = BTreeMap::new();
     loop {

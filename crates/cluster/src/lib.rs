@@ -26,8 +26,8 @@ mod sums;
 mod vitals;
 mod wire;
 
-pub use board::{Board, CampaignBox, GroupBox, NodeBox, QueueBox, RelayBox, Tally, TenantBox};
-pub use campaigns::{CampaignLine, Imported, NotDialled, NotImported};
+pub use board::{Board, GroupBox, NodeBox, QueueBox, RelayBox, Tally, TenantBox};
+pub use campaigns::{CampaignFigures, CampaignLine, Imported, NotDialled, NotImported};
 pub use content::ContentFault;
 pub use context::{Context, Refused};
 pub use desk::{CallState, GroupLine, NodeLine, Overview};

@@ -20,12 +20,11 @@ fn name(at: usize) -> String {
     (1001 + at).to_string()
 }
 
-fn house(lines: &str) -> impl Fn(&Rig) -> House {
-    move |rig| {
-        let mut house = (0..AGENTS).fold(House::new(), |house, at| house.registers(&name(at), true));
-        house.campaign = Some((rig.carrier(), lines.to_owned()));
-        house
-    }
+fn house(rig: &Rig) -> House {
+    let mut house = (0..AGENTS).fold(House::new(), |house, at| house.registers(&name(at), true));
+    let lines = "mode = \"progressive\"\nring_timeout_ms = 15000\nmax_attempts = 1\n";
+    house.campaign = Some((rig.carrier(), lines.to_owned()));
+    house
 }
 
 /// Half of them answer, a few ring for ever.
@@ -51,7 +50,7 @@ fn start() -> (Rig, Phones) {
     let rig = Rig::start(Plan::of(3, 1), &House::new());
     let phones = Phones::start(rig.phones(9)).expect("phones");
     phones.open_carrier(called);
-    rig.apply(&house("mode = \"progressive\"\nring_timeout_ms = 15000\nmax_attempts = 1\n")(&rig));
+    rig.apply(&house(&rig));
     books::register(&rig, &phones, &(0..AGENTS).map(name).collect::<Vec<_>>(), |_| None);
     (rig, phones)
 }

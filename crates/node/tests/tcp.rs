@@ -55,7 +55,8 @@ struct Stage {
 impl Stage {
     fn talking() -> Stage {
         let mut desk = Desk::over_tcp();
-        let house = House { digest: "sha-256", ..House::new() }.registers("1001", true);
+        let mut house = House::new().registers("1001", true);
+        house.digest = "sha-256";
         let rig = Rig::start(Plan::of(3, 3), &house);
         let home = rig.own(2);
         desk.takes_media_of(&rig);

@@ -2,24 +2,17 @@
 
 use std::time::Duration;
 
-use crate::rig::{self, Rig};
+use crate::rig::Rig;
 use strowger_cluster::{Context, Step, What};
 use strowger_model::{CallId, HangupBy};
-use strowger_phones::{AgentSpec, CallSpec, Report};
+use strowger_phones::Report;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_voter_can_tell_what_became_of_a_call_and_why() {
     let rig = Rig::start(3, 1).await;
     let phones = rig.phones();
-    phones.add_agent(AgentSpec::new("1000", &rig::password("1000"), "acme.example", 11));
-    rig.until("the agent is registered and idle", || rig.agents_in("idle") == 1).await;
-    let mut call = CallSpec::new("+491701234567", rig::NUMBER, 4);
-    call.digits = "1".into();
-    call.digits_after = Duration::from_millis(300);
-    call.talk = Duration::from_secs(1);
-    phones.place_call(call);
-    rig.until("the call is over", || phones.live().calls_ended == 1).await;
-    let reports = phones.finish(Duration::from_secs(1));
+    rig.staff(&phones, 11).await;
+    let reports = rig.one_call(&phones, 4, Duration::from_secs(1)).await;
     let sip_call_id = reports.iter().find_map(|report| match report {
         Report::Caller(caller) => Some(caller.call_id.clone()),
         _ => None,

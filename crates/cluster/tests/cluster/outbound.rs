@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use strowger_model::config::{Campaign, DialMode, Hours, LeadColumns};
 use strowger_model::{CampaignId, E164, Far};
-use strowger_phones::{AgentSpec, CallSpec, CalledReport, CalledRole, CalledSpec, Dialled, Phones, Report};
+use strowger_phones::{CallSpec, CalledReport, CalledRole, CalledSpec, Dialled, Phones, Report};
 use strowger_table::{BarList, NewLead, Scope};
 
 use crate::rig::{self, RELAYS, Rig};
@@ -89,12 +89,11 @@ async fn a_campaign_calls_each_lead_once_and_says_what_came_of_it() {
     let phones = rig.phones();
     phones.open_carrier(called);
     campaign(&rig, &phones, DialMode::Progressive).await;
-    phones.add_agent(AgentSpec::new("1000", &rig::password("1000"), "acme.example", AGENT_TONE));
-    rig.until("the agent is registered and idle", || rig.agents_in("idle") == 1).await;
+    rig.staff(&phones, AGENT_TONE).await;
     rig.context().bar(BarList::DoNotCall, Scope::Everyone, vec![number(8)], false).await.expect("a bar");
     assert_eq!(import(&rig, [1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2]).await, 9, "two are on the list twice");
     rig.context().run_campaign(CAMPAIGN, true).await.expect("a start");
-    rig.until("all leads but the barred one are done", || rig.context().campaigns()[0].done == 8).await;
+    rig.until("all leads but the barred one are done", || rig.context().campaigns()[0].figures.done == 8).await;
     rig.until("the agent is idle again", || rig.agents_in("idle") == 1).await;
 
     let called = called_reports(phones.finish(Duration::from_secs(1)));
@@ -131,8 +130,7 @@ async fn an_agent_dials_and_hears_the_number() {
     let phones = rig.phones();
     phones.open_carrier(called);
     campaign(&rig, &phones, DialMode::Manual).await;
-    phones.add_agent(AgentSpec::new("1000", &rig::password("1000"), "acme.example", AGENT_TONE));
-    rig.until("the agent is registered and idle", || rig.agents_in("idle") == 1).await;
+    rig.staff(&phones, AGENT_TONE).await;
     let agent = rig.context().directory().tenants().next().expect("a tenant").agents[0].id;
     rig.context().dial(CAMPAIGN, agent, number(1)).await.expect("a call");
     rig.until("the number was reached", || phones.live().called_talking == 1).await;
@@ -156,8 +154,7 @@ async fn an_agent_dials_and_hears_the_number() {
 async fn unwanted_callers_are_refused_and_nobody_else() {
     let rig = Rig::start(1, 1).await;
     let phones = rig.phones();
-    phones.add_agent(AgentSpec::new("1000", &rig::password("1000"), "acme.example", AGENT_TONE));
-    rig.until("the agent is registered and idle", || rig.agents_in("idle") == 1).await;
+    rig.staff(&phones, AGENT_TONE).await;
     let tenant = rig.context().directory().tenants().next().expect("a tenant").id;
     rig.context().bar(BarList::Callers, Scope::Tenant(tenant), vec![number(1)], false).await.expect("a bar");
     for last in [1, 2] {

@@ -4,22 +4,15 @@
 
 use std::time::Duration;
 
-use crate::rig::{self, Rig};
-use strowger_phones::{AgentSpec, CallSpec, EndedBy, Report};
+use crate::rig::Rig;
+use strowger_phones::{EndedBy, Report};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_goes_through() {
     let rig = Rig::start(3, 1).await;
     let phones = rig.phones();
-    phones.add_agent(AgentSpec::new("1000", &rig::password("1000"), "acme.example", 11));
-    rig.until("the agent is registered and idle", || rig.agents_in("idle") == 1).await;
-    let mut call = CallSpec::new("+491701234567", rig::NUMBER, 4);
-    call.digits = "1".into();
-    call.digits_after = Duration::from_millis(300);
-    call.talk = Duration::from_secs(3);
-    phones.place_call(call);
-    rig.until("the call is over", || phones.live().calls_ended == 1).await;
-    let reports = phones.finish(Duration::from_secs(1));
+    rig.staff(&phones, 11).await;
+    let reports = rig.one_call(&phones, 4, Duration::from_secs(3)).await;
     let caller = reports.iter().find_map(|report| match report {
         Report::Caller(caller) => Some(caller),
         _ => None,

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 use strowger_phones::{CalledReport, CalledRole, EndedBy};
 
-use super::judge::{Judge, Verdict};
+use super::judge::{FarEnd, Judge, Verdict};
 
 impl Judge {
     pub(super) fn judge_dialled(&self, verdict: &mut Verdict, records: &[Value], by_call_id: &HashMap<&str, &Value>) {
@@ -51,7 +51,7 @@ impl Judge {
         }
         if saw == "connected" {
             verdict.connected += 1;
-            self.judge_audio(verdict, &self.far_end_of(called), record);
+            self.judge_audio(verdict, &FarEnd::from(called), record);
         }
     }
 }

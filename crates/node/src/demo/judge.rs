@@ -177,18 +177,8 @@ impl Judge {
         }
         if saw == "answered" {
             waits.extend(record["wait_ms"].as_u64());
-            let far_end = FarEnd {
-                call_id: &caller.call_id,
-                heard: &caller.heard,
-                tone: caller.my_tone,
-                heard_from: caller.rtp.from,
-            };
-            self.judge_audio(verdict, &far_end, record);
+            self.judge_audio(verdict, &FarEnd::from(caller), record);
         }
-    }
-
-    pub(super) fn far_end_of<'a>(&self, called: &'a CalledReport) -> FarEnd<'a> {
-        FarEnd { call_id: &called.call_id, heard: &called.heard, tone: called.my_tone, heard_from: called.rtp.from }
     }
 
     pub(super) fn judge_audio(&self, verdict: &mut Verdict, caller: &FarEnd<'_>, record: &Value) {
@@ -281,6 +271,20 @@ pub(super) struct FarEnd<'a> {
     heard: &'a [(u16, Duration)],
     tone: u16,
     heard_from: Option<SocketAddr>,
+}
+
+impl<'a> From<&'a CallerReport> for FarEnd<'a> {
+    fn from(report: &'a CallerReport) -> Self {
+        let CallerReport { call_id, heard, my_tone, rtp, .. } = report;
+        FarEnd { call_id, heard, tone: *my_tone, heard_from: rtp.from }
+    }
+}
+
+impl<'a> From<&'a CalledReport> for FarEnd<'a> {
+    fn from(report: &'a CalledReport) -> Self {
+        let CalledReport { call_id, heard, my_tone, rtp, .. } = report;
+        FarEnd { call_id, heard, tone: *my_tone, heard_from: rtp.from }
+    }
 }
 
 /// Which relay has that port.

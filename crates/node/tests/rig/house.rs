@@ -11,7 +11,7 @@ pub const PASSWORD: &str = "house-secret";
 
 pub struct House {
     /// Name, how the phone is found, whether it takes calls at once.
-    pub agents: Vec<(String, Phone, bool)>,
+    agents: Vec<(String, Phone, bool)>,
     pub sources: String,
     pub max_calls_per_second: u32,
     /// What phones are challenged with.
@@ -22,7 +22,7 @@ pub struct House {
     pub campaign: Option<(SocketAddr, String)>,
 }
 
-pub enum Phone {
+enum Phone {
     At(SocketAddr),
     AtOverTcp(SocketAddr),
     Registers,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use strowger_model::config::{Campaign, DialMode};
 use strowger_model::{
-    CallId, CampaignId, Cause, DialResult, Dialog, Ended, HangupBy, LegNo, LogTime, Outcome as CallOutcome, Owner,
-    TenantId, Wall,
+    CallId, CampaignId, Cause, DialResult, Dialog, E164, Ended, HangupBy, LeadId, LegNo, LogTime,
+    Outcome as CallOutcome, Owner, TenantId, Wall,
 };
 
 use super::Shard;
@@ -16,6 +16,13 @@ use crate::{
     Proposer, Refusal, Stage, limit,
 };
 
+/// Whom a `Dial` is for.
+#[derive(Clone, Copy)]
+struct Called {
+    number: E164,
+    lead: Option<LeadId>,
+}
+
 impl Shard {
     /// Agent, lead and number are judged in the same entry that takes them: none is ever on two calls.
     pub(super) fn dial(&mut self, entry: Entry, dial: &Dial) -> Result<Outcome, Refusal> {
@@ -24,11 +31,11 @@ impl Shard {
         }
         let tenant = self.ledger(dial.campaign)?.tenant;
         let campaign = self.campaign_config(tenant, dial.campaign)?.clone();
-        self.judge_called(entry, tenant, &campaign, dial)?;
+        let called = self.judge_called(entry, tenant, &campaign, dial)?;
         let agent = self.judge_agent(tenant, &campaign, dial)?;
-        let call = self.outbound_call(entry, tenant, &campaign, dial)?;
+        let call = self.outbound_call(entry, tenant, &campaign, dial, called);
         let id = call.id;
-        if let Some(lead) = call.outbound().and_then(|outbound| outbound.lead) {
+        if let Some(lead) = called.lead {
             let mut lead = self.leads.get(&lead).map(|lead| (**lead).clone()).ok_or(Refusal::NoSuchLead)?;
             if lead.state == LeadState::Done {
                 self.count_done(dial.campaign, -1);
@@ -50,16 +57,23 @@ impl Shard {
         Ok(Outcome::Dialled { call: id })
     }
 
-    fn judge_called(&self, entry: Entry, tenant: TenantId, campaign: &Campaign, dial: &Dial) -> Result<(), Refusal> {
-        let (number, id) = match dial.to {
+    fn judge_called(
+        &self,
+        entry: Entry,
+        tenant: TenantId,
+        campaign: &Campaign,
+        dial: &Dial,
+    ) -> Result<Called, Refusal> {
+        let (number, lead) = match dial.to {
             DialTo::Lead(id) => {
                 if campaign.mode == DialMode::Manual || !self.ledger(dial.campaign)?.running {
                     return Err(Refusal::Stopped);
                 }
                 (self.leads.get(&id).ok_or(Refusal::NoSuchLead)?.number, Some(id))
             }
-            DialTo::Number { number, .. } => (number, self.lead_by_number(dial.campaign, number).map(|lead| lead.id)),
+            DialTo::Number { number } => (number, self.lead_by_number(dial.campaign, number).map(|lead| lead.id)),
         };
+        let called = Called { number, lead };
         if entry.at.wall >= dial.not_after {
             return Err(Refusal::NotNow);
         }
@@ -69,17 +83,17 @@ impl Shard {
         if self.dialled(tenant, number).is_some() {
             return Err(Refusal::LeadBusy);
         }
-        let Some(id) = id else { return Ok(()) };
+        let Some(id) = lead else { return Ok(called) };
         if id.campaign() != dial.campaign {
             return Err(Refusal::NoSuchLead);
         }
         match (self.leads.get(&id).map(|lead| lead.state), dial.to) {
             (None, _) => Err(Refusal::NoSuchLead),
             (Some(LeadState::Dialling { .. }), _) => Err(Refusal::LeadBusy),
-            (Some(LeadState::Due { at }), DialTo::Lead(_)) if at <= entry.at.wall => Ok(()),
+            (Some(LeadState::Due { at }), DialTo::Lead(_)) if at <= entry.at.wall => Ok(called),
             (Some(_), DialTo::Lead(_)) => Err(Refusal::NotNow),
             // An agent who asks for a number may call a lead whose turn has not come or is over.
-            (Some(_), DialTo::Number { .. }) => Ok(()),
+            (Some(_), DialTo::Number { .. }) => Ok(called),
         }
     }
 
@@ -100,13 +114,10 @@ impl Shard {
         if is_free { Ok(agent) } else { Err(Refusal::AgentBusy) }
     }
 
-    fn outbound_call(&self, entry: Entry, tenant: TenantId, campaign: &Campaign, dial: &Dial) -> Result<Call, Refusal> {
-        let (number, lead) = match dial.to {
-            DialTo::Lead(id) => (self.leads.get(&id).ok_or(Refusal::NoSuchLead)?.number, Some(id)),
-            DialTo::Number { number, .. } => (number, self.lead_by_number(dial.campaign, number).map(|lead| lead.id)),
-        };
+    fn outbound_call(&self, entry: Entry, tenant: TenantId, campaign: &Campaign, dial: &Dial, called: Called) -> Call {
+        let Called { number, lead } = called;
         let (node, incarnation) = dial.owner;
-        Ok(Call {
+        Call {
             id: CallId::new(self.id, entry.at.index),
             tenant,
             origin: Origin::Outbound(Outbound {
@@ -139,7 +150,7 @@ impl Shard {
             offers: 0,
             duties: Vec::new(),
             next_duty: 0,
-        })
+        }
     }
 
     /// The agent is kept while the called party's phone rings.

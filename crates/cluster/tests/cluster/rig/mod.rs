@@ -9,7 +9,7 @@ use strowger_cluster::{Cluster, Context, Options};
 use strowger_config::{Files, NextIds};
 use strowger_link::Identity;
 use strowger_model::{GroupId, NodeId, PeerId, RelayId};
-use strowger_phones::{Phones, PhonesOptions};
+use strowger_phones::{AgentSpec, CallSpec, Phones, PhonesOptions, Report};
 use strowger_relay::{Relay, RelayConfig};
 use strowger_store::{CallFilter, CallLine};
 use tempfile::TempDir;
@@ -126,6 +126,23 @@ impl Rig {
         options.carrier_port = self.trunk_port + TRUNK_SOCKETS;
         options.carrier_sockets = 1;
         Phones::start(options).expect("phones start")
+    }
+
+    /// Agent 1000 has registered and is free.
+    pub async fn staff(&self, phones: &Phones, tone: u16) {
+        phones.add_agent(AgentSpec::new("1000", &password("1000"), "acme.example", tone));
+        self.until("the agent is registered and idle", || self.agents_in("idle") == 1).await;
+    }
+
+    /// A caller who presses 1, talks to whoever answers, and hangs up: what the phones saw of it.
+    pub async fn one_call(&self, phones: &Phones, tone: u16, talk: Duration) -> Vec<Report> {
+        let mut call = CallSpec::new("+491701234567", NUMBER, tone);
+        call.digits = "1".into();
+        call.digits_after = Duration::from_millis(300);
+        call.talk = talk;
+        phones.place_call(call);
+        self.until("the call is over", || phones.live().calls_ended == 1).await;
+        phones.finish(Duration::from_secs(1))
     }
 
     pub fn agents_in(&self, state: &str) -> usize {
