@@ -43,6 +43,9 @@ impl Machine {
         if let Some(agent) = self.row.agent.as_ref().map(|agent| agent.leg) {
             // Whose phone was rung first is on the line and waits for the called party.
             self.acknowledge(agent, now);
+            if self.took_over {
+                self.probe_agent(agent, now);
+            }
         }
         if self.took_over {
             self.dialling.give_up = Some(now + self.ringing_time_left(log_now));
@@ -67,6 +70,10 @@ impl Machine {
     pub(crate) fn called_media_open(&mut self, rtp: SocketAddr, log_now: LogTime, now: Mono) {
         self.caller_rtp = Some(rtp);
         let Some(outbound) = self.row.outbound().cloned() else { return };
+        // A port that came too late: the call is given up, or about to be, and its record says that nothing was sent.
+        if self.dialling.reported || self.is_ending() {
+            return;
+        }
         let Some(duty) = self.originate_duty(log_now).filter(|_| self.caller.is_none()) else { return };
         self.dialling.repeat_until = Some(duty.until);
         let invite = self.invite_called(&outbound, offer_sdp(&self.local_media(rtp, 1)));
@@ -190,6 +197,10 @@ impl Machine {
 
     /// No relay would open a port: nothing has been sent.
     pub(crate) fn not_dialled(&mut self, log_now: LogTime) {
+        if self.caller.is_some() {
+            // It is out already, or may be.
+            return;
+        }
         self.dialling.give_up = None;
         self.report(DialResult::NotDialled, 0, Cause::NO_CIRCUIT, true, log_now);
     }

@@ -84,7 +84,8 @@ impl Machine {
     }
 
     pub(crate) fn agent_media_open(&mut self, leg: LegNo, rtp: SocketAddr, now: Mono) {
-        let Some(offer) = self.row.ringing_agent().filter(|offer| offer.leg == leg).cloned() else {
+        let is_wanted = |offer: &&AgentLeg| offer.leg == leg && !self.is_ending();
+        let Some(offer) = self.row.ringing_agent().filter(is_wanted).cloned() else {
             return self.remember_agent_rtp(leg, rtp);
         };
         let ring =
@@ -141,7 +142,7 @@ impl Machine {
     }
 
     fn agent_answered(&mut self, leg: LegNo, sdp: &[u8], log_now: LogTime, now: Mono) {
-        let is_offered = self.row.ringing_agent().is_some_and(|offer| offer.leg == leg);
+        let is_offered = self.row.ringing_agent().is_some_and(|offer| offer.leg == leg) && !self.is_ending();
         let Some(side) = self.agent.as_mut().filter(|side| side.number == leg && !side.missed && is_offered) else {
             // Answered in the moment it was taken back.
             return self.hang_up_leg(leg, None, now);

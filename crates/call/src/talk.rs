@@ -18,9 +18,7 @@ impl Machine {
         self.begun = Begun::Talking(agent.leg);
         self.acknowledge(agent.leg, now);
         if self.took_over {
-            // An agent who hung up while nobody listened is found by this.
-            let probes = self.sip_leg(agent.leg).map(|leg| leg.probe(now)).unwrap_or_default();
-            self.sent(agent.leg, probes, LogTime::ZERO, now);
+            self.probe_agent(agent.leg, now);
         }
         let remote = agent.dialog.as_ref().and_then(|dialog| parse_sdp(dialog.remote_sdp.as_bytes()).ok());
         if let Some(remote) = remote {
@@ -33,6 +31,12 @@ impl Machine {
     pub(crate) fn acknowledge(&mut self, leg: LegNo, now: Mono) {
         let outs = self.sip_leg(leg).map(|leg| leg.acknowledge(now)).unwrap_or_default();
         self.sent(leg, outs, LogTime::ZERO, now);
+    }
+
+    /// An agent who hung up while nobody listened is found by this.
+    pub(crate) fn probe_agent(&mut self, leg: LegNo, now: Mono) {
+        let probes = self.sip_leg(leg).map(|leg| leg.probe(now)).unwrap_or_default();
+        self.sent(leg, probes, LogTime::ZERO, now);
     }
 
     /// Two legs hear each other, on one relay or across two.
@@ -64,6 +68,9 @@ impl Machine {
 
     /// A probe found no dialog there: the far end hung up while nobody listened.
     pub(crate) fn far_end_gone(&mut self, leg: LegNo, log_now: LogTime) {
+        if !self.is_part(leg) {
+            return;
+        }
         let by = if leg == Call::CALLER_LEG { HangupBy::Caller } else { HangupBy::Agent };
         self.propose_end(Ended { by, cause: Cause::NORMAL }, log_now);
     }
