@@ -75,6 +75,7 @@ impl Machine {
             return;
         }
         let Some(duty) = self.originate_duty(log_now).filter(|_| self.caller.is_none()) else { return };
+        debug_assert_eq!(self.row.adoptions, 0, "an heir sends no INVITE to a called party");
         self.dialling.repeat_until = Some(duty.until);
         let invite = self.invite_called(&outbound, offer_sdp(&self.local_media(rtp, 1)));
         let (leg, outs) = Leg::outgoing(self.leg_key(Call::CALLER_LEG), invite, &self.setting.local, now);
@@ -159,6 +160,7 @@ impl Machine {
             return self.hang_up_leg(Call::CALLER_LEG, Some(Cause(65)), now);
         }
         let Some(dialog) = self.caller.as_ref().map(|leg| Box::new(leg.dialog())) else { return };
+        debug_assert!(self.row.caller.is_none(), "a called party answers twice");
         self.dialling.reported = true;
         self.dialling.give_up = None;
         self.propose(Command::Reached { call: self.row.id, dialog, observed: log_now });
@@ -209,6 +211,8 @@ impl Machine {
         if !matches!(self.row.stage, Stage::Dialling { .. }) || std::mem::replace(&mut self.dialling.reported, true) {
             return;
         }
+        let is_out = self.caller.is_some();
+        debug_assert!(!is_out || result != DialResult::NotDialled, "said not to be dialled, and an INVITE is out");
         self.dialling.give_up = None;
         let failure = DialFailure { result, status, cause, sip_call_id: self.called_call_id(), hang_up };
         self.propose(Command::NotReached { call: self.row.id, failure, observed: log_now });

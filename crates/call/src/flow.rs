@@ -71,7 +71,7 @@ impl Machine {
     /// No port: the caller is told so, and may come again.
     pub(crate) fn no_media(&mut self, _log_now: LogTime, now: Mono) {
         self.answering.media_by = None;
-        if self.row.stage == Stage::Admitted {
+        if self.row.stage == Stage::Admitted && !self.is_ending() {
             self.reject(503, Cause::NO_CIRCUIT, now);
         }
     }
@@ -93,6 +93,7 @@ impl Machine {
     /// The answer is committed: out with it, even if whoever waited for the commit was told that it is lost. A CANCEL
     /// that came first wins, and a leg that is refused by now takes no answer.
     fn release_answer(&mut self, now: Mono) {
+        debug_assert!(self.row.stage != Stage::Admitted, "a 200 leaves before its row is committed");
         let Some(sdp) = self.answering.held.take() else { return };
         if self.hang_up.is_none() {
             let outs = self.caller.as_mut().map(|leg| leg.accept(sdp, now)).unwrap_or_default();
@@ -116,6 +117,10 @@ impl Machine {
         if matches!(self.begun, Begun::Nothing | Begun::Admitted) {
             self.direct_caller_media();
         }
+        self.enter_step(step);
+    }
+
+    fn enter_step(&mut self, step: StepNo) {
         self.begun = Begun::Flow(step);
         self.stepping = None;
         let next = self.flow.as_mut().map_or(Next::HangUp, |flow| flow.enter(step));
@@ -148,12 +153,11 @@ impl Machine {
         matches!(self.row.stage, Stage::Flow { .. }) && self.stepping.is_none() && !self.is_ending()
     }
 
-    pub(crate) fn step_proposed(&mut self, number: u64, accepted: bool, now: Mono) {
+    pub(crate) fn step_proposed(&mut self, number: u64, accepted: bool) {
         let Some((_, step)) = self.stepping.take_if(|(proposed, _)| *proposed == number) else { return };
         if accepted && self.row.stage == (Stage::Flow { step }) && self.begun == Begun::Flow(step) {
             // A step that leads to itself: the row is as it was, and the step begins again.
-            self.begun = Begun::Nothing;
-            self.begin_step(step, now);
+            self.enter_step(step);
         }
     }
 
@@ -185,6 +189,7 @@ impl Machine {
     }
 
     fn go(&mut self, step: StepNo, command: Command) {
+        debug_assert!(self.stepping.is_none(), "two steps of one flow are on their way at once");
         let number = self.propose(command);
         self.stepping = Some((number, step));
     }
@@ -237,6 +242,8 @@ impl Machine {
                 let number = self.propose(Command::Redialog { call: self.row.id, leg, dialog });
                 let (send, receive) = (sends(direction), receives(direction));
                 let media = MediaOp::Remote { leg, media, send, receive };
+                // Of an offer that was cancelled meanwhile the answer is nobody's.
+                self.answering.reinvites.retain(|earlier| earlier.leg != leg);
                 self.answering.reinvites.push(Reinvite { number, leg, sdp, media });
             }
         }

@@ -67,6 +67,7 @@ impl Machine {
 
     /// Of several ends the first one counts; each is proposed, for its far end waits for its number.
     fn end(&mut self, ended: Ended, observed: LogTime) -> u64 {
+        debug_assert!(!self.row.is_over(), "an end of a call that is over");
         let number = self.propose(Command::End { call: self.row.id, ended, observed });
         self.ending.get_or_insert(Ending { number, ended, observed, again: None });
         number
@@ -109,6 +110,12 @@ impl Machine {
         if begun == Begun::Ended {
             return;
         }
+        let is_of_the_end =
+            |duty: &strowger_table::Duty| matches!(duty.kind, DutyKind::HangUp { .. } | DutyKind::CloseMedia);
+        debug_assert!(
+            self.row.duties.iter().all(is_of_the_end),
+            "an ended call still has somebody to answer or to ring"
+        );
         self.ending = None;
         if let Some(far) = self.hang_up.take() {
             self.answer_hang_up(far.leg, now);
@@ -163,6 +170,7 @@ impl Machine {
     pub(crate) fn leave(&mut self, mut side: AgentSide, now: Mono) {
         side.stop_waiting();
         let leg = side.number();
+        debug_assert!(self.leaving.iter().all(|other| other.number() != leg), "{leg} leaves twice");
         self.leaving.push(side);
         self.recall(leg, now);
         if self.agent_side(leg).is_some_and(|side| side.is_over()) {

@@ -166,6 +166,8 @@ impl Machine {
     }
 
     fn on_row(&mut self, row: Arc<Call>, tenant: Option<&Tenant>, log_now: LogTime, now: Mono) {
+        debug_assert_eq!(row.id, self.row.id, "a machine is told of another call");
+        debug_assert!(row.owner.epoch >= self.row.owner.epoch, "a row of an earlier owner comes after one of a later");
         self.row = row;
         let queue = self.row.queue;
         if self.queue.as_ref().map(|queue| queue.id) != queue {
@@ -249,7 +251,7 @@ impl Machine {
     }
 
     fn on_proposed(&mut self, number: u64, accepted: bool, now: Mono) {
-        self.step_proposed(number, accepted, now);
+        self.step_proposed(number, accepted);
         self.end_proposed(number, accepted, now);
         self.redialog_proposed(number, accepted, now);
     }
@@ -321,6 +323,7 @@ impl Machine {
 
     pub(crate) fn new_play(&mut self) -> u64 {
         self.next_play += 1;
+        debug_assert!(self.next_play >> 16 <= self.row.owner.epoch, "plays of this owner run into the next owner's");
         self.next_play
     }
 

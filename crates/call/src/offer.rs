@@ -151,6 +151,7 @@ impl Machine {
             self.agent_failed(leg, 488, Cause(65), log_now);
             return self.hang_up_leg(leg, Some(Cause(65)), now);
         }
+        debug_assert!(!side.connecting, "an agent's answer is proposed twice");
         side.connecting = true;
         side.give_up = None;
         let Some(dialog) = side.leg.as_ref().map(|leg| Box::new(leg.dialog())) else { return };

@@ -15,6 +15,7 @@ impl Machine {
         if self.begun == Begun::Talking(agent.leg) {
             return;
         }
+        debug_assert!(agent.dialog.is_some(), "an agent talks whose answer is in no row");
         self.begun = Begun::Talking(agent.leg);
         self.acknowledge(agent.leg, now);
         if self.took_over {

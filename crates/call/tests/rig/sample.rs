@@ -24,10 +24,12 @@ pub const CONTENT: [(&str, Digest); 5] = [
     ("news", Digest([4; 32])),
     ("music", Digest([7; 32])),
 ];
-/// Flows by the last digits of their number: a greeting and the queue, a menu, the queue at once without a way out of it.
+/// Flows by the last digits of their number: a greeting and the queue, a menu, the queue at once without a way out of
+/// it, a menu that is asked again for ever.
 const MAIN: FlowId = FlowId(100);
 const MENU: FlowId = FlowId(200);
 const DIRECT: FlowId = FlowId(300);
+const AGAIN: FlowId = FlowId(400);
 
 pub fn proposer(node: u16) -> Proposer {
     Proposer { node: NodeId(node), incarnation: Incarnation(10) }
@@ -73,7 +75,7 @@ pub fn tenant() -> Tenant {
         name: "acme".into(),
         realm: "acme.example".into(),
         shard: SHARD,
-        numbers: [MAIN, MENU, DIRECT].map(published).into(),
+        numbers: [MAIN, MENU, DIRECT, AGAIN].map(published).into(),
         flows: vec![
             named(
                 MAIN,
@@ -98,6 +100,20 @@ pub fn tenant() -> Tenant {
                     },
                     Step::Enqueue { queue: SALES, overflow: Some(3) },
                     Step::Play { prompt: content("news"), next: 0 },
+                    Step::HangUp,
+                ],
+            ),
+            named(
+                AGAIN,
+                "again",
+                vec![
+                    Step::Menu {
+                        prompt: content("menu"),
+                        choices: vec![('1', 1)],
+                        timeout_ms: 4000,
+                        tries: 1,
+                        otherwise: 0,
+                    },
                     Step::HangUp,
                 ],
             ),
