@@ -151,8 +151,8 @@ impl Machine {
     }
 
     fn called_answered(&mut self, sdp: &[u8], log_now: LogTime, now: Mono) {
-        if !matches!(self.row.stage, Stage::Dialling { .. }) || self.dialling.reported {
-            // Answered in the moment it was given up.
+        if !matches!(self.row.stage, Stage::Dialling { .. }) || self.dialling.reported || self.is_ending() {
+            // Answered in the moment it was given up, or the agent who waited for it was gone.
             return self.hang_up_leg(Call::CALLER_LEG, None, now);
         }
         if parse_sdp(sdp).is_err() {
