@@ -43,6 +43,9 @@ impl Machine {
         if let Some(agent) = self.row.agent.as_ref().map(|agent| agent.leg) {
             // Whose phone was rung first is on the line and waits for the called party.
             self.acknowledge(agent, now);
+            if self.has_left(agent) {
+                return self.far_end_gone(agent, log_now);
+            }
             if self.took_over {
                 self.probe_agent(agent, now);
             }

@@ -1,7 +1,7 @@
 //! Caller and agent talk; what the caller's dialog reports.
 
 use strowger_model::{Cause, Ended, HangupBy, LegNo, LogTime, Mono};
-use strowger_sip::{Event as LegEvent, parse_sdp};
+use strowger_sip::{Event as LegEvent, LegState, parse_sdp};
 use strowger_table::Call;
 
 use crate::event::MediaOp;
@@ -18,6 +18,9 @@ impl Machine {
         debug_assert!(agent.dialog.is_some(), "an agent talks whose answer is in no row");
         self.begun = Begun::Talking(agent.leg);
         self.acknowledge(agent.leg, now);
+        if self.has_left(agent.leg) {
+            return self.far_end_gone(agent.leg, LogTime::MAX);
+        }
         if self.took_over {
             self.probe_agent(agent.leg, now);
         }
@@ -32,6 +35,11 @@ impl Machine {
     pub(crate) fn acknowledge(&mut self, leg: LegNo, now: Mono) {
         let outs = self.sip_leg(leg).map(|leg| leg.acknowledge(now)).unwrap_or_default();
         self.sent(leg, outs, LogTime::ZERO, now);
+    }
+
+    /// Whether a phone answered and hung up before its answer was committed.
+    pub(crate) fn has_left(&mut self, leg: LegNo) -> bool {
+        self.sip_leg(leg).is_some_and(|sip| sip.state() == LegState::Ended)
     }
 
     /// An agent who hung up while nobody listened is found by this.

@@ -45,6 +45,8 @@ struct Held {
 pub struct World {
     shard: Shard,
     now: Mono,
+    /// By how much the log's clock has gone on while this node's stood still.
+    ahead: Duration,
     /// Each node's proposals so far.
     said: BTreeMap<u16, u64>,
     /// Who drives the call, by node; a node that was cut off may still have a machine.
@@ -70,6 +72,7 @@ impl World {
         let mut world = Self {
             shard: Shard::new(sample::SHARD),
             now: Mono::ZERO,
+            ahead: Duration::ZERO,
             said: BTreeMap::new(),
             machines: BTreeMap::new(),
             owner: 1,
@@ -90,7 +93,7 @@ impl World {
     }
 
     fn log_now(&self) -> LogTime {
-        LogTime(self.now.0) + LOG_BEGINS
+        LogTime(self.now.0) + LOG_BEGINS + self.ahead
     }
 
     fn note(&mut self, line: &str) {
@@ -288,7 +291,8 @@ impl World {
         let end = self.now + span;
         loop {
             let timers = self.machines.values().filter_map(Machine::deadline);
-            let lease = self.shard.next_lease().filter(|_| !self.leader_away).map(|at| Mono((at - LOG_BEGINS).0));
+            let lease =
+                self.shard.next_lease().filter(|_| !self.leader_away).map(|at| Mono((at - LOG_BEGINS - self.ahead).0));
             let Some(at) = timers.chain(lease).min().filter(|at| *at <= end) else { break };
             self.now = at.max(self.now);
             let due: Vec<u16> =

@@ -25,11 +25,12 @@ pub const CONTENT: [(&str, Digest); 5] = [
     ("music", Digest([7; 32])),
 ];
 /// Flows by the last digits of their number: a greeting and the queue, a menu, the queue at once without a way out of
-/// it, a menu that is asked again for ever.
+/// it, a menu that is asked again for ever, the queue twice.
 const MAIN: FlowId = FlowId(100);
 const MENU: FlowId = FlowId(200);
 const DIRECT: FlowId = FlowId(300);
 const AGAIN: FlowId = FlowId(400);
+const TWICE: FlowId = FlowId(500);
 
 pub fn proposer(node: u16) -> Proposer {
     Proposer { node: NodeId(node), incarnation: Incarnation(10) }
@@ -75,7 +76,7 @@ pub fn tenant() -> Tenant {
         name: "acme".into(),
         realm: "acme.example".into(),
         shard: SHARD,
-        numbers: [MAIN, MENU, DIRECT, AGAIN].map(published).into(),
+        numbers: [MAIN, MENU, DIRECT, AGAIN, TWICE].map(published).into(),
         flows: vec![
             named(
                 MAIN,
@@ -116,6 +117,11 @@ pub fn tenant() -> Tenant {
                     },
                     Step::HangUp,
                 ],
+            ),
+            named(
+                TWICE,
+                "twice",
+                vec![Step::Enqueue { queue: SALES, overflow: Some(1) }, Step::Enqueue { queue: SALES, overflow: None }],
             ),
             named(DIRECT, "direct", vec![Step::Enqueue { queue: SALES, overflow: None }]),
         ],

@@ -41,6 +41,7 @@ impl World {
             "wait" => self.wait(Duration::from_millis(rest[0].parse().expect("milliseconds"))),
             "die" => self.adopt(true),
             "split" => self.adopt(false),
+            "stand-still" => self.ahead += Duration::from_millis(rest[0].parse().expect("milliseconds")),
             "hold" => self.holds = rest.iter().map(|word| (*word).to_owned()).collect(),
             "commit" => self.commit_held(rest),
             "lose" => self.lose_held(),
