@@ -78,7 +78,8 @@ impl Machine {
             return;
         }
         let Some(duty) = self.originate_duty(log_now).filter(|_| self.caller.is_none()) else { return };
-        debug_assert_eq!(self.row.adoptions, 0, "an heir sends no INVITE to a called party");
+        let is_dialling = matches!(self.row.stage, Stage::Dialling { .. });
+        debug_assert!(is_dialling, "the duty to dial outlived its stage");
         self.dialling.repeat_until = Some(duty.until);
         let invite = self.invite_called(&outbound, offer_sdp(&self.local_media(rtp, 1)));
         let (leg, outs) = Leg::outgoing(self.leg_key(Call::CALLER_LEG), invite, &self.setting.local, now);

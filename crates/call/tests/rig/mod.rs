@@ -2,6 +2,7 @@
 //! What rows, commands and orders to relays look like is known here and in `names` and `relay`, in no scenario.
 
 pub mod far;
+mod log;
 pub mod names;
 pub mod relay;
 pub mod sample;
@@ -13,17 +14,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strowger_call::{Action, Actions, Event, Machine, MediaFact, Setting};
-use strowger_model::{CallId, Far, LegKey, LegNo, LogTime, Mono, RelayId, Wall};
+use strowger_model::{CallId, Far, LegKey, LegNo, LogTime, Mono, RelayId};
 use strowger_sip::{Leg, Local, Message, leg_of};
-use strowger_table::{AdmitKey, At, Body, Call, Command, Outcome, Proposal, Shard};
+use strowger_table::{AdmitKey, Call, Command, Shard};
 
 use far::FarEnd;
+use log::Held;
 use names::Names;
 use relay::Relays;
 
 /// Log time at the beginning of a scenario: never the same number as a node's own clock.
 const LOG_BEGINS: Duration = Duration::from_secs(3000);
-const WALL_BEGINS: u64 = 1_800_000_000_000;
 const RELAY: RelayId = RelayId(1);
 /// The node that leads the shard; it drives no call.
 const LEADER: u16 = 9;
@@ -33,13 +34,6 @@ enum News {
     Row,
     Proposed { number: u64, accepted: bool },
     Media(MediaFact),
-}
-
-/// A proposal that is not committed yet.
-struct Held {
-    node: u16,
-    number: u64,
-    command: Command,
 }
 
 pub struct World {
@@ -109,77 +103,6 @@ impl World {
         self.shard.call(self.call?).cloned()
     }
 
-    /// One entry of the log.
-    fn apply(&mut self, node: u16, command: Command) -> (Outcome, Vec<CallId>) {
-        let seq = self.said.entry(node).or_default();
-        *seq += 1;
-        let proposal = Proposal { from: sample::proposer(node), seq: *seq, body: Body::Shard(command) };
-        let at = At {
-            index: self.shard.last().index + 1,
-            time: self.log_now(),
-            wall: Wall(WALL_BEGINS + self.now.0 / 1000),
-        };
-        let applied = self.shard.apply(at, &proposal);
-        (applied.outcome, applied.touched)
-    }
-
-    /// One entry that is written down, with what it does to the call's owner.
-    fn commit(&mut self, node: u16, number: u64, command: Command) {
-        let words = names::command(&command);
-        let (outcome, touched) = self.apply(node, command);
-        let told = match outcome {
-            Outcome::Refused(refusal) => format!("refused: {refusal:?}"),
-            _ => "committed".into(),
-        };
-        self.note_of(node, &format!("log: {words}: {told}"));
-        self.begin(&outcome);
-        self.write_down_records();
-        if self.call.is_some_and(|call| touched.contains(&call)) {
-            self.news.push_back((self.owner, News::Row));
-        }
-        if number != 0 {
-            self.news.push_back((node, News::Proposed { number, accepted: outcome == Outcome::Done }));
-        }
-    }
-
-    /// A call came into being: its owner makes a machine.
-    fn begin(&mut self, outcome: &Outcome) {
-        let (Outcome::Admitted { call, .. } | Outcome::Dialled { call }) = outcome else { return };
-        self.call = Some(*call);
-        let Some(row) = self.row() else { return };
-        let machine = match self.invite.take() {
-            Some((invite, source)) => Machine::admitted(row, &invite, source, setting(), self.now),
-            None => Machine::dialled(row, setting()),
-        };
-        self.machines.insert(self.owner, machine);
-    }
-
-    fn write_down_records(&mut self) {
-        let new: Vec<_> = self.shard.records(self.records).map(|(no, record)| (no, record.clone())).collect();
-        for (number, record) in new {
-            self.records = number;
-            if Some(record.call) == self.call {
-                self.note(&names::record(&record));
-            }
-        }
-    }
-
-    /// The next node takes the rows of the owner over, whose machine ends or, cut off, goes on.
-    fn adopt(&mut self, is_dead: bool) {
-        let (from, heir) = (self.owner, self.owner + 1);
-        if is_dead {
-            self.machines.remove(&from);
-            self.news.clear();
-        }
-        self.owner = heir;
-        let (gone, heirs) = (sample::proposer(from), sample::proposer(heir));
-        let heirs = vec![(heirs.node, heirs.incarnation)];
-        self.commit(LEADER, 0, Command::Adopt { node: gone.node, incarnation: gone.incarnation, heirs });
-        if let Some(row) = self.row().filter(|row| !row.is_over() || !row.duties.is_empty()) {
-            self.machines.insert(heir, Machine::adopted(row, setting(), self.now));
-        }
-    }
-
     /// A message of a far end finds its leg as the edge finds it.
     fn hear(&mut self, node: u16, source: Far, text: &str) {
         let mut message = Message::parse(text.as_bytes()).unwrap_or_else(|fault| panic!("{fault}: {text}"));
@@ -219,15 +142,6 @@ impl World {
         };
         self.invite = Some((message, source));
         self.propose(self.owner, 0, command);
-    }
-
-    fn propose(&mut self, node: u16, number: u64, command: Command) {
-        let words = names::command(&command);
-        if self.holds.iter().any(|held| words.split([' ', ',']).next() == Some(held)) {
-            self.note_of(node, &format!("log: {words}: on its way"));
-            return self.held.push_back(Held { node, number, command });
-        }
-        self.commit(node, number, command);
     }
 
     fn perform(&mut self, node: u16, actions: Actions) {
@@ -323,20 +237,6 @@ impl World {
         let left: Vec<String> =
             machines.chain(ports).chain(held).chain(duties.map(|open| format!("duties: {open}"))).collect();
         if left.is_empty() { vec!["nothing".into()] } else { left }
-    }
-
-    fn expire(&mut self) {
-        let log_now = self.log_now();
-        if self.leader_away || self.shard.next_lease().is_none_or(|at| at > log_now) {
-            return;
-        }
-        let (_, touched) = self.apply(LEADER, Command::Expire);
-        if self.call.is_some_and(|call| touched.contains(&call)) {
-            self.note("log: expire: committed");
-            self.news.push_back((self.owner, News::Row));
-        }
-        self.write_down_records();
-        self.settle();
     }
 }
 
