@@ -154,10 +154,9 @@ impl Machine {
     /// The next moment at which `Tick` must come.
     pub fn deadline(&self) -> Option<Mono> {
         let legs = self.agent.iter().chain(&self.leaving).filter_map(AgentSide::deadline);
-        // A digit's time that is left over from the flow is nobody's once the call is in a queue.
-        let in_flow = matches!(self.row.stage, Stage::Flow { .. });
+        // A digit's time that is left over is nobody's once the caller leaves the step.
         legs.chain(self.caller.as_ref().and_then(Leg::deadline))
-            .chain(self.flow.as_ref().filter(|_| in_flow).and_then(Stepper::deadline))
+            .chain(self.flow.as_ref().filter(|_| self.is_in_step()).and_then(Stepper::deadline))
             .chain(self.answering.deadline())
             .chain(self.dialling.deadline())
             .chain(self.hang_up.as_ref().and_then(FarHangUp::deadline))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use strowger_model::{Cause, LegNo, LogTime, Mono, RelayId};
 use strowger_sip::{Event as LegEvent, Leg, LegState, Out, Outgoing, offer_sdp};
-use strowger_table::{AgentLeg, Command, Miss};
+use strowger_table::{AgentLeg, Command, DutyKind, Miss};
 
 use crate::dial::cause_of;
 use crate::event::MediaOp;
@@ -201,8 +201,13 @@ impl Machine {
         for agent in row.leaving.iter().filter(|agent| agent.dialog.is_none()) {
             self.leaving.push(self.ring_again(agent, now));
         }
+        // One that was never rung, or is hung up already, is left alone.
+        let must_stop = |agent: &&AgentLeg| {
+            let hang_up = DutyKind::HangUp { leg: agent.leg };
+            agent.dialog.is_none() && row.duties.iter().any(|duty| duty.kind == hang_up)
+        };
         if row.is_over()
-            && let Some(agent) = row.agent.as_ref().filter(|agent| agent.dialog.is_none())
+            && let Some(agent) = row.agent.as_ref().filter(must_stop)
         {
             self.agent = Some(self.ring_again(agent, now));
         }
