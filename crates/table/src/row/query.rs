@@ -99,12 +99,8 @@ impl Call {
     }
 
     pub fn legs(&self) -> Vec<LegView> {
-        let customer = LegView {
-            key: self.leg_named(Self::CALLER_LEG),
-            agent: None,
-            relay: self.relay,
-            is_live: !self.is_over(),
-        };
+        let customer =
+            LegView { key: self.leg_named(Self::CALLER_LEG), agent: None, relay: self.relay, is_live: !self.is_over() };
         let mut legs = vec![customer];
         let agents = self.agent.iter().map(|leg| (leg, !self.is_over()));
         let agents = agents.chain(self.leaving.iter().map(|leg| (leg, false)));
