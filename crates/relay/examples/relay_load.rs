@@ -14,8 +14,8 @@ use std::time::Instant;
 
 use rustix::event::{Timespec, epoll};
 use rustix::time::{ClockId, clock_gettime};
+use strowger_media::content::from_mu_law;
 use strowger_model::{CallId, Codec, Law, LegNo, MediaAddr, NodeId, PeerId};
-use strowger_relay::content::from_mu_law;
 use strowger_relay::engine::{Engine, Limits, Options};
 use strowger_relay::protocol::{Op, RelayAnswer, RelayCommand};
 use strowger_relay::shelf::Shelf;

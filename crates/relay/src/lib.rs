@@ -7,7 +7,6 @@
 
 mod call;
 mod clock;
-pub mod content;
 mod counters;
 pub mod engine;
 pub mod hop;
