@@ -16,7 +16,7 @@ pub enum Hears {
         /// whomever, is the same playing and goes on where it is.
         play: u64,
     },
-    /// The voices of other legs, each at its gain, at most [`MAX_SOURCES`]. One voice at [`Gain::UNITY`] is forwarded as
+    /// The voices of other legs, each at its gain, at most [`MAX_SOURCES`]; none of them is `Nothing`. One voice at [`Gain::UNITY`] is forwarded as
     /// it comes; everything else is mixed.
     Legs(Vec<(LegKey, Gain)>),
 }

@@ -15,9 +15,9 @@ use std::time::Instant;
 use rustix::event::{Timespec, epoll};
 use rustix::time::{ClockId, clock_gettime};
 use strowger_media::content::from_mu_law;
-use strowger_model::{CallId, Codec, Law, LegNo, MediaAddr, NodeId, PeerId};
+use strowger_media::{Codec, Hears, Law, MediaAddr, Op, RelayAnswer, RelayCommand};
+use strowger_model::{CallId, LegKey, LegNo, NodeId, PeerId, RelayId};
 use strowger_relay::engine::{Engine, Limits, Options};
-use strowger_relay::protocol::{Op, RelayAnswer, RelayCommand};
 use strowger_relay::shelf::Shelf;
 
 use far::{Far, LEGS_A_SOCKET, LOOPBACK, listen, sockets};
@@ -54,7 +54,11 @@ async fn main() {
 }
 
 async fn bridge(streams: usize) -> Measured {
-    let (engine, far) = engine_with_legs(streams, |_| vec![Op::Bridge { a: LegNo(0), b: LegNo(1) }]).await;
+    let hear = |call, leg, source| {
+        let what = Hears::leg(LegKey { call: CallId(call), leg: LegNo(source) });
+        Op::Hear { leg: LegNo(leg), what, no: 1 }
+    };
+    let (engine, far) = engine_with_legs(streams, |call| vec![hear(call, 0, 1), hear(call, 1, 0)]).await;
     let sample = || (engine.stats().cpu_ns, engine.stats().packets_in);
     measure(&far, true, sample)
 }
@@ -63,7 +67,7 @@ async fn bridge(streams: usize) -> Measured {
 async fn music(streams: usize) -> Measured {
     let content = from_mu_law((0..80_000u32).map(|at| (at % 251) as u8).collect());
     let digest = content.digest;
-    let play = |leg| Op::Play { leg, content: digest, repeat: true, id: 1 };
+    let play = |leg| Op::Hear { leg, what: Hears::Content { digest, repeat: true, play: 1 }, no: 1 };
     let (engine, far) = engine_with_legs(streams, |_| vec![play(LegNo(0)), play(LegNo(1))]).await;
     let sample = || (engine.stats().cpu_ns, engine.stats().packets_out);
     measure(&far, false, sample)
@@ -75,8 +79,8 @@ async fn engine_with_legs(streams: usize, then: impl Fn(u64) -> Vec<Op>) -> (Eng
     let content = from_mu_law((0..80_000u32).map(|at| (at % 251) as u8).collect());
     shelf.put(content.digest, content.bytes).expect("content of the right digest");
     let (events, _) = tokio::sync::mpsc::channel(1);
-    let options =
-        Options { address: LOOPBACK, advertise: None, ports: 20_000..40_000, threads: 1, limits: Limits::default() };
+    let (id, ports) = (RelayId(1), 20_000..40_000);
+    let options = Options { id, address: LOOPBACK, advertise: None, ports, threads: 1, limits: Limits::default() };
     let engine = Engine::start(options, shelf, events).expect("an engine");
     let owner = PeerId::Node(NodeId(1));
     let mut far = Vec::new();

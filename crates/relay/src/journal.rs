@@ -2,9 +2,8 @@
 
 use std::collections::VecDeque;
 
+use strowger_media::{RelayEvent, What};
 use strowger_model::{CallId, LegNo};
-
-use crate::protocol::{RelayEvent, What};
 
 /// Events are kept until acknowledged, so the next owner learns what the last one may have missed.
 #[derive(Debug, Default)]

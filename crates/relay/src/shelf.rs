@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use strowger_media::content::{MAX_PIECE_BYTES, digest};
+use strowger_media::protocol::ContentRefusal;
 use strowger_model::Digest;
-
-use crate::protocol::ContentRefusal;
 
 /// Content in memory, shared by all threads; a copy on disk spares the nodes to send it again after a restart.
 pub struct Shelf {
