@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use strowger_audio::rtp::{self, HEADER_BYTES, Header};
 use strowger_audio::{FRAME_SAMPLES, g711};
-use strowger_media::{Codec, Law, LegSnapshot, LegStats, MediaAddr, What};
+use strowger_media::{Codec, Law, LegSnapshot, LegStats, MediaAddr, SPOKEN, What};
 use strowger_model::{LegKey, Mono};
 
 use crate::audience::Audience;
@@ -103,7 +103,7 @@ impl Leg {
         let event = Some(kind) == codec.dtmf_payload_type;
         // Either law is taken whichever was agreed on: their types are static (RFC 3551, table 4), and far ends that were
         // offered both send both.
-        let law = [Law::Mu, Law::A].into_iter().find(|law| law.payload_type() == kind);
+        let law = SPOKEN.into_iter().find(|law| law.payload_type() == kind);
         if law.is_none() && !event && kind != COMFORT_NOISE {
             tally.counters.malformed += 1;
             return None;
