@@ -1,9 +1,8 @@
 //! What a thread knows of a call beside its legs' media.
 
-use strowger_media::{LegStats, Refusal};
+use strowger_media::{Journal, LegStats, Refusal};
 use strowger_model::{CallId, LegNo, Mono, PeerId};
 
-use crate::journal::Journal;
 use crate::roster::Slot;
 
 pub(crate) struct Call {

@@ -1,10 +1,10 @@
 //! Orders about what a far end hears.
 
-use strowger_media::{Hears, MAX_SOURCES, Refusal, RelayAnswer, What};
+use strowger_media::{Hears, MAX_SOURCES, Refusal, RelayAnswer, Verdict, What};
 use strowger_model::{LegKey, Mono};
 
-use crate::hearing::{Heard, Verdict};
-use crate::play::{Play, Tune};
+use crate::heard::Heard;
+use crate::play::Play;
 use crate::roster::Slot;
 use crate::worker::Worker;
 
@@ -12,46 +12,34 @@ impl Worker {
     pub(crate) fn hear(&mut self, key: LegKey, what: Hears, no: u64, now: Mono) -> Result<RelayAnswer, Refusal> {
         let slot = self.slot(key)?;
         check(key, &what)?;
-        let verdict = self.roster.get_mut(slot).ok_or(Refusal::NoSuchLeg)?.hearing.judge(&what, no);
-        if matches!(verdict, Verdict::Known | Verdict::Same) {
-            return Ok(RelayAnswer::Done);
-        }
-        match what {
-            Hears::Nothing => self.tune(slot, |_| Heard::Nothing, now),
-            Hears::Legs(list) => self.tune(slot, |before| before.change(&list), now),
-            Hears::Content { digest, repeat, play } => {
-                return Ok(self.play(slot, Tune { digest, repeat, play }, verdict, now));
+        let leg = self.roster.get_mut(slot).ok_or(Refusal::NoSuchLeg)?;
+        match (leg.hearing.judge(&what, no), what) {
+            (Verdict::Known | Verdict::Same, _) => {}
+            (Verdict::Over { play }, _) => {
+                self.tune(slot, |_| Heard::Nothing, now);
+                self.tally.news.push((key, What::PlayDone { play }));
+            }
+            (Verdict::Change, Hears::Nothing) => self.tune(slot, |_| Heard::Nothing, now),
+            (Verdict::Change, Hears::Legs(list)) => self.tune(slot, |before| before.change(&list), now),
+            (Verdict::Change, Hears::Content { digest, repeat, .. }) => {
+                let Some(samples) = self.shelf.get(digest) else {
+                    leg.hearing.lacks_content();
+                    self.tune(slot, |_| Heard::Nothing, now);
+                    return Ok(RelayAnswer::NeedContent { content: digest });
+                };
+                self.tune(slot, |_| Heard::Play(Play::new(samples, repeat)), now);
             }
         }
         Ok(RelayAnswer::Done)
     }
 
-    fn play(&mut self, slot: Slot, tune: Tune, verdict: Verdict, now: Mono) -> RelayAnswer {
-        if verdict == Verdict::Over {
-            self.tune(slot, |_| Heard::Over(tune), now);
-            let key = self.roster.get(slot).map(|leg| leg.key);
-            self.tally.news.extend(key.map(|key| (key, What::PlayDone { play: tune.play })));
-            return RelayAnswer::Done;
-        }
-        match self.shelf.get(tune.digest) {
-            Some(samples) => {
-                self.tune(slot, |_| Heard::Play(Play::new(tune, samples)), now);
-                RelayAnswer::Done
-            }
-            None => {
-                self.tune(slot, |_| Heard::Awaited(tune), now);
-                RelayAnswer::NeedContent { content: tune.digest }
-            }
-        }
-    }
-
     /// Lets a leg hear something else.
     pub(crate) fn tune(&mut self, slot: Slot, next: impl FnOnce(Heard) -> Heard, now: Mono) {
         let Some(leg) = self.roster.get_mut(slot) else { return };
-        let before = std::mem::take(&mut leg.hearing.now);
+        let before = std::mem::take(&mut leg.heard);
         let (ticked, old) = (before.ticks(), before.sources());
-        leg.hearing.now = next(before);
-        let (ticks, new) = (leg.hearing.now.ticks(), leg.hearing.now.sources());
+        leg.heard = next(before);
+        let (ticks, new) = (leg.heard.ticks(), leg.heard.sources());
         if !(ticked && ticks) {
             leg.out.pause();
         }

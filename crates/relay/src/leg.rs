@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use strowger_audio::rtp::{self, HEADER_BYTES, Header};
 use strowger_audio::{FRAME_SAMPLES, g711};
-use strowger_media::{Codec, Law, LegSnapshot, LegStats, MediaAddr, SPOKEN, What};
+use strowger_media::{Codec, Hearing, Law, LegSnapshot, LegStats, MediaAddr, SPOKEN, What};
 use strowger_model::{LegKey, Mono};
 
 use crate::audience::Audience;
 use crate::clock;
 use crate::counters::Counters;
 use crate::export::Export;
-use crate::hearing::{Heard, Hearing};
+use crate::heard::Heard;
 use crate::intake::Intake;
 use crate::outbound::Outbound;
 use crate::ports::Pair;
@@ -27,7 +27,9 @@ pub(crate) struct Leg {
     pub(crate) intake: Intake,
     pub(crate) out: Outbound,
     pub(crate) reports: Reports,
+    /// What its far end was ordered to hear, and how it does.
     pub(crate) hearing: Hearing,
+    pub(crate) heard: Heard,
     /// Last voice of another leg.
     fed: Option<Mono>,
     /// Who hears it in the same roster.
@@ -68,6 +70,7 @@ impl Leg {
             out,
             reports,
             hearing: Hearing::default(),
+            heard: Heard::default(),
             fed: None,
             audience: Audience::default(),
             exports: Vec::new(),
@@ -143,7 +146,7 @@ impl Leg {
         tally: &mut Tally,
     ) {
         self.fed = Some(now);
-        match &mut self.hearing.now {
+        match &mut self.heard {
             Heard::Voice(of) if *of == source => self.forward(buffer, voice, now, tally),
             // A key press is no sound: who hears it among others sees nothing of it.
             Heard::Mix(mix) if !voice.event => mix.take(source, &voice.header, voice.law, &buffer[voice.payload]),
@@ -153,7 +156,7 @@ impl Leg {
 
     /// The source's packets were left out on purpose (hold) before what comes next.
     pub(crate) fn interrupt(&mut self, source: LegKey) {
-        match &mut self.hearing.now {
+        match &mut self.heard {
             Heard::Voice(of) if *of == source => self.out.pause(),
             Heard::Mix(mix) => mix.interrupt(source),
             _ => {}
@@ -185,7 +188,7 @@ impl Leg {
         let destination = self.transport.destination();
         let law = destination.map_or(Law::Mu, |(_, codec)| codec.law);
         let samples = &mut frame[HEADER_BYTES..];
-        let (sounds, over) = match &mut self.hearing.now {
+        let (sounds, over) = match &mut self.heard {
             Heard::Play(play) => {
                 let over = play.fill(samples);
                 g711::transcode(Law::Mu, law, samples);
@@ -199,6 +202,7 @@ impl Leg {
             None => self.out.pause(),
         }
         if over {
+            self.heard = Heard::Nothing;
             tally.news.extend(self.hearing.finish().map(|play| (self.key, What::PlayDone { play })));
         }
         !over
@@ -233,9 +237,9 @@ impl Leg {
             latched: remote.and_then(|remote| remote.latched),
             send: remote.is_some_and(|remote| remote.send),
             receive: remote.is_some_and(|remote| remote.receive),
-            hears: self.hearing.now.hears(),
-            no: self.hearing.no,
-            play: self.hearing.now.play(),
+            hears: self.hearing.what().clone(),
+            no: self.hearing.no(),
+            play: self.hearing.play(),
             exports: self.exports.iter().map(|export| export.to).collect(),
             dead: self.intake.dead,
             packets_in: self.intake.stats.received(),

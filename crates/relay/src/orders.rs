@@ -8,7 +8,7 @@ use strowger_media::{LegStats, MediaAddr, Op, Refusal, RelayAnswer, RelayCommand
 use strowger_model::{CallId, LegKey, Mono, PeerId};
 
 use crate::call::{Call, MAX_LEGS};
-use crate::hearing::Heard;
+use crate::heard::Heard;
 use crate::leg::Leg;
 use crate::outbound::Outbound;
 use crate::ports::Pair;

@@ -153,7 +153,7 @@ fn a_source_may_come_later_go_and_come_again_under_another_number() {
     rig.hear(A, legs(&[B]));
     let mut agent = rig.phone(B, Law::Mu);
     agent.say(&mut tone(LOW), 3);
-    let before = (0..3).map(|_| caller.hear().0).next_back().unwrap();
+    let [.., (before, _)] = [caller.hear(), caller.hear(), caller.hear()];
     assert!(matches!(rig.order(Op::CloseLeg { leg: B }), RelayAnswer::Closed { .. }));
     let mut next = rig.phone(C, Law::A);
     rig.hear(A, legs(&[C]));
