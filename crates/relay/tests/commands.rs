@@ -72,6 +72,28 @@ fn adoption_tells_what_is_and_what_was_missed() {
     assert_eq!((event.to, event.event.seq), (node(2), 4));
 }
 
+/// The owner heard that the prompt is over, and died before it wrote down what follows.
+#[test]
+fn a_prompt_that_ended_while_nobody_owned_the_call_holds_up_no_adopter() {
+    let mut rig = Rig::new(patient());
+    let digest = rig.put(&music(440.0, 50));
+    let caller = rig.phone(A, Law::Mu);
+    rig.hear(A, content(digest, false, 5));
+    let event = rig.event();
+    assert_eq!((event.to, event.event.what), (node(1), What::PlayDone { play: 5 }));
+    rig.done(Op::Ack { seq: 1 });
+    let answer = rig.perform(node(2), 2, CALL, Op::Adopt);
+    let RelayAnswer::Snapshot { legs, missed } = answer else { panic!("{answer:?}") };
+    assert_eq!((&legs[0].hears, legs[0].play, missed.len()), (&content(digest, false, 5), Some(PlayState::Over), 0));
+    // Whether it looks or not: the row says that this prompt plays, so it says so again.
+    let again = Op::Hear { leg: A, what: content(digest, false, 5), no: legs[0].no + 1 };
+    assert_eq!(rig.perform(node(2), 2, CALL, again), RelayAnswer::Done);
+    let event = rig.event();
+    assert_eq!((event.to, event.event.seq, event.event.what), (node(2), 2, What::PlayDone { play: 5 }));
+    (0..3).for_each(|_| drop(caller.hear()));
+    assert!(caller.is_deaf(), "it played once");
+}
+
 #[test]
 fn nothing_reads_the_events_and_media_goes_on() {
     let mut rig = Rig::new(patient());
