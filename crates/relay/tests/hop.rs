@@ -58,6 +58,8 @@ async fn a_tone_crosses_both_ways_over_different_laws() {
     let [thousand, low] = caller.hear_tones([1000.0, 440.0], 25);
     assert!(low > 0.95 && thousand < 0.05, "{thousand} {low}");
     for (relay, peer) in [(&pair.list[0], TWO), (&pair.list[1], ONE)] {
+        // What was sent is counted a moment after it left.
+        eventually("the count", || hop(relay).packets_out == 25).await;
         let hop = hop(relay);
         assert_eq!((hop.peer, hop.packets_out, hop.packets_in, hop.lost, hop.dropped), (peer, 25, 25, 0, 0), "{hop:?}");
         // 25 frames at once are five datagrams.
