@@ -9,22 +9,23 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("sip", &["model"]),
     ("audio", &["model"]),
+    ("media", &["model", "audio"]),
     ("table", &["model"]),
     ("ivr", &["model"]),
     ("acd", &["model", "table"]),
     ("dialer", &["model", "acd", "table"]),
-    ("call", &["model", "ivr", "sip", "table"]),
+    ("call", &["model", "ivr", "media", "sip", "table"]),
     ("config", &["model"]),
     ("link", &["model"]),
     ("raft", &["model", "table", "link"]),
     ("trunk", &["model", "sip"]),
-    ("relay", &["model", "audio", "link"]),
+    ("relay", &["model", "audio", "link", "media"]),
     ("store", &["model", "table"]),
-    ("cluster", &["model", "call", "acd", "dialer", "table", "raft", "trunk", "relay", "link", "store", "sip"]),
-    ("api", &["model", "acd", "cluster", "config", "dialer", "relay", "store", "table"]),
+    ("cluster", &["model", "call", "acd", "dialer", "table", "raft", "trunk", "media", "link", "store", "sip"]),
+    ("api", &["model", "acd", "cluster", "config", "dialer", "media", "store", "table"]),
     ("phones", &[]),
-    ("node", &["api", "cluster", "config", "link", "model", "phones", "relay", "trunk"]),
-    ("sim", &["model", "table", "acd", "dialer", "ivr", "call", "sip"]),
+    ("node", &["api", "cluster", "config", "link", "media", "model", "phones", "relay", "trunk"]),
+    ("sim", &["model", "table", "acd", "dialer", "ivr", "call", "media", "sip"]),
 ];
 
 /// Crates that touch the world, and the only crates of ours that may name them.
@@ -40,7 +41,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates without clock, socket or task: they may name none of these.
-const PURE: &[&str] = &["model", "sip", "audio", "table", "ivr", "acd", "dialer", "call"];
+const PURE: &[&str] = &["model", "sip", "audio", "media", "table", "ivr", "acd", "dialer", "call"];
 const IMPURE: &[&str] = &["tokio", "ractor", "quinn", "openraft", "rand", "getrandom", "socket2", "rustix", "mio"];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

@@ -45,7 +45,7 @@ pub(super) async fn run(config: RelayConfig) -> anyhow::Result<ExitCode> {
 }
 
 /// A relay's figures as Prometheus reads them.
-fn relay_metrics(stats: &strowger_relay::protocol::RelayStats) -> String {
+fn relay_metrics(stats: &strowger_media::RelayStats) -> String {
     let lines: [(&str, &str, &str, u64); 13] = [
         ("calls", "gauge", "Calls with media here.", stats.calls),
         ("legs", "gauge", "Legs with open ports.", stats.legs),
