@@ -43,6 +43,12 @@ impl Machine {
         if let Some(agent) = self.row.agent.as_ref().map(|agent| agent.leg) {
             // Whose phone was rung first is on the line and waits for the called party.
             self.acknowledge(agent, now);
+            if self.has_left(agent) {
+                return self.far_end_gone(agent, log_now);
+            }
+            if self.took_over {
+                self.probe_agent(agent, now);
+            }
         }
         if self.took_over {
             self.dialling.give_up = Some(now + self.ringing_time_left(log_now));
@@ -67,7 +73,13 @@ impl Machine {
     pub(crate) fn called_media_open(&mut self, rtp: SocketAddr, log_now: LogTime, now: Mono) {
         self.caller_rtp = Some(rtp);
         let Some(outbound) = self.row.outbound().cloned() else { return };
+        // A port that came too late: the call is given up, or about to be, and its record says that nothing was sent.
+        if self.dialling.reported || self.is_ending() {
+            return;
+        }
         let Some(duty) = self.originate_duty(log_now).filter(|_| self.caller.is_none()) else { return };
+        let is_dialling = matches!(self.row.stage, Stage::Dialling { .. });
+        debug_assert!(is_dialling, "the duty to dial outlived its stage");
         self.dialling.repeat_until = Some(duty.until);
         let invite = self.invite_called(&outbound, offer_sdp(&self.local_media(rtp, 1)));
         let (leg, outs) = Leg::outgoing(self.leg_key(Call::CALLER_LEG), invite, &self.setting.local, now);
@@ -143,8 +155,8 @@ impl Machine {
     }
 
     fn called_answered(&mut self, sdp: &[u8], log_now: LogTime, now: Mono) {
-        if !matches!(self.row.stage, Stage::Dialling { .. }) || self.dialling.reported {
-            // Answered in the moment it was given up.
+        if !matches!(self.row.stage, Stage::Dialling { .. }) || self.dialling.reported || self.is_ending() {
+            // Answered in the moment it was given up, or the agent who waited for it was gone.
             return self.hang_up_leg(Call::CALLER_LEG, None, now);
         }
         if parse_sdp(sdp).is_err() {
@@ -152,6 +164,7 @@ impl Machine {
             return self.hang_up_leg(Call::CALLER_LEG, Some(Cause(65)), now);
         }
         let Some(dialog) = self.caller.as_ref().map(|leg| Box::new(leg.dialog())) else { return };
+        debug_assert!(self.row.caller.is_none(), "a called party answers twice");
         self.dialling.reported = true;
         self.dialling.give_up = None;
         self.propose(Command::Reached { call: self.row.id, dialog, observed: log_now });
@@ -190,6 +203,10 @@ impl Machine {
 
     /// No relay would open a port: nothing has been sent.
     pub(crate) fn not_dialled(&mut self, log_now: LogTime) {
+        if self.caller.is_some() {
+            // It is out already, or may be.
+            return;
+        }
         self.dialling.give_up = None;
         self.report(DialResult::NotDialled, 0, Cause::NO_CIRCUIT, true, log_now);
     }
@@ -198,6 +215,8 @@ impl Machine {
         if !matches!(self.row.stage, Stage::Dialling { .. }) || std::mem::replace(&mut self.dialling.reported, true) {
             return;
         }
+        let is_out = self.caller.is_some();
+        debug_assert!(!is_out || result != DialResult::NotDialled, "said not to be dialled, and an INVITE is out");
         self.dialling.give_up = None;
         let failure = DialFailure { result, status, cause, sip_call_id: self.called_call_id(), hang_up };
         self.propose(Command::NotReached { call: self.row.id, failure, observed: log_now });

@@ -3,28 +3,31 @@
 use std::net::SocketAddr;
 
 use strowger_ivr::Next;
+use strowger_model::config::StepNo;
 use strowger_model::{Cause, Ended, HangupBy, Law, LegNo, LogTime, Mono};
-use strowger_sip::{Direction, Leg, LocalMedia, Out, RemoteMedia, answer_sdp, parse_sdp};
+use strowger_sip::{Direction, Leg, LocalMedia, RemoteMedia, answer_sdp, parse_sdp};
 use strowger_table::{Call, Command, DutyKind, Stage};
 
 use crate::event::MediaOp;
 use crate::limit;
 use crate::machine::{Begun, Machine};
 
-/// The 200 to the caller, ready but held back until its row is committed.
+/// Answers to the far ends that are held back until their rows are committed.
 #[derive(Default)]
 pub(crate) struct Answering {
-    held: Option<Held>,
+    /// The SDP of the 200 to the caller.
+    held: Option<String>,
     /// When a relay that does not answer is given up.
     media_by: Option<Mono>,
-    /// A re-INVITE's answer, held back the same way.
-    reinvite: Option<Held>,
+    reinvites: Vec<Reinvite>,
 }
 
-struct Held {
+/// A far end's offer of other media, and what it is told once the row has it.
+struct Reinvite {
     number: u64,
-    leg: Leg,
-    outs: Vec<Out>,
+    leg: LegNo,
+    sdp: String,
+    media: MediaOp,
 }
 
 impl Answering {
@@ -49,7 +52,7 @@ impl Machine {
     pub(crate) fn caller_media_open(&mut self, rtp: SocketAddr, now: Mono) {
         self.caller_rtp = Some(rtp);
         self.answering.media_by = None;
-        if self.row.stage != Stage::Admitted || self.answering.held.is_some() || self.hang_up.is_some() {
+        if self.row.stage != Stage::Admitted || self.answering.held.is_some() || self.is_ending() {
             return;
         }
         let Some(mut leg) = self.caller.clone() else { return };
@@ -58,16 +61,17 @@ impl Machine {
             self.reject(488, Cause(65), now);
             return;
         };
-        let outs = leg.accept(sdp, now);
+        // What the row will have; the leg itself answers once it does.
+        leg.accept(sdp.clone(), now);
         let dialog = Box::new(leg.dialog());
-        let number = self.propose(Command::Answer { call: self.row.id, dialog, relay: self.setting.relay });
-        self.answering.held = Some(Held { number, leg, outs });
+        self.propose(Command::Answer { call: self.row.id, dialog, relay: self.setting.relay });
+        self.answering.held = Some(sdp);
     }
 
     /// No port: the caller is told so, and may come again.
     pub(crate) fn no_media(&mut self, _log_now: LogTime, now: Mono) {
         self.answering.media_by = None;
-        if self.row.stage == Stage::Admitted {
+        if self.row.stage == Stage::Admitted && !self.is_ending() {
             self.reject(503, Cause::NO_CIRCUIT, now);
         }
     }
@@ -80,24 +84,20 @@ impl Machine {
         self.propose_end(Ended { by: HangupBy::System, cause }, LogTime::MAX);
     }
 
-    pub(crate) fn answer_proposed(&mut self, number: u64, accepted: bool) {
-        if !accepted && self.answering.held.as_ref().is_some_and(|held| held.number == number) {
-            self.answering.held = None;
-        }
-    }
-
     pub(crate) fn tick_answer(&mut self, log_now: LogTime, now: Mono) {
         if self.answering.media_by.is_some_and(|by| by <= now) {
             self.no_media(log_now, now);
         }
     }
 
-    /// The answer is committed: out with it. A CANCEL that came first wins.
+    /// The answer is committed: out with it, even if whoever waited for the commit was told that it is lost. A CANCEL
+    /// that came first wins, and a leg that is refused by now takes no answer.
     fn release_answer(&mut self, now: Mono) {
-        let Some(held) = self.answering.held.take() else { return };
+        debug_assert!(self.row.stage != Stage::Admitted, "a 200 leaves before its row is committed");
+        let Some(sdp) = self.answering.held.take() else { return };
         if self.hang_up.is_none() {
-            self.caller = Some(held.leg);
-            self.sent(Call::CALLER_LEG, held.outs, LogTime::ZERO, now);
+            let outs = self.caller.as_mut().map(|leg| leg.accept(sdp, now)).unwrap_or_default();
+            self.sent(Call::CALLER_LEG, outs, LogTime::ZERO, now);
         }
     }
 
@@ -117,29 +117,47 @@ impl Machine {
         if matches!(self.begun, Begun::Nothing | Begun::Admitted) {
             self.direct_caller_media();
         }
+        self.enter_step(step);
+    }
+
+    fn enter_step(&mut self, step: StepNo) {
         self.begun = Begun::Flow(step);
+        self.stepping = None;
         let next = self.flow.as_mut().map_or(Next::HangUp, |flow| flow.enter(step));
         self.follow(next);
     }
 
     pub(crate) fn prompt_over(&mut self, id: u64, now: Mono) {
-        if id == self.current_play() && matches!(self.row.stage, Stage::Flow { .. }) {
+        if id == self.current_play() && self.is_in_step() {
             let next = self.flow.as_mut().map_or(Next::Wait, |flow| flow.prompt_over(now));
             self.follow(next);
         }
     }
 
     pub(crate) fn digit(&mut self, digit: char) {
-        if matches!(self.row.stage, Stage::Flow { .. }) {
+        if self.is_in_step() {
             let next = self.flow.as_mut().map_or(Next::Wait, |flow| flow.digit(digit));
             self.follow(next);
         }
     }
 
     pub(crate) fn tick_flow(&mut self, now: Mono) {
-        if matches!(self.row.stage, Stage::Flow { .. }) {
+        if self.is_in_step() {
             let next = self.flow.as_mut().map_or(Next::Wait, |flow| flow.tick(now));
             self.follow(next);
+        }
+    }
+
+    /// Whether the flow hears what comes: not while its next step, or the end, is on its way.
+    pub(crate) fn is_in_step(&self) -> bool {
+        matches!(self.row.stage, Stage::Flow { .. }) && self.stepping.is_none() && !self.is_ending()
+    }
+
+    pub(crate) fn step_proposed(&mut self, number: u64, accepted: bool) {
+        let Some((_, step)) = self.stepping.take_if(|(proposed, _)| *proposed == number) else { return };
+        if accepted && self.row.stage == (Stage::Flow { step }) && self.begun == Begun::Flow(step) {
+            // A step that leads to itself: the row is as it was, and the step begins again.
+            self.enter_step(step);
         }
     }
 
@@ -157,19 +175,23 @@ impl Machine {
                 let peek = self.flow.as_mut().map_or(Next::HangUp, |flow| flow.clone().enter(step));
                 match peek {
                     Next::Enqueue { queue, overflow } => {
-                        self.propose(Command::Enqueue { call, step, queue, overflow });
+                        self.go(step, Command::Enqueue { call, step, queue, overflow });
                     }
-                    _ => {
-                        self.propose(Command::Step { call, step });
-                    }
+                    _ => self.go(step, Command::Step { call, step }),
                 }
             }
             Next::Enqueue { queue, overflow } => {
                 let step = self.flow.as_ref().map_or(0, strowger_ivr::Stepper::at);
-                self.propose(Command::Enqueue { call, step, queue, overflow });
+                self.go(step, Command::Enqueue { call, step, queue, overflow });
             }
             Next::HangUp => self.propose_end(Ended { by: HangupBy::System, cause: Cause::NORMAL }, LogTime::MAX),
         }
+    }
+
+    fn go(&mut self, step: StepNo, command: Command) {
+        debug_assert!(self.stepping.is_none(), "two steps of one flow are on their way at once");
+        let number = self.propose(command);
+        self.stepping = Some((number, step));
     }
 
     /// Music until an agent is there. After a missed offer it is still playing.
@@ -215,28 +237,31 @@ impl Machine {
                 self.sent(leg, outs, LogTime::ZERO, now);
             }
             Ok((sdp, media, direction)) => {
-                let outs = changed.answer_reinvite(Ok(sdp), now);
+                changed.answer_reinvite(Ok(sdp.clone()), now);
                 let dialog = Box::new(changed.dialog());
                 let number = self.propose(Command::Redialog { call: self.row.id, leg, dialog });
                 let (send, receive) = (sends(direction), receives(direction));
-                self.media_of(leg, MediaOp::Remote { leg, media, send, receive });
-                self.answering.reinvite = Some(Held { number, leg: changed, outs });
+                let media = MediaOp::Remote { leg, media, send, receive };
+                // Of an offer that was cancelled meanwhile the answer is nobody's.
+                self.answering.reinvites.retain(|earlier| earlier.leg != leg);
+                self.answering.reinvites.push(Reinvite { number, leg, sdp, media });
             }
         }
     }
 
+    /// The leg as it is now gives the answer: one that was hung up meanwhile, or whose BYE waits, gives none.
     pub(crate) fn redialog_proposed(&mut self, number: u64, accepted: bool, now: Mono) {
-        let Some(held) = self.answering.reinvite.take_if(|held| held.number == number) else { return };
-        let leg = held.leg.key().leg;
-        if accepted {
-            if let Some(place) = self.sip_leg(leg) {
-                *place = held.leg;
-            }
-            self.sent(leg, held.outs, LogTime::ZERO, now);
-        } else {
-            let outs = self.sip_leg(leg).map(|leg| leg.answer_reinvite(Err(500), now)).unwrap_or_default();
-            self.sent(leg, outs, LogTime::ZERO, now);
+        let Some(at) = self.answering.reinvites.iter().position(|reinvite| reinvite.number == number) else { return };
+        let Reinvite { leg, sdp, media, .. } = self.answering.reinvites.remove(at);
+        if self.has_hung_up(leg) {
+            return;
         }
+        let answer = if accepted { Ok(sdp) } else { Err(500) };
+        let outs = self.sip_leg(leg).map(|leg| leg.answer_reinvite(answer, now)).unwrap_or_default();
+        if accepted && !outs.is_empty() {
+            self.media_of(leg, media);
+        }
+        self.sent(leg, outs, LogTime::ZERO, now);
     }
 
     pub(crate) fn sip_leg(&mut self, leg: LegNo) -> Option<&mut Leg> {

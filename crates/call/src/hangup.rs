@@ -22,6 +22,21 @@ impl FarHangUp {
     }
 }
 
+/// The end of the call as its owner knows it, until the row has it.
+pub(crate) struct Ending {
+    number: u64,
+    ended: Ended,
+    observed: LogTime,
+    /// When it is proposed again, after it was lost.
+    again: Option<Mono>,
+}
+
+impl Ending {
+    pub fn deadline(&self) -> Option<Mono> {
+        self.again
+    }
+}
+
 impl Machine {
     pub(crate) fn far_end_hung_up(&mut self, leg: LegNo, log_now: LogTime, now: Mono) {
         let is_caller = leg == Call::CALLER_LEG;
@@ -38,7 +53,7 @@ impl Machine {
         }
         let by = if is_caller { HangupBy::Caller } else { HangupBy::Agent };
         let ended = Ended { by, cause: Cause::NORMAL };
-        let number = self.propose(Command::End { call: self.row.id, ended, observed: log_now });
+        let number = self.end(ended, log_now);
         if let Some(earlier) = self.hang_up.replace(FarHangUp { leg, number, answer_by: now + limit::HANG_UP_ANSWER }) {
             self.answer_hang_up(earlier.leg, now);
         }
@@ -46,11 +61,22 @@ impl Machine {
 
     pub(crate) fn propose_end(&mut self, ended: Ended, log_now: LogTime) {
         if !self.row.is_over() {
-            self.propose(Command::End { call: self.row.id, ended, observed: log_now });
+            self.end(ended, log_now);
         }
     }
 
-    pub(crate) fn end_proposed(&mut self, number: u64, now: Mono) {
+    /// Of several ends the first one counts; each is proposed, for its far end waits for its number.
+    fn end(&mut self, ended: Ended, observed: LogTime) -> u64 {
+        debug_assert!(!self.row.is_over(), "an end of a call that is over");
+        let number = self.propose(Command::End { call: self.row.id, ended, observed });
+        self.ending.get_or_insert(Ending { number, ended, observed, again: None });
+        number
+    }
+
+    pub(crate) fn end_proposed(&mut self, number: u64, accepted: bool, now: Mono) {
+        if let Some(ending) = self.ending.as_mut().filter(|ending| ending.number == number && !accepted) {
+            ending.again = Some(now + limit::END_AGAIN);
+        }
         if let Some(far) = self.hang_up.take_if(|far| far.number == number) {
             self.answer_hang_up(far.leg, now);
         }
@@ -60,6 +86,18 @@ impl Machine {
         if let Some(far) = self.hang_up.take_if(|far| far.answer_by <= now) {
             self.answer_hang_up(far.leg, now);
         }
+        if let Some(ending) = &mut self.ending
+            && ending.again.take_if(|at| *at <= now).is_some()
+        {
+            let (ended, observed) = (ending.ended, ending.observed);
+            let number = self.propose(Command::End { call: self.row.id, ended, observed });
+            self.ending = Some(Ending { number, ended, observed, again: None });
+        }
+    }
+
+    /// Whether a BYE or CANCEL of that leg waits for its answer.
+    pub(crate) fn has_hung_up(&self, leg: LegNo) -> bool {
+        self.hang_up.as_ref().is_some_and(|far| far.leg == leg)
     }
 
     fn answer_hang_up(&mut self, leg: LegNo, now: Mono) {
@@ -72,6 +110,13 @@ impl Machine {
         if begun == Begun::Ended {
             return;
         }
+        let is_of_the_end =
+            |duty: &strowger_table::Duty| matches!(duty.kind, DutyKind::HangUp { .. } | DutyKind::CloseMedia);
+        debug_assert!(
+            self.row.duties.iter().all(is_of_the_end),
+            "an ended call still has somebody to answer or to ring"
+        );
+        self.ending = None;
         if let Some(far) = self.hang_up.take() {
             self.answer_hang_up(far.leg, now);
         }
@@ -125,6 +170,7 @@ impl Machine {
     pub(crate) fn leave(&mut self, mut side: AgentSide, now: Mono) {
         side.stop_waiting();
         let leg = side.number();
+        debug_assert!(self.leaving.iter().all(|other| other.number() != leg), "{leg} leaves twice");
         self.leaving.push(side);
         self.recall(leg, now);
         if self.agent_side(leg).is_some_and(|side| side.is_over()) {

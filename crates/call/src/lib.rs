@@ -24,6 +24,9 @@ pub mod limit {
     pub const HANG_UP_ANSWER: Duration = Duration::from_millis(100);
     /// What a caller we cannot serve now is told to wait, in seconds: longer than any election.
     pub const RETRY_AFTER_S: u32 = 2;
+    /// An `End` that was lost is proposed again after this: a lost proposal has waited for longer itself, and one that is
+    /// refused for good is not asked for in a loop.
+    pub const END_AGAIN: Duration = Duration::from_secs(1);
     /// A relay that has not opened a port by then will not.
     pub const MEDIA_OPEN: Duration = Duration::from_secs(2);
     /// The same where an INVITE may go out only within 2 s of its entry: the owner says that nothing was sent before the

@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use strowger_ivr::Stepper;
-use strowger_model::config::{Queue, Tenant};
-use strowger_model::{CallId, Cause, Dialog, Ended, Far, HangupBy, LegKey, LegNo, LogTime, Mono, RelayId};
+use strowger_model::config::{Queue, StepNo, Tenant};
+use strowger_model::{
+    CallId, Cause, Dialog, Ended, Far, HangupBy, LegKey, LegNo, LogTime, Mono, PendingInvite, RelayId,
+};
 use strowger_sip::{Leg, Local, Message, Out};
-use strowger_table::{Call, Command, Stage};
+use strowger_table::{Call, Command, DutyKind, Stage};
 
 use crate::dial::Dialling;
 use crate::event::{Action, Actions, Event, MediaFact, MediaOp};
 use crate::flow::Answering;
-use crate::hangup::FarHangUp;
+use crate::hangup::{Ending, FarHangUp};
 use crate::offer::AgentSide;
 
 /// What a machine is told of its surroundings once.
@@ -35,11 +37,15 @@ pub struct Machine {
     /// Agents' legs that are being told to stop.
     pub(crate) leaving: Vec<AgentSide>,
     pub(crate) flow: Option<Stepper>,
+    /// The step that was proposed, and under which number: until it is entered, nothing that comes is for the step before.
+    pub(crate) stepping: Option<(u64, StepNo)>,
     pub(crate) answering: Answering,
     pub(crate) dialling: Dialling,
     /// Relays that were told to close the call and have not said that they did.
     pub(crate) closing: Vec<RelayId>,
     pub(crate) hang_up: Option<FarHangUp>,
+    /// Set from the moment at which an end is proposed: no phone is rung and nobody is answered any more.
+    pub(crate) ending: Option<Ending>,
     /// What the actions of a stage were begun for: (stage, leg), so that a row that changes elsewhere begins nothing anew.
     pub(crate) begun: Begun,
     pub(crate) caller_rtp: Option<SocketAddr>,
@@ -85,6 +91,10 @@ impl Machine {
                 // The row was written before the call had its id; our tag has not been on the wire yet.
                 dialog.local_tag = strowger_sip::tag(key, strowger_sip::salt(&dialog.call_id, &dialog.remote_tag));
             }
+            if is_acknowledged(&row) {
+                // Our 200 is not said again: who has acknowledged it long ago may not do so once more, and need not.
+                dialog.pending = dialog.pending.filter(|pending| !matches!(pending, PendingInvite::Server { .. }));
+            }
             Leg::restore(key, after_earlier_adopters(&row, dialog), &setting.local, now)
         });
         Self::new(row, caller, setting, true)
@@ -101,10 +111,12 @@ impl Machine {
             agent: None,
             leaving: Vec::new(),
             flow: None,
+            stepping: None,
             answering: Answering::default(),
             dialling: Dialling::default(),
             closing: Vec::new(),
             hang_up: None,
+            ending: None,
             begun: Begun::default(),
             caller_rtp: None,
             next_number: 1,
@@ -142,17 +154,19 @@ impl Machine {
     /// The next moment at which `Tick` must come.
     pub fn deadline(&self) -> Option<Mono> {
         let legs = self.agent.iter().chain(&self.leaving).filter_map(AgentSide::deadline);
-        // A digit's time that is left over from the flow is nobody's once the call is in a queue.
-        let in_flow = matches!(self.row.stage, Stage::Flow { .. });
+        // A digit's time that is left over is nobody's once the caller leaves the step.
         legs.chain(self.caller.as_ref().and_then(Leg::deadline))
-            .chain(self.flow.as_ref().filter(|_| in_flow).and_then(Stepper::deadline))
+            .chain(self.flow.as_ref().filter(|_| self.is_in_step()).and_then(Stepper::deadline))
             .chain(self.answering.deadline())
             .chain(self.dialling.deadline())
             .chain(self.hang_up.as_ref().and_then(FarHangUp::deadline))
+            .chain(self.ending.as_ref().and_then(Ending::deadline))
             .min()
     }
 
     fn on_row(&mut self, row: Arc<Call>, tenant: Option<&Tenant>, log_now: LogTime, now: Mono) {
+        debug_assert_eq!(row.id, self.row.id, "a machine is told of another call");
+        debug_assert!(row.owner.epoch >= self.row.owner.epoch, "a row of an earlier owner comes after one of a later");
         self.row = row;
         let queue = self.row.queue;
         if self.queue.as_ref().map(|queue| queue.id) != queue {
@@ -167,6 +181,9 @@ impl Machine {
             self.took_over = true;
         }
         self.meet_called(now);
+        if self.took_over {
+            self.probe_caller(now);
+        }
         match self.row.stage.clone() {
             Stage::Admitted => self.begin_admitted(now),
             Stage::Dialling { .. } => self.begin_dialling(log_now, now),
@@ -190,10 +207,15 @@ impl Machine {
             return self.await_called(now);
         }
         if matches!(self.row.stage, Stage::Flow { .. } | Stage::Queued | Stage::Offered { .. } | Stage::Talking) {
-            // A far end that hung up while nobody listened is found by this: it answers 481.
+            self.direct_caller_media();
+        }
+    }
+
+    /// A far end that hung up while nobody listened is found by this: it answers 481.
+    fn probe_caller(&mut self, now: Mono) {
+        if !self.row.is_over() {
             let probes = self.caller.as_mut().map(|leg| leg.probe(now)).unwrap_or_default();
             self.sent(Call::CALLER_LEG, probes, LogTime::ZERO, now);
-            self.direct_caller_media();
         }
     }
 
@@ -218,6 +240,8 @@ impl Machine {
             MediaFact::PlayDone { id } => self.prompt_over(id, now),
             MediaFact::Digit { leg, digit } if leg == Call::CALLER_LEG => self.digit(digit),
             MediaFact::Digit { .. } => {}
+            // Of a leg that was given up meanwhile it says nothing about the call.
+            MediaFact::Dead { leg } if !self.is_part(leg) => {}
             MediaFact::Dead { .. } => {
                 self.propose_end(Ended { by: HangupBy::System, cause: Cause::TEMPORARY_FAILURE }, log_now);
             }
@@ -226,8 +250,8 @@ impl Machine {
     }
 
     fn on_proposed(&mut self, number: u64, accepted: bool, now: Mono) {
-        self.answer_proposed(number, accepted);
-        self.end_proposed(number, now);
+        self.step_proposed(number, accepted);
+        self.end_proposed(number, accepted, now);
         self.redialog_proposed(number, accepted, now);
     }
 
@@ -281,12 +305,24 @@ impl Machine {
         here.or_else(|| self.row.agent_leg(leg).map(|agent| agent.relay)).unwrap_or(self.relay())
     }
 
+    /// Whether a leg is one of those that make the call: the caller's, or that of the agent who is connected.
+    pub(crate) fn is_part(&self, leg: LegNo) -> bool {
+        let talks = self.row.agent.as_ref().is_some_and(|agent| agent.leg == leg && agent.dialog.is_some());
+        leg == Call::CALLER_LEG || talks
+    }
+
+    /// The end is proposed or committed: what still comes for what it ends is too late.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.is_some() || self.row.is_over()
+    }
+
     pub(crate) fn done(&mut self, duty: u32) {
         self.out.push(Action::Done { duty });
     }
 
     pub(crate) fn new_play(&mut self) -> u64 {
         self.next_play += 1;
+        debug_assert!(self.next_play >> 16 <= self.row.owner.epoch, "plays of this owner run into the next owner's");
         self.next_play
     }
 
@@ -304,6 +340,11 @@ impl Machine {
             self.out.push(Action::Stop);
         }
     }
+}
+
+/// Whether the caller's ACK is in the row: an answered call that owes it no answer any more.
+fn is_acknowledged(row: &Call) -> bool {
+    row.stage != Stage::Admitted && row.duties.iter().all(|duty| duty.kind != DutyKind::Answer)
 }
 
 /// `Leg::restore` leaves a gap above the committed CSeq for one dead owner; there may have been several since.

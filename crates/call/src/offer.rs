@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use strowger_model::{Cause, LegNo, LogTime, Mono, RelayId};
 use strowger_sip::{Event as LegEvent, Leg, LegState, Out, Outgoing, offer_sdp};
-use strowger_table::{AgentLeg, Command, Miss};
+use strowger_table::{AgentLeg, Command, DutyKind, Miss};
 
 use crate::dial::cause_of;
 use crate::event::MediaOp;
@@ -84,7 +84,8 @@ impl Machine {
     }
 
     pub(crate) fn agent_media_open(&mut self, leg: LegNo, rtp: SocketAddr, now: Mono) {
-        let Some(offer) = self.row.ringing_agent().filter(|offer| offer.leg == leg).cloned() else {
+        let is_wanted = |offer: &&AgentLeg| offer.leg == leg && !self.is_ending();
+        let Some(offer) = self.row.ringing_agent().filter(is_wanted).cloned() else {
             return self.remember_agent_rtp(leg, rtp);
         };
         let ring =
@@ -141,7 +142,7 @@ impl Machine {
     }
 
     fn agent_answered(&mut self, leg: LegNo, sdp: &[u8], log_now: LogTime, now: Mono) {
-        let is_offered = self.row.ringing_agent().is_some_and(|offer| offer.leg == leg);
+        let is_offered = self.row.ringing_agent().is_some_and(|offer| offer.leg == leg) && !self.is_ending();
         let Some(side) = self.agent.as_mut().filter(|side| side.number == leg && !side.missed && is_offered) else {
             // Answered in the moment it was taken back.
             return self.hang_up_leg(leg, None, now);
@@ -150,6 +151,7 @@ impl Machine {
             self.agent_failed(leg, 488, Cause(65), log_now);
             return self.hang_up_leg(leg, Some(Cause(65)), now);
         }
+        debug_assert!(!side.connecting, "an agent's answer is proposed twice");
         side.connecting = true;
         side.give_up = None;
         let Some(dialog) = side.leg.as_ref().map(|leg| Box::new(leg.dialog())) else { return };
@@ -199,8 +201,13 @@ impl Machine {
         for agent in row.leaving.iter().filter(|agent| agent.dialog.is_none()) {
             self.leaving.push(self.ring_again(agent, now));
         }
+        // One that was never rung, or is hung up already, is left alone.
+        let must_stop = |agent: &&AgentLeg| {
+            let hang_up = DutyKind::HangUp { leg: agent.leg };
+            agent.dialog.is_none() && row.duties.iter().any(|duty| duty.kind == hang_up)
+        };
         if row.is_over()
-            && let Some(agent) = row.agent.as_ref().filter(|agent| agent.dialog.is_none())
+            && let Some(agent) = row.agent.as_ref().filter(must_stop)
         {
             self.agent = Some(self.ring_again(agent, now));
         }

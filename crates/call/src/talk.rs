@@ -1,7 +1,7 @@
 //! Caller and agent talk; what the caller's dialog reports.
 
 use strowger_model::{Cause, Ended, HangupBy, LegNo, LogTime, Mono};
-use strowger_sip::{Event as LegEvent, parse_sdp};
+use strowger_sip::{Event as LegEvent, LegState, parse_sdp};
 use strowger_table::Call;
 
 use crate::event::MediaOp;
@@ -15,12 +15,14 @@ impl Machine {
         if self.begun == Begun::Talking(agent.leg) {
             return;
         }
+        debug_assert!(agent.dialog.is_some(), "an agent talks whose answer is in no row");
         self.begun = Begun::Talking(agent.leg);
         self.acknowledge(agent.leg, now);
+        if self.has_left(agent.leg) {
+            return self.far_end_gone(agent.leg, LogTime::MAX);
+        }
         if self.took_over {
-            // An agent who hung up while nobody listened is found by this.
-            let probes = self.sip_leg(agent.leg).map(|leg| leg.probe(now)).unwrap_or_default();
-            self.sent(agent.leg, probes, LogTime::ZERO, now);
+            self.probe_agent(agent.leg, now);
         }
         let remote = agent.dialog.as_ref().and_then(|dialog| parse_sdp(dialog.remote_sdp.as_bytes()).ok());
         if let Some(remote) = remote {
@@ -33,6 +35,17 @@ impl Machine {
     pub(crate) fn acknowledge(&mut self, leg: LegNo, now: Mono) {
         let outs = self.sip_leg(leg).map(|leg| leg.acknowledge(now)).unwrap_or_default();
         self.sent(leg, outs, LogTime::ZERO, now);
+    }
+
+    /// Whether a phone answered and hung up before its answer was committed.
+    pub(crate) fn has_left(&mut self, leg: LegNo) -> bool {
+        self.sip_leg(leg).is_some_and(|sip| sip.state() == LegState::Ended)
+    }
+
+    /// An agent who hung up while nobody listened is found by this.
+    pub(crate) fn probe_agent(&mut self, leg: LegNo, now: Mono) {
+        let probes = self.sip_leg(leg).map(|leg| leg.probe(now)).unwrap_or_default();
+        self.sent(leg, probes, LogTime::ZERO, now);
     }
 
     /// Two legs hear each other, on one relay or across two.
@@ -64,6 +77,9 @@ impl Machine {
 
     /// A probe found no dialog there: the far end hung up while nobody listened.
     pub(crate) fn far_end_gone(&mut self, leg: LegNo, log_now: LogTime) {
+        if !self.is_part(leg) {
+            return;
+        }
         let by = if leg == Call::CALLER_LEG { HangupBy::Caller } else { HangupBy::Agent };
         self.propose_end(Ended { by, cause: Cause::NORMAL }, log_now);
     }

@@ -1,0 +1,184 @@
+//! The steps a scenario is written in.
+
+use std::time::Duration;
+
+use strowger_call::MediaFact;
+use strowger_model::{Cause, Dialog, DialogState, Digest, Ended, Far, HangupBy, LeadId, Role, Wall};
+use strowger_table::{AdmitKey, Command, Dial, DialTo, NewLead, Offer, Outcome, Plan};
+
+use super::far::Extra;
+use super::{LEADER, News, World, leg, relay, sample};
+
+impl World {
+    /// Plays one step; returns what came of it.
+    pub fn play(&mut self, step: &str) -> Vec<String> {
+        if let Some((who, what)) = step.split_once(": ") {
+            self.far_end(who, what);
+        } else {
+            let words: Vec<&str> = step.split_whitespace().collect();
+            self.order(words[0], &words[1..]);
+        }
+        self.settle();
+        std::mem::take(&mut self.log)
+    }
+
+    /// `anna: 200 INVITE sdp=hold`, `caller: BYE`; with `old` before it, to the node that was cut off.
+    fn far_end(&mut self, who: &str, what: &str) {
+        let (node, who) = match who.strip_prefix("old ") {
+            Some(who) => (self.owner - 1, who),
+            None => (self.owner, who),
+        };
+        let words: Vec<&str> = what.split_whitespace().collect();
+        let split = if words[0].starts_with(char::is_numeric) { 2 } else { 1 };
+        let (said, extra) = words.split_at(split);
+        let far = self.fars.get_mut(who).unwrap_or_else(|| panic!("no far end is called {who}"));
+        let (text, source) = (far.say(&said.join(" "), &Extra(extra)), far.far());
+        self.hear(node, source, &text);
+    }
+
+    fn order(&mut self, word: &str, rest: &[&str]) {
+        match word {
+            "wait" => self.wait(Duration::from_millis(rest[0].parse().expect("milliseconds"))),
+            "die" => self.adopt(true),
+            "split" => self.adopt(false),
+            "stand-still" => self.ahead += Duration::from_millis(rest[0].parse().expect("milliseconds")),
+            "hold" => self.holds = rest.iter().map(|word| (*word).to_owned()).collect(),
+            "commit" => self.commit_held(rest),
+            "lose" => self.lose_held(),
+            "timeout" => self.time_out_held(),
+            "leader" => self.leader_away = rest[0] == "away",
+            "relay" => self.relays.slow = rest[0] == "slow",
+            "offer" => self.offer(rest),
+            "dial" => self.dial(rest),
+            "end" => self.end_by_operator(),
+            "withdraw" => self.withdraw(),
+            "others" => self.others(rest[0].parse().expect("how many")),
+            _ => self.relay_says(word, rest),
+        }
+    }
+
+    fn relay_says(&mut self, word: &str, rest: &[&str]) {
+        let fact = match word {
+            "port" => self.relays.port(leg(rest[0])),
+            "no-port" => self.relays.no_port(leg(rest[0])),
+            "played" => self.relays.played(rest.first().map_or(0, |before| before.parse().expect("how many before"))),
+            "digit" => MediaFact::Digit { leg: leg(rest[1]), digit: rest[0].chars().next().expect("a digit") },
+            "dead" => MediaFact::Dead { leg: leg(rest[0]) },
+            "closed" => MediaFact::Closed { relay: relay(rest.first()) },
+            _ => panic!("no such step: {word}"),
+        };
+        self.news.push_back((self.owner, News::Media(fact)));
+    }
+
+    /// The oldest proposal that was held, or the oldest of that word, is committed. After `timeout` nobody waits for it.
+    fn commit_held(&mut self, rest: &[&str]) {
+        let is_meant = |words: String| rest.first().is_none_or(|word| words.starts_with(word));
+        let at = self.held.iter().position(|held| is_meant(super::names::command(&held.command)));
+        let held = at.and_then(|at| self.held.remove(at)).expect("a proposal is on its way");
+        self.commit(held.node, held.number, held.command);
+    }
+
+    fn lose_held(&mut self) {
+        let held = self.held.pop_front().expect("a proposal is on its way");
+        self.news.push_back((held.node, News::Proposed { number: held.number, accepted: false }));
+    }
+
+    /// Who waits for the oldest proposal is told that it is lost; it is committed later all the same.
+    fn time_out_held(&mut self) {
+        let held = self.held.front_mut().expect("a proposal is on its way");
+        let number = std::mem::take(&mut held.number);
+        let node = held.node;
+        self.news.push_back((node, News::Proposed { number, accepted: false }));
+    }
+
+    /// The leader's plan.
+    fn offer(&mut self, rest: &[&str]) {
+        let Some(call) = self.call else { return };
+        let agent = sample::agent(rest[0]);
+        let offer = Offer { call, agent, queue: sample::SALES, relay: relay(rest.get(1)), score: 0 };
+        self.commit(LEADER, 0, Command::Plan(Plan { basis: 0, offers: vec![offer] }));
+    }
+
+    /// `dial lead anna` or `dial number anna`.
+    fn dial(&mut self, rest: &[&str]) {
+        let (campaign, to) = match rest[0] {
+            "lead" => {
+                let leads = vec![NewLead { number: sample::number(7), zone: "Europe/London".into(), line: 0 }];
+                self.apply(LEADER, Command::Import { campaign: sample::SPRING, batch: Digest([9; 32]), leads });
+                (sample::SPRING, DialTo::Lead(LeadId::new(sample::SPRING, 0)))
+            }
+            _ => (sample::BY_HAND, DialTo::Number { number: sample::number(8) }),
+        };
+        let owner = sample::proposer(self.owner);
+        self.commit(
+            LEADER,
+            0,
+            Command::Dial(Box::new(Dial {
+                campaign,
+                to,
+                agent: sample::agent(rest[1]),
+                owner: (owner.node, owner.incarnation),
+                destination: Far::udp(sample::addr("party")),
+                relay: super::RELAY,
+                agent_relay: relay(rest.get(2)),
+                not_after: Wall(u64::MAX),
+            })),
+        );
+    }
+
+    fn end_by_operator(&mut self) {
+        let Some(call) = self.call else { return };
+        let ended = Ended { by: HangupBy::System, cause: Cause::NORMAL };
+        let command = Command::End { call, ended, observed: self.log_now() };
+        self.commit(self.owner, 0, command);
+    }
+
+    /// The edge gave up waiting for the call's `Admit` and has answered 503 itself.
+    fn withdraw(&mut self) {
+        let key = self.row().and_then(|row| row.key().cloned()).expect("an inbound call");
+        self.commit(self.owner, 0, Command::Withdraw { key });
+    }
+
+    /// Other callers, of another node, wait in the queue already.
+    fn others(&mut self, count: u32) {
+        for caller in 0..count {
+            let key = AdmitKey { call_id: format!("other-{caller}"), from_tag: "other".into(), cseq: 1 };
+            let dialog = Box::new(nobodys_dialog());
+            let admit = Command::Admit {
+                key,
+                tenant: sample::ACME,
+                flow: sample::flow("+49800300").expect("a number of the sample"),
+                trunk: sample::TRUNK,
+                from: "other".into(),
+                to: "+49800300".into(),
+                dialog: dialog.clone(),
+                observed: self.log_now(),
+            };
+            let (Outcome::Admitted { call, .. }, _) = self.apply(8, admit) else { panic!("not admitted") };
+            self.apply(8, Command::Answer { call, dialog, relay: super::RELAY });
+            self.apply(8, Command::Enqueue { call, step: 0, queue: sample::SALES, overflow: None });
+        }
+    }
+}
+
+fn nobodys_dialog() -> Dialog {
+    Dialog {
+        role: Role::Uas,
+        state: DialogState::Early,
+        call_id: String::new(),
+        local_uri: String::new(),
+        local_tag: String::new(),
+        remote_uri: String::new(),
+        remote_tag: String::new(),
+        local_contact: String::new(),
+        remote_target: String::new(),
+        route_set: Vec::new(),
+        local_cseq: 0,
+        remote_cseq: 0,
+        far: Far::udp(sample::addr("caller")),
+        local_sdp: String::new(),
+        remote_sdp: String::new(),
+        sdp_version: 0,
+        pending: None,
+    }
+}
