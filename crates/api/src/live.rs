@@ -96,7 +96,7 @@ impl LiveCall {
             to: call.to.clone(),
             stage: stage_name(&call.stage),
             step: match call.stage {
-                Stage::Flow { step } => Some(step),
+                Stage::Flow { step, .. } => Some(step),
                 _ => None,
             },
             outcome: match call.stage {

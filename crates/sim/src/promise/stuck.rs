@@ -52,7 +52,7 @@ impl Stuck {
     pub fn flows(&mut self, truth: &Shard, now: Mono) {
         let mut steps = BTreeMap::new();
         for row in truth.calls() {
-            let Stage::Flow { step } = row.stage else { continue };
+            let Stage::Flow { step, .. } = row.stage else { continue };
             // Each owner begins the step anew.
             let (step, epoch) = (step, row.owner.epoch);
             let known = self.steps.get(&row.id).filter(|known| (known.0, known.1) == (step, epoch));
