@@ -106,7 +106,9 @@ impl Relays {
         let at = self.prompts.len().checked_sub(1 + before).expect("a prompt was begun");
         let play = self.prompts[at];
         let is_heard = |port: &&mut Port| matches!(port.hearing.what(), Hears::Content { play: heard, .. } if *heard == play);
-        self.open.values_mut().filter(is_heard).for_each(|port| drop(port.hearing.finish()));
+        for port in self.open.values_mut().filter(is_heard) {
+            port.hearing.finish();
+        }
         MediaFact::PlayDone { play }
     }
 
