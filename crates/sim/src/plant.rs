@@ -33,14 +33,16 @@ pub enum Plant {
     HeirDials,
     /// What an operator bars is entered as if it were lifted: the pacer and the table know of no bars.
     BarForgotten,
-    /// Of two relays, only the caller's is told to join the legs.
-    JoinOneSide,
+    /// Of two relays, only the caller's is told that the legs hear each other.
+    HearOneSide,
+    /// Of two relays, only the caller's is told to send a voice to the other.
+    ExportOneSide,
     /// Of two relays, only the caller's is told to close the call.
     CloseOneSide,
 }
 
 impl Plant {
-    pub const ALL: [Plant; 17] = [
+    pub const ALL: [Plant; 18] = [
         Plant::DoubleOffer,
         Plant::OrderLost,
         Plant::NoExpire,
@@ -56,7 +58,8 @@ impl Plant {
         Plant::SameLife,
         Plant::HeirDials,
         Plant::BarForgotten,
-        Plant::JoinOneSide,
+        Plant::HearOneSide,
+        Plant::ExportOneSide,
         Plant::CloseOneSide,
     ];
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use strowger_call::MediaOp;
+use strowger_media::{Hears, Op};
 use strowger_model::{LegNo, RelayId};
 use strowger_table::{AgentLeg, AgentState, Body, Call, Command, Proposal, Stage};
 
@@ -45,10 +45,11 @@ impl World {
     }
 
     /// Whether an order to the relay of an agent's leg is kept from it.
-    pub(crate) fn withholds(&self, row: &Call, relay: RelayId, op: &MediaOp) -> bool {
+    pub(crate) fn withholds(&self, row: &Call, relay: RelayId, op: &Op) -> bool {
         let forgets = match op {
-            MediaOp::Join { .. } => self.plant == Some(Plant::JoinOneSide),
-            MediaOp::Close => self.plant == Some(Plant::CloseOneSide),
+            Op::Hear { what: Hears::Legs(_), .. } => self.plant == Some(Plant::HearOneSide),
+            Op::Export { .. } => self.plant == Some(Plant::ExportOneSide),
+            Op::Close => self.plant == Some(Plant::CloseOneSide),
             _ => false,
         };
         forgets && row.relay != Some(relay)
