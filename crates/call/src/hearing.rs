@@ -131,8 +131,7 @@ fn heard_by(call: &View, sounds: &Sounds, leg: &LegView) -> Hears {
 /// Whose voices a leg hears, in the order of their names.
 fn voices(call: &View, leg: &LegView) -> Vec<LegKey> {
     let audible = call.legs.iter().filter(|other| other.key != leg.key && other.is_audible());
-    let mut voices: Vec<LegKey> =
-        audible.filter(|other| reaches(call, other, leg)).map(|other| other.key).collect();
+    let mut voices: Vec<LegKey> = audible.filter(|other| reaches(call, other, leg)).map(|other| other.key).collect();
     voices.sort_unstable();
     debug_assert!(voices.len() <= MAX_SOURCES, "a call has more legs than a row may have");
     voices

@@ -38,7 +38,10 @@ impl TestBreak {
             return vec![action];
         }
         match (self, action) {
-            (TestBreak::DropCall, action @ Action::Media { op: Op::Hear { what: Hears::Content { repeat: true, .. }, .. }, .. }) => {
+            (
+                TestBreak::DropCall,
+                action @ Action::Media { op: Op::Hear { what: Hears::Content { repeat: true, .. }, .. }, .. },
+            ) => {
                 let ended = Ended { by: HangupBy::System, cause: Cause::TEMPORARY_FAILURE };
                 let end = Command::End { call: call.id, ended, observed: LogTime::MAX };
                 vec![action, Action::Propose { number: 0, command: Box::new(end) }]

@@ -105,7 +105,8 @@ impl Relays {
     pub fn played(&mut self, before: usize) -> MediaFact {
         let at = self.prompts.len().checked_sub(1 + before).expect("a prompt was begun");
         let play = self.prompts[at];
-        let is_heard = |port: &&mut Port| matches!(port.hearing.what(), Hears::Content { play: heard, .. } if *heard == play);
+        let is_heard =
+            |port: &&mut Port| matches!(port.hearing.what(), Hears::Content { play: heard, .. } if *heard == play);
         for port in self.open.values_mut().filter(is_heard) {
             port.hearing.finish();
         }
