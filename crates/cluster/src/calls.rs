@@ -8,10 +8,10 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use strowger_call::{Action, Event, Machine, MediaFact, MediaOp};
 use strowger_model::{CallId, Far, LegNo, Mono, RelayId, ShardId};
 use strowger_sip::Message;
+use strowger_switch::limit;
 use strowger_table::{Body, Call, Command, Outcome, Stage};
 
 use crate::context::{Context, shard_of};
-use crate::limit;
 
 /// What a call's actor is told.
 pub(crate) enum CallNews {

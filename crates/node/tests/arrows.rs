@@ -14,17 +14,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("acd", &["model", "table"]),
     ("dialer", &["model", "acd", "table"]),
     ("call", &["model", "ivr", "sip", "table"]),
+    ("switch", &["model", "call", "sip", "table"]),
     ("config", &["model"]),
     ("link", &["model"]),
     ("raft", &["model", "table", "link"]),
     ("trunk", &["model", "sip"]),
     ("relay", &["model", "audio", "link"]),
     ("store", &["model", "table"]),
-    ("cluster", &["model", "call", "acd", "dialer", "table", "raft", "trunk", "relay", "link", "store", "sip"]),
+    (
+        "cluster",
+        &["model", "call", "acd", "dialer", "table", "raft", "trunk", "relay", "link", "store", "sip", "switch"],
+    ),
     ("api", &["model", "acd", "cluster", "config", "dialer", "relay", "store", "table"]),
     ("phones", &[]),
     ("node", &["api", "cluster", "config", "link", "model", "phones", "relay", "trunk"]),
-    ("sim", &["model", "table", "acd", "dialer", "ivr", "call", "sip"]),
+    ("sim", &["model", "table", "acd", "dialer", "ivr", "call", "sip", "switch"]),
 ];
 
 /// Crates that touch the world, and the only crates of ours that may name them.
@@ -40,7 +44,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates without clock, socket or task: they may name none of these.
-const PURE: &[&str] = &["model", "sip", "audio", "table", "ivr", "acd", "dialer", "call"];
+const PURE: &[&str] = &["model", "sip", "audio", "table", "ivr", "acd", "dialer", "call", "switch"];
 const IMPURE: &[&str] = &["tokio", "ractor", "quinn", "openraft", "rand", "getrandom", "socket2", "rustix", "mio"];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
