@@ -7,6 +7,7 @@
 mod board;
 mod calls;
 mod campaigns;
+mod configure;
 mod content;
 mod context;
 mod desk;
@@ -28,6 +29,7 @@ mod wire;
 
 pub use board::{Board, GroupBox, NodeBox, QueueBox, RelayBox, Tally, TenantBox};
 pub use campaigns::{CampaignFigures, CampaignLine, Imported, NotDialled, NotImported};
+pub use configure::{InForce, NotConfigured};
 pub use content::ContentFault;
 pub use context::{Context, Refused};
 pub use desk::{CallState, GroupLine, NodeLine, Overview};

@@ -66,6 +66,7 @@ impl ShardSums {
             match key {
                 LeaseKey::Call(_) => sums.stuck_calls += 1,
                 LeaseKey::Agent(_) => sums.stuck_agents += 1,
+                LeaseKey::Parts(_) | LeaseKey::Queue(_) => {}
             }
         }
         for tenant in table.tenants() {

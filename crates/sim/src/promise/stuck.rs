@@ -42,7 +42,7 @@ impl Stuck {
             if broken {
                 let call = match key {
                     LeaseKey::Call(call) => Some(call),
-                    LeaseKey::Agent(_) => None,
+                    LeaseKey::Agent(_) | LeaseKey::Parts(_) | LeaseKey::Queue(_) => None,
                 };
                 self.found.breach(PROMISE, call, || format!("a lease of {key:?} is over since {:?}", now.since(first)));
             }
