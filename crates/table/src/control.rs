@@ -8,7 +8,7 @@ use strowger_model::config::{Tenant, Trunk};
 use strowger_model::{Incarnation, LogTime, NodeId, TenantId, Wall};
 
 use crate::sessions::{Sessions, SessionsImage};
-use crate::{Applied, At, Body, ControlCommand, Outcome, Proposal, Proposer, Refusal, hash};
+use crate::{Applied, At, Body, ControlCommand, Outcome, Proposal, Proposer, Refusal, Touched, hash};
 
 #[derive(Clone, Debug, Default)]
 pub struct Control {
@@ -160,7 +160,7 @@ impl Control {
         if proposal.seq != 0 {
             self.sessions.remember(proposal.from, proposal.seq, outcome.clone());
         }
-        Applied { outcome, touched: Vec::new() }
+        Applied { outcome, touched: Touched::nothing() }
     }
 
     fn obey(&mut self, command: &ControlCommand) -> Outcome {

@@ -35,6 +35,9 @@ pub enum Outcome {
 pub enum Refusal {
     /// No row under that id: it ended and was forgotten, or never was.
     NoSuchCall,
+    /// The call has no such leg, or the leg is gone.
+    NoSuchLeg,
+    NoSuchPlace,
     NoSuchAgent,
     NoSuchTenant,
     NoSuchQueue,
@@ -48,6 +51,10 @@ pub enum Refusal {
     AgentBusy,
     /// The queue holds as many calls as it may.
     QueueFull,
+    /// The call has as many legs, places or pieces of its story as it may.
+    Full,
+    /// Nothing here serves such calls.
+    NotServed,
     /// An older version of the configuration than the one in force.
     OldVersion,
     /// A command for the other kind of group.
