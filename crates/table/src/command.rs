@@ -120,6 +120,8 @@ pub enum Command {
     Redialog {
         leg: LegKey,
         dialog: Box<Dialog>,
+        /// The relay that the far end sends to from now on, when it agreed to move.
+        relay: Option<RelayId>,
         /// What the far end's description says: it holds us.
         holds: bool,
     },
@@ -150,12 +152,11 @@ pub enum Command {
         duties: Vec<(CallId, u32)>,
     },
 
-    /// A phone of an agent is there, or still there.
+    /// A phone of an agent is there, or still there. The node that has its connection says so and becomes the agent's
+    /// owner; a phone without one moves nothing.
     Bind {
         agent: AgentId,
         binding: Box<Binding>,
-        /// Who has the phone's connection and becomes the agent's owner; none for a phone without one.
-        owner: Option<(NodeId, Incarnation)>,
     },
     /// A phone is gone, or all of them.
     Unbind {
@@ -208,6 +209,8 @@ pub struct Miss {
     /// SIP status of the final response; 408 when none came.
     pub status: u16,
     pub cause: Cause,
+    /// The owner decided it: the phone may still ring and must be told to stop.
+    pub hang_up: bool,
 }
 
 /// What the planner decided, as the log keeps it. The long form of why is computed again from the basis.

@@ -36,7 +36,7 @@ pub use row::origin::{AdmitKey, Began, Origin, Outbound, Source, Target};
 pub use row::place::{Place, PlaceOf, PlaceState, Rank, Relax, Then};
 pub use row::segment::{How, Segment, SegmentKind};
 pub use row::tap::{Tap, TapKind, TapState};
-pub use shard::{After, Busy, Shard, Staff};
+pub use shard::{After, Busy, Shard, Staff, after};
 
 /// Limits of the table, each with its unit and reason.
 pub mod limit {

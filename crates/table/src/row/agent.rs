@@ -54,6 +54,13 @@ pub struct Binding {
     pub lost: Option<LogTime>,
 }
 
+impl Binding {
+    /// When it goes unless it is renewed.
+    pub(crate) fn until(&self) -> LogTime {
+        self.lost.map_or(self.expires, |lost| lost.min(self.expires))
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum BindingKind {
     Sip,
@@ -172,6 +179,8 @@ impl Agent {
             (Some(SlotState::Paused { .. }), _) => 7,
             (Some(SlotState::Free) | None, Presence::Out) => 0,
             (Some(SlotState::Free) | None, Presence::NotReady { .. }) => 1,
+            // Every phone's connection is lost.
+            (Some(SlotState::Free) | None, Presence::Ready) if self.phone().is_none() => 0,
             (Some(SlotState::Free) | None, Presence::Ready) => 2,
         }
     }
@@ -252,8 +261,7 @@ impl Agent {
     /// The first moment at which this row must change if nobody changes it before.
     pub(crate) fn lease(&self) -> LogTime {
         let slots = self.slots.iter().map(|slot| slot.state.until());
-        let bindings =
-            self.bindings.iter().map(|binding| binding.lost.map_or(binding.expires, |lost| lost.min(binding.expires)));
+        let bindings = self.bindings.iter().map(Binding::until);
         slots.chain(bindings).min().unwrap_or(LogTime::MAX)
     }
 }

@@ -12,6 +12,7 @@ pub mod leg;
 pub mod origin;
 pub mod place;
 pub mod segment;
+pub mod story;
 pub mod tap;
 
 /// Names a row that may change, come due or have an owner.
