@@ -124,6 +124,7 @@ impl Shard {
         let Ok(mut agent) = self.agent_row(id) else { return };
         if agent.is_at_work() {
             agent.bindings.clear();
+            agent.owner = None;
             agent.queues.clear();
             self.put_agent(agent);
         } else {

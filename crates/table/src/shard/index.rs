@@ -18,7 +18,7 @@ use crate::{
 /// Agents of a queue by state, in the order of `Agent::STATE_NAMES`.
 pub type Staff = [usize; Agent::STATE_NAMES.len()];
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Index {
     pub by_key: OrdMap<AdmitKey, CallId>,
     /// Legs that are in another call's row than the one they were born in.
