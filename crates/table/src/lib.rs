@@ -63,8 +63,8 @@ pub mod limit {
     pub const SLOTS: usize = 16;
     /// Legs in one entry that moves them to other relays.
     pub const LEGS_PER_REHOME: usize = 64;
-    /// Rows named one by one as touched by an entry; more are told as `Many`.
-    pub const TOUCHED_FEW: usize = 64;
+    /// Rows named one by one as touched by an entry, a full plan among them; more are told as `Many`.
+    pub const TOUCHED_FEW: usize = 256;
     /// A phone whose node died has so long to come back before it is taken off.
     pub const BINDING_LOST: Duration = Duration::from_secs(30);
     /// Leases ended by one `Expire`: bounds the time `apply` takes for one entry.

@@ -41,7 +41,7 @@ fn answered_agent(call: &Call, leg: &Leg, left: &Left) -> After {
     let serves = call.serving == Some(leg.key);
     match call.stage {
         // Another agent, or another party, talks with the customer.
-        Stage::Talking if left.agent || left.party => After::GoesOn,
+        Stage::Talking if left.agent || left.party || left.party_rings => After::GoesOn,
         // Who was asked aside, or answered and is not in yet, leaves the others as they are.
         Stage::Talking if !serves => After::GoesOn,
         // Went before the next one came: the customer waits for that one.
@@ -72,7 +72,7 @@ fn rung_agent(call: &Call, left: &Left) -> After {
 /// Another party hung up, or was not reached.
 fn party(call: &Call, left: &Left) -> After {
     match call.stage {
-        Stage::Talking if left.agent || left.party => After::GoesOn,
+        Stage::Talking if left.agent || left.party || left.party_rings => After::GoesOn,
         // The customer was alone with it, or waited for it.
         Stage::Talking if left.in_queue => After::Place,
         // No agent was there before it: the flow goes on where it brought the party in.
@@ -88,8 +88,10 @@ struct Left {
     agent: bool,
     /// An agent's phone rings, or is answered and not in yet.
     rung_agent: bool,
-    /// Another party is with the customer, or is being reached.
+    /// Another party is with the customer.
     party: bool,
+    /// Another party is being reached.
+    party_rings: bool,
     /// The place stands in its queue.
     in_queue: bool,
     /// An agent has talked with the customer.
@@ -104,7 +106,8 @@ impl Left {
         Self {
             agent: others().any(|leg| is_agent(leg) && with_customer(leg)),
             rung_agent: others().any(|leg| is_agent(leg) && !leg.is_up()),
-            party: others().any(|leg| leg.role == LegRole::Party && (with_customer(leg) || !leg.is_up())),
+            party: others().any(|leg| leg.role == LegRole::Party && with_customer(leg)),
+            party_rings: others().any(|leg| leg.role == LegRole::Party && !leg.is_up()),
             in_queue: place.is_some_and(Place::is_in_queue),
             had_agent: call.segments.iter().any(|piece| piece.kind == SegmentKind::Talk && piece.agent.is_some()),
         }
