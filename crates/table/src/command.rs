@@ -129,11 +129,12 @@ pub enum Command {
     Rehome {
         legs: Vec<(LegKey, RelayId)>,
     },
-    /// Legs of both rows go on as one call.
+    /// Legs of both rows go on as one call, without the agent who asked for it. The row with the customer stays, else
+    /// the older one.
     Merge {
         from: CallId,
         into: CallId,
-        /// The leg that asked for it, and its CSeq.
+        /// The leg that the request came on, and its CSeq.
         by: LegKey,
         cseq: u32,
     },

@@ -18,6 +18,10 @@ pub enum Outcome {
     Dialled {
         call: CallId,
     },
+    /// The leg has a row of its own.
+    Split {
+        call: CallId,
+    },
     /// What became of a batch of leads.
     Imported {
         added: u32,

@@ -9,7 +9,7 @@ use strowger_model::{
 
 use super::kept::{AsValue, Kept};
 use super::leg::{Leg, LegRole};
-use super::origin::{AdmitKey, Origin, Outbound};
+use super::origin::{AdmitKey, Began, Origin, Outbound};
 use super::segment::{How, Segment, SegmentKind};
 use super::tap::Tap;
 use crate::DialFailure;
@@ -122,6 +122,13 @@ pub enum DutyKind {
 impl Call {
     pub fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Ended { .. })
+    }
+
+    /// Whether a record is written of it: a leg in a row of its own is told of by the call that it was split from, and
+    /// who went into another call by the record of that one.
+    pub(crate) fn has_record(&self) -> bool {
+        let is_merged = matches!(self.stage, Stage::Ended { outcome: Outcome::Merged, .. });
+        !is_merged && !matches!(self.origin.began, Began::Split { .. })
     }
 
     /// The stage in a word, as operators and interfaces know it.

@@ -25,6 +25,8 @@ pub fn after(call: &Call, place: Option<&Place>, leaving: LegKey) -> After {
         // The call is the customer's. Two customers of merged calls are a customer and a party: the other talks on.
         LegRole::Customer if left.agent && left.party => After::GoesOn,
         LegRole::Customer => After::End,
+        // Whoever was left alone in a row of its own takes the row along.
+        _ if !call.live_legs().any(|other| other.key != leaving) => After::End,
         // Nobody hears a supervisor leave.
         LegRole::Supervisor { .. } => After::GoesOn,
         // A step that failed leaves the flow to its own exits; one that served the caller beside an agent just goes.

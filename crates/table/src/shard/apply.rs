@@ -83,7 +83,8 @@ impl Shard {
                 self.redialog(entry, *leg, dialog, (*relay, *holds)).into()
             }
             Command::Rehome { legs } => self.rehome(entry, legs),
-            Command::Merge { .. } | Command::Split { .. } => Refusal::NotServed.into(),
+            Command::Merge { from, into, by, cseq } => self.merge(entry, (*from, *into), *by, *cseq).into(),
+            Command::Split { leg } => self.split(entry, *leg),
             Command::End { call, ended, observed } => self.end_call(entry, *call, *ended, *observed).into(),
             Command::Done { duties } => self.done(entry, duties),
             Command::Bind { agent, binding } => self.bind(entry, *agent, binding).into(),

@@ -102,7 +102,7 @@ impl Shard {
             }
             Stage::Talking => {
                 let party = call.live_legs().any(|leg| leg.role == LegRole::Party);
-                (call.serving.is_some() || party) && (lasts(SegmentKind::Talk) || party)
+                party || call.serving.is_some() && lasts(SegmentKind::Talk)
             }
             Stage::Ended { .. } => {
                 let over = call.segments.iter().all(|piece| !piece.is_open() || piece.kind == SegmentKind::Wrap);

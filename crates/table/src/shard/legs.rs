@@ -208,10 +208,12 @@ impl Shard {
         }
         for (key, relay) in legs {
             let Ok(mut call) = self.owned_leg(entry, *key) else { continue };
-            let Some(leg) = call.leg_mut(*key).filter(|leg| leg.is_live() && leg.relay != Some(*relay)) else {
+            let Some(leg) = call.leg_mut(*key).filter(|leg| leg.is_answered() && leg.relay != Some(*relay)) else {
                 continue;
             };
+            // A leg may come back to where it was before that was closed.
             let given_up = leg.next_relay.replace(*relay).filter(|old| old != relay);
+            call.drop_duty(DutyKind::Close { relay: *relay, leg: *key });
             if let Some(relay) = given_up {
                 call.add_duty(DutyKind::Close { relay, leg: *key }, entry.now() + limit::HANG_UP_MAX);
             }

@@ -71,13 +71,15 @@ impl Shard {
         let over: Vec<LegKey> = call.legs.iter().map(|leg| leg.key).filter(|key| gone == Some(*key)).collect();
         over.into_iter().for_each(|key| self.forget_leg(&mut call, key));
         self.settle(entry, &call, ended);
-        self.write(self.record_of(&call));
+        if call.has_record() {
+            self.write(self.record_of(&call));
+        }
         self.put_call(call);
         Ok(())
     }
 
     /// When the last wrap-up after a call is over: until then its row is kept.
-    fn work_over(&self, entry: Entry, call: &Call) -> LogTime {
+    pub(super) fn work_over(&self, entry: Entry, call: &Call) -> LogTime {
         let wraps = call.segments.iter().filter(|piece| piece.is_open() && piece.kind == SegmentKind::Wrap);
         let slots = wraps.filter_map(|piece| self.agents.get(&piece.agent?)).flat_map(|agent| &agent.slots);
         let until = slots.filter_map(|slot| match slot.state {
@@ -104,7 +106,7 @@ impl Shard {
         let end = call.times.ended.unwrap_or_default();
         let all = |kind: SegmentKind| call.segments.iter().filter(move |piece| piece.kind == kind);
         let millis = |micros: u64| micros / 1000;
-        let talk = all(SegmentKind::Talk).last();
+        let talk = all(SegmentKind::Talk).next_back();
         let call_id =
             |leg: Option<LegKey>| leg.and_then(|leg| self.dialogs.get(&leg)).map(|dialog| dialog.call_id.clone());
         let failed_id = || call.failure.as_ref().map(|failure| failure.sip_call_id.clone());
@@ -141,7 +143,7 @@ impl Shard {
 }
 
 /// By the precedence of outcomes: who was served stays served, whatever comes after.
-fn outcome_of(call: &Call, by: HangupBy) -> CallOutcome {
+pub(super) fn outcome_of(call: &Call, by: HangupBy) -> CallOutcome {
     let talks = |agent: bool| {
         call.segments.iter().any(|piece| piece.kind == SegmentKind::Talk && piece.agent.is_some() == agent)
     };

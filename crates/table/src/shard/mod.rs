@@ -16,6 +16,7 @@ mod index;
 mod leads;
 mod legs;
 mod life;
+mod merge;
 mod offer;
 mod owner;
 mod query;

@@ -7,7 +7,7 @@ use strowger_model::{AgentId, CallId, LegKey, LogTime};
 use super::Shard;
 use super::apply::Entry;
 use crate::row::story::Piece;
-use crate::{Agent, Call, How, Medium, Offered, Presence, Refusal, SegmentKind, Slot, SlotState, Stage};
+use crate::{Agent, Call, How, Medium, Offered, Presence, Refusal, SegmentKind, Slot, SlotState};
 
 impl Agent {
     /// One slot for calls, free since `now`.
@@ -139,7 +139,7 @@ impl Shard {
                 }
             });
         }
-        if let Stage::Ended { .. } = call.stage {
+        if call.is_over() && call.has_record() {
             self.write(self.record_of(&call));
         }
         self.put_call(call);

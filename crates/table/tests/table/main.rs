@@ -12,6 +12,7 @@ mod duties;
 mod golden;
 mod leases;
 mod legs;
+mod merge;
 mod misses;
 mod offers;
 mod outbound;
