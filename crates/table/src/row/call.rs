@@ -124,11 +124,9 @@ impl Call {
         matches!(self.stage, Stage::Ended { .. })
     }
 
-    /// Whether a record is written of it: a leg in a row of its own is told of by the call that it was split from, and
-    /// who went into another call by the record of that one.
+    /// Whether a record is written of it: a leg in a row of its own is told of by the call that it was split from.
     pub(crate) fn has_record(&self) -> bool {
-        let is_merged = matches!(self.stage, Stage::Ended { outcome: Outcome::Merged, .. });
-        !is_merged && !matches!(self.origin.began, Began::Split { .. })
+        !matches!(self.origin.began, Began::Split { .. })
     }
 
     /// The stage in a word, as operators and interfaces know it.

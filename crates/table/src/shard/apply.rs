@@ -30,7 +30,9 @@ impl Shard {
         self.last = at;
         self.touched = Touched::nothing();
         let outcome = self.judge(Entry { at, from: proposal.from }, proposal);
-        Applied { outcome, touched: std::mem::replace(&mut self.touched, Touched::nothing()) }
+        let touched = std::mem::replace(&mut self.touched, Touched::nothing());
+        debug_assert_eq!(self.check_touched(&touched), Ok(()), "after {:?}", proposal.body);
+        Applied { outcome, touched }
     }
 
     fn judge(&mut self, entry: Entry, proposal: &Proposal) -> Outcome {
