@@ -129,20 +129,6 @@ impl Call {
         !matches!(self.origin.began, Began::Split { .. })
     }
 
-    /// The stage in a word, as operators and interfaces know it.
-    pub fn stage_name(&self) -> &'static str {
-        match self.stage {
-            Stage::Admitted => "admitted",
-            Stage::Reaching if self.customer().is_some() => "dialling",
-            Stage::Reaching => "offered",
-            Stage::Flow => "flow",
-            Stage::Waiting if self.ringing().next().is_some() => "offered",
-            Stage::Waiting => "queued",
-            Stage::Talking => "talking",
-            Stage::Ended { .. } => "ended",
-        }
-    }
-
     pub fn leg(&self, key: LegKey) -> Option<&Leg> {
         self.legs.iter().find(|leg| leg.key == key)
     }

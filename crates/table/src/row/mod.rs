@@ -11,6 +11,7 @@ pub mod lead;
 pub mod leg;
 pub mod origin;
 pub mod place;
+mod query;
 pub mod segment;
 pub mod story;
 pub mod tap;

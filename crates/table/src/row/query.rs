@@ -1,0 +1,109 @@
+//! What is asked of rows by those who only show them, in words that outlive the rows' layout.
+
+use strowger_model::{AgentId, DialResult, LogTime, Outcome, Wall};
+
+use super::RowKey;
+use super::agent::{Agent, Medium};
+use super::call::{Call, Stage};
+use super::lead::{Lead, LeadState};
+use super::leg::Leg;
+
+impl Call {
+    /// The words of [`Call::stage_name`], in the order of a call's life.
+    pub const STAGE_NAMES: [&str; 7] = ["admitted", "flow", "dialling", "queued", "offered", "talking", "ended"];
+
+    /// The stage in a word, as operators and interfaces know it.
+    pub fn stage_name(&self) -> &'static str {
+        match self.stage {
+            Stage::Admitted => "admitted",
+            Stage::Reaching if self.customer().is_some() => "dialling",
+            Stage::Reaching => "offered",
+            Stage::Flow => "flow",
+            Stage::Waiting if self.rung_agent().is_some() => "offered",
+            Stage::Waiting => "queued",
+            Stage::Talking => "talking",
+            Stage::Ended { .. } => "ended",
+        }
+    }
+
+    /// Holds a place in a queue, offered or not.
+    pub fn holds_place(&self) -> bool {
+        self.stage == Stage::Waiting
+    }
+
+    /// Waits in a queue, and no phone rings for it.
+    pub fn is_waiting(&self) -> bool {
+        self.holds_place() && self.live_legs().all(|leg| leg.agent().is_none())
+    }
+
+    /// An agent, or another party, talks with the customer.
+    pub fn is_served(&self) -> bool {
+        self.stage == Stage::Talking
+    }
+
+    /// The called party's phone is being rung.
+    pub fn is_dialling(&self) -> bool {
+        self.stage == Stage::Reaching && self.customer().is_some()
+    }
+
+    /// Whether the customer is, or was, there: the caller from the start, the called party once it answered.
+    pub fn has_customer(&self) -> bool {
+        self.outbound().is_none() || self.wait().is_some()
+    }
+
+    /// The agent whose phone is being rung; of several the first.
+    pub fn rung_agent(&self) -> Option<AgentId> {
+        self.ringing().find_map(Leg::agent)
+    }
+
+    /// The agent who is kept for the answer of a called party.
+    pub fn reserved_agent(&self) -> Option<AgentId> {
+        let is_kept = self.is_dialling() && self.live_legs().all(|leg| leg.agent().is_none());
+        self.outbound().filter(|_| is_kept).map(|outbound| outbound.agent)
+    }
+
+    /// What came of dialling, once it is over.
+    pub fn dial_result(&self) -> Option<DialResult> {
+        self.result
+    }
+
+    /// What became of it, once it is over.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.stage {
+            Stage::Ended { outcome, .. } => Some(outcome),
+            _ => None,
+        }
+    }
+}
+
+impl Agent {
+    /// Since when it is free for a call; none while it is not.
+    pub fn free_since(&self) -> Option<LogTime> {
+        self.free_slots(Medium::Voice).map(|slot| slot.idle_since).min()
+    }
+}
+
+impl Lead {
+    /// From when on it may be dialled; none while it is dialled, and once it is done.
+    pub fn due(&self) -> Option<Wall> {
+        match self.state {
+            LeadState::Due { at } => Some(at),
+            LeadState::Dialling { .. } | LeadState::Done => None,
+        }
+    }
+}
+
+impl RowKey {
+    /// The words of [`RowKey::kind`].
+    pub const KINDS: [&str; 4] = ["call", "agent", "place", "campaign"];
+
+    /// What kind of row it is of.
+    pub fn kind(self) -> &'static str {
+        match self {
+            RowKey::Call(_) => "call",
+            RowKey::Agent(_) => "agent",
+            RowKey::Place(_) => "place",
+            RowKey::Campaign(_) => "campaign",
+        }
+    }
+}
