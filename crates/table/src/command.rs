@@ -27,16 +27,7 @@ pub enum Command {
     },
 
     /// A new INVITE. Committed before its 100 goes out.
-    Admit {
-        key: AdmitKey,
-        tenant: TenantId,
-        source: Source,
-        target: Target,
-        from: String,
-        to: String,
-        dialog: Box<Dialog>,
-        observed: LogTime,
-    },
+    Admit(Box<Admit>),
     /// The edge gave up waiting for its `Admit` and answered 503: if it was admitted after all, it ends.
     Withdraw {
         key: AdmitKey,
@@ -191,6 +182,19 @@ pub enum Command {
     Retake {
         row: RowKey,
     },
+}
+
+/// An INVITE that came.
+#[derive(Clone, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Admit {
+    pub key: AdmitKey,
+    pub tenant: TenantId,
+    pub source: Source,
+    pub target: Target,
+    pub from: String,
+    pub to: String,
+    pub dialog: Dialog,
+    pub observed: LogTime,
 }
 
 /// How it is known that a leg is over.

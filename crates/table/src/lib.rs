@@ -17,7 +17,7 @@ mod sessions;
 mod shard;
 
 pub use command::{
-    BarList, Command, ControlCommand, Dial, DialFailure, DialTo, Miss, NewLead, Offer, Plan, Scope, ToldBy,
+    Admit, BarList, Command, ControlCommand, Dial, DialFailure, DialTo, Miss, NewLead, Offer, Plan, Scope, ToldBy,
 };
 pub use control::{Control, HighestIds, Node};
 pub use machine::{Applied, At, BadSnapshot, Machine, Touched};

@@ -11,15 +11,13 @@ use super::Shard;
 use super::apply::Entry;
 use crate::row::story::Piece;
 use crate::{
-    AdmitKey, Began, Call, CallTimes, Change, Command, DutyKind, FlowPosition, Kept, Leg, LegRole, LegState, Next,
+    Admit, AdmitKey, Began, Call, CallTimes, Change, DutyKind, FlowPosition, Kept, Leg, LegRole, LegState, Next,
     Origin, Outcome, Reach, Refusal, SegmentKind, Source, Stage, Target, WITH_CUSTOMER, limit,
 };
 
 impl Shard {
-    pub(super) fn admit(&mut self, entry: Entry, command: &Command) -> Outcome {
-        let Command::Admit { key, tenant, source, target, from, to, dialog, observed } = command else {
-            unreachable!("called for Admit only")
-        };
+    pub(super) fn admit(&mut self, entry: Entry, admit: &Admit) -> Outcome {
+        let Admit { key, tenant, source, target, from, to, dialog, observed } = admit;
         if let Some(call) = self.call_by_key(key) {
             return Outcome::Already { call: call.id, owner: call.owner };
         }
@@ -39,7 +37,7 @@ impl Shard {
         let until = call.times.admitted + limit::ADMITTED_MAX;
         let leg = call.add_leg(LegRole::Customer, Reach::Inbound, until);
         let id = call.id;
-        self.put_dialog(leg, (**dialog).clone());
+        self.put_dialog(leg, dialog.clone());
         self.put_call(call);
         Outcome::Admitted { call: id, owner }
     }

@@ -62,7 +62,7 @@ impl Shard {
             Command::Expire => self.expire(entry),
             Command::Configure { version, tenant } => self.configure(entry, *version, tenant).into(),
             Command::Retire { version, tenant } => self.retire(entry, *version, *tenant).into(),
-            Command::Admit { .. } => self.admit(entry, command),
+            Command::Admit(admit) => self.admit(entry, admit),
             Command::Withdraw { key } => self.withdraw(entry, key),
             Command::Answer { leg, dialog, relay } => self.answer(entry, *leg, dialog, *relay).into(),
             Command::Step { call, step, attempt, set } => self.step(entry, *call, *step, *attempt, set).into(),

@@ -29,11 +29,12 @@ fn the_same_invite_is_admitted_once_whoever_brings_it() {
 fn another_cseq_or_tag_is_another_call() {
     let mut bench = Bench::new();
     let first = bench.admitted();
-    let Command::Admit { key: used, .. } = admit_with(1, bench.now) else { unreachable!() };
+    let Command::Admit(first_admit) = admit_with(1, bench.now) else { unreachable!() };
+    let used = first_admit.key;
     for other in [AdmitKey { cseq: 2, ..used.clone() }, AdmitKey { from_tag: "fork".into(), ..used }] {
         let mut admit = admit_with(1, bench.now);
-        let Command::Admit { key, .. } = &mut admit else { unreachable!() };
-        *key = other;
+        let Command::Admit(admitted) = &mut admit else { unreachable!() };
+        admitted.key = other;
         assert!(matches!(bench.say(admit), Outcome::Admitted { call, .. } if call != first));
     }
 }
@@ -66,8 +67,8 @@ fn unknown_tenants_and_flows_are_refused() {
     let mut bench = Bench::new();
     for (wrong_tenant, wrong_flow) in [(TenantId(9), FLOW), (ACME, FlowId(9))] {
         let mut admit = bench.admit_command();
-        let Command::Admit { tenant, target, .. } = &mut admit else { unreachable!() };
-        (*tenant, *target) = (wrong_tenant, Target::Flow(wrong_flow));
+        let Command::Admit(wrong) = &mut admit else { unreachable!() };
+        (wrong.tenant, wrong.target) = (wrong_tenant, Target::Flow(wrong_flow));
         assert_eq!(bench.refused(admit), Refusal::NoSuchTenant);
     }
 }

@@ -9,9 +9,9 @@ use strowger_model::{
     PlaceId, QueueId, RelayId, Role, Wall,
 };
 use strowger_table::{
-    Agent, Applied, At, Body, Call, Command, Dial, DialFailure, DialTo, DutyKind, Lead, Ledger, Medium, Miss, NewLead,
-    Offer, Offered, Outcome, Place, Plan, Presence, Proposal, Proposer, Record, Refusal, Reserver, Shard, SlotState,
-    Source, Stage, Target, Then, ToldBy, VOICE_SLOT,
+    Admit, Agent, Applied, At, Body, Call, Command, Dial, DialFailure, DialTo, DutyKind, Lead, Ledger, Medium, Miss,
+    NewLead, Offer, Offered, Outcome, Place, Plan, Presence, Proposal, Proposer, Record, Refusal, Reserver, Shard,
+    SlotState, Source, Stage, Target, Then, ToldBy, VOICE_SLOT,
 };
 
 use crate::sample::*;
@@ -382,16 +382,16 @@ impl Bench {
 }
 
 pub fn admit_with(number: u64, observed: LogTime) -> Command {
-    Command::Admit {
+    Command::Admit(Box::new(Admit {
         key: key(number),
         tenant: ACME,
         source: Source::Trunk(TRUNK),
         target: Target::Flow(FLOW),
         from: format!("+4930{number}"),
         to: "+49800100".into(),
-        dialog: dialog(Role::Uas, &key(number).call_id),
+        dialog: *dialog(Role::Uas, &key(number).call_id),
         observed,
-    }
+    }))
 }
 
 /// The leg that a call is born with.

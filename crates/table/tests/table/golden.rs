@@ -116,7 +116,7 @@ fn name(body: &Body) -> &'static str {
             Command::Expire => "Expire",
             Command::Configure { .. } => "Configure",
             Command::Retire { .. } => "Retire",
-            Command::Admit { .. } => "Admit",
+            Command::Admit(_) => "Admit",
             Command::Withdraw { .. } => "Withdraw",
             Command::Answer { .. } => "Answer",
             Command::Step { .. } => "Step",
