@@ -6,7 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use strowger_cluster::{CampaignLine, Context};
+use strowger_cluster::Context;
+use strowger_figures::CampaignStatus;
 use strowger_model::config::{Campaign, DialMode, Tenant};
 
 use crate::body::{Named, Params};
@@ -20,7 +21,7 @@ pub struct Asked {
 
 #[derive(Serialize)]
 pub struct Campaigns {
-    campaigns: Vec<CampaignLine>,
+    campaigns: Vec<CampaignStatus>,
 }
 
 /// `GET /api/v1/campaigns`
@@ -32,7 +33,7 @@ pub async fn list(
         return Err(Problem::no_such_tenant(tenant));
     }
     let mut campaigns = context.campaigns();
-    campaigns.retain(|line| asked.tenant.as_ref().is_none_or(|tenant| line.figures.tenant == *tenant));
+    campaigns.retain(|campaign| asked.tenant.as_ref().is_none_or(|tenant| campaign.figures.tenant == *tenant));
     Ok(Json(Campaigns { campaigns }))
 }
 

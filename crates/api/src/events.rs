@@ -10,7 +10,8 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::channel::{Channel, Sender};
-use strowger_cluster::{Board, Context};
+use strowger_cluster::Context;
+use strowger_figures::Board;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::Problem;

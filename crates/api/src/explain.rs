@@ -8,14 +8,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use strowger_cluster::{Context, Directory, What, stage_name};
+use strowger_cluster::{Context, Directory};
+use strowger_figures::{Step, What};
 use strowger_model::{AgentId, CallId, CampaignId, QueueId};
 use strowger_store::CallLine;
-use strowger_table::{Call, Stage};
+use strowger_table::Call;
 
 use crate::body::Named;
 use crate::error::Problem;
-use path::{PathStep, path_of_record, path_of_row, path_of_story};
+use path::{PathStep, path_of_history, path_of_record, path_of_row};
 use reasons::Reasons;
 
 #[derive(Serialize)]
@@ -42,10 +43,11 @@ pub async fn one(State(context): State<Arc<Context>>, Named(id): Named<String>) 
     let record = context.store.call(id).await?;
     let row = context.live_call(id).map(|state| state.call);
     let names = Names(context.directory());
-    let story = context.story(id);
-    let told = story.as_ref().is_some_and(|story| matches!(story[0].what, What::Admitted { .. } | What::Dialled(_)));
-    let path = match (&story, &row, &record) {
-        (Some(story), _, _) if told => path_of_story(&names, story),
+    let history = context.history(id);
+    let begins = |steps: &Vec<Step>| matches!(steps[0].what, What::Admitted { .. } | What::Dialled(_));
+    let told = history.as_ref().is_some_and(begins);
+    let path = match (&history, &row, &record) {
+        (Some(steps), _, _) if told => path_of_history(&names, steps),
         (_, Some(row), _) => path_of_row(&names, row),
         (_, None, Some(record)) => path_of_record(record),
         (_, None, None) => {
@@ -63,15 +65,12 @@ pub async fn one(State(context): State<Arc<Context>>, Named(id): Named<String>) 
 
 impl Explained {
     fn head(names: &Names, row: Option<Arc<Call>>, record: Option<CallLine>) -> Self {
-        let state = row.as_ref().map_or("ended", |row| stage_name(&row.stage));
+        let state = row.as_ref().map_or("ended", |row| row.stage_name());
         let of_row = |row: Arc<Call>| {
             let tenant =
                 names.0.tenant(row.tenant).map_or_else(|| row.tenant.to_string(), |tenant| tenant.name.clone());
-            let dial_result = row.outbound().and_then(|outbound| Some(outbound.result?.as_str().to_owned()));
-            let outcome = match row.stage {
-                Stage::Ended { outcome, .. } => Some(outcome.as_str().to_owned()),
-                _ => None,
-            };
+            let dial_result = row.dial_result().map(|result| result.as_str().to_owned());
+            let outcome = row.outcome().map(|outcome| outcome.as_str().to_owned());
             (tenant, row.from.clone(), row.to.clone(), outcome, dial_result)
         };
         let of_record =

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
-use strowger_cluster::{Context, Directory, stage_name};
+use strowger_cluster::{Context, Directory};
 use strowger_model::config::StepNo;
 use strowger_model::{AgentId, CallId, Dialog, DialogState, LogTime, NodeId, QueueId};
 use strowger_table::{AgentLeg, Call, DutyKind, Shard, Stage};
@@ -94,24 +94,21 @@ impl LiveCall {
             direction: if outbound.is_some() { "outbound" } else { "inbound" },
             from: call.from.clone(),
             to: call.to.clone(),
-            stage: stage_name(&call.stage),
+            stage: call.stage_name(),
             step: match call.stage {
                 Stage::Flow { step } => Some(step),
                 _ => None,
             },
-            outcome: match call.stage {
-                Stage::Ended { outcome, .. } => Some(outcome.as_str()),
-                _ => None,
-            },
+            outcome: call.outcome().map(|outcome| outcome.as_str()),
             queue: call.queue.map(|id| directory.queue_name(id).map_or_else(|| id.to_string(), str::to_owned)),
             place: call.queue.filter(|_| call.holds_place()).map(|queue| places.place(queue, call.order)),
             wait_ms: times.enqueued.map(|enqueued| waited_to.since(enqueued).as_millis() as u64),
             age_ms: times.ended.unwrap_or(now).since(times.admitted).as_millis() as u64,
             agent: call.agent.as_ref().map(agent),
-            reserved: outbound.and_then(|outbound| Some(agent_name(directory, outbound.reserved?.agent))),
+            reserved: call.reserved_agent().map(|agent| agent_name(directory, agent)),
             campaign: outbound.map(|outbound| directory.campaign_name(outbound.campaign)),
             lead: outbound.and_then(|outbound| Some(outbound.lead?.to_string())),
-            dial_result: outbound.and_then(|outbound| Some(outbound.result?.as_str())),
+            dial_result: call.dial_result().map(|result| result.as_str()),
             offers: call.offers,
             owner: Owner { node: call.owner.node, incarnation: call.owner.incarnation.0.to_string() },
             legs: legs(call, directory),
@@ -192,8 +189,6 @@ fn dialog_state(dialog: &Dialog) -> &'static str {
     }
 }
 
-const STAGES: [&str; 7] = ["admitted", "flow", "dialling", "queued", "offered", "talking", "ended"];
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
@@ -219,8 +214,8 @@ pub async fn list(
         let advice = format!("give 1 to {}", limit::LIVE_MAX);
         return Err(Problem::bad_request(format!("`limit` is {most}"), advice));
     }
-    if let Some(stage) = asked.stage.as_deref().filter(|stage| !STAGES.contains(stage)) {
-        let advice = format!("give one of {}", STAGES.join(", "));
+    if let Some(stage) = asked.stage.as_deref().filter(|stage| !Call::STAGE_NAMES.contains(stage)) {
+        let advice = format!("give one of {}", Call::STAGE_NAMES.join(", "));
         return Err(Problem::bad_request(format!("`{stage}` is no stage"), advice));
     }
     let directory = context.directory();
@@ -229,7 +224,7 @@ pub async fn list(
         None => None,
     };
     let is_asked_for = |call: &Call| {
-        let stage = stage_name(&call.stage);
+        let stage = call.stage_name();
         tenant.is_none_or(|tenant| call.tenant == tenant)
             && asked.stage.as_deref().map_or(!call.is_over(), |asked| asked == stage)
     };

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use strowger_cluster::{Context, QueueLine};
+use strowger_cluster::Context;
+use strowger_figures::QueueStatus;
 
 use crate::body::Params;
 use crate::error::Problem;
@@ -31,10 +32,10 @@ pub struct QueueRow {
     idle: usize,
 }
 
-impl From<QueueLine> for QueueRow {
-    fn from(line: QueueLine) -> Self {
-        let longest_wait_ms = line.longest_wait.as_millis() as u64;
-        Self { tenant: line.tenant, name: line.name, waiting: line.waiting, longest_wait_ms, idle: line.idle }
+impl From<QueueStatus> for QueueRow {
+    fn from(queue: QueueStatus) -> Self {
+        let longest_wait_ms = queue.longest_wait.as_millis() as u64;
+        Self { tenant: queue.tenant, name: queue.name, waiting: queue.waiting, longest_wait_ms, idle: queue.idle }
     }
 }
 
@@ -43,7 +44,7 @@ pub async fn list(State(context): State<Arc<Context>>, Params(asked): Params<Ask
     if let Some(tenant) = asked.tenant.as_deref().filter(|name| context.directory().tenant_named(name).is_none()) {
         return Err(Problem::no_such_tenant(tenant));
     }
-    let lines = context.overview().queues.into_iter();
-    let lines = lines.filter(|line| asked.tenant.as_ref().is_none_or(|tenant| line.tenant == *tenant));
-    Ok(Json(Queues { queues: lines.map(QueueRow::from).collect() }))
+    let queues = context.overview().queues.into_iter();
+    let queues = queues.filter(|queue| asked.tenant.as_ref().is_none_or(|tenant| queue.tenant == *tenant));
+    Ok(Json(Queues { queues: queues.map(QueueRow::from).collect() }))
 }

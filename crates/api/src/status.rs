@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use strowger_cluster::{CampaignLine, Context, GroupLine, NodeLine};
+use strowger_cluster::Context;
+use strowger_figures::{CampaignStatus, GroupStatus, NodeStatus};
 use strowger_model::{GroupId, NodeId};
 
 use crate::queues::QueueRow;
@@ -24,7 +25,7 @@ pub struct Status {
     groups: Vec<GroupRow>,
     relays: Vec<RelayRow>,
     queues: Vec<QueueRow>,
-    campaigns: Vec<CampaignLine>,
+    campaigns: Vec<CampaignStatus>,
     agents: BTreeMap<&'static str, usize>,
     calls: BTreeMap<&'static str, usize>,
 }
@@ -77,20 +78,20 @@ pub async fn status(State(context): State<Arc<Context>>) -> Json<Status> {
     })
 }
 
-fn node_row(line: NodeLine) -> NodeRow {
-    let NodeLine { node, up, incarnation, connected } = line;
+fn node_row(status: NodeStatus) -> NodeRow {
+    let NodeStatus { node, up, incarnation, connected } = status;
     NodeRow { node, up, connected, incarnation: incarnation.to_string() }
 }
 
-fn group_row(line: GroupLine) -> GroupRow {
+fn group_row(status: GroupStatus) -> GroupRow {
     GroupRow {
-        name: line.name(),
-        group: line.group,
-        leader: line.leader,
-        term: line.term,
-        applied: line.applied,
-        hash: format!("{:016x}", line.hash),
-        diverged: line.diverged,
-        lag: line.lag,
+        name: status.name(),
+        group: status.group,
+        leader: status.leader,
+        term: status.term,
+        applied: status.applied,
+        hash: format!("{:016x}", status.hash),
+        diverged: status.diverged,
+        lag: status.lag,
     }
 }

@@ -3,46 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use strowger_dialer::{Denial, Means};
-use strowger_model::{AgentId, CallId, CampaignId, DialResult, Digest, E164, ShardId, TrunkId};
+use strowger_figures::{CampaignStatus, by_name, campaigns};
+use strowger_model::{AgentId, CallId, CampaignId, Digest, E164, ShardId, TrunkId};
 use strowger_raft::clock;
-use strowger_table::{BarList, Command, Ledger, NewLead, Outcome, Refusal, Scope, Shard, Stage};
+use strowger_table::{BarList, Command, NewLead, Outcome, Refusal, Scope};
 
 use crate::content::ContentFault;
 use crate::context::{Context, Refused, shard_of};
 
 const COMMIT: Duration = Duration::from_secs(5);
-
-#[derive(Clone, Debug, Serialize)]
-pub struct CampaignLine {
-    pub campaign: CampaignId,
-    #[serde(flatten)]
-    pub figures: CampaignFigures,
-}
-
-/// A campaign at a glance.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct CampaignFigures {
-    pub tenant: String,
-    pub name: String,
-    pub mode: &'static str,
-    pub running: bool,
-    pub leads: u32,
-    /// Leads that are not dialled any more.
-    pub done: u32,
-    /// Agents that are kept for the answer of a called party.
-    pub reserved: usize,
-    /// Called parties whose phones ring now.
-    pub ringing: usize,
-    /// Calls that are answered and not over.
-    pub talking: usize,
-    /// Calls begun, ever.
-    pub dialled: u64,
-    /// How they ended, by result.
-    pub results: BTreeMap<&'static str, u64>,
-}
 
 /// Why an agent's call was not begun.
 #[derive(Debug, thiserror::Error)]
@@ -70,11 +41,12 @@ pub struct Imported {
 
 impl Context {
     /// Every campaign of the configuration, by tenant and name.
-    pub fn campaigns(&self) -> Vec<CampaignLine> {
-        let views: Vec<_> = self.shards().filter_map(|shard| self.shard_view(shard)).collect();
-        let mut lines: Vec<CampaignLine> = views.iter().filter_map(|view| shard_of(view)).flat_map(lines_of).collect();
-        lines.sort_by(|a, b| (&a.figures.tenant, &a.figures.name).cmp(&(&b.figures.tenant, &b.figures.name)));
-        lines
+    pub fn campaigns(&self) -> Vec<CampaignStatus> {
+        let views = self.shards().filter_map(|shard| self.shard_view(shard));
+        let of_shard = |view: std::sync::Arc<strowger_raft::View>| shard_of(&view).map(campaigns).unwrap_or_default();
+        let mut all: Vec<CampaignStatus> = views.flat_map(of_shard).collect();
+        by_name(&mut all);
+        all
     }
 
     fn shard_of_campaign(&self, campaign: CampaignId) -> Result<ShardId, Refused> {
@@ -156,81 +128,4 @@ impl Context {
         let (relays, directory) = (self.relays.usable(), self.directory());
         work(&Means { wall: clock::wall(), nodes: &nodes, relays: &relays, trunks: &directory.trunks, allowance })
     }
-}
-
-/// A campaign's calls that are not over.
-#[derive(Clone, Copy, Default)]
-struct Live {
-    reserved: usize,
-    ringing: usize,
-    talking: usize,
-}
-
-fn lines_of(table: &Shard) -> Vec<CampaignLine> {
-    let mut live: BTreeMap<CampaignId, Live> = BTreeMap::new();
-    for call in table.calls().filter(|call| !call.is_over()) {
-        let Some(outbound) = call.outbound() else { continue };
-        let live = live.entry(outbound.campaign).or_default();
-        live.reserved += usize::from(outbound.reserved.is_some());
-        match call.stage {
-            Stage::Dialling { .. } => live.ringing += 1,
-            _ if call.caller.is_some() => live.talking += 1,
-            _ => {}
-        }
-    }
-    let line = |ledger: &std::sync::Arc<Ledger>| {
-        let tenant = table.tenant(ledger.tenant)?;
-        let config = tenant.campaign(ledger.campaign)?;
-        let Live { reserved, ringing, talking } = live.get(&ledger.campaign).copied().unwrap_or_default();
-        let figures = CampaignFigures {
-            tenant: tenant.name.clone(),
-            name: config.name.clone(),
-            mode: config.mode.as_str(),
-            running: ledger.running,
-            leads: ledger.leads,
-            done: ledger.done,
-            reserved,
-            ringing,
-            talking,
-            dialled: ledger.dialled,
-            results: DialResult::ALL.into_iter().map(|result| (result.as_str(), ledger.count(result))).collect(),
-        };
-        Some(CampaignLine { campaign: ledger.campaign, figures })
-    };
-    table.campaigns().filter_map(line).collect()
-}
-
-/// Written here and not kept as gauges: a campaign that leaves the configuration must leave the text too.
-pub(crate) fn campaign_text(campaigns: &[CampaignLine]) -> String {
-    type Value = fn(&CampaignFigures) -> u64;
-    let figures: [(&str, &str, &str, Value); 7] = [
-        ("strowger_campaign_running", "gauge", "1 while the campaign dials.", |line| u64::from(line.running)),
-        ("strowger_campaign_leads", "gauge", "Leads on its list.", |line| u64::from(line.leads)),
-        ("strowger_campaign_leads_done", "gauge", "Leads that are not dialled any more.", |line| u64::from(line.done)),
-        ("strowger_campaign_reserved", "gauge", "Agents kept for the answer of a called party.", |line| {
-            line.reserved as u64
-        }),
-        ("strowger_campaign_ringing", "gauge", "Called parties whose phones ring.", |line| line.ringing as u64),
-        ("strowger_campaign_talking", "gauge", "Answered calls.", |line| line.talking as u64),
-        ("strowger_campaign_dialled_total", "counter", "Calls begun.", |line| line.dialled),
-    ];
-    let mut text = String::new();
-    for (name, kind, help, value) in figures {
-        text += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        for CampaignLine { figures: line, .. } in campaigns {
-            // Configured names have no quotes and no backslashes.
-            text += &format!("{name}{{tenant=\"{}\",campaign=\"{}\"}} {}\n", line.tenant, line.name, value(line));
-        }
-    }
-    let name = "strowger_campaign_results_total";
-    text += &format!("# HELP {name} Calls ended, by what came of them.\n# TYPE {name} counter\n");
-    for CampaignLine { figures: line, .. } in campaigns {
-        for (result, calls) in &line.results {
-            text += &format!(
-                "{name}{{tenant=\"{}\",campaign=\"{}\",result=\"{result}\"}} {calls}\n",
-                line.tenant, line.name
-            );
-        }
-    }
-    text
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use strowger_figures::metrics::Counters;
 use strowger_link::{Class, Link, seal};
 use strowger_model::{Far, GroupId, Incarnation, LogTime, Mono, NodeId, Owner, PeerId, ShardId};
 use strowger_raft::{Groups, View, clock};
@@ -17,8 +18,7 @@ use crate::calls::Calls;
 use crate::content::Content;
 use crate::directory::Directory;
 use crate::done::Performed;
-use crate::explain::Chronicle;
-use crate::figures::Figures;
+use crate::explain::Decisions;
 use crate::limit;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
@@ -32,7 +32,7 @@ pub struct Context {
     pub relays: Relays,
     pub calls: Calls,
     pub content: Content,
-    pub figures: Figures,
+    pub figures: Counters,
     pub store: Store,
     pub local: Local,
     /// Key of the digest nonces, the same on all nodes.
@@ -44,7 +44,7 @@ pub struct Context {
     pub(crate) records_changed: Notify,
     pub(crate) test_break: Option<TestBreak>,
     pub(crate) boards: Boards,
-    pub(crate) chronicle: Chronicle,
+    pub(crate) decision_log: Decisions,
     directory: RwLock<Arc<Directory>>,
 }
 
@@ -83,7 +83,7 @@ impl Context {
             relays: parts.relays,
             calls: Calls::default(),
             content: parts.content,
-            figures: Figures::new(),
+            figures: Counters::default(),
             store: parts.store,
             local: parts.local,
             nonce_key: parts.nonce_key,
@@ -93,7 +93,7 @@ impl Context {
             records_changed: Notify::new(),
             test_break: parts.test_break,
             boards: Boards::default(),
-            chronicle: Chronicle::default(),
+            decision_log: Decisions::default(),
             directory: RwLock::default(),
         }
     }

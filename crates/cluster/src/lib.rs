@@ -9,7 +9,6 @@ mod calls;
 mod campaigns;
 mod content;
 mod context;
-mod desk;
 mod directory;
 mod done;
 mod explain;
@@ -17,26 +16,22 @@ mod figures;
 mod intake;
 mod leader;
 mod observer;
+mod operate;
 mod records;
 mod registrar;
 mod relays;
 mod sabotage;
 mod start;
-mod sums;
 mod vitals;
 mod wire;
 
-pub use board::{Board, GroupBox, NodeBox, QueueBox, RelayBox, Tally, TenantBox};
-pub use campaigns::{CampaignFigures, CampaignLine, Imported, NotDialled, NotImported};
+pub use campaigns::{Imported, NotDialled, NotImported};
 pub use content::ContentFault;
 pub use context::{Context, Refused};
-pub use desk::{CallState, GroupLine, NodeLine, Overview};
 pub use directory::Directory;
-pub use explain::{Dialled, Plan, Step, Survey, What};
-pub use figures::Figures;
+pub use operate::CallState;
 pub use sabotage::TestBreak;
 pub use start::{Cluster, Options, StartError};
-pub use sums::{QueueLine, TenantLine, stage_name};
 
 /// Limits of the shell, each with its unit and reason.
 pub mod limit {

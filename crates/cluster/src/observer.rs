@@ -54,7 +54,7 @@ impl Observer for Watcher {
             return;
         };
         let Some(table) = shard_of(view) else { return };
-        context.chronicle.hear(shard, view, entries);
+        context.decision_log.hear(view, entries);
         let mut last = None;
         for id in entries.iter().flat_map(|entry| &entry.applied.touched) {
             if last == Some(*id) {

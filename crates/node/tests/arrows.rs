@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ivr", &["model"]),
     ("acd", &["model", "table"]),
     ("dialer", &["model", "acd", "table"]),
+    ("figures", &["model", "acd", "table"]),
     ("call", &["model", "ivr", "sip", "table"]),
     ("config", &["model"]),
     ("link", &["model"]),
@@ -20,10 +21,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("trunk", &["model", "sip"]),
     ("relay", &["model", "audio", "link"]),
     ("store", &["model", "table"]),
-    ("cluster", &["model", "call", "acd", "dialer", "table", "raft", "trunk", "relay", "link", "store", "sip"]),
-    ("api", &["model", "acd", "cluster", "config", "dialer", "relay", "store", "table"]),
+    (
+        "cluster",
+        &["model", "call", "acd", "dialer", "figures", "table", "raft", "trunk", "relay", "link", "store", "sip"],
+    ),
+    ("api", &["model", "acd", "cluster", "config", "dialer", "figures", "relay", "store", "table"]),
     ("phones", &[]),
-    ("node", &["api", "cluster", "config", "link", "model", "phones", "relay", "trunk"]),
+    ("node", &["api", "cluster", "config", "figures", "link", "model", "phones", "relay", "trunk"]),
     ("sim", &["model", "table", "acd", "dialer", "ivr", "call", "sip"]),
 ];
 
@@ -37,10 +41,11 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("sipx-sip", &["sip"]),
     ("rsip", &["phones"]),
     ("axum", &["api"]),
+    ("prometheus", &["figures"]),
 ];
 
 /// Crates without clock, socket or task: they may name none of these.
-const PURE: &[&str] = &["model", "sip", "audio", "table", "ivr", "acd", "dialer", "call"];
+const PURE: &[&str] = &["model", "sip", "audio", "table", "ivr", "acd", "dialer", "figures", "call"];
 const IMPURE: &[&str] = &["tokio", "ractor", "quinn", "openraft", "rand", "getrandom", "socket2", "rustix", "mio"];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

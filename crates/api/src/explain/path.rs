@@ -1,7 +1,7 @@
-//! A call's path in time: from its story, else from what its row or its record keeps.
+//! A call's path in time: from its history, else from what its row or its record keeps.
 
 use serde::Serialize;
-use strowger_cluster::{Dialled, Step, What};
+use strowger_figures::{Dialled, Step, What};
 use strowger_model::{AgentId, DialResult, HangupBy, LogTime};
 use strowger_store::CallLine;
 use strowger_table::{Call, DialFailure, Outbound};
@@ -22,8 +22,8 @@ pub struct PathStep {
     why: Option<Why>,
 }
 
-pub fn path_of_story(names: &Names, story: &[Step]) -> Vec<PathStep> {
-    let begun = story[0].time;
+pub fn path_of_history(names: &Names, history: &[Step]) -> Vec<PathStep> {
+    let begun = history[0].time;
     let mut agent = None;
     let step = |step: &Step| {
         let why = match &step.what {
@@ -47,7 +47,7 @@ pub fn path_of_story(names: &Names, story: &[Step]) -> Vec<PathStep> {
             why,
         }
     };
-    story.iter().map(step).collect()
+    history.iter().map(step).collect()
 }
 
 fn words(names: &Names, what: &What, agent: Option<AgentId>) -> (&'static str, String) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use strowger_acd::{Candidate, Field};
-use strowger_cluster::{Dialled, Plan, Survey};
+use strowger_figures::{Candidates, Dialled, Plan};
 use strowger_model::{AgentId, LogTime, Wall};
 use strowger_store::rfc3339;
 
@@ -44,7 +44,7 @@ struct Choice {
 }
 
 pub fn reasons(names: &Names, chosen: AgentId, plan: &Plan) -> Option<Reasons> {
-    let Survey { index, time, fields, ahead } = plan.survey.get()?;
+    let Candidates { index, time, fields, ahead } = plan.candidates.get()?;
     let at = plan.offers.iter().position(|offer| offer.agent == chosen)?;
     let field = fields.iter().find(|field| field.queue == plan.offers[at].queue)?;
     let verdict = |agent| match plan.offers.iter().position(|offer| offer.agent == agent) {

@@ -6,6 +6,7 @@ mod bars;
 mod campaigns;
 mod configuration;
 mod leads;
+mod metrics;
 mod reading;
 mod sockets;
 mod wallboard;

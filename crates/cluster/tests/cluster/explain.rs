@@ -1,9 +1,10 @@
-//! A real call leaves its story on every voter, with why it was offered to whom; and its figures on the board.
+//! A real call leaves its history on every voter, with why it was offered to whom; and its figures on the board.
 
 use std::time::Duration;
 
 use crate::rig::Rig;
-use strowger_cluster::{Context, Step, What};
+use strowger_cluster::Context;
+use strowger_figures::{Step, What};
 use strowger_model::{CallId, HangupBy};
 use strowger_phones::Report;
 
@@ -21,9 +22,9 @@ async fn every_voter_can_tell_what_became_of_a_call_and_why() {
     assert_eq!(record.outcome, "answered");
     let call: CallId = record.call.parse().expect("a call's id");
     let contexts: Vec<&Context> = rig.nodes.iter().map(|node| &*node.context).collect();
-    rig.until("all nodes have the whole story", || contexts.iter().all(|context| is_whole(context, call))).await;
+    rig.until("all nodes have the whole history", || contexts.iter().all(|context| is_whole(context, call))).await;
     for context in &contexts {
-        check_story(context, &context.story(call).expect("a story"));
+        check_history(context, &context.history(call).expect("a history"));
     }
     rig.until("the board counts it", || rig.context().board().today["answered"] == 1).await;
     let board = rig.context().board();
@@ -33,17 +34,17 @@ async fn every_voter_can_tell_what_became_of_a_call_and_why() {
 }
 
 fn is_whole(context: &Context, call: CallId) -> bool {
-    let story = context.story(call).unwrap_or_default();
+    let history = context.history(call).unwrap_or_default();
     let has_reasons = |step: &Step| match &step.what {
-        What::Offered { plan, .. } => plan.survey.get().is_some(),
+        What::Offered { plan, .. } => plan.candidates.get().is_some(),
         _ => true,
     };
-    story.iter().any(|step| matches!(step.what, What::Ended { .. })) && story.iter().all(has_reasons)
+    history.iter().any(|step| matches!(step.what, What::Ended { .. })) && history.iter().all(has_reasons)
 }
 
-fn check_story(context: &Context, story: &[Step]) {
-    assert!(story.is_sorted_by_key(|step| (step.index, step.time)), "{story:?}");
-    let names = story.iter().map(|step| match &step.what {
+fn check_history(context: &Context, history: &[Step]) {
+    assert!(history.is_sorted_by_key(|step| (step.index, step.time)), "{history:?}");
+    let names = history.iter().map(|step| match &step.what {
         What::Admitted { .. } => "admitted",
         What::Answered { .. } => "answered",
         What::Flow { .. } => "flow",
@@ -57,17 +58,17 @@ fn check_story(context: &Context, story: &[Step]) {
         What::Dialled(_) | What::AgentThere | What::Reached { .. } | What::NotReached(_) => "of an outbound call",
     });
     let names: Vec<&str> = names.filter(|name| *name != "flow").collect();
-    assert_eq!(names, ["admitted", "answered", "enqueued", "offered", "connected", "ended"], "{story:?}");
-    for step in story {
+    assert_eq!(names, ["admitted", "answered", "enqueued", "offered", "connected", "ended"], "{history:?}");
+    for step in history {
         match &step.what {
             What::Ended { ended, .. } => assert_eq!(ended.by, HangupBy::Caller),
             What::Offered { agent, plan } => {
-                let survey = plan.survey.get().expect("its reasons");
-                assert!(survey.index <= plan.basis && plan.basis < step.index, "{plan:?}");
+                let candidates = plan.candidates.get().expect("its reasons");
+                assert!(candidates.index <= plan.basis && plan.basis < step.index, "{plan:?}");
                 // The state may be an older one than the basis, in which the call was not queued yet; the agent was idle.
-                let field = &survey.fields[0];
-                assert_eq!(field.candidates[0].agent, *agent, "{survey:?}");
-                assert_eq!((field.idle, field.excluded.as_slice()), (1, &[("logged_out", 3)][..]), "{survey:?}");
+                let field = &candidates.fields[0];
+                assert_eq!(field.candidates[0].agent, *agent, "{candidates:?}");
+                assert_eq!((field.idle, field.excluded.as_slice()), (1, &[("logged_out", 3)][..]), "{candidates:?}");
                 let directory = context.directory();
                 assert_eq!(directory.agent(*agent).map(|(_, agent)| agent.name.as_str()), Some("1000"));
             }

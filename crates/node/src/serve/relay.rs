@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strowger_config::process::RelayConfig;
+use strowger_figures::metrics::{Families, Sample};
 use strowger_link::Identity;
 use strowger_model::PeerId;
 use strowger_relay::hop::HopStats;
+use strowger_relay::protocol::RelayStats;
 
 use super::shut_down;
 
@@ -31,7 +33,7 @@ pub(super) async fn run(config: RelayConfig) -> anyhow::Result<ExitCode> {
     relay.join_relays(config.link.relays.iter().map(|other| (other.id, other.link)).collect());
     let of = relay.clone();
     let text: strowger_api::Text = Arc::new(move || {
-        let text = relay_metrics(&of.stats()) + &hop_metrics(&of.hops());
+        let text = metrics(&of.stats(), &of.hops());
         Box::pin(async move { text })
     });
     let http = strowger_api::serve_metrics(config.http.listen, text).await?;
@@ -44,68 +46,110 @@ pub(super) async fn run(config: RelayConfig) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A relay's figures as Prometheus reads them.
-fn relay_metrics(stats: &strowger_relay::protocol::RelayStats) -> String {
-    let lines: [(&str, &str, &str, u64); 13] = [
-        ("calls", "gauge", "Calls with media here.", stats.calls),
-        ("legs", "gauge", "Legs with open ports.", stats.legs),
-        ("packets_in_total", "counter", "RTP packets accepted.", stats.packets_in),
-        ("packets_out_total", "counter", "RTP packets sent.", stats.packets_out),
-        ("packets_lost_total", "counter", "RTP packets missing by sequence number.", stats.lost),
-        ("packets_late_total", "counter", "RTP packets out of order or twice.", stats.late),
-        ("strangers_total", "counter", "Datagrams from addresses no leg expects.", stats.strangers),
-        ("malformed_total", "counter", "Datagrams that were no packet the leg agreed to.", stats.malformed),
-        ("send_failures_total", "counter", "Packets the kernel did not take.", stats.send_failures),
-        ("dead_media_total", "counter", "Legs that fell silent.", stats.dead_media),
-        ("orphans_total", "counter", "Calls closed because nobody wanted them any more.", stats.orphans),
-        (
-            "frames_skipped_total",
-            "counter",
-            "20 ms frames left out because the machine stood still.",
-            stats.frames_skipped,
-        ),
-        ("content_bytes", "gauge", "Prompts and music held in memory.", stats.content_bytes),
-    ];
-    let mut text: String = lines
-        .iter()
-        .map(|(name, kind, help, value)| {
-            format!("# HELP strowger_relay_{name} {help}\n# TYPE strowger_relay_{name} {kind}\nstrowger_relay_{name} {value}\n")
-        })
-        .collect();
-    let cpu = stats.cpu_ns as f64 / 1e9;
-    text += "# HELP strowger_relay_media_cpu_seconds_total CPU time of the media threads.\n";
-    text += &format!(
-        "# TYPE strowger_relay_media_cpu_seconds_total counter\nstrowger_relay_media_cpu_seconds_total {cpu}\n"
-    );
-    text
+/// A metric of a relay: name, help, value.
+type Of<T> = (&'static str, &'static str, fn(&T) -> f64);
+
+const GAUGES: [Of<RelayStats>; 3] = [
+    ("calls", "Calls with media here.", |stats| stats.calls as f64),
+    ("legs", "Legs with open ports.", |stats| stats.legs as f64),
+    ("content_bytes", "Prompts and music held in memory.", |stats| stats.content_bytes as f64),
+];
+const COUNTERS: [Of<RelayStats>; 11] = [
+    ("packets_in_total", "RTP packets accepted.", |stats| stats.packets_in as f64),
+    ("packets_out_total", "RTP packets sent.", |stats| stats.packets_out as f64),
+    ("packets_lost_total", "RTP packets missing by sequence number.", |stats| stats.lost as f64),
+    ("packets_late_total", "RTP packets out of order or twice.", |stats| stats.late as f64),
+    ("strangers_total", "Datagrams from addresses no leg expects.", |stats| stats.strangers as f64),
+    ("malformed_total", "Datagrams that were no packet the leg agreed to.", |stats| stats.malformed as f64),
+    ("send_failures_total", "Packets the kernel did not take.", |stats| stats.send_failures as f64),
+    ("dead_media_total", "Legs that fell silent.", |stats| stats.dead_media as f64),
+    ("orphans_total", "Calls closed because nobody wanted them any more.", |stats| stats.orphans as f64),
+    ("frames_skipped_total", "20 ms frames left out because the machine stood still.", |stats| {
+        stats.frames_skipped as f64
+    }),
+    ("media_cpu_seconds_total", "CPU time of the media threads.", |stats| stats.cpu_ns as f64 / 1e9),
+];
+
+/// Voice to and from another relay.
+const HOP_GAUGES: [Of<HopStats>; 2] = [
+    ("jitter_seconds", "Variation of the datagrams' delay (RFC 3550).", |hop| hop.jitter_us as f64 / 1e6),
+    ("connected", "1 while there is a connection for media.", |hop| f64::from(u8::from(hop.link.is_some()))),
+];
+const HOP_COUNTERS: [Of<HopStats>; 6] = [
+    ("packets_out_total", "RTP packets sent there.", |hop| hop.packets_out as f64),
+    ("packets_in_total", "RTP packets that came from there in time.", |hop| hop.packets_in as f64),
+    ("datagrams_out_total", "QUIC datagrams they travelled in.", |hop| hop.datagrams_out as f64),
+    ("lost_total", "RTP packets sent by the other relay and never seen here.", |hop| hop.lost as f64),
+    ("late_total", "RTP packets that came too late to be heard.", |hop| hop.late as f64),
+    ("dropped_total", "RTP packets for which there was no connection, no space or no leg.", |hop| hop.dropped as f64),
+];
+
+/// What Prometheus reads of a relay.
+fn metrics(stats: &RelayStats, hops: &[HopStats]) -> String {
+    let mut families = Families::default();
+    for (name, help, value) in GAUGES {
+        families.gauge(&format!("strowger_relay_{name}"), help, [Sample::new(&[], value(stats))]);
+    }
+    for (name, help, value) in COUNTERS {
+        families.counter(&format!("strowger_relay_{name}"), help, [Sample::new(&[], value(stats))]);
+    }
+    let by_peer = |value: fn(&HopStats) -> f64| {
+        hops.iter().map(move |hop| Sample::new(&[("peer", &hop.peer.to_string())], value(hop)))
+    };
+    for (name, help, value) in HOP_GAUGES {
+        families.gauge(&format!("strowger_relay_hop_{name}"), help, by_peer(value));
+    }
+    for (name, help, value) in HOP_COUNTERS {
+        families.counter(&format!("strowger_relay_hop_{name}"), help, by_peer(value));
+    }
+    families.text()
 }
 
-/// One row of a hop's figures.
-type Figure = (&'static str, &'static str, &'static str, fn(&HopStats) -> f64);
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-/// Voice to and from other relays, by relay.
-fn hop_metrics(hops: &[HopStats]) -> String {
-    let figures: [Figure; 8] = [
-        ("packets_out_total", "counter", "RTP packets sent there.", |hop| hop.packets_out as f64),
-        ("packets_in_total", "counter", "RTP packets that came from there in time.", |hop| hop.packets_in as f64),
-        ("datagrams_out_total", "counter", "QUIC datagrams they travelled in.", |hop| hop.datagrams_out as f64),
-        ("lost_total", "counter", "RTP packets sent by the other relay and never seen here.", |hop| hop.lost as f64),
-        ("late_total", "counter", "RTP packets that came too late to be heard.", |hop| hop.late as f64),
-        ("dropped_total", "counter", "RTP packets for which there was no connection, no space or no leg.", |hop| {
-            hop.dropped as f64
-        }),
-        ("jitter_seconds", "gauge", "Variation of the datagrams' delay (RFC 3550).", |hop| hop.jitter_us as f64 / 1e6),
-        ("connected", "gauge", "1 while there is a connection for media.", |hop| {
-            f64::from(u8::from(hop.link.is_some()))
-        }),
-    ];
-    let mut text = String::new();
-    for (name, kind, help, value) in figures {
-        let name = format!("strowger_relay_hop_{name}");
-        text += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        for hop in hops {
-            text += &format!("{name}{{peer=\"{}\"}} {}\n", hop.peer, value(hop));
-        }
+    use super::*;
+
+    /// What Prometheus reads of a relay that knows two others.
+    const TEXT: &str = include_str!("relay_metrics.txt");
+
+    #[test]
+    fn the_text_stays_as_it_is() {
+        let stats = RelayStats {
+            calls: 3,
+            legs: 5,
+            packets_in: 1_000_000,
+            packets_out: 999_999,
+            lost: 7,
+            late: 8,
+            strangers: 9,
+            malformed: 10,
+            send_failures: 11,
+            dead_media: 12,
+            orphans: 13,
+            frames_skipped: 14,
+            content_bytes: 123_456_789,
+            cpu_ns: 1_234_500_000,
+            ..Default::default()
+        };
+        let hop = |peer| HopStats {
+            peer: strowger_model::RelayId(peer),
+            packets_out: 1,
+            datagrams_out: 3,
+            packets_in: 2,
+            datagrams_in: 9,
+            late: 5,
+            lost: 4,
+            dropped: 6,
+            jitter_us: 1_500,
+            link: None,
+        };
+        assert_eq!(families(&metrics(&stats, &[hop(2), hop(3)])), families(TEXT));
     }
-    text
+
+    /// Each metric's lines, in the order of the names, which means nothing to Prometheus.
+    fn families(text: &str) -> BTreeSet<&str> {
+        text.split("# HELP ").collect()
+    }
 }

@@ -94,7 +94,7 @@ impl World {
             self.say(About::Call(row.id), || format!("n{} begins", node + 1));
             return Machine::dialled(row.clone(), setting);
         }
-        self.say(About::Call(row.id), || format!("n{} adopts in {}", node + 1, stage_name(&row.stage)));
+        self.say(About::Call(row.id), || format!("n{} adopts in {}", node + 1, row.stage_name()));
         Machine::adopted(row.clone(), setting, self.now)
     }
 
@@ -178,16 +178,4 @@ impl World {
 
 fn is_far_hang_up(command: &Command) -> bool {
     matches!(command, Command::End { ended, .. } if ended.by != strowger_model::HangupBy::System)
-}
-
-pub(crate) fn stage_name(stage: &Stage) -> &'static str {
-    match stage {
-        Stage::Admitted => "admitted",
-        Stage::Flow { .. } => "flow",
-        Stage::Dialling { .. } => "dialling",
-        Stage::Queued => "queued",
-        Stage::Offered { .. } => "offered",
-        Stage::Talking => "talking",
-        Stage::Ended { .. } => "ended",
-    }
 }

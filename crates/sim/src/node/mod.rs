@@ -21,7 +21,7 @@ use crate::happening::{Happening, Who};
 use crate::relay::Order;
 use crate::tenant::SHARD;
 
-pub(crate) use actors::{News, stage_name};
+pub(crate) use actors::News;
 pub(crate) use propose::Purpose;
 
 pub(crate) struct Node {

@@ -7,7 +7,6 @@ use strowger_table::{Applied, Body, Command, Outcome, Proposal};
 use super::World;
 use crate::happening::{Happening, Task, Who};
 use crate::log::Waiter;
-use crate::node::stage_name;
 use crate::plant::Plant;
 use crate::promise::Step;
 use crate::trace::About;
@@ -101,7 +100,7 @@ impl World {
         let mut calls = applied.touched.clone();
         calls.dedup();
         for call in &calls {
-            let stage = self.truth.call(*call).map_or("gone", |row| stage_name(&row.stage));
+            let stage = self.truth.call(*call).map_or("gone", |row| row.stage_name());
             self.say(About::Call(*call), || format!("[{index}] {name} by n{from} → {stage}"));
         }
         if calls.is_empty() {

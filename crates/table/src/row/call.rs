@@ -229,7 +229,7 @@ impl Call {
         let stage = match self.stage {
             Stage::Admitted => self.times.admitted + limit::ADMITTED_MAX,
             Stage::Flow { .. } => self.times.overflowed.unwrap_or(self.times.admitted) + limit::FLOW_MAX,
-            Stage::Queued => self.enqueued() + max_wait.unwrap_or(limit::FLOW_MAX),
+            Stage::Queued => self.waiting_since() + max_wait.unwrap_or(limit::FLOW_MAX),
             Stage::Offered { deadline } | Stage::Dialling { deadline } => deadline,
             Stage::Talking => self.times.connected.unwrap_or_default() + limit::TALK_MAX,
             Stage::Ended { .. } => self.times.kept_until.unwrap_or_default(),
@@ -237,7 +237,7 @@ impl Call {
         self.duties.iter().map(|duty| duty.until).fold(stage, LogTime::min)
     }
 
-    pub(crate) fn enqueued(&self) -> LogTime {
+    pub(crate) fn waiting_since(&self) -> LogTime {
         self.times.enqueued.unwrap_or(self.times.admitted)
     }
 }

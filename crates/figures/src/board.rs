@@ -1,0 +1,133 @@
+//! What a wallboard shows: what the table says now, and what left the queues lately.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use strowger_model::{NodeId, QueueId};
+
+use crate::campaigns::CampaignFigures;
+use crate::overview::{GroupStatus, NodeStatus, Overview};
+use crate::recent::Recent;
+use crate::sums::{Counts, QueueStatus, TenantFigures};
+use crate::tally::Tally;
+
+/// All that a wallboard shows. It holds no moment, so that two boards of a quiet cluster are equal.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Board {
+    /// Who made it.
+    pub node: NodeId,
+    /// Whether that node takes calls.
+    pub active: bool,
+    pub config_version: u64,
+    /// Leases past their deadline; must be 0.
+    pub stuck: usize,
+    /// How many minutes `recent` reaches back.
+    pub window_min: u64,
+    pub nodes: Vec<NodeFigures>,
+    pub groups: Vec<GroupFigures>,
+    pub relays: Vec<RelayFigures>,
+    pub queues: Vec<QueueFigures>,
+    pub campaigns: Vec<CampaignFigures>,
+    pub agents: Counts,
+    pub tenants: Vec<TenantFigures>,
+    pub calls: Counts,
+    /// What left all queues together in the window.
+    pub recent: Tally,
+    pub service_level: Option<f64>,
+    /// Calls that ended since midnight, UTC.
+    pub today: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct NodeFigures {
+    pub node: NodeId,
+    pub up: bool,
+    pub connected: bool,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct GroupFigures {
+    /// `control` or `shard-N`.
+    pub name: String,
+    pub leader: Option<NodeId>,
+    /// Known on the leader alone: the most entries that a voter lacks, none while one has not answered.
+    pub lag: Option<u64>,
+    pub diverged: bool,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct RelayFigures {
+    pub relay: String,
+    pub connected: bool,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct QueueFigures {
+    pub tenant: String,
+    pub name: String,
+    pub waiting: usize,
+    pub longest_wait_ms: u64,
+    pub idle: usize,
+    /// A call answered within this time counts into the service level.
+    pub service_level_ms: u32,
+    /// Share of the calls that left the queue in the window which were answered in time; none when none left.
+    pub service_level: Option<f64>,
+    #[serde(flatten)]
+    pub recent: Tally,
+}
+
+impl Board {
+    pub fn new(me: NodeId, overview: Overview, recent: &Recent) -> Self {
+        let of_queues = recent.queues();
+        let mut all = Tally::default();
+        of_queues.values().for_each(|tally| all.add(*tally));
+        let queue = |status: QueueStatus| QueueFigures::new(status, &of_queues);
+        Board {
+            node: me,
+            active: overview.active,
+            config_version: overview.config_version,
+            stuck: overview.stuck,
+            window_min: Recent::WINDOW_MIN,
+            nodes: overview.nodes.into_iter().map(NodeFigures::from).collect(),
+            groups: overview.groups.into_iter().map(GroupFigures::from).collect(),
+            relays: overview.relays.into_iter().map(|(relay, connected)| RelayFigures { relay, connected }).collect(),
+            queues: overview.queues.into_iter().map(queue).collect(),
+            campaigns: overview.campaigns.into_iter().map(|status| status.figures).collect(),
+            agents: overview.agents,
+            tenants: overview.tenants,
+            calls: overview.calls,
+            recent: all,
+            service_level: all.service_level(),
+            today: recent.today(),
+        }
+    }
+}
+
+impl From<NodeStatus> for NodeFigures {
+    fn from(status: NodeStatus) -> Self {
+        Self { node: status.node, up: status.up, connected: status.connected }
+    }
+}
+
+impl From<GroupStatus> for GroupFigures {
+    fn from(status: GroupStatus) -> Self {
+        let (name, lag) = (status.name(), status.most_lag());
+        Self { name, leader: status.leader, lag, diverged: status.diverged }
+    }
+}
+
+impl QueueFigures {
+    fn new(status: QueueStatus, recent: &BTreeMap<QueueId, Tally>) -> Self {
+        let recent = recent.get(&status.queue).copied().unwrap_or_default();
+        Self {
+            tenant: status.tenant,
+            name: status.name,
+            waiting: status.waiting,
+            longest_wait_ms: status.longest_wait.as_millis() as u64,
+            idle: status.idle,
+            service_level_ms: status.service_level_ms,
+            service_level: recent.service_level(),
+            recent,
+        }
+    }
+}

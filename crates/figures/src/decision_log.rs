@@ -1,0 +1,130 @@
+//! What became of calls, step by step, as this node saw the log go by; and why each offer went where it went.
+//!
+//! The log keeps of a plan only its basis and scores. Every voter applies the same entries, so every voter can keep the
+//! long form: it computes it again from the state that the plan was made on, which it still has when the plan arrives.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, OnceLock};
+
+use strowger_model::{CallId, ShardId};
+use strowger_table::{Applied, At, Body, Command, Outcome, Proposal, Shard};
+
+use crate::history::{Candidates, Dialled, Plan, Step, What};
+
+/// Calls remembered, the youngest: an hour at 3 a second, in some 20 MiB.
+const CALLS: usize = 10_000;
+/// Steps kept of one call. A caller who is offered to agent after agent must not push the others out.
+const STEPS: usize = 64;
+/// States of a shard kept: a plan comes back a commit after its basis, and a busy shard publishes some between.
+const STATES: usize = 8;
+
+/// The histories of the youngest calls, and the states that the next plans were made on.
+#[derive(Default)]
+pub struct DecisionLog {
+    histories: BTreeMap<CallId, Vec<Step>>,
+    /// In the order in which the calls came.
+    order: VecDeque<CallId>,
+    states: BTreeMap<ShardId, VecDeque<Arc<Shard>>>,
+}
+
+/// An entry as it was applied.
+#[derive(Clone, Copy)]
+pub struct Heard<'a> {
+    pub at: At,
+    pub proposal: &'a Proposal,
+    pub applied: &'a Applied,
+}
+
+/// A plan whose candidates are still to be computed, and the state to do it on.
+#[must_use = "a plan without candidates explains nothing"]
+pub struct ToWeigh {
+    plan: Arc<Plan>,
+    state: Arc<Shard>,
+}
+
+impl ToWeigh {
+    /// Takes longer than the log's way has time for.
+    pub fn weigh(self) {
+        // Set here and nowhere else.
+        let _first = self.plan.candidates.set(Candidates::new(&self.state, &self.plan.offers));
+    }
+}
+
+impl DecisionLog {
+    /// The steps of a call that are remembered; none if it came too long ago, or before this process.
+    pub fn history(&self, call: CallId) -> Option<&[Step]> {
+        self.histories.get(&call).map(Vec::as_slice)
+    }
+
+    /// Notes a shard's entries and its state after them. What comes of it is for a task beside the log's way.
+    pub fn hear<'a>(&mut self, table: &Shard, entries: impl IntoIterator<Item = Heard<'a>>) -> Vec<ToWeigh> {
+        let mut to_weigh = Vec::new();
+        // A repeat of an entry, and an entry that was refused, touch nothing.
+        for entry in entries.into_iter().filter(|entry| !entry.applied.touched.is_empty()) {
+            match (&entry.proposal.body, &entry.applied.outcome) {
+                (Body::Shard(Command::Plan(plan)), Outcome::Planned { granted }) => {
+                    to_weigh.extend(self.offered(table.id(), entry.at, plan, *granted));
+                }
+                (Body::Shard(Command::Dial(dial)), Outcome::Dialled { call }) => {
+                    let before = self.states.get(&table.id()).and_then(|states| states.back());
+                    let row = table.call(*call).map(|row| &**row);
+                    let dialled = Dialled::new(before.map(|state| &**state), entry.at, dial, row);
+                    self.note(*call, entry.at, What::Dialled(Arc::new(dialled)));
+                }
+                (body, _) => {
+                    for call in &entry.applied.touched {
+                        if let Some(what) = What::of(body, *call, table.call(*call).map(|row| &**row)) {
+                            self.note(*call, entry.at, what);
+                        }
+                    }
+                }
+            }
+        }
+        self.keep(table);
+        to_weigh
+    }
+
+    /// Copies no row: a state shares its rows with the next.
+    fn keep(&mut self, table: &Shard) {
+        let states = self.states.entry(table.id()).or_default();
+        states.push_back(Arc::new(table.clone()));
+        if states.len() > STATES {
+            states.pop_front();
+        }
+    }
+
+    fn note(&mut self, call: CallId, at: At, what: What) {
+        let step = Step { index: at.index, time: at.time, wall: at.wall, what };
+        if let Some(history) = self.histories.get_mut(&call) {
+            if history.len() < STEPS || step.what.is_final_news() {
+                history.push(step);
+            }
+            return;
+        }
+        self.histories.insert(call, vec![step]);
+        self.order.push_back(call);
+        if self.order.len() > CALLS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.histories.remove(&oldest);
+        }
+        debug_assert_eq!(self.order.len(), self.histories.len(), "every history has its turn to be forgotten");
+    }
+
+    fn offered(&mut self, shard: ShardId, at: At, plan: &strowger_table::Plan, granted: u64) -> Option<ToWeigh> {
+        let kept = Arc::new(Plan { basis: plan.basis, offers: plan.offers.clone(), candidates: OnceLock::new() });
+        for (bit, offer) in plan.offers.iter().enumerate().filter(|(bit, _)| granted >> bit & 1 == 1) {
+            debug_assert!(bit < 64, "a plan has no more offers than bits");
+            self.note(offer.call, at, What::Offered { agent: offer.agent, plan: kept.clone() });
+        }
+        let state = self.state_at(shard, plan.basis)?;
+        Some(ToWeigh { plan: kept, state })
+    }
+
+    /// The newest state that is not newer than the basis, or the oldest there is.
+    fn state_at(&self, shard: ShardId, basis: u64) -> Option<Arc<Shard>> {
+        let states = self.states.get(&shard)?;
+        let is_old_enough = |state: &&Arc<Shard>| state.last().index <= basis;
+        states.iter().rev().find(is_old_enough).or_else(|| states.front()).cloned()
+    }
+}

@@ -1,0 +1,175 @@
+//! The history of a call: its steps in the order of the log, each with what there was to choose from.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use strowger_acd::{Field, ahead, fields};
+use strowger_model::config::StepNo;
+use strowger_model::{AgentId, CallId, CampaignId, DialResult, Ended, LeadId, LogTime, NodeId, QueueId, RelayId, Wall};
+use strowger_table::{At, Body, Call, Command, Dial, DialFailure, DialTo, Miss, Offer, Shard};
+
+/// Something that happened to a call.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Log index.
+    pub index: u64,
+    pub time: LogTime,
+    pub wall: Wall,
+    pub what: What,
+}
+
+#[derive(Clone, Debug)]
+pub enum What {
+    Admitted {
+        owner: NodeId,
+    },
+    Answered {
+        relay: RelayId,
+    },
+    Flow {
+        step: StepNo,
+    },
+    Enqueued {
+        queue: QueueId,
+    },
+    Offered {
+        agent: AgentId,
+        plan: Arc<Plan>,
+    },
+    Missed {
+        miss: Miss,
+    },
+    /// An outbound call was begun.
+    Dialled(Arc<Dialled>),
+    /// The agent who asked for an outbound call came to the phone: now the number is called.
+    AgentThere,
+    /// The called party answered; the agent who was kept for it is rung, or there already.
+    Reached {
+        ringing: Option<AgentId>,
+    },
+    NotReached(DialFailure),
+    Connected,
+    Adopted {
+        owner: NodeId,
+    },
+    Expired,
+    Ended {
+        ended: Ended,
+        result: Option<DialResult>,
+    },
+}
+
+/// Why an outbound call was begun, as far as the state before it says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dialled {
+    pub campaign: CampaignId,
+    pub agent: AgentId,
+    /// Who drives it.
+    pub owner: NodeId,
+    /// None: the agent asked for a number that is on no list.
+    pub lead: Option<LeadId>,
+    /// Whether the agent asked for it; else it was the lead's turn.
+    pub asked: bool,
+    /// Since when the lead waited for its turn.
+    pub due: Option<Wall>,
+    /// Calls to the lead before this one.
+    pub attempts: u8,
+    /// The lead's time zone.
+    pub zone: Option<String>,
+    /// How long the agent had been idle.
+    pub idle: Option<Duration>,
+}
+
+/// A plan that came through the log.
+#[derive(Debug)]
+pub struct Plan {
+    pub basis: u64,
+    pub offers: Vec<Offer>,
+    /// Computed a moment after the plan was applied; none until then.
+    pub candidates: OnceLock<Candidates>,
+}
+
+/// What a plan had to choose from.
+#[derive(Debug)]
+pub struct Candidates {
+    /// Log index and time of the state it was computed on; the basis itself, unless that was gone here.
+    pub index: u64,
+    pub time: LogTime,
+    pub fields: Vec<Field>,
+    /// For each offer: how many calls waited before it.
+    pub ahead: Vec<Option<usize>>,
+}
+
+impl What {
+    /// None for what is no step in a person's eyes.
+    pub(crate) fn of(body: &Body, call: CallId, row: Option<&Call>) -> Option<Self> {
+        let Body::Shard(command) = body else { return None };
+        match command {
+            Command::Admit { .. } => row.map(|row| What::Admitted { owner: row.owner.node }),
+            Command::Answer { relay, .. } => Some(What::Answered { relay: *relay }),
+            Command::Step { step, .. } => Some(What::Flow { step: *step }),
+            Command::Enqueue { queue, .. } => Some(What::Enqueued { queue: *queue }),
+            Command::Missed { miss, .. } => Some(What::Missed { miss: *miss }),
+            Command::Connect { call: named, .. } if *named == call => {
+                let calls_now = row.is_some_and(|row| row.outbound().is_some() && !row.has_customer());
+                Some(if calls_now { What::AgentThere } else { What::Connected })
+            }
+            Command::Reached { .. } => Some(What::Reached { ringing: row.and_then(Call::rung_agent) }),
+            Command::NotReached { failure, .. } => Some(What::NotReached(failure.clone())),
+            Command::End { call: named, ended, .. } if *named == call => {
+                Some(What::Ended { ended: *ended, result: row.and_then(Call::dial_result) })
+            }
+            Command::Adopt { .. } => row.map(|row| What::Adopted { owner: row.owner.node }),
+            // It also drops rows whose time is past, which is no step.
+            Command::Expire => row.map(|_| What::Expired),
+            _ => None,
+        }
+    }
+
+    /// Kept of however long a history.
+    pub(crate) fn is_final_news(&self) -> bool {
+        matches!(self, What::Connected | What::NotReached(_) | What::Ended { .. })
+    }
+}
+
+impl Dialled {
+    /// `before` is the newest state known from before the entry: a lead that came in the same batch of entries is not in
+    /// it.
+    pub(crate) fn new(before: Option<&Shard>, at: At, dial: &Dial, row: Option<&Call>) -> Self {
+        let of_row = row.and_then(|row| row.outbound()?.lead);
+        let (lead, asked) = match dial.to {
+            DialTo::Lead(lead) => (Some(lead), false),
+            DialTo::Number { .. } => (of_row, true),
+        };
+        let lead_row = before.zip(lead).and_then(|(table, lead)| table.lead(lead));
+        let zone = before
+            .zip(lead_row)
+            .and_then(|(table, row)| table.campaign(dial.campaign)?.zones.get(usize::from(row.zone)));
+        let free_since = before.and_then(|table| table.agent(dial.agent)?.free_since());
+        Self {
+            campaign: dial.campaign,
+            agent: dial.agent,
+            owner: dial.owner.0,
+            lead,
+            asked,
+            due: lead_row.and_then(|row| row.due()),
+            attempts: lead_row.map_or(0, |row| row.attempts),
+            zone: zone.cloned(),
+            idle: free_since.map(|since| at.time.since(since)),
+        }
+    }
+}
+
+impl Candidates {
+    pub(crate) fn new(table: &Shard, offers: &[Offer]) -> Self {
+        let mut queues: Vec<QueueId> = offers.iter().map(|offer| offer.queue).collect();
+        queues.sort_unstable();
+        queues.dedup();
+        Self {
+            index: table.last().index,
+            time: table.last().time,
+            fields: fields(table, &queues),
+            ahead: offers.iter().map(|offer| ahead(table, offer.queue, offer.call)).collect(),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! One shard in sums: what status, wallboard and metrics are all made of.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use strowger_model::config::{Queue, Tenant};
+use strowger_model::{LogTime, QueueId, ShardId, TenantId};
+use strowger_table::{AgentState, Call, Shard};
+
+/// "Stuck" is a lease this long past its deadline.
+const STUCK_GRACE: Duration = Duration::from_secs(1);
+
+/// How many there are of each, by name.
+pub type Counts = BTreeMap<&'static str, usize>;
+
+/// A queue now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QueueStatus {
+    pub queue: QueueId,
+    pub tenant: String,
+    pub name: String,
+    /// Calls that wait to be offered.
+    pub waiting: usize,
+    /// How long the first of them has waited.
+    pub longest_wait: Duration,
+    /// Agents free for an offer from it.
+    pub idle: usize,
+    /// A call answered within this time counts into the service level.
+    pub service_level_ms: u32,
+    /// Callers who are not gone yet.
+    pub visits: Visits,
+}
+
+/// Callers of a queue who are not gone yet, by what became of their visit to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Visits {
+    /// They talk to an agent.
+    pub served: usize,
+    /// They left the queue by rule and go on in their flow.
+    pub left: usize,
+    /// They hold a place, offered or not.
+    pub open: usize,
+}
+
+/// What a tenant's agents and calls do.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct TenantFigures {
+    pub tenant: String,
+    pub agents: Counts,
+    pub calls: Counts,
+}
+
+/// One shard in sums.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ShardSums {
+    pub shard: ShardId,
+    pub tenants: BTreeMap<TenantId, TenantFigures>,
+    pub queues: Vec<QueueStatus>,
+    /// Leases past their deadline, by kind of row; must be empty.
+    pub stuck: Counts,
+}
+
+impl ShardSums {
+    pub fn new(table: &Shard, now: LogTime) -> Self {
+        let mut sums = Self { shard: table.id(), tenants: BTreeMap::new(), queues: Vec::new(), stuck: Counts::new() };
+        for agent in table.agents() {
+            *sums.tenant(table, agent.tenant).agents.entry(agent.state_name()).or_default() += 1;
+        }
+        let mut visits = BTreeMap::new();
+        for call in table.calls() {
+            *sums.tenant(table, call.tenant).calls.entry(call.stage_name()).or_default() += 1;
+            count_visit(&mut visits, call);
+        }
+        for key in table.overdue(now, STUCK_GRACE) {
+            *sums.stuck.entry(key.kind()).or_default() += 1;
+        }
+        for tenant in table.tenants() {
+            let status = |queue| QueueStatus::new(table, now, tenant, queue, &visits);
+            sums.queues.extend(tenant.queues.iter().map(status));
+        }
+        sums
+    }
+
+    /// A tenant that left the configuration keeps the rows of its last calls.
+    fn tenant(&mut self, table: &Shard, id: TenantId) -> &mut TenantFigures {
+        self.tenants.entry(id).or_insert_with(|| TenantFigures {
+            tenant: table.tenant(id).map_or_else(|| id.to_string(), |tenant| tenant.name.clone()),
+            agents: Counts::new(),
+            calls: Counts::new(),
+        })
+    }
+
+    /// Agents of all tenants, by state.
+    pub fn agents(&self) -> Counts {
+        let mut all = Counts::new();
+        self.tenants.values().for_each(|tenant| add(&mut all, &tenant.agents));
+        all
+    }
+
+    /// Calls of all tenants, by stage.
+    pub fn calls(&self) -> Counts {
+        let mut all = Counts::new();
+        self.tenants.values().for_each(|tenant| add(&mut all, &tenant.calls));
+        all
+    }
+}
+
+impl QueueStatus {
+    fn new(table: &Shard, now: LogTime, tenant: &Tenant, queue: &Queue, visits: &BTreeMap<QueueId, Visits>) -> Self {
+        let first = table.waiting(queue.id).next().and_then(|(_, call)| table.call(call)?.enqueued());
+        Self {
+            queue: queue.id,
+            tenant: tenant.name.clone(),
+            name: queue.name.clone(),
+            waiting: table.waiting_length(queue.id),
+            longest_wait: first.map_or(Duration::ZERO, |first| now.since(first)),
+            idle: table.staff(queue.id)[AgentState::Idle.index()],
+            service_level_ms: queue.service_level_ms,
+            visits: visits.get(&queue.id).copied().unwrap_or_default(),
+        }
+    }
+}
+
+/// Who was called has not come to a queue.
+fn count_visit(visits: &mut BTreeMap<QueueId, Visits>, call: &Call) {
+    let Some(queue) = call.queue().filter(|_| !call.is_over() && call.outbound().is_none()) else { return };
+    let visits = visits.entry(queue).or_default();
+    if call.holds_place() {
+        visits.open += 1;
+    } else if call.is_served() {
+        visits.served += 1;
+    } else {
+        visits.left += 1;
+    }
+}
+
+pub(crate) fn add(sum: &mut Counts, more: &Counts) {
+    more.iter().for_each(|(name, count)| *sum.entry(name).or_default() += count);
+}

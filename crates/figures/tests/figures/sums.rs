@@ -1,0 +1,94 @@
+//! One shard's sums, its campaigns, and the metrics made of both.
+
+use std::time::Duration;
+
+use strowger_figures::metrics::Families;
+use strowger_figures::{ShardSums, Visits, campaigns};
+use strowger_table::{DialTo, LeaseKey};
+
+use crate::bench::{Bench, dial};
+use crate::sample::*;
+
+#[test]
+fn sums_say_what_agents_and_calls_do() {
+    let mut bench = Bench::new();
+    bench.talking(ANNA);
+    bench.offered(BERT);
+    let first = bench.waiting(SALES);
+    bench.pass(1_500);
+    bench.waiting(SALES);
+    bench.flowing();
+    let sums = ShardSums::new(&bench.shard, bench.now);
+    assert_eq!(sums.shard, SHARD);
+    assert_eq!(sums.tenants.len(), 1);
+    assert_eq!(sums.tenants[&ACME].tenant, "acme");
+    let agents = [("idle", 1), ("logged_out", 2), ("offered", 1), ("talking", 1)];
+    assert_eq!(sums.agents().into_iter().collect::<Vec<_>>(), agents);
+    let calls = [("flow", 1), ("offered", 1), ("queued", 2), ("talking", 1)];
+    assert_eq!(sums.calls().into_iter().collect::<Vec<_>>(), calls);
+    let sales = &sums.queues[0];
+    assert_eq!((sales.queue, sales.name.as_str(), sales.waiting, sales.idle), (SALES, "sales", 2, 0));
+    assert_eq!(sales.longest_wait, Duration::from_millis(1_500), "{first} waits longest");
+    assert_eq!(sales.visits, Visits { served: 1, left: 0, open: 3 });
+    assert_eq!((sums.queues[1].queue, sums.queues[1].waiting, sums.queues[1].idle), (SUPPORT, 0, 1));
+    assert!(sums.stuck.is_empty());
+}
+
+#[test]
+fn a_lease_is_stuck_a_second_after_its_deadline() {
+    let mut bench = Bench::new();
+    bench.waiting(SALES);
+    let deadline = bench.shard.next_lease().expect("a wait has an end");
+    let stuck = |after_ms| ShardSums::new(&bench.shard, deadline + Duration::from_millis(after_ms)).stuck;
+    assert!(stuck(1_000).is_empty());
+    let more = stuck(1_001);
+    assert_eq!(more.get(LeaseKey::KINDS[0]), Some(&1), "{more:?}");
+}
+
+#[test]
+fn campaigns_say_how_far_they_are() {
+    let mut bench = Bench::new();
+    bench.import(SPRING, [1, 2, 3]);
+    bench.dialling(0, ANNA);
+    let reached = bench.dialling(1, BERT);
+    let command = bench.reached_command(reached);
+    bench.say(command);
+    bench.dial_refused(dial(SPRING, DialTo::Lead(strowger_model::LeadId::new(SPRING, 1)), ANNA));
+    let all = campaigns(&bench.shard);
+    assert_eq!(all.iter().map(|campaign| campaign.campaign).collect::<Vec<_>>(), [SPRING, SUMMER, BY_HAND]);
+    let spring = &all[0].figures;
+    assert_eq!((spring.tenant.as_str(), spring.name.as_str(), spring.mode), ("acme", "spring", "progressive"));
+    assert_eq!((spring.running, spring.leads, spring.done, spring.dialled), (true, 3, 0, 2));
+    assert_eq!((spring.reserved, spring.ringing, spring.talking), (1, 1, 1));
+    assert_eq!(spring.results.values().sum::<u64>(), 0);
+    assert_eq!(spring.results.len(), strowger_model::DialResult::ALL.len());
+}
+
+#[test]
+fn metrics_say_what_the_sums_say() {
+    let mut bench = Bench::new();
+    bench.talking(ANNA);
+    bench.waiting(SALES);
+    bench.pass(250);
+    let sums = [ShardSums::new(&bench.shard, bench.now)];
+    let mut families = Families::default();
+    families.shards(&sums);
+    families.queues(sums.iter().flat_map(|sums| &sums.queues));
+    families.campaigns(&campaigns(&bench.shard));
+    let text = families.text();
+    for line in [
+        "strowger_calls{shard=\"3\",stage=\"talking\"} 1",
+        "strowger_calls{shard=\"3\",stage=\"ended\"} 0",
+        "strowger_agents{shard=\"3\",state=\"talking\"} 1",
+        "strowger_agents{shard=\"3\",state=\"paused\"} 0",
+        "strowger_stuck_leases{kind=\"call\",shard=\"3\"} 0",
+        "strowger_stuck_leases{kind=\"agent\",shard=\"3\"} 0",
+        "strowger_queue_waiting{tenant=\"acme\",queue=\"sales\"} 1",
+        "strowger_queue_longest_wait_seconds{tenant=\"acme\",queue=\"sales\"} 0.25",
+        "strowger_queue_idle_agents{tenant=\"acme\",queue=\"support\"} 1",
+        "strowger_campaign_running{tenant=\"acme\",campaign=\"spring\"} 1",
+        "strowger_campaign_results_total{tenant=\"acme\",campaign=\"by-hand\",result=\"busy\"} 0",
+    ] {
+        assert!(text.lines().any(|other| other == line), "no `{line}` in {text}");
+    }
+}
