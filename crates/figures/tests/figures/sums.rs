@@ -1,8 +1,8 @@
-//! One shard's sums, its campaigns, and the metrics made of both.
+//! One shard's sums, its campaigns, and the metrics made of them and of calls that ended.
 
 use std::time::Duration;
 
-use strowger_figures::metrics::Families;
+use strowger_figures::metrics::{Counters, Families};
 use strowger_figures::{ShardSums, Visits, campaigns};
 use strowger_table::{DialTo, LeaseKey};
 
@@ -88,6 +88,47 @@ fn metrics_say_what_the_sums_say() {
         "strowger_queue_idle_agents{tenant=\"acme\",queue=\"support\"} 1",
         "strowger_campaign_running{tenant=\"acme\",campaign=\"spring\"} 1",
         "strowger_campaign_results_total{tenant=\"acme\",campaign=\"by-hand\",result=\"busy\"} 0",
+    ] {
+        assert!(text.lines().any(|other| other == line), "no `{line}` in {text}");
+    }
+}
+
+/// Metrics that a node has only once something happened; those it has from its start are listed beside the API's tests.
+#[test]
+fn what_happens_is_counted_under_names_that_stay() {
+    let mut bench = Bench::new();
+    let call = bench.waiting(SALES);
+    bench.pass(20_000);
+    let leg = bench.offer(call, ANNA);
+    let connect = bench.connect_command(call, leg);
+    bench.say(connect);
+    bench.pass(90_000);
+    bench.end(call, CALLER_LEFT);
+    let counters = Counters::default();
+    counters.ended(bench.outcome(call), &bench.call(call));
+    counters.planned(1, 1);
+    counters.dialled(true);
+    let mut families = counters.families();
+    families.relays([("relay-1", true)]);
+    let text = families.text();
+    for line in [
+        "# HELP strowger_calls_ended_total Calls this node owned that ended, by outcome.",
+        "# TYPE strowger_calls_ended_total counter",
+        "strowger_calls_ended_total{outcome=\"answered\"} 1",
+        "# HELP strowger_queue_wait_seconds From the queue to an agent's answer (outcome answered) or to leaving without one.",
+        "# TYPE strowger_queue_wait_seconds histogram",
+        "strowger_queue_wait_seconds_bucket{outcome=\"answered\",le=\"10\"} 0",
+        "strowger_queue_wait_seconds_bucket{outcome=\"answered\",le=\"20\"} 1",
+        "strowger_queue_wait_seconds_sum{outcome=\"answered\"} 20",
+        "strowger_talk_seconds_bucket{le=\"60\"} 0",
+        "strowger_talk_seconds_bucket{le=\"120\"} 1",
+        "# HELP strowger_offers_total Offers planned by this node as leader, by what the log said.",
+        "# TYPE strowger_offers_total counter",
+        "# HELP strowger_dials_total Outbound calls begun by this node as leader, by what the log said.",
+        "# TYPE strowger_dials_total counter",
+        "# HELP strowger_relay_connected 1 while this node reaches the relay.",
+        "# TYPE strowger_relay_connected gauge",
+        "strowger_relay_connected{relay=\"relay-1\"} 1",
     ] {
         assert!(text.lines().any(|other| other == line), "no `{line}` in {text}");
     }
