@@ -26,6 +26,7 @@ pub use row::agent::{Agent, AgentState, Contact};
 pub use row::call::{AdmitKey, AgentLeg, Call, CallTimes, Duty, DutyKind, Origin, Outbound, Reserved, Stage};
 pub use row::campaign::Ledger;
 pub use row::lead::{Attempt, Lead, LeadSource, LeadState};
+pub use row::query::{LegView, Place};
 pub use shard::{Busy, LeaseKey, Shard, Staff};
 
 /// Limits of the table, each with its unit and reason.

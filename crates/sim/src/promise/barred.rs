@@ -16,12 +16,14 @@ pub(crate) struct Barred {
 }
 
 impl Barred {
-    /// Judged by what was asked for, whatever the table made of it.
+    /// Judged by what was acknowledged to who asked, whatever the table made of it: a refused bar bars nobody.
     pub fn committed(&mut self, step: &Step<'_>, is_first: bool) {
         if !is_first {
             return;
         }
-        if let Body::Shard(Command::Bar { list: BarList::DoNotCall, scope, numbers, lift }) = &step.proposal.body {
+        if let Body::Shard(Command::Bar { list: BarList::DoNotCall, scope, numbers, lift }) = &step.proposal.body
+            && step.applied.outcome == Outcome::Done
+        {
             for number in numbers {
                 if *lift {
                     self.numbers.remove(&(*scope, *number));

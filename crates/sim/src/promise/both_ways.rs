@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use strowger_model::{CallId, LegNo, Mono, RelayId};
-use strowger_table::{Call, Shard, Stage};
+use strowger_table::{Call, Shard};
 
 use super::Found;
 use crate::relay::{Heard, Relay};
@@ -24,14 +24,15 @@ impl BothWays {
     /// `able`: whether the owner of a row lives, is heard and knows the row.
     pub fn look(&mut self, truth: &Shard, relays: &[Relay], now: Mono, able: impl Fn(&Call) -> bool) {
         let mut talking = BTreeMap::new();
-        for row in truth.calls().filter(|row| row.stage == Stage::Talking && able(row)) {
-            let Some(agent) = &row.agent else { continue };
-            let known = self.since.get(&row.id).filter(|known| (known.0, known.1) == (agent.leg, row.owner.epoch));
+        for row in truth.calls().filter(|row| row.is_served() && able(row)) {
+            let Some(agent) = row.serving_leg() else { continue };
+            let Some(customer) = row.legs().into_iter().find(|leg| leg.agent.is_none()) else { continue };
+            let known = self.since.get(&row.id).filter(|known| (known.0, known.1) == (agent.key.leg, row.owner.epoch));
             let since = known.map_or(now, |known| known.2);
-            talking.insert(row.id, (agent.leg, row.owner.epoch, since));
+            talking.insert(row.id, (agent.key.leg, row.owner.epoch, since));
             if now.since(since) > SOON {
-                let caller = Heard { leg: Call::CALLER_LEG, relay: row.relay.unwrap_or_default() };
-                let agent = Heard { leg: agent.leg, relay: agent.relay };
+                let caller = Heard { leg: customer.key.leg, relay: customer.relay.unwrap_or_default() };
+                let agent = Heard { leg: agent.key.leg, relay: agent.relay.unwrap_or_default() };
                 self.hears(relays, row.id, caller, agent);
                 self.hears(relays, row.id, agent, caller);
             }

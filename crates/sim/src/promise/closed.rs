@@ -25,7 +25,7 @@ pub(crate) struct Closed {
 impl Closed {
     pub fn committed(&mut self, step: &Step<'_>) {
         let rows = step.applied.touched.iter().filter_map(|call| step.after.call(*call));
-        let unknown = rows.filter(|row| row.relays.is_empty() && row.adoptions > 0);
+        let unknown = rows.filter(|row| row.relays().is_empty() && row.was_adopted());
         self.unknown.extend(unknown.map(|row| row.id));
     }
 

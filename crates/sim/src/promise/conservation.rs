@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use strowger_model::{CallId, Outcome};
-use strowger_table::{Outcome as Began, Record, Stage};
+use strowger_table::{Outcome as Began, Record};
 
 use super::{Found, Step};
 
@@ -14,8 +14,6 @@ pub(crate) struct Conservation {
     pub found: Found,
     calls: BTreeMap<CallId, Life>,
     ended: BTreeMap<Outcome, usize>,
-    /// The outbox is read up to here.
-    cursor: u64,
 }
 
 #[derive(Default)]
@@ -34,11 +32,8 @@ impl Conservation {
         if let Began::Admitted { call, .. } | Began::Dialled { call } = step.applied.outcome {
             self.calls.entry(call).or_default();
         }
-        let records: Vec<(u64, Record)> =
-            step.after.records(self.cursor).map(|(number, record)| (number, (**record).clone())).collect();
-        for (number, record) in records {
-            self.cursor = number;
-            (0..1 + u32::from(twice)).for_each(|_| self.record(&record));
+        for record in step.records {
+            (0..1 + u32::from(twice)).for_each(|_| self.record(record));
         }
         for call in &step.applied.touched {
             self.follow(step, *call);
@@ -55,12 +50,8 @@ impl Conservation {
         let Some(life) = self.calls.get_mut(&call) else {
             return self.found.breach(PROMISE, Some(call), || "a row that was never admitted".to_owned());
         };
-        let outcome = match step.after.call(call).map(|row| &row.stage) {
-            Some(Stage::Ended { outcome, .. }) => Some(*outcome),
-            Some(_) => None,
-            // Forgotten; it must have ended before.
-            None => life.outcome,
-        };
+        // Forgotten, it must have ended before.
+        let outcome = step.after.call(call).map_or(life.outcome, |row| row.outcome());
         match (life.outcome, outcome) {
             (None, Some(outcome)) => {
                 life.outcome = Some(outcome);

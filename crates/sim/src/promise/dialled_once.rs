@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use strowger_model::{CallId, LeadId, LegKey, Mono, Owner};
-use strowger_table::{Shard, Stage, limit};
+use strowger_table::{Shard, limit};
 
 use super::{Found, Step};
 use crate::far::{Called, Ring};
@@ -36,10 +36,10 @@ struct Begun {
 impl DialledOnce {
     pub fn committed(&mut self, step: &Step<'_>, now: Mono) {
         for row in step.applied.touched.iter().filter_map(|call| step.after.call(*call)) {
-            if matches!(row.stage, Stage::Dialling { .. })
+            if row.is_dialling()
                 && let Some(outbound) = row.outbound()
             {
-                let (owner, lead, manual) = (row.owner, outbound.lead, row.agent.is_some());
+                let (owner, lead, manual) = (row.owner, outbound.lead, row.legs().iter().any(|leg| leg.agent.is_some()));
                 self.begun.entry(row.id).or_insert(Begun { owner, at: now, lead, manual, sent: false });
             }
         }

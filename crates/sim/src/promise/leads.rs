@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use strowger_model::{CallId, CampaignId, DialResult, LeadId};
-use strowger_table::{Body, Command, LeadState, Outcome, Record, Shard, Stage};
+use strowger_table::{Body, Command, Outcome, Record, Shard};
 
 use super::{Found, Step};
 
@@ -18,8 +18,6 @@ pub(crate) struct Leads {
     dialled: BTreeMap<CampaignId, BTreeSet<CallId>>,
     results: BTreeMap<(CampaignId, DialResult), u64>,
     recorded: BTreeSet<CallId>,
-    /// The outbox is read up to here.
-    cursor: u64,
 }
 
 impl Leads {
@@ -34,16 +32,11 @@ impl Leads {
             *self.taken.entry(*campaign).or_default() += added;
         }
         for row in step.applied.touched.iter().filter_map(|call| step.after.call(*call)) {
-            if let (Stage::Dialling { .. }, Some(outbound)) = (&row.stage, row.outbound()) {
+            if let Some(outbound) = row.outbound().filter(|_| row.is_dialling()) {
                 self.dialled.entry(outbound.campaign).or_default().insert(row.id);
             }
         }
-        let records: Vec<(u64, std::sync::Arc<Record>)> =
-            step.after.records(self.cursor).map(|(number, record)| (number, record.clone())).collect();
-        for (number, record) in records {
-            self.cursor = number;
-            self.record(step.after, &record);
-        }
+        step.records.iter().for_each(|record| self.record(step.after, record));
         self.states(step.after);
         self.counts(step.after);
     }
@@ -74,17 +67,14 @@ impl Leads {
             let mut numbers = BTreeSet::new();
             let mut done = 0;
             for lead in shard.leads(ledger.campaign) {
-                let dialled_by = match lead.state {
-                    LeadState::Dialling { call } => Some(call),
-                    LeadState::Due { .. } | LeadState::Done => None,
-                };
+                let dialled_by = lead.dialled_by();
                 let held_by = live.remove(&lead.id);
                 if dialled_by != held_by {
                     self.found.breach(PROMISE, dialled_by.or(held_by), || {
                         format!("lead {} is {:?}, the calls say {held_by:?}", lead.id, lead.state)
                     });
                 }
-                done += u32::from(lead.state == LeadState::Done);
+                done += u32::from(lead.is_done());
                 if !numbers.insert(lead.number) {
                     self.found.breach(PROMISE, None, || format!("{} is twice on a list", lead.number));
                 }

@@ -13,10 +13,15 @@ mod same_log;
 mod slot;
 mod stuck;
 mod survival;
+mod told;
+mod true_record;
 mod voice;
 
-use strowger_model::{CallId, Mono};
-use strowger_table::{Applied, Proposal, Shard};
+use std::sync::Arc;
+
+use strowger_model::config::Tenant;
+use strowger_model::{CallId, LogTime, Mono};
+use strowger_table::{Applied, Body, Command, Outcome, Proposal, Record, Shard};
 
 use crate::node::Node;
 
@@ -33,6 +38,8 @@ pub(crate) use same_log::SameLog;
 pub(crate) use slot::Slot;
 pub(crate) use stuck::Stuck;
 pub(crate) use survival::Survival;
+pub(crate) use told::Told;
+pub(crate) use true_record::TrueRecord;
 pub(crate) use voice::Voice;
 
 /// A broken promise.
@@ -51,6 +58,34 @@ pub(crate) struct Step<'a> {
     pub applied: &'a Applied,
     pub before: &'a Shard,
     pub after: &'a Shard,
+    /// Records it wrote.
+    pub records: &'a [Arc<Record>],
+    /// The configuration that is in force, as it was asked for.
+    pub config: Option<&'a Tenant>,
+    /// Somebody proposes what no part of the product would: only the table stands between it and the calls.
+    pub is_wrong: bool,
+}
+
+impl Step<'_> {
+    pub fn log_now(&self) -> LogTime {
+        self.after.last().time
+    }
+
+    pub fn command(&self) -> Option<&Command> {
+        match &self.proposal.body {
+            Body::Shard(command) => Some(command),
+            Body::Control(_) => None,
+        }
+    }
+
+    /// What was acknowledged to who asked.
+    pub fn is_granted(&self) -> bool {
+        self.applied.outcome.refusal().is_none()
+    }
+
+    pub fn reconfigures(&self) -> bool {
+        matches!(self.command(), Some(Command::Configure { .. })) && self.applied.outcome == Outcome::Done
+    }
 }
 
 /// The first breach of a promise; later ones follow from it.
@@ -80,6 +115,8 @@ pub(crate) struct Promises {
     pub leads: Leads,
     pub both_ways: BothWays,
     pub closed: Closed,
+    pub told: Told,
+    pub true_record: TrueRecord,
 }
 
 impl Promises {
@@ -99,6 +136,8 @@ impl Promises {
             leads: Leads::default(),
             both_ways: BothWays::default(),
             closed: Closed::default(),
+            told: Told::default(),
+            true_record: TrueRecord::default(),
         }
     }
 
@@ -113,6 +152,8 @@ impl Promises {
         self.barred.committed(step, is_first);
         self.leads.committed(step, is_first);
         self.closed.committed(step);
+        self.stuck.committed(step);
+        self.true_record.committed(step);
     }
 
     pub fn same_log_at_end(&mut self, truth: &Shard, nodes: &[Node], last: u64) {
@@ -138,6 +179,8 @@ impl Promises {
             &mut self.leads.found,
             &mut self.both_ways.found,
             &mut self.closed.found,
+            &mut self.told.found,
+            &mut self.true_record.found,
         ];
         found.into_iter().find_map(|found| found.0.take())
     }

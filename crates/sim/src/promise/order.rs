@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use strowger_model::CallId;
-use strowger_table::{Body, Call, Command, Offer, Plan, Shard};
+use strowger_table::{Body, Command, Offer, Place, Plan, Shard};
 
 use super::{Found, Step};
 
@@ -21,11 +21,13 @@ pub(crate) struct Order {
 impl Order {
     pub fn committed(&mut self, step: &Step<'_>) {
         for call in &step.applied.touched {
-            if let Some(after) = step.after.call(*call).filter(|row| row.holds_place()) {
-                self.keeps_place(step, step.before.call(*call), after);
+            if let Some(place) = step.after.place_of(*call) {
+                self.keeps_place(step, *call, place);
             }
         }
-        if let Body::Shard(Command::Plan(plan)) = &step.proposal.body {
+        if let Body::Shard(Command::Plan(plan)) = &step.proposal.body
+            && !step.is_wrong
+        {
             self.overtakes(plan, step.applied.outcome.clone());
         }
         self.bases.push_back(step.after.clone());
@@ -34,19 +36,25 @@ impl Order {
         }
     }
 
-    fn keeps_place(&mut self, step: &Step<'_>, before: Option<&std::sync::Arc<Call>>, after: &Call) {
-        let kept = before.filter(|row| row.holds_place());
-        let place = |row: &Call| (row.queue, row.order, row.times.enqueued);
-        match kept {
-            Some(before) if place(before) != place(after) => self.found.breach(PROMISE, Some(after.id), || {
-                format!("its place was {:?} and is {:?}", place(before), place(after))
-            }),
+    fn keeps_place(&mut self, step: &Step<'_>, call: CallId, after: Place) {
+        match step.before.place_of(call) {
+            Some(before) if before != after => {
+                self.found.breach(PROMISE, Some(call), || format!("its place was {before:?} and is {after:?}"));
+            }
+            Some(_) => {}
             // Who was called has its place from the moment the call was begun.
-            None if after.outbound().is_some() && after.order == after.id.index() => {}
-            None if after.order != step.index => self.found.breach(PROMISE, Some(after.id), || {
-                format!("enqueued by entry {}, with place {}", step.index, after.order)
-            }),
-            _ => {}
+            None if step.after.call(call).is_some_and(|row| row.outbound().is_some()) => {}
+            None => self.comes_last(step.before, call, after),
+        }
+    }
+
+    /// Who comes into a queue stands behind everybody who waits there.
+    fn comes_last(&mut self, before: &Shard, call: CallId, place: Place) {
+        let inbound = |row: &&std::sync::Arc<strowger_table::Call>| row.outbound().is_none();
+        let others = before.calls().filter(inbound).filter_map(|row| Some((row.id, before.place_of(row.id)?)));
+        let behind = others.filter(|(_, other)| other.queue == place.queue && other.rank >= place.rank);
+        if let Some((other, _)) = behind.into_iter().next() {
+            self.found.breach(PROMISE, Some(call), || format!("enqueued before {other}, who waits already"));
         }
     }
 
@@ -66,7 +74,9 @@ impl Order {
 
 /// An earlier call of the queue that the plan leaves waiting.
 fn passed_over(basis: &Shard, offer: &Offer, offered: &BTreeSet<CallId>) -> Option<CallId> {
-    let order = basis.call(offer.call)?.order;
-    let earlier = basis.waiting(offer.queue).take_while(|(place, _)| *place < order).map(|(_, call)| call);
-    earlier.into_iter().find(|call| !offered.contains(call))
+    let rank = basis.place_of(offer.call)?.rank;
+    let waits = basis.calls().filter(|row| row.is_waiting() && !offered.contains(&row.id));
+    let places = waits.filter_map(|row| Some((row.id, basis.place_of(row.id)?)));
+    let earlier = places.filter(|(_, place)| place.queue == offer.queue && place.rank < rank);
+    earlier.map(|(call, _)| call).next()
 }

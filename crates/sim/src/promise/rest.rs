@@ -74,5 +74,5 @@ fn is_of(row: &Call, caller: &Caller) -> bool {
 
 /// Whether a leg is part of a call that is not over.
 fn has_leg(row: &Call, leg: LegNo) -> bool {
-    !row.is_over() && (leg == Call::CALLER_LEG || row.agent.as_ref().is_some_and(|agent| agent.leg == leg))
+    row.legs().iter().any(|live| live.is_live && live.key.leg == leg)
 }

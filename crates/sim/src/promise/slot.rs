@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use strowger_model::{AgentId, CallId, LegKey};
-use strowger_table::{AgentState, Call, Shard, Stage};
+use strowger_table::{Agent, Call, Shard};
 
 use super::{Found, Step};
 use crate::far::Phone;
@@ -24,9 +24,7 @@ pub(crate) struct Slot {
 impl Slot {
     pub fn committed(&mut self, step: &Step<'_>) {
         for row in step.applied.touched.iter().filter_map(|call| step.after.call(*call)) {
-            for leg in row.agent.iter().chain(&row.leaving) {
-                self.granted.insert(LegKey { call: row.id, leg: leg.leg }, leg.agent);
-            }
+            self.granted.extend(row.legs().iter().filter_map(|leg| Some((leg.key, leg.agent?))));
         }
         let mut serving: BTreeMap<AgentId, CallId> = BTreeMap::new();
         for row in step.after.calls() {
@@ -37,12 +35,12 @@ impl Slot {
         }
         for agent in step.after.agents() {
             let held = serving.get(&agent.id).copied();
-            if held != agent.state.call() {
-                self.found.breach(PROMISE, held.or(agent.state.call()), || {
-                    format!("{} is {:?}, the calls say {held:?}", agent.id, agent.state)
+            if held != agent.call() {
+                self.found.breach(PROMISE, held.or(agent.call()), || {
+                    format!("{} is {}, the calls say {held:?}", agent.id, agent.state_name())
                 });
             }
-            self.same_leg(step.after, agent.id, &agent.state);
+            self.same_leg(step.after, agent);
         }
     }
 
@@ -54,34 +52,31 @@ impl Slot {
             return self.found.breach(PROMISE, Some(key.call), || format!("{agent} is rung for {key}, never granted"));
         }
         let current = |key: LegKey| {
-            truth.call(key.call).is_some_and(|row| {
-                !row.is_over() && row.agent.as_ref().is_some_and(|leg| leg.leg == key.leg && leg.agent == agent)
-            })
+            let live = |row: &std::sync::Arc<Call>| {
+                row.legs().iter().any(|leg| leg.is_live && leg.key == key && leg.agent == Some(agent))
+            };
+            truth.call(key.call).is_some_and(live)
         };
+        if phone.rings().iter().any(|ring| ring.is_live() && ring.key == Some(key)) {
+            return self.found.breach(PROMISE, Some(key.call), || format!("{agent} is rung twice for {key}"));
+        }
         let other = phone.rings().iter().filter(|ring| ring.is_live()).filter_map(|ring| ring.key);
         for other in other.filter(|other| *other != key && current(*other) && current(key)) {
             self.found.breach(PROMISE, Some(key.call), || format!("{agent} is rung for {key} while it has {other}"));
         }
     }
 
-    fn same_leg(&mut self, shard: &Shard, agent: AgentId, state: &AgentState) {
-        if let AgentState::Offered { call, leg } = state {
-            let rings = shard.call(*call).and_then(|row| row.ringing_agent()).map(|ringing| ringing.leg);
-            if rings != Some(*leg) {
-                self.found
-                    .breach(PROMISE, Some(*call), || format!("{agent} is offered {leg}, the call rings {rings:?}"));
-            }
+    fn same_leg(&mut self, shard: &Shard, agent: &Agent) {
+        let Some(leg) = agent.offered_leg() else { return };
+        let rings = shard.call(leg.call).and_then(|row| row.rung_leg());
+        if rings != Some(leg) {
+            let agent = agent.id;
+            self.found
+                .breach(PROMISE, Some(leg.call), || format!("{agent} is offered {leg}, the call rings {rings:?}"));
         }
     }
 }
 
 fn serving_agent(row: &Call) -> Option<AgentId> {
-    match row.stage {
-        Stage::Dialling { .. } => {
-            let reserved = row.outbound().and_then(|outbound| outbound.reserved).map(|reserved| reserved.agent);
-            row.agent.as_ref().map(|leg| leg.agent).or(reserved)
-        }
-        Stage::Offered { .. } | Stage::Talking => row.agent.as_ref().map(|leg| leg.agent),
-        _ => None,
-    }
+    row.awaiting_agent().or(row.rung_agent()).or(row.serving_agent())
 }

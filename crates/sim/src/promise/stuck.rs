@@ -1,13 +1,14 @@
-//! Nothing is stuck: no lease outlives its deadline for long, no row lacks the hands of its owner, no caller hangs in
-//! a flow.
+//! Nothing is stuck: no state lasts longer than the configuration lets it, no row lacks the hands of its owner, no
+//! caller hangs in a flow. How long is counted from the entry in which a state was first seen.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strowger_model::{CallId, LogTime, Mono};
-use strowger_table::{LeaseKey, Shard, Stage};
+use strowger_model::config::Tenant;
+use strowger_model::{AgentId, CallId, LogTime, Mono};
+use strowger_table::{Call, Shard, limit};
 
-use super::Found;
+use super::{Found, Step};
 use crate::node::Node;
 
 const PROMISE: &str = "nothing is stuck";
@@ -19,42 +20,136 @@ const FIRST: Duration = Duration::from_secs(1);
 /// The longest step of a flow: a prompt twice, its time for a digit twice, and the death of its owner in between.
 const STEP: Duration = Duration::from_secs(20);
 
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Whose {
+    Call(CallId),
+    /// What is still to be done for a call that is over.
+    Duties(CallId),
+    Agent(AgentId),
+}
+
+/// A state, and when it must be over.
+type Lasting = (String, LogTime);
+
 #[derive(Default)]
 pub(crate) struct Stuck {
     pub found: Found,
-    /// Since when a lease is over.
-    overdue: BTreeMap<LeaseKey, Mono>,
+    lasting: BTreeMap<Whose, Lasting>,
+    /// When a call that holds a place began to wait.
+    waiting: BTreeMap<CallId, LogTime>,
+    /// Since when a deadline is over.
+    overdue: BTreeMap<Whose, Mono>,
     /// The step of each call in a flow, its owner's epoch, and since when.
     steps: BTreeMap<CallId, (u16, u64, Mono)>,
 }
 
 impl Stuck {
+    pub fn committed(&mut self, step: &Step<'_>) {
+        let Some(config) = step.config else { return };
+        let now = step.log_now();
+        for call in &step.applied.touched {
+            match step.after.call(*call) {
+                Some(row) => self.follow_call(config, row, now),
+                None => {
+                    self.lasting.remove(&Whose::Call(*call));
+                    self.lasting.remove(&Whose::Duties(*call));
+                    self.waiting.remove(call);
+                }
+            }
+        }
+        if step.reconfigures() {
+            // How long one may wait is what the newest configuration says.
+            self.lasting.retain(|_, (state, _)| state != "queued");
+            step.after.calls().filter(|row| row.is_waiting()).for_each(|row| self.follow_call(config, row, now));
+        }
+        for agent in step.after.agents() {
+            let of_call = |call: CallId| step.after.call(call).and_then(|row| row.queue());
+            let queue = step.before.agent(agent.id).and_then(|before| before.call()).and_then(of_call);
+            let queue = queue.and_then(|queue| config.queue(queue));
+            let longest = match agent.state_name() {
+                "wrap_up" => queue.map(|queue| queue.wrap_up_ms),
+                "paused" => queue.map(|queue| queue.miss_pause_ms),
+                _ => None,
+            };
+            let until = longest.map(|ms| now + Duration::from_millis(ms.into()));
+            self.last(Whose::Agent(agent.id), agent.state_name().to_owned(), until);
+        }
+    }
+
+    fn follow_call(&mut self, config: &Tenant, row: &Call, now: LogTime) {
+        let queue = row.queue().and_then(|queue| config.queue(queue));
+        let millis = |ms: u32| Duration::from_millis(ms.into());
+        if !row.holds_place() {
+            self.waiting.remove(&row.id);
+        } else {
+            self.waiting.entry(row.id).or_insert(now);
+        }
+        let (state, until) = match row.stage_name() {
+            "queued" => {
+                let since = self.waiting.get(&row.id).copied().unwrap_or(now);
+                ("queued".to_owned(), queue.map(|queue| since + millis(queue.max_wait_ms)))
+            }
+            "offered" => {
+                let ring = queue.map(|queue| now + millis(queue.ring_timeout_ms) + limit::OFFER_GRACE);
+                (format!("offered {:?}", row.rung_leg()), ring)
+            }
+            "dialling" => {
+                let campaign = row.outbound().and_then(|outbound| config.campaign(outbound.campaign));
+                let ring = campaign.map(|campaign| millis(campaign.ring_timeout_ms));
+                ("dialling".to_owned(), ring.map(|ring| now + limit::DIAL_WITHIN + ring + limit::OFFER_GRACE))
+            }
+            "admitted" => ("admitted".to_owned(), Some(now + limit::ADMITTED_MAX)),
+            "flow" => ("flow".to_owned(), Some(now + limit::FLOW_MAX)),
+            "ended" => {
+                let wrap_up = queue.map_or(Duration::ZERO, |queue| millis(queue.wrap_up_ms));
+                ("ended".to_owned(), Some(now + wrap_up + limit::ENDED_LINGER))
+            }
+            other => (other.to_owned(), Some(now + limit::TALK_MAX)),
+        };
+        self.last(Whose::Call(row.id), state, until);
+        let duties = (row.is_over() && row.has_duties()).then(|| now + limit::HANG_UP_MAX);
+        self.last(Whose::Duties(row.id), duties.map_or("none", |_| "some").to_owned(), duties);
+    }
+
+    /// A state that goes on keeps its deadline.
+    fn last(&mut self, whose: Whose, state: String, until: Option<LogTime>) {
+        if self.lasting.get(&whose).is_some_and(|known| known.0 == state) {
+            return;
+        }
+        self.lasting.insert(whose, (state, until.unwrap_or(LogTime::MAX)));
+    }
+
     /// `since`: when the leader was seated; `lost`: when the one before it was lost. A row may fall back into a stage
-    /// whose lease is over already (a missed offer, past the longest wait), so what counts is when it was first seen.
-    pub fn leases(&mut self, truth: &Shard, log_now: LogTime, now: Mono, since: Mono, lost: Mono) {
+    /// whose time is over already (a missed offer, past the longest wait), so what counts is when it was first seen.
+    pub fn look(&mut self, log_now: LogTime, now: Mono, since: Mono, lost: Mono) {
         let seen = std::mem::take(&mut self.overdue);
-        for key in truth.overdue(log_now, Duration::ZERO) {
-            let first = *seen.get(&key).unwrap_or(&now);
-            self.overdue.insert(key, first);
+        for (whose, (state, until)) in &self.lasting {
+            if *until >= log_now {
+                continue;
+            }
+            let first = *seen.get(whose).unwrap_or(&now);
+            self.overdue.insert(*whose, first);
             // Without a majority there is no leader for as long as that lasts.
             let regained = first.max(lost).max(since - FIRST);
             let broken = if first >= since + FIRST { now.since(first) > LED } else { now.since(regained) > LOST };
             if broken {
-                let call = match key {
-                    LeaseKey::Call(call) => Some(call),
-                    LeaseKey::Agent(_) => None,
+                let call = match whose {
+                    Whose::Call(call) | Whose::Duties(call) => Some(*call),
+                    Whose::Agent(_) => None,
                 };
-                self.found.breach(PROMISE, call, || format!("a lease of {key:?} is over since {:?}", now.since(first)));
+                self.found.breach(PROMISE, call, || {
+                    format!("{whose:?} is {state} still, over since {:?}", now.since(first))
+                });
             }
         }
     }
 
-    pub fn flows(&mut self, truth: &Shard, now: Mono) {
+    pub fn flows(&mut self, truth: &Shard, now: Mono, excused: impl Fn(&Call) -> bool) {
         let mut steps = BTreeMap::new();
-        for row in truth.calls() {
-            let Stage::Flow { step } = row.stage else { continue };
+        for row in truth.calls().filter(|row| !excused(row)) {
+            let Some(step) = row.flow_step() else { continue };
             // Each owner begins the step anew.
-            let (step, epoch) = (step, row.owner.epoch);
+            let epoch = row.owner.epoch;
             let known = self.steps.get(&row.id).filter(|known| (known.0, known.1) == (step, epoch));
             let since = known.map_or(now, |known| known.2);
             if now.since(since) > STEP {
@@ -68,10 +163,10 @@ impl Stuck {
     /// Every row with something left to do has its actor on the node that owns it.
     pub fn hands(&mut self, node: &Node) {
         let owned = node.replica.shard.calls().filter(|row| node.owns(row.owner));
-        let open = owned.filter(|row| !(row.is_over() && row.duties.is_empty()));
+        let open = owned.filter(|row| !(row.is_over() && !row.has_duties()));
         for row in open.filter(|row| !node.actors.contains_key(&row.id)) {
             self.found.breach(PROMISE, Some(row.id), || {
-                format!("{} owns it in {:?} and has no actor for it", node.who.id(), row.stage)
+                format!("{} owns it, it is {} and has no actor", node.who.id(), row.stage_name())
             });
         }
     }

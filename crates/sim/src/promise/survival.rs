@@ -1,7 +1,6 @@
 //! A live call survives the death of any signalling node: no call that was answered ends by our own failure.
 
 use strowger_model::{HangupBy, Outcome};
-use strowger_table::Stage;
 
 use super::{Found, Step};
 
@@ -14,14 +13,14 @@ impl Survival {
     pub fn committed(&mut self, step: &Step<'_>) {
         for call in &step.applied.touched {
             let (Some(before), Some(after)) = (step.before.call(*call), step.after.call(*call)) else { continue };
-            let Stage::Ended { outcome, ended } = after.stage else { continue };
+            let (Some(outcome), Some(ended)) = (after.outcome(), after.ended()) else { continue };
             // An outbound call is one once the called party has answered.
-            let answered = before.caller.is_some() && !matches!(before.stage, Stage::Admitted | Stage::Ended { .. });
+            let answered = before.is_answered() && !before.is_over();
             let failed = matches!(outcome, Outcome::Failed | Outcome::Rejected)
                 || outcome == Outcome::Answered && ended.by == HangupBy::System;
             if answered && failed {
                 self.found.breach("survival", Some(*call), || {
-                    format!("it was in {:?} and ended as {outcome}, by {:?}", before.stage, ended.by)
+                    format!("it was {} and ended as {outcome}, by {:?}", before.stage_name(), ended.by)
                 });
             }
         }

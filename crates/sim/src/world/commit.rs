@@ -49,7 +49,20 @@ impl World {
         let applied = entered.map(|proposal| self.truth.apply(at, &proposal));
         if let (Some(proposal), Some(applied)) = (&proposal, &applied) {
             self.note(index, proposal, applied);
-            let step = Step { index, proposal, applied, before: &before, after: &self.truth };
+            let records: Vec<_> =
+                self.truth.records(self.recorded).map(|(number, record)| (number, record.clone())).collect();
+            self.recorded = records.last().map_or(self.recorded, |(number, _)| *number);
+            let records: Vec<_> = records.into_iter().map(|(_, record)| record).collect();
+            let step = Step {
+                index,
+                proposal,
+                applied,
+                before: &before,
+                after: &self.truth,
+                records: &records,
+                config: self.truth.config_version(self.tenant.id).map(|_| &self.tenant),
+                is_wrong: false,
+            };
             self.promises.committed(&step, self.now, self.plant == Some(Plant::RecordTwice));
         }
         self.promises.same_log.committed(index, self.truth.hash());

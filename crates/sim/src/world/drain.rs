@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use strowger_table::{AgentState, Call, LeadState};
+use strowger_table::Call;
 
 use super::World;
 use crate::far::CallerState;
@@ -16,9 +16,9 @@ impl World {
         let now = self.now;
         let stuck = &mut self.promises.stuck;
         if let Some((_, seat)) = self.log.seat() {
-            stuck.leases(&self.truth, seat.log_now(now), now, seat.since, self.log.lost);
+            stuck.look(seat.log_now(now), now, seat.since, self.log.lost);
         }
-        stuck.flows(&self.truth, now);
+        stuck.flows(&self.truth, now, |_| false);
         for node in 0..self.nodes.len() {
             if self.nodes[node].is_sound() && !self.is_passive(node) {
                 self.promises.stuck.hands(&self.nodes[node]);
@@ -55,9 +55,9 @@ impl World {
     /// What is not at rest, in words.
     fn left(&self) -> Vec<(Option<strowger_model::CallId>, String)> {
         let mut left = Vec::new();
-        left.extend(self.truth.calls().map(|row| (Some(row.id), format!("row of {} in {:?}", row.id, row.stage))));
-        let busy = self.truth.agents().filter(|agent| agent.state != AgentState::Idle);
-        left.extend(busy.map(|agent| (agent.state.call(), format!("{} is {:?}", agent.id, agent.state))));
+        left.extend(self.truth.calls().map(|row| (Some(row.id), format!("row of {}, {}", row.id, row.stage_name()))));
+        let busy = self.truth.agents().filter(|agent| agent.free_since().is_none());
+        left.extend(busy.map(|agent| (agent.call(), format!("{} is {}", agent.id, agent.state_name()))));
         for node in &self.nodes {
             left.extend(node.actors.keys().map(|call| (Some(*call), format!("actor of {call} on {}", node.who.id()))));
             if node.replica.applied < self.log.last() {
@@ -71,8 +71,7 @@ impl World {
         let callers = self.callers.iter().filter(|caller| !at_rest(caller.state));
         left.extend(callers.map(|caller| (None, format!("caller-{} is {:?}", caller.id, caller.state))));
         left.extend(self.truth.campaigns().flat_map(|ledger| self.truth.leads(ledger.campaign)).filter_map(|lead| {
-            let LeadState::Dialling { call } = lead.state else { return None };
-            Some((Some(call), format!("lead {} is being dialled", lead.id)))
+            Some((Some(lead.dialled_by()?), format!("lead {} is being dialled", lead.id)))
         }));
         for phone in self.phones.iter().map(|agent| &agent.phone).chain(self.called.iter().map(|called| &called.phone))
         {

@@ -66,6 +66,8 @@ pub struct World {
     /// When each far end's timer is due already.
     pub(crate) far_armed: BTreeMap<SocketAddr, Mono>,
     pub(crate) promises: Promises,
+    /// The outbox is read up to here.
+    pub(crate) recorded: u64,
     /// All faults are mended and nobody calls any more.
     pub(crate) calm_since: Option<Mono>,
     pub(crate) drained: bool,
@@ -112,6 +114,7 @@ impl World {
             imported: 0,
             far_armed: BTreeMap::new(),
             promises: Promises::new(),
+            recorded: 0,
             calm_since: None,
             drained: false,
             made_up: BTreeMap::new(),

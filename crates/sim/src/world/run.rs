@@ -20,6 +20,7 @@ impl World {
         for _ in 0..MOST_HAPPENINGS {
             let Some((at, what)) = self.timeline.next() else { break };
             self.now = at;
+            self.promises.told.look(at);
             self.happen(what);
             if let Some(breach) = self.promises.breach() {
                 return Some(breach);

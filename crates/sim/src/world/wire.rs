@@ -31,18 +31,21 @@ impl World {
         if withheld {
             return;
         }
-        if matches!(far(to), Some(Far::Called(_))) {
-            self.calls_out(node, &bytes);
-        }
+        self.leaves(node, to, &bytes);
         for at in self.crossings() {
             self.timeline.plan(at, Happening::AtFarEnd { to, bytes: bytes.clone() });
         }
     }
 
-    /// An INVITE to a called party leaves.
-    fn calls_out(&mut self, node: usize, bytes: &[u8]) {
-        let Some(sip) = Sip::parse(bytes).filter(Sip::is_first_invite) else { return };
-        let Some(key) = sip.key() else { return };
+    /// A packet leaves a node.
+    fn leaves(&mut self, node: usize, to: SocketAddr, bytes: &[u8]) {
+        let Some(sip) = Sip::parse(bytes) else { return };
+        self.promises.told.left(&self.truth, &sip, self.now);
+        let Some(key) = sip.key().filter(|_| sip.is_first_invite()) else { return };
+        self.promises.true_record.invited(key);
+        if !matches!(far(to), Some(Far::Called(_))) {
+            return;
+        }
         self.promises.dialled_once.left(self.nodes[node].who, key.call, self.now);
         self.promises.barred.left(key.call);
     }
@@ -128,6 +131,9 @@ impl World {
             match out {
                 FarOut::Send(bytes) => {
                     if let Some(sip) = Sip::parse(&bytes) {
+                        self.promises.told.heard(&sip);
+                        let agent = if let Some(Far::Agent(at)) = far(addr) { Some(at) } else { None };
+                        self.promises.true_record.heard(&sip, agent);
                         let about = if about == About::World { about_leg(sip.key()) } else { about };
                         self.say(about, || format!("{} → cluster: {}", name_of(addr), sip.summary()));
                     }

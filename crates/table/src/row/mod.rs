@@ -4,4 +4,4 @@ pub mod agent;
 pub mod call;
 pub mod campaign;
 pub mod lead;
-mod query;
+pub mod query;

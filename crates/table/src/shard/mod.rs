@@ -20,12 +20,13 @@ use std::time::Duration;
 use imbl::{OrdMap, OrdSet};
 use strowger_model::config::{Queue, Tenant};
 use strowger_model::{
-    AgentId, CallId, CampaignId, E164, Incarnation, LeadId, LogTime, NodeId, QueueId, RelayId, ShardId, TenantId, Wall,
+    AgentId, CallId, CampaignId, Dialog, E164, Incarnation, LeadId, LegKey, LogTime, NodeId, QueueId, RelayId, ShardId,
+    TenantId, Wall,
 };
 
 use crate::rowmap::RowMap;
 use crate::sessions::Sessions;
-use crate::{AdmitKey, Agent, AgentState, At, BarList, Call, Lead, LeadState, Ledger, Record, Scope};
+use crate::{AdmitKey, Agent, AgentState, At, BarList, Call, Lead, LeadState, Ledger, Place, Record, Scope};
 
 #[derive(Clone, Debug)]
 pub struct Shard {
@@ -158,6 +159,20 @@ impl Shard {
 
     pub fn calls(&self) -> impl Iterator<Item = &Arc<Call>> {
         self.calls.iter().map(|(_, call)| call)
+    }
+
+    /// The dialog of a leg, as it is committed.
+    pub fn dialog(&self, leg: LegKey) -> Option<&Dialog> {
+        let call = self.calls.get(&leg.call)?;
+        if leg.leg == Call::CALLER_LEG {
+            return call.caller.as_ref();
+        }
+        call.agent_leg(leg.leg)?.dialog.as_ref()
+    }
+
+    /// The place that a call holds in a queue, offered or not.
+    pub fn place_of(&self, call: CallId) -> Option<Place> {
+        self.calls.get(&call)?.place()
     }
 
     pub fn agent(&self, id: AgentId) -> Option<&Arc<Agent>> {
