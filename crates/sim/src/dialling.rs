@@ -17,7 +17,7 @@ const NUMBERS: (u64, u64) = (4, 24);
 /// Lists come in so many parts at the most.
 const PARTS: u64 = 4;
 /// Calls that the trunk takes in one round of the pacer.
-const ALLOWANCE: usize = 4;
+pub(crate) const ALLOWANCE: usize = 4;
 const FIRST_NUMBER: u64 = 442_070_000_000;
 
 #[derive(Clone, Debug, Default)]
@@ -114,6 +114,18 @@ fn campaign(rng: &mut Rng, id: CampaignId, queues: u32) -> Campaign {
     }
 }
 
+/// Where a number on a list lives.
+fn zone_of(number: E164) -> &'static str {
+    if number.digits().is_multiple_of(2) { "Europe/London" } else { "Asia/Tokyo" }
+}
+
+/// What the clock shows where a listed number lives, or in London, in minutes of the day. In winter, when all worlds
+/// are, London has universal time; Tokyo is nine hours ahead.
+pub(crate) fn minute_of_day(wall: Wall, listed: Option<E164>) -> u16 {
+    let ahead = if listed.is_some_and(|number| zone_of(number) == "Asia/Tokyo") { 9 * 60 } else { 0 };
+    ((wall.0 / 60_000 + ahead) % (24 * 60)) as u16
+}
+
 /// A list of some of the numbers in any order, some of them twice, cut into parts.
 fn parts(rng: &mut Rng, campaign: CampaignId, numbers: &[E164]) -> Vec<(CampaignId, Vec<NewLead>)> {
     let mut list: Vec<E164> = numbers.iter().filter(|_| rng.chance(800)).copied().collect();
@@ -127,7 +139,7 @@ fn parts(rng: &mut Rng, campaign: CampaignId, numbers: &[E164]) -> Vec<(Campaign
     let size = list.len().div_ceil(rng.between(1, PARTS) as usize).max(1);
     let lead = |(line, number): (usize, &E164)| NewLead {
         number: *number,
-        zone: if number.digits().is_multiple_of(2) { "Europe/London" } else { "Asia/Tokyo" }.to_owned(),
+        zone: zone_of(*number).to_owned(),
         line: line as u16,
     };
     list.chunks(size).map(|part| (campaign, part.iter().enumerate().map(lead).collect())).collect()

@@ -19,6 +19,11 @@ const MUSIC: Digest = Digest([255; 32]);
 /// Numbers that can be dialled; the flow of each has its place's number.
 pub(crate) const NUMBERS: [&str; 4] = ["100", "200", "300", "400"];
 
+/// Where a relay stands: at the same few sites in turn.
+pub(crate) fn site_of(relay: usize) -> &'static str {
+    SITES[relay % SITES.len()]
+}
+
 pub(crate) fn tenant(rng: &mut Rng, scenario: &Scenario, dialling: &Dialling) -> Tenant {
     let queue_of = |rng: &mut Rng| QueueId(rng.between(1, scenario.queues.into()) as u32);
     let numbers = NUMBERS.iter().enumerate();

@@ -39,7 +39,8 @@ impl DialledOnce {
             if row.is_dialling()
                 && let Some(outbound) = row.outbound()
             {
-                let (owner, lead, manual) = (row.owner, outbound.lead, row.legs().iter().any(|leg| leg.agent.is_some()));
+                let (owner, lead, manual) =
+                    (row.owner, outbound.lead, row.legs().iter().any(|leg| leg.agent.is_some()));
                 self.begun.entry(row.id).or_insert(Begun { owner, at: now, lead, manual, sent: false });
             }
         }

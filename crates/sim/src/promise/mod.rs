@@ -9,6 +9,7 @@ mod leads;
 mod once;
 mod order;
 mod rest;
+mod rules;
 mod same_log;
 mod slot;
 mod stuck;
@@ -17,11 +18,12 @@ mod told;
 mod true_record;
 mod voice;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use strowger_model::config::Tenant;
 use strowger_model::{CallId, LogTime, Mono};
-use strowger_table::{Applied, Body, Command, Outcome, Proposal, Record, Shard};
+use strowger_table::{Applied, Body, Command, Offer, Outcome, Proposal, Record, Shard};
 
 use crate::node::Node;
 
@@ -34,6 +36,7 @@ pub(crate) use leads::Leads;
 pub(crate) use once::{Once, RENUMBERED};
 pub(crate) use order::Order;
 pub(crate) use rest::Rest;
+pub(crate) use rules::{Decision, Rules};
 pub(crate) use same_log::SameLog;
 pub(crate) use slot::Slot;
 pub(crate) use stuck::Stuck;
@@ -41,6 +44,9 @@ pub(crate) use survival::Survival;
 pub(crate) use told::Told;
 pub(crate) use true_record::TrueRecord;
 pub(crate) use voice::Voice;
+
+/// States a plan may have been made on; plans under way are younger than this many entries.
+const BASES: usize = 400;
 
 /// A broken promise.
 #[derive(Clone, Debug)]
@@ -64,6 +70,10 @@ pub(crate) struct Step<'a> {
     pub config: Option<&'a Tenant>,
     /// Somebody proposes what no part of the product would: only the table stands between it and the calls.
     pub is_wrong: bool,
+    /// The proposal was carried out before, under the same number.
+    pub is_repeat: bool,
+    /// The state that a plan was made on, if it is kept.
+    pub basis: Option<&'a Shard>,
 }
 
 impl Step<'_> {
@@ -81,6 +91,21 @@ impl Step<'_> {
     /// What was acknowledged to who asked.
     pub fn is_granted(&self) -> bool {
         self.applied.outcome.refusal().is_none()
+    }
+
+    pub fn planned_offers(&self) -> &[Offer] {
+        match self.command() {
+            Some(Command::Plan(plan)) => &plan.offers,
+            _ => &[],
+        }
+    }
+
+    /// Offers of the planner that the table granted, and what they were planned on.
+    pub fn granted_offers(&self) -> Option<(&Shard, Vec<&Offer>)> {
+        let Outcome::Planned { granted } = self.applied.outcome else { return None };
+        let basis = self.basis.filter(|_| !self.is_wrong)?;
+        let offers = self.planned_offers().iter().enumerate();
+        Some((basis, offers.filter(|(bit, _)| granted >> bit & 1 == 1).map(|(_, offer)| offer).collect()))
     }
 
     pub fn reconfigures(&self) -> bool {
@@ -117,10 +142,12 @@ pub(crate) struct Promises {
     pub closed: Closed,
     pub told: Told,
     pub true_record: TrueRecord,
+    pub rules: Rules,
+    bases: VecDeque<Shard>,
 }
 
 impl Promises {
-    pub fn new() -> Self {
+    pub fn new(trunk_site: &'static str) -> Self {
         Self {
             slot: Slot::default(),
             conservation: Conservation::default(),
@@ -138,15 +165,22 @@ impl Promises {
             closed: Closed::default(),
             told: Told::default(),
             true_record: TrueRecord::default(),
+            rules: Rules::new(trunk_site),
+            bases: VecDeque::new(),
         }
     }
 
     /// `twice`: the reader of the outbox is the one with the planted bug.
     pub fn committed(&mut self, step: &Step<'_>, now: Mono, twice: bool) {
+        let is_first = self.once.committed(step);
+        let basis = match step.command() {
+            Some(Command::Plan(plan)) => self.bases.iter().rev().find(|shard| shard.last().index == plan.basis),
+            _ => None,
+        };
+        let step = &Step { is_repeat: !is_first, basis, ..*step };
         self.slot.committed(step);
         self.conservation.committed(step, twice);
         self.order.committed(step);
-        let is_first = self.once.committed(step);
         self.survival.committed(step);
         self.dialled_once.committed(step, now);
         self.barred.committed(step, is_first);
@@ -154,6 +188,11 @@ impl Promises {
         self.closed.committed(step);
         self.stuck.committed(step);
         self.true_record.committed(step);
+        self.rules.committed(step);
+        self.bases.push_back(step.after.clone());
+        if self.bases.len() > BASES {
+            self.bases.pop_front();
+        }
     }
 
     pub fn same_log_at_end(&mut self, truth: &Shard, nodes: &[Node], last: u64) {
@@ -182,6 +221,6 @@ impl Promises {
             &mut self.told.found,
             &mut self.true_record.found,
         ];
-        found.into_iter().find_map(|found| found.0.take())
+        found.into_iter().find_map(|found| found.0.take()).or_else(|| self.rules.breach())
     }
 }

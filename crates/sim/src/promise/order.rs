@@ -1,21 +1,18 @@
 //! A queued call keeps its place and its wait clock, and nobody is overtaken: no agent is offered to a call while, at
 //! the plan's basis, an earlier call of the same queue waited that the plan leaves waiting.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use strowger_model::CallId;
-use strowger_table::{Body, Command, Offer, Place, Plan, Shard};
+use strowger_table::{Offer, Place, Shard};
 
 use super::{Found, Step};
 
 const PROMISE: &str = "order";
-/// States a plan may have been made on; plans under way are younger than this many entries.
-const BASES: usize = 400;
 
 #[derive(Default)]
 pub(crate) struct Order {
     pub found: Found,
-    bases: VecDeque<Shard>,
 }
 
 impl Order {
@@ -25,15 +22,7 @@ impl Order {
                 self.keeps_place(step, *call, place);
             }
         }
-        if let Body::Shard(Command::Plan(plan)) = &step.proposal.body
-            && !step.is_wrong
-        {
-            self.overtakes(plan, step.applied.outcome.clone());
-        }
-        self.bases.push_back(step.after.clone());
-        if self.bases.len() > BASES {
-            self.bases.pop_front();
-        }
+        self.overtakes(step);
     }
 
     fn keeps_place(&mut self, step: &Step<'_>, call: CallId, after: Place) {
@@ -58,13 +47,11 @@ impl Order {
         }
     }
 
-    fn overtakes(&mut self, plan: &Plan, outcome: strowger_table::Outcome) {
-        let strowger_table::Outcome::Planned { granted } = outcome else { return };
-        let Some(basis) = self.bases.iter().rev().find(|shard| shard.last().index == plan.basis) else { return };
-        let offered: BTreeSet<CallId> = plan.offers.iter().map(|offer| offer.call).collect();
-        let made = plan.offers.iter().enumerate().filter(|(bit, _)| granted >> bit & 1 == 1);
-        let passed = made.filter_map(|(_, offer)| Some((offer, passed_over(basis, offer, &offered)?)));
-        if let Some((offer, first)) = passed.into_iter().next() {
+    fn overtakes(&mut self, step: &Step<'_>) {
+        let Some((basis, made)) = step.granted_offers() else { return };
+        let offered: BTreeSet<CallId> = step.planned_offers().iter().map(|offer| offer.call).collect();
+        let mut passed = made.into_iter().filter_map(|offer| Some((offer, passed_over(basis, offer, &offered)?)));
+        if let Some((offer, first)) = passed.next() {
             self.found.breach(PROMISE, Some(first), || {
                 format!("{} is offered to {} although {first} waits longer", offer.agent, offer.call)
             });

@@ -137,9 +137,8 @@ impl Stuck {
                     Whose::Call(call) | Whose::Duties(call) => Some(*call),
                     Whose::Agent(_) => None,
                 };
-                self.found.breach(PROMISE, call, || {
-                    format!("{whose:?} is {state} still, over since {:?}", now.since(first))
-                });
+                self.found
+                    .breach(PROMISE, call, || format!("{whose:?} is {state} still, over since {:?}", now.since(first)));
             }
         }
     }

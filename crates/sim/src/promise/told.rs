@@ -55,11 +55,15 @@ impl Told {
                     self.owed.entry(key).or_insert(now);
                 }
             }
-            (0, "BYE") => {
-                self.owed.remove(&key);
-                self.hung_up.insert(key);
-            }
             _ => {}
+        }
+    }
+
+    /// A far end is told to go, though a passive node keeps that to itself.
+    pub fn hung_up(&mut self, sip: &Sip) {
+        if let Some(key) = sip.key().filter(|_| (sip.status(), sip.method()) == (0, "BYE")) {
+            self.owed.remove(&key);
+            self.hung_up.insert(key);
         }
     }
 
@@ -81,5 +85,7 @@ impl Told {
 fn has_dialog(truth: &Shard, key: LegKey, sip: &Sip) -> bool {
     let dialog = truth.dialog(key);
     // The customer of an inbound call has a dialog from the start; of any other leg it comes with the answer.
-    dialog.is_some_and(|dialog| dialog.call_id == sip.call_id() && (key.leg == Call::CALLER_LEG || !dialog.remote_tag.is_empty()))
+    dialog.is_some_and(|dialog| {
+        dialog.call_id == sip.call_id() && (key.leg == Call::CALLER_LEG || !dialog.remote_tag.is_empty())
+    })
 }

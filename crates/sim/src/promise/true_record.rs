@@ -13,8 +13,9 @@ const PROMISE: &str = "true record";
 #[derive(Default)]
 pub(crate) struct TrueRecord {
     pub found: Found,
-    /// Legs whose INVITE left a node.
+    /// Legs whose INVITE left a node, and those where a passive node kept it to itself.
     invited: BTreeSet<LegKey>,
+    withheld: BTreeSet<LegKey>,
     /// Final answers to our INVITEs, by leg.
     answers: BTreeMap<LegKey, BTreeSet<u16>>,
     /// The agent whose phone answered a leg, by its Call-ID.
@@ -52,6 +53,11 @@ impl TrueRecord {
         }
     }
 
+    /// One that its sender takes for sent.
+    pub fn withheld(&mut self, key: LegKey) {
+        self.withheld.insert(key);
+    }
+
     pub fn committed(&mut self, step: &Step<'_>) {
         for record in step.records.iter().filter(|record| record.wrap_ms.is_none()) {
             if let Some(text) = self.fault(record) {
@@ -77,14 +83,18 @@ impl TrueRecord {
             DialResult::Connected | DialResult::Abandoned => answered,
             DialResult::NotDialled => !sent,
             // Silence may be all that was heard, but only after something was said.
-            DialResult::NoAnswer => sent && (dial.status == 0 || said.contains(&dial.status)),
+            DialResult::NoAnswer => {
+                (sent || self.withheld.contains(&key)) && (dial.status == 0 || said.contains(&dial.status))
+            }
             DialResult::Busy => dial.status == 486 && said.contains(&486),
             DialResult::Rejected => dial.status == 603 && said.contains(&603),
             DialResult::InvalidNumber => dial.status == 404 && said.contains(&404),
             DialResult::Unreachable => dial.status == 0 || said.contains(&dial.status),
             DialResult::Unknown => true,
         };
-        (!right).then(|| format!("{} ({}) is recorded; INVITE sent: {sent}; the phone said {said:?}", dial.result, dial.status))
+        (!right).then(|| {
+            format!("{} ({}) is recorded; INVITE sent: {sent}; the phone said {said:?}", dial.result, dial.status)
+        })
     }
 
     /// Who talked, by the record, is the agent whose phone answered.

@@ -8,7 +8,7 @@ use super::World;
 use crate::happening::{Happening, Task, Who};
 use crate::log::Waiter;
 use crate::plant::Plant;
-use crate::promise::Step;
+use crate::promise::{Decision, Step};
 use crate::trace::About;
 
 impl World {
@@ -32,6 +32,13 @@ impl World {
     }
 
     pub(crate) fn write(&mut self, proposal: Option<Rc<Proposal>>, waiter: Waiter) {
+        if let (Some(Body::Shard(command)), Waiter::Errand(_)) =
+            (proposal.as_ref().map(|proposal| &proposal.body), waiter)
+            && let Some((leader, _)) = self.log.seat()
+        {
+            let shard = &self.nodes[leader.node].replica.shard;
+            self.promises.rules.decided(&Decision { command, shard, config: &self.tenant, now: self.now });
+        }
         self.log.write(proposal, waiter, self.now);
         let (low, high) = self.scenario.log.commit_ms;
         let at = (self.now + self.rng.millis(low, high)).max(self.log.next_commit);
@@ -62,6 +69,8 @@ impl World {
                 records: &records,
                 config: self.truth.config_version(self.tenant.id).map(|_| &self.tenant),
                 is_wrong: false,
+                is_repeat: false,
+                basis: None,
             };
             self.promises.committed(&step, self.now, self.plant == Some(Plant::RecordTwice));
         }

@@ -70,9 +70,12 @@ impl World {
         let at_rest = |state| matches!(state, CallerState::Rest);
         let callers = self.callers.iter().filter(|caller| !at_rest(caller.state));
         left.extend(callers.map(|caller| (None, format!("caller-{} is {:?}", caller.id, caller.state))));
-        left.extend(self.truth.campaigns().flat_map(|ledger| self.truth.leads(ledger.campaign)).filter_map(|lead| {
-            Some((Some(lead.dialled_by()?), format!("lead {} is being dialled", lead.id)))
-        }));
+        left.extend(
+            self.truth
+                .campaigns()
+                .flat_map(|ledger| self.truth.leads(ledger.campaign))
+                .filter_map(|lead| Some((Some(lead.dialled_by()?), format!("lead {} is being dialled", lead.id)))),
+        );
         for phone in self.phones.iter().map(|agent| &agent.phone).chain(self.called.iter().map(|called| &called.phone))
         {
             let rings = phone.rings().iter().filter(|ring| !ring.is_at_rest());

@@ -27,7 +27,7 @@ use crate::promise::Promises;
 use crate::relay::Relay;
 use crate::rng::Rng;
 use crate::scenario::{Faults, Scenario};
-use crate::tenant::{SHARD, SITES, tenant};
+use crate::tenant::{SHARD, site_of, tenant};
 use crate::timeline::Timeline;
 use crate::trace::{About, Trace};
 
@@ -93,6 +93,7 @@ impl World {
         let many = if dialling.is_on() { scenario.callers / DIALLED_CALLERS } else { scenario.callers };
         let callers = (0..many).map(|id| Caller::draw(&mut rng, id, scenario.busy)).collect();
         let phones = (0..scenario.agents).map(AgentPhone::new).collect();
+        let promises = Promises::new(scenario.trunk_site);
         let mut world = Self {
             now: Mono::ZERO,
             rng,
@@ -113,7 +114,7 @@ impl World {
             dialling,
             imported: 0,
             far_armed: BTreeMap::new(),
-            promises: Promises::new(),
+            promises,
             recorded: 0,
             calm_since: None,
             drained: false,
@@ -158,7 +159,7 @@ impl World {
 
 /// Relays and phones stand at the same few sites in turn.
 fn usable(relay: usize) -> UsableRelay {
-    UsableRelay { relay: RelayId(relay as u16), site: SITES[relay % SITES.len()].to_owned() }
+    UsableRelay { relay: RelayId(relay as u16), site: site_of(relay).to_owned() }
 }
 
 /// What every leg says of the cluster.

@@ -28,6 +28,12 @@ impl World {
             let how = if withheld { " (withheld)" } else { "" };
             self.say(about, || format!("n{} → {}: {}{how}", node + 1, name_of(to), sip.summary()));
         }
+        if let Some(sip) = Sip::parse(&bytes) {
+            self.promises.told.hung_up(&sip);
+            if let Some(key) = sip.key().filter(|_| withheld && sip.is_first_invite()) {
+                self.promises.true_record.withheld(key);
+            }
+        }
         if withheld {
             return;
         }

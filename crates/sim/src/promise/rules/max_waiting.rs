@@ -1,0 +1,45 @@
+//! `max_waiting`: a queue takes no more calls than may wait in it, and turns nobody away before it is full.
+
+use strowger_model::QueueId;
+use strowger_model::config::Tenant;
+use strowger_table::{Command, Outcome, Shard};
+
+use super::super::{Found, Step};
+use super::Rule;
+
+const PROMISE: &str = "max waiting";
+
+#[derive(Default)]
+pub(crate) struct MaxWaiting {
+    found: Found,
+}
+
+impl Rule for MaxWaiting {
+    fn found(&mut self) -> &mut Found {
+        &mut self.found
+    }
+
+    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+        let (Some(Command::Enqueue { call, queue, .. }), Outcome::Done) = (step.command(), &step.applied.outcome)
+        else {
+            return;
+        };
+        if !step.applied.touched.contains(call) {
+            return;
+        }
+        let Some(most) = config.queue(*queue).map(|queue| queue.max_waiting as usize) else { return };
+        let taken = step.after.place_of(*call).is_some();
+        let (before, after) = (waiting(step.before, *queue), waiting(step.after, *queue));
+        if taken && after > most {
+            self.found.breach(PROMISE, Some(*call), || format!("{after} wait, {most} may"));
+        }
+        if !taken && before < most {
+            self.found.breach(PROMISE, Some(*call), || format!("turned away while {before} wait and {most} may"));
+        }
+    }
+}
+
+fn waiting(shard: &Shard, queue: QueueId) -> usize {
+    let waits = shard.calls().filter(|row| row.is_waiting());
+    waits.filter_map(|row| shard.place_of(row.id)).filter(|place| place.queue == queue).count()
+}

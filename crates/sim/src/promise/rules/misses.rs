@@ -1,0 +1,74 @@
+//! `miss_pause_ms` and `max_misses`: who misses an offer is left alone for a while, and who misses too many in a row is
+//! set not ready.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use strowger_model::config::Tenant;
+use strowger_model::{AgentId, LogTime};
+use strowger_table::{Command, DialTo};
+
+use super::super::{Found, Step};
+use super::Rule;
+
+const PROMISE: &str = "misses";
+
+#[derive(Default)]
+pub(crate) struct Misses {
+    found: Found,
+    in_a_row: BTreeMap<AgentId, u16>,
+    /// Until when an agent is left alone.
+    alone: BTreeMap<AgentId, LogTime>,
+}
+
+impl Rule for Misses {
+    fn found(&mut self) -> &mut Found {
+        &mut self.found
+    }
+
+    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+        if let Some(Command::Ready { agent }) = step.command().filter(|_| step.is_granted()) {
+            self.alone.remove(agent);
+        }
+        let now = step.log_now();
+        let busy_now = |agent: AgentId| step.after.agent(agent).and_then(|row| row.call());
+        let busy_before = |agent: AgentId| step.before.agent(agent).and_then(|row| row.call());
+        let rung = step.after.agents().filter(|agent| agent.call().is_some() && busy_before(agent.id).is_none());
+        for agent in rung {
+            // Who asks for a call wants no rest.
+            let asked = matches!(step.command(), Some(Command::Dial(dial)) if matches!(dial.to, DialTo::Number { .. }));
+            if !asked && self.alone.get(&agent.id).is_some_and(|until| now < *until) {
+                let id = agent.id;
+                self.found.breach(PROMISE, busy_now(id), || format!("{id} is to be left alone after a miss"));
+            }
+        }
+        for call in &step.applied.touched {
+            let Some(before) = step.before.call(*call) else { continue };
+            let (Some(agent), Some(leg)) = (before.rung_agent(), before.rung_leg()) else { continue };
+            let after = step.after.call(*call);
+            if after.is_some_and(|row| row.rung_leg() == Some(leg)) {
+                continue;
+            }
+            let observed = match step.command() {
+                Some(Command::Missed { observed, .. }) => (*observed).min(now),
+                Some(Command::Expire) => now,
+                Some(Command::Connect { .. }) => {
+                    self.in_a_row.remove(&agent);
+                    continue;
+                }
+                _ => continue,
+            };
+            let Some(queue) = before.queue().and_then(|queue| config.queue(queue)) else { continue };
+            self.alone.insert(agent, observed + Duration::from_millis(queue.miss_pause_ms.into()));
+            let row = self.in_a_row.entry(agent).or_default();
+            *row += 1;
+            if queue.max_misses != 0 && *row >= queue.max_misses {
+                *row = 0;
+                let state = step.after.agent(agent).map_or("gone", |agent| agent.state_name());
+                if !matches!(state, "not_ready" | "logged_out" | "gone") {
+                    self.found.breach(PROMISE, Some(*call), || format!("{agent} missed too many and is {state}"));
+                }
+            }
+        }
+    }
+}

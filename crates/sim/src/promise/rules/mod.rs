@@ -1,0 +1,80 @@
+//! The rules of the configuration, each a promise in its own file. What they hold against is the configuration as it
+//! was asked for, not what the table has of it.
+
+mod admitted_once;
+mod attempts;
+mod hours;
+mod keep_idle;
+mod listed;
+mod longest_idle;
+mod max_wait;
+mod max_waiting;
+mod misses;
+mod retry_pause;
+mod routed;
+mod shared_agents;
+mod site;
+mod staffed;
+mod stopped;
+mod trunk_allowance;
+mod wrap_up;
+
+use strowger_model::Mono;
+use strowger_model::config::Tenant;
+use strowger_table::{Command, Shard};
+
+use super::{Breach, Found, Step};
+
+/// What is to be proposed by a leader, and what it was decided on.
+pub(crate) struct Decision<'a> {
+    pub command: &'a Command,
+    pub shard: &'a Shard,
+    pub config: &'a Tenant,
+    pub now: Mono,
+}
+
+pub(crate) trait Rule {
+    /// Its first breach, if it has one.
+    fn found(&mut self) -> &mut Found;
+    fn committed(&mut self, _step: &Step<'_>, _config: &Tenant) {}
+    fn decided(&mut self, _decision: &Decision<'_>) {}
+}
+
+pub(crate) struct Rules(Vec<Box<dyn Rule>>);
+
+impl Rules {
+    pub fn new(trunk_site: &'static str) -> Self {
+        Self(vec![
+            Box::<admitted_once::AdmittedOnce>::default(),
+            Box::<attempts::Attempts>::default(),
+            Box::<hours::OpenHours>::default(),
+            Box::<keep_idle::KeepIdle>::default(),
+            Box::<listed::Listed>::default(),
+            Box::<longest_idle::LongestIdle>::default(),
+            Box::<max_wait::MaxWait>::default(),
+            Box::<max_waiting::MaxWaiting>::default(),
+            Box::<misses::Misses>::default(),
+            Box::<retry_pause::RetryPause>::default(),
+            Box::<routed::Routed>::default(),
+            Box::<shared_agents::SharedAgents>::default(),
+            Box::new(site::Site::new(trunk_site)),
+            Box::<staffed::Staffed>::default(),
+            Box::<stopped::Stopped>::default(),
+            Box::<trunk_allowance::TrunkAllowance>::default(),
+            Box::<wrap_up::WrapUp>::default(),
+        ])
+    }
+
+    pub fn committed(&mut self, step: &Step<'_>) {
+        let Some(config) = step.config else { return };
+        self.0.iter_mut().for_each(|rule| rule.committed(step, config));
+    }
+
+    pub fn decided(&mut self, decision: &Decision<'_>) {
+        self.0.iter_mut().for_each(|rule| rule.decided(decision));
+    }
+
+    pub fn breach(&mut self) -> Option<Breach> {
+        self.0.iter_mut().find_map(|rule| rule.found().0.take())
+    }
+}

@@ -1,0 +1,47 @@
+//! `site`: a leg's media goes over a relay of its far end's site, where there is one.
+
+use std::collections::BTreeSet;
+
+use strowger_model::config::Tenant;
+use strowger_model::{LegKey, RelayId};
+
+use super::super::{Found, Step};
+use super::Rule;
+use crate::tenant::site_of;
+
+pub(crate) struct Site {
+    found: Found,
+    trunk_site: &'static str,
+    seen: BTreeSet<LegKey>,
+}
+
+impl Site {
+    pub fn new(trunk_site: &'static str) -> Self {
+        Self { found: Found::default(), trunk_site, seen: BTreeSet::new() }
+    }
+}
+
+impl Rule for Site {
+    fn found(&mut self) -> &mut Found {
+        &mut self.found
+    }
+
+    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+        for row in step.applied.touched.iter().filter_map(|call| step.after.call(*call)) {
+            for leg in row.legs() {
+                let Some(RelayId(relay)) = leg.relay.filter(|_| self.seen.insert(leg.key)) else { continue };
+                let wanted = match leg.agent {
+                    Some(agent) => config.agent(agent).map_or("", |agent| agent.site.as_str()),
+                    None => self.trunk_site,
+                };
+                let there = site_of(usize::from(relay));
+                // An heir of a call that had no relay yet takes any: known, and the shell's to mend.
+                let heirs = leg.agent.is_none() && row.was_adopted();
+                if !heirs && !wanted.is_empty() && there != wanted {
+                    let key = leg.key;
+                    self.found.breach("site", Some(row.id), || format!("{key} is at {there}, its far end at {wanted}"));
+                }
+            }
+        }
+    }
+}

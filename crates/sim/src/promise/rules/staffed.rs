@@ -1,0 +1,42 @@
+//! An agent is offered calls of no queue but those that the configuration gives to the agent.
+
+use strowger_model::config::Tenant;
+use strowger_table::{Command, DialTo, Outcome};
+
+use super::super::{Found, Step};
+use super::Rule;
+
+const PROMISE: &str = "staffed";
+
+#[derive(Default)]
+pub(crate) struct Staffed {
+    found: Found,
+}
+
+impl Rule for Staffed {
+    fn found(&mut self) -> &mut Found {
+        &mut self.found
+    }
+
+    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+        let serves = |agent, queue| config.agent(agent).is_some_and(|agent| agent.queues.contains(&queue));
+        for row in step.applied.touched.iter().filter_map(|call| step.after.call(*call)) {
+            let Some(agent) = row.rung_agent().filter(|_| row.is_answered()) else { continue };
+            let Some(place) = step.after.place_of(row.id).filter(|_| row.outbound().is_none()) else { continue };
+            // What rings when the configuration changes rings on.
+            if !step.reconfigures()
+                && step.before.call(row.id).and_then(|row| row.rung_leg()) != row.rung_leg()
+                && !serves(agent, place.queue)
+            {
+                self.found.breach(PROMISE, Some(row.id), || format!("{agent} does not serve {}", place.queue));
+            }
+        }
+        if let (Some(Command::Dial(dial)), Outcome::Dialled { call }) = (step.command(), &step.applied.outcome)
+            && let (DialTo::Lead(_), Some(campaign)) = (dial.to, config.campaign(dial.campaign))
+            && call.index() == step.index
+            && !serves(dial.agent, campaign.queue)
+        {
+            self.found.breach(PROMISE, Some(*call), || format!("{} does not serve {}", dial.agent, campaign.queue));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `wrap_up_ms`: after a conversation an agent gets no call for so long, unless ready earlier by the agent's own word.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use strowger_model::config::Tenant;
+use strowger_model::{AgentId, LogTime};
+use strowger_table::Command;
+
+use super::super::{Found, Step};
+use super::Rule;
+
+#[derive(Default)]
+pub(crate) struct WrapUp {
+    found: Found,
+    until: BTreeMap<AgentId, LogTime>,
+}
+
+impl Rule for WrapUp {
+    fn found(&mut self) -> &mut Found {
+        &mut self.found
+    }
+
+    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+        let now = step.log_now();
+        if let Some(Command::Ready { agent } | Command::Dispose { agent, .. }) =
+            step.command().filter(|_| step.is_granted())
+        {
+            self.until.remove(agent);
+        }
+        for call in &step.applied.touched {
+            let Some(before) = step.before.call(*call) else { continue };
+            let over = step.after.call(*call).is_none_or(|row| row.is_over());
+            let Some(agent) = before.serving_agent().filter(|_| over) else { continue };
+            let queue = before.queue().and_then(|queue| config.queue(queue));
+            let wrap_up = queue.map_or(Duration::ZERO, |queue| Duration::from_millis(queue.wrap_up_ms.into()));
+            self.until.insert(agent, now + wrap_up);
+        }
+        for agent in step.after.agents().filter(|agent| agent.call().is_some()) {
+            if self.until.remove(&agent.id).is_some_and(|until| now < until) {
+                let id = agent.id;
+                self.found.breach("wrap-up", agent.call(), || format!("{id} gets it before the wrap-up is over"));
+            }
+        }
+    }
+}
