@@ -35,6 +35,11 @@ pub struct Report {
 }
 
 impl Campaign {
+    /// Whether a violation is one that the planted bug must bring about.
+    fn is_caught_by(&self, violation: &Violation) -> bool {
+        self.plant.is_none_or(|plant| plant.breaks().contains(&violation.breach.promise))
+    }
+
     /// Runs all seeds; `progress` hears each, as it is over.
     pub fn run(&self, mut progress: impl FnMut(&Report)) -> Report {
         let mut report = Report::default();
@@ -46,7 +51,7 @@ impl Campaign {
             report.virtual_seconds += world.now().0 / 1_000_000;
             report.violations.extend(violation);
             progress(&report);
-            if self.until_caught && !report.violations.is_empty() {
+            if self.until_caught && report.violations.iter().any(|violation| self.is_caught_by(violation)) {
                 break;
             }
         }

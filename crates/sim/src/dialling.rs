@@ -44,6 +44,11 @@ impl Dialling {
         Self { campaigns, parts, numbers, trunks: vec![trunk(trunk_site)], allowance: [(TRUNK, ALLOWANCE)].into() }
     }
 
+    /// A planted bug: the trunk's room is counted wrong.
+    pub fn flood(&mut self) {
+        self.allowance.values_mut().for_each(|allowance| *allowance *= 8);
+    }
+
     pub fn is_on(&self) -> bool {
         !self.campaigns.is_empty()
     }
@@ -108,10 +113,21 @@ fn campaign(rng: &mut Rng, id: CampaignId, queues: u32) -> Campaign {
         // Far shorter than any operator would have it: what is called again too soon shows at once.
         retries: retries.iter().map(|result| Retry { result: *result, after_s: rng.below(6) as u32 }).collect(),
         zone: Some("Europe/London".to_owned()),
-        // Around the clock.
-        hours: vec![Hours { days: 127, from_min: 0, to_min: 24 * 60 }],
+        hours: hours(rng),
         columns: LeadColumns { number: "number".to_owned(), zone: None },
     }
+}
+
+/// Most are open around the clock, some open or close while the world lasts: it begins at 22:13:20 in London, when it
+/// is 7:13:20 in Tokyo.
+fn hours(rng: &mut Rng) -> Vec<Hours> {
+    let (from_min, to_min) = match rng.below(6) {
+        0 => (22 * 60 + 14, 24 * 60),
+        1 => (0, 22 * 60 + 14),
+        2 => (8 * 60, 21 * 60),
+        _ => (0, 24 * 60),
+    };
+    vec![Hours { days: 127, from_min, to_min }]
 }
 
 /// Where a number on a list lives.

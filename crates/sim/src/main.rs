@@ -22,7 +22,8 @@ enum Task {
     Run {
         #[arg(long, default_value_t = 100)]
         seeds: u64,
-        #[arg(long, default_value_t = 1)]
+        /// A number, or `today`: other worlds each day.
+        #[arg(long, default_value = "1", value_parser = first_seed)]
         first_seed: u64,
         /// One object at the end, on standard output.
         #[arg(long)]
@@ -32,6 +33,14 @@ enum Task {
         /// Puts a bug in; the run must then report violations.
         #[arg(long, value_enum)]
         plant: Option<Plant>,
+    },
+    /// Puts in each bug there is, one after the other; each must break the promise that it names. Exit code 1 if not.
+    Planted {
+        /// Worlds to look in for each.
+        #[arg(long, default_value_t = 400)]
+        seeds: u64,
+        #[arg(long)]
+        json: bool,
     },
     /// Runs one seed and writes all that happened.
     Replay {
@@ -49,8 +58,19 @@ fn main() -> ExitCode {
         Task::Run { seeds, first_seed, json, faults, plant } => {
             run(&Campaign { seeds, first_seed, faults, plant, until_caught: false }, json)
         }
+        Task::Planted { seeds, json } => planted(seeds, json),
         Task::Replay { seed, faults, plant } => replay(seed, faults, plant),
     }
+}
+
+/// `today` is the day's number since 1970 times a thousand; it is printed, so that the run can be had again.
+fn first_seed(text: &str) -> Result<u64, String> {
+    if text != "today" {
+        return text.parse().map_err(|fault| format!("a number or `today`: {fault}"));
+    }
+    let since =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_err(|fault| fault.to_string())?;
+    Ok(since.as_secs() / (24 * 60 * 60) * 1000)
 }
 
 fn run(campaign: &Campaign, json: bool) -> ExitCode {
@@ -77,6 +97,7 @@ fn summary(report: &Report, campaign: &Campaign, json: bool) -> String {
     if json {
         return serde_json::json!({
             "seeds": report.seeds,
+            "first_seed": campaign.first_seed,
             "violations": report.violations.len(),
             "calls": report.calls,
             "virtual_seconds": report.virtual_seconds,
@@ -85,8 +106,9 @@ fn summary(report: &Report, campaign: &Campaign, json: bool) -> String {
         .to_string();
     }
     let mut out = format!(
-        "{} seeds, {} violations, {} calls, {} virtual seconds",
+        "{} seeds from {}, {} violations, {} calls, {} virtual seconds",
         report.seeds,
+        campaign.first_seed,
         report.violations.len(),
         report.calls,
         report.virtual_seconds
@@ -95,6 +117,35 @@ fn summary(report: &Report, campaign: &Campaign, json: bool) -> String {
         out += &format!("\n  seed {}: {}: {}", violation.seed, violation.breach.promise, violation.breach.text);
     }
     out
+}
+
+fn planted(seeds: u64, json: bool) -> ExitCode {
+    // A part that panics is caught, and what it would say is of no interest.
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut survivors = Vec::new();
+    for plant in Plant::ALL {
+        let campaign = Campaign { seeds, first_seed: 1, faults: Faults::All, plant: Some(*plant), until_caught: true };
+        let report = campaign.run(|_| {});
+        let last = report.violations.last().map_or("", |violation| violation.breach.promise);
+        let caught = plant.breaks().contains(&last);
+        if !caught {
+            let mut broken: Vec<&str> = report.violations.iter().map(|violation| violation.breach.promise).collect();
+            broken.dedup();
+            survivors.push(format!("{plant:?} (broke {broken:?} instead)"));
+        }
+        if !json {
+            let how = if caught { format!("{last}, in world {}", report.seeds) } else { "not caught".to_owned() };
+            say(&format!("{plant:?}: {how}"));
+        }
+    }
+    let caught = Plant::ALL.len() - survivors.len();
+    if json {
+        let summary = serde_json::json!({"planted": Plant::ALL.len(), "caught": caught, "survivors": survivors});
+        say(&summary.to_string());
+    } else {
+        say(&format!("{caught} of {} caught; {}", Plant::ALL.len(), survivors.join(", ")));
+    }
+    if survivors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn replay(seed: u64, faults: Faults, plant: Option<Plant>) -> ExitCode {

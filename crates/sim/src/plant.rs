@@ -1,62 +1,143 @@
-//! Bugs put in on purpose: a world that does not catch them proves nothing.
+//! Bugs put in on purpose: a world that does not catch them proves nothing. They reach into what passes between the
+//! parts (proposals, entries, rows, packets, timers, orders), so that they outlive how the parts are written.
 
-/// One fault of the shell, the log or of what passes between the pure parts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
-pub enum Plant {
-    /// A waiting call is handed to its owner as offered to an agent who has another one.
-    DoubleOffer,
-    /// The planner no longer knows the order of calls that were adopted.
-    OrderLost,
-    /// The leader never says `Expire`.
-    NoExpire,
-    /// What is done is never said.
-    DoneLost,
-    /// A process that was paused or cut off goes on as if nothing had been decided meanwhile.
-    Unfenced,
-    /// The reader of the outbox writes each record twice.
-    RecordTwice,
-    /// An adopter passes over calls whose agent is being rung.
-    RingingForgotten,
-    /// A far end's hang-up is answered but never proposed.
-    HangUpUnproposed,
-    /// One replica stamps an entry with its own clock.
-    LocalValue,
-    /// A repeated proposal gets a new number and is carried out again.
-    RepeatTwice,
-    /// A phone that rings is never told to stop.
-    CancelUnsent,
-    /// A proposal is answered when the leader takes it, before it is committed.
-    EarlyAnswer,
-    /// A process starts with the incarnation it had before.
-    SameLife,
-    /// An heir takes a call that is being dialled for one that nobody has dialled.
-    HeirDials,
-    /// What an operator bars is entered as if it were lifted: the pacer and the table know of no bars.
-    BarForgotten,
-    /// Of two relays, only the caller's is told to join the legs.
-    JoinOneSide,
-    /// Of two relays, only the caller's is told to close the call.
-    CloseOneSide,
+/// Makes the plants, with what each is and the promises one of which must catch it.
+macro_rules! plants {
+    ($($(#[doc = $doc:literal])+ $name:ident => [$($promise:literal),+],)+) => {
+        /// One fault of the shell, the log or of what passes between the pure parts.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+        pub enum Plant {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Plant {
+            pub const ALL: &[Plant] = &[$(Plant::$name),+];
+
+            /// The promises that this bug breaks. Anything else that it breaks does not count.
+            pub fn breaks(self) -> &'static [&'static str] {
+                match self {
+                    $(Plant::$name => &[$($promise),+],)+
+                }
+            }
+        }
+    };
 }
 
-impl Plant {
-    pub const ALL: [Plant; 17] = [
-        Plant::DoubleOffer,
-        Plant::OrderLost,
-        Plant::NoExpire,
-        Plant::DoneLost,
-        Plant::Unfenced,
-        Plant::RecordTwice,
-        Plant::RingingForgotten,
-        Plant::HangUpUnproposed,
-        Plant::LocalValue,
-        Plant::RepeatTwice,
-        Plant::CancelUnsent,
-        Plant::EarlyAnswer,
-        Plant::SameLife,
-        Plant::HeirDials,
-        Plant::BarForgotten,
-        Plant::JoinOneSide,
-        Plant::CloseOneSide,
-    ];
+plants! {
+    /// A waiting call is handed to its owner as offered to an agent who has another one.
+    DoubleOffer => ["slot"],
+    /// The planner no longer knows the order of calls that were adopted.
+    OrderLost => ["order"],
+    /// The leader never says `Expire`.
+    NoExpire => ["nothing is stuck"],
+    /// What is done is never said.
+    DoneLost => ["nothing is stuck", "survival", "true record"],
+    /// A process that was paused or cut off goes on as if nothing had been decided meanwhile.
+    Unfenced => ["one voice"],
+    /// The reader of the outbox writes each record twice.
+    RecordTwice => ["conservation"],
+    /// An adopter passes over calls whose agent is being rung.
+    RingingForgotten => ["nothing is stuck"],
+    /// A far end's hang-up is answered but never proposed.
+    HangUpUnproposed => ["both ways", "survival", "rest"],
+    /// One replica stamps an entry with its own clock.
+    LocalValue => ["same log, same state"],
+    /// A repeated proposal gets a new number and is carried out again.
+    RepeatTwice => ["once", "admitted once"],
+    /// A phone that rings is never told to stop.
+    CancelUnsent => ["rest", "dialled once"],
+    /// A proposal is answered when the leader takes it, before it is committed.
+    EarlyAnswer => ["once"],
+    /// A process starts with the incarnation it had before.
+    SameLife => ["nothing is stuck", "once"],
+    /// An heir takes a call that is being dialled for one that nobody has dialled.
+    HeirDials => ["dialled once"],
+    /// What an operator bars is entered as if it were lifted: the pacer and the table know of no bars.
+    BarForgotten => ["barred"],
+    /// Of two relays, only the caller's is told to join the legs.
+    JoinOneSide => ["both ways"],
+    /// Of two relays, only the caller's is told to close the call.
+    CloseOneSide => ["closed"],
+    /// Two legs on one relay are not joined.
+    BridgeForgotten => ["both ways"],
+    /// Who answers is acknowledged at once, before the answer is committed.
+    AckEarly => ["told"],
+    /// A caller is answered as soon as the call is admitted.
+    AnswerEarly => ["told"],
+    /// A busy number is reported as one where nobody answers.
+    BusyAsNoAnswer => ["true record"],
+    /// Whatever came of dialling is reported as if nothing had been sent.
+    SentAsUnsent => ["true record"],
+    /// A call that was not sent is reported as one that nobody answered.
+    UnsentAsNoAnswer => ["true record"],
+    /// Who hung up is mixed up.
+    HangUpSwapped => ["true record"],
+    /// A far end's hang-up is taken for a failure of ours.
+    HangUpAsFailure => ["survival"],
+    /// The table knows of no wrap-up.
+    WrapUpIgnored => ["wrap-up"],
+    /// Wrap-up lasts longer than the queue says.
+    WrapUpLong => ["nothing is stuck"],
+    /// Who misses an offer gets the next one at once.
+    PauseIgnored => ["misses"],
+    /// However many are missed, the agent stays ready.
+    MissesIgnored => ["misses"],
+    /// Queues are never full.
+    NeverFull => ["max waiting"],
+    /// Queues are full with one call less.
+    FullTooSoon => ["max waiting"],
+    /// Callers wait longer than the queue lets them.
+    WaitTooLong => ["max wait", "nothing is stuck"],
+    /// Callers are sent away before their time.
+    WaitTooShort => ["max wait"],
+    /// Phones ring far longer than the queue says.
+    RingTooLong => ["nothing is stuck"],
+    /// Called parties ring far longer than the campaign says.
+    DialTooLong => ["nothing is stuck"],
+    /// Leads are called again and again.
+    AttemptsIgnored => ["attempts"],
+    /// A lead is called again at once, whatever came of the last call.
+    RetryAtOnce => ["retry pause"],
+    /// A campaign takes the last idle agent.
+    KeepIdleIgnored => ["keep idle"],
+    /// Every agent serves every queue.
+    EveryQueue => ["staffed", "longest idle"],
+    /// Calls come into a queue that their flow does not name.
+    WrongQueue => ["routed"],
+    /// Leads are called round the clock.
+    HoursIgnored => ["hours"],
+    /// Agents' legs take the relay of another site.
+    SiteIgnored => ["site"],
+    /// Of two idle agents the other one gets the call.
+    ShortestIdle => ["longest idle"],
+    /// An agent of two queues is given to the later call.
+    SharedUnfair => ["shared agents", "order"],
+    /// A pacer takes what the trunk has not.
+    TrunkFlood => ["trunk allowance"],
+    /// A campaign that is stopped dials on.
+    StopIgnored => ["stopped"],
+    /// A list's numbers are taken down wrong.
+    WrongNumber => ["listed"],
+    /// One INVITE is admitted by each node that it reaches.
+    AdmittedTwice => ["admitted once"],
+    /// A proposal is acknowledged and never written.
+    LostAfterAnswer => ["once"],
+    /// The log's words for the rows of a dead node name no heir.
+    NoHeirs => ["rest", "nothing is stuck", "conservation"],
+    /// A replica leaves out an entry.
+    EntrySkipped => ["same log, same state"],
+    /// No BYE ever leaves.
+    ByeUnsent => ["told", "rest"],
+    /// Far ends are never heard to hang up.
+    ByeUnheard => ["both ways", "rest"],
+    /// Actors' timers never fire.
+    NoTimers => ["nothing is stuck", "rest"],
+    /// What relays say unasked is lost.
+    RelayUnheard => ["nothing is stuck"],
+    /// Orders to relays are said once, and no more when they are lost.
+    OrdersOnce => ["nothing is stuck", "both ways", "rest", "closed"],
+    /// A proposal that is not answered is not said again.
+    NeverAgain => ["nothing is stuck", "rest", "survival", "both ways"],
+    /// A phone's INVITE that is repeated opens a second dialog.
+    RungTwice => ["slot", "dialled once"],
 }

@@ -16,7 +16,7 @@ pub(crate) use called::Called;
 pub(crate) use caller::{Caller, CallerState};
 pub(crate) use phone::Phone;
 pub(crate) use ring::Ring;
-pub(crate) use text::Sip;
+pub(crate) use text::{Sip, sdp};
 
 /// RFC 3261, table 4.
 const T1: Duration = Duration::from_millis(500);

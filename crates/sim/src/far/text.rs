@@ -84,6 +84,16 @@ impl Sip {
             .find_map(key_of)
     }
 
+    /// The ACK of a 2xx to it, as whoever sent the INVITE would write it.
+    pub fn acknowledged(&self) -> Vec<u8> {
+        let mut out = format!("ACK {} SIP/2.0\r\n", self.contact());
+        for name in ["Via", "From", "To", "Call-ID"] {
+            line(&mut out, name, self.header(name));
+        }
+        line(&mut out, "CSeq", &format!("{} ACK", self.cseq()));
+        end(out, "")
+    }
+
     pub fn summary(&self) -> String {
         match self.status() {
             0 => format!("{} {}", self.method(), self.cseq()),

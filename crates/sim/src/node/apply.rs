@@ -63,8 +63,9 @@ impl World {
             let entry = self.log.entry(index);
             let mut at = entry.at;
             let proposal = entry.proposal.clone().map(|proposal| self.entered(proposal));
+            let skips = self.skips(node, index);
             let replica = &mut self.nodes[node].replica;
-            if let Some(proposal) = proposal {
+            if let Some(proposal) = proposal.filter(|_| !skips) {
                 if self.plant == Some(Plant::LocalValue) && node == 2 && index.is_multiple_of(97) {
                     at.time.0 += 1;
                 }

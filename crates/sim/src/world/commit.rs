@@ -19,6 +19,10 @@ impl World {
         if !leads {
             return;
         }
+        if self.is_lost_after_answer(&proposal) {
+            let at = self.after_hop();
+            return self.timeline.plan(at, Happening::In(by, Task::Answered { seq, outcome: Outcome::Done }));
+        }
         let mut proposal = proposal;
         let admits = matches!(proposal.body, Body::Shard(Command::Admit { .. }));
         if self.plant == Some(Plant::EarlyAnswer) && !admits {
@@ -39,6 +43,7 @@ impl World {
             let shard = &self.nodes[leader.node].replica.shard;
             self.promises.rules.decided(&Decision { command, shard, config: &self.tenant, now: self.now });
         }
+        let proposal = proposal.map(|proposal| self.misproposed(proposal));
         self.log.write(proposal, waiter, self.now);
         let (low, high) = self.scenario.log.commit_ms;
         let at = (self.now + self.rng.millis(low, high)).max(self.log.next_commit);

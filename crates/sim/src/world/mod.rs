@@ -71,6 +71,8 @@ pub struct World {
     /// All faults are mended and nobody calls any more.
     pub(crate) calm_since: Option<Mono>,
     pub(crate) drained: bool,
+    /// How often a planted bug saw an INVITE leave, by Call-ID.
+    pub(crate) sent_invites: BTreeMap<String, u32>,
     /// Offers that a planted bug made up, one a call.
     pub(crate) made_up: BTreeMap<CallId, std::sync::Arc<strowger_table::Call>>,
 }
@@ -85,7 +87,10 @@ impl World {
     pub fn new(seed: u64, faults: Faults, plant: Option<Plant>) -> Self {
         let mut rng = Rng::new(seed);
         let scenario = Scenario::draw(&mut rng, faults, NODES);
-        let dialling = Dialling::draw(&mut rng, scenario.queues, scenario.trunk_site);
+        let mut dialling = Dialling::draw(&mut rng, scenario.queues, scenario.trunk_site);
+        if plant == Some(Plant::TrunkFlood) {
+            dialling.flood();
+        }
         let tenant = tenant(&mut rng, &scenario, &dialling);
         let numbers = dialling.numbers.iter().enumerate();
         let called = numbers.map(|(at, number)| Called::draw(&mut rng, at, *number)).collect();
@@ -118,6 +123,7 @@ impl World {
             recorded: 0,
             calm_since: None,
             drained: false,
+            sent_invites: BTreeMap::new(),
             made_up: BTreeMap::new(),
         };
         world.begin_time();

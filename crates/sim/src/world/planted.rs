@@ -1,16 +1,84 @@
-//! Where planted bugs reach into what passes between the parts.
+//! Where planted bugs reach into what passes between the parts: proposals on their way to the log, entries as the
+//! tables get them, rows as actors get them, orders, packets, tasks.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use strowger_call::MediaOp;
-use strowger_model::{LegNo, RelayId};
-use strowger_table::{AgentLeg, AgentState, Body, Call, Command, Proposal, Stage};
+use strowger_model::config::Tenant;
+use strowger_model::{Cause, DialResult, E164, Ended, HangupBy, LegNo, RelayId};
+use strowger_table::{AgentLeg, AgentState, Body, Call, Command, Plan, Proposal, Stage};
 
 use super::World;
+use crate::far::Sip;
+use crate::happening::Task;
 use crate::plant::Plant;
+use crate::trace::About;
 
 impl World {
+    /// A proposal as its proposer's shell passes it on.
+    pub(crate) fn misproposed(&mut self, proposal: Rc<Proposal>) -> Rc<Proposal> {
+        let Some(plant) = self.plant else { return proposal };
+        let Body::Shard(command) = &proposal.body else { return proposal };
+        let mut command = command.clone();
+        let changed = match &mut command {
+            Command::Plan(plan) => self.misplanned(plant, plan),
+            Command::Admit { key, .. } if plant == Plant::AdmittedTwice => {
+                key.from_tag = format!("{}{}", key.from_tag, proposal.from.node.0);
+                true
+            }
+            Command::Enqueue { queue, .. } if plant == Plant::WrongQueue => {
+                queue.0 = queue.0 % self.tenant.queues.len() as u32 + 1;
+                true
+            }
+            Command::Adopt { heirs, .. } if plant == Plant::NoHeirs => {
+                heirs.clear();
+                true
+            }
+            other => misreported(plant, other),
+        };
+        if !changed {
+            return proposal;
+        }
+        Rc::new(Proposal { body: Body::Shard(command), ..(*proposal).clone() })
+    }
+
+    /// Acknowledged, and lost.
+    pub(crate) fn is_lost_after_answer(&self, proposal: &Proposal) -> bool {
+        let ready = matches!(proposal.body, Body::Shard(Command::Ready { .. } | Command::Done { .. }));
+        self.plant == Some(Plant::LostAfterAnswer) && ready
+    }
+
+    fn misplanned(&self, plant: Plant, plan: &mut Plan) -> bool {
+        let mut changed = false;
+        let mut taken: Vec<_> = plan.offers.iter().map(|offer| offer.agent).collect();
+        let offered: Vec<_> = plan.offers.iter().map(|offer| offer.call).collect();
+        for offer in &mut plan.offers {
+            match plant {
+                Plant::SiteIgnored => offer.relay = RelayId((offer.relay.0 + 1) % self.relays.len() as u16),
+                Plant::ShortestIdle => {
+                    let idle = self.truth.idle(offer.queue).map(|(_, agent)| agent);
+                    let Some(other) = idle.filter(|agent| !taken.contains(agent)).last() else { continue };
+                    offer.agent = other;
+                    taken.push(other);
+                }
+                Plant::SharedUnfair => {
+                    let served = self.tenant.agent(offer.agent).map(|agent| agent.queues.clone()).unwrap_or_default();
+                    let others = served.into_iter().filter(|queue| *queue != offer.queue);
+                    let waits = others.flat_map(|queue| self.truth.waiting(queue).map(move |(_, call)| (queue, call)));
+                    let Some((queue, call)) = waits.filter(|(_, call)| !offered.contains(call)).last() else {
+                        continue;
+                    };
+                    (offer.queue, offer.call) = (queue, call);
+                }
+                _ => return false,
+            }
+            changed = true;
+        }
+        changed
+    }
+
     /// The row an actor is told, which a bug may have changed on its way.
     pub(crate) fn tampered(&mut self, node: usize, row: Arc<Call>) -> Arc<Call> {
         if self.plant != Some(Plant::DoubleOffer) || !row.is_waiting() {
@@ -36,22 +104,38 @@ impl World {
 
     /// The entry as the tables get it.
     pub(crate) fn entered(&self, proposal: Rc<Proposal>) -> Rc<Proposal> {
-        let Body::Shard(Command::Bar { list, scope, numbers, .. }) = &proposal.body else { return proposal };
-        if self.plant != Some(Plant::BarForgotten) {
+        let (Some(plant), Body::Shard(command)) = (self.plant, &proposal.body) else { return proposal };
+        let mut command = command.clone();
+        let changed = match &mut command {
+            Command::Bar { lift, .. } if plant == Plant::BarForgotten => {
+                *lift = true;
+                true
+            }
+            Command::Run { running, .. } if plant == Plant::StopIgnored && self.calm_since.is_none() => {
+                *running = true;
+                true
+            }
+            Command::Import { leads, .. } if plant == Plant::WrongNumber => {
+                leads.iter_mut().for_each(|lead| lead.number = next_number(lead.number));
+                true
+            }
+            Command::Configure { tenant, .. } => misconfigured(plant, tenant),
+            _ => false,
+        };
+        if !changed {
             return proposal;
         }
-        let lifted = Command::Bar { list: *list, scope: *scope, numbers: numbers.clone(), lift: true };
-        Rc::new(Proposal { body: Body::Shard(lifted), ..(*proposal).clone() })
+        Rc::new(Proposal { body: Body::Shard(command), ..(*proposal).clone() })
     }
 
     /// Whether an order to the relay of an agent's leg is kept from it.
     pub(crate) fn withholds(&self, row: &Call, relay: RelayId, op: &MediaOp) -> bool {
-        let forgets = match op {
-            MediaOp::Join { .. } => self.plant == Some(Plant::JoinOneSide),
-            MediaOp::Close => self.plant == Some(Plant::CloseOneSide),
+        match op {
+            MediaOp::Bridge { .. } => self.plant == Some(Plant::BridgeForgotten),
+            MediaOp::Join { .. } => self.plant == Some(Plant::JoinOneSide) && row.relay != Some(relay),
+            MediaOp::Close => self.plant == Some(Plant::CloseOneSide) && row.relay != Some(relay),
             _ => false,
-        };
-        forgets && row.relay != Some(relay)
+        }
     }
 
     /// An adopter that does not look at calls whose agent is being rung.
@@ -60,4 +144,121 @@ impl World {
             && matches!(row.stage, Stage::Offered { .. })
             && row.owner.epoch != row.id.index()
     }
+
+    /// A task that never comes to its process.
+    pub(crate) fn forgets(&self, task: &Task) -> bool {
+        match self.plant {
+            Some(Plant::NoTimers) => matches!(task, Task::Tick { .. }),
+            Some(Plant::RelayUnheard) => matches!(task, Task::RelayEvent { .. }),
+            Some(Plant::OrdersOnce) => matches!(task, Task::CourierAgain { .. }),
+            Some(Plant::NeverAgain) => matches!(task, Task::Retry { .. }),
+            _ => false,
+        }
+    }
+
+    /// A packet as it really leaves; none if it does not.
+    pub(crate) fn missent(&mut self, bytes: Vec<u8>) -> Option<Vec<u8>> {
+        match self.plant {
+            Some(Plant::ByeUnsent) if bytes.starts_with(b"BYE") => None,
+            Some(Plant::AnswerEarly) if bytes.starts_with(b"SIP/2.0 100") => answered_early(&self.truth, bytes),
+            Some(Plant::RungTwice) if bytes.starts_with(b"INVITE") => Some(self.renamed(bytes)),
+            _ => Some(bytes),
+        }
+    }
+
+    /// A repetition gets a Call-ID of its own.
+    fn renamed(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let Some(id) = Sip::parse(&bytes).map(|sip| sip.call_id().to_owned()) else { return bytes };
+        let sent = self.sent_invites.entry(id.clone()).or_default();
+        *sent += 1;
+        if *sent == 1 { bytes } else { text.replace(&id, &format!("{id}.{sent}")).into_bytes() }
+    }
+
+    /// Whether a packet of a far end is lost on a node's doorstep, or answered by the doorkeeper.
+    pub(crate) fn mistakes(&mut self, from: SocketAddr, bytes: &[u8]) -> bool {
+        if self.plant == Some(Plant::AckEarly)
+            && let Some(sip) = Sip::parse(bytes)
+            && (sip.status(), sip.method()) == (200, "INVITE")
+            && let Some(node) = (0..self.nodes.len()).find(|node| self.nodes[*node].is_sound())
+        {
+            let ack = sip.acknowledged();
+            self.send(node, About::World, from, ack);
+        }
+        self.plant == Some(Plant::ByeUnheard) && bytes.starts_with(b"BYE")
+    }
+
+    /// An entry that one replica leaves out.
+    pub(crate) fn skips(&self, node: usize, index: u64) -> bool {
+        self.plant == Some(Plant::EntrySkipped) && node == 1 && index.is_multiple_of(53)
+    }
+}
+
+/// What an owner says of its far ends, said wrong.
+fn misreported(plant: Plant, command: &mut Command) -> bool {
+    match (plant, command) {
+        (Plant::BusyAsNoAnswer, Command::NotReached { failure, .. }) if failure.result == DialResult::Busy => {
+            failure.result = DialResult::NoAnswer;
+            failure.status = 480;
+        }
+        (Plant::SentAsUnsent, Command::NotReached { failure, .. }) => failure.result = DialResult::NotDialled,
+        (Plant::UnsentAsNoAnswer, Command::NotReached { failure, .. }) if failure.result == DialResult::NotDialled => {
+            failure.result = DialResult::NoAnswer;
+        }
+        (Plant::HangUpSwapped, Command::End { ended, .. }) if ended.by == HangupBy::Agent => {
+            ended.by = HangupBy::Caller;
+        }
+        (Plant::HangUpAsFailure, Command::End { ended, .. }) if ended.by != HangupBy::System => {
+            *ended = Ended { by: HangupBy::System, cause: Cause::TEMPORARY_FAILURE };
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// A rule of the configuration that the tables do not get as it was asked for.
+fn misconfigured(plant: Plant, tenant: &mut Tenant) -> bool {
+    let all: Vec<_> = tenant.queues.iter().map(|queue| queue.id).collect();
+    for queue in &mut tenant.queues {
+        match plant {
+            Plant::WrapUpIgnored => queue.wrap_up_ms = 0,
+            Plant::WrapUpLong => queue.wrap_up_ms += 8000,
+            Plant::PauseIgnored => queue.miss_pause_ms = 0,
+            Plant::MissesIgnored => queue.max_misses = 0,
+            Plant::NeverFull => queue.max_waiting = u32::MAX,
+            Plant::FullTooSoon => queue.max_waiting -= 1,
+            Plant::WaitTooLong => queue.max_wait_ms += 5000,
+            Plant::WaitTooShort => queue.max_wait_ms -= 3000,
+            Plant::RingTooLong => queue.ring_timeout_ms += 20_000,
+            _ => {}
+        }
+    }
+    for campaign in &mut tenant.campaigns {
+        match plant {
+            Plant::DialTooLong => campaign.ring_timeout_ms += 20_000,
+            Plant::AttemptsIgnored => campaign.max_attempts = u8::MAX,
+            Plant::RetryAtOnce => campaign.retries.iter_mut().for_each(|retry| retry.after_s = 0),
+            Plant::KeepIdleIgnored => campaign.keep_idle = 0,
+            Plant::HoursIgnored => campaign.hours.iter_mut().for_each(|hours| {
+                (hours.from_min, hours.to_min) = (0, 24 * 60);
+            }),
+            _ => {}
+        }
+    }
+    if plant == Plant::EveryQueue {
+        tenant.agents.iter_mut().for_each(|agent| agent.queues.clone_from(&all));
+    }
+    true
+}
+
+fn next_number(number: E164) -> E164 {
+    format!("+{}", number.digits() ^ 1).parse().unwrap_or(number)
+}
+
+/// The 100 made a 200, with a tag and a description that mean something to nobody.
+fn answered_early(truth: &strowger_table::Shard, bytes: Vec<u8>) -> Option<Vec<u8>> {
+    let sip = Sip::parse(&bytes)?;
+    let row = truth.calls().find(|row| row.key().is_some_and(|key| key.call_id == sip.call_id()))?;
+    let tag = format!("c{:x}-0-early", row.id.0);
+    Some(sip.answer(200, &tag, Some("sip:cluster@10.0.0.1:5060"), &crate::far::sdp(([10, 9, 0, 0], 9).into())))
 }

@@ -68,6 +68,9 @@ impl World {
         if self.nodes[who.node].cut && task.is_from_peers() {
             return self.nodes[who.node].stranded.push(Happening::In(who, task));
         }
+        if self.forgets(&task) {
+            return;
+        }
         let node = who.node;
         if self.nodes[node].frozen {
             return self.nodes[node].waiting.push(Happening::In(who, task));

@@ -21,6 +21,7 @@ enum Far {
 impl World {
     /// A node's packet to a far end. A passive node keeps it to itself.
     pub(crate) fn send(&mut self, node: usize, about: About, to: SocketAddr, bytes: Vec<u8>) {
+        let Some(bytes) = self.missent(bytes) else { return };
         let withheld = self.is_passive(node);
         if let Some(sip) = Sip::parse(&bytes) {
             let about = sip.key().filter(|_| about == About::World).map_or(about, |key| About::Call(key.call));
@@ -60,6 +61,9 @@ impl World {
     pub(crate) fn at_cluster(&mut self, from: SocketAddr, bytes: Vec<u8>) {
         let up: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].up).collect();
         let Some(node) = self.rng.pick(&up) else { return };
+        if self.mistakes(from, &bytes) {
+            return;
+        }
         let who = self.nodes[node].who;
         self.happen(Happening::In(who, Task::Datagram { source: from, bytes }));
     }
