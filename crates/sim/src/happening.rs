@@ -77,6 +77,8 @@ pub(crate) enum Happening {
     },
     Thaw(Who),
     Mend(Who),
+    /// A relay is well again.
+    RelayWell(usize),
     Unstall(Who),
     /// A new process is known to the cluster.
     Hello(Who),

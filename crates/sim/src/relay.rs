@@ -54,6 +54,10 @@ pub(crate) struct Relay {
     ended: BTreeMap<CallId, u64>,
     ports: BTreeMap<u16, (CallId, LegNo)>,
     next_port: u16,
+    /// It has no port to give away.
+    pub full: bool,
+    /// How much later than others it does what it is told.
+    pub slow: Duration,
 }
 
 struct Held {
@@ -83,7 +87,20 @@ pub(crate) struct Heard {
 
 impl Relay {
     pub fn new(id: usize) -> Self {
-        Self { id, calls: BTreeMap::new(), ended: BTreeMap::new(), ports: BTreeMap::new(), next_port: FIRST_PORT }
+        Self {
+            id,
+            calls: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            next_port: FIRST_PORT,
+            full: false,
+            slow: Duration::ZERO,
+        }
+    }
+
+    /// Whatever was wrong is mended.
+    pub fn recover(&mut self) {
+        (self.full, self.slow) = (false, Duration::ZERO);
     }
 
     pub fn open_calls(&self) -> impl Iterator<Item = CallId> {
@@ -116,6 +133,7 @@ impl Relay {
         held.epoch = order.epoch;
         held.commanded = now;
         match order.op {
+            MediaOp::Open { .. } if self.full => Answer::Refused,
             MediaOp::Open { leg } => self.open(order.call, leg),
             MediaOp::Close => self.close(order.call),
             _ => self.obey(order, now, plays).unwrap_or(Answer::Refused),

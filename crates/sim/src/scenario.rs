@@ -74,6 +74,17 @@ pub(crate) enum Fault {
         node: usize,
         away: Duration,
     },
+    /// A relay opens no port for a while.
+    RelayFull {
+        relay: usize,
+        away: Duration,
+    },
+    /// A relay answers late for a while.
+    RelaySlow {
+        relay: usize,
+        away: Duration,
+        by: Duration,
+    },
     /// The lead goes to somebody else.
     MoveLead,
 }
@@ -144,11 +155,14 @@ fn draw_faults(rng: &mut Rng, busy: Duration, nodes: usize) -> Vec<(Mono, Fault)
 
 impl Fault {
     fn draw(rng: &mut Rng, node: usize) -> Self {
-        match rng.below(10) {
+        match rng.below(12) {
             0..4 => Fault::Kill { node, away: rng.millis(200, 8000) },
             4 | 5 => Fault::Freeze { node, away: rng.millis(300, 5000) },
             6 | 7 => Fault::Cut { node, away: rng.millis(300, 5000) },
             8 => Fault::Stall { node, away: rng.millis(500, 6000) },
+            // As many relays as nodes.
+            9 => Fault::RelayFull { relay: node, away: rng.millis(500, 6000) },
+            10 => Fault::RelaySlow { relay: node, away: rng.millis(500, 6000), by: rng.millis(100, 1500) },
             _ => Fault::MoveLead,
         }
     }

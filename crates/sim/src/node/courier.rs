@@ -117,7 +117,7 @@ impl World {
         let Some((orders, _)) = &courier.batch else { return };
         let (orders, batch) = (orders.clone(), courier.number);
         if !lost {
-            let at = self.after_hop();
+            let at = self.after_hop() + self.relays[relay].slow;
             self.timeline.plan(at, Happening::AtRelay { relay, from, batch, orders });
         }
         self.timeline.plan(self.now + ANSWER, Happening::In(from, Task::CourierAgain { relay, batch }));

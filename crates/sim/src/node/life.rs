@@ -40,6 +40,8 @@ impl World {
                 self.nodes[node].stalled = true;
                 self.timeline.plan(self.now + away, Happening::Unstall(self.nodes[node].who));
             }
+            Fault::RelayFull { relay, away } => self.trouble_relay(relay, away, true, Duration::ZERO),
+            Fault::RelaySlow { relay, away, by } => self.trouble_relay(relay, away, false, by),
             Fault::MoveLead => self.lose_leader("the lead moves"),
             _ => {}
         }

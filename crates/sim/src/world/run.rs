@@ -42,6 +42,7 @@ impl World {
             Happening::Commit { term } if term == self.log.term => self.commit_one(),
             Happening::Commit { .. } => {}
             Happening::Elect { term } => self.elect(term),
+            Happening::RelayWell(relay) => self.relays[relay].recover(),
             Happening::AtRelay { relay, from, batch, orders } => self.at_relay(relay, from, batch, &orders),
             Happening::PlayOver { relay, play } => {
                 let report = self.relays[relay].on_play_over(&play);
@@ -134,11 +135,18 @@ impl World {
         }
     }
 
+    /// A relay that opens no port, or is late, for a while.
+    pub(crate) fn trouble_relay(&mut self, relay: usize, away: Duration, full: bool, slow: Duration) {
+        (self.relays[relay].full, self.relays[relay].slow) = (full, slow);
+        self.timeline.plan(self.now + away, Happening::RelayWell(relay));
+    }
+
     fn calm(&mut self) {
         self.calm_since = Some(self.now);
         self.scenario.wire = Carriage::calm();
         self.scenario.log = LogHabit::calm();
         self.say(About::World, || "callers stop, everything is mended".to_owned());
+        self.relays.iter_mut().for_each(crate::relay::Relay::recover);
         for node in 0..self.nodes.len() {
             let who = self.nodes[node].who;
             self.thaw(who);
