@@ -162,7 +162,7 @@ impl Stuck {
     /// Every row with something left to do has its actor on the node that owns it.
     pub fn hands(&mut self, node: &Node) {
         let owned = node.replica.shard.calls().filter(|row| node.owns(row.owner));
-        let open = owned.filter(|row| !(row.is_over() && !row.has_duties()));
+        let open = owned.filter(|row| !row.is_over() || row.has_duties());
         for row in open.filter(|row| !node.actors.contains_key(&row.id)) {
             self.found.breach(PROMISE, Some(row.id), || {
                 format!("{} owns it, it is {} and has no actor", node.who.id(), row.stage_name())

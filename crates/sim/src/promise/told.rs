@@ -50,10 +50,10 @@ impl Told {
                 let has = has_dialog(truth, key, sip) && truth.call(key.call).is_some_and(|row| row.is_answered());
                 self.judge(has, key, || format!("{key} is answered before its row"));
             }
-            (0, "ACK") if self.answered.contains(&key) && !self.hung_up.contains(&key) => {
-                if !has_dialog(truth, key, sip) {
-                    self.owed.entry(key).or_insert(now);
-                }
+            (0, "ACK")
+                if self.answered.contains(&key) && !self.hung_up.contains(&key) && !has_dialog(truth, key, sip) =>
+            {
+                self.owed.entry(key).or_insert(now);
             }
             _ => {}
         }

@@ -29,11 +29,7 @@ pub(crate) struct TrueRecord {
 impl TrueRecord {
     /// A far end's message is on its way to the cluster; `agent`: of which agent's phone.
     pub fn heard(&mut self, sip: &Sip, agent: Option<usize>) {
-        let gone = match (sip.status(), sip.method()) {
-            (0, "BYE" | "CANCEL") | (481, _) => true,
-            (300.., "INVITE") => true,
-            _ => false,
-        };
+        let gone = matches!((sip.status(), sip.method()), (0, "BYE" | "CANCEL") | (481, _) | (300.., "INVITE"));
         if gone {
             self.left.insert(sip.call_id().to_owned());
         }
