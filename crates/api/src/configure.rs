@@ -103,7 +103,7 @@ async fn check(archive: Archive) -> Result<Draft, Problem> {
 }
 
 fn load_prompt(wav: &[u8]) -> Result<(Vec<u8>, Digest), String> {
-    let content = strowger_relay::content::from_wav(wav).map_err(|fault| fault.to_string())?;
+    let content = strowger_media::content::from_wav(wav).map_err(|fault| fault.to_string())?;
     Ok((content.bytes, content.digest))
 }
 

@@ -96,7 +96,7 @@ impl LiveCall {
             to: call.to.clone(),
             stage: call.stage_name(),
             step: match call.stage {
-                Stage::Flow { step } => Some(step),
+                Stage::Flow { step, .. } => Some(step),
                 _ => None,
             },
             outcome: call.outcome().map(|outcome| outcome.as_str()),

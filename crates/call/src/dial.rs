@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use strowger_media::Op;
 use strowger_model::{Cause, DialResult, Far, LogTime, Mono};
 use strowger_sip::{Event as LegEvent, Leg, LegState, Outgoing, offer_sdp, parse_sdp};
 use strowger_table::{Call, Command, DialFailure, DutyKind, Outbound, Stage};
 
-use crate::event::MediaOp;
 use crate::limit;
 use crate::machine::{Begun, Machine};
 
@@ -54,7 +54,7 @@ impl Machine {
             self.dialling.give_up = Some(now + self.ringing_time_left(log_now));
         } else if self.originate_duty(log_now).is_some() {
             self.dialling.give_up = Some(now + limit::DIAL_MEDIA_OPEN);
-            self.media_of(Call::CALLER_LEG, MediaOp::Open { leg: Call::CALLER_LEG });
+            self.media_of(Call::CALLER_LEG, Op::Open { leg: Call::CALLER_LEG });
         }
     }
 

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use strowger_media::{LegSnapshot, Op};
 use strowger_model::config::Tenant;
-use strowger_model::{Digest, Far, LegNo, MediaAddr, RelayId};
+use strowger_model::{CallId, Far, Incarnation, LegNo, RelayId};
 use strowger_sip::Message;
 use strowger_table::{Call, Command};
 
@@ -36,13 +37,20 @@ pub enum MediaFact {
     Opened {
         leg: LegNo,
         rtp: SocketAddr,
+        incarnation: Incarnation,
+    },
+    /// What the relay does for the call, of which a new owner has told it. Nothing, if it knows no such call.
+    Adopted {
+        relay: RelayId,
+        incarnation: Incarnation,
+        legs: Vec<LegSnapshot>,
     },
     /// No relay would open a port for this leg.
     Unavailable {
         leg: LegNo,
     },
     PlayDone {
-        id: u64,
+        play: u64,
     },
     Digit {
         leg: LegNo,
@@ -55,49 +63,6 @@ pub enum MediaFact {
     /// Nothing of the call is left on this relay.
     Closed {
         relay: RelayId,
-    },
-}
-
-/// What is asked of the relay. All of it may be repeated.
-#[derive(Clone, PartialEq, Debug)]
-pub enum MediaOp {
-    /// A new owner takes the call over, before anything else.
-    Adopt,
-    Open {
-        leg: LegNo,
-    },
-    Remote {
-        leg: LegNo,
-        media: MediaAddr,
-        send: bool,
-        receive: bool,
-    },
-    Play {
-        leg: LegNo,
-        content: Digest,
-        repeat: bool,
-        id: u64,
-    },
-    Stop {
-        leg: LegNo,
-    },
-    Bridge {
-        a: LegNo,
-        b: LegNo,
-    },
-    /// As `Bridge`, where the other leg is on another relay.
-    Join {
-        leg: LegNo,
-        with: LegNo,
-        peer: RelayId,
-    },
-    CloseLeg {
-        leg: LegNo,
-    },
-    Close,
-    /// The relay need not say its facts up to this one again.
-    Acknowledge {
-        event: u64,
     },
 }
 
@@ -116,10 +81,11 @@ pub enum Action {
     Done {
         duty: u32,
     },
-    /// To the relay that holds, or will hold, that leg.
+    /// To the relay that holds, or will hold, a leg that was born in `call`. It may be repeated.
     Media {
         relay: RelayId,
-        op: MediaOp,
+        call: CallId,
+        op: Op,
     },
     /// Nothing is left to do: the machine may be dropped.
     Stop,

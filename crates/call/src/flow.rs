@@ -1,14 +1,14 @@
-//! The caller's side up to the queue: media, answer, prompts, digits, music.
+//! The caller's side up to the queue: media, answer, steps, digits.
 
 use std::net::SocketAddr;
 
 use strowger_ivr::Next;
+use strowger_media::{Op, SPOKEN};
 use strowger_model::config::StepNo;
-use strowger_model::{Cause, Ended, HangupBy, Law, LegNo, LogTime, Mono};
+use strowger_model::{Cause, Ended, HangupBy, LegNo, LogTime, Mono};
 use strowger_sip::{Direction, Leg, LocalMedia, RemoteMedia, answer_sdp, parse_sdp};
 use strowger_table::{Call, Command, DutyKind, Stage};
 
-use crate::event::MediaOp;
 use crate::limit;
 use crate::machine::{Begun, Machine};
 
@@ -27,7 +27,7 @@ struct Reinvite {
     number: u64,
     leg: LegNo,
     sdp: String,
-    media: MediaOp,
+    media: Op,
 }
 
 impl Answering {
@@ -45,7 +45,7 @@ impl Machine {
         let outs = self.caller.as_mut().map(|leg| leg.trying(now)).unwrap_or_default();
         self.sent(Call::CALLER_LEG, outs, LogTime::ZERO, now);
         self.answering.media_by = Some(now + limit::MEDIA_OPEN);
-        self.media_of(Call::CALLER_LEG, MediaOp::Open { leg: Call::CALLER_LEG });
+        self.media_of(Call::CALLER_LEG, Op::Open { leg: Call::CALLER_LEG });
     }
 
     /// A port is open: the answer is made, and proposed before it is sent.
@@ -109,26 +109,22 @@ impl Machine {
         }
     }
 
-    pub(crate) fn begin_step(&mut self, step: u16, now: Mono) {
-        if self.begun == Begun::Flow(step) {
+    pub(crate) fn begin_step(&mut self, step: StepNo, entered: u64, now: Mono) {
+        if self.begun == Begun::Flow(entered) {
             return;
         }
         self.release_answer(now);
-        if matches!(self.begun, Begun::Nothing | Begun::Admitted) {
+        if self.begun == Begun::Admitted {
             self.direct_caller_media();
         }
-        self.enter_step(step);
-    }
-
-    fn enter_step(&mut self, step: StepNo) {
-        self.begun = Begun::Flow(step);
+        self.begun = Begun::Flow(entered);
         self.stepping = None;
         let next = self.flow.as_mut().map_or(Next::HangUp, |flow| flow.enter(step));
         self.follow(next);
     }
 
-    pub(crate) fn prompt_over(&mut self, id: u64, now: Mono) {
-        if id == self.current_play() && self.is_in_step() {
+    pub(crate) fn prompt_over(&mut self, play: u64, now: Mono) {
+        if Some(play) == self.play() && self.is_in_step() {
             let next = self.flow.as_mut().map_or(Next::Wait, |flow| flow.prompt_over(now));
             self.follow(next);
         }
@@ -153,63 +149,43 @@ impl Machine {
         matches!(self.row.stage, Stage::Flow { .. }) && self.stepping.is_none() && !self.is_ending()
     }
 
+    /// One that is accepted comes with its row.
     pub(crate) fn step_proposed(&mut self, number: u64, accepted: bool) {
-        let Some((_, step)) = self.stepping.take_if(|(proposed, _)| *proposed == number) else { return };
-        if accepted && self.row.stage == (Stage::Flow { step }) && self.begun == Begun::Flow(step) {
-            // A step that leads to itself: the row is as it was, and the step begins again.
-            self.enter_step(step);
+        if !accepted {
+            self.stepping.take_if(|proposed| *proposed == number);
         }
     }
 
     fn follow(&mut self, next: Next) {
         let call = self.row.id;
         match next {
-            Next::Wait => {}
-            Next::Play { prompt } => {
-                let id = self.new_play();
-                let play = MediaOp::Play { leg: Call::CALLER_LEG, content: prompt, repeat: false, id };
-                self.media_of(Call::CALLER_LEG, play);
-            }
+            // What is played is told to the relay once the event is over.
+            Next::Wait | Next::Play => {}
             Next::GoTo(step) => {
                 // A step that is a queue is entered by its own entry; any other by a `Step`.
                 let peek = self.flow.as_mut().map_or(Next::HangUp, |flow| flow.clone().enter(step));
                 match peek {
                     Next::Enqueue { queue, overflow } => {
-                        self.go(step, Command::Enqueue { call, step, queue, overflow });
+                        self.go(Command::Enqueue { call, step, queue, overflow });
                     }
-                    _ => self.go(step, Command::Step { call, step }),
+                    _ => self.go(Command::Step { call, step }),
                 }
             }
             Next::Enqueue { queue, overflow } => {
                 let step = self.flow.as_ref().map_or(0, strowger_ivr::Stepper::at);
-                self.go(step, Command::Enqueue { call, step, queue, overflow });
+                self.go(Command::Enqueue { call, step, queue, overflow });
             }
             Next::HangUp => self.propose_end(Ended { by: HangupBy::System, cause: Cause::NORMAL }, LogTime::MAX),
         }
     }
 
-    fn go(&mut self, step: StepNo, command: Command) {
+    fn go(&mut self, command: Command) {
         debug_assert!(self.stepping.is_none(), "two steps of one flow are on their way at once");
-        let number = self.propose(command);
-        self.stepping = Some((number, step));
-    }
-
-    /// Music until an agent is there. After a missed offer it is still playing.
-    pub(crate) fn begin_waiting(&mut self, _now: Mono) {
-        // Who is called after the agent is there hears no music.
-        if self.begun == Begun::Queued || self.row.caller.is_none() {
-            return;
-        }
-        self.begun = Begun::Queued;
-        if let Some(content) = self.queue.as_ref().map(|queue| queue.music) {
-            let id = self.new_play();
-            let play = MediaOp::Play { leg: Call::CALLER_LEG, content, repeat: true, id };
-            self.media_of(Call::CALLER_LEG, play);
-        }
+        self.stepping = Some(self.propose(command));
     }
 
     pub(crate) fn local_media(&self, rtp: SocketAddr, version: u32) -> LocalMedia {
-        LocalMedia { rtp, laws: vec![Law::Mu, Law::A], session_id: self.row.id.0, version }
+        LocalMedia { rtp, laws: SPOKEN.to_vec(), session_id: self.row.id.0, version }
     }
 
     /// The ACK came: the duty to answer is performed.
@@ -241,7 +217,7 @@ impl Machine {
                 let dialog = Box::new(changed.dialog());
                 let number = self.propose(Command::Redialog { call: self.row.id, leg, dialog });
                 let (send, receive) = (sends(direction), receives(direction));
-                let media = MediaOp::Remote { leg, media, send, receive };
+                let media = Op::Remote { leg, media, send, receive };
                 // Of an offer that was cancelled meanwhile the answer is nobody's.
                 self.answering.reinvites.retain(|earlier| earlier.leg != leg);
                 self.answering.reinvites.push(Reinvite { number, leg, sdp, media });
@@ -270,9 +246,9 @@ impl Machine {
 }
 
 /// Where a far end's media goes, by its own SDP.
-pub(crate) fn remote_op(leg: LegNo, remote: &RemoteMedia) -> MediaOp {
+pub(crate) fn remote_op(leg: LegNo, remote: &RemoteMedia) -> Op {
     let send = receives(remote.direction) && !remote.on_hold();
-    MediaOp::Remote { leg, media: remote.addr, send, receive: sends(remote.direction) }
+    Op::Remote { leg, media: remote.addr, send, receive: sends(remote.direction) }
 }
 
 fn sends(direction: Direction) -> bool {

@@ -1,10 +1,10 @@
 //! The end: who hung up is answered, who did not is told, the media is closed.
 
+use strowger_media::Op;
 use strowger_model::{Cause, Ended, HangupBy, LegNo, LogTime, Mono, RelayId};
 use strowger_sip::LegState;
 use strowger_table::{Call, Command, DutyKind, Stage};
 
-use crate::event::MediaOp;
 use crate::limit;
 use crate::machine::{Begun, Machine};
 use crate::offer::AgentSide;
@@ -123,12 +123,12 @@ impl Machine {
         if self.row.duties.iter().any(|duty| duty.kind == DutyKind::CloseMedia) {
             for relay in self.row.relays.clone() {
                 self.closing.push(relay);
-                self.media(relay, MediaOp::Close);
+                self.media(relay, Op::Close);
             }
         }
         if begun == Begun::Admitted && self.row.relays.is_empty() {
             // A port was asked for, and the call was over before its row could say where.
-            self.media(self.relay(), MediaOp::Close);
+            self.media(self.relay(), Op::Close);
         }
     }
 
@@ -202,7 +202,8 @@ impl Machine {
         let Some(at) = self.leaving.iter().position(|side| side.number() == leg) else { return };
         let relay = self.leaving.remove(at).relay();
         if !self.row.is_over() {
-            self.media(relay, MediaOp::CloseLeg { leg });
+            self.media(relay, Op::CloseLeg { leg });
+            self.told.forget(self.leg_key(leg));
         }
     }
 

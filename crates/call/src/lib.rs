@@ -7,13 +7,16 @@
 
 mod dial;
 mod event;
+mod facts;
 mod flow;
 mod hangup;
+pub mod hearing;
 mod machine;
 mod offer;
 mod talk;
+mod told;
 
-pub use event::{Action, Actions, Event, MediaFact, MediaOp};
+pub use event::{Action, Actions, Event, MediaFact};
 pub use machine::{Machine, Setting};
 
 /// Limits of a call's own timers, each with its reason.

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use strowger_ivr::Stepper;
-use strowger_model::config::{Queue, StepNo, Tenant};
+use strowger_media::Op;
+use strowger_model::config::{Queue, Tenant};
 use strowger_model::{
     CallId, Cause, Dialog, Ended, Far, HangupBy, LegKey, LegNo, LogTime, Mono, PendingInvite, RelayId,
 };
@@ -12,10 +13,11 @@ use strowger_sip::{Leg, Local, Message, Out};
 use strowger_table::{Call, Command, DutyKind, Stage};
 
 use crate::dial::Dialling;
-use crate::event::{Action, Actions, Event, MediaFact, MediaOp};
+use crate::event::{Action, Actions, Event, MediaFact};
 use crate::flow::Answering;
 use crate::hangup::{Ending, FarHangUp};
 use crate::offer::AgentSide;
+use crate::told::Told;
 
 /// What a machine is told of its surroundings once.
 #[derive(Clone, Debug)]
@@ -37,8 +39,8 @@ pub struct Machine {
     /// Agents' legs that are being told to stop.
     pub(crate) leaving: Vec<AgentSide>,
     pub(crate) flow: Option<Stepper>,
-    /// The step that was proposed, and under which number: until it is entered, nothing that comes is for the step before.
-    pub(crate) stepping: Option<(u64, StepNo)>,
+    /// The proposal of the next step: until it is entered, nothing that comes is for the step before.
+    pub(crate) stepping: Option<u64>,
     pub(crate) answering: Answering,
     pub(crate) dialling: Dialling,
     /// Relays that were told to close the call and have not said that they did.
@@ -46,11 +48,11 @@ pub struct Machine {
     pub(crate) hang_up: Option<FarHangUp>,
     /// Set from the moment at which an end is proposed: no phone is rung and nobody is answered any more.
     pub(crate) ending: Option<Ending>,
-    /// What the actions of a stage were begun for: (stage, leg), so that a row that changes elsewhere begins nothing anew.
+    /// What the actions of a stage were begun for: (stage, leg or entry), so that a row that changes elsewhere begins nothing anew.
     pub(crate) begun: Begun,
     pub(crate) caller_rtp: Option<SocketAddr>,
+    pub(crate) told: Told,
     next_number: u64,
-    next_play: u64,
     adopting: bool,
     /// Whether an earlier owner performed the stage that the row is in.
     pub(crate) took_over: bool,
@@ -63,9 +65,9 @@ pub(crate) enum Begun {
     #[default]
     Nothing,
     Admitted,
-    Flow(u16),
+    /// The step that this entry of the log led to.
+    Flow(u64),
     Dialling,
-    Queued,
     Talking(LegNo),
     Ended,
 }
@@ -102,8 +104,6 @@ impl Machine {
 
     fn new(row: Arc<Call>, caller: Option<Leg>, setting: Setting, adopting: bool) -> Self {
         Self {
-            // Unique across owners: a play of an earlier owner never looks like one of ours.
-            next_play: row.owner.epoch << 16,
             row,
             setting,
             queue: None,
@@ -119,6 +119,7 @@ impl Machine {
             ending: None,
             begun: Begun::default(),
             caller_rtp: None,
+            told: Told::default(),
             next_number: 1,
             adopting,
             took_over: false,
@@ -147,6 +148,7 @@ impl Machine {
             Event::Proposed { number, accepted } => self.on_proposed(number, accepted, now),
             Event::Tick => self.on_tick(log_now, now),
         }
+        self.tell_relays();
         self.stop_if_idle();
         std::mem::take(&mut self.out)
     }
@@ -187,8 +189,8 @@ impl Machine {
         match self.row.stage.clone() {
             Stage::Admitted => self.begin_admitted(now),
             Stage::Dialling { .. } => self.begin_dialling(log_now, now),
-            Stage::Flow { step } => self.begin_step(step, now),
-            Stage::Queued => self.begin_waiting(now),
+            Stage::Flow { step, entered } => self.begin_step(step, entered, now),
+            Stage::Queued => {}
             Stage::Offered { .. } => self.begin_offer(now),
             Stage::Talking => self.begin_talking(now),
             Stage::Ended { .. } => self.begin_end(now),
@@ -200,7 +202,8 @@ impl Machine {
     /// Another node's call: its media first, then its legs as the row has them.
     fn take_over(&mut self, now: Mono) {
         for relay in self.row.relays.clone() {
-            self.media(relay, MediaOp::Adopt);
+            self.told.wait_for(relay);
+            self.media(relay, Op::Adopt);
         }
         self.restore_agents(now);
         if self.caller.is_none() {
@@ -227,17 +230,23 @@ impl Machine {
 
     fn on_media(&mut self, fact: MediaFact, log_now: LogTime, now: Mono) {
         match fact {
-            MediaFact::Opened { leg, rtp } if leg == Call::CALLER_LEG => match self.row.outbound() {
-                Some(_) => self.called_media_open(rtp, log_now, now),
-                None => self.caller_media_open(rtp, now),
-            },
-            MediaFact::Opened { leg, rtp } => self.agent_media_open(leg, rtp, now),
+            MediaFact::Opened { leg, rtp, incarnation } => {
+                self.told.met(self.relay_of(leg), incarnation);
+                self.media_open(leg, rtp, log_now, now);
+            }
+            MediaFact::Adopted { relay, incarnation, legs } => {
+                self.told.met(relay, incarnation);
+                for leg in &legs {
+                    self.media_open(leg.leg, leg.local, log_now, now);
+                }
+                self.relay_adopted(relay, &legs, now);
+            }
             MediaFact::Unavailable { leg } if leg == Call::CALLER_LEG => match self.row.outbound() {
                 Some(_) => self.not_dialled(log_now),
                 None => self.no_media(log_now, now),
             },
             MediaFact::Unavailable { leg } => self.agent_failed(leg, 503, Cause::NO_CIRCUIT, log_now),
-            MediaFact::PlayDone { id } => self.prompt_over(id, now),
+            MediaFact::PlayDone { play } => self.prompt_over(play, now),
             MediaFact::Digit { leg, digit } if leg == Call::CALLER_LEG => self.digit(digit),
             MediaFact::Digit { .. } => {}
             // Of a leg that was given up meanwhile it says nothing about the call.
@@ -246,6 +255,14 @@ impl Machine {
                 self.propose_end(Ended { by: HangupBy::System, cause: Cause::TEMPORARY_FAILURE }, log_now);
             }
             MediaFact::Closed { relay } => self.media_closed(relay),
+        }
+    }
+
+    fn media_open(&mut self, leg: LegNo, rtp: SocketAddr, log_now: LogTime, now: Mono) {
+        match self.row.outbound() {
+            _ if leg != Call::CALLER_LEG => self.agent_media_open(leg, rtp, now),
+            Some(_) => self.called_media_open(rtp, log_now, now),
+            None => self.caller_media_open(rtp, now),
         }
     }
 
@@ -290,12 +307,17 @@ impl Machine {
         number
     }
 
-    pub(crate) fn media(&mut self, relay: RelayId, op: MediaOp) {
-        self.out.push(Action::Media { relay, op });
+    pub(crate) fn media(&mut self, relay: RelayId, op: Op) {
+        self.order(relay, self.row.id, op);
+    }
+
+    /// `call`: the one that the leg was born in.
+    pub(crate) fn order(&mut self, relay: RelayId, call: CallId, op: Op) {
+        self.out.push(Action::Media { relay, call, op });
     }
 
     /// To the relay of that leg.
-    pub(crate) fn media_of(&mut self, leg: LegNo, op: MediaOp) {
+    pub(crate) fn media_of(&mut self, leg: LegNo, op: Op) {
         self.media(self.relay_of(leg), op);
     }
 
@@ -318,16 +340,6 @@ impl Machine {
 
     pub(crate) fn done(&mut self, duty: u32) {
         self.out.push(Action::Done { duty });
-    }
-
-    pub(crate) fn new_play(&mut self) -> u64 {
-        self.next_play += 1;
-        debug_assert!(self.next_play >> 16 <= self.row.owner.epoch, "plays of this owner run into the next owner's");
-        self.next_play
-    }
-
-    pub(crate) fn current_play(&self) -> u64 {
-        self.next_play
     }
 
     pub(crate) fn leg_key(&self, leg: LegNo) -> LegKey {

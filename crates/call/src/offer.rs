@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use strowger_media::Op;
 use strowger_model::{Cause, LegNo, LogTime, Mono, RelayId};
 use strowger_sip::{Event as LegEvent, Leg, LegState, Out, Outgoing, offer_sdp};
 use strowger_table::{AgentLeg, Command, DutyKind, Miss};
 
 use crate::dial::cause_of;
-use crate::event::MediaOp;
 use crate::limit;
 use crate::machine::{Machine, after_earlier_adopters};
 
@@ -70,8 +70,6 @@ impl AgentSide {
 impl Machine {
     /// Rings the phone of the offer in the row, once.
     pub(crate) fn begin_offer(&mut self, now: Mono) {
-        // An adopter has begun no music yet.
-        self.begin_waiting(now);
         let Some(offer) = self.row.agent.clone() else { return };
         if self.agent.as_ref().is_some_and(|side| side.number == offer.leg) {
             return;
@@ -80,7 +78,7 @@ impl Machine {
             self.leave(earlier, now);
         }
         self.agent = Some(AgentSide::new(&offer, now));
-        self.media(offer.relay, MediaOp::Open { leg: offer.leg });
+        self.media(offer.relay, Op::Open { leg: offer.leg });
     }
 
     pub(crate) fn agent_media_open(&mut self, leg: LegNo, rtp: SocketAddr, now: Mono) {
@@ -195,7 +193,7 @@ impl Machine {
         // A ringing one is rung again once its media is open; until then it may ring on.
         if let Some(ringing) = row.ringing_agent() {
             self.agent = Some(AgentSide { inherited: true, ..AgentSide::new(ringing, now) });
-            self.media(ringing.relay, MediaOp::Open { leg: ringing.leg });
+            self.media(ringing.relay, Op::Open { leg: ringing.leg });
         }
         // A phone that only rang is sent the same INVITE and then its CANCEL: it may have stopped ringing long ago.
         for agent in row.leaving.iter().filter(|agent| agent.dialog.is_none()) {

@@ -4,12 +4,11 @@ use strowger_model::{Cause, Ended, HangupBy, LegNo, LogTime, Mono};
 use strowger_sip::{Event as LegEvent, LegState, parse_sdp};
 use strowger_table::Call;
 
-use crate::event::MediaOp;
 use crate::flow::remote_op;
 use crate::machine::{Begun, Machine};
 
 impl Machine {
-    /// The `Connect` is committed: the phone is acknowledged, the media joined.
+    /// The `Connect` is committed: the phone is acknowledged, its media directed.
     pub(crate) fn begin_talking(&mut self, now: Mono) {
         let Some(agent) = self.row.agent.clone() else { return };
         if self.begun == Begun::Talking(agent.leg) {
@@ -28,7 +27,6 @@ impl Machine {
         if let Some(remote) = remote {
             self.media(agent.relay, remote_op(agent.leg, &remote));
         }
-        self.join(Call::CALLER_LEG, agent.leg);
     }
 
     /// A far end's answer is committed: now it is told so.
@@ -46,16 +44,6 @@ impl Machine {
     pub(crate) fn probe_agent(&mut self, leg: LegNo, now: Mono) {
         let probes = self.sip_leg(leg).map(|leg| leg.probe(now)).unwrap_or_default();
         self.sent(leg, probes, LogTime::ZERO, now);
-    }
-
-    /// Two legs hear each other, on one relay or across two.
-    fn join(&mut self, a: LegNo, b: LegNo) {
-        let (of_a, of_b) = (self.relay_of(a), self.relay_of(b));
-        if of_a == of_b {
-            return self.media(of_a, MediaOp::Bridge { a, b });
-        }
-        self.media(of_a, MediaOp::Join { leg: a, with: b, peer: of_b });
-        self.media(of_b, MediaOp::Join { leg: b, with: a, peer: of_a });
     }
 
     pub(crate) fn on_caller(&mut self, event: LegEvent, log_now: LogTime, now: Mono) {

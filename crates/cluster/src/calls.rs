@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use strowger_call::{Action, Event, Machine, MediaFact, MediaOp};
+use strowger_call::{Action, Event, Machine, MediaFact};
+use strowger_media::{Op, RelayCommand};
 use strowger_model::{CallId, Far, LegNo, Mono, RelayId, ShardId};
 use strowger_sip::Message;
 use strowger_table::{Body, Call, Command, Outcome, Stage};
@@ -180,7 +181,7 @@ impl Desk {
             CallNews::Sip { leg, message, source } => {
                 self.machine.on(Event::Message { leg, message: &message, source }, log_now, now)
             }
-            CallNews::Acknowledge { relay, event } => return self.media(relay, MediaOp::Acknowledge { event }),
+            CallNews::Acknowledge { relay, event } => return self.media(relay, id, Op::Ack { seq: event }),
             CallNews::Media(fact) => self.machine.on(Event::Media(fact), log_now, now),
             CallNews::Proposed { number, accepted } => {
                 self.machine.on(Event::Proposed { number, accepted }, log_now, now)
@@ -206,7 +207,7 @@ impl Desk {
             Action::Send { to, bytes } => self.context.send(to, &bytes),
             Action::Propose { number, command } => self.propose(me.clone(), number, *command),
             Action::Done { duty } => self.context.performed.say(call, duty),
-            Action::Media { relay, op } => self.media(relay, op),
+            Action::Media { relay, call, op } => self.media(relay, call, op),
             Action::Stop => self.stop(me),
         }
     }
@@ -222,9 +223,9 @@ impl Desk {
         });
     }
 
-    fn media(&self, relay: RelayId, op: MediaOp) {
-        let row = self.machine.row();
-        self.context.relays.order(relay, row.id, row.owner.epoch, op);
+    fn media(&self, relay: RelayId, call: CallId, op: Op) {
+        let epoch = self.machine.row().owner.epoch;
+        self.context.relays.order(relay, RelayCommand { call, epoch, op });
     }
 
     fn arm(&mut self, me: &ActorRef<CallNews>, deadline: Mono, now: Mono) {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use strowger_link::{Class, Link, open, seal};
+use strowger_media::protocol::{ContentAnswer, ContentPut};
 use strowger_model::{Digest, PeerId};
-use strowger_relay::protocol::{ContentAnswer, ContentPut};
 
 use crate::wire::ContentWanted;
 

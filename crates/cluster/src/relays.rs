@@ -6,13 +6,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use strowger_acd::UsableRelay;
-use strowger_call::{MediaFact, MediaOp};
+use strowger_call::MediaFact;
 use strowger_link::{Class, Link, open, seal};
-use strowger_model::{CallId, Digest, LegNo, PeerId, RelayId};
-use strowger_relay::protocol::{
-    Answers, Commands, ContentAnswer, ContentPut, Events, Op, RelayAnswer, RelayCommand, RelayEvent, RelayStats,
-    StatsAsk, What,
-};
+use strowger_media::protocol::{Answers, Commands, ContentAnswer, ContentPut, Events, StatsAsk};
+use strowger_media::{Op, RelayAnswer, RelayCommand, RelayStats};
+use strowger_model::{Digest, Incarnation, PeerId, RelayId};
 use tokio::sync::mpsc;
 
 use crate::calls::CallNews;
@@ -34,13 +32,7 @@ pub struct Relays {
 
 struct Courier {
     site: String,
-    orders: mpsc::UnboundedSender<Order>,
-}
-
-pub(crate) struct Order {
-    call: CallId,
-    epoch: u64,
-    op: MediaOp,
+    orders: mpsc::UnboundedSender<RelayCommand>,
 }
 
 /// Where the couriers find the context, which is made after them.
@@ -71,10 +63,10 @@ impl Relays {
         self.couriers.keys().map(|relay| (*relay, self.link.connected(PeerId::Relay(*relay))))
     }
 
-    pub(crate) fn order(&self, relay: RelayId, call: CallId, epoch: u64, op: MediaOp) {
+    pub(crate) fn order(&self, relay: RelayId, order: RelayCommand) {
         if let Some(courier) = self.couriers.get(&relay) {
             // The courier ends with the node.
-            let _stopping = courier.orders.send(Order { call, epoch, op });
+            let _stopping = courier.orders.send(order);
         }
     }
 
@@ -85,13 +77,13 @@ impl Relays {
     }
 }
 
-async fn courier(relay: RelayId, link: Link, context: ContextCell, mut orders: mpsc::UnboundedReceiver<Order>) {
+async fn courier(relay: RelayId, link: Link, context: ContextCell, mut orders: mpsc::UnboundedReceiver<RelayCommand>) {
     let mut batch = Vec::new();
     while orders.recv_many(&mut batch, BATCH).await > 0 {
         let begun = Instant::now();
         // An order given up would leave a call silent for ever: the relay gets it when it can be reached again.
         while !batch.is_empty() {
-            let answers = deliver(relay, &link, batch.iter().map(command).collect()).await;
+            let answers = deliver(relay, &link, batch.clone()).await;
             let Some(context) = context.get() else { break };
             match answers {
                 Some(answers) => conclude(context, relay, batch.drain(..), answers),
@@ -104,26 +96,27 @@ async fn courier(relay: RelayId, link: Link, context: ContextCell, mut orders: m
     }
 }
 
-fn conclude(context: &Arc<Context>, relay: RelayId, orders: impl Iterator<Item = Order>, answers: Vec<RelayAnswer>) {
-    let mut answers = answers.into_iter();
+fn conclude(context: &Arc<Context>, relay: RelayId, orders: impl Iterator<Item = RelayCommand>, answers: Answers) {
+    let Answers { incarnation, list } = answers;
+    let mut answers = list.into_iter();
     for order in orders {
         match answers.next() {
             Some(RelayAnswer::NeedContent { content }) => {
                 tokio::spawn(supply(context.clone(), relay, content, order));
             }
-            answer => tell(context, relay, order, answer.as_ref()),
+            answer => tell(context, relay, &order, answer.as_ref().map(|answer| (incarnation, answer))),
         }
     }
 }
 
 /// While the relay is out of reach: who waits for a port hears soon that there is none, and a call that is over waits
 /// for nothing (a relay that comes back closes what nobody wants any more).
-fn release_waiting(context: &Context, relay: RelayId, batch: &mut Vec<Order>, waited: Duration) {
+fn release_waiting(context: &Context, relay: RelayId, batch: &mut Vec<RelayCommand>, waited: Duration) {
     let mut kept = Vec::new();
     for order in batch.drain(..) {
         match order.op {
-            MediaOp::Open { .. } if waited > OPEN_WAIT => tell(context, relay, order, None),
-            MediaOp::Close => tell(context, relay, order, None),
+            Op::Open { .. } if waited > OPEN_WAIT => tell(context, relay, &order, None),
+            Op::Close => tell(context, relay, &order, None),
             _ => kept.push(order),
         }
     }
@@ -131,7 +124,7 @@ fn release_waiting(context: &Context, relay: RelayId, batch: &mut Vec<Order>, wa
 }
 
 /// None if the relay gave no answer; every order may be repeated, so trying again costs nothing but time.
-async fn deliver(relay: RelayId, link: &Link, list: Vec<RelayCommand>) -> Option<Vec<RelayAnswer>> {
+async fn deliver(relay: RelayId, link: &Link, list: Vec<RelayCommand>) -> Option<Answers> {
     let body = seal(&Commands { list });
     let answer = match link.ask(PeerId::Relay(relay), Class::Relay, body, ANSWER).await {
         Ok(answer) => answer,
@@ -141,7 +134,7 @@ async fn deliver(relay: RelayId, link: &Link, list: Vec<RelayCommand>) -> Option
         }
     };
     match open::<Answers>(&answer) {
-        Ok(answers) => Some(answers.list),
+        Ok(answers) => Some(answers),
         Err(fault) => {
             tracing::error!(%relay, %fault, "a relay's answer does not decode");
             None
@@ -149,45 +142,15 @@ async fn deliver(relay: RelayId, link: &Link, list: Vec<RelayCommand>) -> Option
     }
 }
 
-fn command(order: &Order) -> RelayCommand {
-    let op = match order.op.clone() {
-        MediaOp::Adopt => Op::Adopt,
-        MediaOp::Open { leg } => Op::Open { leg },
-        MediaOp::Remote { leg, media, send, receive } => Op::Remote { leg, media, send, receive },
-        MediaOp::Play { leg, content, repeat, id } => Op::Play { leg, content, repeat, id },
-        MediaOp::Stop { leg } => Op::Stop { leg },
-        MediaOp::Bridge { a, b } => Op::Bridge { a, b },
-        MediaOp::Join { leg, with, peer } => Op::Join { leg, with, peer },
-        MediaOp::CloseLeg { leg } => Op::CloseLeg { leg },
-        MediaOp::Close => Op::Close,
-        MediaOp::Acknowledge { event } => Op::Ack { seq: event },
-    };
-    RelayCommand { call: order.call, epoch: order.epoch, op }
-}
-
 /// What an answer means to the call.
-fn tell(context: &Context, relay: RelayId, order: Order, answer: Option<&RelayAnswer>) {
-    let facts: Vec<MediaFact> = match (&order.op, answer) {
-        (MediaOp::Open { leg }, Some(RelayAnswer::Opened { rtp, .. })) => {
-            vec![MediaFact::Opened { leg: *leg, rtp: *rtp }]
-        }
-        (MediaOp::Open { leg }, _) => vec![MediaFact::Unavailable { leg: *leg }],
-        // A relay that is gone holds nothing any more; one that lives closes orphans itself.
-        (MediaOp::Close, _) => vec![MediaFact::Closed { relay }],
-        (MediaOp::Adopt, Some(RelayAnswer::Snapshot { legs, missed })) => legs
-            .iter()
-            .map(|leg| MediaFact::Opened { leg: leg.leg, rtp: leg.local })
-            .chain(missed.iter().filter_map(fact))
-            .collect(),
-        _ => Vec::new(),
-    };
-    for fact in facts {
+fn tell(context: &Context, relay: RelayId, order: &RelayCommand, answer: Option<(Incarnation, &RelayAnswer)>) {
+    for fact in MediaFact::of_answer(relay, &order.op, answer) {
         context.calls.tell(order.call, CallNews::Media(fact));
     }
 }
 
 /// The relay has not this prompt yet: it gets it, and the order again.
-async fn supply(context: Arc<Context>, relay: RelayId, digest: Digest, order: Order) {
+async fn supply(context: Arc<Context>, relay: RelayId, digest: Digest, order: RelayCommand) {
     let Some(bytes) = context.content.get(&context.link, digest).await else {
         tracing::error!(%digest, "no node has this content; apply the configuration again");
         return;
@@ -195,7 +158,7 @@ async fn supply(context: Arc<Context>, relay: RelayId, digest: Digest, order: Or
     let put = seal(&ContentPut { digest, bytes });
     let answer = context.link.ask(PeerId::Relay(relay), Class::Content, put, Duration::from_secs(5)).await;
     match answer.map(|answer| open::<ContentAnswer>(&answer)) {
-        Ok(Ok(ContentAnswer { refused: None })) => context.relays.order(relay, order.call, order.epoch, order.op),
+        Ok(Ok(ContentAnswer { refused: None })) => context.relays.order(relay, order),
         other => tracing::warn!(%relay, %digest, ?other, "a relay did not take content"),
     }
 }
@@ -207,19 +170,9 @@ pub(crate) fn on_events(context: &Context, relay: RelayId, body: &[u8]) {
         return;
     };
     for event in events.list {
-        if let Some(fact) = fact(&event) {
+        if let Some(fact) = MediaFact::of_event(&event) {
             context.calls.tell(event.call, CallNews::Media(fact));
         }
         context.calls.tell(event.call, CallNews::Acknowledge { relay, event: event.seq });
-    }
-}
-
-fn fact(event: &RelayEvent) -> Option<MediaFact> {
-    let leg: LegNo = event.leg;
-    match event.what {
-        What::Digit { digit } => Some(MediaFact::Digit { leg, digit: char::from(digit) }),
-        What::PlayDone { id } => Some(MediaFact::PlayDone { id }),
-        What::DeadMedia { .. } => Some(MediaFact::Dead { leg }),
-        What::MediaBack | What::Latched { .. } => None,
     }
 }

@@ -1,6 +1,7 @@
 //! Faults that a test plants, to see that the checks of the demo would find a real one. Never set in operation.
 
-use strowger_call::{Action, MediaOp};
+use strowger_call::Action;
+use strowger_media::{Hears, Op};
 use strowger_model::{Cause, Ended, Far, HangupBy, LogTime};
 use strowger_table::{Call, Command};
 
@@ -37,15 +38,18 @@ impl TestBreak {
             return vec![action];
         }
         match (self, action) {
-            (TestBreak::DropCall, action @ Action::Media { op: MediaOp::Play { repeat: true, .. }, .. }) => {
+            (
+                TestBreak::DropCall,
+                action @ Action::Media { op: Op::Hear { what: Hears::Content { repeat: true, .. }, .. }, .. },
+            ) => {
                 let ended = Ended { by: HangupBy::System, cause: Cause::TEMPORARY_FAILURE };
                 let end = Command::End { call: call.id, ended, observed: LogTime::MAX };
                 vec![action, Action::Propose { number: 0, command: Box::new(end) }]
             }
-            (TestBreak::SwapAudio, Action::Media { relay, op: MediaOp::Remote { leg, media, receive, .. } })
+            (TestBreak::SwapAudio, Action::Media { relay, call: of, op: Op::Remote { leg, media, receive, .. } })
                 if leg != Call::CALLER_LEG =>
             {
-                vec![Action::Media { relay, op: MediaOp::Remote { leg, media, send: false, receive } }]
+                vec![Action::Media { relay, call: of, op: Op::Remote { leg, media, send: false, receive } }]
             }
             (TestBreak::DoubleOffer | TestBreak::DialTwice, Action::Send { to, bytes })
                 if bytes.starts_with(b"INVITE ") && (self == TestBreak::DialTwice) == is_lead(call, to) =>

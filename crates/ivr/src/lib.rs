@@ -11,7 +11,8 @@ use strowger_model::{Digest, Mono, QueueId};
 pub struct Stepper {
     flow: Flow,
     at: StepNo,
-    tries_left: u8,
+    /// Which playing of the step's prompt, from 0.
+    attempt: u8,
     /// Runs once the prompt is over; before that the caller is still listening.
     digit_by: Option<Mono>,
 }
@@ -19,9 +20,8 @@ pub struct Stepper {
 /// What to do next.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Next {
-    Play {
-        prompt: Digest,
-    },
+    /// `Stepper::prompt`, as the attempt of that number.
+    Play,
     /// On to another step: committed first, entered then.
     GoTo(StepNo),
     Enqueue {
@@ -34,11 +34,29 @@ pub enum Next {
 
 impl Stepper {
     pub fn new(flow: Flow) -> Self {
-        Self { flow, at: 0, tries_left: 0, digit_by: None }
+        Self { flow, at: 0, attempt: 0, digit_by: None }
     }
 
     pub fn at(&self) -> StepNo {
         self.at
+    }
+
+    /// What the caller is told in this step.
+    pub fn prompt(&self) -> Option<Digest> {
+        match self.step() {
+            Some(Step::Play { prompt, .. } | Step::Menu { prompt, .. }) => Some(*prompt),
+            Some(Step::Enqueue { .. } | Step::HangUp) | None => None,
+        }
+    }
+
+    pub fn attempt(&self) -> u8 {
+        self.attempt
+    }
+
+    /// An earlier owner had come so far in the step.
+    pub fn resume(&mut self, attempt: u8) {
+        self.attempt = attempt;
+        self.digit_by = None;
     }
 
     /// The next moment at which `tick` has something to say.
@@ -49,14 +67,10 @@ impl Stepper {
     /// Begins a step. A step that does not exist ends the call: configuration is checked, a row may be older.
     pub fn enter(&mut self, at: StepNo) -> Next {
         self.at = at;
+        self.attempt = 0;
         self.digit_by = None;
         match self.step() {
-            Some(Step::Play { prompt, .. }) => Next::Play { prompt: *prompt },
-            Some(Step::Menu { prompt, tries, .. }) => {
-                let (prompt, tries) = (*prompt, *tries);
-                self.tries_left = tries.saturating_sub(1);
-                Next::Play { prompt }
-            }
+            Some(Step::Play { .. } | Step::Menu { .. }) => Next::Play,
             Some(Step::Enqueue { queue, overflow }) => Next::Enqueue { queue: *queue, overflow: *overflow },
             Some(Step::HangUp) | None => Next::HangUp,
         }
@@ -65,7 +79,8 @@ impl Stepper {
     pub fn prompt_over(&mut self, now: Mono) -> Next {
         match self.step() {
             Some(Step::Play { next, .. }) => Next::GoTo(*next),
-            Some(Step::Menu { timeout_ms, .. }) => {
+            // Said twice, it is over once.
+            Some(Step::Menu { timeout_ms, .. }) if self.digit_by.is_none() => {
                 self.digit_by = Some(now + Duration::from_millis((*timeout_ms).into()));
                 Next::Wait
             }
@@ -97,13 +112,15 @@ impl Stepper {
 
     fn again(&mut self) -> Next {
         self.digit_by = None;
-        let Some(Step::Menu { prompt, otherwise, .. }) = self.step() else { return Next::Wait };
-        let (prompt, otherwise) = (*prompt, *otherwise);
-        if self.tries_left == 0 {
-            return Next::GoTo(otherwise);
+        let Some(Step::Menu { tries, otherwise, .. }) = self.step() else { return Next::Wait };
+        let (tries, otherwise) = (*tries, *otherwise);
+        match self.attempt.checked_add(1).filter(|next| *next < tries) {
+            Some(next) => {
+                self.attempt = next;
+                Next::Play
+            }
+            None => Next::GoTo(otherwise),
         }
-        self.tries_left -= 1;
-        Next::Play { prompt }
     }
 
     fn step(&self) -> Option<&Step> {
@@ -132,10 +149,11 @@ mod tests {
     #[test]
     fn greets_asks_and_enqueues() {
         let mut stepper = menu();
-        assert_eq!(stepper.enter(0), Next::Play { prompt: Digest([1; 32]) });
+        assert_eq!(stepper.enter(0), Next::Play);
+        assert_eq!(stepper.prompt(), Some(Digest([1; 32])));
         assert_eq!(stepper.digit('1'), Next::Wait, "no menu, no choice");
         assert_eq!(stepper.prompt_over(NOW), Next::GoTo(1));
-        assert_eq!(stepper.enter(1), Next::Play { prompt: PROMPT });
+        assert_eq!((stepper.enter(1), stepper.prompt(), stepper.attempt()), (Next::Play, Some(PROMPT), 0));
         assert_eq!(stepper.digit('1'), Next::GoTo(2), "before the prompt is over");
         assert_eq!(stepper.enter(2), Next::Enqueue { queue: QueueId(5), overflow: None });
     }
@@ -146,10 +164,20 @@ mod tests {
         stepper.enter(1);
         assert_eq!(stepper.tick(NOW), Next::Wait, "the prompt still plays");
         assert_eq!(stepper.prompt_over(NOW), Next::Wait);
+        assert_eq!(stepper.prompt_over(NOW + Duration::from_secs(1)), Next::Wait, "said again");
         assert_eq!(stepper.deadline(), Some(NOW + Duration::from_secs(4)));
-        assert_eq!(stepper.tick(NOW + Duration::from_secs(4)), Next::Play { prompt: PROMPT });
+        assert_eq!((stepper.tick(NOW + Duration::from_secs(4)), stepper.attempt()), (Next::Play, 1));
         assert_eq!(stepper.digit('9'), Next::GoTo(3), "the last try was wrong");
         assert_eq!(stepper.enter(3), Next::HangUp);
+    }
+
+    #[test]
+    fn an_heir_asks_no_more_often_than_one_owner() {
+        let mut stepper = menu();
+        stepper.enter(1);
+        stepper.resume(1);
+        assert_eq!(stepper.prompt_over(NOW), Next::Wait);
+        assert_eq!(stepper.tick(NOW + Duration::from_secs(4)), Next::GoTo(3));
     }
 
     #[test]

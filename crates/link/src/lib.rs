@@ -29,10 +29,12 @@ mod transport;
 
 pub use asks::AskFault;
 pub use class::{Class, Limits};
-pub use envelope::{EnvelopeFault, HEADER_BYTES, Header, WIRE_VERSION, Wire, check, open, peek, schema, seal};
+pub use envelope::{EnvelopeFault, HEADER_BYTES, Header, WIRE_VERSION, check, open, peek, seal};
 pub use handler::{Handler, Reply};
 pub use identity::{Identity, IdentityError, server_name};
 pub use lane::SendFault;
 pub use link::{Link, LinkError, Options};
 pub use media::{MEDIA_DATAGRAM_BYTES, MediaOptions, MediaStats};
 pub use peers::PeerStats;
+/// Said where the words are; sealed here.
+pub use strowger_model::{Wire, schema};

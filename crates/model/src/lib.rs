@@ -11,6 +11,7 @@ mod media;
 mod number;
 mod outcome;
 mod time;
+mod wire;
 
 pub use dialog::{Dialog, DialogState, PendingInvite, Role};
 pub use far::{Far, Line, Transport};
@@ -23,3 +24,4 @@ pub use media::{Codec, Law, MediaAddr};
 pub use number::{E164, NotE164};
 pub use outcome::{Cause, DialResult, Ended, HangupBy, Outcome};
 pub use time::{LogTime, Mono, Wall};
+pub use wire::{Wire, schema};

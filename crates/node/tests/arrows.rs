@@ -9,26 +9,27 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("sip", &["model"]),
     ("audio", &["model"]),
+    ("media", &["model", "audio"]),
     ("table", &["model"]),
     ("ivr", &["model"]),
     ("acd", &["model", "table"]),
     ("dialer", &["model", "acd", "table"]),
     ("figures", &["model", "acd", "table"]),
-    ("call", &["model", "ivr", "sip", "table"]),
+    ("call", &["model", "ivr", "media", "sip", "table"]),
     ("config", &["model"]),
     ("link", &["model"]),
     ("raft", &["model", "table", "link"]),
     ("trunk", &["model", "sip"]),
-    ("relay", &["model", "audio", "link"]),
+    ("relay", &["model", "audio", "link", "media"]),
     ("store", &["model", "table"]),
     (
         "cluster",
-        &["model", "call", "acd", "dialer", "figures", "table", "raft", "trunk", "relay", "link", "store", "sip"],
+        &["model", "call", "acd", "dialer", "figures", "table", "raft", "trunk", "media", "link", "store", "sip"],
     ),
-    ("api", &["model", "acd", "cluster", "config", "dialer", "figures", "relay", "store", "table"]),
+    ("api", &["model", "acd", "cluster", "config", "dialer", "figures", "media", "store", "table"]),
     ("phones", &[]),
-    ("node", &["api", "cluster", "config", "figures", "link", "model", "phones", "relay", "trunk"]),
-    ("sim", &["model", "table", "acd", "dialer", "ivr", "call", "sip"]),
+    ("node", &["api", "cluster", "config", "figures", "link", "media", "model", "phones", "relay", "trunk"]),
+    ("sim", &["model", "table", "acd", "dialer", "ivr", "call", "media", "sip"]),
 ];
 
 /// Crates that touch the world, and the only crates of ours that may name them.
@@ -45,7 +46,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates without clock, socket or task: they may name none of these.
-const PURE: &[&str] = &["model", "sip", "audio", "table", "ivr", "acd", "dialer", "figures", "call"];
+const PURE: &[&str] = &["model", "sip", "audio", "media", "table", "ivr", "acd", "dialer", "figures", "call"];
 const IMPURE: &[&str] = &["tokio", "ractor", "quinn", "openraft", "rand", "getrandom", "socket2", "rustix", "mio"];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

@@ -18,10 +18,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustix::time::{ClockId, clock_gettime};
 use strowger_link::{Class, Handler, Identity, Link, Reply};
-use strowger_model::{CallId, Codec, Law, LegNo, MediaAddr, NodeId, PeerId, RelayId};
+use strowger_media::{Codec, Hears, Law, MediaAddr, Op, RelayAnswer, RelayCommand};
+use strowger_model::{CallId, LegKey, LegNo, NodeId, PeerId, RelayId};
 use strowger_relay::engine::{Engine, Limits, Options};
 use strowger_relay::hop::Carrier;
-use strowger_relay::protocol::{Op, RelayAnswer, RelayCommand};
 use strowger_relay::shelf::Shelf;
 
 use far::{Far, LEGS_A_SOCKET, LOOPBACK, listen, sockets};
@@ -94,7 +94,14 @@ impl Side {
         let shelf = Arc::new(Shelf::open(None).expect("a shelf in memory"));
         let (events, _) = tokio::sync::mpsc::channel(1);
         let ports = 20_000..40_000;
-        let options = Options { address: LOOPBACK, advertise: None, ports, threads: 1, limits: Limits::default() };
+        let options = Options {
+            id: RelayId(number),
+            address: LOOPBACK,
+            advertise: None,
+            ports,
+            threads: 1,
+            limits: Limits::default(),
+        };
         let engine = Arc::new(Engine::start(options, shelf, events).expect("an engine"));
         let me = PeerId::Relay(RelayId(number));
         let identity = Identity::development(identities, me).expect("an identity");
@@ -138,6 +145,11 @@ impl Side {
         let answer = self.order(call, Op::Open { leg }).await;
         let RelayAnswer::Opened { rtp, .. } = answer else { panic!("{answer:?}") };
         rtp
+    }
+
+    async fn hear(&self, call: u64, leg: LegNo, source: LegNo) {
+        let what = Hears::leg(LegKey { call: CallId(call), leg: source });
+        assert_eq!(self.order(call, Op::Hear { leg, what, no: 1 }).await, RelayAnswer::Done);
     }
 
     async fn point(&self, call: u64, leg: LegNo, rtp: SocketAddr) {
@@ -184,7 +196,7 @@ fn connect(one: &Side, two: &Side) {
     }
 }
 
-/// Each call has a leg on either relay, joined.
+/// Each call has a leg on either relay; they hear each other.
 async fn quic_calls(one: &Side, two: &Side, calls: usize) -> Far {
     let sockets = sockets(calls * 2);
     let mut far = Vec::new();
@@ -193,15 +205,16 @@ async fn quic_calls(one: &Side, two: &Side, calls: usize) -> Far {
             let socket = &sockets[far.len() / LEGS_A_SOCKET];
             let relay = side.open(call as u64, leg).await;
             side.point(call as u64, leg, socket.local_addr().expect("a bound socket")).await;
-            let join = Op::Join { leg, with, peer: RelayId(peer) };
-            assert_eq!(side.order(call as u64, join).await, RelayAnswer::Done);
+            side.hear(call as u64, leg, with).await;
+            let export = Op::Export { leg, to: vec![RelayId(peer)] };
+            assert_eq!(side.order(call as u64, export).await, RelayAnswer::Done);
             far.push((socket.clone(), relay));
         }
     }
     far
 }
 
-/// Each call has two legs on either relay, bridged; the inner ones are each other's far ends.
+/// Each call has two legs on either relay, which hear each other; the inner ones are each other's far ends.
 async fn udp_calls(one: &Side, two: &Side, calls: usize) -> Far {
     let sockets = sockets(calls * 2);
     let mut far = Vec::new();
@@ -212,7 +225,8 @@ async fn udp_calls(one: &Side, two: &Side, calls: usize) -> Far {
             let relay = side.open(call, A).await;
             side.point(call, A, socket.local_addr().expect("a bound socket")).await;
             side.point(call, B, other).await;
-            assert_eq!(side.order(call, Op::Bridge { a: A, b: B }).await, RelayAnswer::Done);
+            side.hear(call, A, B).await;
+            side.hear(call, B, A).await;
             far.push((socket.clone(), relay));
         }
     }

@@ -14,10 +14,10 @@ use std::time::Instant;
 
 use rustix::event::{Timespec, epoll};
 use rustix::time::{ClockId, clock_gettime};
-use strowger_model::{CallId, Codec, Law, LegNo, MediaAddr, NodeId, PeerId};
-use strowger_relay::content::from_mu_law;
+use strowger_media::content::from_mu_law;
+use strowger_media::{Codec, Gain, Hears, Law, MediaAddr, Op, RelayAnswer, RelayCommand};
+use strowger_model::{CallId, LegKey, LegNo, NodeId, PeerId, RelayId};
 use strowger_relay::engine::{Engine, Limits, Options};
-use strowger_relay::protocol::{Op, RelayAnswer, RelayCommand};
 use strowger_relay::shelf::Shelf;
 
 use far::{Far, LEGS_A_SOCKET, LOOPBACK, listen, sockets};
@@ -30,7 +30,9 @@ struct Measured {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    println!("streams   relay ns/pkt   core   lost     bare loop ns/pkt   ratio    music ns/pkt   core");
+    println!(
+        "streams   relay ns/pkt   core   lost     bare loop ns/pkt   ratio    music ns/pkt   core    mix of three ns/pkt   core"
+    );
     for argument in std::env::args().skip(1) {
         let Ok(streams) = argument.parse::<usize>() else {
             println!("`{argument}` is no number of streams; try: relay_load 100 1000 4000");
@@ -40,8 +42,9 @@ async fn main() {
         let relay = bridge(streams).await;
         let bare = bare_loop(streams);
         let music = music(streams).await;
+        let mix = mix(streams).await;
         println!(
-            "{streams:7} {:14} {:5.1}% {:6.3}% {:18} {:7.2} {:15} {:5.1}%",
+            "{streams:7} {:14} {:5.1}% {:6.3}% {:18} {:7.2} {:15} {:5.1}% {:22} {:5.1}%",
             relay.ns_a_packet,
             relay.core * 100.0,
             relay.lost * 100.0,
@@ -49,12 +52,18 @@ async fn main() {
             relay.ns_a_packet as f64 / bare.ns_a_packet.max(1) as f64,
             music.ns_a_packet,
             music.core * 100.0,
+            mix.ns_a_packet,
+            mix.core * 100.0,
         );
     }
 }
 
 async fn bridge(streams: usize) -> Measured {
-    let (engine, far) = engine_with_legs(streams, |_| vec![Op::Bridge { a: LegNo(0), b: LegNo(1) }]).await;
+    let hear = |call, leg, source| {
+        let what = Hears::leg(LegKey { call: CallId(call), leg: LegNo(source) });
+        Op::Hear { leg: LegNo(leg), what, no: 1 }
+    };
+    let (engine, far) = engine_with_legs(streams, 2, |call| vec![hear(call, 0, 1), hear(call, 1, 0)]).await;
     let sample = || (engine.stats().cpu_ns, engine.stats().packets_in);
     measure(&far, true, sample)
 }
@@ -63,34 +72,48 @@ async fn bridge(streams: usize) -> Measured {
 async fn music(streams: usize) -> Measured {
     let content = from_mu_law((0..80_000u32).map(|at| (at % 251) as u8).collect());
     let digest = content.digest;
-    let play = |leg| Op::Play { leg, content: digest, repeat: true, id: 1 };
-    let (engine, far) = engine_with_legs(streams, |_| vec![play(LegNo(0)), play(LegNo(1))]).await;
+    let play = |leg| Op::Hear { leg, what: Hears::Content { digest, repeat: true, play: 1 }, no: 1 };
+    let (engine, far) = engine_with_legs(streams, 2, |_| vec![play(LegNo(0)), play(LegNo(1))]).await;
     let sample = || (engine.stats().cpu_ns, engine.stats().packets_out);
     measure(&far, false, sample)
 }
 
-/// Two legs a call; each leg's far end is one of the generator's sockets.
-async fn engine_with_legs(streams: usize, then: impl Fn(u64) -> Vec<Op>) -> (Engine, Far) {
+/// Calls of four; each hears the three others. By packets sent, of which each came in as well.
+async fn mix(streams: usize) -> Measured {
+    const PARTIES: u16 = 4;
+    let hear = |call, leg| {
+        let source = |other| (LegKey { call: CallId(call), leg: LegNo(other) }, Gain::UNITY);
+        let what = Hears::Legs((0..PARTIES).filter(|other| *other != leg).map(source).collect());
+        Op::Hear { leg: LegNo(leg), what, no: 1 }
+    };
+    let then = |call| (0..PARTIES).map(|leg| hear(call, leg)).collect();
+    let (engine, far) = engine_with_legs(streams, PARTIES, then).await;
+    let sample = || (engine.stats().cpu_ns, engine.stats().packets_out);
+    measure(&far, true, sample)
+}
+
+/// Some legs a call; each leg's far end is one of the generator's sockets.
+async fn engine_with_legs(streams: usize, legs: u16, then: impl Fn(u64) -> Vec<Op>) -> (Engine, Far) {
     let shelf = Arc::new(Shelf::open(None).expect("a shelf in memory"));
     let content = from_mu_law((0..80_000u32).map(|at| (at % 251) as u8).collect());
     shelf.put(content.digest, content.bytes).expect("content of the right digest");
     let (events, _) = tokio::sync::mpsc::channel(1);
-    let options =
-        Options { address: LOOPBACK, advertise: None, ports: 20_000..40_000, threads: 1, limits: Limits::default() };
+    let (id, ports) = (RelayId(1), 20_000..40_000);
+    let options = Options { id, address: LOOPBACK, advertise: None, ports, threads: 1, limits: Limits::default() };
     let engine = Engine::start(options, shelf, events).expect("an engine");
     let owner = PeerId::Node(NodeId(1));
     let mut far = Vec::new();
     let sockets = sockets(streams);
-    for call in 0..streams as u64 / 2 {
+    for call in 0..streams as u64 / u64::from(legs) {
         let order = |op| vec![RelayCommand { call: CallId(call), epoch: 1, op }];
-        for leg in 0..2 {
-            let socket = &sockets[(call as usize * 2 + leg) / LEGS_A_SOCKET];
+        for leg in 0..legs {
+            let socket = &sockets[far.len() / LEGS_A_SOCKET];
             let at = socket.local_addr().expect("a bound socket");
-            let opened = engine.submit(owner, order(Op::Open { leg: LegNo(leg as u16) })).answers().await;
+            let opened = engine.submit(owner, order(Op::Open { leg: LegNo(leg) })).answers().await;
             let RelayAnswer::Opened { rtp, .. } = opened[0] else { panic!("{opened:?}") };
             let codec = Codec { law: Law::Mu, dtmf_payload_type: None };
             let media = MediaAddr { rtp: at, rtcp: SocketAddr::new(at.ip(), 9), codec };
-            let remote = Op::Remote { leg: LegNo(leg as u16), media, send: true, receive: true };
+            let remote = Op::Remote { leg: LegNo(leg), media, send: true, receive: true };
             engine.submit(owner, order(remote)).answers().await;
             far.push((socket.clone(), rtp));
         }

@@ -1,9 +1,8 @@
 //! What a thread knows of a call beside its legs' media.
 
+use strowger_media::{Journal, LegStats, Refusal};
 use strowger_model::{CallId, LegNo, Mono, PeerId};
 
-use crate::journal::Journal;
-use crate::protocol::{LegStats, Refusal};
 use crate::roster::Slot;
 
 pub(crate) struct Call {
@@ -13,14 +12,18 @@ pub(crate) struct Call {
     /// Where events go: who opened or adopted last.
     pub(crate) owner: PeerId,
     pub(crate) legs: Vec<(LegNo, Slot)>,
-    /// Sums of legs closed already, for the answer to `Close`.
-    pub(crate) gone: Vec<LegStats>,
+    /// Sums of legs closed already, the newest `MAX_GONE`, for the answer to `Close`.
+    gone: Vec<LegStats>,
     pub(crate) journal: Journal,
     pub(crate) commanded: Mono,
 }
 
-/// Legs of one call over its life: agents rung, one after the other or all at once. A call that needs more is a fault.
+/// Live legs of one call on one relay: the 16 of its row, and as many again that are being released for each of three
+/// rounds of ringing. A call that needs more is a fault.
 pub(crate) const MAX_LEGS: usize = 64;
+
+/// Closed legs remembered, 14 KB: an agent rung every 14 s for an hour. An older number opens anew, and nobody asks for it.
+const MAX_GONE: usize = 256;
 
 impl Call {
     pub(crate) fn new(id: CallId, epoch: u64, owner: PeerId, now: Mono) -> Self {
@@ -38,6 +41,18 @@ impl Call {
         self.epoch = epoch;
         self.commanded = now;
         Ok(())
+    }
+
+    /// A leg is closed, with these sums.
+    pub(crate) fn lose(&mut self, stats: LegStats) {
+        if self.gone.len() == MAX_GONE {
+            self.gone.remove(0);
+        }
+        self.gone.push(stats);
+    }
+
+    pub(crate) fn gone(&self) -> &[LegStats] {
+        &self.gone
     }
 
     pub(crate) fn epoch(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! What a media thread counts.
 
-use crate::protocol::RelayStats;
+use strowger_media::RelayStats;
 
 /// Plain numbers of one thread; it publishes a copy ten times a second, so counting costs no atomic operation.
 #[derive(Clone, Copy, Default, Debug)]

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use strowger_model::{CallId, PeerId};
+use strowger_media::{Refusal, RelayAnswer, RelayCommand, RelayEvent, RelayStats};
+use strowger_model::{CallId, PeerId, RelayId};
 use tokio::sync::{mpsc as events, oneshot};
 
 use crate::clock;
@@ -20,7 +21,6 @@ use crate::counters::Counters;
 use crate::hop::{Carrier, HopStats, Hops, Inbox, Outlet};
 use crate::leg::Tally;
 use crate::ports::{self, Ports};
-use crate::protocol::{Refusal, RelayAnswer, RelayCommand, RelayEvent, RelayStats};
 use crate::roster::Roster;
 use crate::shelf::Shelf;
 use crate::socket::Socket;
@@ -29,6 +29,7 @@ use crate::worker::{Order, WAKE, Worker};
 
 #[derive(Clone, Debug)]
 pub struct Options {
+    pub id: RelayId,
     /// Media sockets bind to it.
     pub address: IpAddr,
     /// What far ends are told, if it differs (1:1 NAT).
@@ -118,7 +119,7 @@ impl Engine {
         raise_descriptors(&options.ports);
         let stop = Arc::new(AtomicBool::new(false));
         let wakes = (0..options.threads).map(|_| wake()).collect::<Result<Vec<_>, _>>()?;
-        let hops = Arc::new(Hops::new(wakes.iter().cloned().map(Inbox::new).collect()));
+        let hops = Arc::new(Hops::new(options.id, wakes.iter().cloned().map(Inbox::new).collect()));
         let start = |(part, wake)| start_thread(part, wake, &options, &shelf, &events, &stop, &hops);
         let threads = wakes.into_iter().enumerate().map(start).collect::<Result<_, _>>()?;
         Ok(Engine { threads, hops, stop })
@@ -143,7 +144,7 @@ impl Engine {
         Pending { count, parts }
     }
 
-    /// Tells how datagrams get to other relays; without that `Join` is refused. It is for the caller to keep it alive.
+    /// Tells how datagrams get to other relays; without that `Export` is refused. It is for the caller to keep it alive.
     pub fn carry_with(&self, carrier: Weak<dyn Carrier>) {
         self.hops.carry_with(carrier);
     }
@@ -256,6 +257,7 @@ fn start_thread(
         ports: Ports::new(options.address, &options.ports, part, options.threads, random as u32),
         calls: Default::default(),
         ended: Default::default(),
+        ears: Default::default(),
         roster: Roster::default(),
         wheel: Wheel::new(),
         tally: Tally::default(),

@@ -1,28 +1,34 @@
-//! The media relay: sockets, bridge, play, and the process around them.
+//! The media relay: sockets, who hears whom, prompts and music, and the process around them.
 //!
-//! The path of a packet: `worker` (epoll) → `leg::accept` (who may send, what it is) → `outbound` (our one stream to the
-//! other far end) → `socket`. Commands come from `process` over `engine` to `orders`, facts go back through `journal`.
-//! Voice of a call whose legs are on two relays crosses by [`hop`].
+//! The path of a packet: `worker` (epoll) → `leg::accept` (who may send, what it is) → `spread` (who hears it) → `leg::hear`
+//! → `outbound` (our one stream to that far end) → `transport`. Who hears several voices gets them from its `mix`, every
+//! 20 ms. Orders come from `process` over `engine` to `orders`, facts go back through `journal`. Voice that is heard on
+//! another relay, or by a leg of another thread, crosses by [`hop`].
 //! A flow depends on no node: when its owner dies everything goes on until the next one says `Adopt`.
 
+mod audience;
 mod call;
 mod clock;
-pub mod content;
 mod counters;
 pub mod engine;
+mod export;
+mod hear;
+mod heard;
 pub mod hop;
-mod joins;
-mod journal;
+mod intake;
 mod leg;
+mod mix;
 mod orders;
 mod outbound;
+mod play;
 mod ports;
 mod process;
-pub mod protocol;
 mod reports;
 mod roster;
 pub mod shelf;
 mod socket;
+mod spread;
+mod transport;
 mod wheel;
 mod worker;
 

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use rustix::io::Errno;
+use strowger_media::Refusal;
 
-use crate::protocol::Refusal;
 use crate::socket::Socket;
 
 /// Free pairs, longest unused first: late packets of a call that ended do not meet the next call.

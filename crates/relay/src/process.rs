@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use strowger_link::{Class, EnvelopeFault, Handler, Identity, Link, LinkError, Reply, Wire, open, peek, seal};
-use strowger_model::{NodeId, PeerId, RelayId};
+use strowger_media::protocol::{Answers, Commands, ContentAnswer, ContentPut, Events, StatsAsk};
+use strowger_media::{RelayEvent, RelayStats};
+use strowger_model::{Incarnation, NodeId, PeerId, RelayId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::engine::{Addressed, Engine, EngineError, Limits, Options};
 use crate::hop::{Carrier, HopStats};
-use crate::protocol::{Answers, Commands, ContentAnswer, ContentPut, Events, RelayEvent, RelayStats, StatsAsk};
 use crate::shelf::{Shelf, ShelfError};
 
 pub struct RelayConfig {
@@ -60,6 +61,8 @@ pub struct Relay {
 struct Desk {
     engine: Engine,
     shelf: Arc<Shelf>,
+    /// Random, so that no start has that of another.
+    incarnation: Incarnation,
 }
 
 /// Events between the media threads and the link; beyond it they wait in their calls' journals. More than a digit from
@@ -82,25 +85,28 @@ impl Relay {
         let shelf = Arc::new(Shelf::open(config.content_dir)?);
         let (events, outbox) = mpsc::channel(EVENTS_BACKLOG);
         let options = Options {
+            id: config.id,
             address: config.address,
             advertise: config.advertise,
             ports: config.ports,
             threads: config.threads,
             limits: Limits { dead_media: config.dead_media.unwrap_or(Duration::MAX), ..Limits::default() },
         };
-        let desk = Arc::new(Desk { engine: Engine::start(options, shelf.clone(), events)?, shelf });
+        let incarnation = Incarnation(getrandom::u64().map_err(std::io::Error::other).map_err(EngineError::from)?);
+        let engine = Engine::start(options, shelf.clone(), events)?;
+        let desk = Arc::new(Desk { engine, shelf, incarnation });
         let peers = config.peers.into_iter().map(|(node, address)| (PeerId::Node(node), address)).collect();
         let me = PeerId::Relay(config.id);
         let link_options = strowger_link::Options { me, listen: config.link_listen, identity: config.identity, peers };
         let link = Link::start(link_options, Arc::new(Door(desk.clone()))).await?;
         let ferry = Arc::new(Ferry { me: config.id, link: link.clone() });
         desk.engine.carry_with(Arc::<Ferry>::downgrade(&ferry));
-        let courier = tokio::spawn(carry(outbox, link.clone()));
+        let courier = tokio::spawn(carry(outbox, link.clone(), incarnation));
         tracing::info!(relay = %config.id, link = %link.local_addr(), media = %config.address, "relay started");
         Ok(Relay { desk, link, _ferry: ferry, courier })
     }
 
-    /// Tells where other relays are; legs may be joined with theirs then. Said again, addresses change with the next
+    /// Tells where other relays are; legs may be heard there then. Said again, addresses change with the next
     /// connection. A relay that is not told waits to be dialled.
     pub fn join_relays(&self, relays: Vec<(RelayId, SocketAddr)>) {
         for (relay, address) in relays {
@@ -198,7 +204,8 @@ impl Door {
         }
         // Submitted here and not in the task, so that the link's order is the order of carrying out.
         let pending = self.0.engine.submit(from, open::<Commands>(body)?.list);
-        tokio::spawn(async move { reply.send(seal(&Answers { list: pending.answers().await })) });
+        let incarnation = self.0.incarnation;
+        tokio::spawn(async move { reply.send(seal(&Answers { incarnation, list: pending.answers().await })) });
         Ok(())
     }
 
@@ -221,7 +228,7 @@ impl Desk {
 }
 
 /// Casts events to their owners, many at once when many happen.
-async fn carry(mut outbox: mpsc::Receiver<Addressed>, link: Link) {
+async fn carry(mut outbox: mpsc::Receiver<Addressed>, link: Link, incarnation: Incarnation) {
     let mut batch = Vec::new();
     while outbox.recv_many(&mut batch, EVENTS_AT_ONCE).await > 0 {
         let mut parcels: Vec<(PeerId, Vec<RelayEvent>)> = Vec::new();
@@ -232,7 +239,7 @@ async fn carry(mut outbox: mpsc::Receiver<Addressed>, link: Link) {
             }
         }
         for (to, list) in parcels {
-            if let Err(fault) = link.cast(to, Class::Relay, seal(&Events { list })) {
+            if let Err(fault) = link.cast(to, Class::Relay, seal(&Events { incarnation, list })) {
                 tracing::debug!(%to, %fault, "events wait in their calls' journals");
             }
         }

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sha2::{Digest as _, Sha256};
+use strowger_media::content::{MAX_PIECE_BYTES, digest};
+use strowger_media::protocol::ContentRefusal;
 use strowger_model::Digest;
-
-use crate::protocol::ContentRefusal;
 
 /// Content in memory, shared by all threads; a copy on disk spares the nodes to send it again after a restart.
 pub struct Shelf {
@@ -35,18 +34,10 @@ pub struct ShelfError {
     source: std::io::Error,
 }
 
-/// Longest piece, in bytes: 30 minutes, which still fits into one message of the link.
-pub const MAX_PIECE_BYTES: usize = 30 * 60 * 8000;
-
 /// All pieces together, in bytes: nine hours of audio.
 const MAX_HELD_BYTES: usize = 256 * 1024 * 1024;
 
 const EXTENSION: &str = "ulaw";
-
-/// The digest under which content is known everywhere.
-pub fn digest(bytes: &[u8]) -> Digest {
-    Digest(Sha256::digest(bytes).into())
-}
 
 impl Shelf {
     /// An empty shelf, or what `directory` keeps. Files that are not what their name says are left alone.

@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use rustix::event::{Timespec, epoll};
+use strowger_media::{LegStats, RelayAnswer, RelayCommand};
 use strowger_model::{CallId, Mono, PeerId};
 use tokio::sync::mpsc as events;
 use tokio::sync::oneshot;
 
+use crate::audience::Ears;
 use crate::call::Call;
 use crate::clock;
 use crate::counters::Counters;
@@ -19,7 +21,6 @@ use crate::engine::{Addressed, Limits};
 use crate::hop::{Arrival, Outlet};
 use crate::leg::{Frame, Tally};
 use crate::ports::Ports;
-use crate::protocol::{LegStats, RelayAnswer, RelayCommand};
 use crate::roster::{Roster, Slot, Ticket};
 use crate::shelf::Shelf;
 use crate::socket::DATAGRAM_BYTES;
@@ -41,6 +42,7 @@ pub(crate) struct Worker {
     pub(crate) ports: Ports,
     pub(crate) calls: HashMap<CallId, Call>,
     pub(crate) ended: HashMap<CallId, Ended>,
+    pub(crate) ears: Ears,
     pub(crate) roster: Roster,
     pub(crate) wheel: Wheel,
     pub(crate) tally: Tally,
@@ -100,9 +102,9 @@ impl Worker {
                     bits => self.receive(Ticket::from_u64(bits), &mut buffer, now),
                 }
             }
-            self.hear_hops(&mut buffer, now);
+            self.spread_arrivals(&mut buffer, now);
             self.outlet.flush(now);
-            self.play(&mut frame, now);
+            self.tick(&mut frame, now);
             self.obey(now);
             self.mind(now);
             self.deliver();
@@ -114,25 +116,18 @@ impl Worker {
     fn receive(&mut self, ticket: Ticket, buffer: &mut [u8; DATAGRAM_BYTES], now: Mono) {
         let Some(leg) = self.roster.by_ticket(ticket) else { return };
         if ticket.rtcp {
-            if let Some((length, from)) = leg.pair.rtcp.receive(buffer) {
+            if let Some((length, from)) = leg.transport.pair.rtcp.receive(buffer) {
                 leg.accept_rtcp(&buffer[..length], from, now, &mut self.tally);
             }
             return;
         }
-        let Some((length, from)) = leg.pair.rtp.receive(buffer) else { return };
+        let Some((length, from)) = leg.transport.pair.rtp.receive(buffer) else { return };
         let Some(voice) = leg.accept(&buffer[..length], from, now, &mut self.tally) else { return };
-        if let Some((line, packet)) = leg.outward(&voice, buffer) {
-            self.outlet.send(line, &packet, now);
-            return;
-        }
-        let Some(other) = leg.bridge else { return };
-        if let Some(other) = self.roster.get_mut(other) {
-            other.forward(buffer, voice, now, &mut self.tally);
-        }
+        self.spread(ticket.slot, voice, buffer, now);
     }
 
     /// Sends the frames that are due.
-    fn play(&mut self, frame: &mut Frame, now: Mono) {
+    fn tick(&mut self, frame: &mut Frame, now: Mono) {
         let left_out = self.wheel.catch_up(now);
         if left_out > 0 {
             for slot in self.wheel.all() {
@@ -143,8 +138,8 @@ impl Worker {
         while let Some(phase) = self.wheel.turn(now) {
             let mut over = Vec::new();
             for &slot in self.wheel.legs(phase) {
-                let plays = self.roster.get_mut(slot).is_some_and(|leg| leg.play_frame(frame, now, &mut self.tally));
-                if !plays {
+                let goes_on = self.roster.get_mut(slot).is_some_and(|leg| leg.tick(frame, now, &mut self.tally));
+                if !goes_on {
                     over.push(slot);
                 }
             }
@@ -193,9 +188,9 @@ impl Worker {
 
     /// Numbers the news and sends them to their owners. What the backlog does not take stays in the journal.
     pub(crate) fn deliver(&mut self) {
-        for (id, leg, what) in self.tally.news.drain(..) {
-            let Some(call) = self.calls.get_mut(&id) else { continue };
-            let (event, dropped) = call.journal.add(id, leg, what);
+        for (leg, what) in self.tally.news.drain(..) {
+            let Some(call) = self.calls.get_mut(&leg.call) else { continue };
+            let (event, dropped) = call.journal.add(leg.call, leg.leg, what);
             let refused = self.events.try_send(Addressed { to: call.owner, event }).is_err();
             self.tally.counters.events_dropped += u64::from(dropped) + u64::from(refused);
         }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use strowger_audio::rtcp::{Item, MAX_BYTES, Report, items};
 use strowger_audio::tone::Tone;
-use strowger_model::{CallId, Digest, Law, LegNo};
+use strowger_media::{Gain, Hears, Law, Op, PlayState, Refusal, RelayAnswer, RelayCommand, What};
+use strowger_model::{CallId, Digest, LegNo, RelayId};
 use strowger_relay::engine::Limits;
-use strowger_relay::protocol::{Op, Refusal, RelayAnswer, RelayCommand, What};
-use support::{A, B, CALL, Rig, music, node, patient};
+use support::{A, B, CALL, Rig, SELF, content, key, music, node, patient};
 
 fn refused(why: Refusal) -> RelayAnswer {
     RelayAnswer::Refused { why }
@@ -43,25 +43,28 @@ fn a_lower_epoch_is_refused() {
 #[test]
 fn adoption_tells_what_is_and_what_was_missed() {
     let mut rig = Rig::new(patient());
-    let content = rig.put(&music(440.0, 1000));
+    let digest = rig.put(&music(440.0, 1000));
     let (mut caller, agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::A));
-    rig.done(Op::Bridge { a: A, b: B });
+    rig.bridge(A, B);
     for event in 1..=3 {
         caller.press(event, true, 800);
         caller.header.timestamp += 1600;
         assert_eq!(rig.what(), What::Digit { digit: b'0' + event });
     }
     rig.done(Op::Ack { seq: 1 });
-    rig.done(Op::Play { leg: B, content, repeat: true, id: 9 });
+    rig.hear(B, content(digest, true, 9));
+    rig.done(Op::Export { leg: A, to: vec![SELF, SELF] });
     // The owner dies: nobody reads its events, media goes on.
     let answer = rig.perform(node(2), 2, CALL, Op::Adopt);
     let RelayAnswer::Snapshot { legs, missed } = answer else { panic!("{answer:?}") };
     assert_eq!(missed.iter().map(|event| event.seq).collect::<Vec<_>>(), [2, 3]);
     assert_eq!(missed[1].what, What::Digit { digit: b'3' });
-    assert_eq!((legs[0].leg, legs[0].bridged_to, legs[0].playing), (A, Some(B), None));
+    assert_eq!((legs[0].leg, &legs[0].hears, legs[0].play), (A, &Hears::leg(key(B)), None));
+    assert_eq!((&legs[0].exports[..], legs[0].no), (&[SELF][..], 1));
     assert_eq!((legs[0].local, legs[0].latched), (caller.relay, Some(caller.address())));
     assert_eq!((legs[0].remote, legs[0].packets_in), (Some(caller.media()), 3));
-    assert_eq!((legs[1].leg, legs[1].bridged_to, legs[1].playing), (B, Some(A), Some(9)));
+    assert_eq!((legs[1].leg, &legs[1].hears), (B, &content(digest, true, 9)));
+    assert_eq!((legs[1].play, legs[1].no, legs[1].exports.len()), (Some(PlayState::Playing), 3, 0));
     assert!(legs[0].quiet_ms.is_some() && legs[1].quiet_ms.is_none() && legs[0].send && legs[0].receive);
     assert_eq!(legs[1].remote, Some(agent.media()));
     caller.press(4, true, 800);
@@ -69,11 +72,33 @@ fn adoption_tells_what_is_and_what_was_missed() {
     assert_eq!((event.to, event.event.seq), (node(2), 4));
 }
 
+/// The owner heard that the prompt is over, and died before it wrote down what follows.
+#[test]
+fn a_prompt_that_ended_while_nobody_owned_the_call_holds_up_no_adopter() {
+    let mut rig = Rig::new(patient());
+    let digest = rig.put(&music(440.0, 50));
+    let caller = rig.phone(A, Law::Mu);
+    rig.hear(A, content(digest, false, 5));
+    let event = rig.event();
+    assert_eq!((event.to, event.event.what), (node(1), What::PlayDone { play: 5 }));
+    rig.done(Op::Ack { seq: 1 });
+    let answer = rig.perform(node(2), 2, CALL, Op::Adopt);
+    let RelayAnswer::Snapshot { legs, missed } = answer else { panic!("{answer:?}") };
+    assert_eq!((&legs[0].hears, legs[0].play, missed.len()), (&content(digest, false, 5), Some(PlayState::Over), 0));
+    // Whether it looks or not: the row says that this prompt plays, so it says so again.
+    let again = Op::Hear { leg: A, what: content(digest, false, 5), no: legs[0].no + 1 };
+    assert_eq!(rig.perform(node(2), 2, CALL, again), RelayAnswer::Done);
+    let event = rig.event();
+    assert_eq!((event.to, event.event.seq, event.event.what), (node(2), 2, What::PlayDone { play: 5 }));
+    (0..3).for_each(|_| drop(caller.hear()));
+    assert!(caller.is_deaf(), "it played once");
+}
+
 #[test]
 fn nothing_reads_the_events_and_media_goes_on() {
     let mut rig = Rig::new(patient());
     let (mut caller, agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::Mu));
-    rig.done(Op::Bridge { a: A, b: B });
+    rig.bridge(A, B);
     rig.events.close();
     caller.press(1, true, 800);
     caller.header.timestamp += 1600;
@@ -90,7 +115,7 @@ fn nothing_reads_the_events_and_media_goes_on() {
 fn closing_gives_the_sums_twice() {
     let rig = Rig::new(patient());
     let (mut caller, agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::Mu));
-    rig.done(Op::Bridge { a: A, b: B });
+    rig.bridge(A, B);
     let mut tone = Tone::single(440.0, 8000.0);
     caller.say(&mut tone, 5);
     caller.header.sequence += 5;
@@ -184,10 +209,22 @@ fn what_cannot_be_done_is_refused_with_its_reason() {
     let rig = Rig::new(patient());
     assert_eq!(rig.order(Op::Adopt), refused(Refusal::NoSuchCall));
     let caller = rig.phone(A, Law::Mu);
-    assert_eq!(rig.order(Op::Stop { leg: B }), refused(Refusal::NoSuchLeg));
-    assert_eq!(rig.order(Op::Bridge { a: A, b: A }), refused(Refusal::SameLeg));
+    let hear = |leg, what| Op::Hear { leg, what, no: 1 };
+    assert_eq!(rig.order(hear(B, Hears::Nothing)), refused(Refusal::NoSuchLeg));
+    assert_eq!(rig.order(hear(A, Hears::leg(key(A)))), refused(Refusal::SameLeg));
+    let sources = |numbers: &[u16]| {
+        let source = |&number| (key(LegNo(number)), Gain::UNITY);
+        Hears::Legs(numbers.iter().map(source).collect())
+    };
+    assert_eq!(rig.order(hear(A, sources(&[5, 6, 5]))), refused(Refusal::BadSources));
+    let many: Vec<u16> = (1..17).collect();
+    assert_eq!(rig.order(hear(A, sources(&many))), refused(Refusal::BadSources));
+    rig.done(hear(A, sources(&many[..15])));
+    // This relay has no link to others.
+    assert_eq!(rig.order(Op::Export { leg: A, to: vec![SELF, RelayId(1)] }), refused(Refusal::BadRelay));
+    assert_eq!(rig.snapshot()[0].exports, []);
     let content = Digest([3; 32]);
-    let play = Op::Play { leg: A, content, repeat: false, id: 1 };
+    let play = Op::Hear { leg: A, what: Hears::Content { digest: content, repeat: false, play: 1 }, no: 2 };
     assert_eq!(rig.order(play), RelayAnswer::NeedContent { content });
     for rtp in ["0.0.0.0:4000", "224.0.0.1:4000", "127.0.0.1:0", "[::1]:4000"] {
         let mut media = caller.media();
@@ -199,6 +236,9 @@ fn what_cannot_be_done_is_refused_with_its_reason() {
         rig.open(LegNo(leg));
     }
     assert_eq!(rig.order(Op::Open { leg: LegNo(64) }), refused(Refusal::TooManyLegs));
+    // Only those that live count.
+    rig.order(Op::CloseLeg { leg: LegNo(63) });
+    rig.open(LegNo(64));
 }
 
 #[test]

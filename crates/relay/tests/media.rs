@@ -6,22 +6,22 @@ use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use strowger_audio::tone::Tone;
-use strowger_model::{Law, LegNo};
-use strowger_relay::protocol::{Op, RelayAnswer, What};
-use support::{A, B, LOOPBACK, Phone, Rig, music, patient};
+use strowger_media::{Hears, Law, Op, PlayState, RelayAnswer, What};
+use strowger_model::LegNo;
+use support::{A, B, LOOPBACK, Phone, Rig, content, music, patient};
 
 #[test]
 fn a_bridge_carries_both_ways_over_different_laws() {
     let rig = Rig::new(patient());
     let (mut caller, mut agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::A));
-    rig.done(Op::Bridge { a: A, b: B });
+    rig.bridge(A, B);
     caller.say(&mut Tone::single(1000.0, 8000.0), 25);
     agent.say(&mut Tone::single(440.0, 8000.0), 25);
     let [thousand, low] = agent.hear_tones([1000.0, 440.0], 25);
     assert!(thousand > 0.95 && low < 0.05, "{thousand} {low}");
     let [thousand, low] = caller.hear_tones([1000.0, 440.0], 25);
     assert!(low > 0.95 && thousand < 0.05, "{thousand} {low}");
-    rig.done(Op::Unbridge { a: A, b: B });
+    rig.hear(B, Hears::Nothing);
     caller.say(&mut Tone::single(1000.0, 8000.0), 2);
     assert!(agent.is_deaf());
 }
@@ -30,7 +30,7 @@ fn a_bridge_carries_both_ways_over_different_laws() {
 fn a_far_end_may_send_the_other_law() {
     let rig = Rig::new(patient());
     let (mut caller, agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::Mu));
-    rig.done(Op::Bridge { a: A, b: B });
+    rig.bridge(A, B);
     caller.law = Law::A;
     caller.header.payload_type = Law::A.payload_type();
     caller.say(&mut Tone::single(1000.0, 8000.0), 10);
@@ -41,26 +41,26 @@ fn a_far_end_may_send_the_other_law() {
 #[test]
 fn music_loops_in_time_and_stops() {
     let rig = Rig::new(patient());
-    let content = rig.put(&music(1000.0, 30));
+    let digest = rig.put(&music(1000.0, 30));
     let caller = rig.phone(A, Law::A);
     let start = Instant::now();
-    rig.done(Op::Play { leg: A, content, repeat: true, id: 1 });
+    rig.hear(A, content(digest, true, 1));
     let [thousand] = caller.hear_tones([1000.0], 50);
     let took = start.elapsed();
     assert!(thousand > 0.95, "{thousand}");
     // 50 frames are 0.98 s; they never come early, and on a busy machine a little late.
     assert!((Duration::from_millis(950)..Duration::from_millis(2500)).contains(&took), "{took:?}");
-    rig.done(Op::Stop { leg: A });
+    rig.hear(A, Hears::Nothing);
     while !caller.is_deaf() {}
 }
 
 #[test]
 fn callers_hear_music_at_places_of_their_own() {
     let rig = Rig::new(patient());
-    let content = rig.put(&music(1000.0, 1000));
+    let digest = rig.put(&music(1000.0, 1000));
     let phones: Vec<Phone> = (0..8).map(|leg| rig.phone(LegNo(leg), Law::Mu)).collect();
     for (leg, _) in phones.iter().enumerate() {
-        rig.done(Op::Play { leg: LegNo(leg as u16), content, repeat: true, id: 1 });
+        rig.hear(LegNo(leg as u16), content(digest, true, 1));
     }
     for phone in &phones {
         let [thousand] = phone.hear_tones([1000.0], 5);
@@ -71,35 +71,44 @@ fn callers_hear_music_at_places_of_their_own() {
 #[test]
 fn a_prompt_ends_once_and_its_repeat_is_harmless() {
     let mut rig = Rig::new(patient());
-    let content = rig.put(&music(440.0, 50));
+    let digest = rig.put(&music(440.0, 50));
     let caller = rig.phone(A, Law::Mu);
-    let play = Op::Play { leg: A, content, repeat: false, id: 42 };
+    let play = Op::Hear { leg: A, what: content(digest, false, 42), no: 7 };
     rig.done(play.clone());
     rig.done(play.clone());
     let [low] = caller.hear_tones([440.0], 2);
     assert!(low > 0.9);
     let (_, last) = caller.hear();
     assert!(last[80..].iter().all(|&byte| byte == 0xff), "the third frame is half silence");
-    assert_eq!(rig.what(), What::PlayDone { id: 42 });
+    assert_eq!(rig.what(), What::PlayDone { play: 42 });
     rig.done(play);
     assert!(caller.is_deaf());
     assert!(rig.events.try_recv().is_err());
+    // A new owner that does not know says it with its own number, and hears that it is over.
+    assert_eq!(rig.snapshot()[0].play, Some(PlayState::Over));
+    rig.done(Op::Hear { leg: A, what: content(digest, false, 42), no: 8 });
+    assert_eq!(rig.what(), What::PlayDone { play: 42 });
+    // A menu that begins again has another number, which may be a lower one.
+    rig.done(Op::Hear { leg: A, what: content(digest, false, 41), no: 9 });
+    assert_eq!(rig.what(), What::PlayDone { play: 41 });
+    (0..3).for_each(|_| drop(caller.hear()));
+    assert!(caller.is_deaf());
 }
 
 #[test]
 fn one_stream_from_music_to_bridge_to_music() {
     let rig = Rig::new(patient());
-    let content = rig.put(&music(1000.0, 100));
+    let digest = rig.put(&music(1000.0, 100));
     let (caller, mut agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::Mu));
-    rig.done(Op::Play { leg: A, content, repeat: true, id: 1 });
+    rig.hear(A, content(digest, true, 1));
     let (first, _) = caller.hear();
     assert!(first.marker);
-    rig.done(Op::Bridge { a: A, b: B });
+    rig.bridge(A, B);
     while !caller.is_deaf() {}
     agent.say(&mut Tone::single(440.0, 8000.0), 1);
     let (bridged, _) = caller.hear();
     assert!(bridged.marker && bridged.ssrc == first.ssrc);
-    rig.done(Op::Play { leg: A, content, repeat: true, id: 2 });
+    rig.hear(A, content(digest, true, 2));
     let (again, _) = caller.hear();
     assert!(again.marker && again.ssrc == first.ssrc);
     assert_eq!(again.sequence, bridged.sequence.wrapping_add(1));
@@ -110,28 +119,29 @@ fn one_stream_from_music_to_bridge_to_music() {
 #[test]
 fn music_whose_content_came_too_late_does_not_drown_what_came_after_it() {
     let rig = Rig::new(patient());
-    let content = music(1000.0, 100);
+    let piece = music(1000.0, 100);
     let (caller, mut agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::Mu));
-    let late = Op::Play { leg: A, content: content.digest, repeat: true, id: 1 };
+    let late = Op::Hear { leg: A, what: content(piece.digest, true, 1), no: rig.no() };
     assert!(matches!(rig.order(late.clone()), RelayAnswer::NeedContent { .. }));
-    rig.done(Op::Bridge { a: A, b: B });
-    rig.put(&content);
+    assert_eq!(rig.snapshot()[0].play, Some(PlayState::Awaited));
+    rig.bridge(A, B);
+    rig.put(&piece);
     rig.done(late.clone());
     assert!(caller.is_deaf(), "music after the bridge");
     agent.say(&mut Tone::single(440.0, 8000.0), 1);
     caller.hear();
     // The same with another play in place of the bridge.
     let prompt = rig.put(&music(500.0, 100));
-    rig.done(Op::Play { leg: A, content: prompt, repeat: true, id: 3 });
-    rig.done(Op::Play { leg: A, content: content.digest, repeat: true, id: 2 });
-    assert!(matches!(rig.order(Op::Adopt), RelayAnswer::Snapshot { legs, .. } if legs[0].playing == Some(3)));
+    rig.hear(A, content(prompt, true, 3));
+    rig.done(late);
+    assert_eq!(rig.snapshot()[0].hears, content(prompt, true, 3));
 }
 
 #[test]
 fn a_key_press_is_one_digit_and_crosses_the_bridge() {
     let mut rig = Rig::new(patient());
     let (mut caller, agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::A));
-    rig.done(Op::Bridge { a: A, b: B });
+    rig.bridge(A, B);
     caller.say(&mut Tone::single(440.0, 8000.0), 1);
     for (end, duration) in [(false, 160), (false, 320), (true, 480), (true, 480), (true, 480)] {
         caller.press(5, end, duration);
@@ -153,7 +163,7 @@ fn a_key_press_is_one_digit_and_crosses_the_bridge() {
 fn hold_sends_nothing_and_hears_nothing() {
     let rig = Rig::new(patient());
     let (mut caller, mut agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::Mu));
-    rig.done(Op::Bridge { a: A, b: B });
+    rig.bridge(A, B);
     rig.done(agent.remote(B, false, false));
     caller.say(&mut Tone::single(440.0, 8000.0), 3);
     agent.say(&mut Tone::single(440.0, 8000.0), 3);
@@ -167,7 +177,7 @@ fn hold_sends_nothing_and_hears_nothing() {
 #[test]
 fn strangers_are_dropped_and_never_answered() {
     let mut rig = Rig::new(patient());
-    let content = rig.put(&music(1000.0, 100));
+    let digest = rig.put(&music(1000.0, 100));
     let mut caller = rig.phone(A, Law::Mu);
     // Another address of loopback: not the signalled IP.
     let mut stranger = Phone::new(caller.relay, Law::Mu);
@@ -182,7 +192,7 @@ fn strangers_are_dropped_and_never_answered() {
     signalled.send_to(&caller.header.to_bytes(), caller.relay).unwrap();
     let stats = rig.until(|stats| stats.strangers == 4);
     assert_eq!((stats.packets_in, stats.malformed), (1, 0));
-    rig.done(Op::Play { leg: A, content, repeat: true, id: 1 });
+    rig.hear(A, content(digest, true, 1));
     caller.hear();
     signalled.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     assert!(signalled.recv_from(&mut [0; 100]).is_err() && stranger.is_deaf());
@@ -199,6 +209,5 @@ fn noise_on_the_port_harms_nobody() {
     caller.say(&mut Tone::single(440.0, 8000.0), 1);
     let stats = rig.until(|stats| stats.malformed == 6);
     assert_eq!(stats.packets_in, 0);
-    let RelayAnswer::Snapshot { legs, .. } = rig.order(Op::Adopt) else { panic!("no snapshot") };
-    assert_eq!(legs[0].latched, None);
+    assert_eq!(rig.snapshot()[0].latched, None);
 }

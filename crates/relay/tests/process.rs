@@ -9,13 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use strowger_audio::tone::Tone;
 use strowger_link::{Class, Handler, Identity, Link, Options, Reply, Wire, open, seal};
-use strowger_model::{Law, NodeId, PeerId, RelayId};
-use strowger_relay::protocol::{
-    Answers, Commands, ContentAnswer, ContentPut, Events, Op, RelayAnswer, RelayCommand, RelayEvent, RelayStats,
-    StatsAsk, What,
-};
+use strowger_media::protocol::{Answers, Commands, ContentAnswer, ContentPut, Events, StatsAsk};
+use strowger_media::{Hears, Law, Op, PlayState, RelayAnswer, RelayCommand, RelayEvent, RelayStats, What};
+use strowger_model::{Incarnation, NodeId, PeerId, RelayId};
 use strowger_relay::{Relay, RelayConfig};
-use support::{A, B, CALL, LOOPBACK, PATIENCE, Phone, music};
+use support::{A, B, CALL, LOOPBACK, PATIENCE, Phone, content, key, music};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 const RELAY: PeerId = PeerId::Relay(RelayId(1));
@@ -23,16 +21,14 @@ const RELAY: PeerId = PeerId::Relay(RelayId(1));
 struct Node {
     link: Link,
     epoch: u64,
-    events: UnboundedReceiver<RelayEvent>,
+    events: UnboundedReceiver<Events>,
 }
 
-struct Ear(UnboundedSender<RelayEvent>);
+struct Ear(UnboundedSender<Events>);
 
 impl Handler for Ear {
     fn on_cast(&self, _: PeerId, _: Class, body: Bytes) {
-        for event in open::<Events>(&body).unwrap().list {
-            let _ = self.0.send(event);
-        }
+        let _ = self.0.send(open(&body).unwrap());
     }
 
     fn on_ask(&self, _: PeerId, _: Class, _: Bytes, _: Reply) {}
@@ -59,8 +55,16 @@ impl Node {
     }
 
     async fn order(&self, op: Op) -> RelayAnswer {
+        self.answers(op).await.list.remove(0)
+    }
+
+    async fn answers(&self, op: Op) -> Answers {
         let list = vec![RelayCommand { call: CALL, epoch: self.epoch, op }];
-        self.ask::<_, Answers>(Class::Relay, &Commands { list }).await.list.remove(0)
+        self.ask(Class::Relay, &Commands { list }).await
+    }
+
+    async fn incarnation(&self) -> Incarnation {
+        self.answers(Op::Adopt).await.incarnation
     }
 
     async fn phone(&self, leg: strowger_model::LegNo, law: Law) -> Phone {
@@ -85,17 +89,17 @@ impl Node {
     }
 
     async fn event(&mut self) -> RelayEvent {
-        tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("an event").unwrap()
+        let events = tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("an event").unwrap();
+        assert_eq!((events.incarnation, events.list.len()), (self.incarnation().await, 1));
+        events.list[0].clone()
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_owner_dies_and_the_next_one_goes_on() {
-    let identities = std::env::temp_dir().join(format!("strowger-relay-process-{}", std::process::id()));
-    let relay = Relay::start(RelayConfig {
+async fn relay(identities: &std::path::Path) -> Relay {
+    let config = RelayConfig {
         id: RelayId(1),
         link_listen: (LOOPBACK, 0).into(),
-        identity: Identity::development(&identities, RELAY).unwrap(),
+        identity: Identity::development(identities, RELAY).unwrap(),
         peers: vec![],
         address: LOOPBACK,
         advertise: None,
@@ -103,16 +107,22 @@ async fn an_owner_dies_and_the_next_one_goes_on() {
         threads: 1,
         content_dir: None,
         dead_media: None,
-    })
-    .await
-    .unwrap();
-    let mut first = Node::start(1, &identities, relay.link_addr()).await;
+    };
+    Relay::start(config).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_dies_and_the_next_one_goes_on() {
+    let identities = tempfile::tempdir().unwrap();
+    let identities = identities.path();
+    let relay = relay(identities).await;
+    let mut first = Node::start(1, identities, relay.link_addr()).await;
     let (mut caller, mut agent) = (first.phone(A, Law::Mu).await, first.phone(B, Law::A).await);
 
-    let content = music(1000.0, 500);
-    let play = Op::Play { leg: A, content: content.digest, repeat: true, id: 1 };
-    assert_eq!(first.order(play.clone()).await, RelayAnswer::NeedContent { content: content.digest });
-    let put = ContentPut { digest: content.digest, bytes: content.bytes };
+    let piece = music(1000.0, 500);
+    let play = Op::Hear { leg: A, what: content(piece.digest, true, 1), no: 1 };
+    assert_eq!(first.order(play.clone()).await, RelayAnswer::NeedContent { content: piece.digest });
+    let put = ContentPut { digest: piece.digest, bytes: piece.bytes };
     assert_eq!(first.ask::<_, ContentAnswer>(Class::Content, &put).await, ContentAnswer { refused: None });
     assert_eq!(first.order(play).await, RelayAnswer::Done);
     caller.press(7, true, 800);
@@ -126,14 +136,17 @@ async fn an_owner_dies_and_the_next_one_goes_on() {
     assert!(thousand > 0.95);
     caller.press(8, true, 800);
 
-    let mut second = Node::start(2, &identities, relay.link_addr()).await;
+    let mut second = Node::start(2, identities, relay.link_addr()).await;
     let answer = second.order(Op::Adopt).await;
     let RelayAnswer::Snapshot { legs, missed } = answer else { panic!("{answer:?}") };
-    assert_eq!((legs.len(), legs[0].playing), (2, Some(1)));
+    assert_eq!((legs.len(), legs[0].play, legs[0].no), (2, Some(PlayState::Playing), 1));
     let digits: Vec<&What> = missed.iter().map(|event| &event.what).collect();
     assert_eq!(digits, [&What::Digit { digit: b'7' }, &What::Digit { digit: b'8' }]);
 
-    assert_eq!(second.order(Op::Bridge { a: A, b: B }).await, RelayAnswer::Done);
+    for (leg, other) in [(A, B), (B, A)] {
+        let hear = Op::Hear { leg, what: Hears::leg(key(other)), no: 2 };
+        assert_eq!(second.order(hear).await, RelayAnswer::Done);
+    }
     while !caller.is_deaf() {}
     agent.say(&mut Tone::single(440.0, 8000.0), 10);
     let [low] = caller.hear_tones([440.0], 10);
@@ -146,5 +159,18 @@ async fn an_owner_dies_and_the_next_one_goes_on() {
     assert!(stats.packets_out > 30 && stats.content_bytes == 4000, "{stats:?}");
     assert_eq!(relay.stats().content_bytes, stats.content_bytes);
     relay.close().await;
-    std::fs::remove_dir_all(identities).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_restarts_says_so() {
+    let identities = tempfile::tempdir().unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let relay = relay(identities.path()).await;
+        let node = Node::start(1, identities.path(), relay.link_addr()).await;
+        seen.push(node.incarnation().await);
+        assert_eq!(node.incarnation().await, seen[seen.len() - 1]);
+        relay.close().await;
+    }
+    assert_ne!(seen[0], seen[1]);
 }

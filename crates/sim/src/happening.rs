@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use strowger_call::MediaFact;
+use strowger_media::{RelayAnswer, RelayCommand, RelayEvent};
 use strowger_model::{CallId, Incarnation, LegKey, Mono, NodeId, RelayId};
 use strowger_table::{Outcome, Proposal, Proposer};
 
-use crate::relay::{Answer, Order, Play};
+use crate::relay::Play;
 use crate::scenario::Fault;
 
 /// One start of one node's process.
@@ -65,7 +65,7 @@ pub(crate) enum Happening {
         relay: usize,
         from: Who,
         batch: u64,
-        orders: Rc<Vec<Order>>,
+        orders: Rc<Vec<RelayCommand>>,
     },
     PlayOver {
         relay: usize,
@@ -137,13 +137,11 @@ pub(crate) enum Task {
     RelayAnswers {
         relay: usize,
         batch: u64,
-        answers: Vec<Answer>,
+        answers: Vec<RelayAnswer>,
     },
     RelayEvent {
         relay: RelayId,
-        call: CallId,
-        seq: u64,
-        fact: MediaFact,
+        event: RelayEvent,
     },
     Plan,
 }

@@ -54,12 +54,14 @@ plants! {
     HeirDials => ["dialled once"],
     /// What an operator bars is entered as if it were lifted: the pacer and the table know of no bars.
     BarForgotten => ["barred"],
-    /// Of two relays, only the caller's is told to join the legs.
-    JoinOneSide => ["both ways"],
+    /// Of two relays, only the caller's is told that the legs hear each other.
+    HearOneSide => ["both ways"],
+    /// Of two relays, only the caller's is told to send a voice to the other.
+    ExportOneSide => ["both ways"],
     /// Of two relays, only the caller's is told to close the call.
     CloseOneSide => ["closed"],
-    /// Two legs on one relay are not joined.
-    BridgeForgotten => ["both ways"],
+    /// No relay is told that legs hear each other.
+    HearForgotten => ["both ways"],
     /// Who answers is acknowledged at once, before the answer is committed.
     AckEarly => ["told"],
     /// A caller is answered as soon as the call is admitted.

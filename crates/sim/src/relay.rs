@@ -1,11 +1,13 @@
-//! A relay as nodes see it: ports, plays, digits, epochs. It carries no media.
+//! A relay as nodes see it: ports, what legs hear, digits, epochs. It carries no media.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use strowger_call::{MediaFact, MediaOp};
-use strowger_model::{CallId, LegNo, Mono, RelayId};
+use strowger_media::{
+    Hearing, Hears, Journal, LegSnapshot, Op, Refusal, RelayAnswer, RelayCommand, RelayEvent, Verdict, What,
+};
+use strowger_model::{CallId, Incarnation, LegKey, LegNo, Mono, RelayId};
 
 use crate::tenant::prompt_ms;
 
@@ -13,28 +15,12 @@ use crate::tenant::prompt_ms;
 /// it has media to look at.
 pub(crate) const ORPHAN: Duration = Duration::from_secs(90);
 const FIRST_PORT: u16 = 10_000;
+/// Relays of a world are never started anew.
+pub(crate) const LIFE: Incarnation = Incarnation(1);
 
-/// One order of a call's owner.
-#[derive(Clone, Debug)]
-pub(crate) struct Order {
-    pub call: CallId,
-    pub epoch: u64,
-    pub op: MediaOp,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Answer {
-    Done,
-    Opened(SocketAddr),
-    Snapshot { legs: Vec<(LegNo, SocketAddr)>, missed: Vec<(u64, MediaFact)> },
-    Refused,
-}
-
-/// A play that will end by itself.
+/// A play that will end by itself, unless something else is heard before.
 pub(crate) struct Play {
-    pub call: CallId,
-    pub leg: LegNo,
-    pub id: u64,
+    pub leg: LegKey,
     pub over: Mono,
 }
 
@@ -42,9 +28,14 @@ pub(crate) struct Play {
 pub(crate) struct Report {
     pub relay: RelayId,
     pub node: usize,
-    pub call: CallId,
-    pub seq: u64,
-    pub fact: MediaFact,
+    pub event: RelayEvent,
+}
+
+/// What orders come to beside their answers.
+#[derive(Default)]
+pub(crate) struct Effects {
+    pub plays: Vec<Play>,
+    pub reports: Vec<Report>,
 }
 
 pub(crate) struct Relay {
@@ -66,23 +57,16 @@ struct Held {
     commanded: Mono,
     legs: BTreeMap<LegNo, Port>,
     gone: BTreeSet<LegNo>,
-    last_event: u64,
-    journal: Vec<(u64, MediaFact)>,
+    journal: Journal,
 }
 
-/// A leg's port, what plays on it and whose voice it sends on.
+/// A leg's port, what its far end hears and where its voice is sent.
 struct Port {
     port: u16,
-    last_play: Option<u64>,
-    playing: Option<u64>,
-    hears: Option<Heard>,
-}
-
-/// Whose voice a leg's far end hears, and from which relay it comes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Heard {
-    pub leg: LegNo,
-    pub relay: RelayId,
+    hearing: Hearing,
+    /// When what plays is over.
+    over: Option<Mono>,
+    exports: Vec<RelayId>,
 }
 
 impl Relay {
@@ -107,51 +91,65 @@ impl Relay {
         self.calls.keys().copied()
     }
 
-    /// Whose voice that leg's far end hears here.
-    pub fn hears(&self, call: CallId, leg: LegNo) -> Option<Heard> {
-        self.calls.get(&call)?.legs.get(&leg)?.hears
+    /// What that leg's far end hears here.
+    pub fn hears(&self, leg: LegKey) -> Option<&Hears> {
+        Some(self.calls.get(&leg.call)?.legs.get(&leg.leg)?.hearing.what())
     }
 
-    fn no(&self) -> RelayId {
-        RelayId(self.id as u16)
+    /// Whether that leg's voice is sent to another relay.
+    pub fn sends_to(&self, leg: LegKey, relay: RelayId) -> bool {
+        let held = self.calls.get(&leg.call).and_then(|held| held.legs.get(&leg.leg));
+        held.is_some_and(|port| port.exports.contains(&relay))
     }
 
-    pub fn perform(&mut self, node: usize, order: &Order, now: Mono, plays: &mut Vec<Play>) -> Answer {
-        if let Some(epoch) = self.ended.get(&order.call) {
-            let late = matches!(order.op, MediaOp::Close | MediaOp::CloseLeg { .. } | MediaOp::Acknowledge { .. });
-            return if late && order.epoch >= *epoch { Answer::Done } else { Answer::Refused };
+    pub fn perform(&mut self, node: usize, order: &RelayCommand, now: Mono, effects: &mut Effects) -> RelayAnswer {
+        self.judge(node, order, now, effects).unwrap_or_else(RelayAnswer::refused)
+    }
+
+    fn judge(
+        &mut self,
+        node: usize,
+        order: &RelayCommand,
+        now: Mono,
+        effects: &mut Effects,
+    ) -> Result<RelayAnswer, Refusal> {
+        if let Some(&epoch) = self.ended.get(&order.call) {
+            let late = matches!(order.op, Op::Close | Op::CloseLeg { .. } | Op::Ack { .. });
+            return if late && order.epoch >= epoch { Ok(RelayAnswer::Done) } else { Err(Refusal::Ended) };
         }
-        let opens = matches!(order.op, MediaOp::Open { .. });
-        let claims = opens || order.op == MediaOp::Adopt;
-        let Some(held) = self.hold(node, order, opens, now) else { return Answer::Refused };
+        let opens = matches!(order.op, Op::Open { .. });
+        let claims = opens || order.op == Op::Adopt;
+        let held = self.hold(node, order, opens, now).ok_or(Refusal::NoSuchCall)?;
         if order.epoch < held.epoch {
-            return Answer::Refused;
+            return Err(Refusal::Fenced { epoch: held.epoch });
         }
         if claims || order.epoch > held.epoch {
             held.node = node;
         }
         held.epoch = order.epoch;
         held.commanded = now;
-        match order.op {
-            MediaOp::Open { .. } if self.full => Answer::Refused,
-            MediaOp::Open { leg } => self.open(order.call, leg),
-            MediaOp::Close => self.close(order.call),
-            _ => self.obey(order, now, plays).unwrap_or(Answer::Refused),
+        match &order.op {
+            Op::Open { .. } if self.full => Err(Refusal::NoPorts),
+            Op::Open { leg } => self.open(order.call, *leg),
+            Op::Close => Ok(self.close(order.call)),
+            _ => self.obey(order, now, effects),
         }
     }
 
     pub fn on_play_over(&mut self, play: &Play) -> Option<Report> {
-        let held = self.calls.get_mut(&play.call)?;
-        let leg = held.legs.get_mut(&play.leg)?;
-        leg.playing.take_if(|id| *id == play.id)?;
-        Some(held.report(self.id, play.call, MediaFact::PlayDone { id: play.id }))
+        let held = self.calls.get_mut(&play.leg.call)?;
+        let leg = held.legs.get_mut(&play.leg.leg)?;
+        leg.over.take_if(|over| *over == play.over)?;
+        let play_no = leg.hearing.finish()?;
+        Some(held.report(self.id, play.leg, What::PlayDone { play: play_no }))
     }
 
     /// A key pressed by whoever sends media to that port.
     pub fn on_digit(&mut self, port: u16, digit: char) -> Option<Report> {
         let (call, leg) = *self.ports.get(&port)?;
         let held = self.calls.get_mut(&call)?;
-        held.legs.contains_key(&leg).then(|| held.report(self.id, call, MediaFact::Digit { leg, digit }))
+        let digit = What::Digit { digit: u8::try_from(digit).ok()? };
+        held.legs.contains_key(&leg).then(|| held.report(self.id, LegKey { call, leg }, digit))
     }
 
     pub fn close_orphans(&mut self, now: Mono) {
@@ -162,7 +160,7 @@ impl Relay {
         }
     }
 
-    fn hold(&mut self, node: usize, order: &Order, opens: bool, now: Mono) -> Option<&mut Held> {
+    fn hold(&mut self, node: usize, order: &RelayCommand, opens: bool, now: Mono) -> Option<&mut Held> {
         if opens {
             let fresh = || Held {
                 epoch: order.epoch,
@@ -170,18 +168,17 @@ impl Relay {
                 commanded: now,
                 legs: BTreeMap::new(),
                 gone: BTreeSet::new(),
-                last_event: 0,
-                journal: Vec::new(),
+                journal: Journal::default(),
             };
             return Some(self.calls.entry(order.call).or_insert_with(fresh));
         }
         self.calls.get_mut(&order.call)
     }
 
-    fn open(&mut self, call: CallId, no: LegNo) -> Answer {
-        let Some(held) = self.calls.get_mut(&call) else { return Answer::Refused };
+    fn open(&mut self, call: CallId, no: LegNo) -> Result<RelayAnswer, Refusal> {
+        let held = self.calls.get_mut(&call).ok_or(Refusal::NoSuchCall)?;
         if held.gone.contains(&no) {
-            return Answer::Refused;
+            return Err(Refusal::Ended);
         }
         let next = self.next_port;
         let port = held.legs.entry(no).or_insert(Port::new(next)).port;
@@ -189,59 +186,42 @@ impl Relay {
             self.next_port += 2;
             self.ports.insert(port, (call, no));
         }
-        Answer::Opened(self.addr(port))
+        let rtp = addr(self.id, port);
+        Ok(RelayAnswer::Opened { rtp, rtcp: rtp })
     }
 
-    fn close(&mut self, call: CallId) -> Answer {
+    fn close(&mut self, call: CallId) -> RelayAnswer {
         if let Some(held) = self.calls.remove(&call) {
             for leg in held.legs.values() {
                 self.ports.remove(&leg.port);
             }
             self.ended.insert(call, held.epoch);
         }
-        Answer::Done
+        RelayAnswer::Done
     }
 
-    fn obey(&mut self, order: &Order, now: Mono, plays: &mut Vec<Play>) -> Option<Answer> {
-        let call = order.call;
-        let (id, here) = (self.id, self.no());
-        let held = self.calls.get_mut(&call)?;
+    fn obey(&mut self, order: &RelayCommand, now: Mono, effects: &mut Effects) -> Result<RelayAnswer, Refusal> {
+        let (id, call) = (self.id, order.call);
+        let held = self.calls.get_mut(&call).ok_or(Refusal::NoSuchCall)?;
         match &order.op {
-            MediaOp::Play { leg, content, repeat, id } => {
-                let place = held.legs.get_mut(leg)?;
-                if place.last_play != Some(*id) {
-                    (place.last_play, place.playing) = (Some(*id), Some(*id));
-                    if !repeat {
-                        let over = now + Duration::from_millis(prompt_ms(*content));
-                        plays.push(Play { call, leg: *leg, id: *id, over });
-                    }
-                }
+            Op::Hear { leg, what, no } => held.hear(id, LegKey { call, leg: *leg }, what, *no, now, effects)?,
+            Op::Export { leg, to } => held.port(*leg)?.exports.clone_from(to),
+            Op::Remote { leg, .. } => {
+                held.port(*leg)?;
             }
-            MediaOp::Stop { leg } => held.legs.get_mut(leg)?.playing = None,
-            MediaOp::Bridge { a, b } => {
-                held.legs.contains_key(b).then_some(())?;
-                held.legs.get_mut(a)?.join(Heard { leg: *b, relay: here });
-                held.legs.get_mut(b)?.join(Heard { leg: *a, relay: here });
-            }
-            MediaOp::Join { leg, with, peer } => held.legs.get_mut(leg)?.join(Heard { leg: *with, relay: *peer }),
-            MediaOp::Remote { leg, .. } => drop(held.legs.get(leg)?),
-            MediaOp::CloseLeg { leg } => {
-                let gone = held.legs.remove(leg)?;
+            Op::CloseLeg { leg } => {
+                let gone = held.legs.remove(leg).ok_or(Refusal::NoSuchLeg)?;
                 held.gone.insert(*leg);
                 self.ports.remove(&gone.port);
             }
-            MediaOp::Adopt => {
-                let legs = held.legs.iter().map(|(no, leg)| (*no, addr(id, leg.port))).collect();
-                return Some(Answer::Snapshot { legs, missed: held.journal.clone() });
+            Op::Adopt => {
+                let legs = held.legs.iter().map(|(no, port)| port.snapshot(id, *no)).collect();
+                return Ok(RelayAnswer::Snapshot { legs, missed: held.journal.missed() });
             }
-            MediaOp::Acknowledge { event } => held.journal.retain(|(seq, _)| seq > event),
-            MediaOp::Open { .. } | MediaOp::Close => {}
+            Op::Ack { seq } => held.journal.acknowledge(*seq),
+            Op::Open { .. } | Op::Close => {}
         }
-        Some(Answer::Done)
-    }
-
-    fn addr(&self, port: u16) -> SocketAddr {
-        addr(self.id, port)
+        Ok(RelayAnswer::Done)
     }
 }
 
@@ -259,18 +239,66 @@ fn addr(relay: usize, port: u16) -> SocketAddr {
 
 impl Port {
     fn new(port: u16) -> Self {
-        Self { port, last_play: None, playing: None, hears: None }
+        Self { port, hearing: Hearing::default(), over: None, exports: Vec::new() }
     }
 
-    fn join(&mut self, heard: Heard) {
-        (self.playing, self.hears) = (None, Some(heard));
+    /// What adopters look at; of media there is none.
+    fn snapshot(&self, relay: usize, leg: LegNo) -> LegSnapshot {
+        LegSnapshot {
+            leg,
+            local: addr(relay, self.port),
+            remote: None,
+            latched: None,
+            send: true,
+            receive: true,
+            hears: self.hearing.what().clone(),
+            no: self.hearing.no(),
+            play: self.hearing.play(),
+            exports: self.exports.clone(),
+            dead: false,
+            packets_in: 0,
+            packets_out: 0,
+            quiet_ms: None,
+        }
     }
 }
 
 impl Held {
-    fn report(&mut self, relay: usize, call: CallId, fact: MediaFact) -> Report {
-        self.last_event += 1;
-        self.journal.push((self.last_event, fact.clone()));
-        Report { relay: RelayId(relay as u16), node: self.node, call, seq: self.last_event, fact }
+    fn port(&mut self, leg: LegNo) -> Result<&mut Port, Refusal> {
+        self.legs.get_mut(&leg).ok_or(Refusal::NoSuchLeg)
+    }
+
+    fn hear(
+        &mut self,
+        relay: usize,
+        leg: LegKey,
+        what: &Hears,
+        no: u64,
+        now: Mono,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let port = self.port(leg.leg)?;
+        match port.hearing.judge(what, no) {
+            Verdict::Known | Verdict::Same => {}
+            Verdict::Over { play } => {
+                port.over = None;
+                effects.reports.push(self.report(relay, leg, What::PlayDone { play }));
+            }
+            Verdict::Change => {
+                port.over = match what {
+                    Hears::Content { digest, repeat: false, .. } => {
+                        Some(now + Duration::from_millis(prompt_ms(*digest)))
+                    }
+                    _ => None,
+                };
+                effects.plays.extend(port.over.map(|over| Play { leg, over }));
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, relay: usize, leg: LegKey, what: What) -> Report {
+        let (event, _) = self.journal.add(leg.call, leg.leg, what);
+        Report { relay: RelayId(relay as u16), node: self.node, event }
     }
 }

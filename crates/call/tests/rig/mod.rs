@@ -156,7 +156,7 @@ impl World {
                     self.apply(node, Command::Done { duties: vec![(call, duty)] });
                     self.news.push_back((self.owner, News::Row));
                 }
-                Action::Media { relay, op } => {
+                Action::Media { relay, op, .. } => {
                     let words = relay::words(&op, &mut self.names);
                     self.note_of(node, &format!("{relay}: {words}"));
                     let facts = self.relays.order(relay, &op);

@@ -47,6 +47,9 @@ impl World {
             "lose" => self.lose_held(),
             "timeout" => self.time_out_held(),
             "leader" => self.leader_away = rest[0] == "away",
+            "restart" => self.relays.restart(),
+            // Nobody hears that it is over: its owner is dead, and its relay has said so.
+            "unheard" => drop(self.relays.played(0)),
             "relay" => self.relays.slow = rest[0] == "slow",
             "offer" => self.offer(rest),
             "dial" => self.dial(rest),

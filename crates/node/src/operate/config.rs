@@ -21,7 +21,7 @@ pub fn check_config(dir: &Path) -> anyhow::Result<ExitCode> {
 }
 
 fn load_prompt(wav: &[u8]) -> Result<(Vec<u8>, strowger_model::Digest), String> {
-    let content = strowger_relay::content::from_wav(wav).map_err(|fault| fault.to_string())?;
+    let content = strowger_media::content::from_wav(wav).map_err(|fault| fault.to_string())?;
     Ok((content.bytes, content.digest))
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use strowger_config::process::RelayConfig;
 use strowger_figures::metrics::{Families, Sample};
 use strowger_link::Identity;
+use strowger_media::RelayStats;
 use strowger_model::PeerId;
 use strowger_relay::hop::HopStats;
-use strowger_relay::protocol::RelayStats;
 
 use super::shut_down;
 

@@ -1,14 +1,14 @@
 //! The relay's engine as a process: this program starts itself once more. The parent says where the far ends are, one port a
-//! leg; the child opens the legs, bridges them and says its own ports.
+//! leg; the child opens the legs, lets them hear each other and says its own ports.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use strowger_model::{CallId, Codec, Law, LegNo, MediaAddr, NodeId, PeerId};
+use strowger_media::{Codec, Hears, Law, MediaAddr, Op, RelayAnswer, RelayCommand};
+use strowger_model::{CallId, LegKey, LegNo, NodeId, PeerId, RelayId};
 use strowger_relay::engine::{Engine, Limits, Options};
-use strowger_relay::protocol::{Op, RelayAnswer, RelayCommand};
 use strowger_relay::shelf::Shelf;
 
 use crate::far::{Far, LEGS_A_SOCKET, LOOPBACK, sockets};
@@ -41,7 +41,9 @@ pub fn start(streams: usize) -> Outcome<(Process, Far)> {
 pub fn serve() -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (events, _) = tokio::sync::mpsc::channel(1);
-    let options = Options { address: LOOPBACK, advertise: None, ports: PORTS, threads: 1, limits: Limits::default() };
+    let id = RelayId(1);
+    let options =
+        Options { id, address: LOOPBACK, advertise: None, ports: PORTS, threads: 1, limits: Limits::default() };
     let engine = Engine::start(options, Arc::new(Shelf::open(None)?), events)?;
     let mut input = std::io::stdin().lines();
     println!("ready");
@@ -53,7 +55,10 @@ pub fn serve() -> Outcome<()> {
             let at = runtime.block_on(open(&engine, call as u64, LegNo(leg as u16), *port))?;
             own += &format!("{} ", at.port());
         }
-        runtime.block_on(order(&engine, call as u64, Op::Bridge { a: LegNo(0), b: LegNo(1) }))?;
+        for (leg, source) in [(0, 1), (1, 0)] {
+            let what = Hears::leg(LegKey { call: CallId(call as u64), leg: LegNo(source) });
+            runtime.block_on(order(&engine, call as u64, Op::Hear { leg: LegNo(leg), what, no: 1 }))?;
+        }
     }
     println!("{own}");
     input.for_each(drop);

@@ -22,7 +22,7 @@ pub struct HopStats {
     pub late: u64,
     /// Sent by the peer and never seen here.
     pub lost: u64,
-    /// Not sent for want of a connection or of space; not heard because no leg is joined with their sender, because the
+    /// Not sent for want of a connection or of space; not heard because no leg hears their sender, because the
     /// datagram was damaged, or because the media thread stood still.
     pub dropped: u64,
     /// Variation of the datagrams' delay, as RFC 3550 has it.

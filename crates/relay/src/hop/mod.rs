@@ -1,7 +1,8 @@
-//! Voice between relays: the legs of one call may be on two of them.
+//! Voice between relays, and between threads of one: who hears a leg may be anywhere.
 //!
 //! The way of a packet: `leg::accept` on one relay → `outlet` (packets for one peer gather for a moment) → `parcel` →
-//! [`Carrier`] → the link → `hops` on the other relay (late? lost?) → `inbox` of the call's thread → `leg::forward`.
+//! [`Carrier`] → the link → `hops` on the other relay (late? lost? who hears it?) → `inbox` of each thread with such legs →
+//! `spread`. A relay that sends to itself leaves out the link.
 
 mod hops;
 mod inbox;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use strowger_model::{Mono, RelayId};
+use strowger_media::Refusal;
+use strowger_model::{Mono, PeerId, RelayId};
 
 use super::Hops;
 use super::meter::Meter;
@@ -39,18 +40,22 @@ impl Outlet {
         &self.hops
     }
 
-    /// The way to a relay, opened if need be; none if there can be none.
-    pub(crate) fn line(&mut self, to: RelayId) -> Option<usize> {
-        let carrier = self.hops.carrier()?;
-        if !carrier.open(to) {
-            return None;
+    /// The way to a relay, opened if need be; to this relay itself, to its other threads, and none if there are none.
+    pub(crate) fn line(&mut self, to: RelayId) -> Result<Option<usize>, Refusal> {
+        let own = to == self.hops.me();
+        if own && self.hops.threads() == 1 {
+            return Ok(None);
+        }
+        let opened = own || self.hops.carrier().is_some_and(|carrier| carrier.open(to));
+        if !opened {
+            return Err(Refusal::BadRelay);
         }
         if let Some(at) = self.lines.iter().position(|line| line.to == to) {
-            return Some(at);
+            return Ok(Some(at));
         }
-        let number = getrandom::u32().ok()?;
+        let number = getrandom::u32().map_err(|_| Refusal::BadRelay)?;
         self.lines.push(Line { to, meter: self.hops.meter(to), parcel: Parcel::default(), number });
-        Some(self.lines.len() - 1)
+        Ok(Some(self.lines.len() - 1))
     }
 
     /// Takes a packet; it leaves within a tick.
@@ -90,7 +95,13 @@ impl Line {
             return;
         }
         let datagram = self.parcel.seal(lane, self.number, now.0 as u32);
-        if hops.carrier().is_some_and(|carrier| carrier.carry(self.to, datagram)) {
+        let taken = if self.to == hops.me() {
+            hops.take(PeerId::Relay(self.to), &datagram, now);
+            true
+        } else {
+            hops.carrier().is_some_and(|carrier| carrier.carry(self.to, datagram))
+        };
+        if taken {
             self.number = self.number.wrapping_add(packets.into());
             self.meter.sent(packets);
         } else {

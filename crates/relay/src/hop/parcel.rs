@@ -1,12 +1,11 @@
-//! A datagram between relays: packets of many calls. Version 1; numbers are little endian.
+//! A datagram between relays, or threads of one: packets of many legs. Version 1; numbers are little endian.
 //!
 //! ```text
 //! head   : version u8 = 1 · packets u8 · lane u16 · number u32 · stamp u32                              12 bytes
-//! packet : call u64 · to leg u16 · from leg u16 · kind u8 · sequence u16 · timestamp u32 · ssrc u32 ·
-//!          length u16 · payload                                                                         25 bytes + payload
+//! packet : call u64 · leg u16 · kind u8 · sequence u16 · timestamp u32 · ssrc u32 · length u16 · payload   23 bytes + payload
 //! ```
 //!
-//! `lane`: the sender's media thread. `number`: running count of packets in that lane to this peer, of the first packet
+//! `call` and `leg` say whose voice it is; who hears it is for the receiver to know. `lane`: the sender's media thread. `number`: running count of packets in that lane to this peer, of the first packet
 //! here. `stamp`: the sender's clock in µs. `kind`: bits 0–1 what it is (0 µ-law, 1 A-law, 2 telephone event), bit 2 the
 //! RTP marker, bit 3 that the stream was interrupted on purpose before it. RTP payload types do not cross: each side has its
 //! own.
@@ -14,11 +13,11 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use strowger_audio::rtp::Header;
 use strowger_link::MEDIA_DATAGRAM_BYTES;
-use strowger_model::{CallId, Law, LegNo};
+use strowger_model::{CallId, Law, LegKey, LegNo};
 
 const VERSION: u8 = 1;
 const HEAD_BYTES: usize = 12;
-const PACKET_HEAD_BYTES: usize = 25;
+const PACKET_HEAD_BYTES: usize = 23;
 /// Longest payload that fits alone: 140 ms of G.711, and nobody makes packets longer than 60.
 const MAX_PAYLOAD_BYTES: usize = MEDIA_DATAGRAM_BYTES - HEAD_BYTES - PACKET_HEAD_BYTES;
 /// Memory is taken in pieces of this size and not for each datagram.
@@ -28,14 +27,6 @@ const KIND_MASK: u8 = 0b11;
 const MARKER: u8 = 0b100;
 const FRESH: u8 = 0b1000;
 
-/// Whose packet it is. `from` is part of it so that a leg that was joined with another one hears nothing of the former.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Flow {
-    pub(crate) call: CallId,
-    pub(crate) to: LegNo,
-    pub(crate) from: LegNo,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Sound {
     Voice(Law),
@@ -44,7 +35,8 @@ pub(crate) enum Sound {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Packet<'a> {
-    pub(crate) flow: Flow,
+    /// Whose voice it is.
+    pub(crate) source: LegKey,
     pub(crate) sound: Sound,
     /// Packets before it were left out on purpose (hold); the receiver begins anew.
     pub(crate) fresh: bool,
@@ -97,9 +89,8 @@ impl Parcel {
         let marker = if packet.header.marker { MARKER } else { 0 };
         let fresh = if packet.fresh { FRESH } else { 0 };
         let out = &mut self.bytes;
-        out.put_u64_le(packet.flow.call.0);
-        out.put_u16_le(packet.flow.to.0);
-        out.put_u16_le(packet.flow.from.0);
+        out.put_u64_le(packet.source.call.0);
+        out.put_u16_le(packet.source.leg.0);
         out.put_u8(kind | marker | fresh);
         out.put_u16_le(packet.header.sequence);
         out.put_u32_le(packet.header.timestamp);
@@ -154,8 +145,7 @@ impl<'a> Iterator for Packets<'a> {
 
     fn next(&mut self) -> Option<Packet<'a>> {
         let (head, rest) = self.rest.split_first_chunk::<PACKET_HEAD_BYTES>()?;
-        let [c0, c1, c2, c3, c4, c5, c6, c7, t0, t1, f0, f1, kind, q0, q1, m0, m1, m2, m3, r0, r1, r2, r3, b0, b1] =
-            *head;
+        let [c0, c1, c2, c3, c4, c5, c6, c7, f0, f1, kind, q0, q1, m0, m1, m2, m3, r0, r1, r2, r3, b0, b1] = *head;
         let (payload, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes([b0, b1])))?;
         let sound = match kind & KIND_MASK {
             0 => Sound::Voice(Law::Mu),
@@ -164,10 +154,9 @@ impl<'a> Iterator for Packets<'a> {
             _ => return None,
         };
         self.rest = rest;
-        let flow = Flow {
+        let source = LegKey {
             call: CallId(u64::from_le_bytes([c0, c1, c2, c3, c4, c5, c6, c7])),
-            to: LegNo(u16::from_le_bytes([t0, t1])),
-            from: LegNo(u16::from_le_bytes([f0, f1])),
+            leg: LegNo(u16::from_le_bytes([f0, f1])),
         };
         let header = Header {
             marker: kind & MARKER != 0,
@@ -176,7 +165,7 @@ impl<'a> Iterator for Packets<'a> {
             timestamp: u32::from_le_bytes([m0, m1, m2, m3]),
             ssrc: u32::from_le_bytes([r0, r1, r2, r3]),
         };
-        Some(Packet { flow, sound, fresh: kind & FRESH != 0, header, payload })
+        Some(Packet { source, sound, fresh: kind & FRESH != 0, header, payload })
     }
 }
 
@@ -185,9 +174,9 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn packet(call: u64, payload: &[u8]) -> Packet<'_> {
-        let flow = Flow { call: CallId(call), to: LegNo(1), from: LegNo(2) };
+        let source = LegKey { call: CallId(call), leg: LegNo(2) };
         let header = Header { marker: true, payload_type: 0, sequence: 3, timestamp: 4, ssrc: 5 };
-        Packet { flow, sound: Sound::Event, fresh: true, header, payload }
+        Packet { source, sound: Sound::Event, fresh: true, header, payload }
     }
 
     #[test]
@@ -197,7 +186,7 @@ pub(crate) mod tests {
         let bytes = parcel.seal(0x0a0b, 6, 7);
         let expected = [
             &[1, 1, 0x0b, 0x0a, 6, 0, 0, 0, 7, 0, 0, 0][..],
-            &[2, 1, 0, 0, 0, 0, 0, 0, 1, 0, 2, 0, 0b1110, 3, 0, 4, 0, 0, 0, 5, 0, 0, 0, 2, 0, 9, 8],
+            &[2, 1, 0, 0, 0, 0, 0, 0, 2, 0, 0b1110, 3, 0, 4, 0, 0, 0, 5, 0, 0, 0, 2, 0, 9, 8],
         ];
         assert_eq!(bytes, expected.concat());
     }

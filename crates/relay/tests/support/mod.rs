@@ -1,18 +1,21 @@
 //! A relay engine and far ends on loopback, with waits that are bounded.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod relays;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use strowger_audio::rtp::{self, Header};
 use strowger_audio::tone::{Bank, Tone};
 use strowger_audio::{FRAME_SAMPLES, g711};
-use strowger_model::{CallId, Codec, Digest, Law, LegNo, MediaAddr, NodeId, PeerId};
-use strowger_relay::content::{Content, from_mu_law};
+use strowger_media::content::{Content, from_mu_law};
+use strowger_media::{Codec, Hears, Law, LegSnapshot, MediaAddr, Op, RelayAnswer, RelayCommand, RelayStats, What};
+use strowger_model::{CallId, Digest, LegKey, LegNo, NodeId, PeerId, RelayId};
 use strowger_relay::engine::{Addressed, Engine, Limits, Options};
-use strowger_relay::protocol::{Op, RelayAnswer, RelayCommand, RelayStats, What};
 use strowger_relay::shelf::Shelf;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::Receiver;
@@ -31,6 +34,20 @@ pub struct Rig {
     pub shelf: Arc<Shelf>,
     pub events: Receiver<Addressed>,
     runtime: Runtime,
+    /// Number of the last order to hear something.
+    no: AtomicU64,
+}
+
+/// The relay of a rig, which has two threads.
+pub const SELF: RelayId = RelayId(9);
+
+/// A leg of the usual call.
+pub fn key(leg: LegNo) -> LegKey {
+    LegKey { call: CALL, leg }
+}
+
+pub fn content(digest: Digest, repeat: bool, play: u64) -> Hears {
+    Hears::Content { digest, repeat, play }
 }
 
 pub fn node(number: u16) -> PeerId {
@@ -51,10 +68,10 @@ impl Rig {
     pub fn with_ports(limits: Limits, ports: Range<u16>) -> Self {
         let shelf = Arc::new(Shelf::open(None).unwrap());
         let (sender, events) = tokio::sync::mpsc::channel(1024);
-        let options = Options { address: LOOPBACK, advertise: None, ports, threads: 2, limits };
+        let options = Options { id: SELF, address: LOOPBACK, advertise: None, ports, threads: 2, limits };
         let engine = Engine::start(options, shelf.clone(), sender).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        Self { engine, shelf, events, runtime }
+        Self { engine, shelf, events, runtime, no: AtomicU64::new(0) }
     }
 
     pub fn perform(&self, from: PeerId, epoch: u64, call: CallId, op: Op) -> RelayAnswer {
@@ -69,6 +86,29 @@ impl Rig {
 
     pub fn done(&self, op: Op) {
         assert_eq!(self.order(op), RelayAnswer::Done);
+    }
+
+    pub fn no(&self) -> u64 {
+        self.no.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// By an order newer than all before.
+    pub fn hear(&self, leg: LegNo, what: Hears) {
+        self.done(Op::Hear { leg, what, no: self.no() });
+    }
+
+    /// Two legs hear each other.
+    pub fn bridge(&self, a: LegNo, b: LegNo) {
+        self.hear(a, Hears::leg(key(b)));
+        self.hear(b, Hears::leg(key(a)));
+    }
+
+    /// The call's legs as a new owner finds them.
+    pub fn snapshot(&self) -> Vec<LegSnapshot> {
+        match self.order(Op::Adopt) {
+            RelayAnswer::Snapshot { legs, .. } => legs,
+            other => panic!("no snapshot: {other:?}"),
+        }
     }
 
     pub fn open(&self, leg: LegNo) -> SocketAddr {
@@ -196,12 +236,40 @@ impl Phone {
         bank.finish()
     }
 
+    /// The share of each frequency in all that is heard, silent frames left out, until nothing comes for a moment.
+    pub fn all_tones<const N: usize>(&self, frequencies: [f32; N]) -> [f32; N] {
+        let mut bank = Bank::new(frequencies);
+        self.socket.set_read_timeout(Some(Duration::from_millis(60))).unwrap();
+        let mut bytes = [0; 2048];
+        while let Ok((length, _)) = self.socket.recv_from(&mut bytes) {
+            let packet = rtp::parse(&bytes[..length]).unwrap();
+            let samples: Vec<i16> = bytes[packet.payload].iter().map(|&byte| g711::decode(self.law, byte)).collect();
+            if samples.iter().any(|sample| sample.abs() > 100) {
+                samples.into_iter().for_each(|sample| bank.feed(sample));
+            }
+        }
+        self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        bank.finish()
+    }
+
     /// Whether nothing comes for a moment.
     pub fn is_deaf(&self) -> bool {
         self.socket.set_read_timeout(Some(Duration::from_millis(60))).unwrap();
         let deaf = self.socket.recv_from(&mut [0; 2048]).is_err();
         self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
         deaf
+    }
+}
+
+/// Phones that speak at the same time, a frame every 20 ms: who mixes takes no burst.
+pub fn speak(speakers: &mut [(&mut Phone, Tone)], frames: u32) {
+    let start = Instant::now();
+    for frame in 1..=frames {
+        for (phone, tone) in &mut *speakers {
+            phone.say(tone, 1);
+        }
+        let due = start + Duration::from_millis(20) * frame;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }
 }
 

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strowger_call::{Action, Event, Machine, MediaFact, MediaOp, Setting};
+use strowger_call::{Action, Event, Machine, MediaFact, Setting};
+use strowger_media::{Op, RelayCommand};
 use strowger_model::{CallId, Far, LegNo, Mono, RelayId};
 use strowger_sip::Message;
 use strowger_table::{Call, Command, Stage};
@@ -59,7 +60,7 @@ impl World {
             News::Sip { leg, message, source } => {
                 actor.machine.on(Event::Message { leg, message: &message, source: Far::udp(source) }, log_now, now)
             }
-            News::Acknowledge { relay, event } => vec![Action::Media { relay, op: MediaOp::Acknowledge { event } }],
+            News::Acknowledge { relay, event } => vec![Action::Media { relay, call, op: Op::Ack { seq: event } }],
             News::Media(fact) => actor.machine.on(Event::Media(fact), log_now, now),
             News::Proposed { number, accepted } => actor.machine.on(Event::Proposed { number, accepted }, log_now, now),
             News::Tick => actor.machine.on(Event::Tick, log_now, now),
@@ -151,8 +152,10 @@ impl World {
                 self.propose(node, *command, Purpose::OfCall { call, number });
             }
             Action::Done { duty } => self.performed(node, call, duty),
-            Action::Media { relay, op } if self.withholds(row, relay, &op) => {}
-            Action::Media { relay, op } => self.order(node, relay, row, op),
+            Action::Media { relay, op, .. } if self.withholds(row, relay, &op) => {}
+            Action::Media { relay, call, op } => {
+                self.order(node, relay, RelayCommand { call, epoch: row.owner.epoch, op });
+            }
             Action::Stop => self.say(About::Call(call), || format!("n{} is done with it", node + 1)),
         }
     }

@@ -1,16 +1,15 @@
 //! Orders to relays: one courier a relay, one batch under way, tried again until it is answered or given up.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use strowger_call::{MediaFact, MediaOp};
-use strowger_model::{CallId, RelayId};
-use strowger_table::Call;
+use strowger_call::MediaFact;
+use strowger_media::{Hears, Op, RelayAnswer, RelayCommand, RelayEvent};
+use strowger_model::RelayId;
 
 use super::News;
 use crate::happening::{Happening, Task, Who};
-use crate::relay::{Answer, Order, Play, Report};
+use crate::relay::{Effects, LIFE, Report};
 use crate::trace::About;
 use crate::world::World;
 
@@ -19,14 +18,14 @@ const ANSWER: Duration = Duration::from_millis(550);
 const TRIES: u32 = 4;
 
 impl World {
-    pub(crate) fn order(&mut self, node: usize, relay: RelayId, row: &Arc<Call>, op: MediaOp) {
-        if !matches!(op, MediaOp::Acknowledge { .. } | MediaOp::Remote { .. }) {
-            self.say(About::Call(row.id), || format!("n{} → {relay}: {}", node + 1, op_name(&op)));
+    pub(crate) fn order(&mut self, node: usize, relay: RelayId, order: RelayCommand) {
+        if !matches!(order.op, Op::Ack { .. } | Op::Remote { .. }) {
+            self.say(About::Call(order.call), || format!("n{} → {relay}: {}", node + 1, op_name(&order.op)));
         }
         let place = &mut self.nodes[node];
         let who = place.who;
         let courier = &mut place.couriers[usize::from(relay.0)];
-        courier.backlog.push_back(Order { call: row.id, epoch: row.owner.epoch, op });
+        courier.backlog.push_back(order);
         if courier.batch.is_none() && courier.backlog.len() == 1 {
             self.timeline.plan(self.now, Happening::In(who, Task::Courier { relay: usize::from(relay.0) }));
         }
@@ -54,8 +53,8 @@ impl World {
         }
         let orders = orders.clone();
         courier.batch = None;
-        let (given_up, kept): (Vec<Order>, Vec<Order>) = orders.iter().cloned().partition(may_fail);
-        // A play or bridge that is lost for good leaves the call hanging: it waits for the relay, in its place.
+        let (given_up, kept): (Vec<RelayCommand>, Vec<RelayCommand>) = orders.iter().cloned().partition(may_fail);
+        // What is to be heard and is lost for good leaves the call hanging: it waits for the relay, in its place.
         for order in kept.into_iter().rev() {
             self.nodes[node].couriers[relay].backlog.push_front(order);
         }
@@ -65,7 +64,7 @@ impl World {
         self.courier_goes(node, relay);
     }
 
-    pub(crate) fn relay_answered(&mut self, node: usize, relay: usize, batch: u64, answers: Vec<Answer>) {
+    pub(crate) fn relay_answered(&mut self, node: usize, relay: usize, batch: u64, answers: Vec<RelayAnswer>) {
         let courier = &mut self.nodes[node].couriers[relay];
         if courier.number != batch {
             return;
@@ -78,18 +77,21 @@ impl World {
     }
 
     /// A batch reaches its relay.
-    pub(crate) fn at_relay(&mut self, relay: usize, from: Who, batch: u64, orders: &[Order]) {
-        for order in orders.iter().filter(|order| matches!(order.op, MediaOp::Open { .. })) {
+    pub(crate) fn at_relay(&mut self, relay: usize, from: Who, batch: u64, orders: &[RelayCommand]) {
+        for order in orders.iter().filter(|order| matches!(order.op, Op::Open { .. })) {
             // Of an owner that was away: a relay that never had the call does not know that it is over.
             if self.truth.call(order.call).is_none_or(|row| row.is_over()) {
                 self.promises.closed.given_up(relay, order.call);
             }
         }
-        let mut plays: Vec<Play> = Vec::new();
-        let answers: Vec<Answer> =
-            orders.iter().map(|order| self.relays[relay].perform(from.node, order, self.now, &mut plays)).collect();
-        for play in plays {
+        let mut effects = Effects::default();
+        let answers: Vec<RelayAnswer> =
+            orders.iter().map(|order| self.relays[relay].perform(from.node, order, self.now, &mut effects)).collect();
+        for play in effects.plays {
             self.timeline.plan(play.over, Happening::PlayOver { relay, play });
+        }
+        for report in effects.reports {
+            self.relay_reports(Some(report));
         }
         if !self.drops() {
             let at = self.after_hop();
@@ -99,15 +101,17 @@ impl World {
 
     /// What a relay says unasked goes to the node that commands the call; a dead one never hears it.
     pub(crate) fn relay_reports(&mut self, report: Option<Report>) {
-        let Some(Report { relay, node, call, seq, fact }) = report else { return };
-        self.say(About::Call(call), || format!("{relay} → n{}: {fact:?}", node + 1));
+        let Some(Report { relay, node, event }) = report else { return };
+        self.say(About::Call(event.call), || format!("{relay} → n{}: {:?}", node + 1, event.what));
         let (who, at) = (self.nodes[node].who, self.after_hop());
-        self.timeline.plan(at, Happening::In(who, Task::RelayEvent { relay, call, seq, fact }));
+        self.timeline.plan(at, Happening::In(who, Task::RelayEvent { relay, event }));
     }
 
-    pub(crate) fn relay_event(&mut self, node: usize, relay: RelayId, call: CallId, seq: u64, fact: MediaFact) {
-        self.tell(node, call, News::Media(fact));
-        self.tell(node, call, News::Acknowledge { relay, event: seq });
+    pub(crate) fn relay_event(&mut self, node: usize, relay: RelayId, event: &RelayEvent) {
+        if let Some(fact) = MediaFact::of_event(event) {
+            self.tell(node, event.call, News::Media(fact));
+        }
+        self.tell(node, event.call, News::Acknowledge { relay, event: event.seq });
     }
 
     fn carry_orders(&mut self, node: usize, relay: usize) {
@@ -123,20 +127,11 @@ impl World {
         self.timeline.plan(self.now + ANSWER, Happening::In(from, Task::CourierAgain { relay, batch }));
     }
 
-    fn tell_answer(&mut self, node: usize, relay: usize, order: &Order, answer: Option<&Answer>) {
-        if matches!((&order.op, answer), (MediaOp::Close, None)) {
+    fn tell_answer(&mut self, node: usize, relay: usize, order: &RelayCommand, answer: Option<&RelayAnswer>) {
+        if matches!((&order.op, answer), (Op::Close, None)) {
             self.promises.closed.given_up(relay, order.call);
         }
-        let facts: Vec<MediaFact> = match (&order.op, answer) {
-            (MediaOp::Open { leg }, Some(Answer::Opened(rtp))) => vec![MediaFact::Opened { leg: *leg, rtp: *rtp }],
-            (MediaOp::Open { leg }, _) => vec![MediaFact::Unavailable { leg: *leg }],
-            (MediaOp::Close, _) => vec![MediaFact::Closed { relay: RelayId(relay as u16) }],
-            (MediaOp::Adopt, Some(Answer::Snapshot { legs, missed })) => {
-                let opened = legs.iter().map(|(leg, rtp)| MediaFact::Opened { leg: *leg, rtp: *rtp });
-                opened.chain(missed.iter().map(|(_, fact)| fact.clone())).collect()
-            }
-            _ => Vec::new(),
-        };
+        let facts = MediaFact::of_answer(RelayId(relay as u16), &order.op, answer.map(|answer| (LIFE, answer)));
         for fact in facts {
             self.tell(node, order.call, News::Media(fact));
         }
@@ -144,14 +139,14 @@ impl World {
 }
 
 /// Orders whose failure the call hears of.
-fn may_fail(order: &Order) -> bool {
-    matches!(order.op, MediaOp::Open { .. } | MediaOp::Close)
+fn may_fail(order: &RelayCommand) -> bool {
+    matches!(order.op, Op::Open { .. } | Op::Close)
 }
 
-fn op_name(op: &MediaOp) -> String {
+fn op_name(op: &Op) -> String {
     match op {
-        MediaOp::Play { leg, id, repeat, .. } => {
-            format!("play {id:x} on {leg}{}", if *repeat { ", repeated" } else { "" })
+        Op::Hear { leg, what: Hears::Content { repeat, play, .. }, .. } => {
+            format!("{leg} hears play {play:x}{}", if *repeat { ", repeated" } else { "" })
         }
         other => format!("{other:?}"),
     }

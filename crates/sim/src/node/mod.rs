@@ -13,12 +13,12 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use strowger_call::Machine;
+use strowger_media::RelayCommand;
 use strowger_model::{CallId, Incarnation, LogClock, LogTime, Mono, RelayId};
 use strowger_sip::Message;
 use strowger_table::{AdmitKey, Proposal, Shard};
 
 use crate::happening::{Happening, Who};
-use crate::relay::Order;
 use crate::tenant::SHARD;
 
 pub(crate) use actors::News;
@@ -87,8 +87,8 @@ pub(crate) struct Asking {
 /// Orders to one relay: those under way, and those behind them.
 #[derive(Default)]
 pub(crate) struct Courier {
-    pub backlog: VecDeque<Order>,
-    pub batch: Option<(Rc<Vec<Order>>, u32)>,
+    pub backlog: VecDeque<RelayCommand>,
+    pub batch: Option<(Rc<Vec<RelayCommand>>, u32)>,
     pub number: u64,
 }
 

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strowger_model::{CallId, LegNo, Mono, RelayId};
+use strowger_media::Hears;
+use strowger_model::{CallId, LegKey, LegNo, Mono, RelayId};
 use strowger_table::{Call, Shard};
 
 use super::Found;
-use crate::relay::{Heard, Relay};
+use crate::relay::Relay;
 
 /// Orders to relays are said again after half a second; so many losses in a row do not happen.
 const SOON: Duration = Duration::from_secs(6);
@@ -31,20 +32,23 @@ impl BothWays {
             let since = known.map_or(now, |known| known.2);
             talking.insert(row.id, (agent.key.leg, row.owner.epoch, since));
             if now.since(since) > SOON {
-                let caller = Heard { leg: customer.key.leg, relay: customer.relay.unwrap_or_default() };
-                let agent = Heard { leg: agent.key.leg, relay: agent.relay.unwrap_or_default() };
-                self.hears(relays, row.id, caller, agent);
-                self.hears(relays, row.id, agent, caller);
+                let caller = (customer.key, customer.relay.unwrap_or_default());
+                let agent = (agent.key, agent.relay.unwrap_or_default());
+                self.hears(relays, caller, agent);
+                self.hears(relays, agent, caller);
             }
         }
         self.since = talking;
     }
 
-    fn hears(&mut self, relays: &[Relay], call: CallId, here: Heard, there: Heard) {
-        let RelayId(at) = here.relay;
-        let heard = relays.get(usize::from(at)).and_then(|relay| relay.hears(call, here.leg));
-        if heard != Some(there) {
-            self.found.breach("both ways", Some(call), || format!("{here:?} hears {heard:?} instead of {there:?}"));
+    fn hears(&mut self, relays: &[Relay], here: (LegKey, RelayId), there: (LegKey, RelayId)) {
+        let of = |relay: RelayId| relays.get(usize::from(relay.0));
+        let heard = of(here.1).and_then(|relay| relay.hears(here.0));
+        let sent = here.1 == there.1 || of(there.1).is_some_and(|relay| relay.sends_to(there.0, here.1));
+        if heard != Some(&Hears::leg(there.0)) || !sent {
+            self.found.breach("both ways", Some(here.0.call), || {
+                format!("{here:?} hears {heard:?} instead of {there:?}, whose voice is sent to it: {sent}")
+            });
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use strowger_call::MediaOp;
+use strowger_media::{Hears, Op};
 use strowger_model::config::Tenant;
 use strowger_model::{Cause, DialResult, E164, Ended, HangupBy, LegNo, RelayId};
 use strowger_table::{AgentLeg, AgentState, Body, Call, Command, Plan, Proposal, Stage};
@@ -129,11 +129,13 @@ impl World {
     }
 
     /// Whether an order to the relay of an agent's leg is kept from it.
-    pub(crate) fn withholds(&self, row: &Call, relay: RelayId, op: &MediaOp) -> bool {
+    pub(crate) fn withholds(&self, row: &Call, relay: RelayId, op: &Op) -> bool {
+        let other_side = row.relay != Some(relay);
         match op {
-            MediaOp::Bridge { .. } => self.plant == Some(Plant::BridgeForgotten),
-            MediaOp::Join { .. } => self.plant == Some(Plant::JoinOneSide) && row.relay != Some(relay),
-            MediaOp::Close => self.plant == Some(Plant::CloseOneSide) && row.relay != Some(relay),
+            Op::Hear { what: Hears::Legs(_), .. } if self.plant == Some(Plant::HearForgotten) => true,
+            Op::Hear { what: Hears::Legs(_), .. } => self.plant == Some(Plant::HearOneSide) && other_side,
+            Op::Export { .. } => self.plant == Some(Plant::ExportOneSide) && other_side,
+            Op::Close => self.plant == Some(Plant::CloseOneSide) && other_side,
             _ => false,
         }
     }

@@ -89,7 +89,7 @@ impl World {
             Task::Courier { relay } => self.courier_goes(node, relay),
             Task::CourierAgain { relay, batch } => self.courier_again(node, relay, batch),
             Task::RelayAnswers { relay, batch, answers } => self.relay_answered(node, relay, batch, answers),
-            Task::RelayEvent { relay, call, seq, fact } => self.relay_event(node, relay, call, seq, fact),
+            Task::RelayEvent { relay, event } => self.relay_event(node, relay, &event),
             Task::Plan => self.plan(node),
         }
     }

@@ -89,8 +89,9 @@ pub struct Reserved {
 pub enum Stage {
     /// In the log; its 100 may have gone out, nothing else.
     Admitted,
-    /// Answered and at this step of its flow.
-    Flow { step: StepNo },
+    /// Answered and at this step of its flow. `entered` is the log index of the entry that led there, also from the
+    /// step to itself: what is played in the step is numbered by it.
+    Flow { step: StepNo, entered: u64 },
     /// The called party's phone is being rung.
     Dialling { deadline: LogTime },
     /// Waiting for an agent.

@@ -59,7 +59,7 @@ impl Call {
     /// The step of its flow, while it is in one.
     pub fn flow_step(&self) -> Option<StepNo> {
         match self.stage {
-            Stage::Flow { step } => Some(step),
+            Stage::Flow { step, .. } => Some(step),
             _ => None,
         }
     }

@@ -92,7 +92,7 @@ impl Shard {
         if call.stage != Stage::Admitted {
             return Err(Refusal::WrongStage);
         }
-        call.stage = Stage::Flow { step: 0 };
+        call.stage = Stage::Flow { step: 0, entered: entry.at.index };
         call.caller = Some(dialog.clone());
         call.relay = Some(relay);
         call.uses(relay);
@@ -106,7 +106,7 @@ impl Shard {
         if !matches!(call.stage, Stage::Flow { .. }) {
             return Err(Refusal::WrongStage);
         }
-        call.stage = Stage::Flow { step };
+        call.stage = Stage::Flow { step, entered: entry.at.index };
         self.put_call(call);
         Ok(())
     }
@@ -130,7 +130,7 @@ impl Shard {
         call.order = entry.at.index;
         call.overflow = overflow;
         if self.waiting_length(queue) >= max_waiting {
-            call.stage = Stage::Flow { step };
+            call.stage = Stage::Flow { step, entered: entry.at.index };
             return self.overflow(entry, call);
         }
         call.stage = Stage::Queued;
@@ -149,7 +149,7 @@ impl Shard {
                 if call.is_waiting() {
                     call.times.overflowed = Some(entry.now());
                 }
-                call.stage = Stage::Flow { step };
+                call.stage = Stage::Flow { step, entered: entry.at.index };
                 self.put_call(call);
                 Ok(())
             }

@@ -41,7 +41,7 @@ fn a_wait_too_long_overflows_to_its_step_or_ends() {
     let ended = bench.waiting(SALES);
     assert_eq!(due_in(&bench), Duration::from_millis(MAX_WAIT_MS));
     bench.expire_next();
-    assert_eq!(bench.call(sent_on).stage, Stage::Flow { step: 2 });
+    assert!(matches!(bench.call(sent_on).stage, Stage::Flow { step: 2, .. }));
     assert_eq!(bench.outcome(ended), CallOutcome::Overflowed);
     assert!(!bench.shard.anyone_waiting());
 
@@ -62,7 +62,7 @@ fn the_flow_after_a_long_wait_has_its_own_time() {
     bench.say(enqueue(call, SALES, Some(2)));
     bench.expire_next();
     bench.expire();
-    assert_eq!(bench.call(call).stage, Stage::Flow { step: 2 });
+    assert!(matches!(bench.call(call).stage, Stage::Flow { step: 2, .. }));
     assert_eq!(due_in(&bench), limit::FLOW_MAX);
     bench.expire_next();
     assert_eq!(bench.outcome(call), CallOutcome::Overflowed);

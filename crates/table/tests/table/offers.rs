@@ -130,7 +130,7 @@ fn a_full_queue_sends_the_call_on_or_ends_it() {
     }
     let sent_on = bench.flowing();
     assert_eq!(bench.say(enqueue(sent_on, SALES, Some(2))), Outcome::Done);
-    assert_eq!(bench.call(sent_on).stage, Stage::Flow { step: 2 });
+    assert!(matches!(bench.call(sent_on).stage, Stage::Flow { step: 2, .. }));
     bench.end(sent_on, CALLER_LEFT);
     assert_eq!(bench.outcome(sent_on), CallOutcome::Overflowed);
     assert_eq!(bench.records(sent_on)[0].wait_ms, None, "it never waited");

@@ -100,7 +100,7 @@ impl Rig {
     async fn configure(&self) {
         let context = self.context();
         let draft = strowger_config::parse(&files(self.trunk_port), &|wav| {
-            strowger_relay::content::from_wav(wav)
+            strowger_media::content::from_wav(wav)
                 .map(|content| (content.bytes, content.digest))
                 .map_err(|f| f.to_string())
         });

@@ -3,9 +3,14 @@
 use std::net::SocketAddr;
 
 use strowger_link::{open, seal};
-use strowger_model::{CallId, Codec, Digest, Law, LegNo, MediaAddr, RelayId};
-use strowger_relay::protocol::{Answers, Commands, LegSnapshot, LegStats, Op, Refusal, RelayAnswer, RelayCommand};
-use strowger_relay::protocol::{ContentAnswer, ContentPut, ContentRefusal, Events, RelayEvent, RelayStats, What};
+use strowger_media::protocol::{Answers, Commands, ContentAnswer, ContentPut, ContentRefusal, Events};
+use strowger_media::{
+    Codec, Gain, Hears, Law, LegSnapshot, LegStats, MediaAddr, Op, PlayState, Refusal, RelayAnswer, RelayCommand,
+    RelayEvent, RelayStats, What,
+};
+use strowger_model::{CallId, Digest, Incarnation, LegKey, LegNo, RelayId};
+
+const INCARNATION: Incarnation = Incarnation(11);
 
 fn address(port: u16) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 1], port))
@@ -16,29 +21,34 @@ fn media() -> MediaAddr {
     MediaAddr { rtp: address(4000), rtcp: address(4001), codec }
 }
 
+fn hearings() -> [Hears; 3] {
+    let source = |call, leg| LegKey { call: CallId(call), leg: LegNo(leg) };
+    [
+        Hears::Nothing,
+        Hears::Content { digest: Digest([5; 32]), repeat: true, play: 6 },
+        Hears::Legs(vec![(source(3, 2), Gain::UNITY), (source(4, 0), Gain(77))]),
+    ]
+}
+
 fn commands() -> Commands {
-    let (leg, a, b) = (LegNo(1), LegNo(1), LegNo(2));
-    let ops = [
+    let leg = LegNo(1);
+    let mut ops = vec![
         Op::Open { leg },
         Op::Remote { leg, media: media(), send: true, receive: false },
-        Op::Play { leg, content: Digest([5; 32]), repeat: true, id: 6 },
-        Op::Stop { leg },
-        Op::Bridge { a, b },
-        Op::Unbridge { a, b },
+        Op::Export { leg, to: vec![RelayId(8), RelayId(9)] },
         Op::CloseLeg { leg },
         Op::Close,
         Op::Adopt,
         Op::Ack { seq: 7 },
-        Op::Join { leg, with: b, peer: RelayId(8) },
-        Op::Leave { leg },
     ];
-    Commands { list: ops.map(|op| RelayCommand { call: CallId(3), epoch: 4, op }).to_vec() }
+    ops.extend(hearings().map(|what| Op::Hear { leg, what, no: 10 }));
+    Commands { list: ops.into_iter().map(|op| RelayCommand { call: CallId(3), epoch: 4, op }).collect() }
 }
 
 fn events() -> Vec<RelayEvent> {
     let facts = [
         What::Digit { digit: b'5' },
-        What::PlayDone { id: 1 },
+        What::PlayDone { play: 1 },
         What::DeadMedia { since_ms: 10_000 },
         What::MediaBack,
         What::Latched { addr: "[2001:db8::1]:4002".parse().unwrap() },
@@ -46,22 +56,29 @@ fn events() -> Vec<RelayEvent> {
     facts.map(|what| RelayEvent { call: CallId(3), seq: 1, leg: LegNo(1), what }).to_vec()
 }
 
-fn answers() -> Answers {
-    let stats = LegStats { leg: LegNo(1), received: 1, sent: 2, lost: 3, jitter_us: 4, quiet_ms: Some(5) };
-    let snapshot = LegSnapshot {
+fn snapshots() -> Vec<LegSnapshot> {
+    let plays = [None, Some(PlayState::Over), None];
+    let snapshot = |(hears, play)| LegSnapshot {
         leg: LegNo(1),
         local: address(20_000),
         remote: Some(media()),
         latched: None,
         send: true,
         receive: true,
-        bridged_to: Some(LegNo(2)),
-        playing: Some(9),
+        hears,
+        no: 12,
+        play,
+        exports: vec![RelayId(8)],
         dead: false,
         packets_in: 1,
         packets_out: 2,
         quiet_ms: None,
     };
+    hearings().into_iter().zip(plays).map(snapshot).collect()
+}
+
+fn answers() -> Answers {
+    let stats = LegStats { leg: LegNo(1), received: 1, sent: 2, lost: 3, jitter_us: 4, quiet_ms: Some(5) };
     let refusals = [
         Refusal::Fenced { epoch: 9 },
         Refusal::NoSuchCall,
@@ -72,18 +89,19 @@ fn answers() -> Answers {
         Refusal::TooManyLegs,
         Refusal::BadAddress,
         Refusal::SameLeg,
+        Refusal::BadSources,
         Refusal::Stopping,
         Refusal::BadRelay,
     ];
     let mut list = vec![
         RelayAnswer::Done,
         RelayAnswer::Opened { rtp: address(20_000), rtcp: address(20_001) },
-        RelayAnswer::Snapshot { legs: vec![snapshot], missed: events() },
+        RelayAnswer::Snapshot { legs: snapshots(), missed: events() },
         RelayAnswer::Closed { legs: vec![stats] },
         RelayAnswer::NeedContent { content: Digest([5; 32]) },
     ];
-    list.extend(refusals.map(|why| RelayAnswer::Refused { why }));
-    Answers { list }
+    list.extend(refusals.map(RelayAnswer::refused));
+    Answers { incarnation: INCARNATION, list }
 }
 
 /// FNV-1a over the sealed bytes. If it moves, released relays and nodes no longer understand each other: make a v2.
@@ -99,19 +117,19 @@ fn golden_bytes() {
     let prints = [
         seal(&commands()),
         seal(&answers()),
-        seal(&Events { list: events() }),
+        seal(&Events { incarnation: INCARNATION, list: events() }),
         seal(&put),
         seal(&refused),
         seal(&stats),
     ]
     .map(|bytes| print_of(&bytes));
     let released = [
-        4_807_836_497_091_416_903,
-        8_086_399_231_932_887_681,
-        10_909_750_164_768_672_566,
-        766_572_275_912_541_727,
-        4_537_161_262_044_402_253,
-        5_394_482_144_459_538_716,
+        10_792_168_427_485_841_775,
+        14_968_822_889_519_411_841,
+        961_178_673_845_412_927,
+        6_919_116_826_551_297_611,
+        8_081_971_473_582_036_458,
+        1_047_248_768_045_714_924,
     ];
     assert_eq!(prints, released);
 }
@@ -120,8 +138,8 @@ fn golden_bytes() {
 fn all_come_back_as_they_went() {
     assert_eq!(open::<Commands>(&seal(&commands())).unwrap(), commands());
     assert_eq!(open::<Answers>(&seal(&answers())).unwrap(), answers());
-    let list = events();
-    assert_eq!(open::<Events>(&seal(&Events { list: list.clone() })).unwrap().list, list);
+    let events = Events { incarnation: INCARNATION, list: events() };
+    assert_eq!(open::<Events>(&seal(&events)).unwrap(), events);
 }
 
 #[test]

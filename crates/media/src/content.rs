@@ -1,10 +1,12 @@
-//! Reading prompts and music, for nodes when configuration is applied.
+//! Prompts and music: what a file must be, and the digest that names it everywhere.
 
 use hound::{SampleFormat, WavReader, WavSpec};
+use sha2::{Digest as _, Sha256};
 use strowger_audio::{RATE_HZ, g711};
 use strowger_model::{Digest, Law};
 
-use crate::shelf::{MAX_PIECE_BYTES, digest};
+/// Longest piece, in bytes: 30 minutes, which still fits into one message of the link.
+pub const MAX_PIECE_BYTES: usize = 30 * 60 * 8000;
 
 /// Audio as relays take it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +30,11 @@ pub enum ContentError {
     Empty,
     #[error("it is longer than {} minutes; cut it, music repeats by itself", MAX_PIECE_BYTES / 8000 / 60)]
     TooLong,
+}
+
+/// The digest under which content is known everywhere: SHA-256 of its µ-law bytes.
+pub fn digest(bytes: &[u8]) -> Digest {
+    Digest(Sha256::digest(bytes).into())
 }
 
 /// Reads the bytes of a WAV file.

@@ -1,14 +1,14 @@
-//! A call's events until its owner has seen them.
+//! A birth call's events until its owner has seen them.
 
 use std::collections::VecDeque;
 
 use strowger_model::{CallId, LegNo};
 
-use crate::protocol::{RelayEvent, What};
+use crate::{RelayEvent, What};
 
 /// Events are kept until acknowledged, so the next owner learns what the last one may have missed.
 #[derive(Debug, Default)]
-pub(crate) struct Journal {
+pub struct Journal {
     last: u64,
     kept: VecDeque<RelayEvent>,
 }
@@ -19,7 +19,7 @@ const MAX_KEPT: usize = 128;
 
 impl Journal {
     /// Numbers an event and keeps it; the second value tells whether the oldest had to go.
-    pub(crate) fn add(&mut self, call: CallId, leg: LegNo, what: What) -> (RelayEvent, bool) {
+    pub fn add(&mut self, call: CallId, leg: LegNo, what: What) -> (RelayEvent, bool) {
         self.last += 1;
         let event = RelayEvent { call, seq: self.last, leg, what };
         let full = self.kept.len() == MAX_KEPT;
@@ -30,13 +30,13 @@ impl Journal {
         (event, full)
     }
 
-    pub(crate) fn acknowledge(&mut self, seq: u64) {
+    pub fn acknowledge(&mut self, seq: u64) {
         while self.kept.front().is_some_and(|event| event.seq <= seq) {
             self.kept.pop_front();
         }
     }
 
-    pub(crate) fn missed(&self) -> Vec<RelayEvent> {
+    pub fn missed(&self) -> Vec<RelayEvent> {
         self.kept.iter().cloned().collect()
     }
 }
