@@ -8,7 +8,7 @@ use strowger_model::config::{Tenant, Trunk};
 use strowger_model::{Incarnation, LogTime, NodeId, TenantId, Wall};
 
 use crate::sessions::{Sessions, SessionsImage};
-use crate::{Applied, At, Body, ControlCommand, Outcome, Proposal, Proposer, Refusal, hash};
+use crate::{Applied, At, Body, ControlCommand, Outcome, Proposal, Proposer, Refusal, Touched, hash};
 
 #[derive(Clone, Debug, Default)]
 pub struct Control {
@@ -23,6 +23,8 @@ pub struct Control {
     /// The version in which each tenant last changed.
     changed: OrdMap<TenantId, u64>,
     trunks: Arc<Vec<Trunk>>,
+    /// The hash of tenants and trunks, computed when they change.
+    content: u64,
     tokens: OrdMap<[u8; 32], String>,
     sessions: Sessions,
     /// The highest id of each kind ever given: ids are never given twice.
@@ -146,7 +148,10 @@ impl Control {
         let nodes: Vec<_> = self.nodes().collect();
         let silent: Vec<_> = self.silent.iter().copied().collect();
         let changed: BTreeMap<_, _> = self.changed.iter().collect();
-        hash::of(&(self.version, &self.voters, self.shards, nodes, silent, changed))
+        let tokens: BTreeMap<_, _> = self.tokens.iter().collect();
+        let cluster = (&self.voters, self.shards, nodes, silent, tokens, self.sessions.hash());
+        let configuration = (self.version, changed, self.content, self.highest);
+        hash::of(&(cluster, configuration, self.last.time, self.last.wall))
     }
 
     pub fn apply(&mut self, at: At, proposal: &Proposal) -> Applied {
@@ -160,7 +165,7 @@ impl Control {
         if proposal.seq != 0 {
             self.sessions.remember(proposal.from, proposal.seq, outcome.clone());
         }
-        Applied { outcome, touched: Vec::new() }
+        Applied { outcome, touched: Touched::nothing() }
     }
 
     fn obey(&mut self, command: &ControlCommand) -> Outcome {
@@ -234,7 +239,12 @@ impl Control {
             }
         }
         self.trunks = Arc::new(trunks.to_vec());
+        self.content = self.content_hash();
         Ok(())
+    }
+
+    fn content_hash(&self) -> u64 {
+        hash::of(&(self.tenants.values().collect::<Vec<_>>(), &self.trunks))
     }
 
     pub fn snapshot(&self) -> Vec<u8> {
@@ -265,7 +275,7 @@ impl Control {
         aligned.extend_from_slice(bytes);
         let image: ControlImageV1 =
             rkyv::from_bytes::<_, rkyv::rancor::Error>(&aligned).map_err(|fault| fault.to_string())?;
-        Ok(Self {
+        let mut control = Self {
             last: At { index: image.index, time: image.time, wall: image.wall },
             voters: image.voters,
             shards: image.shards,
@@ -278,6 +288,12 @@ impl Control {
             tokens: image.tokens.into_iter().collect(),
             sessions: Sessions::from_image(image.sessions),
             highest: image.highest,
-        })
+            content: 0,
+        };
+        // Before the first configuration there is none to compare.
+        if control.version > 0 {
+            control.content = control.content_hash();
+        }
+        Ok(control)
     }
 }

@@ -3,6 +3,7 @@
 
 mod admission;
 mod adoption;
+mod after;
 mod bench;
 mod campaigns;
 mod configuration;
@@ -10,10 +11,13 @@ mod control;
 mod duties;
 mod golden;
 mod leases;
+mod legs;
+mod merge;
 mod misses;
 mod offers;
 mod outbound;
 mod replicas;
 mod sample;
 mod storm;
+mod whole;
 mod wrap_up;
