@@ -161,9 +161,12 @@ impl SlotState {
 }
 
 impl Agent {
+    /// The word of who is ready, reachable and free.
+    pub const IDLE: &str = "idle";
+
     /// What an agent with one voice slot is doing, in a word.
     pub const STATE_NAMES: [&str; 8] =
-        ["logged_out", "not_ready", "idle", "reserved", "offered", "talking", "wrap_up", "paused"];
+        ["logged_out", "not_ready", Self::IDLE, "reserved", "offered", "talking", "wrap_up", "paused"];
 
     pub fn state_name(&self) -> &'static str {
         Self::STATE_NAMES[self.state_index()]
