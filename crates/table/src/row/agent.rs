@@ -251,6 +251,13 @@ impl Agent {
         self.slots.iter().filter(move |slot| ready && slot.medium == medium && slot.state == SlotState::Free)
     }
 
+    /// The slot that a call takes which the agent asks for: who asks need not be ready for what others send.
+    pub fn asking_slot(&self) -> Option<&Slot> {
+        let may = self.presence != Presence::Out && self.phone().is_some();
+        let free = |slot: &&Slot| slot.medium == Medium::Voice && slot.state == SlotState::Free;
+        self.slots.iter().find(free).filter(|_| may)
+    }
+
     /// Some slot is reserved, offered, busy or in wrap-up: a call or its record still refers to this agent.
     pub(crate) fn is_at_work(&self) -> bool {
         self.slots.iter().any(|slot| match slot.state {

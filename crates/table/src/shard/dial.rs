@@ -13,7 +13,7 @@ use super::queue::wait_of;
 use crate::row::story::Piece;
 use crate::{
     Agent, Began, Call, Dial, DialFailure, DialTo, DutyKind, LeadState, LegRole, Medium, Origin, Outbound, Outcome,
-    PlaceState, Presence, Proposer, Reach, Refusal, Reserver, SegmentKind, SlotState, Stage, Then, limit,
+    PlaceState, Proposer, Reach, Refusal, Reserver, SegmentKind, SlotState, Stage, Then, limit,
 };
 
 /// Whom a `Dial` is for.
@@ -112,12 +112,7 @@ impl Shard {
                 let may = agent.queues.contains(&campaign.queue) && self.is_free_for_dial(&agent);
                 agent.free_slots(Medium::Voice).next().filter(|_| may)
             }
-            // Who asks need not be ready for what others send.
-            DialTo::Number { .. } => {
-                let may = agent.presence != Presence::Out && agent.phone().is_some();
-                let free = |slot: &&crate::Slot| slot.medium == Medium::Voice && slot.state == SlotState::Free;
-                agent.slots.iter().find(free).filter(|_| may)
-            }
+            DialTo::Number { .. } => agent.asking_slot(),
         };
         let no = slot.ok_or(Refusal::AgentBusy)?.no;
         Ok((agent, no))
