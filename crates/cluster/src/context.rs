@@ -9,6 +9,7 @@ use strowger_model::{Far, GroupId, Incarnation, LogTime, Mono, NodeId, Owner, Pe
 use strowger_raft::{Groups, View, clock};
 use strowger_sip::Local;
 use strowger_store::Store;
+use strowger_switch::limit;
 use strowger_table::{Body, Command, ControlCommand, Outcome, Refusal, Shard};
 use strowger_trunk::Edge;
 use tokio::sync::Notify;
@@ -19,7 +20,6 @@ use crate::content::Content;
 use crate::directory::Directory;
 use crate::done::Performed;
 use crate::explain::Decisions;
-use crate::limit;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
 use crate::wire::Post;

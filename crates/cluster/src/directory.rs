@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use strowger_model::config::{Agent, Tenant, Trunk};
-use strowger_model::{AgentId, CampaignId, Far, FlowId, QueueId, ShardId, TenantId};
+use strowger_model::{AgentId, CampaignId, Far, QueueId, TenantId};
 use strowger_store::Names;
+use strowger_switch::Destination;
 use strowger_table::Control;
 
 #[derive(Default, Debug)]
@@ -19,14 +20,6 @@ pub struct Directory {
     realms: HashMap<String, TenantId>,
     agents: HashMap<AgentId, TenantId>,
     queues: HashMap<QueueId, TenantId>,
-}
-
-/// Where calls to a number go.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Destination {
-    pub tenant: TenantId,
-    pub flow: FlowId,
-    pub shard: ShardId,
 }
 
 impl Directory {

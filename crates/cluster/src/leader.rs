@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use strowger_model::{GroupId, Mono, NodeId, ShardId, TrunkId};
 use strowger_raft::{LeadError, Leading};
+use strowger_switch::Gate;
 use strowger_table::{Body, Command, Outcome, Shard};
-use strowger_trunk::Gate;
 use tokio::task::JoinSet;
 
 use crate::context::{Context, shard_of};

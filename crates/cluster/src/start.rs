@@ -124,12 +124,14 @@ impl Cluster {
         }));
         let vitals = Vitals::shared();
         let limits = (options.max_calls, options.max_calls_per_second);
-        let intake = Arc::new(Intake::new(context.clone(), watcher.clone(), limits));
+        let intake = Arc::new(Intake::new(context.clone(), limits));
         let behind = Behind { context: context.clone(), intake: intake.clone(), vitals: vitals.clone() };
         // Set once each, here.
-        let _first = (cell.set(context.clone()), front.0.set(behind), watcher.context.set(context.clone()));
+        let _first = (cell.set(context.clone()), front.0.set(behind));
+        let _first = (watcher.intake.set(intake.clone()), watcher.context.set(context.clone()));
         catch_up(&context);
         tokio::spawn(vitals::run(context.clone(), vitals, voters.clone()));
+        tokio::spawn(intake.clone().keep_time());
         tokio::spawn(done::run(context.clone(), performed_list));
         tokio::spawn(records::run(context.clone()));
         tokio::spawn(found(context.clone(), voters.clone(), options.shards));

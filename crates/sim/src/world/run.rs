@@ -79,7 +79,7 @@ impl World {
         match task {
             Task::Datagram { source, bytes } => self.take(node, source, &bytes),
             Task::Forwarded { source, bytes } => self.forwarded(node, source, &bytes),
-            Task::Held { leg, source, bytes, until } => self.held(node, leg, source, &bytes, until),
+            Task::Intake { at } => self.switch_tick(node, at),
             Task::Apply { upto } => self.apply(node, upto),
             Task::Answered { seq, outcome } => self.answered(node, seq, outcome),
             Task::Retry { seq } => self.ask(node, seq),

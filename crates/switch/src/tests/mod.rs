@@ -1,0 +1,4 @@
+//! The rules as pure machines: no clock but the one that a test moves.
+
+mod bench;
+mod intake;
