@@ -2,6 +2,7 @@
 //! virtual time.
 //!
 //! [`Intake`]: whose is a message? An actor's here, another node's, nobody's, or one that waits for its row.
+//! [`Vitals`]: who is alive, who is passive, who is to be fenced.
 #![forbid(unsafe_code)]
 
 mod around;
@@ -12,7 +13,9 @@ mod nobody;
 mod shelf;
 #[cfg(test)]
 mod tests;
+mod vitals;
 
 pub use around::{Around, Destination, Door, Row};
 pub use gate::Gate;
 pub use intake::{Action, Count, Intake, Pending, key_of};
+pub use vitals::{BEAT, Report, Vitals, is_down};
