@@ -65,6 +65,9 @@ pub struct Pending {
     shard: ShardId,
 }
 
+/// Who does not come in: the status of the answer, if there is one, and what is counted.
+type TurnedAway = (Option<u16>, Option<Count>);
+
 /// Takes messages from far ends and from other nodes.
 #[derive(Debug)]
 pub struct Intake {
@@ -324,7 +327,7 @@ impl Intake {
         message: &Message,
         source: Far,
         around: &impl Around,
-    ) -> Result<(Destination, Door, RelayId), (Option<u16>, Option<Count>)> {
+    ) -> Result<(Destination, Door, RelayId), TurnedAway> {
         // A scanner learns nothing, not even that somebody is here.
         let door = around.door(source).ok_or((None, Some(Count::Stranger)))?;
         if !self.admits(&door, around) {

@@ -123,10 +123,10 @@ fn a_silent_node_is_reported_until_the_group_holds_it() {
     let said = |vitals: &mut Vitals, group: &Group, now| -> Vec<ControlCommand> {
         vitals.reports(&group.control, now).into_iter().map(|report| report.command).collect()
     };
-    assert_eq!(said(&mut vitals, &group, at(2201)), [silent.clone()]);
+    assert_eq!(said(&mut vitals, &group, at(2201)), std::slice::from_ref(&silent));
     assert_eq!(said(&mut vitals, &group, at(2202)), [], "it is under way");
     vitals.reported(NodeId(3));
-    assert_eq!(said(&mut vitals, &group, at(2203)), [silent.clone()], "it was lost, so it is said again");
+    assert_eq!(said(&mut vitals, &group, at(2203)), std::slice::from_ref(&silent), "it was lost, so it is said again");
     group.commit(silent);
     vitals.reported(NodeId(3));
     assert_eq!(said(&mut vitals, &group, at(2204)), [], "they agree");
@@ -134,7 +134,7 @@ fn a_silent_node_is_reported_until_the_group_holds_it() {
     // It stands by its report until it is withdrawn.
     assert!(!vitals.on_beat(NodeId(3), LIFE, &group.control, at(2300)));
     let heard = ControlCommand::Heard { voter: ME, node: NodeId(3), incarnation: LIFE };
-    assert_eq!(said(&mut vitals, &group, at(2310)), [heard.clone()]);
+    assert_eq!(said(&mut vitals, &group, at(2310)), std::slice::from_ref(&heard));
     group.commit(heard);
     assert!(vitals.on_beat(NodeId(3), LIFE, &group.control, at(2320)));
 }
