@@ -25,7 +25,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["model", "table"]),
     (
         "cluster",
-        &["model", "call", "acd", "dialer", "figures", "table", "raft", "trunk", "media", "link", "store", "sip", "switch"],
+        &[
+            "model", "call", "acd", "dialer", "figures", "table", "raft", "trunk", "media", "link", "store", "sip",
+            "switch",
+        ],
     ),
     ("api", &["model", "acd", "cluster", "config", "dialer", "figures", "media", "store", "table"]),
     ("phones", &[]),
