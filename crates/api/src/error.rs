@@ -6,7 +6,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use strowger_cluster::{ContentFault, NotImported, Refused};
+use strowger_cluster::{ContentFault, NotConfigured, NotImported, Refused};
 use strowger_config::Fault;
 use strowger_store::StoreError;
 use strowger_table::Refusal;
@@ -198,6 +198,9 @@ fn meaning(refusal: Refusal) -> (StatusCode, &'static str, &'static str, &'stati
             (CONFLICT, "lead_busy", "the number is being called already", "wait until that call is over")
         }
         Refusal::TooLong => (CONFLICT, "too_long", "the command is longer than the log takes", "shorten it"),
+        Refusal::NotWhole | Refusal::BadParts => {
+            (CONFLICT, "not_whole", "the configuration did not reach its shard whole", "apply it again")
+        }
         Refusal::NotOwner | Refusal::Fenced | Refusal::WrongGroup => (
             AGAIN,
             "node_leaving",
@@ -223,6 +226,19 @@ impl From<ContentFault> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_few_nodes", what, advice)
             }
             fault @ ContentFault::Write { .. } => Self::internal("keeping content on this node's disk", &fault),
+        }
+    }
+}
+
+impl From<NotConfigured> for Problem {
+    fn from(fault: NotConfigured) -> Self {
+        match fault {
+            NotConfigured::Content(fault) => fault.into(),
+            NotConfigured::Refused(refused) => refused.into(),
+            fault @ NotConfigured::Missing { .. } => {
+                let advice = "start the nodes that are missing, see GET /api/v1/status, then apply again";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "content_missing", fault.to_string(), advice)
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::world::{World, code, example};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use strowger_cluster::{NotConfigured, Refused};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_is_applied() {
@@ -76,7 +77,7 @@ async fn of_two_at_once_one_is_told() {
     assert!(versions == [1] || versions == [1, 2], "{versions:?}");
     // The log's own answer to a version that is not the next.
     let refused = world.context.configure(1, Vec::new(), Vec::new()).await;
-    assert!(matches!(refused, Err(strowger_cluster::Refused::ByTable(strowger_table::Refusal::OldVersion))));
+    assert!(matches!(refused, Err(NotConfigured::Refused(Refused::ByTable(strowger_table::Refusal::OldVersion)))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
