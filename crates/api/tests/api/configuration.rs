@@ -119,3 +119,19 @@ async fn agents_are_told_and_seen() {
         assert_eq!((status, code(&answer)), (StatusCode::BAD_REQUEST, "bad_request"), "{path}");
     }
 }
+
+/// One entry would hold some 6500.
+#[tokio::test(flavor = "multi_thread")]
+async fn twelve_thousand_agents_are_applied() {
+    let world = World::start().await;
+    let mut files = example();
+    let text = String::from_utf8(files.0["tenants/acme.toml"].clone()).unwrap();
+    let range = "\n[[agents]]\nnames = \"20000-31999\"\nqueues = [\"sales\"]\n\
+                 password = \"change-me-{name}\"\n";
+    files.0.insert("tenants/acme.toml".to_owned(), (text + range).into_bytes());
+    let (status, body) = world.apply(&files, false).await;
+    assert_eq!((status, &body["version"], &body["shards_behind"]), (StatusCode::OK, &json!(1), &json!(0)), "{body}");
+    let (_, body) = world.get("/api/v1/agents?tenant=acme").await;
+    assert!(body["agents"].as_array().unwrap().len() > 12_000);
+    assert_eq!(world.apply(&example(), false).await.1["version"], 2);
+}
