@@ -132,6 +132,10 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         let refusal = match refused {
             Refused::ByTable(refusal) => refusal,
+            fault @ Refused::TooLarge { .. } => {
+                let what = format!("{fault}; nothing was changed");
+                return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", what, "send it in smaller pieces");
+            }
             Refused::NotCommitted(why) => {
                 let what = format!("the cluster did not confirm the command in time: {why}");
                 let advice = "it may still take effect: look at the state, then try again; \

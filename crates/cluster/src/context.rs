@@ -61,6 +61,9 @@ pub enum Refused {
     ByTable(Refusal),
     #[error("the cluster did not take it: {0}")]
     NotCommitted(String),
+    /// Nothing was sent.
+    #[error("the command has {bytes} bytes, and the log takes {} in one entry", strowger_raft::MAX_PROPOSAL_BYTES)]
+    TooLarge { bytes: usize },
 }
 
 /// The parts a context is made of.
@@ -216,6 +219,7 @@ impl Context {
         match self.groups.propose(group, body, within).await {
             Ok(Outcome::Refused(refusal)) => Err(Refused::ByTable(refusal)),
             Ok(outcome) => Ok(outcome),
+            Err(strowger_raft::ProposeError::TooLarge { bytes }) => Err(Refused::TooLarge { bytes }),
             Err(fault) => Err(Refused::NotCommitted(fault.to_string())),
         }
     }
