@@ -114,7 +114,7 @@ impl World {
         if shard.config_version(self.tenant.id).is_some() || self.log.is_busy(crate::log::Errand::Other, self.now) {
             return;
         }
-        if let Some(command) = strowger_table::Content::of(&self.tenant).next(shard, 1, self.tenant.id) {
+        if let Some(command) = strowger_table::Content::of(&self.configuration()).next(shard, 1, self.tenant.id) {
             self.lead(leader.node, crate::log::Errand::Other, command);
         }
     }

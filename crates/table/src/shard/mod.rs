@@ -24,8 +24,7 @@ use imbl::{OrdMap, OrdSet};
 use strowger_model::config::{Queue, Tenant};
 use strowger_model::{
     AgentId, CallId, CampaignId, Dialog, Digest, E164, Incarnation, LeadId, LegKey, LogTime, NodeId, QueueId, RelayId,
-    ShardId,
-    TenantId, Wall,
+    ShardId, TenantId, Wall,
 };
 
 use crate::rowmap::RowMap;

@@ -176,7 +176,7 @@ fn who_comes_to_a_queue_that_is_closing_or_was_never_there_goes_the_way_of_a_ful
         let (call, other) = (bench.flowing(), bench.flowing());
         bench.configure(2, without_sales());
         assert_eq!(bench.say(crate::bench::enqueue(call, queue, Some(4))), Outcome::Done);
-        assert_eq!(bench.call(call).stage, Stage::Flow { step: 4 });
+        assert_eq!(bench.call(call).flow_step(), Some(4));
         assert_eq!(bench.say(crate::bench::enqueue(other, queue, None)), Outcome::Done);
         assert_eq!(bench.outcome(other), CallOutcome::Overflowed);
     }
