@@ -9,6 +9,7 @@ mod around;
 mod board;
 mod calls;
 mod campaigns;
+mod configure;
 mod content;
 mod context;
 mod directory;
@@ -28,6 +29,7 @@ mod vitals;
 mod wire;
 
 pub use campaigns::{Imported, NotDialled, NotImported};
+pub use configure::{InForce, NotConfigured};
 pub use content::ContentFault;
 pub use context::{Context, Refused};
 pub use directory::Directory;

@@ -23,11 +23,12 @@ impl Observer for Watcher {
     fn applied(&self, group: GroupId, view: &Arc<View>, entries: &[AppliedEntry]) {
         let Some(context) = self.context.get() else { return };
         let Some(shard) = group.shard() else {
-            context.refresh_directory(view);
+            context.refresh_directory();
             context.control_changed.notify_waiters();
             return;
         };
         let Some(table) = shard_of(view) else { return };
+        context.refresh_directory();
         context.decision_log.hear(view, entries);
         let mut last = None;
         for id in entries.iter().flat_map(|entry| &entry.applied.touched) {
@@ -50,7 +51,7 @@ impl Observer for Watcher {
 
     fn installed(&self, group: GroupId, view: &Arc<View>) {
         let Some(context) = self.context.get() else { return };
-        context.refresh_directory(view);
+        context.refresh_directory();
         if let Some(shard) = group.shard() {
             sweep(context, view);
             if let Some(intake) = self.intake.get() {

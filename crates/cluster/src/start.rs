@@ -154,7 +154,7 @@ impl Cluster {
 
 /// What the log already held before anybody watched it.
 fn catch_up(context: &Arc<Context>) {
-    context.refresh_directory(&context.groups.view(GroupId::CONTROL));
+    context.refresh_directory();
     for shard in context.shards() {
         if let Some(view) = context.shard_view(shard) {
             sweep(context, &view);

@@ -110,10 +110,12 @@ impl World {
     /// The leader copies the configuration into the shard.
     fn configure(&mut self) {
         let Some((leader, _)) = self.log.seat() else { return };
-        let here = self.nodes[leader.node].replica.shard.config_version(self.tenant.id).is_some();
-        if !here && !self.log.is_busy(crate::log::Errand::Other, self.now) {
-            let tenant = Box::new(self.tenant.clone());
-            self.lead(leader.node, crate::log::Errand::Other, Command::Configure { version: 1, tenant });
+        let shard = &self.nodes[leader.node].replica.shard;
+        if shard.config_version(self.tenant.id).is_some() || self.log.is_busy(crate::log::Errand::Other, self.now) {
+            return;
+        }
+        if let Some(command) = strowger_table::Content::of(&self.configuration()).next(shard, 1, self.tenant.id) {
+            self.lead(leader.node, crate::log::Errand::Other, command);
         }
     }
 

@@ -49,7 +49,7 @@ impl Bench {
             index: 0,
             lags_at: Cell::new(None),
         };
-        bench.commit(ME, Command::Configure { version: 1, tenant: Box::new(tenant()) });
+        Command::configuring(1, &tenant()).into_iter().for_each(|command| drop(bench.commit(ME, command)));
         bench
     }
 

@@ -239,13 +239,15 @@ impl Lead {
 
 impl LeaseKey {
     /// The words of [`LeaseKey::kind`].
-    pub const KINDS: [&str; 2] = ["call", "agent"];
+    pub const KINDS: [&str; 4] = ["call", "agent", "parts", "queue"];
 
     /// What kind of row it is of.
     pub fn kind(self) -> &'static str {
         match self {
             LeaseKey::Call(_) => "call",
             LeaseKey::Agent(_) => "agent",
+            LeaseKey::Parts(_) => "parts",
+            LeaseKey::Queue(_) => "queue",
         }
     }
 }

@@ -124,8 +124,9 @@ impl Shard {
         if !matches!(call.stage, Stage::Flow { .. }) {
             return Err(Refusal::WrongStage);
         }
-        let tenant = self.tenant(call.tenant).ok_or(Refusal::NoSuchTenant)?;
-        let max_waiting = tenant.queue(queue).ok_or(Refusal::NoSuchQueue)?.max_waiting as usize;
+        // A queue that left the configuration, and one of a tenant that did, turn calls away as a full one does.
+        let in_force = self.tenant(call.tenant).and_then(|tenant| tenant.queue(queue));
+        let max_waiting = in_force.map_or(0, |queue| queue.max_waiting as usize);
         call.queue = Some(queue);
         call.order = entry.at.index;
         call.overflow = overflow;

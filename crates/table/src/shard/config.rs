@@ -1,73 +1,105 @@
-//! A tenant's configuration arrives, changes, goes.
+//! A tenant's configuration comes into force, changes, goes.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use strowger_model::config::Tenant;
-use strowger_model::{AgentId, TenantId};
+use strowger_model::config::{Agent, Queue, Tenant};
+use strowger_model::{AgentId, CallId, Digest, LogTime, QueueId, TenantId};
 
 use super::apply::Entry;
 use super::{Configured, LeaseKey, Shard};
-use crate::{Call, Refusal};
+use crate::Refusal;
 
 impl Shard {
-    pub(super) fn configure(&mut self, entry: Entry, version: u64, tenant: &Tenant) -> Result<(), Refusal> {
-        if self.config_version(tenant.id).is_some_and(|newest| newest >= version) {
+    /// Only rows of what differs from the configuration in force are touched.
+    pub(super) fn configure(
+        &mut self,
+        entry: Entry,
+        version: u64,
+        id: TenantId,
+        digest: Digest,
+    ) -> Result<(), Refusal> {
+        if self.config_version(id).is_some_and(|newest| newest >= version) {
             return Err(Refusal::OldVersion);
         }
-        self.retime_waiting(tenant.id, |shard| {
-            shard.tenants.put(tenant.id, Configured { version, tenant: tenant.clone() });
-        });
-        let named: BTreeSet<AgentId> = tenant.agents.iter().map(|agent| agent.id).collect();
-        self.dismiss_all(tenant.id, &named);
-        for agent in &tenant.agents {
-            self.configure_agent(entry, tenant.id, agent);
+        let old = self.tenants.get(&id).cloned();
+        if let Some(same) = old.as_ref().filter(|old| old.digest == digest) {
+            self.tenants.put(id, Configured { version, ..(**same).clone() });
+            return Ok(());
         }
+        let tenant = self.assemble(id, digest)?.tenant().map_err(|_| Refusal::BadParts)?;
+        if (tenant.id, tenant.shard) != (id, self.id) {
+            return Err(Refusal::BadParts);
+        }
+        let (tenant, old) = (Arc::new(tenant), old.map(|old| old.tenant.clone()));
+        let waits = self.changed_waits(&tenant);
+        self.forget_waits(&waits);
+        if let Some(old) = &old {
+            self.close_queues(entry, old, Some(&tenant));
+        }
+        self.reopen_queues(&tenant);
+        self.tenants.put(id, Configured { version, digest, tenant: tenant.clone() });
+        self.note_waits(&waits);
+        self.flows.configure(version, old.as_deref(), Some(&tenant));
+        self.configure_agents(entry, old.as_deref(), &tenant);
         for campaign in &tenant.campaigns {
-            self.configure_campaign(tenant.id, campaign);
+            self.configure_campaign(id, campaign);
         }
         Ok(())
     }
 
     /// Live calls finish under what they have; nothing new begins.
-    pub(super) fn retire(&mut self, _entry: Entry, version: u64, tenant: TenantId) -> Result<(), Refusal> {
-        match self.config_version(tenant) {
+    pub(super) fn retire(&mut self, entry: Entry, version: u64, tenant: TenantId) -> Result<(), Refusal> {
+        let old = match self.tenants.get(&tenant) {
             None => return Err(Refusal::NoSuchTenant),
-            Some(newest) if newest >= version => return Err(Refusal::OldVersion),
-            Some(_) => {}
-        }
-        self.dismiss_all(tenant, &BTreeSet::new());
-        self.retime_waiting(tenant, |shard| {
-            shard.tenants.remove(&tenant);
-        });
+            Some(newest) if newest.version >= version => return Err(Refusal::OldVersion),
+            Some(old) => old.tenant.clone(),
+        };
+        self.close_queues(entry, &old, None);
+        self.drop_parts(tenant);
+        self.tenants.remove(&tenant);
+        self.flows.configure(version, Some(&old), None);
+        old.agents.iter().for_each(|agent| self.dismiss_agent(agent.id));
         Ok(())
     }
 
-    /// How long a call may wait is read from the configuration: waiting calls leave the index of leases under the
-    /// old one and come back under the new one.
-    fn retime_waiting(&mut self, tenant: TenantId, change: impl FnOnce(&mut Self)) {
-        let waiting: Vec<Call> = self
-            .waiting
-            .iter()
-            .filter_map(|(_, _, id)| self.calls.get(id))
-            .filter(|call| call.tenant == tenant)
-            .map(|call| (**call).clone())
-            .collect();
-        for call in &waiting {
-            self.leases.remove(&(call.lease(self.max_wait(call)), LeaseKey::Call(call.id)));
+    fn configure_agents(&mut self, entry: Entry, old: Option<&Tenant>, new: &Tenant) {
+        let before: BTreeMap<AgentId, &Agent> =
+            old.iter().flat_map(|old| &old.agents).map(|agent| (agent.id, agent)).collect();
+        for id in before.keys().filter(|id| new.agent(**id).is_none()) {
+            self.dismiss_agent(*id);
         }
-        change(self);
-        for call in &waiting {
-            self.leases.insert((call.lease(self.max_wait(call)), LeaseKey::Call(call.id)));
+        for agent in new.agents.iter().filter(|agent| before.get(&agent.id).is_none_or(|old| old != agent)) {
+            self.configure_agent(entry, new.id, agent);
         }
     }
 
-    fn dismiss_all(&mut self, tenant: TenantId, but: &BTreeSet<AgentId>) {
-        let gone: Vec<AgentId> = self
-            .agents
-            .iter()
-            .filter(|(id, agent)| agent.tenant == tenant && !but.contains(id))
-            .map(|(id, _)| *id)
-            .collect();
-        gone.into_iter().for_each(|id| self.dismiss_agent(id));
+    /// Calls in queues whose longest wait is another in `new`, with their leases as they stand: how long a call may
+    /// wait is read from the configuration.
+    fn changed_waits(&self, new: &Tenant) -> Vec<CallId> {
+        let before = |id: QueueId| self.tenant(new.id).and_then(|old| old.queue(id)).or_else(|| self.closing_queue(id));
+        let is_changed = |queue: &&Queue| before(queue.id).is_none_or(|old| old.max_wait_ms != queue.max_wait_ms);
+        let changed = new.queues.iter().filter(is_changed);
+        changed.flat_map(|queue| self.waiting(queue.id)).map(|(_, call)| call).collect()
+    }
+
+    fn lease_of(&self, id: CallId) -> Option<LogTime> {
+        self.calls.get(&id).map(|call| call.lease(self.max_wait(call)))
+    }
+
+    fn forget_waits(&mut self, calls: &[CallId]) {
+        for id in calls {
+            if let Some(lease) = self.lease_of(*id) {
+                self.leases.remove(&(lease, LeaseKey::Call(*id)));
+            }
+        }
+    }
+
+    fn note_waits(&mut self, calls: &[CallId]) {
+        for id in calls {
+            if let Some(lease) = self.lease_of(*id) {
+                self.leases.insert((lease, LeaseKey::Call(*id)));
+            }
+        }
     }
 }

@@ -20,10 +20,18 @@ impl Shard {
             .take(limit::LEASES_PER_EXPIRE)
             .map(|(_, key)| *key)
             .collect();
+        let mut left = limit::LEASES_PER_EXPIRE;
         for key in due {
+            let mut spent = 1;
             match key {
                 LeaseKey::Call(id) => self.expire_call(entry, id),
                 LeaseKey::Agent(id) => self.expire_agent(entry, id),
+                LeaseKey::Parts(tenant) => self.drop_parts(tenant),
+                LeaseKey::Queue(id) => spent = self.expire_queue(entry, id, left).max(1),
+            }
+            left = left.saturating_sub(spent);
+            if left == 0 {
+                break;
             }
         }
         Outcome::Done

@@ -6,13 +6,16 @@ mod agents;
 mod apply;
 mod bars;
 mod campaigns;
+mod closing;
 mod config;
 mod dial;
 mod expire;
+mod flows;
 mod image;
 mod life;
 mod offer;
 mod owner;
+mod parts;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +23,8 @@ use std::time::Duration;
 use imbl::{OrdMap, OrdSet};
 use strowger_model::config::{Queue, Tenant};
 use strowger_model::{
-    AgentId, CallId, CampaignId, Dialog, E164, Incarnation, LeadId, LegKey, LogTime, NodeId, QueueId, RelayId, ShardId,
-    TenantId, Wall,
+    AgentId, CallId, CampaignId, Dialog, Digest, E164, Incarnation, LeadId, LegKey, LogTime, NodeId, QueueId, RelayId,
+    ShardId, TenantId, Wall,
 };
 
 use crate::rowmap::RowMap;
@@ -33,6 +36,10 @@ pub struct Shard {
     id: ShardId,
     last: At,
     tenants: RowMap<TenantId, Configured>,
+    staged: RowMap<TenantId, parts::Staged>,
+    parts: RowMap<(TenantId, u16), Vec<u8>>,
+    closing: RowMap<QueueId, closing::Closing>,
+    flows: flows::KeptFlows,
     calls: RowMap<CallId, Call>,
     agents: RowMap<AgentId, Agent>,
     campaigns: RowMap<CampaignId, Ledger>,
@@ -67,10 +74,18 @@ pub struct Shard {
     touched: Vec<CallId>,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 struct Configured {
     version: u64,
-    tenant: Tenant,
+    digest: Digest,
+    tenant: Arc<Tenant>,
+}
+
+/// The digest stands for the content, which is large.
+impl std::hash::Hash for Configured {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (self.version, self.digest).hash(state);
+    }
 }
 
 /// Agents of a queue by state, in the order of `AgentState::NAMES`.
@@ -81,6 +96,10 @@ pub type Staff = [usize; AgentState::NAMES.len()];
 pub enum LeaseKey {
     Call(CallId),
     Agent(AgentId),
+    /// Parts of a configuration that nobody puts in force.
+    Parts(TenantId),
+    /// A queue that left the configuration.
+    Queue(QueueId),
 }
 
 /// How many rows a shard holds, by kind.
@@ -99,6 +118,10 @@ impl Shard {
             id,
             last: At::default(),
             tenants: RowMap::default(),
+            staged: RowMap::default(),
+            parts: RowMap::default(),
+            closing: RowMap::default(),
+            flows: flows::KeptFlows::default(),
             calls: RowMap::default(),
             agents: RowMap::default(),
             campaigns: RowMap::default(),
@@ -133,9 +156,11 @@ impl Shard {
 
     pub fn hash(&self) -> u64 {
         let dialling = [self.campaigns.hash(), self.leads.hash(), self.bars.hash()];
+        let config = [self.staged.hash(), self.parts.hash(), self.closing.hash(), self.flows.hash()];
         [self.tenants.hash(), self.calls.hash(), self.agents.hash(), self.outbox.hash()]
             .into_iter()
             .chain(dialling)
+            .chain(config)
             .fold(0, |sum: u64, part| sum.rotate_left(16).wrapping_add(part))
     }
 
@@ -184,11 +209,16 @@ impl Shard {
     }
 
     pub fn tenant(&self, id: TenantId) -> Option<&Tenant> {
+        self.tenants.get(&id).map(|row| &*row.tenant)
+    }
+
+    /// For those who keep it.
+    pub fn shared_tenant(&self, id: TenantId) -> Option<&Arc<Tenant>> {
         self.tenants.get(&id).map(|row| &row.tenant)
     }
 
     pub fn tenants(&self) -> impl Iterator<Item = &Tenant> {
-        self.tenants.iter().map(|(_, row)| &row.tenant)
+        self.tenants.iter().map(|(_, row)| &*row.tenant)
     }
 
     /// The version of a tenant's configuration that is in force here.
@@ -196,8 +226,21 @@ impl Shard {
         self.tenants.get(&id).map(|row| row.version)
     }
 
+    /// The digest of a tenant's configuration that is in force here.
+    pub fn config_digest(&self, id: TenantId) -> Option<Digest> {
+        self.tenants.get(&id).map(|row| row.digest)
+    }
+
+    /// Differs whenever the configuration of a tenant here does.
+    pub fn config_mark(&self) -> u64 {
+        self.tenants.hash()
+    }
+
+    /// The queue that a call is or was in; with its last content when it left the configuration.
     pub fn queue(&self, call: &Call) -> Option<&Queue> {
-        self.tenant(call.tenant)?.queue(call.queue?)
+        let id = call.queue?;
+        let in_force = self.tenant(call.tenant).and_then(|tenant| tenant.queue(id));
+        in_force.or_else(|| self.closing_queue(id))
     }
 
     /// Queues in which calls wait to be offered, each with the place of its first call.
@@ -330,6 +373,7 @@ impl Shard {
         if let (true, Some(queue)) = (call.is_waiting(), call.queue) {
             self.waiting.insert((queue, call.order, id));
             *self.lengths.entry(queue).or_insert(0) += 1;
+            self.empty_again(queue);
         }
         self.leases.insert((call.lease(self.max_wait(&call)), LeaseKey::Call(id)));
         *self.owned.entry((call.owner.node, call.owner.incarnation)).or_insert(0) += 1;

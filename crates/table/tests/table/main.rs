@@ -13,6 +13,7 @@ mod leases;
 mod misses;
 mod offers;
 mod outbound;
+mod parts;
 mod replicas;
 mod sample;
 mod storm;

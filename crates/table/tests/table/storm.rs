@@ -254,7 +254,12 @@ impl Storm {
             3 => config.queues[0].wrap_up_ms = self.dice.roll(100_000) as u32,
             _ => {}
         }
-        Command::Configure { version: self.version, tenant: Box::new(config) }
+        let mut commands = Command::configuring(self.version, &config);
+        let configure = commands.pop().expect("it ends with what puts it in force");
+        for part in commands {
+            self.bench.say(part);
+        }
+        configure
     }
 
     /// One node dies and starts again; the others inherit.
