@@ -131,8 +131,9 @@ impl World {
         let shard = Shard::new(ShardId(0));
         let mut world =
             Self { shard, scale, index: 0, now: LogTime::from_millis(1000), callers: 0, talking: VecDeque::new() };
-        let outcome = world.say(Command::Configure { version: 1, tenant: Box::new(tenant(scale)) });
-        assert_eq!(outcome, Outcome::Done);
+        for command in Command::configuring(1, &tenant(scale)) {
+            assert_eq!(world.say(command), Outcome::Done);
+        }
         for _ in 0..scale.waiting {
             world.arrive();
         }

@@ -29,8 +29,9 @@ impl World {
     /// Each agent with the queues it serves; all have fixed phones and are ready.
     fn new(queues: u32, agents: &[&[u32]]) -> World {
         let mut world = World { shard: Shard::new(ShardId(0)), index: 0, now_ms: 1000, seq: 0 };
-        let tenant = Box::new(tenant(queues, agents));
-        assert_eq!(world.say(Command::Configure { version: 1, tenant }), Outcome::Done);
+        for command in Command::configuring(1, &tenant(queues, agents)) {
+            assert_eq!(world.say(command), Outcome::Done);
+        }
         world
     }
 

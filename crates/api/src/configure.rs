@@ -7,12 +7,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
-use strowger_cluster::Context;
-use strowger_config::{Change, Draft, NextIds, What, parse, resolve};
-use strowger_model::config::{Tenant, Trunk};
+use strowger_cluster::{Context, InForce, Refused};
+use strowger_config::{Change, Draft, What, parse, resolve};
 use strowger_model::{Digest, GroupId};
 
-use strowger_table::Control;
+use strowger_table::{Control, Refusal};
 use tokio::time::Instant;
 
 use crate::archive::Archive;
@@ -23,7 +22,7 @@ use crate::limit;
 const LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Serialize)]
-pub struct InForce {
+pub struct Shown {
     version: u64,
     tenants: Vec<String>,
     trunks: Vec<String>,
@@ -31,17 +30,16 @@ pub struct InForce {
 }
 
 /// `GET /api/v1/config`
-pub async fn in_force(State(context): State<Arc<Context>>) -> Json<InForce> {
+pub async fn in_force(State(context): State<Arc<Context>>) -> Json<Shown> {
     let view = context.groups.view(GroupId::CONTROL);
     let control = view.machine.control();
-    let mut tenants: Vec<String> =
-        control.into_iter().flat_map(Control::tenants).map(|tenant| tenant.name.clone()).collect();
+    let mut tenants: Vec<String> = context.directory().tenants().map(|tenant| tenant.name.clone()).collect();
     tenants.sort();
-    let trunks = control.into_iter().flat_map(|control| control.trunks().iter());
-    Json(InForce {
+    let trunks = control.map(Control::trunks).unwrap_or_default();
+    Json(Shown {
         version: control.map_or(0, Control::version),
         tenants,
-        trunks: trunks.map(|trunk| trunk.name.clone()).collect(),
+        trunks: trunks.iter().map(|trunk| trunk.name.clone()).collect(),
         shards_behind: context.shards_behind(),
     })
 }
@@ -71,8 +69,8 @@ pub async fn apply(
 ) -> Result<(StatusCode, Json<Applied>), Problem> {
     let dry_run = archive.dry_run;
     let draft = check(archive).await?;
-    let Now { version: control_version, shards, tenants: current, trunks, floor } = now(&context)?;
-    let resolved = resolve(&draft, &current, &trunks, shards, floor);
+    let InForce { version: control_version, shards, tenants: current, trunks, next_ids } = now(&context).await?;
+    let resolved = resolve(&draft, &current, &trunks, shards, next_ids);
     let changes = resolved.changes.iter().map(row).collect();
     if dry_run {
         let answer = Applied { version: control_version, dry_run, changes, shards_behind: context.shards_behind() };
@@ -108,31 +106,18 @@ fn load_prompt(wav: &[u8]) -> Result<(Vec<u8>, Digest), String> {
 }
 
 /// What is in force, which a new configuration is compared with.
-struct Now {
-    version: u64,
-    shards: u16,
-    tenants: Vec<Arc<Tenant>>,
-    trunks: Arc<Vec<Trunk>>,
-    floor: NextIds,
-}
-
-fn now(context: &Context) -> Result<Now, Problem> {
-    let view = context.groups.view(GroupId::CONTROL);
-    let control = view.machine.control().filter(|control| control.shards() > 0).ok_or_else(|| {
+async fn now(context: &Context) -> Result<InForce, Problem> {
+    let version = {
+        let view = context.groups.view(GroupId::CONTROL);
+        let founded = view.machine.control().filter(|control| control.shards() > 0);
+        founded.map(Control::version)
+    };
+    let version = version.ok_or_else(|| {
         let advice = "start a majority of its nodes, then apply again";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_founded", "the cluster is not founded yet", advice)
     })?;
-    let highest = control.highest_ids();
-    let floor = NextIds {
-        tenant: highest.tenant + 1,
-        flow: highest.flow + 1,
-        queue: highest.queue + 1,
-        agent: highest.agent + 1,
-        trunk: highest.trunk + 1,
-        campaign: highest.campaign + 1,
-    };
-    let tenants = control.tenants().cloned().collect();
-    Ok(Now { version: control.version(), shards: control.shards(), tenants, trunks: control.trunks().clone(), floor })
+    // Twenty versions later it is gone; then somebody else applied them meanwhile.
+    context.configuration(version).await?.ok_or_else(|| Refused::ByTable(Refusal::OldVersion).into())
 }
 
 /// Waits until this node sees the version in all shards, and says how many still lack it.

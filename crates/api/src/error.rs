@@ -6,7 +6,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use strowger_cluster::{ContentFault, NotImported, Refused};
+use strowger_cluster::{ContentFault, NotConfigured, NotImported, Refused};
 use strowger_config::Fault;
 use strowger_store::StoreError;
 use strowger_table::Refusal;
@@ -132,6 +132,10 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         let refusal = match refused {
             Refused::ByTable(refusal) => refusal,
+            fault @ Refused::TooLarge { .. } => {
+                let what = format!("{fault}; nothing was changed");
+                return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", what, "send it in smaller pieces");
+            }
             Refused::NotCommitted(why) => {
                 let what = format!("the cluster did not confirm the command in time: {why}");
                 let advice = "it may still take effect: look at the state, then try again; \
@@ -198,6 +202,9 @@ fn meaning(refusal: Refusal) -> (StatusCode, &'static str, &'static str, &'stati
             (CONFLICT, "lead_busy", "the number is being called already", "wait until that call is over")
         }
         Refusal::TooLong => (CONFLICT, "too_long", "the command is longer than the log takes", "shorten it"),
+        Refusal::NotWhole | Refusal::BadParts => {
+            (CONFLICT, "not_whole", "the configuration did not reach its shard whole", "apply it again")
+        }
         Refusal::NotOwner | Refusal::Fenced | Refusal::WrongGroup => (
             AGAIN,
             "node_leaving",
@@ -223,6 +230,19 @@ impl From<ContentFault> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_few_nodes", what, advice)
             }
             fault @ ContentFault::Write { .. } => Self::internal("keeping content on this node's disk", &fault),
+        }
+    }
+}
+
+impl From<NotConfigured> for Problem {
+    fn from(fault: NotConfigured) -> Self {
+        match fault {
+            NotConfigured::Content(fault) => fault.into(),
+            NotConfigured::Refused(refused) => refused.into(),
+            fault @ NotConfigured::Missing { .. } => {
+                let advice = "start the nodes that are missing, see GET /api/v1/status, then apply again";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "content_missing", fault.to_string(), advice)
+            }
         }
     }
 }

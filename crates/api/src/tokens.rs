@@ -67,7 +67,7 @@ async fn grant_for_certain(context: &Context, token: &str) -> bool {
                 tracing::debug!(%why, "the admin's token is not committed yet");
                 tokio::time::sleep(LOOK).await;
             }
-            Err(fault @ Refused::ByTable(_)) => {
+            Err(fault @ (Refused::ByTable(_) | Refused::TooLarge { .. })) => {
                 tracing::error!(%fault, "the admin's token was refused");
                 return false;
             }

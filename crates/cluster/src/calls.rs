@@ -9,10 +9,10 @@ use strowger_call::{Action, Event, Machine, MediaFact};
 use strowger_media::{Op, RelayCommand};
 use strowger_model::{CallId, Far, LegNo, Mono, RelayId, ShardId};
 use strowger_sip::Message;
+use strowger_switch::limit;
 use strowger_table::{Body, Call, Command, Outcome, Stage};
 
 use crate::context::{Context, shard_of};
-use crate::limit;
 
 /// What a call's actor is told.
 pub(crate) enum CallNews {

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use strowger_figures::metrics::Counters;
 use strowger_link::{Class, Link, seal};
+use strowger_model::config::Tenant;
 use strowger_model::{Far, GroupId, Incarnation, LogTime, Mono, NodeId, Owner, PeerId, ShardId};
 use strowger_raft::{Groups, View, clock};
 use strowger_sip::Local;
 use strowger_store::Store;
-use strowger_table::{Body, Command, ControlCommand, Outcome, Refusal, Shard};
+use strowger_switch::limit;
+use strowger_table::{Body, Command, Control, ControlCommand, Outcome, Refusal, Shard, TenantRef};
 use strowger_trunk::Edge;
 use tokio::sync::Notify;
 
@@ -19,7 +21,6 @@ use crate::content::Content;
 use crate::directory::Directory;
 use crate::done::Performed;
 use crate::explain::Decisions;
-use crate::limit;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
 use crate::wire::Post;
@@ -46,7 +47,12 @@ pub struct Context {
     pub(crate) boards: Boards,
     pub(crate) decision_log: Decisions,
     directory: RwLock<Arc<Directory>>,
+    /// Of what the directory shows.
+    mark: RwLock<Mark>,
 }
+
+/// Version of the control group, and what tells each shard's configurations apart.
+type Mark = (u64, Vec<u64>);
 
 /// A command that was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +61,9 @@ pub enum Refused {
     ByTable(Refusal),
     #[error("the cluster did not take it: {0}")]
     NotCommitted(String),
+    /// Nothing was sent.
+    #[error("the command has {bytes} bytes, and the log takes {} in one entry", strowger_raft::MAX_PROPOSAL_BYTES)]
+    TooLarge { bytes: usize },
 }
 
 /// The parts a context is made of.
@@ -95,6 +104,7 @@ impl Context {
             boards: Boards::default(),
             decision_log: Decisions::default(),
             directory: RwLock::default(),
+            mark: RwLock::default(),
         }
     }
 
@@ -126,12 +136,34 @@ impl Context {
         self.directory.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Makes the directory anew if the control group has a newer configuration.
-    pub(crate) fn refresh_directory(&self, view: &View) {
-        let Some(control) = view.machine.control() else { return };
-        if control.version() > self.directory().version {
-            *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Directory::new(control));
+    /// Makes the directory anew if the control group or a shard has another configuration than it shows.
+    pub(crate) fn refresh_directory(&self) {
+        let is_old = |mark: &Mark| *self.mark.read().unwrap_or_else(PoisonError::into_inner) != *mark;
+        if !is_old(&self.config_mark()) {
+            return;
         }
+        // Groups are applied side by side: whoever comes last under the lock sees all that the others saw.
+        let mut shown = self.mark.write().unwrap_or_else(PoisonError::into_inner);
+        let mark = self.config_mark();
+        let view = self.groups.view(GroupId::CONTROL);
+        let Some(control) = view.machine.control().filter(|control| control.version() > 0 && *shown != mark) else {
+            return;
+        };
+        let tenants: Vec<_> = control.tenants().iter().filter_map(|tenant| self.shared_tenant(tenant)).collect();
+        let directory = Arc::new(Directory::new(control, &tenants));
+        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
+        *shown = mark;
+    }
+
+    fn shared_tenant(&self, tenant: &TenantRef) -> Option<Arc<Tenant>> {
+        let view = self.shard_view(tenant.shard)?;
+        shard_of(&view)?.shared_tenant(tenant.tenant).cloned()
+    }
+
+    fn config_mark(&self) -> Mark {
+        let version = self.groups.view(GroupId::CONTROL).machine.control().map_or(0, Control::version);
+        let of = |shard: ShardId| shard_of(&self.groups.view(shard.group())).map_or(0, Shard::config_mark);
+        (version, self.shards().map(of).collect())
     }
 
     /// SIP to a far end, by the node that holds the connection to it if there is one. Of a dead node's connections none
@@ -187,6 +219,7 @@ impl Context {
         match self.groups.propose(group, body, within).await {
             Ok(Outcome::Refused(refusal)) => Err(Refused::ByTable(refusal)),
             Ok(outcome) => Ok(outcome),
+            Err(strowger_raft::ProposeError::TooLarge { bytes }) => Err(Refused::TooLarge { bytes }),
             Err(fault) => Err(Refused::NotCommitted(fault.to_string())),
         }
     }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use strowger_model::config::{Agent, Tenant, Trunk};
-use strowger_model::{AgentId, CampaignId, Far, FlowId, QueueId, ShardId, TenantId};
+use strowger_model::{AgentId, CampaignId, Far, QueueId, TenantId};
 use strowger_store::Names;
+use strowger_switch::Destination;
 use strowger_table::Control;
 
 #[derive(Default, Debug)]
@@ -19,21 +20,18 @@ pub struct Directory {
     realms: HashMap<String, TenantId>,
     agents: HashMap<AgentId, TenantId>,
     queues: HashMap<QueueId, TenantId>,
-}
-
-/// Where calls to a number go.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Destination {
-    pub tenant: TenantId,
-    pub flow: FlowId,
-    pub shard: ShardId,
+    /// By SIP user, which phones register with.
+    users: HashMap<TenantId, HashMap<String, AgentId>>,
 }
 
 impl Directory {
-    pub fn new(control: &Control) -> Self {
-        let mut directory = Self { version: control.version(), trunks: control.trunks().clone(), ..Self::default() };
-        directory.names = Arc::new(Names::of(control.tenants().map(|tenant| &**tenant), control.trunks()));
-        for tenant in control.tenants() {
+    /// `tenants` are what the shards have of those that the control group names.
+    pub fn new(control: &Control, tenants: &[Arc<Tenant>]) -> Self {
+        let mut directory = Self { version: control.version(), trunks: control.trunks(), ..Self::default() };
+        directory.names = Arc::new(Names::of(tenants.iter().map(|tenant| &**tenant), &directory.trunks));
+        for tenant in tenants {
+            let users = tenant.agents.iter().map(|agent| (agent.name.clone(), agent.id));
+            directory.users.insert(tenant.id, users.collect());
             for number in &tenant.numbers {
                 let to = Destination { tenant: tenant.id, flow: number.flow, shard: tenant.shard };
                 directory.numbers.insert(number.number.clone(), to);
@@ -69,6 +67,10 @@ impl Directory {
     pub fn agent(&self, id: AgentId) -> Option<(&Arc<Tenant>, &Agent)> {
         let tenant = self.tenants.get(self.agents.get(&id)?)?;
         Some((tenant, tenant.agent(id)?))
+    }
+
+    pub fn agent_named(&self, tenant: &Tenant, name: &str) -> Option<AgentId> {
+        self.users.get(&tenant.id)?.get(name).copied()
     }
 
     pub fn queue_name(&self, id: QueueId) -> Option<&str> {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use strowger_model::{CallId, ShardId};
+use strowger_switch::limit;
 use strowger_table::Command;
 use tokio::sync::mpsc;
 
 use crate::context::Context;
-use crate::limit;
 
 /// Where actors leave what they have done. Unbounded like the actors' own mailboxes: the door bounds both.
 #[derive(Clone)]

@@ -1,46 +1,34 @@
-//! Whose is a message? The owner's actor here, the owner's node elsewhere, or nobody's yet.
+//! Runs the switch's intake: messages and news of the log in, what it says performed.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use strowger_acd::RelayChoice;
 use strowger_link::{Class, open, seal};
-use strowger_model::config::Trunk;
-use strowger_model::{CallId, Far, LegKey, Mono, Owner, PeerId, ShardId, TrunkId};
-use strowger_raft::ProposeError;
-use strowger_sip::{Leg, Message, phrase, reply, reply_destination};
-use strowger_table::{AdmitKey, Body, Call, Command, Outcome, Refusal};
-use strowger_trunk::{Gate, Incoming, Kind};
+use strowger_model::{CallId, Far, NodeId, PeerId, ShardId};
+use strowger_raft::View;
+use strowger_sip::Message;
+use strowger_switch::{Action, Count, Pending, limit};
+use strowger_table::{AdmitKey, Body, Command};
+use strowger_trunk::{Incoming, Kind};
+use tokio::sync::Notify;
 
 use crate::calls::CallNews;
-use crate::context::{Context, shard_of};
-use crate::directory::Destination;
-use crate::limit;
-use crate::observer::Watcher;
+use crate::context::Context;
 use crate::registrar;
 use crate::wire::Forward;
-
-/// How a message came here.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Via {
-    Edge,
-    Node,
-}
 
 /// Takes messages from the edge and from other nodes.
 pub(crate) struct Intake {
     context: Arc<Context>,
-    watcher: Arc<Watcher>,
-    gates: Mutex<HashMap<TrunkId, Gate>>,
-    max_calls: usize,
-    door: Mutex<Gate>,
+    switch: Mutex<strowger_switch::Intake>,
+    /// Something waits that may be due earlier than what was there.
+    sooner: Notify,
 }
 
 impl Intake {
     /// `limits`: calls at once, and new ones a second.
-    pub fn new(context: Arc<Context>, watcher: Arc<Watcher>, limits: (usize, u32)) -> Self {
-        let door = Mutex::new(Gate::new(limits.1, context.now()));
-        Self { context, watcher, gates: Mutex::default(), max_calls: limits.0, door }
+    pub fn new(context: Arc<Context>, limits: (usize, u32)) -> Self {
+        let switch = strowger_switch::Intake::new(limits.0, limits.1, context.now());
+        Self { context, switch: Mutex::new(switch), sooner: Notify::new() }
     }
 
     pub fn take(self: &Arc<Self>, incoming: Incoming) {
@@ -48,10 +36,11 @@ impl Intake {
             return;
         }
         let Incoming { message, source, kind } = incoming;
+        let context = &*self.context;
         match kind {
-            Kind::Leg(leg) => self.for_leg(leg, message, source, Via::Edge),
-            Kind::Invite => self.invite(message, source),
-            Kind::Cancel => self.cancel(message, source),
+            Kind::Leg(leg) => self.run(|switch| switch.for_leg(leg, message, source, context)),
+            Kind::Invite => self.run(|switch| switch.invite(message, source, context)),
+            Kind::Cancel => self.run(|switch| switch.cancel(message, source, context)),
             Kind::Register => registrar::register(self.context.clone(), message, source),
         }
     }
@@ -60,244 +49,97 @@ impl Intake {
     pub fn forwarded(self: &Arc<Self>, body: &[u8]) {
         let Ok(Forward { source, datagram }) = open::<Forward>(body) else { return };
         let Ok(message) = Message::parse(&datagram) else { return };
-        let caller_leg = || Some(LegKey { call: self.row_of(&message)?.1.id, leg: Call::CALLER_LEG });
-        if let Some(leg) = strowger_sip::leg_of(&message).or_else(caller_leg) {
-            self.for_leg(leg, message, source, Via::Node);
-        }
+        self.run(|switch| switch.forwarded(message, source, &*self.context));
     }
 
-    fn for_leg(self: &Arc<Self>, leg: LegKey, message: Message, source: Far, via: Via) {
-        let Some(view) = self.context.shard_view(leg.call.shard()) else { return };
-        match shard_of(&view).and_then(|table| table.call(leg.call)) {
-            // Two nodes with different views of the owner must not pass a message to and fro.
-            Some(row) if via == Via::Node && !self.context.owns(row.owner) => self.hold(leg, message, source, via),
-            Some(row) => self.route(row, leg, message, source),
-            // The id is the index of its entry: a row that is not there yet can be told from one that is gone.
-            None if leg.call.index() > view.applied => self.hold(leg, message, source, via),
-            None => self.gone(&message, source),
-        }
+    /// The INVITE of a call that is in the table now.
+    pub fn seat(&self, key: &AdmitKey) -> Option<Pending> {
+        self.lock().seat(key)
     }
 
-    fn route(self: &Arc<Self>, row: &Arc<Call>, leg: LegKey, message: Message, source: Far) {
-        let context = &self.context;
-        if !context.owns(row.owner) {
-            self.forward(row, &message, source);
-            if source.transport.is_reliable() {
-                self.stand_by(row.owner, leg, message, source);
+    pub fn applied(self: &Arc<Self>, shard: ShardId, view: &View, touched: impl IntoIterator<Item = CallId>) {
+        self.run(|switch| switch.applied(shard, view.applied, touched, &*self.context));
+    }
+
+    pub fn installed(self: &Arc<Self>, shard: ShardId, view: &View) {
+        self.run(|switch| switch.installed(shard, view.applied, &*self.context));
+    }
+
+    /// Ends what has waited in vain.
+    pub async fn keep_time(self: Arc<Self>) {
+        loop {
+            let sooner = self.sooner.notified();
+            let deadline = self.lock().deadline();
+            match deadline.map(|deadline| deadline.since(self.context.now())) {
+                None => sooner.await,
+                Some(rest) if rest.is_zero() => self.run(|switch| switch.tick(&*self.context)),
+                Some(rest) => {
+                    // Timing out is the other way to wake.
+                    let _woken = tokio::time::timeout(rest, sooner).await;
+                }
             }
-            return;
         }
-        // A call that is over and done has no actor: late repeats are answered from the row.
-        if !context.calls.has(row.id) {
-            return self.gone(&message, source);
-        }
-        context.calls.tell(row.id, sip(leg.leg, message, source));
     }
 
-    fn forward(&self, row: &Call, message: &Message, source: Far) {
-        self.context.figures.forwarded();
+    fn run(self: &Arc<Self>, rule: impl FnOnce(&mut strowger_switch::Intake) -> Vec<Action>) {
+        let actions = {
+            let mut switch = self.lock();
+            let before = switch.deadline();
+            let actions = rule(&mut switch);
+            let is_sooner = |deadline| before.is_none_or(|before| deadline < before);
+            if switch.deadline().is_some_and(is_sooner) {
+                self.sooner.notify_one();
+            }
+            actions
+        };
+        for action in actions {
+            self.perform(action);
+        }
+    }
+
+    fn perform(self: &Arc<Self>, action: Action) {
+        let context = &self.context;
+        match action {
+            Action::Tell { call, leg, message, source } => {
+                // An actor that ended meanwhile had nothing to say any more.
+                let _told = context.calls.tell(call, CallNews::Sip { leg, message, source });
+            }
+            Action::Forward { to, source, message } => self.forward(to, source, &message),
+            Action::Send { to, bytes } => context.send(to, &bytes),
+            Action::Admit { key, shard, command } => {
+                tokio::spawn(self.clone().admit(key, shard, *command));
+            }
+            Action::Withdraw { shard, key } => {
+                tokio::spawn(withdraw(context.clone(), shard, key));
+            }
+            Action::Count(Count::Forwarded) => context.figures.forwarded(),
+            Action::Count(Count::Stranger) => context.figures.stranger(),
+            Action::Count(Count::TurnedAway) => context.figures.turned_away(),
+            Action::Count(Count::Unwanted) => context.figures.unwanted(),
+        }
+    }
+
+    fn forward(&self, to: NodeId, source: Far, message: &Message) {
         let body = seal(&Forward { source, datagram: message.bytes() });
         // Lost with the connection: the far end repeats it, or over TCP this node.
-        let _lost = self.context.link.cast(PeerId::Node(row.owner.node), Class::Sip, body);
+        let _lost = self.context.link.cast(PeerId::Node(to), Class::Sip, body);
     }
 
-    /// Passes a message on once more if who it was passed to dies: what it did with it then shows in the row, and a
-    /// repetition is known by its number (RFC 3261 section 12.2.2).
-    fn stand_by(self: &Arc<Self>, passed_to: Owner, leg: LegKey, message: Message, source: Far) {
-        let intake = self.clone();
-        tokio::spawn(async move {
-            let give_up = intake.context.now() + limit::STAND_BY;
-            while intake.context.now() < give_up {
-                tokio::time::sleep(limit::STAND_BY_STEP).await;
-                let Some(view) = intake.context.shard_view(leg.call.shard()) else { return };
-                let Some(row) = shard_of(&view).and_then(|table| table.call(leg.call)) else { return };
-                if row.owner != passed_to {
-                    return intake.route(row, leg, message, source);
-                }
-            }
-        });
+    async fn admit(self: Arc<Self>, key: AdmitKey, shard: ShardId, command: Command) {
+        let outcome = self.context.groups.propose(shard.group(), Body::Shard(command), limit::ADMIT).await;
+        if let Err(why) = &outcome {
+            tracing::warn!(%why, "a call was not admitted in time");
+        }
+        self.run(|switch| switch.admit_answered(&key, outcome.ok().as_ref(), &*self.context));
     }
 
-    /// Waits until the row, or its new owner, is applied here; after `HOLD` the message is nobody's. Over TCP it is kept
-    /// for longer: the far end says it once.
-    fn hold(self: &Arc<Self>, leg: LegKey, message: Message, source: Far, via: Via) {
-        let intake = self.clone();
-        let hold = if source.transport.is_reliable() { limit::STAND_BY } else { limit::HOLD };
-        tokio::spawn(async move {
-            let give_up = intake.context.now() + hold;
-            while intake.context.now() < give_up {
-                tokio::time::sleep(limit::HOLD_STEP).await;
-                let Some(view) = intake.context.shard_view(leg.call.shard()) else { return };
-                let row = shard_of(&view).and_then(|table| table.call(leg.call));
-                if let Some(row) = row.filter(|row| via == Via::Edge || intake.context.owns(row.owner)) {
-                    return intake.route(row, leg, message, source);
-                }
-            }
-            // A node that lags knows nothing of the call, not even that it is gone; and what another node passed on
-            // is that node's to answer. The far end repeats it to whoever it finds.
-            let view = intake.context.shard_view(leg.call.shard());
-            if via == Via::Edge && view.is_some_and(|view| leg.call.index() <= view.applied) {
-                intake.gone(&message, source);
-            }
-        });
-    }
-
-    /// Nobody has this dialog any more. A hang-up is granted, so that the far end comes to rest; a phone that
-    /// answers an offer nobody remembers is told goodbye; an INVITE that a proxy tries here after it failed elsewhere
-    /// fails here as well; anything else gets 481.
-    fn gone(&self, message: &Message, source: Far) {
-        if !message.is_request() {
-            for bytes in strowger_sip::dismiss(message, source.transport, &self.context.local) {
-                self.context.send(source, &bytes);
-            }
-            return;
-        }
-        match message.method() {
-            "ACK" => {}
-            "BYE" => self.reply(message, source, 200),
-            "INVITE" if message.to_tag().is_empty() => self.reply(message, source, 503),
-            _ => self.reply(message, source, 481),
-        }
-    }
-
-    fn reply(&self, message: &Message, source: Far, status: u16) {
-        let retry = [("Retry-After", strowger_call::limit::RETRY_AFTER_S.to_string())];
-        let extra: &[(&str, String)] = if status == 503 { &retry } else { &[] };
-        let bytes = reply(message, status, phrase(status), extra, None, None);
-        self.context.send(reply_destination(message, source), &bytes);
-    }
-
-    fn cancel(self: &Arc<Self>, message: Message, source: Far) {
-        let intake = self.clone();
-        tokio::spawn(async move {
-            let give_up = intake.context.now() + limit::HOLD;
-            loop {
-                if let Some((_, row)) = intake.row_of(&message) {
-                    let leg = LegKey { call: row.id, leg: Call::CALLER_LEG };
-                    return intake.route(&row, leg, message, source);
-                }
-                if intake.context.now() >= give_up {
-                    return intake.reply(&message, source, 481);
-                }
-                tokio::time::sleep(limit::HOLD_STEP).await;
-            }
-        });
-    }
-
-    /// The call of an INVITE, its repetition or its CANCEL, by the INVITE's key.
-    fn row_of(&self, message: &Message) -> Option<(ShardId, Arc<Call>)> {
-        let shard = self.context.directory().number(message.request_uri_user())?.shard;
-        let view = self.context.shard_view(shard)?;
-        let row = shard_of(&view)?.call_by_key(&key_of(message))?.clone();
-        Some((shard, row))
-    }
-
-    fn invite(self: &Arc<Self>, message: Message, source: Far) {
-        let context = &self.context;
-        let key = key_of(&message);
-        if self.watcher.pending.has(&key) {
-            return;
-        }
-        if let Some((_, row)) = self.row_of(&message) {
-            let leg = LegKey { call: row.id, leg: Call::CALLER_LEG };
-            return self.route(&row, leg, message, source);
-        }
-        let directory = context.directory();
-        let Some(trunk) = directory.trunk(source) else {
-            // A scanner learns nothing, not even that somebody is here.
-            return context.figures.stranger();
-        };
-        if !self.admits(trunk, context.now()) {
-            context.figures.turned_away();
-            return self.reply(&message, source, 503);
-        }
-        let Some(to) = directory.number(message.request_uri_user()) else { return self.reply(&message, source, 404) };
-        let Some(view) = context.shard_view(to.shard) else { return self.reply(&message, source, 503) };
-        let Some(table) = shard_of(&view) else { return self.reply(&message, source, 503) };
-        if table.is_unwanted(to.tenant, message.from_user()) {
-            context.figures.unwanted();
-            return self.reply(&message, source, 603);
-        }
-        let usable = context.relays.usable();
-        let Some(relay) = RelayChoice::new(table, &usable).choose(&trunk.site, None) else {
-            return self.reply(&message, source, 503);
-        };
-        let trunk = trunk.id;
-        if self.watcher.pending.add(key.clone(), message.clone(), source, relay) {
-            tokio::spawn(self.clone().admit(key, message, source, to, trunk));
-        }
-    }
-
-    /// The node's own limits and the trunk's. A trunk's `max_calls` is held by each node for the calls it drives.
-    fn admits(&self, trunk: &Trunk, now: Mono) -> bool {
-        let calls = self.context.calls.len();
-        if calls >= self.max_calls || calls >= trunk.max_calls as usize {
-            return false;
-        }
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        let gate = gates.entry(trunk.id).or_insert_with(|| Gate::new(trunk.max_calls_per_second, now));
-        gate.admit(now) && self.door.lock().unwrap_or_else(PoisonError::into_inner).admit(now)
-    }
-
-    /// Proposes the call. Once committed, the log itself starts the actor; here only refusals are left.
-    async fn admit(self: Arc<Self>, key: AdmitKey, message: Message, source: Far, to: Destination, trunk: TrunkId) {
-        let context = &self.context;
-        let unborn = LegKey { call: CallId::new(to.shard, 0), leg: Call::CALLER_LEG };
-        let dialog = Leg::incoming(unborn, &message, source, &context.local, context.now()).dialog();
-        let command = Command::Admit {
-            key: key.clone(),
-            tenant: to.tenant,
-            flow: to.flow,
-            trunk,
-            from: message.from_user().to_owned(),
-            to: message.request_uri_user().to_owned(),
-            dialog: Box::new(dialog),
-            observed: context.log_now(to.shard),
-        };
-        let outcome = context.groups.propose(to.shard.group(), Body::Shard(command), limit::ADMIT).await;
-        match outcome {
-            Ok(Outcome::Admitted { .. }) => {}
-            Ok(Outcome::Already { call, .. }) => {
-                self.watcher.pending.take(&key);
-                let leg = LegKey { call, leg: Call::CALLER_LEG };
-                self.hold(leg, message, source, Via::Edge)
-            }
-            Ok(Outcome::Refused(Refusal::NoSuchTenant)) | Ok(_) => {
-                self.watcher.pending.take(&key);
-                self.reply(&message, source, 503);
-            }
-            Err(fault) => self.withdraw(key, message, source, to.shard, fault).await,
-        }
-    }
-
-    /// Not committed in time: the caller is sent away, and if the entry comes after all, it ends.
-    async fn withdraw(
-        self: &Arc<Self>,
-        key: AdmitKey,
-        message: Message,
-        source: Far,
-        shard: ShardId,
-        why: ProposeError,
-    ) {
-        tracing::warn!(%why, "a call was not admitted in time");
-        // Only the answer was lost: the call lives, here or elsewhere.
-        if let Some((_, row)) = self.row_of(&message) {
-            let leg = LegKey { call: row.id, leg: Call::CALLER_LEG };
-            return self.hold(leg, message, source, Via::Edge);
-        }
-        self.watcher.pending.take(&key);
-        self.context.figures.turned_away();
-        self.reply(&message, source, 503);
-        if let Err(fault) = self.context.command(shard, Command::Withdraw { key }, limit::PROPOSE).await {
-            tracing::warn!(%fault, "a withdrawal was not committed");
-        }
+    fn lock(&self) -> MutexGuard<'_, strowger_switch::Intake> {
+        self.switch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn key_of(message: &Message) -> AdmitKey {
-    AdmitKey { call_id: message.call_id().to_owned(), from_tag: message.from_tag().to_owned(), cseq: message.cseq() }
-}
-
-fn sip(leg: strowger_model::LegNo, message: Message, source: Far) -> CallNews {
-    CallNews::Sip { leg, message: Box::new(message), source }
+async fn withdraw(context: Arc<Context>, shard: ShardId, key: AdmitKey) {
+    if let Err(fault) = context.command(shard, Command::Withdraw { key }, limit::PROPOSE).await {
+        tracing::warn!(%fault, "a withdrawal was not committed");
+    }
 }

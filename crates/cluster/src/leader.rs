@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use strowger_model::{GroupId, Mono, NodeId, ShardId, TrunkId};
 use strowger_raft::{LeadError, Leading};
+use strowger_switch::Gate;
 use strowger_table::{Body, Command, Outcome, Shard};
-use strowger_trunk::Gate;
 use tokio::task::JoinSet;
 
 use crate::context::{Context, shard_of};
@@ -22,7 +22,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How often the pacer looks: an agent waits half of it for the next call to begin, a lead is never in a hurry.
 const PACE: Duration = Duration::from_millis(100);
 /// How long the leader waits for its own entry; an election takes less.
-const COMMIT: Duration = Duration::from_secs(2);
+pub(crate) const COMMIT: Duration = Duration::from_secs(2);
 /// How often configuration, owners and leadership are compared.
 const ERRANDS: Duration = Duration::from_millis(100);
 /// A voter keeps a lead that is not its own for so long before it hands it on: the other must have settled.
@@ -116,6 +116,7 @@ pub(crate) async fn errands(context: Arc<Context>, shard: ShardId, voters: Vec<N
             () = context.control_changed.notified() => {}
         }
         let Some(leading) = leads(&context, shard) else { continue };
+        crate::configure::bring(&context, shard, leading).await;
         for command in due_commands(&context, shard) {
             if let Err(fault) = lead(&context, shard, leading, command).await {
                 tracing::debug!(%shard, %fault, "an errand was not committed");
@@ -130,12 +131,6 @@ fn due_commands(context: &Context, shard: ShardId) -> Vec<Command> {
     let (control, table) = (context.groups.view(GroupId::CONTROL), context.groups.view(shard.group()));
     let (Some(control), Some(table)) = (control.machine.control(), shard_of(&table)) else { return Vec::new() };
     let mut due = Vec::new();
-    for tenant in control.tenants().filter(|tenant| tenant.shard == shard) {
-        let version = control.changed(tenant.id).unwrap_or_default();
-        if table.config_version(tenant.id).is_none_or(|have| have < version) {
-            due.push(Command::Configure { version, tenant: Box::new((**tenant).clone()) });
-        }
-    }
     let gone = |table: &Shard| -> Vec<_> {
         table.tenants().map(|tenant| tenant.id).filter(|id| control.tenant(*id).is_none()).collect()
     };
@@ -173,7 +168,12 @@ pub(crate) async fn hand_on_control(context: Arc<Context>, voters: Vec<NodeId>) 
     }
 }
 
-async fn lead(context: &Context, shard: ShardId, leading: Leading, command: Command) -> Result<Outcome, LeadError> {
+pub(crate) async fn lead(
+    context: &Context,
+    shard: ShardId,
+    leading: Leading,
+    command: Command,
+) -> Result<Outcome, LeadError> {
     context.groups.propose_as_leader(shard.group(), leading, Body::Shard(command), COMMIT).await
 }
 

@@ -1,59 +1,34 @@
 //! What the log did, handed to those who act on it: actors of calls that changed, the leader's errands, records.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use strowger_call::{Machine, Setting};
-use strowger_model::{Far, GroupId, NodeId, RelayId};
+use strowger_model::{GroupId, NodeId};
 use strowger_raft::{AppliedEntry, Observer, View};
-use strowger_sip::Message;
-use strowger_table::{AdmitKey, Call};
+use strowger_switch::Pending;
+use strowger_table::Call;
 
 use crate::calls::{self, CallNews};
 use crate::context::{Context, shard_of};
-
-/// INVITEs whose `Admit` is under way here, by key: the actor is made from the INVITE itself, not from its row.
-#[derive(Default)]
-pub(crate) struct Pending(Mutex<HashMap<AdmitKey, (Message, Far, RelayId)>>);
-
-impl Pending {
-    /// False if it was there already: a repetition.
-    pub fn add(&self, key: AdmitKey, invite: Message, source: Far, relay: RelayId) -> bool {
-        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match pending.entry(key) {
-            std::collections::hash_map::Entry::Occupied(_) => false,
-            std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert((invite, source, relay));
-                true
-            }
-        }
-    }
-
-    pub fn has(&self, key: &AdmitKey) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
-    }
-
-    pub fn take(&self, key: &AdmitKey) -> Option<(Message, Far, RelayId)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
-    }
-}
+use crate::intake::Intake;
 
 /// Hears the log before the context exists; what comes until then is caught up by the sweep at start.
 #[derive(Default)]
 pub(crate) struct Watcher {
     pub context: OnceLock<Arc<Context>>,
-    pub pending: Pending,
+    pub intake: OnceLock<Arc<Intake>>,
 }
 
 impl Observer for Watcher {
     fn applied(&self, group: GroupId, view: &Arc<View>, entries: &[AppliedEntry]) {
         let Some(context) = self.context.get() else { return };
         let Some(shard) = group.shard() else {
-            context.refresh_directory(view);
+            context.refresh_directory();
             context.control_changed.notify_waiters();
             return;
         };
         let Some(table) = shard_of(view) else { return };
+        context.refresh_directory();
         context.decision_log.hear(view, entries);
         let mut last = None;
         for id in entries.iter().flat_map(|entry| &entry.applied.touched) {
@@ -67,15 +42,21 @@ impl Observer for Watcher {
                 None => context.calls.stop_forgotten(*id),
             }
         }
+        if let Some(intake) = self.intake.get() {
+            intake.applied(shard, view, entries.iter().flat_map(|entry| entry.applied.touched.iter().copied()));
+        }
         context.changed[usize::from(shard.0)].notify_one();
         context.records_changed.notify_one();
     }
 
     fn installed(&self, group: GroupId, view: &Arc<View>) {
         let Some(context) = self.context.get() else { return };
-        context.refresh_directory(view);
+        context.refresh_directory();
         if let Some(shard) = group.shard() {
             sweep(context, view);
+            if let Some(intake) = self.intake.get() {
+                intake.installed(shard, view);
+            }
             context.changed[usize::from(shard.0)].notify_one();
         }
         context.control_changed.notify_waiters();
@@ -98,12 +79,12 @@ impl Watcher {
         if context.calls.tell(row.id, CallNews::Row(row.clone())) || !context.owns(row.owner) {
             return;
         }
-        let pending = row.key().and_then(|key| self.pending.take(key));
+        let pending = row.key().and_then(|key| self.intake.get()?.seat(key));
         if row.is_over() && row.duties.is_empty() {
             return;
         }
         let machine = match pending {
-            Some((invite, source, relay)) => {
+            Some(Pending { invite, source, relay, .. }) => {
                 let setting = Setting { local: context.local.clone(), relay };
                 Machine::admitted(row.clone(), &invite, source, setting, context.now())
             }

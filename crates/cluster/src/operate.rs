@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use strowger_figures::{GroupStatus, NodeStatus, Overview, ShardSums};
-use strowger_model::config::{Tenant, Trunk};
 use strowger_model::{AgentId, CallId, Digest, GroupId, LogTime, PeerId};
-use strowger_table::{Call, Command, ControlCommand, Outcome};
+use strowger_table::{Call, Command, Outcome};
 
 use crate::context::{Context, Refused, shard_of};
 
@@ -82,31 +81,10 @@ impl Context {
         }
     }
 
-    /// Makes a configuration the one in force. Its prompts must be spread before.
-    pub async fn configure(&self, version: u64, tenants: Vec<Tenant>, trunks: Vec<Trunk>) -> Result<Outcome, Refused> {
-        self.control(ControlCommand::Configure { version, tenants, trunks }, COMMIT).await
-    }
-
     /// Puts a prompt on a majority of the voters.
     pub async fn spread(&self, digest: Digest, bytes: &[u8]) -> Result<(), crate::ContentFault> {
         let view = self.groups.view(GroupId::CONTROL);
         let voters = view.machine.control().map_or(1, |control| control.voters().len());
         self.content.spread(&self.link, digest, bytes, voters / 2 + 1).await
-    }
-
-    /// Shards that have not yet taken over the newest configuration.
-    pub fn shards_behind(&self) -> usize {
-        let control = self.groups.view(GroupId::CONTROL);
-        let Some(control) = control.machine.control() else { return 0 };
-        let is_behind = |tenant: &Tenant| {
-            let have = self.shard_view(tenant.shard).and_then(|view| shard_of(&view)?.config_version(tenant.id));
-            have < control.changed(tenant.id)
-        };
-        control
-            .tenants()
-            .filter(|tenant| is_behind(tenant))
-            .map(|tenant| tenant.shard)
-            .collect::<std::collections::BTreeSet<_>>()
-            .len()
     }
 }

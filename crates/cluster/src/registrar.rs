@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use strowger_model::config::{Agent, Phone, Tenant};
+use strowger_model::config::{Agent, Phone};
 use strowger_model::{Far, ShardId};
 use strowger_raft::clock;
 use strowger_sip::{
@@ -54,7 +54,9 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
     let user = match verify(
         message,
         &tenant.realm,
-        |user, algorithm| ha1(tenant, user, algorithm),
+        |user, algorithm| {
+            hash(&tenant.agent(directory.agent_named(tenant, user)?)?.phone, algorithm).map(str::to_owned)
+        },
         &context.nonce_key,
         now_s,
         &from,
@@ -86,7 +88,7 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
         let extra = vec![("Min-Expires", SHORTEST_S.to_string())];
         return Some(Verdict::Answer { status: 423, extra });
     }
-    let agent = tenant.agents.iter().find(|agent| agent.name == user)?.clone();
+    let agent = tenant.agent(directory.agent_named(tenant, &user)?)?.clone();
     Some(Verdict::Bind { shard: tenant.shard, agent: Box::new(agent), bindings })
 }
 
@@ -94,11 +96,6 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
 /// the tenant says so, which shows in its hashes. Decided by tenant, not by user, so that it tells nothing of users.
 fn offered<'a>(mut phones: impl Iterator<Item = &'a Phone>) -> &'static [Algorithm] {
     if phones.any(|phone| hash(phone, Algorithm::Sha256).is_some()) { &Algorithm::ALL } else { &[Algorithm::Md5] }
-}
-
-fn ha1(tenant: &Tenant, user: &str, algorithm: Algorithm) -> Option<String> {
-    let agent = tenant.agents.iter().find(|agent| agent.name == user)?;
-    hash(&agent.phone, algorithm).map(str::to_owned)
 }
 
 fn hash(phone: &Phone, algorithm: Algorithm) -> Option<&str> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use strowger_model::{GroupId, NodeId, PeerId, RelayId};
 use strowger_raft::{Groups, Tuning, clock};
 use strowger_sip::Local;
 use strowger_store::{Store, StoreError};
+use strowger_switch::Vitals;
 use strowger_table::ControlCommand;
 use strowger_trunk::{Edge, EdgeError};
 
@@ -24,7 +25,7 @@ use crate::intake::Intake;
 use crate::observer::{Watcher, sweep};
 use crate::relays::{self, ContextCell, Relays};
 use crate::sabotage::TestBreak;
-use crate::vitals::{self, Vitals};
+use crate::vitals;
 use crate::wire::{ContentWanted, Post};
 use crate::{leader, records};
 
@@ -122,14 +123,16 @@ impl Cluster {
             shards: options.shards,
             test_break: options.test_break,
         }));
-        let vitals = Vitals::shared();
+        let vitals = Arc::new(Mutex::new(Vitals::new(options.me, voters.clone())));
         let limits = (options.max_calls, options.max_calls_per_second);
-        let intake = Arc::new(Intake::new(context.clone(), watcher.clone(), limits));
+        let intake = Arc::new(Intake::new(context.clone(), limits));
         let behind = Behind { context: context.clone(), intake: intake.clone(), vitals: vitals.clone() };
         // Set once each, here.
-        let _first = (cell.set(context.clone()), front.0.set(behind), watcher.context.set(context.clone()));
+        let _first = (cell.set(context.clone()), front.0.set(behind));
+        let _first = (watcher.intake.set(intake.clone()), watcher.context.set(context.clone()));
         catch_up(&context);
-        tokio::spawn(vitals::run(context.clone(), vitals, voters.clone()));
+        tokio::spawn(vitals::run(context.clone(), vitals));
+        tokio::spawn(intake.clone().keep_time());
         tokio::spawn(done::run(context.clone(), performed_list));
         tokio::spawn(records::run(context.clone()));
         tokio::spawn(found(context.clone(), voters.clone(), options.shards));
@@ -151,7 +154,7 @@ impl Cluster {
 
 /// What the log already held before anybody watched it.
 fn catch_up(context: &Arc<Context>) {
-    context.refresh_directory(&context.groups.view(GroupId::CONTROL));
+    context.refresh_directory();
     for shard in context.shards() {
         if let Some(view) = context.shard_view(shard) {
             sweep(context, &view);

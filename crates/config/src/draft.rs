@@ -7,6 +7,7 @@ use strowger_model::config::{Tenant, Trunk};
 
 use crate::fault::{Fault, Faults};
 use crate::files::Files;
+use crate::limits::{MAX_ALL_SOURCES, MAX_NUMBERS, MAX_SOURCES, MAX_TENANTS, MAX_TRUNKS};
 use crate::page::Page;
 use crate::prompts::{Load, Prompts};
 use crate::tenant::{Across, read_tenant};
@@ -54,8 +55,15 @@ pub fn parse(files: &Files, load: &Load<'_>) -> Result<Draft, Vec<Fault>> {
         let Some(page) = Page::open(file, bytes, &faults) else { continue };
         let Some(document) = page.document() else { continue };
         let section = page.section(&document);
-        tenants.push(read_tenant(&section, tenant, &prompts, trunks.as_deref(), &mut across));
+        let tenant = read_tenant(&section, tenant, &prompts, trunks.as_deref(), &mut across);
+        let bytes = tenant.encoded().len();
+        if bytes > Tenant::MAX_BYTES {
+            let what = format!("the tenant has {bytes} bytes as the cluster keeps it");
+            page.fault_in_file(what, format!("make several tenants of it: {} is the most", Tenant::MAX_BYTES));
+        }
+        tenants.push(tenant);
     }
+    check_sizes(&tenants, trunks.as_deref().unwrap_or_default(), &faults);
     if !files.0.keys().any(|file| tenant_of(file).is_some()) {
         // An empty directory would remove every tenant: far more often it is the wrong directory.
         let fix = format!("add {TENANTS}NAME.toml, or name the right directory");
@@ -66,6 +74,25 @@ pub fn parse(files: &Files, load: &Load<'_>) -> Result<Draft, Vec<Fault>> {
     match trunks {
         Some(trunks) if faults.is_empty() => Ok(Draft { tenants, trunks, contents }),
         _ => Err(faults),
+    }
+}
+
+/// What all files together may hold.
+fn check_sizes(tenants: &[Tenant], trunks: &[Trunk], faults: &Faults) {
+    let numbers = tenants.iter().map(|tenant| tenant.numbers.len()).sum();
+    let sources = trunks.iter().map(|trunk| trunk.sources.len()).sum();
+    let most = trunks.iter().map(|trunk| trunk.sources.len()).max().unwrap_or_default();
+    for (file, what, have, limit) in [
+        (TENANTS, "tenants", tenants.len(), MAX_TENANTS),
+        (TENANTS, "numbers", numbers, MAX_NUMBERS),
+        (TRUNKS, "trunks", trunks.len(), MAX_TRUNKS),
+        (TRUNKS, "sources of one trunk", most, MAX_SOURCES),
+        (TRUNKS, "sources of all trunks", sources, MAX_ALL_SOURCES),
+    ] {
+        if have > limit {
+            let fix = format!("{limit} is the most a cluster takes: make several clusters of it");
+            faults.push(Fault::in_file(file, format!("there are {have} {what}"), fix));
+        }
     }
 }
 

@@ -32,4 +32,5 @@ pub use draft::{Draft, parse};
 pub use fault::Fault;
 pub use files::{Files, ReadFault, read_dir};
 pub use limits::{LIMITS, Limit};
-pub use resolve::{NextIds, Resolved, resolve};
+pub use resolve::{Resolved, resolve};
+pub use strowger_model::config::NextIds;

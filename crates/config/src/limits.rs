@@ -98,6 +98,16 @@ pub const LIMITS: [Limit; 21] = [
 pub(crate) const MAX_STEPS: usize = 1000;
 /// One tenant lives on one shard, and a shard plans for all its agents at once.
 pub(crate) const MAX_AGENTS: usize = 50_000;
+/// Numbers of all tenants: every node has them all in memory, to know whose a call is.
+pub(crate) const MAX_NUMBERS: usize = 1_000_000;
+/// Tenants and trunks are named in one entry of the control group's log, which takes 1 MiB: 40 bytes a tenant, some
+/// hundreds a trunk.
+pub(crate) const MAX_TENANTS: usize = 5000;
+pub(crate) const MAX_TRUNKS: usize = 1000;
+/// Addresses of one trunk.
+pub(crate) const MAX_SOURCES: usize = 256;
+/// Addresses of all trunks.
+pub(crate) const MAX_ALL_SOURCES: usize = 5000;
 
 // What the narrower fields of the model can hold.
 const _: () = assert!(MENU_TRIES.max <= u8::MAX as u32);

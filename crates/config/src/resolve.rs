@@ -3,49 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use strowger_model::config::{Step, Tenant, Trunk};
+use strowger_model::config::{NextIds, Step, Tenant, Trunk};
 use strowger_model::{AgentId, CampaignId, FlowId, QueueId, ShardId, TenantId, TrunkId};
 
 use crate::change::Change;
 use crate::diff::differences;
 use crate::draft::Draft;
-
-/// The next id of each kind. They count over all tenants, so that an id alone says what is meant.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NextIds {
-    pub tenant: u32,
-    pub flow: u32,
-    pub queue: u32,
-    pub agent: u32,
-    pub trunk: u32,
-    pub campaign: u32,
-}
-
-/// 0 stays free: a field left at its default then points to nothing.
-const FIRST_ID: u32 = 1;
-
-impl Default for NextIds {
-    fn default() -> Self {
-        Self { tenant: FIRST_ID, flow: FIRST_ID, queue: FIRST_ID, agent: FIRST_ID, trunk: FIRST_ID, campaign: FIRST_ID }
-    }
-}
-
-impl NextIds {
-    /// At least `self`, and above every id in use.
-    fn above(self, tenants: &[Arc<Tenant>], trunks: &[Trunk]) -> Self {
-        let mut next = self;
-        let raise = |next: &mut u32, used: u32| *next = (*next).max(used + 1);
-        for tenant in tenants {
-            raise(&mut next.tenant, tenant.id.0);
-            tenant.flows.iter().for_each(|flow| raise(&mut next.flow, flow.id.0));
-            tenant.queues.iter().for_each(|queue| raise(&mut next.queue, queue.id.0));
-            tenant.agents.iter().for_each(|agent| raise(&mut next.agent, agent.id.0));
-            tenant.campaigns.iter().for_each(|campaign| raise(&mut next.campaign, campaign.id.0));
-        }
-        trunks.iter().for_each(|trunk| raise(&mut next.trunk, trunk.id.0));
-        next
-    }
-}
 
 /// A configuration as the cluster runs it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,7 +33,7 @@ pub struct Resolved {
 /// Without shards: there is nowhere to put a tenant.
 pub fn resolve(draft: &Draft, current: &[Arc<Tenant>], trunks: &[Trunk], shards: u16, floor: NextIds) -> Resolved {
     assert!(shards > 0, "a cluster has at least one shard");
-    let mut next = floor.above(current, trunks);
+    let mut next = floor.above(current.iter().map(|tenant| &**tenant), trunks);
     let mut load: BTreeMap<ShardId, usize> = (0..shards).map(|shard| (ShardId(shard), 0)).collect();
     let by_name: HashMap<&str, &Tenant> = current.iter().map(|tenant| (tenant.name.as_str(), &**tenant)).collect();
     let staying = draft.tenants.iter().filter_map(|tenant| by_name.get(tenant.name.as_str()));

@@ -24,6 +24,21 @@ pub struct Tenant {
 }
 
 impl Tenant {
+    /// The most that one tenant's configuration may be in bytes. 50 000 agents have about 10 MiB; nodes send each other
+    /// content of at most 16 MiB.
+    pub const MAX_BYTES: usize = 15 << 20;
+
+    /// In the layout that logs and snapshots have.
+    pub fn encoded(&self) -> Vec<u8> {
+        rkyv::to_bytes::<rkyv::rancor::Error>(self).expect("plain data always serializes").into_vec()
+    }
+
+    pub fn decoded(bytes: &[u8]) -> Result<Self, String> {
+        let mut aligned = rkyv::util::AlignedVec::<16>::with_capacity(bytes.len());
+        aligned.extend_from_slice(bytes);
+        rkyv::from_bytes::<Self, rkyv::rancor::Error>(&aligned).map_err(|fault| fault.to_string())
+    }
+
     pub fn campaign(&self, id: CampaignId) -> Option<&Campaign> {
         self.campaigns.iter().find(|campaign| campaign.id == id)
     }
@@ -39,6 +54,58 @@ impl Tenant {
     /// `agents` is sorted by id: registrations look agents up at thousands a second.
     pub fn agent(&self, id: AgentId) -> Option<&Agent> {
         self.agents.binary_search_by_key(&id, |agent| agent.id).ok().map(|at| &self.agents[at])
+    }
+}
+
+/// The next id of each kind. They count over all tenants, so that an id alone says what is meant, and they never go
+/// back: an id that was given once names nothing else later.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct NextIds {
+    pub tenant: u32,
+    pub flow: u32,
+    pub queue: u32,
+    pub agent: u32,
+    pub trunk: u32,
+    pub campaign: u32,
+}
+
+/// 0 stays free: a field left at its default then points to nothing.
+const FIRST_ID: u32 = 1;
+
+impl Default for NextIds {
+    fn default() -> Self {
+        Self { tenant: FIRST_ID, flow: FIRST_ID, queue: FIRST_ID, agent: FIRST_ID, trunk: FIRST_ID, campaign: FIRST_ID }
+    }
+}
+
+impl NextIds {
+    /// At least `self`, and above every id that these use.
+    #[must_use]
+    pub fn above<'a>(self, tenants: impl IntoIterator<Item = &'a Tenant>, trunks: &[Trunk]) -> Self {
+        let mut next = self;
+        let raise = |next: &mut u32, used: u32| *next = (*next).max(used + 1);
+        for tenant in tenants {
+            raise(&mut next.tenant, tenant.id.0);
+            tenant.flows.iter().for_each(|flow| raise(&mut next.flow, flow.id.0));
+            tenant.queues.iter().for_each(|queue| raise(&mut next.queue, queue.id.0));
+            tenant.agents.iter().for_each(|agent| raise(&mut next.agent, agent.id.0));
+            tenant.campaigns.iter().for_each(|campaign| raise(&mut next.campaign, campaign.id.0));
+        }
+        trunks.iter().for_each(|trunk| raise(&mut next.trunk, trunk.id.0));
+        next
+    }
+
+    /// The higher of both, kind by kind.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            tenant: self.tenant.max(other.tenant),
+            flow: self.flow.max(other.flow),
+            queue: self.queue.max(other.queue),
+            agent: self.agent.max(other.agent),
+            trunk: self.trunk.max(other.trunk),
+            campaign: self.campaign.max(other.campaign),
+        }
     }
 }
 

@@ -247,8 +247,11 @@ async fn ping(link: &Link, me: NodeId) -> anyhow::Result<Value> {
 }
 
 async fn configure(groups: &Groups) -> anyhow::Result<Value> {
-    let body = Body::Shard(Command::Configure { version: 1, tenant: Box::new(tenant()) });
-    Ok(json!({ "done": groups.propose(GROUP, body, PATIENCE).await? == Outcome::Done }))
+    let mut done = true;
+    for command in Command::configuring(1, &tenant()) {
+        done &= groups.propose(GROUP, Body::Shard(command), PATIENCE).await? == Outcome::Done;
+    }
+    Ok(json!({ "done": done }))
 }
 
 async fn write_calls(groups: &Groups, writers: usize) -> anyhow::Result<Value> {

@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dialer", &["model", "acd", "table"]),
     ("figures", &["model", "acd", "table"]),
     ("call", &["model", "ivr", "media", "sip", "table"]),
+    ("switch", &["model", "call", "sip", "table"]),
     ("config", &["model"]),
     ("link", &["model"]),
     ("raft", &["model", "table", "link"]),
@@ -24,12 +25,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["model", "table"]),
     (
         "cluster",
-        &["model", "call", "acd", "dialer", "figures", "table", "raft", "trunk", "media", "link", "store", "sip"],
+        &[
+            "model", "call", "acd", "dialer", "figures", "table", "raft", "trunk", "media", "link", "store", "sip",
+            "switch",
+        ],
     ),
     ("api", &["model", "acd", "cluster", "config", "dialer", "figures", "media", "store", "table"]),
     ("phones", &[]),
     ("node", &["api", "cluster", "config", "figures", "link", "media", "model", "phones", "relay", "trunk"]),
-    ("sim", &["model", "table", "acd", "dialer", "ivr", "call", "media", "sip"]),
+    ("sim", &["model", "table", "acd", "dialer", "ivr", "call", "media", "sip", "switch"]),
 ];
 
 /// Crates that touch the world, and the only crates of ours that may name them.
@@ -46,7 +50,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates without clock, socket or task: they may name none of these.
-const PURE: &[&str] = &["model", "sip", "audio", "media", "table", "ivr", "acd", "dialer", "figures", "call"];
+const PURE: &[&str] = &["model", "sip", "audio", "media", "table", "ivr", "acd", "dialer", "figures", "call", "switch"];
 const IMPURE: &[&str] = &["tokio", "ractor", "quinn", "openraft", "rand", "getrandom", "socket2", "rustix", "mio"];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

@@ -13,8 +13,8 @@ use crate::group::{Group, Leading, WriteFault};
 use crate::groups::{Groups, Inner};
 use crate::v1::{AskV1, CommandAnswerV1, CommandV1, GivenV1, ProposalV1};
 
-/// A sealed proposal is at most this large: a tenant's whole configuration fits, and it goes to a follower in one
-/// message.
+/// A sealed proposal is at most this large: a batch of leads fits, and it goes to a follower in one message.
+/// Configurations go in parts.
 pub const MAX_PROPOSAL_BYTES: usize = 1 << 20;
 /// One attempt waits no longer than this for its outcome. A leader that lost its majority keeps what it wrote
 /// pending: another one may exist by now.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use strowger_media::{RelayAnswer, RelayCommand, RelayEvent};
-use strowger_model::{CallId, Incarnation, LegKey, Mono, NodeId, RelayId};
+use strowger_model::{CallId, Incarnation, Mono, NodeId, RelayId};
 use strowger_table::{Outcome, Proposal, Proposer};
 
 use crate::relay::Play;
@@ -102,12 +102,9 @@ pub(crate) enum Task {
         source: SocketAddr,
         bytes: Vec<u8>,
     },
-    /// Waits for a row that is not applied here yet; without a leg, for the call a CANCEL means.
-    Held {
-        leg: Option<LegKey>,
-        source: SocketAddr,
-        bytes: Vec<u8>,
-        until: Mono,
+    /// What waits at the intake may have waited long enough.
+    Intake {
+        at: Mono,
     },
     Apply {
         upto: u64,

@@ -1,9 +1,9 @@
 //! What can be said to a log. Every variant is data: nothing in it is computed again when it is applied.
 
-use strowger_model::config::{StepNo, Tenant, Trunk};
+use strowger_model::config::{NextIds, StepNo, Trunk};
 use strowger_model::{
     AgentId, CallId, CampaignId, Cause, DialResult, Dialog, Digest, E164, Ended, Far, Incarnation, Instance, LeadId,
-    LegKey, LogTime, NodeId, PlaceId, QueueId, RelayId, TenantId, Wall,
+    LegKey, LogTime, NodeId, PlaceId, QueueId, RelayId, ShardId, TenantId, Wall,
 };
 
 use crate::{AdmitKey, Binding, Change, Presence, RowKey, Source, Target, Then};
@@ -15,10 +15,13 @@ pub enum Command {
     Tick,
     /// Ends every lease whose deadline the stamp has passed.
     Expire,
-    /// A tenant's configuration, copied from the control group by the shard's leader.
+    /// A piece of a tenant's configuration, staged until `Configure` names its digest. In any order, and again.
+    Part(Box<Part>),
+    /// Puts a tenant's configuration in force: the staged parts must be whole, unless it is what is in force already.
     Configure {
         version: u64,
-        tenant: Box<Tenant>,
+        tenant: TenantId,
+        digest: Digest,
     },
     /// The tenant is gone from the configuration: its numbers and queues go, its live calls finish.
     Retire {
@@ -208,6 +211,18 @@ pub enum ToldBy {
     DeadMedia,
 }
 
+/// A piece of a tenant's configuration.
+#[derive(Clone, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Part {
+    pub tenant: TenantId,
+    /// Of the whole.
+    pub digest: Digest,
+    /// From 0, of `of`.
+    pub no: u16,
+    pub of: u16,
+    pub bytes: Vec<u8>,
+}
+
 /// Why an agent's phone did not take an offer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Miss {
@@ -308,6 +323,14 @@ pub enum Scope {
     Tenant(TenantId),
 }
 
+/// A tenant as the control group knows it: where it lives, and the digest of what the shard has of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct TenantRef {
+    pub tenant: TenantId,
+    pub shard: ShardId,
+    pub digest: Digest,
+}
+
 /// Commands of the control group.
 #[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum ControlCommand {
@@ -334,11 +357,12 @@ pub enum ControlCommand {
         node: NodeId,
         incarnation: Incarnation,
     },
-    /// A whole configuration, checked and with ids; replaces the one in force if its version is the next.
+    /// A whole configuration by its tenants' digests; replaces the one in force if its version is the next.
     Configure {
         version: u64,
-        tenants: Vec<Tenant>,
+        tenants: Vec<TenantRef>,
         trunks: Vec<Trunk>,
+        next_ids: NextIds,
     },
     /// An API token, as its SHA-256, and what it may do.
     Grant {

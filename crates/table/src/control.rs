@@ -1,14 +1,13 @@
 //! Group 0: who is in the cluster and alive, and the configuration in force.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
-use strowger_model::config::{Tenant, Trunk};
+use strowger_model::config::{NextIds, Trunk};
 use strowger_model::{Incarnation, LogTime, NodeId, TenantId, Wall};
 
 use crate::sessions::{Sessions, SessionsImage};
-use crate::{Applied, At, Body, ControlCommand, Outcome, Proposal, Proposer, Refusal, Touched, hash};
+use crate::{Applied, At, Body, ControlCommand, Outcome, Proposal, Proposer, Refusal, TenantRef, Touched, hash, limit};
 
 #[derive(Clone, Debug, Default)]
 pub struct Control {
@@ -18,41 +17,23 @@ pub struct Control {
     nodes: OrdMap<NodeId, Node>,
     /// Which voter has reported which incarnation silent.
     silent: OrdSet<(NodeId, Incarnation, NodeId)>,
-    version: u64,
-    tenants: OrdMap<TenantId, Arc<Tenant>>,
+    /// The last `limit::VERSIONS_KEPT` configurations; the newest is in force.
+    versions: OrdMap<u64, Arc<ConfigVersion>>,
     /// The version in which each tenant last changed.
     changed: OrdMap<TenantId, u64>,
-    trunks: Arc<Vec<Trunk>>,
-    /// The hash of tenants and trunks, computed when they change.
-    content: u64,
     tokens: OrdMap<[u8; 32], String>,
     sessions: Sessions,
-    /// The highest id of each kind ever given: ids are never given twice.
-    highest: HighestIds,
+    next_ids: NextIds,
 }
 
-/// The highest id of each kind that a configuration ever held.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct HighestIds {
-    pub tenant: u32,
-    pub flow: u32,
-    pub queue: u32,
-    pub agent: u32,
-    pub trunk: u32,
-    pub campaign: u32,
-}
-
-impl HighestIds {
-    fn raise(&mut self, tenants: &[Tenant], trunks: &[Trunk]) {
-        for tenant in tenants {
-            self.tenant = self.tenant.max(tenant.id.0);
-            self.flow = tenant.flows.iter().map(|flow| flow.id.0).fold(self.flow, u32::max);
-            self.queue = tenant.queues.iter().map(|queue| queue.id.0).fold(self.queue, u32::max);
-            self.campaign = tenant.campaigns.iter().map(|campaign| campaign.id.0).fold(self.campaign, u32::max);
-            self.agent = tenant.agents.iter().map(|agent| agent.id.0).fold(self.agent, u32::max);
-        }
-        self.trunk = trunks.iter().map(|trunk| trunk.id.0).fold(self.trunk, u32::max);
-    }
+/// A configuration as the control group keeps it. What its tenants consist of is in their shards, and as content under
+/// its digest.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct ConfigVersion {
+    pub version: u64,
+    /// By id.
+    pub tenants: Vec<TenantRef>,
+    pub trunks: Arc<Vec<Trunk>>,
 }
 
 /// A node as the cluster sees it.
@@ -71,12 +52,11 @@ struct ControlImageV1 {
     shards: u16,
     nodes: Vec<(NodeId, Node)>,
     silent: Vec<(NodeId, Incarnation, NodeId)>,
-    version: u64,
-    tenants: Vec<(u64, Tenant)>,
-    trunks: Vec<Trunk>,
+    versions: Vec<ConfigVersion>,
+    changed: Vec<(TenantId, u64)>,
     tokens: Vec<([u8; 32], String)>,
     sessions: SessionsImage,
-    highest: HighestIds,
+    next_ids: NextIds,
 }
 
 impl Control {
@@ -110,16 +90,26 @@ impl Control {
         self.silent.contains(&(node, incarnation, voter))
     }
 
+    /// The version in force; 0 before the first.
     pub fn version(&self) -> u64 {
-        self.version
+        self.versions.get_max().map_or(0, |(version, _)| *version)
     }
 
-    pub fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
-        self.tenants.values()
+    /// A configuration of the last `limit::VERSIONS_KEPT`.
+    pub fn config(&self, version: u64) -> Option<&Arc<ConfigVersion>> {
+        self.versions.get(&version)
     }
 
-    pub fn tenant(&self, id: TenantId) -> Option<&Arc<Tenant>> {
-        self.tenants.get(&id)
+    pub fn versions(&self) -> impl DoubleEndedIterator<Item = &Arc<ConfigVersion>> {
+        self.versions.values()
+    }
+
+    pub fn tenants(&self) -> &[TenantRef] {
+        self.versions.get_max().map_or(&[], |(_, config)| &config.tenants)
+    }
+
+    pub fn tenant(&self, id: TenantId) -> Option<&TenantRef> {
+        self.tenants().iter().find(|tenant| tenant.tenant == id)
     }
 
     /// The version in which a tenant last changed.
@@ -127,13 +117,13 @@ impl Control {
         self.changed.get(&id).copied()
     }
 
-    pub fn trunks(&self) -> &Arc<Vec<Trunk>> {
-        &self.trunks
+    pub fn trunks(&self) -> Arc<Vec<Trunk>> {
+        self.versions.get_max().map(|(_, config)| config.trunks.clone()).unwrap_or_default()
     }
 
-    /// Ids up to these were given, whether or not what had them is still there.
-    pub fn highest_ids(&self) -> HighestIds {
-        self.highest
+    /// Ids below these were given, whether or not what had them is still there.
+    pub fn next_ids(&self) -> NextIds {
+        self.next_ids
     }
 
     pub fn role(&self, token_sha256: &[u8; 32]) -> Option<&str> {
@@ -147,10 +137,10 @@ impl Control {
     pub fn hash(&self) -> u64 {
         let nodes: Vec<_> = self.nodes().collect();
         let silent: Vec<_> = self.silent.iter().copied().collect();
-        let changed: BTreeMap<_, _> = self.changed.iter().collect();
-        let tokens: BTreeMap<_, _> = self.tokens.iter().collect();
+        let changed: Vec<_> = self.changed.iter().collect();
+        let tokens: Vec<_> = self.tokens.iter().collect();
         let cluster = (&self.voters, self.shards, nodes, silent, tokens, self.sessions.hash());
-        let configuration = (self.version, changed, self.content, self.highest);
+        let configuration = (self.versions().collect::<Vec<_>>(), changed, self.next_ids);
         hash::of(&(cluster, configuration, self.last.time, self.last.wall))
     }
 
@@ -182,8 +172,8 @@ impl Control {
             ControlCommand::Heard { voter, node, incarnation } => {
                 self.silent.remove(&(*node, *incarnation, *voter));
             }
-            ControlCommand::Configure { version, tenants, trunks } => {
-                return self.configure(*version, tenants, trunks).into();
+            ControlCommand::Configure { version, tenants, trunks, next_ids } => {
+                return self.configure(*version, tenants, trunks, *next_ids).into();
             }
             ControlCommand::Grant { token_sha256, role } => {
                 self.tokens.insert(*token_sha256, role.clone());
@@ -220,31 +210,32 @@ impl Control {
         }
     }
 
-    fn configure(&mut self, version: u64, tenants: &[Tenant], trunks: &[Trunk]) -> Result<(), Refusal> {
-        if version != self.version + 1 {
+    fn configure(
+        &mut self,
+        version: u64,
+        tenants: &[TenantRef],
+        trunks: &[Trunk],
+        next_ids: NextIds,
+    ) -> Result<(), Refusal> {
+        if version != self.version() + 1 {
             return Err(Refusal::OldVersion);
         }
-        self.version = version;
-        self.highest.raise(tenants, trunks);
-        let gone: Vec<TenantId> =
-            self.tenants.keys().filter(|id| !tenants.iter().any(|tenant| tenant.id == **id)).copied().collect();
-        for id in gone {
-            self.tenants.remove(&id);
-            self.changed.remove(&id);
+        let mut tenants = tenants.to_vec();
+        tenants.sort_by_key(|tenant| tenant.tenant);
+        let change = |tenant: &TenantRef| {
+            let stays = self.tenant(tenant.tenant).is_some_and(|old| old == tenant);
+            (tenant.tenant, self.changed(tenant.tenant).filter(|_| stays).unwrap_or(version))
+        };
+        self.changed = tenants.iter().map(change).collect();
+        self.next_ids = self.next_ids.max(next_ids);
+        let old = self.trunks();
+        let trunks = if old[..] == *trunks { old } else { Arc::new(trunks.to_vec()) };
+        self.versions.insert(version, Arc::new(ConfigVersion { version, tenants, trunks }));
+        while self.versions.len() > limit::VERSIONS_KEPT {
+            let Some(first) = self.versions.get_min().map(|(version, _)| *version) else { break };
+            self.versions.remove(&first);
         }
-        for tenant in tenants {
-            if self.tenants.get(&tenant.id).is_none_or(|old| **old != *tenant) {
-                self.tenants.insert(tenant.id, Arc::new(tenant.clone()));
-                self.changed.insert(tenant.id, version);
-            }
-        }
-        self.trunks = Arc::new(trunks.to_vec());
-        self.content = self.content_hash();
         Ok(())
-    }
-
-    fn content_hash(&self) -> u64 {
-        hash::of(&(self.tenants.values().collect::<Vec<_>>(), &self.trunks))
     }
 
     pub fn snapshot(&self) -> Vec<u8> {
@@ -256,16 +247,11 @@ impl Control {
             shards: self.shards,
             nodes: self.nodes().collect(),
             silent: self.silent.iter().copied().collect(),
-            version: self.version,
-            tenants: self
-                .tenants
-                .iter()
-                .map(|(id, tenant)| (self.changed(*id).unwrap_or_default(), (**tenant).clone()))
-                .collect(),
-            trunks: self.trunks.to_vec(),
+            versions: self.versions().map(|config| (**config).clone()).collect(),
+            changed: self.changed.iter().map(|(tenant, version)| (*tenant, *version)).collect(),
             tokens: self.tokens.iter().map(|(token, role)| (*token, role.clone())).collect(),
             sessions: self.sessions.image(),
-            highest: self.highest,
+            next_ids: self.next_ids,
         };
         rkyv::to_bytes::<rkyv::rancor::Error>(&image).expect("plain data always serializes").into_vec()
     }
@@ -275,25 +261,17 @@ impl Control {
         aligned.extend_from_slice(bytes);
         let image: ControlImageV1 =
             rkyv::from_bytes::<_, rkyv::rancor::Error>(&aligned).map_err(|fault| fault.to_string())?;
-        let mut control = Self {
+        Ok(Self {
             last: At { index: image.index, time: image.time, wall: image.wall },
             voters: image.voters,
             shards: image.shards,
             nodes: image.nodes.into_iter().collect(),
             silent: image.silent.into_iter().collect(),
-            version: image.version,
-            changed: image.tenants.iter().map(|(version, tenant)| (tenant.id, *version)).collect(),
-            tenants: image.tenants.into_iter().map(|(_, tenant)| (tenant.id, Arc::new(tenant))).collect(),
-            trunks: Arc::new(image.trunks),
+            versions: image.versions.into_iter().map(|config| (config.version, Arc::new(config))).collect(),
+            changed: image.changed.into_iter().collect(),
             tokens: image.tokens.into_iter().collect(),
             sessions: Sessions::from_image(image.sessions),
-            highest: image.highest,
-            content: 0,
-        };
-        // Before the first configuration there is none to compare.
-        if control.version > 0 {
-            control.content = control.content_hash();
-        }
-        Ok(control)
+            next_ids: image.next_ids,
+        })
     }
 }

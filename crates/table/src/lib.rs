@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod command;
+mod content;
 mod control;
 mod hash;
 mod machine;
@@ -17,9 +18,11 @@ mod sessions;
 mod shard;
 
 pub use command::{
-    Admit, BarList, Command, ControlCommand, Dial, DialFailure, DialTo, Miss, NewLead, Offer, Plan, Scope, ToldBy,
+    Admit, BarList, Command, ControlCommand, Dial, DialFailure, DialTo, Miss, NewLead, Offer, Part, Plan, Scope,
+    TenantRef, ToldBy,
 };
-pub use control::{Control, HighestIds, Node};
+pub use content::{BadContent, Content};
+pub use control::{ConfigVersion, Control, Node};
 pub use machine::{Applied, At, BadSnapshot, Machine, Touched};
 pub use outcome::{Outcome, Refusal};
 pub use proposal::{Body, Proposal, Proposer};
@@ -67,7 +70,15 @@ pub mod limit {
     pub const TOUCHED_FEW: usize = 256;
     /// A phone whose node died has so long to come back before it is taken off.
     pub const BINDING_LOST: Duration = Duration::from_secs(30);
-    /// Leases ended by one `Expire`: bounds the time `apply` takes for one entry.
+    /// Bytes of a configuration in one entry: calls' entries do not wait long behind it.
+    pub const PART_BYTES: usize = 64 << 10;
+    /// Staged parts are dropped so long after the last one came: whoever staged them is gone by then, and the next
+    /// leader begins again.
+    pub const PARTS_KEPT: Duration = Duration::from_secs(60);
+    /// Configurations that can be shown and rolled back to.
+    pub const VERSIONS_KEPT: usize = 20;
+    /// Leases ended by one `Expire`, and places taken out of closing queues: bounds the time `apply` takes for one
+    /// entry.
     pub const LEASES_PER_EXPIRE: usize = 256;
     /// Proposals of one proposer remembered for repeats; more than can be under way at once.
     pub const REPEAT_WINDOW: u64 = 4096;
@@ -94,6 +105,9 @@ pub mod limit {
     pub const NUMBERS_PER_BAR: usize = 1000;
     /// The longest conversation.
     pub const TALK_MAX: Duration = Duration::from_secs(4 * 60 * 60);
+    /// A queue that left the configuration is remembered for so long: the longest that a call which once waited in it can
+    /// live, with its flow before and after, its wrap-up of an hour at most, and its row's time after the end.
+    pub const CLOSING_KEPT: Duration = Duration::from_secs(8 * 60 * 60);
     /// A hang-up nobody acknowledged is given up after the life of a SIP transaction.
     pub const HANG_UP_MAX: Duration = Duration::from_secs(32);
     /// What an offer gets beyond the ring time before the leader ends it: the owner's own timer and its proposal

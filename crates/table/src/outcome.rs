@@ -61,6 +61,10 @@ pub enum Refusal {
     NotServed,
     /// An older version of the configuration than the one in force.
     OldVersion,
+    /// Not all parts of the configuration are there, or they are another one's.
+    NotWhole,
+    /// A part that does not fit the others, or parts that together are no configuration of this tenant.
+    BadParts,
     /// A command for the other kind of group.
     WrongGroup,
     /// A plan, list or batch longer than the limit.

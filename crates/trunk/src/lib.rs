@@ -1,10 +1,9 @@
-//! The SIP edge: sockets, what a datagram is, and limits at the door. It knows no call; it says whose a message is.
+//! The SIP edge: sockets, what a datagram is. It knows no call; it says whose a message is.
 
 mod bind;
 mod edge;
 mod framing;
 mod ingress;
-mod limits;
 mod line;
 mod lines;
 mod places;
@@ -12,4 +11,3 @@ mod places;
 pub use bind::EdgeError;
 pub use edge::{Counters, Edge, Options};
 pub use ingress::{Incoming, Kind};
-pub use limits::Gate;

@@ -3,6 +3,7 @@
 use crate::world::{World, code, example};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use strowger_cluster::{NotConfigured, Refused};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_is_applied() {
@@ -76,7 +77,7 @@ async fn of_two_at_once_one_is_told() {
     assert!(versions == [1] || versions == [1, 2], "{versions:?}");
     // The log's own answer to a version that is not the next.
     let refused = world.context.configure(1, Vec::new(), Vec::new()).await;
-    assert!(matches!(refused, Err(strowger_cluster::Refused::ByTable(strowger_table::Refusal::OldVersion))));
+    assert!(matches!(refused, Err(NotConfigured::Refused(Refused::ByTable(strowger_table::Refusal::OldVersion)))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,4 +118,20 @@ async fn agents_are_told_and_seen() {
         let (status, answer) = tell(path, body).await;
         assert_eq!((status, code(&answer)), (StatusCode::BAD_REQUEST, "bad_request"), "{path}");
     }
+}
+
+/// One entry would hold some 6500.
+#[tokio::test(flavor = "multi_thread")]
+async fn twelve_thousand_agents_are_applied() {
+    let world = World::start().await;
+    let mut files = example();
+    let text = String::from_utf8(files.0["tenants/acme.toml"].clone()).unwrap();
+    let range = "\n[[agents]]\nnames = \"20000-31999\"\nqueues = [\"sales\"]\n\
+                 password = \"change-me-{name}\"\n";
+    files.0.insert("tenants/acme.toml".to_owned(), (text + range).into_bytes());
+    let (status, body) = world.apply(&files, false).await;
+    assert_eq!((status, &body["version"], &body["shards_behind"]), (StatusCode::OK, &json!(1), &json!(0)), "{body}");
+    let (_, body) = world.get("/api/v1/agents?tenant=acme").await;
+    assert!(body["agents"].as_array().unwrap().len() > 12_000);
+    assert_eq!(world.apply(&example(), false).await.1["version"], 2);
 }

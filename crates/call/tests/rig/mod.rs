@@ -82,7 +82,7 @@ impl World {
             records: 0,
             log: Vec::new(),
         };
-        world.apply(LEADER, Command::Configure { version: 1, tenant: Box::new(sample::tenant()) });
+        Command::configuring(1, &sample::tenant()).into_iter().for_each(|command| drop(world.apply(LEADER, command)));
         world
     }
 

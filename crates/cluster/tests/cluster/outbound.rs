@@ -41,10 +41,10 @@ fn number(last: u8) -> E164 {
 
 /// A campaign for the queue of the rig; the carrier's phones are where its trunk leads.
 async fn campaign(rig: &Rig, phones: &Phones, mode: DialMode) {
-    let control = rig.context().groups.view(strowger_model::GroupId::CONTROL);
-    let control = control.machine.control().expect("the control group").clone();
-    let mut tenants: Vec<_> = control.tenants().map(|tenant| (**tenant).clone()).collect();
-    let mut trunks = control.trunks().to_vec();
+    let version = rig.context().directory().version;
+    let now = rig.context().configuration(version).await.expect("contents").expect("a configuration");
+    let mut tenants: Vec<_> = now.tenants.iter().map(|tenant| (**tenant).clone()).collect();
+    let mut trunks = now.trunks.to_vec();
     trunks[0].destination = Some(Far::udp(phones.carrier_addresses()[0]));
     trunks[0].site = RELAYS[0].1.to_owned();
     tenants[0].agents.iter_mut().for_each(|agent| agent.site = RELAYS[1].1.to_owned());
@@ -65,7 +65,7 @@ async fn campaign(rig: &Rig, phones: &Phones, mode: DialMode) {
         hours: vec![ALL_DAY],
         columns: LeadColumns { number: "number".into(), zone: None },
     });
-    rig.context().configure(control.version() + 1, tenants, trunks).await.expect("a configuration");
+    rig.context().configure(version + 1, tenants, trunks).await.expect("a configuration");
     rig.until("the shard has the campaign", || rig.context().campaigns().len() == 1).await;
 }
 

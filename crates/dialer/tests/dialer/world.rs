@@ -54,8 +54,9 @@ impl World {
 
     pub fn configure(&mut self, tenant: Tenant) {
         self.version += 1;
-        let command = Command::Configure { version: self.version, tenant: Box::new(tenant) };
-        assert_eq!(self.say(command), Outcome::Done);
+        for command in Command::configuring(self.version, &tenant) {
+            assert_eq!(self.say(command), Outcome::Done);
+        }
     }
 
     pub fn say(&mut self, command: Command) -> Outcome {

@@ -37,7 +37,12 @@ async fn every_node_proposes_and_all_states_agree() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repeat_under_the_same_number_gets_the_first_outcome() {
     let cluster = Cluster::start(Tuning::default()).await;
-    let configure = || ControlCommand::Configure { version: 1, tenants: Vec::new(), trunks: Vec::new() };
+    let configure = || ControlCommand::Configure {
+        version: 1,
+        tenants: Vec::new(),
+        trunks: Vec::new(),
+        next_ids: Default::default(),
+    };
     let inner = &cluster.groups(NodeId(2)).handle.inner;
     let control = inner.group(GroupId::CONTROL).unwrap();
     let number = control.numbers.take().await;

@@ -8,10 +8,11 @@ use strowger_call::{Action, Event, Machine, MediaFact, Setting};
 use strowger_media::{Op, RelayCommand};
 use strowger_model::{CallId, Far, LegNo, Mono, RelayId};
 use strowger_sip::Message;
+use strowger_switch::{Pending, limit};
 use strowger_table::{Call, Command, Stage};
 
+use super::Seated;
 use super::propose::Purpose;
-use super::{Pending, Seated};
 use crate::happening::{Happening, Task};
 use crate::plant::Plant;
 use crate::trace::About;
@@ -102,7 +103,7 @@ impl World {
     pub(crate) fn admitted(&mut self, node: usize, row: &Arc<Call>, pending: &Pending) -> Machine {
         let setting = Setting { local: local(), relay: pending.relay };
         self.say(About::Call(row.id), || format!("n{} begins", node + 1));
-        Machine::admitted(row.clone(), &pending.invite, Far::udp(pending.source), setting, self.now)
+        Machine::admitted(row.clone(), &pending.invite, pending.source, setting, self.now)
     }
 
     pub(crate) fn on_tick(&mut self, node: usize, call: CallId, at: Mono) {
@@ -169,7 +170,7 @@ impl World {
         place.performed.push((call, duty));
         if place.performed.len() == 1 {
             let who = place.who;
-            self.timeline.plan(self.now + super::propose::DONE_BATCH, Happening::In(who, Task::SayDone));
+            self.timeline.plan(self.now + limit::DONE_BATCH, Happening::In(who, Task::SayDone));
         }
     }
 

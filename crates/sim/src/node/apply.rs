@@ -52,7 +52,8 @@ impl World {
             return self.install(node);
         }
         let touched = self.apply_entries(node, upto);
-        self.observe(node, touched);
+        self.observe(node, touched.clone());
+        self.switch_applied(node, touched);
         self.keep_snapshot(node);
     }
 
@@ -93,6 +94,7 @@ impl World {
         self.promises.same_log.same_bytes(node, &bytes, &self.nodes[node].replica.shard);
         self.refresh_actors(node);
         self.sweep(node);
+        self.switch_installed(node);
         self.keep_snapshot(node);
     }
 
@@ -125,7 +127,7 @@ impl World {
         if self.tell(node, row.id, News::Row(row.clone())) || !owned {
             return;
         }
-        let pending = row.key().and_then(|key| self.nodes[node].pending.remove(key));
+        let pending = row.key().and_then(|key| self.nodes[node].intake.seat(key));
         if row.is_over() && row.duties.is_empty() || self.passes_over(&row) {
             return;
         }

@@ -1,25 +1,21 @@
-//! Whose is a message? As the product's edge and intake decide it.
+//! Runs the switch's intake: messages and news of the log in, what it says performed.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
 
-use strowger_acd::RelayChoice;
-use strowger_model::{CallId, Far, LegKey, Transport};
-use strowger_sip::{Leg, Message, dismiss, leg_of, phrase, reply, reply_destination};
-use strowger_table::{AdmitKey, Call, Command, Outcome};
+use strowger_model::{CallId, Far, Mono, NodeId};
+use strowger_sip::{Message, leg_of, phrase, reply, reply_destination};
+use strowger_switch::{Action, Intake};
+use strowger_table::{AdmitKey, Command, Outcome};
 
-use super::{News, Pending, Purpose};
+use super::around::Surroundings;
+use super::{News, Purpose};
 use crate::happening::{Happening, Task};
-use crate::tenant::{SHARD, TRUNK};
+use crate::tenant::SHARD;
 use crate::trace::About;
 use crate::world::{World, local};
 
-/// How long a message for a row that is not applied yet is kept, and how often it looks.
-const HOLD: Duration = Duration::from_millis(1500);
-const HOLD_STEP: Duration = Duration::from_millis(20);
-
 impl World {
+    /// A datagram, as the edge sorts it.
     pub(crate) fn take(&mut self, node: usize, source: SocketAddr, bytes: &[u8]) {
         if self.is_passive(node) {
             return;
@@ -29,180 +25,98 @@ impl World {
         if message.is_request() {
             message.fill_received(source);
         }
+        let far = Far::udp(source);
         match (leg, message.method()) {
-            (Some(leg), _) => self.for_leg(node, leg, message, source),
+            (Some(leg), _) => self.switch(node, |intake, around| intake.for_leg(leg, message, far, around)),
             (None, _) if !message.is_request() => {}
-            (None, "INVITE") if message.to_tag().is_empty() => self.invite(node, message, source),
-            (None, "CANCEL") => self.held(node, None, source, &message.bytes(), self.now + HOLD),
+            (None, "INVITE") if message.to_tag().is_empty() => {
+                self.switch(node, |intake, around| intake.invite(message, far, around));
+            }
+            (None, "CANCEL") => self.switch(node, |intake, around| intake.cancel(message, far, around)),
             (None, "ACK") => {}
-            (None, _) => self.reply(node, &message, source, 481),
+            (None, _) => {
+                let bytes = reply(&message, 481, phrase(481), &[], None, None);
+                self.send(node, About::World, reply_destination(&message, far).addr, bytes);
+            }
         }
     }
 
     pub(crate) fn forwarded(&mut self, node: usize, source: SocketAddr, bytes: &[u8]) {
         let Ok(message) = Message::parse(bytes) else { return };
-        if let Some(leg) = leg_of(&message) {
-            self.for_leg(node, leg, message, source);
-        } else if let Some(row) = self.row_of(node, &message) {
-            self.tell(node, row.id, sip(Call::CALLER_LEG, message, source));
+        self.switch(node, |intake, around| intake.forwarded(message, Far::udp(source), around));
+    }
+
+    /// None: not committed in time.
+    pub(crate) fn admit_answered(&mut self, node: usize, key: &AdmitKey, outcome: Option<&Outcome>) {
+        self.switch(node, |intake, around| intake.admit_answered(key, outcome, around));
+    }
+
+    /// Its replica has gone on: what waited for that is judged again.
+    pub(crate) fn switch_applied(&mut self, node: usize, touched: Vec<CallId>) {
+        let applied = self.nodes[node].replica.applied;
+        self.switch(node, |intake, around| intake.applied(SHARD, applied, touched, around));
+    }
+
+    pub(crate) fn switch_installed(&mut self, node: usize) {
+        let applied = self.nodes[node].replica.applied;
+        self.switch(node, |intake, around| intake.installed(SHARD, applied, around));
+    }
+
+    pub(crate) fn switch_tick(&mut self, node: usize, at: Mono) {
+        if self.nodes[node].intake_armed == Some(at) {
+            self.nodes[node].intake_armed = None;
+            self.switch(node, |intake, around| intake.tick(around));
         }
     }
 
-    /// Looks (again) for the row of a message that waits; after its time it is nobody's.
-    pub(crate) fn held(
-        &mut self,
-        node: usize,
-        leg: Option<LegKey>,
-        source: SocketAddr,
-        bytes: &[u8],
-        until: strowger_model::Mono,
-    ) {
-        let Ok(message) = Message::parse(bytes) else { return };
-        let row = match leg {
-            Some(leg) => self.nodes[node].replica.shard.call(leg.call).cloned(),
-            None => self.row_of(node, &message),
-        };
-        if let Some(row) = row {
-            let leg = leg.unwrap_or(LegKey { call: row.id, leg: Call::CALLER_LEG });
-            return self.route(node, &row, leg, message, source);
-        }
-        if self.now < until {
-            let held = Task::Held { leg, source, bytes: bytes.to_vec(), until };
-            return self.timeline.plan(self.now + HOLD_STEP, Happening::In(self.nodes[node].who, held));
-        }
-        match leg {
-            // Not applied here yet: this node is behind, and cannot know. The sender repeats it.
-            Some(leg) if leg.call.index() > self.nodes[node].replica.applied => {}
-            Some(_) => self.gone(node, &message, source),
-            None => self.reply(node, &message, source, 481),
+    fn switch(&mut self, node: usize, rule: impl FnOnce(&mut Intake, &Surroundings<'_>) -> Vec<Action>) {
+        let mut intake = std::mem::replace(&mut self.nodes[node].intake, super::around::intake(self.now));
+        let actions = rule(
+            &mut intake,
+            &Surroundings {
+                node: &self.nodes[node],
+                now: self.now,
+                tenant: &self.tenant,
+                usable: &self.usable,
+                site: self.scenario.trunk_site,
+                local: &local(),
+            },
+        );
+        let deadline = intake.deadline();
+        self.nodes[node].intake = intake;
+        self.arm_intake(node, deadline);
+        for action in actions {
+            self.perform_switch(node, action);
         }
     }
 
-    pub(crate) fn admit_answered(&mut self, node: usize, invite: Message, source: SocketAddr, outcome: Outcome) {
-        let key = key_of(&invite);
-        match outcome {
-            Outcome::Admitted { .. } => {}
-            Outcome::Already { call, owner } => {
-                self.nodes[node].pending.remove(&key);
-                let leg = LegKey { call, leg: Call::CALLER_LEG };
-                if self.nodes[node].owns(owner) {
-                    self.for_leg(node, leg, invite, source);
-                } else {
-                    self.held(node, Some(leg), source, &invite.bytes(), self.now + HOLD);
-                }
+    fn arm_intake(&mut self, node: usize, deadline: Option<Mono>) {
+        let Some(at) = deadline.map(|at| at.max(self.now)) else { return };
+        let place = &mut self.nodes[node];
+        if place.intake_armed.is_none_or(|armed| at < armed) {
+            place.intake_armed = Some(at);
+            self.timeline.plan(at, Happening::In(place.who, Task::Intake { at }));
+        }
+    }
+
+    fn perform_switch(&mut self, node: usize, action: Action) {
+        match action {
+            Action::Tell { call, leg, message, source } => {
+                self.tell(node, call, News::Sip { leg, message, source: source.addr });
             }
-            _ => {
-                self.nodes[node].pending.remove(&key);
-                self.reply(node, &invite, source, 503);
-            }
+            Action::Forward { to, source, message } => self.pass_on(node, to, source, &message),
+            Action::Send { to, bytes } => self.send(node, About::World, to.addr, bytes),
+            Action::Admit { key, command, .. } => self.propose(node, *command, Purpose::Admit(key)),
+            Action::Withdraw { key, .. } => self.propose(node, Command::Withdraw { key }, Purpose::Nobody),
+            Action::Count(_) => {}
         }
     }
 
-    /// Not committed in time: the caller is sent away, and if the entry comes after all, it ends.
-    pub(crate) fn withdraw(&mut self, node: usize, invite: &Message, source: SocketAddr) {
-        let key = key_of(invite);
-        self.nodes[node].pending.remove(&key);
-        if let Some(row) = self.row_of(node, invite) {
-            // Committed, here or through another node: only the answer was lost.
-            let leg = LegKey { call: row.id, leg: Call::CALLER_LEG };
-            return self.route(node, &row, leg, invite.clone(), source);
-        }
-        self.reply(node, invite, source, 503);
-        self.propose(node, Command::Withdraw { key }, Purpose::Nobody);
-    }
-
-    fn for_leg(&mut self, node: usize, leg: LegKey, message: Message, source: SocketAddr) {
-        let replica = &self.nodes[node].replica;
-        match replica.shard.call(leg.call).cloned() {
-            Some(row) => self.route(node, &row, leg, message, source),
-            None if leg.call.index() > replica.applied => {
-                self.held(node, Some(leg), source, &message.bytes(), self.now + HOLD);
-            }
-            None => self.gone(node, &message, source),
+    fn pass_on(&mut self, node: usize, to: NodeId, source: Far, message: &Message) {
+        if !self.nodes[node].cut {
+            let forwarded = Task::Forwarded { source: source.addr, bytes: message.bytes() };
+            let (who, at) = (self.nodes[usize::from(to.0) - 1].who, self.after_hop());
+            self.timeline.plan(at, Happening::In(who, forwarded));
         }
     }
-
-    fn route(&mut self, node: usize, row: &Arc<Call>, leg: LegKey, message: Message, source: SocketAddr) {
-        let place = &self.nodes[node];
-        if !place.owns(row.owner) {
-            let owner = usize::from(row.owner.node.0) - 1;
-            let forwarded = Task::Forwarded { source, bytes: message.bytes() };
-            if !place.cut {
-                let (who, at) = (self.nodes[owner].who, self.after_hop());
-                self.timeline.plan(at, Happening::In(who, forwarded));
-            }
-            return;
-        }
-        if !place.actors.contains_key(&row.id) {
-            return self.gone(node, &message, source);
-        }
-        self.tell(node, row.id, sip(leg.leg, message, source));
-    }
-
-    /// A hang-up is granted, so that the far end comes to rest; a phone that answers what nobody remembers is told
-    /// goodbye.
-    fn gone(&mut self, node: usize, message: &Message, source: SocketAddr) {
-        if !message.is_request() {
-            for bytes in dismiss(message, Transport::Udp, &local()) {
-                self.send(node, About::World, source, bytes);
-            }
-            return;
-        }
-        match message.method() {
-            "ACK" => {}
-            "BYE" => self.reply(node, message, source, 200),
-            _ => self.reply(node, message, source, 481),
-        }
-    }
-
-    fn reply(&mut self, node: usize, message: &Message, source: SocketAddr, status: u16) {
-        let bytes = reply(message, status, phrase(status), &[], None, None);
-        self.send(node, About::World, reply_destination(message, Far::udp(source)).addr, bytes);
-    }
-
-    fn row_of(&self, node: usize, message: &Message) -> Option<Arc<Call>> {
-        self.nodes[node].replica.shard.call_by_key(&key_of(message)).cloned()
-    }
-
-    fn invite(&mut self, node: usize, message: Message, source: SocketAddr) {
-        let key = key_of(&message);
-        if self.nodes[node].pending.contains_key(&key) {
-            return;
-        }
-        if let Some(row) = self.row_of(node, &message) {
-            let leg = LegKey { call: row.id, leg: Call::CALLER_LEG };
-            return self.route(node, &row, leg, message, source);
-        }
-        let dialled = message.request_uri_user().to_owned();
-        let Some(flow) = self.tenant.numbers.iter().find(|number| number.number == dialled).map(|number| number.flow)
-        else {
-            return self.reply(node, &message, source, 404);
-        };
-        let choice = RelayChoice::new(&self.nodes[node].replica.shard, &self.usable);
-        let Some(relay) = choice.choose(self.scenario.trunk_site, None) else {
-            return self.reply(node, &message, source, 503);
-        };
-        let unborn = LegKey { call: CallId::new(SHARD, 0), leg: Call::CALLER_LEG };
-        let dialog = Leg::incoming(unborn, &message, Far::udp(source), &local(), self.now).dialog();
-        let command = Command::Admit {
-            key: key.clone(),
-            tenant: self.tenant.id,
-            flow,
-            trunk: TRUNK,
-            from: message.from_user().to_owned(),
-            to: dialled,
-            dialog: Box::new(dialog),
-            observed: self.nodes[node].log_now(self.now),
-        };
-        self.nodes[node].pending.insert(key, Pending { invite: message.clone(), source, relay });
-        self.propose(node, command, Purpose::Admit { invite: Box::new(message), source });
-    }
-}
-
-fn key_of(message: &Message) -> AdmitKey {
-    AdmitKey { call_id: message.call_id().to_owned(), from_tag: message.from_tag().to_owned(), cseq: message.cseq() }
-}
-
-fn sip(leg: strowger_model::LegNo, message: Message, source: SocketAddr) -> News {
-    News::Sip { leg, message: Box::new(message), source }
 }

@@ -2,6 +2,7 @@
 
 mod actors;
 mod apply;
+mod around;
 mod courier;
 mod intake;
 mod lead;
@@ -9,14 +10,13 @@ mod life;
 mod propose;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use strowger_call::Machine;
 use strowger_media::RelayCommand;
-use strowger_model::{CallId, Incarnation, LogClock, LogTime, Mono, RelayId};
-use strowger_sip::Message;
-use strowger_table::{AdmitKey, Proposal, Shard};
+use strowger_model::{CallId, Incarnation, LogClock, LogTime, Mono};
+use strowger_switch::Intake;
+use strowger_table::{Proposal, Shard};
 
 use crate::happening::{Happening, Who};
 use crate::tenant::SHARD;
@@ -40,8 +40,9 @@ pub(crate) struct Node {
     pub reported: bool,
     pub replica: Replica,
     pub actors: BTreeMap<CallId, Seated>,
-    /// INVITEs whose `Admit` is under way.
-    pub pending: BTreeMap<AdmitKey, Pending>,
+    pub intake: Intake,
+    /// When its next tick is on its way.
+    pub intake_armed: Option<Mono>,
     pub asking: BTreeMap<u64, Asking>,
     pub last_seq: u64,
     pub performed: Vec<(CallId, u32)>,
@@ -70,12 +71,6 @@ pub(crate) struct Replica {
 pub(crate) struct Seated {
     pub machine: Machine,
     pub armed: Option<Mono>,
-}
-
-pub(crate) struct Pending {
-    pub invite: Message,
-    pub source: SocketAddr,
-    pub relay: RelayId,
 }
 
 /// A proposal under way.
@@ -114,7 +109,8 @@ impl Node {
             reported: false,
             replica: Replica::new(Mono::ZERO),
             actors: BTreeMap::new(),
-            pending: BTreeMap::new(),
+            intake: around::intake(Mono::ZERO),
+            intake_armed: None,
             asking: BTreeMap::new(),
             last_seq: 0,
             performed: Vec::new(),

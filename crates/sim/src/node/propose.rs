@@ -1,22 +1,18 @@
 //! Proposals: repeated under their number until they have an outcome or their time is over.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use strowger_model::CallId;
-use strowger_sip::Message;
-use strowger_table::{Body, Command, Outcome, Proposal};
+use strowger_switch::limit;
+use strowger_table::{AdmitKey, Body, Command, Outcome, Proposal};
 
 use super::{Asking, News};
 use crate::happening::{Happening, Task};
 use crate::trace::About;
 use crate::world::World;
 
-/// The product's times, of its shell and of its log.
-pub(crate) const ADMIT: Duration = Duration::from_millis(1500);
-pub(crate) const PROPOSE: Duration = Duration::from_secs(30);
-pub(crate) const DONE_BATCH: Duration = Duration::from_millis(50);
+/// The times of the product's log.
 const ATTEMPT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -24,13 +20,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Clone, Debug)]
 pub(crate) enum Purpose {
     OfCall { call: CallId, number: u64 },
-    Admit { invite: Box<Message>, source: SocketAddr },
+    Admit(AdmitKey),
     Nobody,
 }
 
 impl World {
     pub(crate) fn propose(&mut self, node: usize, command: Command, purpose: Purpose) {
-        let within = if matches!(purpose, Purpose::Admit { .. }) { ADMIT } else { PROPOSE };
+        let within = if matches!(purpose, Purpose::Admit(_)) { limit::ADMIT } else { limit::PROPOSE };
         let place = &mut self.nodes[node];
         place.last_seq += 1;
         let (who, seq) = (place.who, place.last_seq);
@@ -70,7 +66,7 @@ impl World {
                 let accepted = outcome == Outcome::Done;
                 self.tell(node, call, News::Proposed { number, accepted });
             }
-            Purpose::Admit { invite, source } => self.admit_answered(node, *invite, source, outcome),
+            Purpose::Admit(key) => self.admit_answered(node, &key, Some(&outcome)),
         }
     }
 
@@ -83,7 +79,7 @@ impl World {
                 self.say(About::Call(call), || format!("n{}: proposal {seq} has no outcome", node + 1));
                 self.tell(node, call, News::Proposed { number, accepted: false });
             }
-            Purpose::Admit { invite, source } => self.withdraw(node, &invite, source),
+            Purpose::Admit(key) => self.admit_answered(node, &key, None),
         }
     }
 }

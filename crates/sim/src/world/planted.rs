@@ -102,6 +102,15 @@ impl World {
         made_up
     }
 
+    /// The configuration as the tables get it.
+    pub(crate) fn configuration(&self) -> Tenant {
+        let mut tenant = self.tenant.clone();
+        if let Some(plant) = self.plant {
+            misconfigured(plant, &mut tenant);
+        }
+        tenant
+    }
+
     /// The entry as the tables get it.
     pub(crate) fn entered(&self, proposal: Rc<Proposal>) -> Rc<Proposal> {
         let (Some(plant), Body::Shard(command)) = (self.plant, &proposal.body) else { return proposal };
@@ -119,7 +128,6 @@ impl World {
                 leads.iter_mut().for_each(|lead| lead.number = next_number(lead.number));
                 true
             }
-            Command::Configure { tenant, .. } => misconfigured(plant, tenant),
             _ => false,
         };
         if !changed {
@@ -219,7 +227,7 @@ fn misreported(plant: Plant, command: &mut Command) -> bool {
 }
 
 /// A rule of the configuration that the tables do not get as it was asked for.
-fn misconfigured(plant: Plant, tenant: &mut Tenant) -> bool {
+fn misconfigured(plant: Plant, tenant: &mut Tenant) {
     let all: Vec<_> = tenant.queues.iter().map(|queue| queue.id).collect();
     for queue in &mut tenant.queues {
         match plant {
@@ -250,7 +258,6 @@ fn misconfigured(plant: Plant, tenant: &mut Tenant) -> bool {
     if plant == Plant::EveryQueue {
         tenant.agents.iter_mut().for_each(|agent| agent.queues.clone_from(&all));
     }
-    true
 }
 
 fn next_number(number: E164) -> E164 {

@@ -79,7 +79,7 @@ impl World {
         match task {
             Task::Datagram { source, bytes } => self.take(node, source, &bytes),
             Task::Forwarded { source, bytes } => self.forwarded(node, source, &bytes),
-            Task::Held { leg, source, bytes, until } => self.held(node, leg, source, &bytes, until),
+            Task::Intake { at } => self.switch_tick(node, at),
             Task::Apply { upto } => self.apply(node, upto),
             Task::Answered { seq, outcome } => self.answered(node, seq, outcome),
             Task::Retry { seq } => self.ask(node, seq),
@@ -110,10 +110,12 @@ impl World {
     /// The leader copies the configuration into the shard.
     fn configure(&mut self) {
         let Some((leader, _)) = self.log.seat() else { return };
-        let here = self.nodes[leader.node].replica.shard.config_version(self.tenant.id).is_some();
-        if !here && !self.log.is_busy(crate::log::Errand::Other, self.now) {
-            let tenant = Box::new(self.tenant.clone());
-            self.lead(leader.node, crate::log::Errand::Other, Command::Configure { version: 1, tenant });
+        let shard = &self.nodes[leader.node].replica.shard;
+        if shard.config_version(self.tenant.id).is_some() || self.log.is_busy(crate::log::Errand::Other, self.now) {
+            return;
+        }
+        if let Some(command) = strowger_table::Content::of(&self.configuration()).next(shard, 1, self.tenant.id) {
+            self.lead(leader.node, crate::log::Errand::Other, command);
         }
     }
 

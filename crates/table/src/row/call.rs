@@ -78,7 +78,7 @@ pub enum Stage {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct FlowPosition {
     pub flow: FlowId,
-    /// The tenant's configuration that the flow is read from.
+    /// The tenant's configuration in which the flow last changed before the call began.
     pub version: u64,
     pub step: StepNo,
     /// Which try at this step, from 0.
@@ -180,6 +180,11 @@ impl Call {
 
     pub fn outbound(&self) -> Option<&Outbound> {
         self.origin.outbound()
+    }
+
+    /// The version of a flow that it may still go on with.
+    pub(crate) fn flow_in_use(&self) -> Option<FlowPosition> {
+        self.flow.filter(|_| !self.is_over())
     }
 
     /// The flow that an inbound call was for.

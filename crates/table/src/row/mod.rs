@@ -1,6 +1,6 @@
 //! The rows of a shard.
 
-use strowger_model::{AgentId, CallId, CampaignId, PlaceId};
+use strowger_model::{AgentId, CallId, CampaignId, PlaceId, QueueId, TenantId};
 
 pub mod agent;
 pub mod call;
@@ -25,4 +25,8 @@ pub enum RowKey {
     Agent(AgentId),
     Place(PlaceId),
     Campaign(CampaignId),
+    /// Parts of a configuration that nobody puts in force.
+    Parts(TenantId),
+    /// A queue that left the configuration.
+    Queue(QueueId),
 }

@@ -164,7 +164,7 @@ impl Lead {
 
 impl RowKey {
     /// The words of [`RowKey::kind`].
-    pub const KINDS: [&str; 4] = ["call", "agent", "place", "campaign"];
+    pub const KINDS: [&str; 6] = ["call", "agent", "place", "campaign", "parts", "queue"];
 
     /// What kind of row it is of.
     pub fn kind(self) -> &'static str {
@@ -173,6 +173,8 @@ impl RowKey {
             RowKey::Agent(_) => "agent",
             RowKey::Place(_) => "place",
             RowKey::Campaign(_) => "campaign",
+            RowKey::Parts(_) => "parts",
+            RowKey::Queue(_) => "queue",
         }
     }
 }

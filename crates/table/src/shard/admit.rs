@@ -51,8 +51,8 @@ impl Shard {
         target: Target,
     ) -> Result<FlowPosition, Refusal> {
         let (Source::Trunk(_), Target::Flow(flow)) = (source, target) else { return Err(Refusal::NotServed) };
-        let version = self.config_version(tenant).ok_or(Refusal::NoSuchTenant)?;
         self.tenant(tenant).and_then(|tenant| tenant.flow(flow)).ok_or(Refusal::NoSuchTenant)?;
+        let version = self.flow_version(flow).ok_or(Refusal::NoSuchTenant)?;
         Ok(FlowPosition { flow, version, step: 0, attempt: 0, entered: entry.at.index })
     }
 

@@ -60,7 +60,8 @@ impl Shard {
                 Outcome::Done
             }
             Command::Expire => self.expire(entry),
-            Command::Configure { version, tenant } => self.configure(entry, *version, tenant).into(),
+            Command::Part(part) => self.stage(entry, part).into(),
+            Command::Configure { version, tenant, digest } => self.configure(entry, *version, *tenant, *digest).into(),
             Command::Retire { version, tenant } => self.retire(entry, *version, *tenant).into(),
             Command::Admit(admit) => self.admit(entry, admit),
             Command::Withdraw { key } => self.withdraw(entry, key),

@@ -51,6 +51,7 @@ impl Shard {
                 );
                 Ok(())
             }
+            RowKey::Parts(_) | RowKey::Queue(_) => Ok(()),
         })
     }
 
@@ -204,6 +205,8 @@ impl Shard {
         fresh.tenants = self.tenants.clone();
         fresh.bars = self.bars.clone();
         self.campaigns.iter().for_each(|(_, row)| fresh.put_campaign((**row).clone()));
+        self.staged.iter().for_each(|(tenant, row)| fresh.put_staged(*tenant, (**row).clone()));
+        self.closing.iter().for_each(|(_, row)| fresh.put_closing((**row).clone()));
         self.places.iter().for_each(|(_, row)| fresh.put_place((**row).clone()));
         self.calls.iter().for_each(|(_, row)| fresh.put_call((**row).clone()));
         self.agents.iter().for_each(|(_, row)| fresh.put_agent((**row).clone()));

@@ -1,50 +1,73 @@
-//! A tenant's configuration arrives, changes, goes.
+//! A tenant's configuration comes into force, changes, goes.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use strowger_model::config::Tenant;
-use strowger_model::{AgentId, TenantId};
+use strowger_model::config::{Agent, Tenant};
+use strowger_model::{AgentId, Digest, TenantId};
 
 use super::apply::Entry;
 use super::{Configured, Shard};
 use crate::Refusal;
 
 impl Shard {
-    pub(super) fn configure(&mut self, entry: Entry, version: u64, tenant: &Tenant) -> Result<(), Refusal> {
-        if self.config_version(tenant.id).is_some_and(|newest| newest >= version) {
+    /// Only rows of what differs from the configuration in force are touched.
+    pub(super) fn configure(
+        &mut self,
+        entry: Entry,
+        version: u64,
+        id: TenantId,
+        digest: Digest,
+    ) -> Result<(), Refusal> {
+        if self.config_version(id).is_some_and(|newest| newest >= version) {
             return Err(Refusal::OldVersion);
         }
-        self.tenants.put(tenant.id, Configured { version, tenant: tenant.clone() });
-        let named: BTreeSet<AgentId> = tenant.agents.iter().map(|agent| agent.id).collect();
-        self.dismiss_all(tenant.id, &named);
-        for agent in &tenant.agents {
-            self.configure_agent(entry, tenant.id, agent);
+        let old = self.tenants.get(&id).cloned();
+        if let Some(same) = old.as_ref().filter(|old| old.digest == digest) {
+            self.tenants.put(id, Configured { version, ..(**same).clone() });
+            return Ok(());
         }
+        let tenant = self.assemble(id, digest)?.tenant().map_err(|_| Refusal::BadParts)?;
+        if (tenant.id, tenant.shard) != (id, self.id) {
+            return Err(Refusal::BadParts);
+        }
+        let (tenant, old) = (Arc::new(tenant), old.map(|old| old.tenant.clone()));
+        if let Some(old) = &old {
+            self.close_queues(entry, old, Some(&tenant));
+        }
+        self.reopen_queues(&tenant);
+        self.tenants.put(id, Configured { version, digest, tenant: tenant.clone() });
+        self.flows.configure(version, old.as_deref(), Some(&tenant));
+        self.configure_agents(entry, old.as_deref(), &tenant);
         for campaign in &tenant.campaigns {
-            self.configure_campaign(tenant.id, campaign);
+            self.configure_campaign(id, campaign);
         }
         Ok(())
     }
 
     /// Live calls finish under what they have; nothing new begins.
-    pub(super) fn retire(&mut self, _entry: Entry, version: u64, tenant: TenantId) -> Result<(), Refusal> {
-        match self.config_version(tenant) {
+    pub(super) fn retire(&mut self, entry: Entry, version: u64, tenant: TenantId) -> Result<(), Refusal> {
+        let old = match self.tenants.get(&tenant) {
             None => return Err(Refusal::NoSuchTenant),
-            Some(newest) if newest >= version => return Err(Refusal::OldVersion),
-            Some(_) => {}
-        }
-        self.dismiss_all(tenant, &BTreeSet::new());
+            Some(newest) if newest.version >= version => return Err(Refusal::OldVersion),
+            Some(old) => old.tenant.clone(),
+        };
+        self.close_queues(entry, &old, None);
+        self.drop_parts(tenant);
         self.tenants.remove(&tenant);
+        self.flows.configure(version, Some(&old), None);
+        old.agents.iter().for_each(|agent| self.dismiss_agent(agent.id));
         Ok(())
     }
 
-    fn dismiss_all(&mut self, tenant: TenantId, but: &BTreeSet<AgentId>) {
-        let gone: Vec<AgentId> = self
-            .agents
-            .iter()
-            .filter(|(id, agent)| agent.tenant == tenant && !but.contains(id))
-            .map(|(id, _)| *id)
-            .collect();
-        gone.into_iter().for_each(|id| self.dismiss_agent(id));
+    fn configure_agents(&mut self, entry: Entry, old: Option<&Tenant>, new: &Tenant) {
+        let before: BTreeMap<AgentId, &Agent> =
+            old.iter().flat_map(|old| &old.agents).map(|agent| (agent.id, agent)).collect();
+        for id in before.keys().filter(|id| new.agent(**id).is_none()) {
+            self.dismiss_agent(*id);
+        }
+        for agent in new.agents.iter().filter(|agent| before.get(&agent.id).is_none_or(|old| old != agent)) {
+            self.configure_agent(entry, new.id, agent);
+        }
     }
 }

@@ -22,12 +22,20 @@ impl Shard {
             .take(limit::LEASES_PER_EXPIRE)
             .map(|(_, row)| *row)
             .collect();
+        let mut left = limit::LEASES_PER_EXPIRE;
         for row in due {
+            let mut spent = 1;
             match row {
                 RowKey::Call(id) => self.expire_call(entry, id),
                 RowKey::Agent(id) => self.expire_agent(entry, id),
                 RowKey::Place(id) => self.expire_place(entry, id),
+                RowKey::Parts(tenant) => self.drop_parts(tenant),
+                RowKey::Queue(id) => spent = self.expire_queue(entry, id, left).max(1),
                 RowKey::Campaign(_) => debug_assert!(false, "campaigns have no deadline"),
+            }
+            left = left.saturating_sub(spent);
+            if left == 0 {
+                break;
             }
         }
         Outcome::Done

@@ -1,7 +1,13 @@
 //! A shard as bytes, for snapshots. Rows only: indexes are built again.
 
-use strowger_model::{CallId, Dialog, E164, Incarnation, LegKey, LogTime, NodeId, ShardId, Wall};
+use std::sync::Arc;
 
+use strowger_model::config::Tenant;
+use strowger_model::{CallId, Dialog, Digest, E164, Incarnation, LegKey, LogTime, NodeId, ShardId, TenantId, Wall};
+
+use super::closing::Closing;
+use super::flows::{KeptFlows, KeptFlowsImage};
+use super::parts::Staged;
 use super::{Configured, Shard};
 use crate::sessions::{Sessions, SessionsImage};
 use crate::{AdmitKey, Agent, At, BarList, Call, Data, Lead, Ledger, Place, Record, Scope, Touched};
@@ -12,7 +18,11 @@ struct ShardImageV1 {
     index: u64,
     time: LogTime,
     wall: Wall,
-    tenants: Vec<Configured>,
+    tenants: Vec<(u64, Digest, Tenant)>,
+    staged: Vec<(TenantId, Staged)>,
+    parts: Vec<((TenantId, u16), Vec<u8>)>,
+    closing: Vec<Closing>,
+    flows: KeptFlowsImage,
     calls: Vec<Call>,
     dialogs: Vec<(LegKey, Dialog)>,
     data: Vec<(CallId, Data)>,
@@ -34,7 +44,11 @@ impl Shard {
             index: self.last.index,
             time: self.last.time,
             wall: self.last.wall,
-            tenants: self.tenants.iter().map(|(_, row)| (**row).clone()).collect(),
+            tenants: self.tenants.iter().map(|(_, row)| (row.version, row.digest, (*row.tenant).clone())).collect(),
+            staged: self.staged.iter().map(|(tenant, row)| (*tenant, (**row).clone())).collect(),
+            parts: self.parts.iter().map(|(key, row)| (*key, (**row).clone())).collect(),
+            closing: self.closing.iter().map(|(_, row)| (**row).clone()).collect(),
+            flows: self.flows.image(),
             calls: self.calls.iter().map(|(_, row)| (**row).clone()).collect(),
             dialogs: self.dialogs.iter().map(|(leg, row)| (*leg, (**row).clone())).collect(),
             data: self.data.iter().map(|(call, row)| (*call, (**row).clone())).collect(),
@@ -58,7 +72,14 @@ impl Shard {
             rkyv::from_bytes::<_, rkyv::rancor::Error>(&aligned).map_err(|fault| fault.to_string())?;
         let mut shard = Shard::new(image.shard);
         shard.last = At { index: image.index, time: image.time, wall: image.wall };
-        image.tenants.into_iter().for_each(|row: Configured| shard.tenants.put(row.tenant.id, row));
+        for (version, digest, tenant) in image.tenants {
+            shard.tenants.put(tenant.id, Configured { version, digest, tenant: Arc::new(tenant) });
+        }
+        image.parts.into_iter().for_each(|(key, bytes)| shard.parts.put(key, bytes));
+        image.staged.into_iter().for_each(|(tenant, row)| shard.put_staged(tenant, row));
+        // Closing queues before places, flows before calls: each counts on the other.
+        image.closing.into_iter().for_each(|row| shard.put_closing(row));
+        shard.flows = KeptFlows::from_image(image.flows);
         image.dialogs.into_iter().for_each(|(leg, dialog)| shard.put_dialog(leg, dialog));
         image.data.into_iter().for_each(|(call, data)| shard.put_data(call, data));
         image.places.into_iter().for_each(|place| shard.put_place(place));

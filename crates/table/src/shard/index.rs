@@ -53,6 +53,9 @@ impl Shard {
 
     pub(super) fn put_call(&mut self, call: Call) {
         let id = call.id;
+        if let Some(position) = call.flow_in_use() {
+            self.flows.keep(position.flow, position.version);
+        }
         if let Some(old) = self.calls.get(&id).cloned() {
             self.unindex_call(&old);
         } else if let Some(key) = call.key() {
@@ -88,6 +91,9 @@ impl Shard {
     }
 
     fn unindex_call(&mut self, old: &Arc<Call>) {
+        if let Some(position) = old.flow_in_use() {
+            self.flows.release(position.flow, position.version);
+        }
         self.unlease(old.lease(), RowKey::Call(old.id));
         if let Some(outbound) = old.outbound().filter(|_| old.has_called_party()) {
             self.index.dialled.remove(&(old.tenant, outbound.number));
@@ -119,6 +125,7 @@ impl Shard {
         if place.is_waiting() {
             self.index.waiting.insert((place.queue, place.rank));
             *self.index.lengths.entry(place.queue).or_insert(0) += 1;
+            self.empty_again(place.queue);
         }
         self.lease(place.lease(), RowKey::Place(id));
         self.touch(RowKey::Place(id));
@@ -226,13 +233,13 @@ impl Shard {
         self.unlease(old.lease(), RowKey::Agent(old.id));
     }
 
-    fn lease(&mut self, deadline: LogTime, row: RowKey) {
+    pub(super) fn lease(&mut self, deadline: LogTime, row: RowKey) {
         if deadline < LogTime::MAX {
             self.index.leases.insert((deadline, row));
         }
     }
 
-    fn unlease(&mut self, deadline: LogTime, row: RowKey) {
+    pub(super) fn unlease(&mut self, deadline: LogTime, row: RowKey) {
         if deadline < LogTime::MAX {
             self.index.leases.remove(&(deadline, row));
         }
@@ -262,7 +269,7 @@ pub(super) fn idle_entries(agent: &Agent) -> Vec<(QueueId, Medium, LogTime, Agen
     agent.queues.iter().flat_map(entry).collect()
 }
 
-fn count_down<K: Ord + Clone>(counts: &mut OrdMap<K, usize>, key: &K) {
+pub(super) fn count_down<K: Ord + Clone>(counts: &mut OrdMap<K, usize>, key: &K) {
     match counts.get_mut(key) {
         Some(count) if *count > 1 => *count -= 1,
         Some(_) => drop(counts.remove(key)),

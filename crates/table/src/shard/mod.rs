@@ -8,9 +8,11 @@ mod apply;
 mod bars;
 mod campaigns;
 mod check;
+mod closing;
 mod config;
 mod dial;
 mod expire;
+mod flows;
 mod image;
 mod index;
 mod leads;
@@ -19,13 +21,17 @@ mod life;
 mod merge;
 mod offer;
 mod owner;
+mod parts;
 mod query;
 mod queue;
 mod slots;
 
+use std::sync::Arc;
+
 use strowger_model::config::Tenant;
 use strowger_model::{
-    AgentId, CallId, CampaignId, Dialog, E164, Incarnation, LeadId, LegKey, LogTime, NodeId, PlaceId, ShardId, TenantId,
+    AgentId, CallId, CampaignId, Dialog, Digest, E164, Incarnation, LeadId, LegKey, LogTime, NodeId, PlaceId, QueueId,
+    ShardId, TenantId,
 };
 
 use self::index::Index;
@@ -42,6 +48,12 @@ pub struct Shard {
     id: ShardId,
     last: At,
     tenants: RowMap<TenantId, Configured>,
+    /// Parts of configurations that are on their way.
+    staged: RowMap<TenantId, parts::Staged>,
+    parts: RowMap<(TenantId, u16), Vec<u8>>,
+    /// Queues that left the configuration.
+    closing: RowMap<QueueId, closing::Closing>,
+    flows: flows::KeptFlows,
     calls: RowMap<CallId, Call>,
     /// The dialogs of legs that have one.
     dialogs: RowMap<LegKey, Dialog>,
@@ -64,10 +76,18 @@ pub struct Shard {
     touched: Touched,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 struct Configured {
     version: u64,
-    tenant: Tenant,
+    digest: Digest,
+    tenant: Arc<Tenant>,
+}
+
+/// The digest stands for the content, which is large.
+impl std::hash::Hash for Configured {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (self.version, self.digest).hash(state);
+    }
 }
 
 impl Shard {
@@ -76,6 +96,10 @@ impl Shard {
             id,
             last: At::default(),
             tenants: RowMap::default(),
+            staged: RowMap::default(),
+            parts: RowMap::default(),
+            closing: RowMap::default(),
+            flows: flows::KeptFlows::default(),
             calls: RowMap::default(),
             dialogs: RowMap::default(),
             data: RowMap::default(),
@@ -104,9 +128,10 @@ impl Shard {
     /// A hash of everything that a later entry may hang on. Each kind of row counts under a number of its own.
     pub fn hash(&self) -> u64 {
         let Self { tenants, calls, dialogs, data, places, agents, campaigns, leads, bars, outbox, .. } = self;
-        let rows = [tenants.hash(), calls.hash(), dialogs.hash(), data.hash(), places.hash(), agents.hash()];
+        let config = [tenants.hash(), self.staged.hash(), self.parts.hash(), self.closing.hash(), self.flows.hash()];
+        let rows = [calls.hash(), dialogs.hash(), data.hash(), places.hash(), agents.hash()];
         let dialling = [campaigns.hash(), leads.hash(), bars.hash(), outbox.hash()];
         let memory = [self.sessions.hash(), self.fenced.hash(), self.withdrawn.hash()];
-        hash::of(&(rows, dialling, memory, self.last.time, self.last.wall))
+        hash::of(&(config, rows, dialling, memory, self.last.time, self.last.wall))
     }
 }

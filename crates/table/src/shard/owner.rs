@@ -110,7 +110,9 @@ impl Shard {
                 ledger.owner = Some(Owner { node, incarnation, epoch: entry.at.index });
                 self.put_campaign(ledger);
             }
-            RowKey::Call(_) | RowKey::Place(_) => return Err(Refusal::WrongStage),
+            RowKey::Call(_) | RowKey::Place(_) | RowKey::Parts(_) | RowKey::Queue(_) => {
+                return Err(Refusal::WrongStage);
+            }
         }
         Ok(())
     }
@@ -133,8 +135,10 @@ impl Shard {
                 ledger.owner = Some(owner);
                 self.put_campaign(ledger);
             }
-            // An agent's owner fences nothing, and a place has none.
-            RowKey::Agent(_) | RowKey::Place(_) => return Err(Refusal::WrongStage),
+            // An agent's owner fences nothing, and the others have none.
+            RowKey::Agent(_) | RowKey::Place(_) | RowKey::Parts(_) | RowKey::Queue(_) => {
+                return Err(Refusal::WrongStage);
+            }
         }
         Ok(())
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use strowger_model::config::{Queue, Tenant};
 use strowger_model::{
-    AgentId, CallId, CampaignId, Dialog, E164, Incarnation, LeadId, LegKey, LogTime, NodeId, PlaceId, QueueId, RelayId,
-    TenantId, Wall,
+    AgentId, CallId, CampaignId, Dialog, Digest, E164, Incarnation, LeadId, LegKey, LogTime, NodeId, PlaceId, QueueId,
+    RelayId, TenantId, Wall,
 };
 
 use super::Shard;
@@ -25,6 +25,8 @@ pub struct Busy {
     pub agents: usize,
     pub leads: usize,
     pub outbox: usize,
+    /// Pieces of configurations that are on their way.
+    pub parts: usize,
 }
 
 /// Calls, their legs, their places.
@@ -37,6 +39,7 @@ impl Shard {
             agents: self.agents.len(),
             leads: self.leads.len(),
             outbox: self.outbox.len(),
+            parts: self.parts.len(),
         }
     }
 
@@ -92,13 +95,14 @@ impl Shard {
         self.calls.get(&call).and_then(|call| call.place).and_then(|place| self.places.get(&place))
     }
 
-    /// The queue that a call is in, or was in last, as it is configured.
+    /// The queue that a call is in, or was in last; with its last content when it left the configuration.
     pub fn queue(&self, call: &Call) -> Option<&Queue> {
         self.queue_of(call.tenant, call.queue())
     }
 
     pub(super) fn queue_of(&self, tenant: TenantId, queue: Option<QueueId>) -> Option<&Queue> {
-        self.tenant(tenant)?.queue(queue?)
+        let id = queue?;
+        self.tenant(tenant).and_then(|tenant| tenant.queue(id)).or_else(|| self.closing_queue(id))
     }
 
     /// Whether a call waits to be offered: nobody serves it and no phone rings for it.
@@ -166,16 +170,31 @@ impl Shard {
     }
 
     pub fn tenant(&self, id: TenantId) -> Option<&Tenant> {
+        self.tenants.get(&id).map(|row| &*row.tenant)
+    }
+
+    /// For those who keep it.
+    pub fn shared_tenant(&self, id: TenantId) -> Option<&Arc<Tenant>> {
         self.tenants.get(&id).map(|row| &row.tenant)
     }
 
     pub fn tenants(&self) -> impl Iterator<Item = &Tenant> {
-        self.tenants.iter().map(|(_, row)| &row.tenant)
+        self.tenants.iter().map(|(_, row)| &*row.tenant)
     }
 
     /// The version of a tenant's configuration that is in force here.
     pub fn config_version(&self, id: TenantId) -> Option<u64> {
         self.tenants.get(&id).map(|row| row.version)
+    }
+
+    /// The digest of a tenant's configuration that is in force here.
+    pub fn config_digest(&self, id: TenantId) -> Option<Digest> {
+        self.tenants.get(&id).map(|row| row.digest)
+    }
+
+    /// Differs whenever the configuration of a tenant here does.
+    pub fn config_mark(&self) -> u64 {
+        self.tenants.hash()
     }
 }
 

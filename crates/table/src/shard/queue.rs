@@ -22,9 +22,10 @@ impl Shard {
     ) -> Result<(), Refusal> {
         let mut call = self.owned_call(entry, id)?;
         let (Stage::Flow, Some(position)) = (call.stage, call.flow) else { return Err(Refusal::WrongStage) };
-        let tenant = self.tenant(call.tenant).ok_or(Refusal::NoSuchTenant)?;
-        let config = tenant.queue(queue).ok_or(Refusal::NoSuchQueue)?;
-        let (max_waiting, max_wait) = (config.max_waiting as usize, wait_of(config.max_wait_ms));
+        // A queue that left the configuration, and one of a tenant that did, turn calls away as a full one does.
+        let in_force = self.tenant(call.tenant).and_then(|tenant| tenant.queue(queue));
+        let (max_waiting, max_wait) = in_force.map_or((0, 0), |queue| (queue.max_waiting as usize, queue.max_wait_ms));
+        let max_wait = wait_of(max_wait);
         if !call.can_wait() {
             return Err(Refusal::Full);
         }

@@ -81,7 +81,9 @@ impl Bench {
     }
 
     pub fn configure(&mut self, version: u64, tenant: Tenant) {
-        assert_eq!(self.say(Command::Configure { version, tenant: Box::new(tenant) }), Outcome::Done);
+        for command in Command::configuring(version, &tenant) {
+            assert_eq!(self.say(command), Outcome::Done);
+        }
     }
 
     /// Under the next sequence number of node one.

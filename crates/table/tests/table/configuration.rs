@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use strowger_model::config::{Phone, Tenant};
 use strowger_model::{AgentId, Outcome as CallOutcome};
-use strowger_table::{Command, Outcome, Presence, Refusal, Stage};
+use strowger_table::{Command, Outcome, Presence, Refusal, Stage, Then, limit};
 
 use crate::bench::{Bench, Doing, not_ready};
 use crate::sample::*;
@@ -43,7 +43,7 @@ fn an_older_or_equal_version_is_refused() {
     let mut bench = Bench::new();
     bench.configure(5, tenant());
     for version in [4, 5] {
-        let old = Command::Configure { version, tenant: Box::new(without(ANNA)) };
+        let old = Command::configuring(version, &without(ANNA)).pop().unwrap();
         assert_eq!(bench.refused(old), Refusal::OldVersion);
         assert_eq!(bench.refused(Command::Retire { version, tenant: ACME }), Refusal::OldVersion);
     }
@@ -93,6 +93,9 @@ fn a_retired_tenant_takes_no_new_calls_and_lets_live_ones_finish() {
     assert_eq!(bench.call(call).stage, Stage::Talking);
     bench.end(call, AGENT_LEFT);
     assert_eq!(bench.outcome(call), CallOutcome::Answered);
+    // Its queue is gone, and how long its wrap-up takes still holds.
+    bench.pass(WRAP_UP_MS);
+    bench.expire();
     assert!(bench.shard.agent(ANNA).is_none());
 }
 
@@ -135,4 +138,66 @@ fn an_agent_moves_to_another_queue_and_to_a_phone_that_registers() {
     assert!(bench.idle(SALES).is_empty());
     assert_eq!(bench.idle(SUPPORT), [ANNA, DORA]);
     assert_eq!(bench.state(BERT), Doing::LoggedOut, "the phone that was always there is no more");
+}
+
+fn without_sales() -> Tenant {
+    let mut config = tenant();
+    config.queues.retain(|queue| queue.id != SALES);
+    config.agents.iter_mut().for_each(|agent| agent.queues.retain(|queue| *queue != SALES));
+    config.campaigns.retain(|campaign| campaign.queue != SALES);
+    config
+}
+
+#[test]
+fn a_queue_that_goes_is_emptied_so_many_at_a_time_in_their_order() {
+    const WAITING: usize = 1500;
+    let mut bench = Bench::new();
+    let mut roomy = without(ANNA);
+    roomy.agents.retain(|agent| !agent.queues.contains(&SALES));
+    roomy.queues[0].max_waiting = WAITING as u32;
+    bench.configure(2, roomy);
+    let calls: Vec<_> = (0..WAITING).map(|_| bench.waiting(SALES)).collect();
+    bench.configure(3, without_sales());
+    assert!(bench.shard.is_closing(SALES));
+    assert_eq!(bench.shard.waiting_length(SALES), WAITING, "the entry itself touches none of them");
+    let mut left = WAITING;
+    while left > 0 {
+        assert_eq!(bench.shard.next_lease().map(|due| due <= bench.now), Some(true));
+        bench.expire();
+        let now = bench.shard.waiting_length(SALES);
+        assert!(left - now <= limit::LEASES_PER_EXPIRE, "{left} to {now}");
+        assert!(now < left);
+        left = now;
+    }
+    assert!(calls.iter().all(|call| bench.outcome(*call) == CallOutcome::Overflowed));
+    assert!(bench.shard.is_closing(SALES), "its last calls may still ask for it");
+    let copy = strowger_table::Shard::restore(&bench.shard.snapshot()).unwrap();
+    assert_eq!((copy.hash(), copy.is_closing(SALES)), (bench.shard.hash(), true));
+}
+
+#[test]
+fn who_comes_to_a_queue_that_is_closing_or_was_never_there_goes_the_way_of_a_full_one() {
+    for queue in [SALES, strowger_model::QueueId(99)] {
+        let mut bench = Bench::new();
+        let (call, other) = (bench.flowing(), bench.flowing());
+        bench.configure(2, without_sales());
+        assert_eq!(bench.say(crate::bench::enqueue(call, queue, Then::Step(4))), Outcome::Done);
+        assert_eq!(bench.call(call).flow_step(), Some(4));
+        assert_eq!(bench.say(crate::bench::enqueue(other, queue, Then::End)), Outcome::Done);
+        assert_eq!(bench.outcome(other), CallOutcome::Overflowed);
+    }
+}
+
+#[test]
+fn a_queue_that_comes_back_keeps_who_still_waits() {
+    let mut bench = Bench::new();
+    bench.configure(2, without_sales());
+    bench.configure(3, tenant());
+    let calls = [bench.waiting(SALES), bench.waiting(SALES)];
+    bench.configure(4, without_sales());
+    bench.configure(5, tenant());
+    assert!(!bench.shard.is_closing(SALES));
+    bench.expire();
+    assert!(calls.iter().all(|call| bench.call(*call).is_waiting()));
+    assert_eq!(bench.shard.waiting(SALES).filter_map(|place| place.call).collect::<Vec<_>>(), calls);
 }

@@ -1,8 +1,8 @@
 //! The control group: who lives, and which configuration is in force.
 
-use strowger_model::config::Tenant;
+use strowger_model::config::{NextIds, Tenant};
 use strowger_model::{GroupId, Incarnation, LogTime, NodeId, TenantId, Wall};
-use strowger_table::{At, Body, Control, ControlCommand, Machine, Outcome, Proposal, Refusal};
+use strowger_table::{At, Body, Content, Control, ControlCommand, Machine, Outcome, Proposal, Refusal, TenantRef};
 
 use crate::sample::*;
 
@@ -52,7 +52,11 @@ impl Cluster {
     }
 
     fn configure(&mut self, version: u64, tenants: Vec<Tenant>) -> Outcome {
-        self.try_say(ControlCommand::Configure { version, tenants, trunks: vec![trunk()] })
+        let next_ids = NextIds::default().above(&tenants, &[trunk()]);
+        let reference =
+            |tenant: &Tenant| TenantRef { tenant: tenant.id, shard: tenant.shard, digest: Content::of(tenant).digest };
+        let tenants = tenants.iter().map(reference).collect();
+        self.try_say(ControlCommand::Configure { version, tenants, trunks: vec![trunk()], next_ids })
     }
 }
 
@@ -119,7 +123,7 @@ fn a_configuration_needs_the_next_version() {
     assert_eq!(cluster.configure(1, vec![tenant()]), Outcome::Done);
     assert_eq!(cluster.configure(1, vec![]), Refusal::OldVersion.into());
     assert_eq!(cluster.configure(3, vec![]), Refusal::OldVersion.into());
-    assert_eq!((cluster.control.version(), cluster.control.tenants().count()), (1, 1));
+    assert_eq!((cluster.control.version(), cluster.control.tenants().len()), (1, 1));
     assert_eq!(cluster.control.trunks()[..], [trunk()]);
 }
 
@@ -154,9 +158,9 @@ fn tokens_are_granted_by_their_hash() {
 fn a_repeat_gets_the_first_answer() {
     let mut cluster = Cluster::new();
     cluster.configure(1, vec![tenant()]);
-    let again = ControlCommand::Configure { version: 1, tenants: vec![], trunks: vec![] };
+    let again = ControlCommand::Configure { version: 1, tenants: vec![], trunks: vec![], next_ids: NextIds::default() };
     assert_eq!(cluster.repeat(cluster.seq, again), Outcome::Done);
-    assert_eq!(cluster.control.tenants().count(), 1);
+    assert_eq!(cluster.control.tenants().len(), 1);
 }
 
 #[test]
@@ -177,4 +181,30 @@ fn a_snapshot_holds_everything() {
     }
     assert_eq!(copy.control.snapshot(), cluster.control.snapshot());
     assert!(Machine::restore(GroupId::CONTROL, b"not a snapshot").is_err());
+}
+
+#[test]
+fn the_last_versions_can_be_gone_back_to_and_ids_never_go_back() {
+    let mut cluster = Cluster::new();
+    let high = Tenant { id: TenantId(700), name: "brief".into(), ..tenant() };
+    cluster.configure(1, vec![tenant(), high]);
+    let ids = cluster.control.next_ids();
+    assert_eq!(ids.tenant, 701);
+    for version in 2..30 {
+        assert_eq!(cluster.configure(version, vec![tenant()]), Outcome::Done);
+    }
+    assert_eq!(cluster.control.next_ids(), ids, "an id that was given names nothing else");
+    let kept: Vec<u64> = cluster.control.versions().map(|config| config.version).collect();
+    assert_eq!(kept, (10..30).collect::<Vec<_>>());
+    assert_eq!(cluster.control.config(10).unwrap().tenants[0].digest, Content::of(&tenant()).digest);
+    assert!(cluster.control.config(9).is_none());
+}
+
+#[test]
+fn the_hash_covers_trunks_and_tokens() {
+    let mut cluster = Cluster::new();
+    cluster.configure(1, vec![]);
+    let before = cluster.control.hash();
+    cluster.say(ControlCommand::Grant { token_sha256: [1; 32], role: "admin".into() });
+    assert_ne!(cluster.control.hash(), before);
 }

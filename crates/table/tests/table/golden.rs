@@ -3,13 +3,14 @@
 
 use std::fmt::Write;
 
+use strowger_model::config::NextIds;
 use strowger_model::{
     AgentId, CallId, Cause, DialResult, Digest, Ended, HangupBy, Incarnation, Instance, LeadId, LegKey, LegNo, LogTime,
     NodeId, PlaceId, Role,
 };
 use strowger_table::{
-    BarList, Body, Change, Command, ControlCommand, DialFailure, DialTo, Miss, NewLead, Offer, Plan, Presence,
-    Proposal, RowKey, Scope, Then, ToldBy, VOICE_SLOT, Value,
+    BarList, Body, Change, Command, ControlCommand, DialFailure, DialTo, Miss, NewLead, Offer, Part, Plan, Presence,
+    Proposal, RowKey, Scope, TenantRef, Then, ToldBy, VOICE_SLOT, Value,
 };
 
 use crate::bench::{admit_with, answer, dial, enqueue, step};
@@ -24,7 +25,8 @@ fn beginnings() -> Vec<Command> {
     vec![
         Command::Tick,
         Command::Expire,
-        Command::Configure { version: 7, tenant: Box::new(tenant()) },
+        Command::Part(Box::new(Part { tenant: ACME, digest: Digest([5; 32]), no: 1, of: 2, bytes: vec![1, 2, 3] })),
+        Command::Configure { version: 7, tenant: ACME, digest: Digest([5; 32]) },
         Command::Retire { version: 7, tenant: ACME },
         admit_with(1, OBSERVED),
         Command::Withdraw { key: key(1) },
@@ -103,7 +105,12 @@ fn controls() -> Vec<ControlCommand> {
         ControlCommand::Hello { node, incarnation },
         ControlCommand::Silent { voter, node, incarnation },
         ControlCommand::Heard { voter, node, incarnation },
-        ControlCommand::Configure { version: 7, tenants: vec![tenant()], trunks: vec![trunk()] },
+        ControlCommand::Configure {
+            version: 7,
+            tenants: vec![TenantRef { tenant: ACME, shard: SHARD, digest: Digest([5; 32]) }],
+            trunks: vec![trunk()],
+            next_ids: NextIds::default(),
+        },
         ControlCommand::Grant { token_sha256: [9; 32], role: "admin".into() },
     ]
 }
@@ -114,6 +121,7 @@ fn name(body: &Body) -> &'static str {
         Body::Shard(command) => match command {
             Command::Tick => "Tick",
             Command::Expire => "Expire",
+            Command::Part(_) => "Part",
             Command::Configure { .. } => "Configure",
             Command::Retire { .. } => "Retire",
             Command::Admit(_) => "Admit",

@@ -16,6 +16,7 @@ mod merge;
 mod misses;
 mod offers;
 mod outbound;
+mod parts;
 mod replicas;
 mod sample;
 mod storm;

@@ -1,9 +1,10 @@
 //! Nothing is left out: not of the hash by which replicas compare, not of a snapshot.
 
+use strowger_model::config::NextIds;
 use strowger_model::{Cause, DialResult, Incarnation, NodeId, Role, Wall};
 use strowger_table::{
-    At, BarList, Body, Change, Command, Control, ControlCommand, DialTo, Outcome, Presence, Proposal, Refusal, Scope,
-    Shard, Then, ToldBy, Value,
+    At, BarList, Body, Change, Command, Content, Control, ControlCommand, DialTo, Outcome, Presence, Proposal, Refusal,
+    Scope, Shard, TenantRef, Then, ToldBy, Value,
 };
 
 use crate::bench::{Bench, admit_with, dial, enqueue, failure};
@@ -44,7 +45,8 @@ fn every_kind_of_row_counts_to_the_hash() {
     let step = |step, set| Command::Step { call: flowing, step, attempt: position.attempt, set };
     let dialog = dialog(Role::Uac, "changed");
     let changes: Vec<(&str, Command)> = vec![
-        ("tenant", Command::Configure { version: 2, tenant: Box::new(tenant()) }),
+        ("tenant", Command::configuring(2, &tenant()).pop().unwrap()),
+        ("part", Command::configuring(2, &larger()).remove(0)),
         ("call", step(position.step + 1, vec![])),
         ("data", step(position.step, vec![Change { name: "language".into(), value: None }])),
         ("dialog", Command::Redialog { leg: agent_leg, dialog, relay: None, holds: false }),
@@ -69,6 +71,13 @@ fn every_kind_of_row_counts_to_the_hash() {
         assert_eq!(outcome.refusal(), None, "{what}");
         assert_ne!(bench.shard.hash(), before, "{what}");
     }
+}
+
+/// A configuration that is not the one in force.
+fn larger() -> strowger_model::config::Tenant {
+    let mut larger = tenant();
+    larger.queues[0].max_waiting += 1;
+    larger
 }
 
 fn redialog_holds(bench: &Bench, leg: strowger_model::LegKey) -> Command {
@@ -160,7 +169,15 @@ fn a_restored_shard_answers_as_the_one_before() {
 #[test]
 fn everything_of_group_0_counts_to_its_hash() {
     let (voter, node, incarnation) = (NodeId(1), NodeId(2), Incarnation(10));
-    let configure = |tenants, trunks| ControlCommand::Configure { version: 1, tenants, trunks };
+    let configure = |tenants: Vec<strowger_model::config::Tenant>, trunks: Vec<_>| {
+        let next_ids = NextIds::default().above(&tenants, &trunks);
+        let refer = |tenant: &strowger_model::config::Tenant| TenantRef {
+            tenant: tenant.id,
+            shard: tenant.shard,
+            digest: Content::of(tenant).digest,
+        };
+        ControlCommand::Configure { version: 1, tenants: tenants.iter().map(refer).collect(), trunks, next_ids }
+    };
     let commands = [
         ControlCommand::Found { voters: vec![voter], shards: 4 },
         ControlCommand::Hello { node, incarnation },
@@ -191,7 +208,7 @@ fn everything_of_group_0_counts_to_its_hash() {
     // Ids that were given count when what had them is gone.
     let mut once = Control::default();
     apply(&mut once, at(1, 0), &commands[2], 0);
-    let gone = ControlCommand::Configure { version: 2, tenants: vec![], trunks: vec![] };
+    let gone = ControlCommand::Configure { version: 2, tenants: vec![], trunks: vec![], next_ids: NextIds::default() };
     let mut never = Control::default();
     apply(&mut never, at(1, 0), &configure(vec![], vec![]), 0);
     assert_ne!(apply(&mut once, at(2, 0), &gone, 0), apply(&mut never, at(2, 0), &gone, 0));

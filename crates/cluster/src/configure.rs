@@ -1,0 +1,142 @@
+//! A configuration on its way: its tenants as content on a majority of the voters, then the control group, then part by
+//! part each tenant's shard, by that shard's leader.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use strowger_model::config::{NextIds, Tenant, Trunk};
+use strowger_model::{GroupId, ShardId};
+use strowger_raft::Leading;
+use strowger_table::{Content, Control, ControlCommand, Outcome, TenantRef};
+
+use crate::content::ContentFault;
+use crate::context::{Context, Refused, shard_of};
+use crate::leader::{COMMIT, lead};
+
+/// A configuration that did not come into force.
+#[derive(Debug, thiserror::Error)]
+pub enum NotConfigured {
+    #[error(transparent)]
+    Content(#[from] ContentFault),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error("the content of tenant {} is on no node that can be reached", tenant.tenant)]
+    Missing { tenant: TenantRef },
+}
+
+/// A configuration that is or was in force.
+#[derive(Clone, Debug, Default)]
+pub struct InForce {
+    pub version: u64,
+    pub shards: u16,
+    /// By id.
+    pub tenants: Vec<Arc<Tenant>>,
+    pub trunks: Arc<Vec<Trunk>>,
+    pub next_ids: NextIds,
+}
+
+impl Context {
+    /// Makes a configuration the one in force. Its prompts must be spread before.
+    pub async fn configure(
+        &self,
+        version: u64,
+        tenants: Vec<Tenant>,
+        trunks: Vec<Trunk>,
+    ) -> Result<Outcome, NotConfigured> {
+        let next_ids = NextIds::default().above(&tenants, &trunks);
+        let mut references = Vec::with_capacity(tenants.len());
+        for tenant in &tenants {
+            let content = Content::of(tenant);
+            let reference = TenantRef { tenant: tenant.id, shard: tenant.shard, digest: content.digest };
+            let view = self.groups.view(GroupId::CONTROL);
+            if view.machine.control().and_then(|control| control.tenant(tenant.id)) != Some(&reference) {
+                self.spread(content.digest, &content.bytes).await?;
+            }
+            references.push(reference);
+        }
+        let command = ControlCommand::Configure { version, tenants: references, trunks, next_ids };
+        Ok(self.control(command, COMMIT).await?)
+    }
+
+    /// A configuration of the last few versions, with its tenants' contents. None: there is no such version any more.
+    pub async fn configuration(&self, version: u64) -> Result<Option<InForce>, NotConfigured> {
+        let view = self.groups.view(GroupId::CONTROL);
+        let Some(control) = view.machine.control() else { return Ok(None) };
+        let (shards, next_ids) = (control.shards(), control.next_ids());
+        if version == 0 {
+            return Ok(Some(InForce { shards, next_ids, ..InForce::default() }));
+        }
+        let Some(config) = control.config(version).cloned() else { return Ok(None) };
+        let mut tenants = Vec::with_capacity(config.tenants.len());
+        for tenant in &config.tenants {
+            tenants.push(self.tenant_of(tenant).await.ok_or(NotConfigured::Missing { tenant: *tenant })?);
+        }
+        Ok(Some(InForce { version, shards, tenants, trunks: config.trunks.clone(), next_ids }))
+    }
+
+    /// From its shard's table where that has it, else from content.
+    async fn tenant_of(&self, reference: &TenantRef) -> Option<Arc<Tenant>> {
+        if let Some(view) = self.shard_view(reference.shard)
+            && let Some(table) = shard_of(&view)
+            && table.config_digest(reference.tenant) == Some(reference.digest)
+        {
+            return table.shared_tenant(reference.tenant).cloned();
+        }
+        self.content_of(reference).await?.tenant().ok().map(Arc::new)
+    }
+
+    async fn content_of(&self, reference: &TenantRef) -> Option<Content> {
+        let bytes = self.content.get(&self.link, reference.digest).await?;
+        Some(Content::from_bytes(bytes)).filter(|content| content.digest == reference.digest)
+    }
+
+    /// Shards that have not yet taken over the newest configuration.
+    pub fn shards_behind(&self) -> usize {
+        let view = self.groups.view(GroupId::CONTROL);
+        let behind = view.machine.control().map(|control| self.behind(control)).unwrap_or_default();
+        if behind.is_empty() {
+            // Whoever hears that all have it finds it in the directory.
+            self.refresh_directory();
+        }
+        behind.iter().map(|tenant| tenant.shard).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Tenants whose shards have not taken over what is in force.
+    fn behind(&self, control: &Control) -> Vec<TenantRef> {
+        let is_behind = |tenant: &&TenantRef| {
+            let have = self.shard_view(tenant.shard).and_then(|view| shard_of(&view)?.config_version(tenant.tenant));
+            have < control.changed(tenant.tenant)
+        };
+        control.tenants().iter().filter(is_behind).copied().collect()
+    }
+}
+
+/// The leader's errand: brings into its shard what the control group says is in force. What stops it is tried again.
+pub(crate) async fn bring(context: &Context, shard: ShardId, leading: Leading) {
+    let view = context.groups.view(GroupId::CONTROL);
+    let Some(control) = view.machine.control() else { return };
+    for tenant in context.behind(control).into_iter().filter(|tenant| tenant.shard == shard) {
+        let version = control.changed(tenant.tenant).unwrap_or_default();
+        let Some(content) = context.content_of(&tenant).await else {
+            tracing::warn!(%shard, tenant = %tenant.tenant, "its configuration is on no node that can be reached");
+            continue;
+        };
+        loop {
+            let table = context.groups.view(shard.group());
+            let Some(command) = shard_of(&table).and_then(|table| content.next(table, version, tenant.tenant)) else {
+                break;
+            };
+            match lead(context, shard, leading, command).await {
+                Ok(Outcome::Done) => {}
+                Ok(outcome) => {
+                    tracing::warn!(%shard, tenant = %tenant.tenant, ?outcome, "a shard refused a configuration");
+                    break;
+                }
+                Err(fault) => {
+                    tracing::debug!(%shard, %fault, "a configuration was not committed");
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What the switch asks of a node here.
+
+use std::sync::Arc;
+
+use strowger_acd::{RelayChoice, UsableRelay};
+use strowger_model::config::Tenant;
+use strowger_model::{CallId, Far, LogTime, Mono, Owner, RelayId, ShardId};
+use strowger_sip::Local;
+use strowger_switch::{Around, Destination, Door, Row};
+use strowger_table::{AdmitKey, Call};
+
+use super::Node;
+use crate::tenant::{SHARD, TRUNK};
+
+/// New calls a second and calls at once: more than any world has.
+const UNBOUNDED: u32 = 10_000;
+
+/// A node at an instant.
+pub(crate) struct Surroundings<'a> {
+    pub node: &'a Node,
+    pub now: Mono,
+    pub tenant: &'a Tenant,
+    pub usable: &'a [UsableRelay],
+    pub site: &'a str,
+    pub local: &'a Local,
+}
+
+impl Around for Surroundings<'_> {
+    fn now(&self) -> Mono {
+        self.now
+    }
+
+    fn log_now(&self, _: ShardId) -> LogTime {
+        self.node.log_now(self.now)
+    }
+
+    fn local(&self) -> &Local {
+        self.local
+    }
+
+    fn owns(&self, owner: Owner) -> bool {
+        self.node.owns(owner)
+    }
+
+    fn row(&self, call: CallId) -> Row {
+        if call.shard() != SHARD {
+            return Row::NoShard;
+        }
+        match self.node.replica.shard.call(call) {
+            Some(row) => Row::Here(row.clone()),
+            None if call.index() > self.node.replica.applied => Row::NotYet,
+            None => Row::Gone,
+        }
+    }
+
+    fn row_by_key(&self, _: ShardId, key: &AdmitKey) -> Option<Arc<Call>> {
+        self.node.replica.shard.call_by_key(key).cloned()
+    }
+
+    fn has_actor(&self, call: CallId) -> bool {
+        self.node.actors.contains_key(&call)
+    }
+
+    fn calls(&self) -> usize {
+        self.node.actors.len()
+    }
+
+    fn number(&self, number: &str) -> Option<Destination> {
+        let found = self.tenant.numbers.iter().find(|known| known.number == number)?;
+        Some(Destination { tenant: self.tenant.id, flow: found.flow, shard: SHARD })
+    }
+
+    fn door(&self, _: Far) -> Option<Door> {
+        let site = self.site.to_owned();
+        Some(Door { trunk: TRUNK, site, max_calls: UNBOUNDED, max_calls_per_second: UNBOUNDED })
+    }
+
+    fn is_unwanted(&self, to: Destination, from: &str) -> bool {
+        self.node.replica.shard.is_unwanted(to.tenant, from)
+    }
+
+    fn relay(&self, _: ShardId, site: &str) -> Option<RelayId> {
+        RelayChoice::new(&self.node.replica.shard, self.usable).choose(site, None)
+    }
+}
+
+/// The switch of a process that has just begun.
+pub(crate) fn intake(now: Mono) -> strowger_switch::Intake {
+    strowger_switch::Intake::new(UNBOUNDED as usize, UNBOUNDED, now)
+}

@@ -1,0 +1,21 @@
+//! The rules of a node's shell: events in, actions out. The node runs them on tasks and sockets, the simulator on
+//! virtual time.
+//!
+//! [`Intake`]: whose is a message? An actor's here, another node's, nobody's, or one that waits for its row.
+//! [`Vitals`]: who is alive, who is passive, who is to be fenced.
+#![forbid(unsafe_code)]
+
+mod around;
+mod gate;
+mod intake;
+pub mod limit;
+mod nobody;
+mod shelf;
+#[cfg(test)]
+mod tests;
+mod vitals;
+
+pub use around::{Around, Destination, Door, Row};
+pub use gate::Gate;
+pub use intake::{Action, Count, Intake, Pending, key_of};
+pub use vitals::{BEAT, Report, Vitals, is_down};

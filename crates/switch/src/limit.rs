@@ -1,0 +1,19 @@
+//! Limits of the shell, each with its unit and reason.
+
+use std::time::Duration;
+
+/// How long an INVITE waits for its `Admit` to be committed before it is answered 503: longer than a shard whose leader
+/// died is without one, also on a machine that has no time, because a call refused is refused for good. Far ends
+/// repeat an INVITE for 32 s (RFC 3261 17.1.1.2), and proxies that try the next node meanwhile find the same call.
+pub const ADMIT: Duration = Duration::from_secs(5);
+/// A call's proposals are repeated this long: longer than any election, and than the duties they belong to.
+pub const PROPOSE: Duration = Duration::from_secs(30);
+/// How long a message for a row that is not applied here yet is kept.
+pub const HOLD: Duration = Duration::from_millis(1500);
+/// How long a node remembers what it passed on over TCP, where no far end says it again: a death is noticed within
+/// 1.2 s, and its calls are adopted within one more election at the worst.
+pub const STAND_BY: Duration = Duration::from_secs(6);
+/// `Done`s of one owner travel together: one entry per this span.
+pub const DONE_BATCH: Duration = Duration::from_millis(50);
+/// Messages kept at once, per kind. Far ends repeat what is dropped beyond it; 10 000 of 2 KB each are 20 MB.
+pub const MOST_KEPT: usize = 10_000;

@@ -1,0 +1,231 @@
+//! A node with one shard, whose clock, table and actors are what the test says.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use strowger_model::config::{Flow, Number, Step, Tenant};
+use strowger_model::{
+    CallId, Cause, Ended, Far, FlowId, HangupBy, Incarnation, LegKey, LogTime, Mono, NodeId, Owner, RelayId, ShardId,
+    TenantId, TrunkId, Wall,
+};
+use strowger_sip::{Local, Message, tag};
+use strowger_table::{AdmitKey, At, Body, Call, Command, Outcome, Proposal, Proposer, Shard};
+
+use crate::{Action, Around, Destination, Door, Intake, Row, key_of};
+
+pub const SHARD: ShardId = ShardId(0);
+pub const ME: Proposer = Proposer { node: NodeId(1), incarnation: Incarnation(5) };
+pub const OTHER: Proposer = Proposer { node: NodeId(2), incarnation: Incarnation(7) };
+pub const THIRD: Proposer = Proposer { node: NodeId(3), incarnation: Incarnation(9) };
+pub const MAX_CALLS: usize = 3;
+pub const RATE: u32 = 5;
+
+pub struct Bench {
+    pub shard: Shard,
+    pub actors: BTreeSet<CallId>,
+    pub relay: Option<RelayId>,
+    pub is_unwanted: bool,
+    pub intake: Intake,
+    local: Local,
+    now: Mono,
+    index: u64,
+    /// A replica that lags shows the table as it was at this entry.
+    pub lags_at: Cell<Option<u64>>,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let now = Mono::from_millis(10_000);
+        let mut bench = Self {
+            shard: Shard::new(SHARD),
+            actors: BTreeSet::new(),
+            relay: Some(RelayId(1)),
+            is_unwanted: false,
+            intake: Intake::new(MAX_CALLS, RATE, now),
+            local: Local { contact_host: "192.0.2.1:5060".into(), user_agent: String::new() },
+            now,
+            index: 0,
+            lags_at: Cell::new(None),
+        };
+        Command::configuring(1, &tenant()).into_iter().for_each(|command| drop(bench.commit(ME, command)));
+        bench
+    }
+
+    /// An entry, of which the intake hears nothing yet.
+    pub fn commit(&mut self, by: Proposer, command: Command) -> Outcome {
+        self.index += 1;
+        let at = At { index: self.index, time: LogTime(self.now.0), wall: Wall(0) };
+        self.shard.apply(at, &Proposal { from: by, seq: 0, body: Body::Shard(command) }).outcome
+    }
+
+    /// What the intake says to one event.
+    pub fn on(&mut self, event: impl FnOnce(&mut Intake, &Self) -> Vec<Action>) -> Vec<Action> {
+        let mut intake = std::mem::replace(&mut self.intake, Intake::new(0, 0, self.now));
+        let actions = event(&mut intake, self);
+        self.intake = intake;
+        actions
+    }
+
+    pub fn applied(&mut self, touched: &[CallId]) -> Vec<Action> {
+        let applied = self.applied_here();
+        self.on(|intake, around| intake.applied(SHARD, applied, touched.iter().copied(), around))
+    }
+
+    pub fn invites(&mut self, call_id: &str) -> Vec<Action> {
+        let invite = invite(call_id);
+        self.on(|intake, around| intake.invite(invite, trunk(), around))
+    }
+
+    pub fn tick_after(&mut self, wait: Duration) -> Vec<Action> {
+        self.now = self.now + wait;
+        self.on(|intake, around| intake.tick(around))
+    }
+
+    /// A call that `owner` has admitted; no actor.
+    pub fn call_of(&mut self, owner: Proposer, call_id: &str) -> CallId {
+        let admit = self.admit(call_id);
+        match self.commit(owner, admit) {
+            Outcome::Admitted { call, .. } => call,
+            other => panic!("not admitted: {other:?}"),
+        }
+    }
+
+    pub fn admit(&mut self, call_id: &str) -> Command {
+        let mut fresh = Intake::new(1000, 1000, self.now);
+        let said = fresh.invite(invite(call_id), trunk(), self);
+        match said.into_iter().next() {
+            Some(Action::Admit { command, .. }) => *command,
+            other => panic!("no Admit but {other:?}"),
+        }
+    }
+
+    pub fn adopted(&mut self, from: Proposer, heir: Proposer) {
+        let heirs = vec![(heir.node, heir.incarnation)];
+        self.commit(heir, Command::Adopt { node: from.node, incarnation: from.incarnation, heirs });
+    }
+
+    pub fn ended(&mut self, owner: Proposer, call: CallId) {
+        let ended = Ended { by: HangupBy::Caller, cause: Cause::NORMAL };
+        self.commit(owner, Command::End { call, ended, observed: LogTime(self.now.0) });
+        let duties = self.shard.call(call).map(|row| row.duties.iter().map(|duty| (call, duty.id)).collect());
+        self.commit(owner, Command::Done { duties: duties.unwrap_or_default() });
+    }
+
+    fn applied_here(&self) -> u64 {
+        self.lags_at.get().unwrap_or(self.index)
+    }
+
+    fn shown(&self, row: &Arc<Call>) -> Option<Arc<Call>> {
+        (row.id.index() <= self.applied_here()).then(|| row.clone())
+    }
+}
+
+impl Around for Bench {
+    fn now(&self) -> Mono {
+        self.now
+    }
+
+    fn log_now(&self, _: ShardId) -> LogTime {
+        LogTime(self.now.0)
+    }
+
+    fn local(&self) -> &Local {
+        &self.local
+    }
+
+    fn owns(&self, owner: Owner) -> bool {
+        (owner.node, owner.incarnation) == (ME.node, ME.incarnation)
+    }
+
+    fn row(&self, call: CallId) -> Row {
+        if call.shard() != SHARD {
+            return Row::NoShard;
+        }
+        match self.shard.call(call).and_then(|row| self.shown(row)) {
+            Some(row) => Row::Here(row),
+            None if call.index() > self.applied_here() => Row::NotYet,
+            None => Row::Gone,
+        }
+    }
+
+    fn row_by_key(&self, _: ShardId, key: &AdmitKey) -> Option<Arc<Call>> {
+        self.shard.call_by_key(key).and_then(|row| self.shown(row))
+    }
+
+    fn has_actor(&self, call: CallId) -> bool {
+        self.actors.contains(&call)
+    }
+
+    fn calls(&self) -> usize {
+        self.actors.len()
+    }
+
+    fn number(&self, number: &str) -> Option<Destination> {
+        (number == "100").then_some(Destination { tenant: TenantId(1), flow: FlowId(1), shard: SHARD })
+    }
+
+    fn door(&self, source: Far) -> Option<Door> {
+        let door = Door { trunk: TrunkId(1), site: String::new(), max_calls: 100, max_calls_per_second: 100 };
+        (source.addr == trunk().addr).then_some(door)
+    }
+
+    fn is_unwanted(&self, _: Destination, _: &str) -> bool {
+        self.is_unwanted
+    }
+
+    fn relay(&self, _: ShardId, _: &str) -> Option<RelayId> {
+        self.relay
+    }
+}
+
+fn tenant() -> Tenant {
+    Tenant {
+        id: TenantId(1),
+        name: "acme".into(),
+        realm: "acme.example".into(),
+        shard: SHARD,
+        numbers: vec![Number { number: "100".into(), flow: FlowId(1) }],
+        flows: vec![Flow { id: FlowId(1), name: "day".into(), steps: vec![Step::HangUp] }],
+        queues: Vec::new(),
+        campaigns: Vec::new(),
+        takes_anonymous: true,
+        agents: Vec::new(),
+    }
+}
+
+pub fn trunk() -> Far {
+    Far::udp(([192, 0, 2, 10], 5060))
+}
+
+pub fn over_tcp() -> Far {
+    Far::tcp(([192, 0, 2, 10], 5060))
+}
+
+pub fn invite(call_id: &str) -> Message {
+    request("INVITE", call_id, "", "")
+}
+
+pub fn cancel(call_id: &str) -> Message {
+    request("CANCEL", call_id, "", "")
+}
+
+/// In the dialog of a call's first leg.
+pub fn within(method: &str, call: CallId) -> Message {
+    request(method, "x", &format!(";tag={}", tag(LegKey { call, leg: Call::CALLER_LEG }, 0)), "")
+}
+
+/// In a dialog whose tag is nobody's of ours, by the key of its INVITE.
+pub fn request(method: &str, call_id: &str, to_tag: &str, extra: &str) -> Message {
+    let text = format!(
+        "{method} sip:100@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK{call_id}\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:555@192.0.2.10>;tag=far\r\nTo: <sip:100@192.0.2.1>{to_tag}\r\n\
+         Call-ID: {call_id}\r\nCSeq: 1 {method}\r\nContact: <sip:555@192.0.2.10>\r\n{extra}Content-Length: 0\r\n\r\n"
+    );
+    Message::parse(text.as_bytes()).unwrap()
+}
+
+pub fn key(call_id: &str) -> AdmitKey {
+    key_of(&invite(call_id))
+}

@@ -1,0 +1,285 @@
+use std::time::Duration;
+
+use strowger_model::{CallId, Far, LegKey, ShardId};
+use strowger_sip::Message;
+use strowger_table::{Call, Command, Outcome, Refusal};
+
+use super::bench::*;
+use crate::{Action, limit};
+
+/// One word for each action: what was done, and the status of what was sent.
+fn words(actions: &[Action]) -> Vec<String> {
+    let word = |action: &Action| match action {
+        Action::Tell { call, message, .. } => format!("tell {} {}", call.index(), message.method()),
+        Action::Forward { to, message, .. } => format!("forward {} {}", to.0, message.method()),
+        Action::Send { bytes, .. } => {
+            let line = String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned();
+            line.split(' ').take(2).collect::<Vec<_>>().join(" ").replace("SIP/2.0 ", "")
+        }
+        Action::Admit { .. } => "admit".to_owned(),
+        Action::Withdraw { .. } => "withdraw".to_owned(),
+        Action::Count(count) => format!("{count:?}"),
+    };
+    actions.iter().map(word).collect()
+}
+
+fn leg(call: CallId) -> LegKey {
+    LegKey { call, leg: Call::CALLER_LEG }
+}
+
+fn for_leg(bench: &mut Bench, method: &str, call: CallId, source: Far) -> Vec<String> {
+    let message = within(method, call);
+    words(&bench.on(|intake, around| intake.for_leg(leg(call), message, source, around)))
+}
+
+fn forwarded(bench: &mut Bench, message: Message, source: Far) -> Vec<String> {
+    words(&bench.on(|intake, around| intake.forwarded(message, source, around)))
+}
+
+fn cancels(bench: &mut Bench, call_id: &str) -> Vec<String> {
+    let message = cancel(call_id);
+    words(&bench.on(|intake, around| intake.cancel(message, trunk(), around)))
+}
+
+/// The index that the next entry will have.
+fn next_call(bench: &Bench) -> CallId {
+    CallId::new(SHARD, bench.shard.last().index + 1)
+}
+
+#[test]
+fn an_actor_here_is_told() {
+    let mut bench = Bench::new();
+    let call = bench.call_of(ME, "a");
+    bench.actors.insert(call);
+    assert_eq!(for_leg(&mut bench, "BYE", call, trunk()), [format!("tell {} BYE", call.index())]);
+}
+
+#[test]
+fn another_nodes_call_is_forwarded_and_over_udp_forgotten() {
+    let mut bench = Bench::new();
+    let call = bench.call_of(OTHER, "a");
+    assert_eq!(for_leg(&mut bench, "BYE", call, trunk()), ["Forwarded", "forward 2 BYE"]);
+    assert_eq!(bench.intake.deadline(), None, "the far end repeats it");
+}
+
+#[test]
+fn what_nobody_has_is_answered_by_its_method() {
+    let mut bench = Bench::new();
+    let call = bench.call_of(ME, "a");
+    bench.ended(ME, call);
+    let row = bench.shard.call(call).unwrap();
+    assert!(row.is_over() && row.duties.is_empty());
+    for (method, answer) in [("BYE", Some("200")), ("INFO", Some("481")), ("INVITE", Some("481")), ("ACK", None)] {
+        let answer: Vec<&str> = answer.into_iter().collect();
+        assert_eq!(for_leg(&mut bench, method, call, trunk()), answer, "{method} within a dialog");
+    }
+    // The INVITE itself, said again after all is over: a proxy tries here after it failed elsewhere.
+    assert_eq!(words(&bench.invites("a")), ["503"]);
+    assert_eq!(for_leg(&mut bench, "BYE", CallId::new(ShardId(9), 1), trunk()), [""; 0], "no such shard");
+}
+
+#[test]
+fn an_answer_to_an_invite_of_ours_that_nobody_remembers_is_acknowledged_and_ended() {
+    let mut bench = Bench::new();
+    let call = bench.call_of(ME, "a");
+    bench.ended(ME, call);
+    let answer = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1\r\nFrom: <sip:1@192.0.2.1>;tag=a\r\n\
+                  To: <sip:2@192.0.2.9>;tag=b\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContact: <sip:2@192.0.2.9>\r\n\
+                  Content-Length: 0\r\n\r\n";
+    let answer = Message::parse(answer.as_bytes()).unwrap();
+    let said = bench.on(|intake, around| intake.for_leg(leg(call), answer, trunk(), around));
+    assert_eq!(words(&said), ["ACK sip:2@192.0.2.9", "BYE sip:2@192.0.2.9"]);
+}
+
+#[test]
+fn a_message_waits_for_its_row() {
+    let mut bench = Bench::new();
+    let call = next_call(&bench);
+    assert_eq!(for_leg(&mut bench, "BYE", call, trunk()), [""; 0]);
+    assert_eq!(bench.call_of(ME, "a"), call);
+    bench.actors.insert(call);
+    assert_eq!(words(&bench.applied(&[call])), [format!("tell {} BYE", call.index())]);
+    assert_eq!(bench.intake.deadline(), None, "once");
+}
+
+#[test]
+fn a_message_waits_for_an_actor_that_is_about_to_take_its_seat() {
+    let mut bench = Bench::new();
+    let call = bench.call_of(ME, "a");
+    assert_eq!(for_leg(&mut bench, "BYE", call, trunk()), [""; 0]);
+    bench.actors.insert(call);
+    assert_eq!(words(&bench.applied(&[])), [format!("tell {} BYE", call.index())]);
+}
+
+#[test]
+fn a_message_whose_entry_made_no_call_is_nobodys_at_once() {
+    let mut bench = Bench::new();
+    let call = next_call(&bench);
+    assert_eq!(for_leg(&mut bench, "BYE", call, trunk()), [""; 0]);
+    bench.commit(ME, Command::Expire);
+    assert_eq!(words(&bench.applied(&[])), ["200"]);
+}
+
+#[test]
+fn a_node_that_lags_says_nothing_of_calls_it_cannot_know() {
+    let mut bench = Bench::new();
+    bench.lags_at.set(Some(bench.shard.last().index));
+    let call = bench.call_of(OTHER, "a");
+    assert_eq!(for_leg(&mut bench, "BYE", call, trunk()), [""; 0]);
+    assert_eq!(words(&bench.tick_after(limit::HOLD)), [""; 0]);
+    assert_eq!(bench.intake.deadline(), None);
+}
+
+#[test]
+fn two_nodes_that_differ_do_not_pass_a_message_to_and_fro() {
+    let mut bench = Bench::new();
+    let call = bench.call_of(OTHER, "a");
+    assert_eq!(forwarded(&mut bench, within("BYE", call), trunk()), [""; 0], "it waits, it does not go back");
+    bench.adopted(OTHER, ME);
+    bench.actors.insert(call);
+    assert_eq!(words(&bench.applied(&[call])), [format!("tell {} BYE", call.index())]);
+    // What another node passed on is that node's to answer.
+    let other = bench.call_of(THIRD, "b");
+    assert_eq!(forwarded(&mut bench, within("BYE", other), trunk()), [""; 0]);
+    assert_eq!(words(&bench.tick_after(limit::HOLD)), [""; 0]);
+    assert_eq!(bench.intake.deadline(), None);
+}
+
+#[test]
+fn what_came_over_a_connection_is_passed_on_again_when_who_got_it_dies() {
+    let mut bench = Bench::new();
+    let call = bench.call_of(OTHER, "a");
+    assert_eq!(for_leg(&mut bench, "BYE", call, over_tcp()), ["Forwarded", "forward 2 BYE"]);
+    assert_eq!(words(&bench.applied(&[call])), [""; 0], "its owner lives");
+    bench.adopted(OTHER, THIRD);
+    assert_eq!(words(&bench.applied(&[call])), ["Forwarded", "forward 3 BYE"]);
+    bench.adopted(THIRD, ME);
+    bench.actors.insert(call);
+    assert_eq!(words(&bench.applied(&[call])), [format!("tell {} BYE", call.index())]);
+    assert_eq!(bench.intake.deadline(), None);
+}
+
+#[test]
+fn who_got_it_and_lives_has_it_for_good() {
+    let mut bench = Bench::new();
+    let call = bench.call_of(OTHER, "a");
+    for_leg(&mut bench, "BYE", call, over_tcp());
+    assert_eq!(words(&bench.tick_after(limit::STAND_BY)), [""; 0]);
+    bench.adopted(OTHER, THIRD);
+    assert_eq!(words(&bench.applied(&[call])), [""; 0]);
+}
+
+#[test]
+fn a_snapshot_wakes_everything() {
+    let mut bench = Bench::new();
+    let call = bench.call_of(OTHER, "a");
+    for_leg(&mut bench, "BYE", call, over_tcp());
+    cancels(&mut bench, "b");
+    bench.adopted(OTHER, ME);
+    let second = bench.call_of(ME, "b");
+    bench.actors.extend([call, second]);
+    let applied = bench.shard.last().index;
+    let said = bench.on(|intake, around| intake.installed(SHARD, applied, around));
+    assert_eq!(words(&said), [format!("tell {} BYE", call.index()), format!("tell {} CANCEL", second.index())]);
+}
+
+#[test]
+fn a_cancel_waits_for_its_invite() {
+    let mut bench = Bench::new();
+    assert_eq!(cancels(&mut bench, "a"), [""; 0]);
+    let other = bench.call_of(ME, "b");
+    bench.actors.insert(other);
+    assert_eq!(words(&bench.applied(&[other])), [""; 0], "another call's");
+    let call = bench.call_of(ME, "a");
+    bench.actors.insert(call);
+    assert_eq!(words(&bench.applied(&[call])), [format!("tell {} CANCEL", call.index())]);
+
+    assert_eq!(cancels(&mut bench, "c"), [""; 0]);
+    assert_eq!(words(&bench.tick_after(limit::HOLD - Duration::from_millis(1))), [""; 0]);
+    assert_eq!(words(&bench.tick_after(Duration::from_millis(1))), ["481"]);
+}
+
+#[test]
+fn an_invite_is_admitted_once() {
+    let mut bench = Bench::new();
+    assert_eq!(words(&bench.invites("a")), ["admit"]);
+    assert_eq!(words(&bench.invites("a")), [""; 0], "a repetition");
+    let call = bench.call_of(ME, "a");
+    assert!(bench.intake.seat(&key("a")).is_some());
+    bench.actors.insert(call);
+    assert_eq!(words(&bench.invites("a")), [format!("tell {} INVITE", call.index())]);
+    // The answer comes after the row: there is nothing left to do.
+    let admitted = Outcome::Admitted { call, owner: bench.shard.call(call).unwrap().owner };
+    let said = bench.on(|intake, around| intake.admit_answered(&key("a"), Some(&admitted), around));
+    assert_eq!(words(&said), [""; 0]);
+}
+
+#[test]
+fn an_invite_that_another_node_admitted_goes_there() {
+    let mut bench = Bench::new();
+    bench.invites("a");
+    let call = bench.call_of(OTHER, "a");
+    let already = Outcome::Already { call, owner: bench.shard.call(call).unwrap().owner };
+    let said = bench.on(|intake, around| intake.admit_answered(&key("a"), Some(&already), around));
+    assert_eq!(words(&said), ["Forwarded", "forward 2 INVITE"]);
+    // There it is found by its key: it has no token yet.
+    let here = bench.call_of(ME, "b");
+    bench.actors.insert(here);
+    assert_eq!(forwarded(&mut bench, invite("b"), trunk()), [format!("tell {} INVITE", here.index())]);
+}
+
+#[test]
+fn an_invite_that_is_not_committed_in_time_is_withdrawn() {
+    let mut bench = Bench::new();
+    bench.invites("a");
+    let said = bench.on(|intake, around| intake.admit_answered(&key("a"), None, around));
+    assert_eq!(words(&said), ["503", "TurnedAway", "withdraw"]);
+    // Only its answer was lost: the call lives.
+    bench.invites("b");
+    let call = bench.call_of(OTHER, "b");
+    let said = bench.on(|intake, around| intake.admit_answered(&key("b"), None, around));
+    assert_eq!(words(&said), ["Forwarded", "forward 2 INVITE"], "call {call}");
+}
+
+#[test]
+fn a_refused_invite_is_told_so() {
+    let mut bench = Bench::new();
+    bench.invites("a");
+    let refused = Outcome::Refused(Refusal::NoSuchTenant);
+    let said = bench.on(|intake, around| intake.admit_answered(&key("a"), Some(&refused), around));
+    assert_eq!(words(&said), ["503"]);
+    let Some(Action::Send { bytes, .. }) = said.first() else { panic!("an answer") };
+    assert!(String::from_utf8_lossy(bytes).contains("Retry-After"), "RFC 3261 section 21.5.4");
+}
+
+#[test]
+fn the_door_says_who_comes_in() {
+    let mut bench = Bench::new();
+    let stranger = Far::udp(([203, 0, 113, 1], 5060));
+    let message = invite("a");
+    let said = bench.on(|intake, around| intake.invite(message, stranger, around));
+    assert_eq!(words(&said), ["Stranger"], "not a word to a scanner");
+
+    let unknown = String::from_utf8(invite("b").bytes()).unwrap().replace("sip:100@", "sip:999@");
+    let unknown = Message::parse(unknown.as_bytes()).unwrap();
+    let said = bench.on(|intake, around| intake.invite(unknown, trunk(), around));
+    assert_eq!(words(&said), ["404"]);
+
+    bench.is_unwanted = true;
+    assert_eq!(words(&bench.invites("c")), ["Unwanted", "603"]);
+    bench.is_unwanted = false;
+    bench.relay = None;
+    assert_eq!(words(&bench.invites("d")), ["503"], "no relay");
+}
+
+#[test]
+fn the_door_holds_the_nodes_limits() {
+    let mut bench = Bench::new();
+    for at in 0..RATE {
+        assert_eq!(words(&bench.invites(&format!("a{at}"))), ["admit"]);
+    }
+    assert_eq!(words(&bench.invites("b")), ["TurnedAway", "503"], "the rate");
+    bench.tick_after(Duration::from_secs(1));
+    bench.actors.extend((0..MAX_CALLS as u64).map(|at| CallId::new(SHARD, 1000 + at)));
+    assert_eq!(words(&bench.invites("c")), ["TurnedAway", "503"], "calls at once");
+}

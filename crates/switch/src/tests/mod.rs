@@ -1,0 +1,5 @@
+//! The rules as pure machines: no clock but the one that a test moves.
+
+mod bench;
+mod intake;
+mod vitals;

@@ -1,0 +1,173 @@
+//! Who is alive. Every node beats to every voter; a node that a majority of voters has not answered lately is
+//! *passive*: it starts nothing and answers nothing, media goes on. A voter that hears nothing from a node says so in
+//! the control group; a majority of such reports is a decision.
+//!
+//! Both spans are measured on the waiting side's own clock. 0.6 s on a clock at 0.7 of true speed is still less than
+//! 1.2 s on one at 1.3: a node falls silent before anybody may act in its place.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use strowger_model::{Incarnation, Mono, NodeId};
+use strowger_table::{Control, ControlCommand};
+
+/// Every node beats to every voter this often: five beats may be lost before a node is passive.
+pub const BEAT: Duration = Duration::from_millis(100);
+const PASSIVE_AFTER: Duration = Duration::from_millis(600);
+const SILENT_AFTER: Duration = Duration::from_millis(1200);
+/// Beats whose time of sending is remembered; answers come within `PASSIVE_AFTER` or are worth nothing.
+const REMEMBERED: usize = 16;
+
+/// A voter's report about a node, to be proposed in the control group; then `reported` is called, whatever came of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Report {
+    pub node: NodeId,
+    pub incarnation: Incarnation,
+    pub silent: bool,
+    pub command: ControlCommand,
+}
+
+/// What this node knows of the others' pulses.
+#[derive(Debug)]
+pub struct Vitals {
+    me: NodeId,
+    voters: Vec<NodeId>,
+    number: u64,
+    sent: VecDeque<(u64, Mono)>,
+    /// By voter: when the newest beat it answered was sent.
+    answered: BTreeMap<NodeId, Mono>,
+    /// By node: its newest beat, as this voter heard it.
+    heard: BTreeMap<NodeId, (Incarnation, Mono)>,
+    state: State,
+    /// By voter: what it had applied of each group when it first answered a beat sent since this node is passive. Who
+    /// has not caught up with that knows neither all calls nor the configuration.
+    goals: BTreeMap<NodeId, Vec<u64>>,
+    /// Nodes about whom a report is under way: one at a time, so that they are committed in order.
+    reporting: BTreeSet<NodeId>,
+}
+
+/// Since when a node is what it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Passive(Mono),
+    Active(Mono),
+}
+
+impl Vitals {
+    /// A node starts passive: it has been answered by nobody yet.
+    pub fn new(me: NodeId, voters: Vec<NodeId>) -> Self {
+        Self {
+            me,
+            voters,
+            number: 0,
+            sent: VecDeque::new(),
+            answered: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            state: State::Passive(Mono::ZERO),
+            goals: BTreeMap::new(),
+            reporting: BTreeSet::new(),
+        }
+    }
+
+    /// The number of the beat that is sent now, and to whom.
+    pub fn beat(&mut self, now: Mono) -> (u64, impl Iterator<Item = NodeId> + '_) {
+        self.number += 1;
+        self.sent.push_back((self.number, now));
+        if self.sent.len() > REMEMBERED {
+            self.sent.pop_front();
+        }
+        (self.number, self.voters.iter().copied().filter(|voter| *voter != self.me))
+    }
+
+    /// A voter's answer to one of our beats, with what it has applied of each group.
+    pub fn on_pulse(&mut self, voter: NodeId, number: u64, applied: Vec<u64>) {
+        let Some(sent) = self.sent.iter().find(|(beat, _)| *beat == number).map(|(_, sent)| *sent) else { return };
+        let newest = self.answered.entry(voter).or_insert(sent);
+        *newest = (*newest).max(sent);
+        if let State::Passive(since) = self.state
+            && sent >= since
+        {
+            self.goals.entry(voter).or_insert(applied);
+        }
+    }
+
+    /// A beat of another node. True: it is answered. False: this voter stands by its report that the node is silent,
+    /// or the cluster has declared it dead.
+    pub fn on_beat(&mut self, from: NodeId, incarnation: Incarnation, control: &Control, now: Mono) -> bool {
+        self.heard.insert(from, (incarnation, now));
+        !is_down(control, from, incarnation) && !control.is_silent(from, incarnation, self.me)
+    }
+
+    /// Until when this node is active: as long as a majority of the voters has answered beats sent lately; once
+    /// passive, only beats sent since then count, of voters it has caught up with. None while it is passive.
+    pub fn active_until(&mut self, applied: &[u64], now: Mono) -> Option<Mono> {
+        let mut sent: Vec<Mono> = self.voters.iter().filter_map(|voter| self.counts(*voter, applied, now)).collect();
+        sent.sort_unstable_by(|a, b| b.cmp(a));
+        // The oldest of the majority's newest beats is the one that runs out first.
+        let until = sent.get(self.voters.len() / 2).map(|sent| *sent + PASSIVE_AFTER).filter(|until| *until > now);
+        match (until, self.state) {
+            (Some(_), State::Passive(_)) => self.state = State::Active(now),
+            (None, State::Active(_)) => {
+                self.state = State::Passive(now);
+                self.goals.clear();
+            }
+            (Some(_), State::Active(_)) | (None, State::Passive(_)) => {}
+        }
+        until
+    }
+
+    /// When the beat was sent by which this voter counts for our being active.
+    fn counts(&self, voter: NodeId, applied: &[u64], now: Mono) -> Option<Mono> {
+        if voter == self.me {
+            return Some(now);
+        }
+        let sent = self.answered.get(&voter).copied()?;
+        let caught_up = || {
+            self.goals.get(&voter).is_some_and(|goal| goal.iter().zip(applied).all(|(goal, applied)| applied >= goal))
+        };
+        match self.state {
+            State::Active(_) => Some(sent),
+            State::Passive(since) => (sent >= since && caught_up()).then_some(sent),
+        }
+    }
+
+    /// What this voter has to say of the others: wherever the control group does not yet hold what it hears. A report
+    /// that was lost is made again, until they agree.
+    pub fn reports(&mut self, control: &Control, now: Mono) -> Vec<Report> {
+        let State::Active(active_since) = self.state else { return Vec::new() };
+        if !self.voters.contains(&self.me) {
+            return Vec::new();
+        }
+        let mut reports = Vec::new();
+        for (node, known) in control.nodes().filter(|(node, known)| *node != self.me && !known.down) {
+            // A node that was never heard counts from when this voter began to listen.
+            let heard = self.heard.entry(node).or_insert((known.incarnation, now));
+            if heard.0 < known.incarnation {
+                *heard = (known.incarnation, now);
+            }
+            // While it was passive itself, it may have been the one who heard nothing.
+            let silent = now.since(heard.1.max(active_since)) > SILENT_AFTER;
+            let incarnation = known.incarnation;
+            if silent == control.is_silent(node, incarnation, self.me) || !self.reporting.insert(node) {
+                continue;
+            }
+            let voter = self.me;
+            let command = match silent {
+                true => ControlCommand::Silent { voter, node, incarnation },
+                false => ControlCommand::Heard { voter, node, incarnation },
+            };
+            reports.push(Report { node, incarnation, silent, command });
+        }
+        reports
+    }
+
+    /// A report about that node is committed, or lost.
+    pub fn reported(&mut self, node: NodeId) {
+        self.reporting.remove(&node);
+    }
+}
+
+/// The cluster has given this incarnation's calls to others: nothing of it may go on.
+pub fn is_down(control: &Control, node: NodeId, incarnation: Incarnation) -> bool {
+    control.node(node).is_some_and(|known| known.down && known.incarnation == incarnation)
+}
