@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strowger_acd::RelayChoice;
-use strowger_model::{CallId, Far, LegKey, Transport};
+use strowger_model::{CallId, Far, LegKey, LegNo, Transport};
 use strowger_sip::{Leg, Message, dismiss, leg_of, phrase, reply, reply_destination};
-use strowger_table::{AdmitKey, Call, Command, Outcome};
+use strowger_table::{Admit, AdmitKey, Call, Command, Outcome, Shard, Source, Target};
 
 use super::{News, Pending, Purpose};
 use crate::happening::{Happening, Task};
@@ -44,7 +44,7 @@ impl World {
         if let Some(leg) = leg_of(&message) {
             self.for_leg(node, leg, message, source);
         } else if let Some(row) = self.row_of(node, &message) {
-            self.tell(node, row.id, sip(Call::CALLER_LEG, message, source));
+            self.tell(node, row.id, sip(first_leg(row.id), message, source));
         }
     }
 
@@ -59,11 +59,11 @@ impl World {
     ) {
         let Ok(message) = Message::parse(bytes) else { return };
         let row = match leg {
-            Some(leg) => self.nodes[node].replica.shard.call(leg.call).cloned(),
+            Some(leg) => row_of_leg(&self.nodes[node].replica.shard, leg),
             None => self.row_of(node, &message),
         };
         if let Some(row) = row {
-            let leg = leg.unwrap_or(LegKey { call: row.id, leg: Call::CALLER_LEG });
+            let leg = leg.unwrap_or(first_leg(row.id));
             return self.route(node, &row, leg, message, source);
         }
         if self.now < until {
@@ -84,7 +84,7 @@ impl World {
             Outcome::Admitted { .. } => {}
             Outcome::Already { call, owner } => {
                 self.nodes[node].pending.remove(&key);
-                let leg = LegKey { call, leg: Call::CALLER_LEG };
+                let leg = first_leg(call);
                 if self.nodes[node].owns(owner) {
                     self.for_leg(node, leg, invite, source);
                 } else {
@@ -104,7 +104,7 @@ impl World {
         self.nodes[node].pending.remove(&key);
         if let Some(row) = self.row_of(node, invite) {
             // Committed, here or through another node: only the answer was lost.
-            let leg = LegKey { call: row.id, leg: Call::CALLER_LEG };
+            let leg = first_leg(row.id);
             return self.route(node, &row, leg, invite.clone(), source);
         }
         self.reply(node, invite, source, 503);
@@ -113,7 +113,7 @@ impl World {
 
     fn for_leg(&mut self, node: usize, leg: LegKey, message: Message, source: SocketAddr) {
         let replica = &self.nodes[node].replica;
-        match replica.shard.call(leg.call).cloned() {
+        match row_of_leg(&replica.shard, leg) {
             Some(row) => self.route(node, &row, leg, message, source),
             None if leg.call.index() > replica.applied => {
                 self.held(node, Some(leg), source, &message.bytes(), self.now + HOLD);
@@ -136,7 +136,7 @@ impl World {
         if !place.actors.contains_key(&row.id) {
             return self.gone(node, &message, source);
         }
-        self.tell(node, row.id, sip(leg.leg, message, source));
+        self.tell(node, row.id, sip(leg, message, source));
     }
 
     /// A hang-up is granted, so that the far end comes to rest; a phone that answers what nobody remembers is told
@@ -170,7 +170,7 @@ impl World {
             return;
         }
         if let Some(row) = self.row_of(node, &message) {
-            let leg = LegKey { call: row.id, leg: Call::CALLER_LEG };
+            let leg = first_leg(row.id);
             return self.route(node, &row, leg, message, source);
         }
         let dialled = message.request_uri_user().to_owned();
@@ -182,20 +182,20 @@ impl World {
         let Some(relay) = choice.choose(self.scenario.trunk_site, None) else {
             return self.reply(node, &message, source, 503);
         };
-        let unborn = LegKey { call: CallId::new(SHARD, 0), leg: Call::CALLER_LEG };
+        let unborn = first_leg(CallId::new(SHARD, 0));
         let dialog = Leg::incoming(unborn, &message, Far::udp(source), &local(), self.now).dialog();
-        let command = Command::Admit {
+        let admit = Admit {
             key: key.clone(),
             tenant: self.tenant.id,
-            flow,
-            trunk: TRUNK,
+            source: Source::Trunk(TRUNK),
+            target: Target::Flow(flow),
             from: message.from_user().to_owned(),
             to: dialled,
-            dialog: Box::new(dialog),
+            dialog,
             observed: self.nodes[node].log_now(self.now),
         };
         self.nodes[node].pending.insert(key, Pending { invite: message.clone(), source, relay });
-        self.propose(node, command, Purpose::Admit { invite: Box::new(message), source });
+        self.propose(node, Command::Admit(Box::new(admit)), Purpose::Admit { invite: Box::new(message), source });
     }
 }
 
@@ -203,6 +203,16 @@ fn key_of(message: &Message) -> AdmitKey {
     AdmitKey { call_id: message.call_id().to_owned(), from_tag: message.from_tag().to_owned(), cseq: message.cseq() }
 }
 
-fn sip(leg: strowger_model::LegNo, message: Message, source: SocketAddr) -> News {
+/// The leg of who called us: the first that its call has.
+fn first_leg(call: CallId) -> LegKey {
+    LegKey { call, leg: LegNo(0) }
+}
+
+/// The row that has a leg, or had it: its owner knows what to say to who left.
+fn row_of_leg(shard: &Shard, leg: LegKey) -> Option<Arc<Call>> {
+    shard.call_of_leg(leg).or_else(|| shard.call(leg.call)).cloned()
+}
+
+fn sip(leg: LegKey, message: Message, source: SocketAddr) -> News {
     News::Sip { leg, message: Box::new(message), source }
 }
