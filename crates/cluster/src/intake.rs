@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use strowger_acd::RelayChoice;
 use strowger_link::{Class, open, seal};
 use strowger_model::config::Trunk;
-use strowger_model::{CallId, Far, LegKey, Mono, Owner, PeerId, ShardId, TrunkId};
+use strowger_model::{CallId, Far, LegKey, LegNo, Mono, Owner, PeerId, ShardId, TrunkId};
 use strowger_raft::ProposeError;
 use strowger_sip::{Leg, Message, phrase, reply, reply_destination};
-use strowger_table::{AdmitKey, Body, Call, Command, Outcome, Refusal};
+use strowger_table::{Admit, AdmitKey, Body, Call, Command, Outcome, Refusal, Shard, Source, Target};
 use strowger_trunk::{Gate, Incoming, Kind};
 
 use crate::calls::CallNews;
@@ -60,15 +60,15 @@ impl Intake {
     pub fn forwarded(self: &Arc<Self>, body: &[u8]) {
         let Ok(Forward { source, datagram }) = open::<Forward>(body) else { return };
         let Ok(message) = Message::parse(&datagram) else { return };
-        let caller_leg = || Some(LegKey { call: self.row_of(&message)?.1.id, leg: Call::CALLER_LEG });
-        if let Some(leg) = strowger_sip::leg_of(&message).or_else(caller_leg) {
+        let invited = || Some(first_leg(self.row_of(&message)?.1.id));
+        if let Some(leg) = strowger_sip::leg_of(&message).or_else(invited) {
             self.for_leg(leg, message, source, Via::Node);
         }
     }
 
     fn for_leg(self: &Arc<Self>, leg: LegKey, message: Message, source: Far, via: Via) {
         let Some(view) = self.context.shard_view(leg.call.shard()) else { return };
-        match shard_of(&view).and_then(|table| table.call(leg.call)) {
+        match shard_of(&view).and_then(|table| call_of(table, leg)) {
             // Two nodes with different views of the owner must not pass a message to and fro.
             Some(row) if via == Via::Node && !self.context.owns(row.owner) => self.hold(leg, message, source, via),
             Some(row) => self.route(row, leg, message, source),
@@ -91,7 +91,7 @@ impl Intake {
         if !context.calls.has(row.id) {
             return self.gone(&message, source);
         }
-        context.calls.tell(row.id, sip(leg.leg, message, source));
+        context.calls.tell(row.id, sip(leg, message, source));
     }
 
     fn forward(&self, row: &Call, message: &Message, source: Far) {
@@ -110,7 +110,7 @@ impl Intake {
             while intake.context.now() < give_up {
                 tokio::time::sleep(limit::STAND_BY_STEP).await;
                 let Some(view) = intake.context.shard_view(leg.call.shard()) else { return };
-                let Some(row) = shard_of(&view).and_then(|table| table.call(leg.call)) else { return };
+                let Some(row) = shard_of(&view).and_then(|table| call_of(table, leg)) else { return };
                 if row.owner != passed_to {
                     return intake.route(row, leg, message, source);
                 }
@@ -128,7 +128,7 @@ impl Intake {
             while intake.context.now() < give_up {
                 tokio::time::sleep(limit::HOLD_STEP).await;
                 let Some(view) = intake.context.shard_view(leg.call.shard()) else { return };
-                let row = shard_of(&view).and_then(|table| table.call(leg.call));
+                let row = shard_of(&view).and_then(|table| call_of(table, leg));
                 if let Some(row) = row.filter(|row| via == Via::Edge || intake.context.owns(row.owner)) {
                     return intake.route(row, leg, message, source);
                 }
@@ -173,7 +173,7 @@ impl Intake {
             let give_up = intake.context.now() + limit::HOLD;
             loop {
                 if let Some((_, row)) = intake.row_of(&message) {
-                    let leg = LegKey { call: row.id, leg: Call::CALLER_LEG };
+                    let leg = first_leg(row.id);
                     return intake.route(&row, leg, message, source);
                 }
                 if intake.context.now() >= give_up {
@@ -199,7 +199,7 @@ impl Intake {
             return;
         }
         if let Some((_, row)) = self.row_of(&message) {
-            let leg = LegKey { call: row.id, leg: Call::CALLER_LEG };
+            let leg = first_leg(row.id);
             return self.route(&row, leg, message, source);
         }
         let directory = context.directory();
@@ -242,24 +242,24 @@ impl Intake {
     /// Proposes the call. Once committed, the log itself starts the actor; here only refusals are left.
     async fn admit(self: Arc<Self>, key: AdmitKey, message: Message, source: Far, to: Destination, trunk: TrunkId) {
         let context = &self.context;
-        let unborn = LegKey { call: CallId::new(to.shard, 0), leg: Call::CALLER_LEG };
+        let unborn = first_leg(CallId::new(to.shard, 0));
         let dialog = Leg::incoming(unborn, &message, source, &context.local, context.now()).dialog();
-        let command = Command::Admit {
+        let command = Command::Admit(Box::new(Admit {
             key: key.clone(),
             tenant: to.tenant,
-            flow: to.flow,
-            trunk,
+            source: Source::Trunk(trunk),
+            target: Target::Flow(to.flow),
             from: message.from_user().to_owned(),
             to: message.request_uri_user().to_owned(),
-            dialog: Box::new(dialog),
+            dialog,
             observed: context.log_now(to.shard),
-        };
+        }));
         let outcome = context.groups.propose(to.shard.group(), Body::Shard(command), limit::ADMIT).await;
         match outcome {
             Ok(Outcome::Admitted { .. }) => {}
             Ok(Outcome::Already { call, .. }) => {
                 self.watcher.pending.take(&key);
-                let leg = LegKey { call, leg: Call::CALLER_LEG };
+                let leg = first_leg(call);
                 self.hold(leg, message, source, Via::Edge)
             }
             Ok(Outcome::Refused(Refusal::NoSuchTenant)) | Ok(_) => {
@@ -282,7 +282,7 @@ impl Intake {
         tracing::warn!(%why, "a call was not admitted in time");
         // Only the answer was lost: the call lives, here or elsewhere.
         if let Some((_, row)) = self.row_of(&message) {
-            let leg = LegKey { call: row.id, leg: Call::CALLER_LEG };
+            let leg = first_leg(row.id);
             return self.hold(leg, message, source, Via::Edge);
         }
         self.watcher.pending.take(&key);
@@ -298,6 +298,17 @@ fn key_of(message: &Message) -> AdmitKey {
     AdmitKey { call_id: message.call_id().to_owned(), from_tag: message.from_tag().to_owned(), cseq: message.cseq() }
 }
 
-fn sip(leg: strowger_model::LegNo, message: Message, source: Far) -> CallNews {
+/// The leg that an INVITE came on: the first that is born in its call.
+fn first_leg(call: CallId) -> LegKey {
+    LegKey { call, leg: LegNo(0) }
+}
+
+/// The call that a leg is in. What comes for one that is gone is for the call it was born in, whose owner may know more
+/// than its row.
+fn call_of(table: &Shard, leg: LegKey) -> Option<&Arc<Call>> {
+    table.call_of_leg(leg).or_else(|| table.call(leg.call))
+}
+
+fn sip(leg: LegKey, message: Message, source: Far) -> CallNews {
     CallNews::Sip { leg, message: Box::new(message), source }
 }

@@ -52,6 +52,10 @@ pub mod limit {
     pub const STAND_BY: Duration = Duration::from_secs(6);
     /// How often such a message looks whether its call has another owner.
     pub const STAND_BY_STEP: Duration = Duration::from_millis(100);
+    /// An actor that broke is followed by another, but a call whose actors broke so often within `BROKEN_WITHIN` ends:
+    /// what its row says breaks them.
+    pub const BROKEN_MAX: u32 = 3;
+    pub const BROKEN_WITHIN: Duration = Duration::from_secs(60);
     /// `Done`s of one owner travel together: one entry per this span.
     pub const DONE_BATCH: Duration = Duration::from_millis(50);
 }

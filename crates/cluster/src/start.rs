@@ -21,7 +21,7 @@ use crate::content::Content;
 use crate::context::{Context, Parts};
 use crate::done::{self, Performed};
 use crate::intake::Intake;
-use crate::observer::{Watcher, sweep};
+use crate::observer::Watcher;
 use crate::relays::{self, ContextCell, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals::{self, Vitals};
@@ -128,7 +128,7 @@ impl Cluster {
         let behind = Behind { context: context.clone(), intake: intake.clone(), vitals: vitals.clone() };
         // Set once each, here.
         let _first = (cell.set(context.clone()), front.0.set(behind), watcher.context.set(context.clone()));
-        catch_up(&context);
+        catch_up(&context, &watcher);
         tokio::spawn(vitals::run(context.clone(), vitals, voters.clone()));
         tokio::spawn(done::run(context.clone(), performed_list));
         tokio::spawn(records::run(context.clone()));
@@ -150,11 +150,11 @@ impl Cluster {
 }
 
 /// What the log already held before anybody watched it.
-fn catch_up(context: &Arc<Context>) {
+fn catch_up(context: &Arc<Context>, watcher: &Watcher) {
     context.refresh_directory(&context.groups.view(GroupId::CONTROL));
     for shard in context.shards() {
         if let Some(view) = context.shard_view(shard) {
-            sweep(context, &view);
+            watcher.sweep(context, &view);
         }
     }
 }
