@@ -1,19 +1,22 @@
 //! What a call machine hears and says.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use strowger_media::{LegSnapshot, Op};
+use strowger_model::config::Tenant;
 use strowger_model::{CallId, Far, Incarnation, LegKey, RelayId};
 use strowger_sip::Message;
-use strowger_table::{Call, Command, Shard};
+use strowger_table::Command;
+
+use crate::rows::Rows;
 
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The row changed, or what stands beside it in its table; or the machine has just been made.
+    /// A row of the call changed, or the machine has just been made. `tenant` is the configuration in force in the
+    /// shard.
     Row {
-        row: Arc<Call>,
-        table: &'a Shard,
+        rows: Rows,
+        tenant: Option<&'a Tenant>,
     },
     /// A SIP message of one of the call's legs.
     Message {

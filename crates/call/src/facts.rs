@@ -1,21 +1,21 @@
 //! What a relay says, in the words of a call.
 
-use strowger_media::{Op, RelayAnswer, RelayCommand, RelayEvent, What};
-use strowger_model::{Incarnation, LegKey, RelayId};
+use strowger_media::{Op, RelayAnswer, RelayEvent, What};
+use strowger_model::{CallId, Incarnation, LegKey, RelayId};
 
 use crate::event::MediaFact;
 
 impl MediaFact {
-    /// What the answer to an order means to the call, with the incarnation of the relay that gave it; none: it gave none
-    /// and will not.
+    /// What the answer to an order about legs born in `call` means, with the incarnation of the relay that gave it;
+    /// none: it gave none and will not.
     pub fn of_answer(
         relay: RelayId,
-        order: &RelayCommand,
+        call: CallId,
+        order: &Op,
         answer: Option<(Incarnation, &RelayAnswer)>,
     ) -> Vec<MediaFact> {
-        let call = order.call;
         let key = |leg| LegKey { call, leg };
-        match (&order.op, answer) {
+        match (order, answer) {
             (Op::Open { leg }, Some((incarnation, RelayAnswer::Opened { rtp, .. }))) => {
                 vec![MediaFact::Opened { relay, leg: key(*leg), rtp: *rtp, incarnation }]
             }

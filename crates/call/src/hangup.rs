@@ -1,19 +1,24 @@
-//! The end of a leg, and of the call: who hung up is answered, who did not is told.
+//! The end of legs, and of the call: who hung up is answered, who did not is told, ports are closed.
 
-use strowger_model::{Cause, Ended, LegKey, LogTime, Mono};
-use strowger_table::{After, Command, DutyKind, ToldBy, after};
+use std::collections::BTreeSet;
+
+use strowger_media::Op;
+use strowger_model::{Cause, Ended, LegKey, LogTime, Mono, RelayId};
+use strowger_sip::{Leg, LegState as SipState};
+use strowger_table as table;
+use strowger_table::{After, Command, DutyKind, LegState, Released, Stage, ToldBy};
 
 use crate::limit;
 use crate::machine::Machine;
 use crate::side::Side;
 
-/// That a leg is over, as its owner knows it until the row has it.
+/// The end of a leg as its owner knows it, until the row has it.
 pub(crate) struct Leaving {
     number: u64,
     cause: Cause,
     told_by: ToldBy,
     observed: LogTime,
-    /// The far end's BYE or CANCEL is not answered yet: that it left goes first.
+    /// Until when its BYE or CANCEL waits for the row.
     answer_by: Option<Mono>,
     /// When it is proposed again, after it was lost.
     again: Option<Mono>,
@@ -23,13 +28,18 @@ impl Leaving {
     pub fn deadline(&self) -> Option<Mono> {
         self.answer_by.into_iter().chain(self.again).min()
     }
+
+    pub fn is_waited_for(&self) -> bool {
+        self.answer_by.is_some()
+    }
 }
 
-/// The end of the call by a rule of ours, until the row has it.
+/// The end of the call that its owner decided, until the row has it.
 pub(crate) struct Ending {
     number: u64,
     ended: Ended,
     observed: LogTime,
+    /// When it is proposed again, after it was lost.
     again: Option<Mono>,
 }
 
@@ -39,160 +49,187 @@ impl Ending {
     }
 }
 
-/// Far ends that leave.
 impl Machine {
-    pub(crate) fn far_end_hung_up(&mut self, leg: LegKey, log_now: LogTime, now: Mono) {
-        let Some(row) = self.rows.live(leg) else { return self.answer_hang_up(leg, now) };
-        // A phone that answered and left before that was in a row has not taken the offer.
-        let is_offered = row.is_ringing() && row.agent().is_some();
-        let cause = if is_offered { Cause::REJECTED } else { Cause::NORMAL };
-        self.lose(leg, cause, ToldBy::FarEnd, log_now);
-        if let Some(leaving) = self.sides.get_mut(&leg).and_then(|side| side.leaving.as_mut()) {
-            leaving.answer_by = Some(now + limit::HANG_UP_ANSWER);
+    /// A BYE or CANCEL: the row goes first, and its far end is answered then.
+    pub(crate) fn far_end_hung_up(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
+        self.leave(key, Cause::NORMAL, ToldBy::FarEnd, log_now);
+        match self.sides.get_mut(&key).and_then(|side| side.leaving.as_mut()) {
+            Some(leaving) => leaving.answer_by = Some(now + limit::HANG_UP_ANSWER),
+            // The call goes on without it, or is over.
+            None => self.answer_hang_up(key, now),
         }
     }
 
-    /// A leg is over: its row is told, and says what that means.
-    pub(crate) fn lose(&mut self, leg: LegKey, cause: Cause, told_by: ToldBy, observed: LogTime) {
-        if !self.rows.is_live(leg) || !self.sides.contains_key(&leg) {
+    /// A leg is over. What that means to the call, the table says.
+    pub(crate) fn leave(&mut self, key: LegKey, cause: Cause, told_by: ToldBy, observed: LogTime) {
+        let is_live = self.row_leg(key).is_some_and(table::Leg::is_live);
+        if !is_live || self.sides.get(&key).is_none_or(|side| side.leaving.is_some()) {
             return;
         }
-        let number = self.propose(Command::Left { leg, cause, told_by, observed });
-        if let Some(side) = self.sides.get_mut(&leg) {
-            side.ringing.give_up = None;
+        let number = self.propose(Command::Left { leg: key, cause, told_by, observed });
+        if let Some(side) = self.sides.get_mut(&key) {
             side.leaving = Some(Leaving { number, cause, told_by, observed, answer_by: None, again: None });
         }
     }
 
-    pub(crate) fn left_proposed(&mut self, number: u64, accepted: bool, now: Mono) {
-        let is_it = |side: &&mut Side| side.leaving.as_ref().is_some_and(|leaving| leaving.number == number);
-        let Some(side) = self.sides.values_mut().find(is_it) else { return };
-        let leg = side.key;
-        let Some(leaving) = &mut side.leaving else { return };
-        if !accepted {
-            leaving.again = Some(now + limit::END_AGAIN);
-        }
-        if leaving.answer_by.take().is_some() {
-            self.answer_hang_up(leg, now);
-        }
-    }
-
-    pub(crate) fn tick_leaving(&mut self, leg: LegKey, now: Mono) {
-        let Some(leaving) = self.sides.get_mut(&leg).and_then(|side| side.leaving.as_mut()) else { return };
-        let is_late = leaving.answer_by.take_if(|by| *by <= now).is_some();
-        let is_lost = leaving.again.take_if(|at| *at <= now).is_some();
-        let (cause, told_by, observed) = (leaving.cause, leaving.told_by, leaving.observed);
-        if is_lost {
-            self.lose(leg, cause, told_by, observed);
-        }
-        if is_late {
-            self.answer_hang_up(leg, now);
-        }
-    }
-
-    /// What the row has by now is asked for no longer, and who waits for the answer to a BYE gets it.
-    pub(crate) fn answer_who_left(&mut self, now: Mono) {
-        let rows = &self.rows;
-        let gone =
-            |side: &mut Side| side.leaving.take_if(|_| !rows.is_live(side.key)).map(|leaving| (side.key, leaving));
-        let left: Vec<(LegKey, Leaving)> = self.sides.values_mut().filter_map(gone).collect();
-        for (leg, leaving) in left {
-            if leaving.answer_by.is_some() {
-                self.answer_hang_up(leg, now);
-            }
-        }
-    }
-
-    fn answer_hang_up(&mut self, leg: LegKey, now: Mono) {
-        self.act(leg, LogTime::ZERO, now, |sip| sip.answer_bye(now));
-    }
-}
-
-/// The call's end.
-impl Machine {
+    /// Of several ends the first one counts.
     pub(crate) fn propose_end(&mut self, ended: Ended, observed: LogTime) {
-        if self.rows.call.is_over() || self.ending.is_some() {
-            return;
+        if !self.rows.call.is_over() && self.ending.is_none() {
+            let number = self.propose(Command::End { call: self.id(), ended, observed });
+            self.ending = Some(Ending { number, ended, observed, again: None });
         }
-        let number = self.propose(Command::End { call: self.id(), ended, observed });
-        self.ending = Some(Ending { number, ended, observed, again: None });
+    }
+
+    /// The end is proposed or committed: what still comes for what it ends is too late.
+    pub(crate) fn is_ending(&self) -> bool {
+        let row = &self.rows.call;
+        let ends = |key: LegKey| table::after(row, self.rows.place.as_deref(), key) == After::End;
+        let leaving = || self.sides.iter().filter(|(_, side)| side.leaving.is_some()).map(|(key, _)| *key);
+        self.ending.is_some() || row.is_over() || leaving().any(ends)
     }
 
     pub(crate) fn end_proposed(&mut self, number: u64, accepted: bool, now: Mono) {
-        if let Some(ending) = self.ending.as_mut().filter(|ending| ending.number == number && !accepted) {
-            ending.again = Some(now + limit::END_AGAIN);
+        let again = (!accepted).then(|| now + limit::END_AGAIN);
+        if let Some(ending) = self.ending.as_mut().filter(|ending| ending.number == number) {
+            ending.again = again;
+        }
+        let leaving = self.sides.iter_mut().find_map(|(key, side)| {
+            let leaving = side.leaving.as_mut().filter(|leaving| leaving.number == number)?;
+            leaving.again = again;
+            Some((*key, leaving.answer_by.take()))
+        });
+        if let Some((key, Some(_))) = leaving {
+            self.answer_hang_up(key, now);
         }
     }
 
-    pub(crate) fn tick_end(&mut self, now: Mono) {
-        if let Some(ending) = self.ending.take_if(|ending| ending.again.is_some_and(|at| at <= now)) {
-            self.propose_end(ending.ended, ending.observed);
+    pub(crate) fn tick_hang_up(&mut self, now: Mono) {
+        let keys: Vec<LegKey> = self.sides.keys().copied().collect();
+        for key in keys {
+            let Some(leaving) = self.sides.get_mut(&key).and_then(|side| side.leaving.as_mut()) else { continue };
+            let again = leaving.again.take_if(|at| *at <= now).is_some();
+            let (cause, told_by, observed) = (leaving.cause, leaving.told_by, leaving.observed);
+            if leaving.answer_by.take_if(|by| *by <= now).is_some() {
+                self.answer_hang_up(key, now);
+            }
+            if again && let Some(side) = self.sides.get_mut(&key) {
+                side.leaving = None;
+                self.leave(key, cause, told_by, observed);
+            }
+        }
+        if self.ending.as_mut().is_some_and(|ending| ending.again.take_if(|at| *at <= now).is_some())
+            && let Some(Ending { ended, observed, .. }) = self.ending.take()
+        {
+            self.propose_end(ended, observed);
         }
     }
 
-    /// The end is proposed or committed, or that somebody left with whom the call is over: what still comes for what it
-    /// ends is too late.
-    pub(crate) fn is_ending(&self) -> bool {
-        let place = self.rows.place.as_deref();
-        let takes_all = |side: &Side| side.leaving.is_some() && after(&self.rows.call, place, side.key) == After::End;
-        self.ending.is_some() || self.rows.call.is_over() || self.sides.values().any(takes_all)
+    fn answer_hang_up(&mut self, key: LegKey, now: Mono) {
+        let outs = self.sip(key).map(|sip| sip.answer_bye(now)).unwrap_or_default();
+        self.sent(key, outs, LogTime::ZERO, now);
     }
-}
 
-/// Legs that are to stop.
-impl Machine {
-    /// Performs the row's hang-up duties, whatever stage the call is in: an offer taken back is one too. Whoever said
-    /// why, a phone that the row no longer rings may not ring on.
-    pub(crate) fn hang_up_where_due(&mut self, now: Mono) {
-        let leaves = |side: &&Side| !side.is_gone && !self.rows.is_live(side.key);
-        let leaving: Vec<LegKey> = self.sides.values().filter(leaves).map(|side| side.key).collect();
-        for leg in leaving {
-            self.recall(leg, now);
-            self.hang_up(leg, Some(Cause::NORMAL), now);
+    /// What the row says of legs that are not in the call, or not any more.
+    pub(crate) fn let_go(&mut self, now: Mono) {
+        if let Stage::Ended { into, .. } = self.rows.call.stage {
+            self.ending = None;
+            if into.is_some() {
+                // Its legs are another call's.
+                self.sides.clear();
+            }
         }
+        let is_live = |key: &LegKey| self.row_leg(*key).is_some_and(table::Leg::is_live);
+        let gone: BTreeSet<LegKey> = self.sides.keys().copied().filter(|key| !is_live(key)).collect();
+        for key in &gone {
+            let Some(side) = self.sides.get_mut(key) else { continue };
+            side.give_up = None;
+            if side.leaving.take().is_some_and(|leaving| leaving.is_waited_for()) {
+                self.answer_hang_up(*key, now);
+            }
+        }
+        self.close_ports(&gone);
+        let told = self.rows.call.duties.iter().filter_map(|duty| match duty.kind {
+            DutyKind::HangUp { leg } => Some(leg),
+            _ => None,
+        });
+        let all: BTreeSet<LegKey> = told.chain(gone).collect();
+        all.into_iter().for_each(|key| self.hang_up(key, now));
+    }
+
+    fn close_ports(&mut self, gone: &BTreeSet<LegKey>) {
         let row = self.rows.call.clone();
+        self.closing.retain(|id| row.duty(*id).is_some());
         for duty in &row.duties {
-            if let DutyKind::HangUp { leg } = duty.kind
-                && self.sides.get(&leg).is_none_or(Side::is_over)
+            if let DutyKind::Close { relay, leg } = duty.kind
+                && self.closing.insert(duty.id)
             {
-                self.done(duty.id);
-                self.forget(leg);
+                self.order(relay, leg.call, Op::CloseLeg { leg: leg.leg });
+                self.told.forget(leg, relay);
+            }
+        }
+        for key in gone {
+            let is_nowhere = self.row_leg(*key).is_some_and(|leg| leg.relay.is_none());
+            // A port was asked for, and it was over before its row could say where.
+            if is_nowhere && self.sides.get_mut(key).is_some_and(|side| std::mem::take(&mut side.begun)) {
+                self.media_of(*key, Op::CloseLeg { leg: key.leg });
             }
         }
     }
 
-    /// An inherited phone that is to be hung up before we rang it ourselves: it may ring for the earlier owner.
-    fn recall(&mut self, leg: LegKey, now: Mono) {
-        let is_due = self.rows.has_duty(DutyKind::HangUp { leg });
-        if !is_due || !self.sides.get(&leg).is_some_and(Side::is_unheard) {
-            return;
+    /// A leg that the row lets go. Whoever said why, its phone may not ring on.
+    fn hang_up(&mut self, key: LegKey, now: Mono) {
+        let leg = self.row_leg(key).cloned();
+        let must = self.rows.call.duty_to(DutyKind::HangUp { leg: key }).is_some();
+        self.find_inherited(key, leg.as_ref(), now);
+        let side = self.sides.get(&key);
+        let state = side.and_then(|side| side.sip.as_ref()).map(Leg::state);
+        let is_met = side.is_some_and(|side| side.met);
+        match state {
+            None | Some(SipState::Ended) => self.leg_over(key),
+            // Its far end left, or it went on in a row of its own.
+            Some(SipState::Early | SipState::Answered | SipState::Confirmed) if !must && (is_met || leg.is_some()) => {
+                self.sides.remove(&key);
+            }
+            Some(_) => self.hang_up_leg(key, Some(reason(leg.as_ref())), now),
         }
-        let rung = self.rows.call.leg(leg).and_then(|leg| self.rung_before(leg, now));
-        if let Some((side, rung)) = self.sides.get_mut(&leg).zip(rung) {
-            side.sip = rung.sip;
+    }
+
+    /// A phone that an earlier owner may have rung, and this one has not.
+    fn find_inherited(&mut self, key: LegKey, leg: Option<&table::Leg>, now: Mono) {
+        let is_unheard = |side: &Side| side.inherited && side.sip.is_none();
+        if let Some(leg) = leg.filter(|_| self.sides.get(&key).is_some_and(is_unheard)) {
+            let sip = self.as_called(leg, now);
+            if let Some(side) = self.sides.get_mut(&key) {
+                side.sip = sip;
+            }
         }
     }
 
     /// Ends a leg however far it got; harmless when it is being ended already.
-    pub(crate) fn hang_up(&mut self, leg: LegKey, cause: Option<Cause>, now: Mono) {
-        if let Some(side) = self.sides.get_mut(&leg) {
-            side.ringing.give_up = None;
-        }
-        self.act(leg, LogTime::ZERO, now, |sip| sip.hang_up(cause, now));
+    pub(crate) fn hang_up_leg(&mut self, key: LegKey, cause: Option<Cause>, now: Mono) {
+        let Some(side) = self.sides.get_mut(&key) else { return };
+        side.give_up = None;
+        let outs = side.sip.as_mut().map(|sip| sip.hang_up(cause, now)).unwrap_or_default();
+        self.sent(key, outs, LogTime::ZERO, now);
     }
 
-    /// Nothing more will come of it.
-    pub(crate) fn leg_over(&mut self, leg: LegKey) {
-        if let Some(duty) = self.rows.call.duty_to(DutyKind::HangUp { leg }).map(|duty| duty.id) {
-            self.done(duty);
+    pub(crate) fn leg_over(&mut self, key: LegKey) {
+        self.duty_done(DutyKind::HangUp { leg: key });
+        if self.row_leg(key).is_none() {
+            self.sides.remove(&key);
         }
-        self.forget(leg);
     }
 
-    /// A leg that is over and no part of a call that goes on. What an ended call's far ends repeat is still answered.
-    fn forget(&mut self, leg: LegKey) {
-        if !self.rows.call.is_over() && !self.rows.is_live(leg) {
-            self.sides.remove(&leg);
-        }
+    pub(crate) fn media_closed(&mut self, relay: RelayId, leg: LegKey) {
+        self.duty_done(DutyKind::Close { relay, leg });
+    }
+}
+
+/// What its far end is told.
+fn reason(leg: Option<&table::Leg>) -> Cause {
+    match leg.map(|leg| leg.state) {
+        Some(LegState::Releasing { why: Released::Over(cause), .. }) => cause,
+        Some(LegState::Releasing { why: Released::Unanswered, .. }) => Cause::NO_ANSWER,
+        _ => Cause::NORMAL,
     }
 }

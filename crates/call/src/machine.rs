@@ -1,18 +1,18 @@
 //! The machine: its parts, its one entrance, and how a row makes it act.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use strowger_ivr::Stepper;
 use strowger_media::Op;
-use strowger_model::{CallId, Far, LegKey, LogTime, Mono, RelayId};
-use strowger_sip::{Event as LegEvent, Leg, Local, Message, Out};
-use strowger_table::{self as table, Call, Command, LegState, Reach, Shard, Stage};
+use strowger_model::config::{Queue, Tenant};
+use strowger_model::{CallId, Cause, Far, LegKey, LogTime, Mono, RelayId};
+use strowger_sip::{Leg, Local, Message, Out};
+use strowger_table as table;
+use strowger_table::{Call, Command, DutyKind, Reach, Stage, ToldBy};
 
 use crate::event::{Action, Actions, Event, MediaFact};
-use crate::flow::Walk;
 use crate::hangup::Ending;
-use crate::ports::Ports;
-use crate::reinvite::Reinvite;
 use crate::rows::Rows;
 use crate::side::Side;
 use crate::told::Told;
@@ -21,7 +21,7 @@ use crate::told::Told;
 #[derive(Clone, Debug)]
 pub struct Setting {
     pub local: Local,
-    /// The relay's choice for who called us, made at admission; an adopted call has it in its row.
+    /// The relay's choice for a call that came to us, made at admission; an answered leg has it in its row.
     pub relay: RelayId,
 }
 
@@ -29,58 +29,61 @@ pub struct Setting {
 pub struct Machine {
     pub(crate) rows: Rows,
     pub(crate) setting: Setting,
-    /// The far ends of the call's legs, and those that are being told to stop.
+    pub(crate) queue: Option<Queue>,
+    /// Its legs, and those that the row has forgotten and whose far ends have not.
     pub(crate) sides: BTreeMap<LegKey, Side>,
-    pub(crate) walk: Walk,
-    pub(crate) reinvites: Vec<Reinvite>,
-    pub(crate) ports: Ports,
+    pub(crate) flow: Option<Stepper>,
+    /// The step that was begun, named by the entry of the log that led to it: a row that changes elsewhere begins
+    /// nothing anew.
+    pub(crate) step: Option<u64>,
+    /// The proposal of the next step: until it is entered, nothing that comes is for the step before.
+    pub(crate) stepping: Option<u64>,
+    /// Duties to close a port that a relay was told of.
+    pub(crate) closing: BTreeSet<u32>,
     /// Set from the moment at which an end is proposed: no phone is rung and nobody is answered any more.
     pub(crate) ending: Option<Ending>,
     pub(crate) told: Told,
     next_number: u64,
     adopting: bool,
-    /// Whether an earlier owner performed what the row says.
-    pub(crate) took_over: bool,
     out: Actions,
 }
 
 impl Machine {
     /// For the node that received the INVITE and saw its `Admit` committed.
-    pub fn admitted(row: Arc<Call>, invite: &Message, source: Far, setting: Setting, now: Mono) -> Self {
-        let caller = row.customer().map(|leg| leg.key);
-        let mut machine = Self::new(Rows::alone(row), setting, false);
-        if let Some(key) = caller {
+    pub fn admitted(rows: Rows, invite: &Message, source: Far, setting: Setting, now: Mono) -> Self {
+        let key = rows.call.customer().map(|leg| leg.key);
+        let mut machine = Self::new(rows, setting, false);
+        if let Some(key) = key {
             let sip = Leg::incoming(key, invite, source, &machine.setting.local, now);
-            machine.sides.insert(key, Side::new(key, Some(sip)));
+            machine.sides.insert(key, Side::of(sip));
         }
         machine
     }
 
     /// For the node that a call was given to before anything was done for it.
-    pub fn dialled(row: Arc<Call>, setting: Setting) -> Self {
-        Self::new(Rows::alone(row), setting, false)
+    pub fn dialled(rows: Rows, setting: Setting) -> Self {
+        Self::new(rows, setting, false)
     }
 
-    /// For a node that has nothing but the table: another one's call, or its own to begin again with.
-    pub fn adopted(row: Arc<Call>, table: &Shard, setting: Setting, now: Mono) -> Self {
-        let mut machine = Self::new(Rows::of(row, table), setting, true);
-        machine.restore_sides(now);
-        machine
+    /// For a node that has nothing but the rows.
+    pub fn adopted(rows: Rows, setting: Setting) -> Self {
+        Self::new(rows, setting, true)
     }
 
     fn new(rows: Rows, setting: Setting, adopting: bool) -> Self {
         Self {
             rows,
             setting,
+            queue: None,
             sides: BTreeMap::new(),
-            walk: Walk::default(),
-            reinvites: Vec::new(),
-            ports: Ports::default(),
+            flow: None,
+            step: None,
+            stepping: None,
+            closing: BTreeSet::new(),
             ending: None,
             told: Told::default(),
             next_number: 1,
             adopting,
-            took_over: false,
             out: Vec::new(),
         }
     }
@@ -95,10 +98,8 @@ impl Machine {
 
     pub fn on(&mut self, event: Event<'_>, log_now: LogTime, now: Mono) -> Actions {
         match event {
-            Event::Row { row, table } => self.on_row(row, table, log_now, now),
-            Event::Message { leg, message, source } => {
-                self.act(leg, log_now, now, |sip| sip.on_message(message, source, now));
-            }
+            Event::Row { rows, tenant } => self.on_rows(rows, tenant, log_now, now),
+            Event::Message { leg, message, source } => self.on_message(leg, message, source, log_now, now),
             Event::Media(fact) => self.on_media(fact, log_now, now),
             Event::Proposed { number, accepted } => self.on_proposed(number, accepted, now),
             Event::Tick => self.on_tick(log_now, now),
@@ -110,75 +111,122 @@ impl Machine {
 
     /// The next moment at which `Tick` must come.
     pub fn deadline(&self) -> Option<Mono> {
-        // A digit's time that is left over is nobody's once the caller leaves the step.
-        let digit = self.walk.deadline().filter(|_| self.is_in_step());
         let sides = self.sides.values().filter_map(Side::deadline);
-        sides.chain(digit).chain(self.ending.as_ref().and_then(Ending::deadline)).min()
+        // A digit's time that is left over is nobody's once the caller leaves the step.
+        sides
+            .chain(self.flow.as_ref().filter(|_| self.is_in_step()).and_then(Stepper::deadline))
+            .chain(self.ending.as_ref().and_then(Ending::deadline))
+            .min()
     }
 
-    fn on_row(&mut self, row: Arc<Call>, table: &Shard, log_now: LogTime, now: Mono) {
-        debug_assert_eq!(row.id, self.id(), "a machine is told of another call");
-        let epoch = self.rows.call.owner.epoch;
-        debug_assert!(row.owner.epoch >= epoch, "a row of an earlier owner comes after one of a later");
-        self.rows.become_newer(row, table);
-        self.walk.learn(&self.rows.call, table);
-        if std::mem::take(&mut self.adopting) {
-            self.adopt_media();
-            self.took_over = true;
+    fn on_rows(&mut self, rows: Rows, tenant: Option<&Tenant>, log_now: LogTime, now: Mono) {
+        debug_assert_eq!(rows.call.id, self.id(), "a machine is told of another call");
+        debug_assert!(
+            rows.call.owner.epoch >= self.rows.call.owner.epoch,
+            "a row of an earlier owner comes after one of a later"
+        );
+        self.rows = rows;
+        self.learn_configuration(tenant);
+        let took_over = std::mem::take(&mut self.adopting);
+        if took_over {
+            self.take_over(log_now, now);
         }
-        self.answer_who_left(now);
+        self.take_in(now);
         let row = self.rows.call.clone();
         for leg in &row.legs {
-            match leg.state {
-                LegState::Ringing { .. } => self.begin_ringing(leg, log_now, now),
-                LegState::Screening { .. } | LegState::Up => self.meet(leg, log_now, now),
-                LegState::Releasing { .. } => {}
+            if leg.is_answered() {
+                self.meet(leg, took_over, log_now, now);
+            } else if leg.is_ringing() {
+                self.call_leg(leg, log_now, now);
             }
         }
-        match (row.stage, row.flow) {
-            (Stage::Flow, Some(position)) => self.begin_step(position),
-            (Stage::Ended { .. }, _) => self.ending = None,
-            _ => {}
+        if let (Stage::Flow, Some(position)) = (row.stage, row.flow) {
+            self.begin_step(position);
         }
-        self.took_over = false;
-        self.close_where_due();
-        self.hang_up_where_due(now);
+        self.let_go(now);
     }
 
-    fn begin_ringing(&mut self, leg: &table::Leg, log_now: LogTime, now: Mono) {
+    fn learn_configuration(&mut self, tenant: Option<&Tenant>) {
+        let row = &self.rows.call;
+        let queue = row.queue();
+        if self.queue.as_ref().map(|queue| queue.id) != queue {
+            self.queue = tenant.zip(queue).and_then(|(tenant, id)| tenant.queue(id)).cloned();
+        }
+        if self.flow.is_none() {
+            let flow = tenant.zip(row.flow_id()).and_then(|(tenant, flow)| tenant.flow(flow));
+            self.flow = flow.cloned().map(Stepper::new);
+        }
+    }
+
+    /// What is done once for a leg that nobody has answered.
+    fn call_leg(&mut self, leg: &table::Leg, log_now: LogTime, now: Mono) {
         match leg.reach {
-            Reach::Inbound => self.begin_answering(leg.key, now),
-            Reach::Binding { .. } | Reach::Trunk { .. } => self.begin_calling(leg, log_now, now),
-            // The relay opens it; nothing asks for one yet.
+            Reach::Inbound => self.begin_admitted(leg.key, now),
+            Reach::Binding { .. } => self.begin_ringing(leg.key, now),
+            Reach::Trunk { .. } => self.begin_dialling(leg.key, log_now, now),
             Reach::Socket { .. } => {}
         }
+    }
+
+    fn on_message(&mut self, leg: LegKey, message: &Message, source: Far, log_now: LogTime, now: Mono) {
+        let Some(sip) = self.sip(leg) else { return };
+        let outs = sip.on_message(message, source, now);
+        self.sent(leg, outs, log_now, now);
     }
 
     fn on_media(&mut self, fact: MediaFact, log_now: LogTime, now: Mono) {
         match fact {
             MediaFact::Opened { relay, leg, rtp, incarnation } => {
                 self.told.met(relay, incarnation);
-                self.port_open(leg, rtp, log_now, now);
+                self.media_open(leg, rtp, log_now, now);
             }
             MediaFact::Adopted { relay, call, incarnation, legs } => {
                 self.told.met(relay, incarnation);
                 for leg in &legs {
-                    self.port_open(LegKey { call, leg: leg.leg }, leg.local, log_now, now);
+                    self.media_open(LegKey { call, leg: leg.leg }, leg.local, log_now, now);
                 }
                 self.relay_adopted(relay, call, &legs, now);
             }
-            MediaFact::Unavailable { leg } => self.no_port(leg, log_now, now),
+            MediaFact::Unavailable { leg } => self.no_media(leg, log_now, now),
             MediaFact::PlayDone { leg, play } => self.prompt_over(leg, play, now),
             MediaFact::Digit { leg, digit } => self.digit(leg, digit, log_now),
-            MediaFact::Dead { leg } => self.media_dead(leg, log_now),
-            MediaFact::Closed { relay, leg } => self.port_closed(relay, leg),
+            // Of a leg that was given up meanwhile it says nothing about the call.
+            MediaFact::Dead { leg } if self.row_leg(leg).is_some_and(table::Leg::is_answered) => {
+                self.leave(leg, Cause::TEMPORARY_FAILURE, ToldBy::DeadMedia, log_now);
+            }
+            MediaFact::Dead { .. } => {}
+            MediaFact::Closed { relay, leg } => self.media_closed(relay, leg),
+        }
+    }
+
+    fn media_open(&mut self, key: LegKey, rtp: std::net::SocketAddr, log_now: LogTime, now: Mono) {
+        let Some(side) = self.sides.get_mut(&key) else { return };
+        side.rtp = Some(rtp);
+        let Some(leg) = self.row_leg(key).filter(|leg| leg.is_ringing()).cloned() else { return };
+        if self.is_ending() {
+            return;
+        }
+        match leg.reach {
+            Reach::Inbound => self.make_answer(key, rtp, now),
+            Reach::Binding { .. } => self.ring(&leg, rtp, now),
+            Reach::Trunk { .. } => self.dial(&leg, rtp, log_now, now),
+            Reach::Socket { .. } => {}
+        }
+    }
+
+    /// No relay opens a port for a leg that is still to be answered, or called.
+    pub(crate) fn no_media(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
+        match self.row_leg(key).map(|leg| (leg.reach == Reach::Inbound, leg.agent().is_some())) {
+            Some((true, _)) => self.not_answered(key, now),
+            Some((_, true)) => self.missed(key, 503, Cause::NO_CIRCUIT, true, log_now),
+            Some(_) => self.not_dialled(key, log_now),
+            None => {}
         }
     }
 
     fn on_proposed(&mut self, number: u64, accepted: bool, now: Mono) {
         self.step_proposed(number, accepted);
         self.end_proposed(number, accepted, now);
-        self.left_proposed(number, accepted, now);
         self.redialog_proposed(number, accepted, now);
     }
 
@@ -186,44 +234,38 @@ impl Machine {
         let keys: Vec<LegKey> = self.sides.keys().copied().collect();
         for key in &keys {
             self.stop_late_repeats(*key, log_now, now);
-            self.act(*key, log_now, now, |sip| sip.tick(now));
+            let outs = self.sip(*key).map(|sip| sip.tick(now)).unwrap_or_default();
+            self.sent(*key, outs, log_now, now);
         }
         for key in keys {
-            self.tick_ringing(key, log_now, now);
-            self.tick_leaving(key, now);
+            if self.sides.get_mut(&key).is_some_and(|side| side.give_up.take_if(|by| *by <= now).is_some()) {
+                self.give_up(key, log_now, now);
+            }
         }
         self.tick_flow(now);
-        self.tick_end(now);
+        self.tick_hang_up(now);
     }
 
-    /// Lets a leg act: its packets go out, its events come back to the call. What has none does nothing.
-    pub(crate) fn act(&mut self, leg: LegKey, log_now: LogTime, now: Mono, act: impl FnOnce(&mut Leg) -> Vec<Out>) {
-        let outs = self.sides.get_mut(&leg).map(|side| side.with_sip(act)).unwrap_or_default();
-        self.sent(leg, outs, log_now, now);
+    /// A relay, or a phone, has had its time.
+    fn give_up(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
+        let Some(leg) = self.row_leg(key).cloned() else { return };
+        if self.sip(key).is_none() || leg.reach == Reach::Inbound {
+            self.no_media(key, log_now, now);
+        } else if leg.agent().is_some() {
+            self.missed(key, 408, Cause::NO_ANSWER, true, log_now);
+            self.hang_up_leg(key, Some(Cause::NO_ANSWER), now);
+        } else {
+            self.not_reached(key, log_now, now);
+        }
     }
 
-    /// What a leg wants said.
+    /// Takes what a leg wants: packets go out, events come back to the call.
     pub(crate) fn sent(&mut self, leg: LegKey, outs: Vec<Out>, log_now: LogTime, now: Mono) {
         for out in outs {
             match out {
                 Out::Send { to, bytes } => self.out.push(Action::Send { to, bytes }),
-                Out::Event(event) => self.on_far_end(leg, event, log_now, now),
+                Out::Event(event) => self.on_leg(leg, event, log_now, now),
             }
-        }
-    }
-
-    fn on_far_end(&mut self, leg: LegKey, event: LegEvent, log_now: LogTime, now: Mono) {
-        match event {
-            LegEvent::Ringing { .. } => self.rings(leg),
-            LegEvent::Answered { sdp } => self.answered(leg, &sdp, log_now, now),
-            LegEvent::Failed { status, q850 } => self.refused(leg, status, q850, log_now),
-            LegEvent::Acked => self.acked(leg),
-            LegEvent::AckTimeout => self.never_acked(leg, log_now),
-            LegEvent::Cancelled | LegEvent::HungUp { .. } => self.far_end_hung_up(leg, log_now, now),
-            LegEvent::Reinvite { sdp } => self.reinvited(leg, &sdp, now),
-            LegEvent::ReinviteDone { .. } => {}
-            LegEvent::Gone => self.far_end_gone(leg, log_now),
-            LegEvent::Ended => self.leg_over(leg),
         }
     }
 
@@ -234,24 +276,46 @@ impl Machine {
         number
     }
 
-    /// To a relay, about a leg.
-    pub(crate) fn order(&mut self, relay: RelayId, leg: LegKey, op: Op) {
-        self.order_call(relay, leg.call, op);
+    /// `call`: the one that the leg was born in.
+    pub(crate) fn order(&mut self, relay: RelayId, call: CallId, op: Op) {
+        self.out.push(Action::Media { relay, call, op });
     }
 
-    /// `call`: the one that the legs were born in.
-    pub(crate) fn order_call(&mut self, relay: RelayId, call: CallId, op: Op) {
-        self.out.push(Action::Media { relay, call, op });
+    /// To the relay of that leg.
+    pub(crate) fn media_of(&mut self, leg: LegKey, op: Op) {
+        if let Some(relay) = self.relay_of(leg) {
+            self.order(relay, leg.call, op);
+        }
+    }
+
+    /// The relay that a leg uses, or will.
+    pub(crate) fn relay_of(&self, key: LegKey) -> Option<RelayId> {
+        let leg = self.row_leg(key)?;
+        leg.relay.or_else(|| (leg.reach == Reach::Inbound).then_some(self.setting.relay))
+    }
+
+    pub(crate) fn row_leg(&self, key: LegKey) -> Option<&table::Leg> {
+        self.rows.call.leg(key)
+    }
+
+    pub(crate) fn sip(&mut self, key: LegKey) -> Option<&mut Leg> {
+        self.sides.get_mut(&key).and_then(|side| side.sip.as_mut())
     }
 
     pub(crate) fn done(&mut self, duty: u32) {
         self.out.push(Action::Done { duty });
     }
 
+    /// A duty that the row may have is performed.
+    pub(crate) fn duty_done(&mut self, kind: DutyKind) {
+        if let Some(duty) = self.rows.call.duty_to(kind).map(|duty| duty.id) {
+            self.done(duty);
+        }
+    }
+
     fn stop_if_idle(&mut self) {
         let row = &self.rows.call;
-        let is_settled = |side: &Side| side.is_over() && side.leaving.is_none();
-        if row.is_over() && row.duties.is_empty() && self.sides.values().all(is_settled) {
+        if row.is_over() && row.duties.is_empty() && self.sides.values().all(Side::is_over) {
             self.out.push(Action::Stop);
         }
     }

@@ -2,63 +2,89 @@
 
 use strowger_media::Op;
 use strowger_model::{LegKey, LogTime, Mono};
-use strowger_sip::{Leg, answer_sdp, parse_sdp};
+use strowger_sip::{Direction, RemoteMedia, answer_sdp, parse_sdp};
 use strowger_table::Command;
 
 use crate::machine::Machine;
-use crate::ports::{receives, sends};
 
-/// A far end's offer, and what it is told once the row has it.
+/// A far end's offer of other media, and what it is told once the row has it.
 pub(crate) struct Reinvite {
     number: u64,
-    leg: LegKey,
     sdp: String,
     media: Op,
 }
 
 impl Machine {
-    pub(crate) fn reinvited(&mut self, leg: LegKey, sdp: &[u8], now: Mono) {
-        let Some(changed) = self.sides.get(&leg).and_then(|side| side.sip.clone()) else { return };
-        match self.answer_to(leg, &changed, sdp) {
-            Err(status) => self.act(leg, LogTime::ZERO, now, |sip| sip.answer_reinvite(Err(status), now)),
-            Ok((answer, media, holds)) => self.propose_redialog(leg, changed, (answer, media, holds), now),
-        }
-    }
-
-    /// Our description, what the relay is told then, and whether the far end holds us.
-    fn answer_to(&self, leg: LegKey, sip: &Leg, sdp: &[u8]) -> Result<(String, Op, bool), u16> {
-        let current = sip.dialog();
-        let opened = self.sides.get(&leg).and_then(|side| side.rtp);
-        let told = || parse_sdp(current.local_sdp.as_bytes()).ok().map(|media| media.addr.rtp);
-        let rtp = opened.or_else(told).ok_or(500_u16)?;
+    pub(crate) fn reinvited(&mut self, key: LegKey, sdp: &[u8], now: Mono) {
+        let Some(side) = self.sides.get(&key) else { return };
+        let Some(mut changed) = side.sip.clone() else { return };
+        let current = changed.dialog();
         // Without an offer of theirs we offer what we have (RFC 3261 14.2).
         let offer = if sdp.is_empty() { current.remote_sdp.as_bytes() } else { sdp };
-        let local = self.local_media(leg, rtp, current.sdp_version + 1);
-        let (answer, media, direction) = answer_sdp(offer, &local).map_err(|_| 488_u16)?;
-        let holds = parse_sdp(offer).is_ok_and(|remote| remote.on_hold());
-        let (send, receive) = (sends(direction), receives(direction));
-        Ok((answer, Op::Remote { leg: leg.leg, media, send, receive }, holds))
-    }
-
-    fn propose_redialog(&mut self, leg: LegKey, mut changed: Leg, (sdp, media, holds): (String, Op, bool), now: Mono) {
-        changed.answer_reinvite(Ok(sdp.clone()), now);
-        let dialog = Box::new(changed.dialog());
-        let number = self.propose(Command::Redialog { leg, dialog, relay: None, holds });
-        // Of an offer that was cancelled meanwhile the answer is nobody's.
-        self.reinvites.retain(|earlier| earlier.leg != leg);
-        self.reinvites.push(Reinvite { number, leg, sdp, media });
+        let rtp = side.rtp.or_else(|| parse_sdp(current.local_sdp.as_bytes()).ok().map(|media| media.addr.rtp));
+        let answer = rtp
+            .ok_or(500)
+            .and_then(|rtp| answer_sdp(offer, &self.local_media(key, rtp, current.sdp_version + 1)).map_err(|_| 488));
+        match answer {
+            Err(status) => {
+                let outs = self.sip(key).map(|sip| sip.answer_reinvite(Err(status), now)).unwrap_or_default();
+                self.sent(key, outs, LogTime::ZERO, now);
+            }
+            Ok((sdp, media, direction)) => {
+                changed.answer_reinvite(Ok(sdp.clone()), now);
+                let dialog = Box::new(changed.dialog());
+                let holds = holds(&dialog.remote_sdp);
+                let number = self.propose(Command::Redialog { leg: key, dialog, relay: None, holds });
+                let (send, receive) = (sends(direction), receives(direction));
+                let media = Op::Remote { leg: key.leg, media, send, receive };
+                if let Some(side) = self.sides.get_mut(&key) {
+                    // Of an offer that was cancelled meanwhile the answer is nobody's.
+                    side.reinvite = Some(Reinvite { number, sdp, media });
+                }
+            }
+        }
     }
 
     /// The leg as it is now gives the answer: one that was hung up meanwhile, or whose BYE waits, gives none.
     pub(crate) fn redialog_proposed(&mut self, number: u64, accepted: bool, now: Mono) {
-        let Some(at) = self.reinvites.iter().position(|reinvite| reinvite.number == number) else { return };
-        let Reinvite { leg, sdp, media, .. } = self.reinvites.remove(at);
-        let Some(side) = self.sides.get_mut(&leg).filter(|side| side.leaving.is_none()) else { return };
+        let asked = |reinvite: &mut Reinvite| reinvite.number == number;
+        let found = self.sides.iter_mut().find_map(|(key, side)| {
+            let reinvite = side.reinvite.take_if(asked)?;
+            (!side.has_hung_up()).then_some((*key, reinvite))
+        });
+        let Some((key, Reinvite { sdp, media, .. })) = found else { return };
         let answer = if accepted { Ok(sdp) } else { Err(500) };
-        let outs = side.with_sip(|sip| sip.answer_reinvite(answer, now));
+        let outs = self.sip(key).map(|sip| sip.answer_reinvite(answer, now)).unwrap_or_default();
         if accepted && !outs.is_empty() {
-            self.order_of(leg, media);
+            self.media_of(key, media);
         }
-        self.sent(leg, outs, LogTime::ZERO, now);
+        self.sent(key, outs, LogTime::ZERO, now);
     }
+
+    /// Tells the relay where a leg's media goes, as the committed dialog has it.
+    pub(crate) fn direct_media(&mut self, key: LegKey) {
+        let remote = self.rows.dialog(key).and_then(|dialog| parse_sdp(dialog.remote_sdp.as_bytes()).ok());
+        if let Some(remote) = remote {
+            self.media_of(key, remote_op(key, &remote));
+        }
+    }
+}
+
+/// Whether a far end's description holds us (RFC 3264, 8.4).
+pub(crate) fn holds(sdp: &str) -> bool {
+    parse_sdp(sdp.as_bytes()).is_ok_and(|remote| remote.on_hold())
+}
+
+/// Where a far end's media goes, by its own SDP.
+fn remote_op(key: LegKey, remote: &RemoteMedia) -> Op {
+    let send = receives(remote.direction) && !remote.on_hold();
+    Op::Remote { leg: key.leg, media: remote.addr, send, receive: sends(remote.direction) }
+}
+
+fn sends(direction: Direction) -> bool {
+    matches!(direction, Direction::SendRecv | Direction::SendOnly)
+}
+
+fn receives(direction: Direction) -> bool {
+    matches!(direction, Direction::SendRecv | Direction::RecvOnly)
 }

@@ -1,21 +1,22 @@
 //! What relays were told, and the one place where they are told what each leg hears and where its voice goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use strowger_media::{Hears, LegSnapshot, Op, PlayState};
-use strowger_model::{CallId, Incarnation, LegKey, Mono, RelayId};
-use strowger_sip::parse_sdp;
-use strowger_table::{self as table, Leg, LegRole, LegState, Stage};
+use strowger_model::{CallId, Incarnation, LegKey, Mono, PlaceId, RelayId};
+use strowger_table as table;
+use strowger_table::{LegRole, LegState, Stage};
 
 use crate::hearing::{self, LegView, Role, Sound, Sounds, State, View, Watch, Watched};
 use crate::machine::Machine;
+use crate::reinvite::holds;
 
 /// Of each leg, what its relay does as far as its owner knows.
 #[derive(Default)]
 pub(crate) struct Told {
     legs: BTreeMap<LegKey, Heard>,
-    /// Relays that have yet to say what they do for legs born in these calls: until then they are told nothing of them.
-    unheard: Vec<(RelayId, CallId)>,
+    /// Relays that have yet to say what they do for legs that were born in a call: until then they are told nothing.
+    unheard: BTreeSet<(RelayId, CallId)>,
     /// Which start of a relay it was that was told.
     incarnations: BTreeMap<RelayId, Incarnation>,
 }
@@ -32,9 +33,7 @@ struct Heard {
 impl Told {
     /// An adopter starts from the answer.
     pub fn wait_for(&mut self, relay: RelayId, call: CallId) {
-        if !self.unheard.contains(&(relay, call)) {
-            self.unheard.push((relay, call));
-        }
+        self.unheard.insert((relay, call));
     }
 
     /// A relay that was started anew was told nothing.
@@ -45,7 +44,7 @@ impl Told {
     }
 
     fn learn(&mut self, relay: RelayId, call: CallId, legs: &[LegSnapshot]) {
-        self.unheard.retain(|unheard| *unheard != (relay, call));
+        self.unheard.remove(&(relay, call));
         for leg in legs {
             // Content that the relay lacks comes with the order that asks for it again.
             let awaited = leg.play == Some(PlayState::Awaited);
@@ -55,8 +54,8 @@ impl Told {
         }
     }
 
-    /// Its port there is closed.
-    pub fn forget(&mut self, relay: RelayId, leg: LegKey) {
+    /// The relay closes the leg.
+    pub fn forget(&mut self, leg: LegKey, relay: RelayId) {
         if self.legs.get(&leg).is_some_and(|heard| heard.relay == relay) {
             self.legs.remove(&leg);
         }
@@ -64,7 +63,9 @@ impl Told {
 
     /// The orders that make of what a relay does what it should do.
     fn tell(&mut self, leg: &LegView, hears: Hears, exports: Vec<RelayId>) -> Vec<(RelayId, Op)> {
-        let Some(relay) = leg.relay.filter(|relay| !self.unheard.contains(&(*relay, leg.key.call))) else {
+        let is_heard = |relay: &RelayId| !self.unheard.contains(&(*relay, leg.key.call));
+        // Who is let go is closed, and told nothing more.
+        let Some(relay) = leg.relay.filter(|relay| leg.state != State::Releasing && is_heard(relay)) else {
             return Vec::new();
         };
         let heard = self.legs.entry(leg.key).or_default();
@@ -98,12 +99,12 @@ impl Machine {
         debug_assert!(hears.len() == view.legs.len() && exports.len() == view.legs.len(), "a leg is left out");
         for ((leg, (_, hears)), (_, exports)) in view.legs.iter().zip(hears).zip(exports) {
             for (relay, op) in self.told.tell(leg, hears, exports) {
-                self.order(relay, leg.key, op);
+                self.order(relay, leg.key.call, op);
             }
         }
     }
 
-    /// The call as the table of hearing wants it. Who is leaving is closed as it is.
+    /// The call as the table of hearing wants it.
     fn view(&self) -> View {
         let row = &self.rows.call;
         let stage = match row.stage {
@@ -113,90 +114,84 @@ impl Machine {
             Stage::Talking => hearing::Stage::Talking,
             Stage::Ended { .. } => hearing::Stage::Ended,
         };
-        let legs = row.live_legs().map(|leg| self.leg_view(leg)).collect();
+        let legs = row.legs.iter().map(|leg| self.leg_view(leg)).collect();
         View { stage, legs, serving: row.serving, private: row.private.is_some() }
     }
 
-    fn leg_view(&self, leg: &Leg) -> LegView {
-        let sdp = self.rows.dialog(leg.key).map(|dialog| dialog.remote_sdp.as_bytes());
-        // Who is on hold from the first answer on has asked for nothing since.
-        let described = leg.is_answered() && sdp.and_then(|sdp| parse_sdp(sdp).ok()).is_some_and(|far| far.on_hold());
-        LegView {
-            key: leg.key,
-            relay: self.relay_of(leg.key),
-            role: role_of(leg.role),
-            state: match leg.state {
-                LegState::Ringing { .. } => State::Ringing,
-                LegState::Screening { .. } => State::Screening,
-                LegState::Up => State::Up,
-                LegState::Releasing { .. } => State::Releasing,
-            },
-            room: leg.room,
-            holds: leg.holds || described,
-            muted: leg.muted,
-        }
+    fn leg_view(&self, leg: &table::Leg) -> LegView {
+        let state = match leg.state {
+            LegState::Ringing { .. } => State::Ringing,
+            LegState::Screening { .. } => State::Screening,
+            LegState::Up => State::Up,
+            LegState::Releasing { .. } => State::Releasing,
+        };
+        // What its answer said stands in the dialog alone.
+        let holds = leg.holds || self.rows.dialog(leg.key).is_some_and(|dialog| holds(&dialog.remote_sdp));
+        let table::Leg { key, relay, room, muted, .. } = *leg;
+        LegView { key, relay, role: role(leg.role), state, room, holds, muted }
     }
 
     fn sounds(&self) -> Sounds {
-        let music = self.rows.music().map(|digest| Sound { digest, play: self.rows.music_play() });
-        let digest = self.walk.stepper.as_ref().and_then(|flow| flow.prompt());
+        let row = &self.rows.call;
+        // Who is in a queue anew hears its music anew.
+        let play = row.place.map_or(row.id.index(), PlaceId::index);
+        let music = self.queue.as_ref().map(|queue| Sound { digest: queue.music, play });
+        let digest = self.flow.as_ref().and_then(|flow| flow.prompt());
         let prompt = digest.zip(self.play()).map(|(digest, play)| Sound { digest, play });
-        let prompts = self.rows.customer().zip(prompt).into_iter().collect();
+        let prompts = row.customer().map(|leg| leg.key).zip(prompt).into_iter().collect();
         Sounds { music, prompts }
     }
 
     /// The number of what the step at hand plays: of the entry that led there, and of the attempt at it.
     pub(crate) fn play(&self) -> Option<u64> {
-        let row = &self.rows.call;
-        let position = row.flow.filter(|position| row.stage == Stage::Flow && self.walk.is_at(*position))?;
-        let attempt = self.walk.stepper.as_ref()?.attempt();
-        Some(position.entered << ATTEMPT_BITS | u64::from(attempt))
+        let entered = self.rows.call.flow.filter(|_| self.rows.call.stage == Stage::Flow)?.entered;
+        let flow = self.flow.as_ref().filter(|_| self.step == Some(entered))?;
+        Some(entered << ATTEMPT_BITS | u64::from(flow.attempt()))
     }
 
-    /// A relay says what it does for legs born in that call, whose owner this machine is now.
+    /// A relay says what it does for legs of the call, whose owner this machine is now.
     pub(crate) fn relay_adopted(&mut self, relay: RelayId, call: CallId, legs: &[LegSnapshot], now: Mono) {
         self.told.learn(relay, call, legs);
-        self.close_orphans(relay, call, legs);
-        for leg in legs {
-            let key = LegKey { call, leg: leg.leg };
-            if self.rows.customer() == Some(key) && self.relay_of(key) == Some(relay) {
-                self.resume_step(key, leg, now);
-            }
+        let customer = self.rows.call.customer().filter(|leg| leg.key.call == call && leg.relay == Some(relay));
+        let Some(key) = customer.map(|leg| leg.key) else { return };
+        if let Some(customer) = legs.iter().find(|leg| leg.leg == key.leg) {
+            self.resume_step(key, customer, now);
         }
     }
 
     /// An earlier owner may have asked more than once, and the prompt may have ended when nobody listened.
-    fn resume_step(&mut self, leg: LegKey, there: &LegSnapshot, now: Mono) {
-        let Hears::Content { repeat: false, play, .. } = there.hears else { return };
+    fn resume_step(&mut self, key: LegKey, customer: &LegSnapshot, now: Mono) {
+        let Hears::Content { repeat: false, play, .. } = customer.hears else { return };
         let Some(ours) = self.play().filter(|ours| ours >> ATTEMPT_BITS == play >> ATTEMPT_BITS) else { return };
         if play > ours
-            && let Some(flow) = &mut self.walk.stepper
+            && let Some(flow) = &mut self.flow
         {
             flow.resume((play - (play >> ATTEMPT_BITS << ATTEMPT_BITS)) as u8);
         }
-        if there.play == Some(PlayState::Over) {
-            self.prompt_over(leg, play, now);
+        if customer.play == Some(PlayState::Over) {
+            self.prompt_over(key, play, now);
         }
     }
 }
 
-fn role_of(role: LegRole) -> Role {
+fn role(role: LegRole) -> Role {
     match role {
         LegRole::Customer => Role::Customer,
         LegRole::Agent(..) => Role::Agent,
         LegRole::Party => Role::Party,
-        LegRole::Step => Role::Step,
-        LegRole::Supervisor { on, mode, .. } => Role::Supervisor {
-            on: match on {
+        LegRole::Supervisor { on, mode, .. } => {
+            let on = match on {
                 table::Watched::Leg(leg) => Watched::Leg(leg),
                 table::Watched::Call => Watched::Call,
-            },
-            mode: match mode {
+            };
+            let mode = match mode {
                 table::Watch::Listen => Watch::Listen,
                 table::Watch::Whisper => Watch::Whisper,
                 table::Watch::Barge => Watch::Barge,
-            },
-        },
+            };
+            Role::Supervisor { on, mode }
+        }
+        LegRole::Step => Role::Step,
     }
 }
 

@@ -1,0 +1,176 @@
+//! Numbers that are called over a trunk: INVITE once, ringing, a reason why nobody answered.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use strowger_media::Op;
+use strowger_model::{Cause, DialResult, LegKey, LogTime, Mono};
+use strowger_sip::{Leg, offer_sdp};
+use strowger_table as table;
+use strowger_table::{Command, DialFailure, Duty, DutyKind};
+
+use crate::limit;
+use crate::machine::Machine;
+use crate::side::Side;
+
+impl Machine {
+    /// The first owner sends the INVITE, once. An heir never does: it waits for what comes of the one that was sent.
+    pub(crate) fn begin_dialling(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
+        if !self.sides.contains_key(&key) && self.originate_duty(key, log_now).is_some() {
+            self.sides.insert(key, Side::opening(now + limit::DIAL_MEDIA_OPEN));
+            self.media_of(key, Op::Open { leg: key.leg });
+        }
+    }
+
+    pub(crate) fn dial(&mut self, leg: &table::Leg, rtp: SocketAddr, log_now: LogTime, now: Mono) {
+        let key = leg.key;
+        let Some(duty) = self.originate_duty(key, log_now) else { return };
+        let Some(invite) = self.invite(leg, offer_sdp(&self.local_media(key, rtp, 1))) else { return };
+        let ring = self.ring_time(leg);
+        // A port that came too late: the call is given up, or about to be, and its record says that nothing was sent.
+        let waits = |side: &&mut Side| side.sip.is_none() && !side.reported;
+        let Some(side) = self.sides.get_mut(&key).filter(waits) else { return };
+        let (sip, outs) = Leg::outgoing(key, invite, &self.setting.local, now);
+        side.sip = Some(sip);
+        side.repeat_until = Some(duty.until);
+        side.give_up = Some(now + ring);
+        self.sent(key, outs, log_now, now);
+        self.done(duty.id);
+    }
+
+    /// How long a called party's phone rings.
+    fn ring_time(&self, leg: &table::Leg) -> Duration {
+        let of_campaign = self.rows.call.outbound().filter(|_| leg.is_customer());
+        let of_queue = self.queue.as_ref().map(|queue| queue.ring_timeout_ms);
+        Duration::from_millis(of_campaign.map(|outbound| outbound.ring_timeout_ms).or(of_queue).unwrap_or(0).into())
+    }
+
+    /// Before the leg's own timers: what it would send again may be too late.
+    pub(crate) fn stop_late_repeats(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
+        let Some(side) = self.sides.get_mut(&key) else { return };
+        if side.repeat_until.take_if(|until| *until <= log_now).is_some()
+            && let Some(sip) = &mut side.sip
+        {
+            let outs = sip.stop_repeating(now);
+            self.sent(key, outs, log_now, now);
+        }
+    }
+
+    /// The duty to send the INVITE, while there is time for it: a call never comes late.
+    fn originate_duty(&self, key: LegKey, log_now: LogTime) -> Option<Duty> {
+        self.rows.call.duty_to(DutyKind::Originate { leg: key }).filter(|duty| log_now < duty.until).copied()
+    }
+
+    /// What the far end, or silence on the way to it, said.
+    pub(crate) fn refused(&mut self, key: LegKey, status: u16, q850: Option<Cause>, log_now: LogTime) {
+        let heard = self.sides.get(&key).is_some_and(|side| side.heard);
+        // Silence is told as 408 too.
+        let silent = status == 408 && !heard;
+        let cause = q850.unwrap_or_else(|| if silent { Cause::NO_ROUTE } else { cause_of(status) });
+        let result = if silent { DialResult::Unreachable } else { result_of(status, cause) };
+        self.report(key, result, if silent { 0 } else { status }, cause, false, log_now);
+    }
+
+    /// It was rung for as long as it may be.
+    pub(crate) fn not_reached(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
+        let unproven = self.rows.call.duty_to(DutyKind::Originate { leg: key }).is_some();
+        let inherited = self.row_leg(key).is_some_and(|leg| leg.takeovers > 0);
+        let (result, cause) = match self.sides.get(&key).is_some_and(|side| side.heard) {
+            true => (DialResult::NoAnswer, Cause::NO_ANSWER),
+            // Sent by an owner that could not say so, and nothing came of it.
+            false if unproven => (DialResult::Unknown, Cause::RECOVERY_ON_TIMER),
+            // An heir has not heard what came before it.
+            false if inherited => (DialResult::NoAnswer, Cause::NO_ANSWER),
+            // Not even a ringing: the call never arrived anywhere.
+            false => (DialResult::Unreachable, Cause::NO_ROUTE),
+        };
+        self.report(key, result, 0, cause, true, log_now);
+        self.hang_up_leg(key, Some(Cause::NO_ANSWER), now);
+    }
+
+    /// No relay would open a port: nothing has been sent.
+    pub(crate) fn not_dialled(&mut self, key: LegKey, log_now: LogTime) {
+        // It is out already, or may be.
+        if self.sip(key).is_none() {
+            self.report(key, DialResult::NotDialled, 0, Cause::NO_CIRCUIT, true, log_now);
+        }
+    }
+
+    pub(crate) fn report(
+        &mut self,
+        key: LegKey,
+        result: DialResult,
+        status: u16,
+        cause: Cause,
+        hang_up: bool,
+        log_now: LogTime,
+    ) {
+        let is_ringing = self.row_leg(key).is_some_and(table::Leg::is_ringing);
+        let Some(side) = self.sides.get_mut(&key).filter(|side| is_ringing && !side.reported) else { return };
+        let is_out = side.sip.is_some();
+        debug_assert!(!is_out || result != DialResult::NotDialled, "said not to be dialled, and an INVITE is out");
+        side.reported = true;
+        side.give_up = None;
+        let failure = DialFailure { result, status, cause, sip_call_id: self.call_id(key), hang_up };
+        self.propose(Command::NotReached { leg: key, failure, observed: log_now });
+    }
+}
+
+/// The cause of a SIP failure where the far end gave none (RFC 3398, 8.2.6.1).
+pub(crate) fn cause_of(status: u16) -> Cause {
+    match status {
+        404 | 604 => Cause(1),
+        408 => Cause::NO_ANSWER,
+        410 => Cause(22),
+        480 => Cause(18),
+        484 => Cause(28),
+        486 | 600 => Cause::BUSY,
+        403 | 603 => Cause::REJECTED,
+        488 | 606 => Cause(65),
+        500 | 502 | 503 => Cause::TEMPORARY_FAILURE,
+        504 => Cause::RECOVERY_ON_TIMER,
+        _ => Cause(31),
+    }
+}
+
+/// What a refusal means to a campaign. The network's own cause says more than the status it was put into; where it
+/// says nothing, the status decides.
+fn result_of(status: u16, cause: Cause) -> DialResult {
+    match (cause.0, status) {
+        (1 | 22 | 28, _) | (_, 404 | 410 | 484 | 485 | 604) => DialResult::InvalidNumber,
+        (17, _) | (_, 486 | 600) => DialResult::Busy,
+        (18 | 19, _) | (_, 408 | 480 | 487) => DialResult::NoAnswer,
+        (21, _) | (_, 403 | 603 | 607 | 608) => DialResult::Rejected,
+        _ => DialResult::Unreachable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_have_one_meaning_each() {
+        use DialResult::*;
+        let by_status = [
+            (486, Busy),
+            (600, Busy),
+            (480, NoAnswer),
+            (408, NoAnswer),
+            (603, Rejected),
+            (403, Rejected),
+            (404, InvalidNumber),
+            (410, InvalidNumber),
+            (484, InvalidNumber),
+            (503, Unreachable),
+            (500, Unreachable),
+            (488, Unreachable),
+        ];
+        for (status, result) in by_status {
+            assert_eq!(result_of(status, cause_of(status)), result, "{status}");
+        }
+        // The network's cause wins: a busy number behind a gateway that says 503.
+        assert_eq!(result_of(503, Cause::BUSY), Busy);
+        assert_eq!(result_of(480, Cause(1)), InvalidNumber);
+    }
+}
