@@ -135,13 +135,10 @@ impl Machine {
     fn restore(&mut self, leg: &table::Leg, now: Mono) {
         let Some(dialog) = self.rows.dialog(leg.key).cloned() else { return };
         let dialog = self.as_left(leg, dialog);
-        self.sides.insert(leg.key, Side::of(Leg::restore(leg.key, dialog, &self.setting.local, now)));
+        self.sides.insert(leg.key, Side::of(Leg::restore(leg.key, dialog, leg.takeovers, &self.setting.local, now)));
     }
 
     fn as_left(&self, leg: &table::Leg, mut dialog: Dialog) -> Dialog {
-        /// What `Leg::restore` leaves above the committed CSeq for one earlier owner; there may have been several.
-        const GAP: u32 = 100;
-        dialog.local_cseq += GAP * u32::from(leg.takeovers.saturating_sub(1));
         if leg.reach != Reach::Inbound {
             return dialog;
         }
