@@ -136,7 +136,7 @@ impl Machine {
         for leg in &row.legs {
             if leg.is_answered() {
                 self.meet(leg, took_over, log_now, now);
-            } else if leg.is_ringing() {
+            } else if leg.is_ringing() && !self.is_ending() {
                 self.call_leg(leg, log_now, now);
             }
         }

@@ -1,7 +1,7 @@
 //! What far ends say, and what they are told once their answers are committed.
 
 use strowger_model::{Cause, DialResult, LegKey, LogTime, Mono};
-use strowger_sip::{Event, LegState, parse_sdp};
+use strowger_sip::{Event, parse_sdp};
 use strowger_table as table;
 use strowger_table::{Command, DutyKind, Reach, ToldBy};
 
@@ -66,7 +66,7 @@ impl Machine {
             let outs = self.sip(key).map(|sip| sip.acknowledge(now)).unwrap_or_default();
             self.sent(key, outs, log_now, now);
         }
-        if self.sip(key).is_some_and(|sip| sip.state() == LegState::Ended) {
+        if self.sides.get(&key).is_some_and(|side| side.leaving.is_some() || side.has_ended()) {
             // It answered and hung up before that was committed.
             return self.leave(key, Cause::NORMAL, ToldBy::FarEnd, LogTime::MAX);
         }

@@ -1,5 +1,6 @@
 //! Phones of agents, up to the answer: media, INVITE, ringing, a miss.
 
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ use crate::side::Side;
 impl Machine {
     /// Rings the phone of an offer, once.
     pub(crate) fn begin_ringing(&mut self, key: LegKey, now: Mono) {
-        if !self.sides.contains_key(&key) {
-            self.sides.insert(key, Side::opening(now + limit::MEDIA_OPEN));
+        if let Entry::Vacant(side) = self.sides.entry(key) {
+            side.insert(Side::opening(now + limit::MEDIA_OPEN));
             self.media_of(key, Op::Open { leg: key.leg });
         }
     }

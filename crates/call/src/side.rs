@@ -62,6 +62,11 @@ impl Side {
         self.sip.as_ref().is_none_or(|leg| leg.state() == LegState::Ended)
     }
 
+    /// It had a dialog, or the beginning of one, and that is over.
+    pub fn has_ended(&self) -> bool {
+        self.sip.is_some() && self.is_over()
+    }
+
     /// Whether its BYE or CANCEL waits for our answer.
     pub fn has_hung_up(&self) -> bool {
         self.leaving.as_ref().is_some_and(Leaving::is_waited_for)

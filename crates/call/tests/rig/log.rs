@@ -94,6 +94,17 @@ impl World {
         }
     }
 
+    /// The machine broke: its node takes the call again, and begins with another one from the rows.
+    pub(super) fn begin_again(&mut self) {
+        let Some(call) = self.call else { return };
+        self.machines.remove(&self.owner);
+        self.news.clear();
+        self.commit(self.owner, 0, Command::Retake { row: RowKey::Call(call) });
+        if let Some(rows) = self.rows() {
+            self.machines.insert(self.owner, Machine::adopted(rows, setting()));
+        }
+    }
+
     pub(super) fn propose(&mut self, node: u16, number: u64, command: Command) {
         let words = names::command(&command);
         if self.holds.iter().any(|held| words.split([' ', ',']).next() == Some(held)) {

@@ -45,6 +45,7 @@ impl World {
             "wait" => self.wait(Duration::from_millis(rest[0].parse().expect("milliseconds"))),
             "die" => self.adopt(true),
             "split" => self.adopt(false),
+            "break" => self.begin_again(),
             "stand-still" => self.ahead += Duration::from_millis(rest[0].parse().expect("milliseconds")),
             "hold" => self.holds = rest.iter().map(|word| (*word).to_owned()).collect(),
             "commit" => self.commit_held(rest),
@@ -102,22 +103,22 @@ impl World {
         self.news.push_back((node, News::Proposed { number, accepted: false }));
     }
 
-    /// The leader's plan.
+    /// The leader's plan: `anna`, `anna relay-2`, or `anna bert` who are rung at once.
     fn offer(&mut self, rest: &[&str]) {
         let Some(call) = self.call else { return };
-        let agent = sample::agent(rest[0]);
+        let (relays, names): (Vec<&str>, Vec<&str>) = rest.iter().partition(|word| word.starts_with("relay-"));
         // The place that it has, or one that is gone.
         let place = self.shard.place_of(call).map_or(PlaceId(0), |place| place.id);
-        let offer = Offer {
+        let offer_to = |name: &&str| Offer {
             place,
-            agent,
+            agent: sample::agent(name),
             slot: VOICE_SLOT,
             queue: sample::SALES,
-            relay: relay(rest.get(1)),
+            relay: relay(relays.first()),
             score: 0,
-            ring_all: false,
+            ring_all: names.len() > 1,
         };
-        self.commit(LEADER, 0, Command::Plan(Plan { basis: 0, offers: vec![offer] }));
+        self.commit(LEADER, 0, Command::Plan(Plan { basis: 0, offers: names.iter().map(offer_to).collect() }));
     }
 
     /// `dial lead anna` or `dial number anna`.
