@@ -2,7 +2,7 @@
 
 use strowger_call::Action;
 use strowger_media::{Hears, Op};
-use strowger_model::{Cause, Ended, Far, HangupBy, LogTime};
+use strowger_model::{Cause, Ended, Far, HangupBy, LegKey, LogTime};
 use strowger_table::{Call, Command};
 
 /// One call in so many is spoiled.
@@ -47,7 +47,7 @@ impl TestBreak {
                 vec![action, Action::Propose { number: 0, command: Box::new(end) }]
             }
             (TestBreak::SwapAudio, Action::Media { relay, call: of, op: Op::Remote { leg, media, receive, .. } })
-                if leg != Call::CALLER_LEG =>
+                if is_agent(call, LegKey { call: of, leg }) =>
             {
                 vec![Action::Media { relay, call: of, op: Op::Remote { leg, media, send: false, receive } }]
             }
@@ -60,6 +60,10 @@ impl TestBreak {
             (_, action) => vec![action],
         }
     }
+}
+
+fn is_agent(call: &Call, leg: LegKey) -> bool {
+    call.leg(leg).is_some_and(|leg| leg.agent().is_some())
 }
 
 /// Whether that is where the called party of an outbound call is.

@@ -26,7 +26,7 @@ pub use fault::{ParseFault, Problem};
 pub use leg::{Event, LINGER, Leg, LegState, Local, Out, Outgoing};
 pub use message::{MAX_DATAGRAM_BYTES, MAX_HEADERS, Message, is_keepalive};
 pub use reason::{phrase, q850};
-pub use register::{Binding, Contacts, ContactsFault, contacts, ok as register_ok};
+pub use register::{Binding, Contact, Contacts, ContactsFault, contacts, ok as register_ok};
 pub use reply::{reply, reply_destination};
 pub use screen::{ALLOW, Refusal, screen};
 pub use sdp::{Direction, LocalMedia, RemoteMedia, SdpFault, answer_sdp, offer_sdp, parse_sdp};

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use strowger_model::{
-    AgentId, CallId, CampaignId, Cause, DialResult, Ended, HangupBy, LeadId, Outcome, QueueId, ShardId, TenantId,
-    TrunkId, Wall,
+    AgentId, CallId, CampaignId, Cause, DialResult, Ended, HangupBy, LeadId, LogTime, Outcome, QueueId, ShardId,
+    TenantId, TrunkId, Wall,
 };
 use strowger_store::{CallFilter, CallLine, Names, Place, Store, StoreError, limit};
-use strowger_table::{DialRecord, Record};
+use strowger_table::{DialRecord, Kept, Record};
 
 const SHARD: ShardId = ShardId(2);
 /// 2026-02-03T04:05:06.789Z
@@ -57,7 +57,7 @@ fn record(index: u64) -> Record {
     Record {
         call: CallId::new(SHARD, index),
         tenant: TenantId(1),
-        trunk: TrunkId(1),
+        trunk: Some(TrunkId(1)),
         from: format!("+49301{index:04}"),
         to: "+49800100".into(),
         sip_call_id: format!("caller-{index}"),
@@ -75,6 +75,9 @@ fn record(index: u64) -> Record {
         wrap_ms: None,
         disposition: None,
         dial: None,
+        began: LogTime(0),
+        segments: Kept::new(Vec::new()),
+        into: None,
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use strowger_call::{Action, Event, Machine, MediaFact, Setting};
 use strowger_media::{Op, RelayCommand};
-use strowger_model::{CallId, Far, LegNo, Mono, RelayId};
+use strowger_model::{CallId, Far, LegKey, Mono, RelayId};
 use strowger_sip::Message;
 use strowger_switch::{Pending, limit};
-use strowger_table::{Call, Command, Stage};
+use strowger_table::{Call, Command, ToldBy};
 
 use super::Seated;
 use super::propose::Purpose;
@@ -25,7 +25,7 @@ const PASSIVE_TICK: Duration = Duration::from_millis(100);
 pub(crate) enum News {
     Row(Arc<Call>),
     Sip {
-        leg: LegNo,
+        leg: LegKey,
         message: Box<Message>,
         source: SocketAddr,
     },
@@ -89,9 +89,9 @@ impl World {
     /// An outbound call that was given to this node, or anybody's that it took over.
     pub(crate) fn machine_of(&mut self, node: usize, row: &Arc<Call>) -> Machine {
         let any = || self.usable.first().map(|usable| usable.relay);
-        let setting = Setting { local: local(), relay: row.relay.or_else(any).unwrap_or_default() };
-        let forgets = self.plant == Some(Plant::HeirDials) && matches!(row.stage, Stage::Dialling { .. });
-        let first = row.adoptions == 0 || forgets;
+        let setting = Setting { local: local(), relay: relay_of(row).or_else(any).unwrap_or_default() };
+        let forgets = self.plant == Some(Plant::HeirDials) && row.is_dialling();
+        let first = !row.was_adopted() || forgets;
         if row.outbound().is_some() && first {
             self.say(About::Call(row.id), || format!("n{} begins", node + 1));
             return Machine::dialled(row.clone(), setting);
@@ -181,5 +181,10 @@ impl World {
 }
 
 fn is_far_hang_up(command: &Command) -> bool {
-    matches!(command, Command::End { ended, .. } if ended.by != strowger_model::HangupBy::System)
+    matches!(command, Command::Left { told_by: ToldBy::FarEnd, .. })
+}
+
+/// The relay of the customer's leg.
+pub(crate) fn relay_of(row: &Call) -> Option<RelayId> {
+    row.customer().and_then(|leg| leg.relay)
 }

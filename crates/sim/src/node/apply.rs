@@ -1,7 +1,9 @@
 //! What is committed reaches a replica, and what it changed reaches the actors.
 
+use std::collections::BTreeSet;
+
 use strowger_model::CallId;
-use strowger_table::Shard;
+use strowger_table::{RowKey, Shard, Touched};
 
 use super::News;
 use crate::happening::{Happening, Task};
@@ -13,6 +15,19 @@ use crate::world::World;
 const SNAPSHOT_ENTRIES: u64 = 60;
 /// A replica that is so many entries behind gets a snapshot instead of them.
 const SNAPSHOT_BEHIND: u64 = 40;
+
+/// The calls that an entry changed, or whose places it changed.
+pub(crate) fn calls_of(touched: &Touched, shard: &Shard) -> Vec<CallId> {
+    let of_row = |row: &RowKey| match *row {
+        RowKey::Call(call) => Some(call),
+        RowKey::Place(place) => shard.place(place).and_then(|place| place.call),
+        RowKey::Agent(_) | RowKey::Campaign(_) => None,
+    };
+    match touched {
+        Touched::Few(rows) => rows.iter().filter_map(of_row).collect(),
+        Touched::Many => shard.calls().map(|row| row.id).collect(),
+    }
+}
 
 impl World {
     /// Tells the others' replicas of a new committed entry.
@@ -58,8 +73,8 @@ impl World {
     }
 
     /// Without telling anybody: what a restart does, too.
-    pub(crate) fn apply_entries(&mut self, node: usize, upto: u64) -> Vec<CallId> {
-        let mut touched = Vec::new();
+    pub(crate) fn apply_entries(&mut self, node: usize, upto: u64) -> BTreeSet<CallId> {
+        let mut touched = BTreeSet::new();
         for index in self.nodes[node].replica.applied + 1..=upto {
             let entry = self.log.entry(index);
             let mut at = entry.at;
@@ -70,7 +85,8 @@ impl World {
                 if self.plant == Some(Plant::LocalValue) && node == 2 && index.is_multiple_of(97) {
                     at.time.0 += 1;
                 }
-                touched.extend(replica.shard.apply(at, &proposal).touched);
+                let applied = replica.shard.apply(at, &proposal);
+                touched.extend(calls_of(&applied.touched, &replica.shard));
                 replica.hear(self.now);
             }
             replica.applied = index;
@@ -100,16 +116,12 @@ impl World {
 
     /// A snapshot leaps over entries: actors hear of their rows as they are now, those without a row end.
     fn refresh_actors(&mut self, node: usize) {
-        let calls: Vec<CallId> = self.nodes[node].actors.keys().copied().collect();
+        let calls = self.nodes[node].actors.keys().copied().collect();
         self.observe(node, calls);
     }
 
-    fn observe(&mut self, node: usize, touched: Vec<CallId>) {
-        let mut last = None;
+    fn observe(&mut self, node: usize, touched: BTreeSet<CallId>) {
         for call in touched {
-            if last.replace(call) == Some(call) {
-                continue;
-            }
             match self.nodes[node].replica.shard.call(call).cloned() {
                 Some(row) => self.call_changed(node, row),
                 // Forgotten: an actor that is left over has nothing to do any more.

@@ -24,8 +24,8 @@ pub(crate) struct Closed {
 
 impl Closed {
     pub fn committed(&mut self, step: &Step<'_>) {
-        let rows = step.applied.touched.iter().filter_map(|call| step.after.call(*call));
-        let unknown = rows.filter(|row| row.relays().is_empty() && row.was_adopted());
+        let rows = step.calls.iter().filter_map(|call| step.after.call(*call));
+        let unknown = rows.filter(|row| row.was_adopted() && row.customer().is_some_and(|leg| leg.relay.is_none()));
         self.unknown.extend(unknown.map(|row| row.id));
     }
 

@@ -24,7 +24,7 @@ fn words(actions: &[Action]) -> Vec<String> {
 }
 
 fn leg(call: CallId) -> LegKey {
-    LegKey { call, leg: Call::CALLER_LEG }
+    LegKey { call, leg: strowger_model::LegNo(0) }
 }
 
 fn for_leg(bench: &mut Bench, method: &str, call: CallId, source: Far) -> Vec<String> {

@@ -11,15 +11,23 @@ use crate::{Agent, Binding, BindingKind, Presence, Refusal, SlotState, limit};
 const HIGHEST_Q: u16 = 1000;
 
 impl Shard {
-    /// The newest phone is the last: of equals it is rung.
+    /// The newest phone is the last: of equals it is rung. One that only renews what is bound is no newer.
     pub(super) fn bind(&mut self, entry: Entry, id: AgentId, binding: &Binding) -> Result<(), Refusal> {
         let ready_at_login = self.agent_config(id)?.ready_at_login;
         let mut agent = self.agent_row(id)?;
-        agent.bindings.retain(|old| old.instance != binding.instance);
-        if agent.bindings.len() >= limit::BINDINGS {
-            agent.bindings.remove(0);
+        let renews =
+            |old: &Binding| (old.instance, &old.uri, old.flow) == (binding.instance, &binding.uri, binding.flow);
+        let binding = Binding { lost: None, ..binding.clone() };
+        match agent.bindings.iter_mut().find(|old| renews(old) && old.lost.is_none()) {
+            Some(old) => *old = binding.clone(),
+            None => {
+                agent.bindings.retain(|old| old.instance != binding.instance);
+                if agent.bindings.len() >= limit::BINDINGS {
+                    agent.bindings.remove(0);
+                }
+                agent.bindings.push(binding.clone());
+            }
         }
-        agent.bindings.push(Binding { lost: None, ..binding.clone() });
         if binding.flow.line.is_some_and(|line| line.node == entry.from.node) {
             agent.owner = Some((entry.from.node, entry.from.incarnation));
         }

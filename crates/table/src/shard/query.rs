@@ -61,6 +61,11 @@ impl Shard {
         self.calls.get(&id).filter(|call| call.leg(leg).is_some())
     }
 
+    /// The row that has a leg, or had it: its owner knows what to say to who left.
+    pub fn row_of_leg(&self, leg: LegKey) -> Option<&Arc<Call>> {
+        self.call_of_leg(leg).or_else(|| self.calls.get(&leg.call))
+    }
+
     pub fn dialog(&self, leg: LegKey) -> Option<&Arc<Dialog>> {
         self.dialogs.get(&leg)
     }

@@ -160,6 +160,22 @@ fn an_agents_owner_is_the_node_with_the_newest_connection() {
 }
 
 #[test]
+fn of_equal_phones_the_newest_is_rung_and_a_refresh_makes_none_newer() {
+    let mut bench = Bench::new();
+    let rung = |bench: &Bench| bench.agent(CARL).phone().unwrap().instance.0;
+    let until = bench.now + limit::TALK_MAX;
+    bench.say(Command::Bind { agent: CARL, binding: phone(50, until) });
+    bench.say(Command::Bind { agent: CARL, binding: phone(51, until) });
+    assert_eq!(rung(&bench), 51);
+    bench.say(Command::Bind { agent: CARL, binding: phone(50, until + limit::TALK_MAX) });
+    assert_eq!(rung(&bench), 51, "it only stays for longer");
+    assert_eq!(bench.agent(CARL).bindings[0].expires, until + limit::TALK_MAX);
+    bench.say(Command::Bind { agent: CARL, binding: connected(TWO, 50) });
+    assert_eq!(rung(&bench), 50, "it came by another way");
+    assert_eq!(bench.agent(CARL).bindings.len(), 2);
+}
+
+#[test]
 fn an_agent_whose_only_connection_died_is_not_rung_until_the_phone_is_back() {
     let mut bench = Bench::new();
     bench.say_as(TWO, Command::Bind { agent: CARL, binding: connected(TWO, 51) });
