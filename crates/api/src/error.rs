@@ -154,6 +154,12 @@ fn meaning(refusal: Refusal) -> (StatusCode, &'static str, &'static str, &'stati
     const AGAIN: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
     match refusal {
         Refusal::NoSuchCall => (MISSING, "no_such_call", "there is no such call any more", "see its record"),
+        Refusal::NoSuchLeg => {
+            (MISSING, "no_such_leg", "the call has no such leg any more", "see its legs in GET /api/v1/calls/{call}")
+        }
+        Refusal::NoSuchPlace => {
+            (MISSING, "no_such_place", "there is no such place in a queue any more", "see GET /api/v1/queues")
+        }
         Refusal::NoSuchAgent => {
             (MISSING, "no_such_agent", "there is no such agent in the table", "see GET /api/v1/agents")
         }
@@ -173,6 +179,15 @@ fn meaning(refusal: Refusal) -> (StatusCode, &'static str, &'static str, &'stati
             "see the agent's state in GET /api/v1/agents; a phone that is not there must register first",
         ),
         Refusal::QueueFull => (CONFLICT, "queue_full", "the queue is full", "try again later"),
+        Refusal::Full => {
+            (CONFLICT, "call_full", "the call has as many legs as it may", "end one of them first; nothing was changed")
+        }
+        Refusal::NotServed => (
+            CONFLICT,
+            "not_served",
+            "nothing is configured that serves such calls",
+            "see the numbers in GET /api/v1/config",
+        ),
         Refusal::OldVersion => (
             CONFLICT,
             "old_version",

@@ -71,7 +71,7 @@ impl Explained {
                 names.0.tenant(row.tenant).map_or_else(|| row.tenant.to_string(), |tenant| tenant.name.clone());
             let dial_result = row.dial_result().map(|result| result.as_str().to_owned());
             let outcome = row.outcome().map(|outcome| outcome.as_str().to_owned());
-            (tenant, row.from.clone(), row.to.clone(), outcome, dial_result)
+            (tenant, row.from().to_owned(), row.to().to_owned(), outcome, dial_result)
         };
         let of_record =
             |record: CallLine| (record.tenant, record.from, record.to, Some(record.outcome), record.dial_result);

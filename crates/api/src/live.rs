@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use strowger_cluster::{Context, Directory};
 use strowger_model::config::StepNo;
-use strowger_model::{AgentId, CallId, Dialog, DialogState, LogTime, NodeId, QueueId};
-use strowger_table::{AgentLeg, Call, DutyKind, Shard, Stage};
+use strowger_model::{AgentId, CallId, Dialog, DialogState, Far, LogTime, NodeId, QueueId};
+use strowger_table::{Call, DutyKind, Leg as Row, LegRole, LegState, Rank, Reach, Shard};
 
 use crate::body::Params;
 use crate::error::Problem;
@@ -57,7 +57,7 @@ struct Owner {
 #[derive(Serialize)]
 struct Leg {
     leg: u16,
-    /// `caller`, `called`, `agent`, or `leaving`: an agent's phone that is being told to stop.
+    /// `caller`, `called`, `agent`, `party`, `supervisor`, `step`, or `leaving`: who is being told to go.
     kind: &'static str,
     agent: Option<String>,
     /// `ringing` until the phone has answered, then that of the SIP dialog.
@@ -80,75 +80,93 @@ impl LiveCall {
         let view = context.shard_view(id.shard())?;
         let table = view.machine.shard()?;
         let directory = context.directory();
-        Some(Self::of(table.call(id)?, &directory, view.log_now(), &mut Places::of(table)))
+        Some(Self::of(table.call(id)?, table, &directory, view.log_now(), &mut Places::of(table)))
     }
 
-    fn of(call: &Call, directory: &Directory, now: LogTime, places: &mut Places<'_>) -> Self {
+    fn of(call: &Call, table: &Shard, directory: &Directory, now: LogTime, places: &mut Places<'_>) -> Self {
         let times = &call.times;
-        let waited_to = times.connected.or(times.ended).unwrap_or(now);
-        let agent = |leg: &AgentLeg| agent_name(directory, leg.agent);
+        let waited_to = call.connected().or(times.ended).unwrap_or(now);
         let outbound = call.outbound();
+        let place = table.place_of(call.id).filter(|_| call.holds_place());
         Self {
             call: call.id.to_string(),
             tenant: directory.tenant(call.tenant).map_or_else(|| call.tenant.to_string(), |tenant| tenant.name.clone()),
             direction: if outbound.is_some() { "outbound" } else { "inbound" },
-            from: call.from.clone(),
-            to: call.to.clone(),
+            from: call.from().to_owned(),
+            to: call.to().to_owned(),
             stage: call.stage_name(),
-            step: match call.stage {
-                Stage::Flow { step, .. } => Some(step),
-                _ => None,
-            },
+            step: call.flow_step(),
             outcome: call.outcome().map(|outcome| outcome.as_str()),
-            queue: call.queue.map(|id| directory.queue_name(id).map_or_else(|| id.to_string(), str::to_owned)),
-            place: call.queue.filter(|_| call.holds_place()).map(|queue| places.place(queue, call.order)),
-            wait_ms: times.enqueued.map(|enqueued| waited_to.since(enqueued).as_millis() as u64),
+            queue: call.queue().map(|id| directory.queue_name(id).map_or_else(|| id.to_string(), str::to_owned)),
+            place: place.map(|place| places.place(place.queue, place.rank)),
+            wait_ms: call.enqueued().map(|enqueued| waited_to.since(enqueued).as_millis() as u64),
             age_ms: times.ended.unwrap_or(now).since(times.admitted).as_millis() as u64,
-            agent: call.agent.as_ref().map(agent),
+            agent: call.agent_leg().and_then(Row::agent).map(|agent| agent_name(directory, agent)),
             reserved: call.reserved_agent().map(|agent| agent_name(directory, agent)),
             campaign: outbound.map(|outbound| directory.campaign_name(outbound.campaign)),
             lead: outbound.and_then(|outbound| Some(outbound.lead?.to_string())),
             dial_result: call.dial_result().map(|result| result.as_str()),
-            offers: call.offers,
+            offers: call.offers(),
             owner: Owner { node: call.owner.node, incarnation: call.owner.incarnation.0.to_string() },
-            legs: legs(call, directory),
+            legs: call.legs.iter().map(|leg| Leg::of(leg, call, table, directory)).collect(),
             duties: call.duties.iter().map(|duty| Duty::of(duty, now)).collect(),
         }
     }
 }
 
-fn legs(call: &Call, directory: &Directory) -> Vec<Leg> {
-    let caller = Leg {
-        leg: Call::CALLER_LEG.0,
-        kind: if call.outbound().is_some() { "called" } else { "caller" },
-        relay: call.relay.map(|relay| relay.to_string()),
-        agent: None,
-        state: call.caller.as_ref().map_or("ringing", dialog_state),
-        sip_call_id: call.caller.as_ref().map(|dialog| dialog.call_id.clone()),
-        far_end: far_end(call),
-    };
-    let agents = call.agent.iter().map(|leg| ("agent", leg)).chain(call.leaving.iter().map(|leg| ("leaving", leg)));
-    let agents = agents.map(|(kind, leg)| Leg {
-        leg: leg.leg.0,
-        kind,
-        relay: Some(leg.relay.to_string()),
-        agent: Some(agent_name(directory, leg.agent)),
-        state: leg.dialog.as_ref().map_or("ringing", dialog_state),
-        sip_call_id: leg.dialog.as_ref().map(|dialog| dialog.call_id.clone()),
-        far_end: leg.dialog.as_ref().map_or(leg.contact.far, |dialog| dialog.far).addr.to_string(),
-    });
-    std::iter::once(caller).chain(agents).collect()
+impl Leg {
+    fn of(leg: &Row, call: &Call, table: &Shard, directory: &Directory) -> Self {
+        let dialog = table.dialog(leg.key);
+        let is_ringing = matches!(leg.state, LegState::Ringing { .. });
+        Self {
+            leg: leg.key.leg.0,
+            kind: kind(leg, call),
+            relay: leg.relay.map(|relay| relay.to_string()),
+            agent: leg.agent().map(|agent| agent_name(directory, agent)),
+            state: dialog.filter(|_| !is_ringing).map_or("ringing", |dialog| dialog_state(dialog)),
+            sip_call_id: dialog.map(|dialog| dialog.call_id.clone()),
+            far_end: dialog
+                .map(|dialog| dialog.far)
+                .or(called(leg))
+                .map(|far| far.addr.to_string())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+fn kind(leg: &Row, call: &Call) -> &'static str {
+    match leg.role {
+        _ if leg.is_releasing() && !call.is_over() => "leaving",
+        LegRole::Customer if call.outbound().is_some() => "called",
+        LegRole::Customer => "caller",
+        LegRole::Agent(..) => "agent",
+        LegRole::Party => "party",
+        LegRole::Supervisor { .. } => "supervisor",
+        LegRole::Step => "step",
+    }
+}
+
+/// Where a far end is being called.
+fn called(leg: &Row) -> Option<Far> {
+    match &leg.reach {
+        Reach::Binding { far, .. } => Some(*far),
+        Reach::Trunk { destination, .. } => Some(*destination),
+        Reach::Inbound | Reach::Socket { .. } => None,
+    }
 }
 
 impl Duty {
     fn of(duty: &strowger_table::Duty, now: LogTime) -> Self {
         let (kind, leg) = match duty.kind {
-            DutyKind::Answer => ("answer", None),
-            DutyKind::Originate => ("originate", None),
-            DutyKind::Ring { leg } => ("ring", Some(leg.0)),
-            DutyKind::HangUp { leg } => ("hang_up", Some(leg.0)),
-            DutyKind::CloseMedia => ("close_media", None),
+            DutyKind::Answer { leg } => ("answer", Some(leg)),
+            DutyKind::Originate { leg } => ("originate", Some(leg)),
+            DutyKind::Ring { leg } => ("ring", Some(leg)),
+            DutyKind::HangUp { leg } => ("hang_up", Some(leg)),
+            DutyKind::Close { leg, .. } => ("close_media", Some(leg)),
+            DutyKind::Notify { leg } => ("notify", Some(leg)),
+            DutyKind::Seal { .. } => ("seal", None),
         };
+        let leg = leg.map(|leg| leg.leg.0);
         Self { duty: duty.id, kind, leg, left_ms: duty.until.since(now).as_millis() as u64 }
     }
 }
@@ -156,25 +174,19 @@ impl Duty {
 /// Places in queues: each queue is walked once, however many of its calls are shown.
 struct Places<'a> {
     table: &'a Shard,
-    orders: HashMap<QueueId, Vec<u64>>,
+    ranks: HashMap<QueueId, Vec<Rank>>,
 }
 
 impl<'a> Places<'a> {
     fn of(table: &'a Shard) -> Self {
-        Self { table, orders: HashMap::new() }
+        Self { table, ranks: HashMap::new() }
     }
 
-    fn place(&mut self, queue: QueueId, order: u64) -> usize {
-        let walk = || self.table.waiting(queue).map(|(order, _)| order).collect();
-        let orders = self.orders.entry(queue).or_insert_with(walk);
-        orders.partition_point(|other| *other < order) + 1
+    fn place(&mut self, queue: QueueId, rank: Rank) -> usize {
+        let walk = || self.table.waiting(queue).map(|place| place.rank).collect();
+        let ranks = self.ranks.entry(queue).or_insert_with(walk);
+        ranks.partition_point(|other| *other < rank) + 1
     }
-}
-
-/// Where leg 0 is, or is being called.
-fn far_end(call: &Call) -> String {
-    let called = call.outbound().map(|outbound| outbound.destination);
-    call.caller.as_ref().map(|dialog| dialog.far).or(called).map(|far| far.addr.to_string()).unwrap_or_default()
 }
 
 fn agent_name(directory: &Directory, id: AgentId) -> String {
@@ -236,7 +248,7 @@ pub async fn list(
         for call in table.calls().filter(|call| is_asked_for(call)) {
             answer.total += 1;
             if answer.calls.len() < most {
-                answer.calls.push(LiveCall::of(call, &directory, now, &mut places));
+                answer.calls.push(LiveCall::of(call, table, &directory, now, &mut places));
             }
         }
     }

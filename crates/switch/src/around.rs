@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strowger_model::{CallId, Far, LegKey, FlowId, LogTime, Mono, Owner, RelayId, ShardId, TenantId, TrunkId};
+use strowger_model::{CallId, Far, FlowId, LegKey, LogTime, Mono, Owner, RelayId, ShardId, TenantId, TrunkId};
 use strowger_sip::Local;
 use strowger_table::{AdmitKey, Call};
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use strowger_figures::{Dialled, Step, What};
 use strowger_model::{AgentId, DialResult, HangupBy, LogTime};
 use strowger_store::CallLine;
-use strowger_table::{Call, DialFailure, Outbound};
+use strowger_table::{Call, DialFailure, Leg, Outbound};
 
 use super::Names;
 use super::reasons::{DialReasons, Why, reasons};
@@ -123,29 +123,26 @@ pub fn path_of_row(names: &Names, row: &Call) -> Vec<PathStep> {
     let times = &row.times;
     let after = |time: Option<LogTime>| time.map(|time| time.since(times.admitted).as_millis() as u64);
     let outbound = row.outbound();
-    let kept = outbound.and_then(|outbound| outbound.reserved).map(|kept| kept.agent);
-    let agent = row.agent.as_ref().map(|leg| leg.agent).or(kept);
+    let agent = row.agent_leg().and_then(Leg::agent).or(row.reserved_agent());
     let agent = agent.map_or_else(|| "an agent".to_owned(), |agent| names.agent(agent));
     let (begun, waits) = match outbound {
         Some(outbound) => {
             (("dialled", outbound_words(names, outbound)), ("reached", "the called party answered".to_owned()))
         }
         None => {
-            let queue = row.queue.map_or_else(String::new, |queue| names.queue(queue));
+            let queue = row.queue().map_or_else(String::new, |queue| names.queue(queue));
             (("admitted", "admitted".to_owned()), ("enqueued", format!("waits in {queue}")))
         }
     };
-    let ended = outbound
-        .and_then(|outbound| outbound.failure.as_ref())
-        .map_or_else(|| format!("ended{}", result_words(outbound.and_then(|outbound| outbound.result))), failure_words);
+    let ended = row.failure.as_ref().map_or_else(|| format!("ended{}", result_words(row.dial_result())), failure_words);
     let moments = vec![
         (Some(0), begun.0, begun.1),
-        (after(times.enqueued), waits.0, waits.1),
-        (after(times.offered), "offered", format!("offered to {agent}, for the last time of {}", row.offers)),
-        (after(times.connected), "connected", format!("talks to {agent}")),
+        (after(row.enqueued()), waits.0, waits.1),
+        (after(row.offered()), "offered", format!("offered to {agent}, for the last time of {}", row.offers())),
+        (after(row.connected()), "connected", format!("talks to {agent}")),
         (after(times.ended), "ended", ended),
     ];
-    in_order(times.admitted_wall.0, moments, |what| (what == "enqueued").then_some(row.order))
+    in_order(times.admitted_wall.0, moments, |what| row.place.filter(|_| what == "enqueued").map(|place| place.index()))
 }
 
 fn outbound_words(names: &Names, outbound: &Outbound) -> String {

@@ -134,7 +134,8 @@ impl World {
         if let (Op::CloseLeg { leg }, None) = (&order.op, answer) {
             self.promises.closed.given_up(relay, LegKey { call: order.call, leg: *leg });
         }
-        let facts = MediaFact::of_answer(RelayId(relay as u16), order.call, &order.op, answer.map(|answer| (LIFE, answer)));
+        let facts =
+            MediaFact::of_answer(RelayId(relay as u16), order.call, &order.op, answer.map(|answer| (LIFE, answer)));
         for fact in facts {
             self.tell(node, order.call, News::Media(fact));
         }
