@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use strowger_model::{CallId, Far, LegKey, ShardId};
 use strowger_sip::Message;
-use strowger_table::{Call, Command, Outcome, Refusal};
+use strowger_table::{Command, Outcome, Refusal};
 
 use super::bench::*;
 use crate::{Action, limit};

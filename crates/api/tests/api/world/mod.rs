@@ -17,10 +17,8 @@ use strowger_api::{archive, bootstrap_token, router};
 use strowger_cluster::{Cluster, Context, Options};
 use strowger_config::{Files, read_dir};
 use strowger_link::Identity;
-use strowger_model::{
-    CallId, Cause, Dialog, DialogState, Ended, Far, HangupBy, LogTime, NodeId, PeerId, Role, ShardId,
-};
-use strowger_table::{AdmitKey, Command, Outcome};
+use strowger_model::{CallId, Cause, Dialog, DialogState, Far, LegKey, LegNo, LogTime, NodeId, PeerId, Role, ShardId};
+use strowger_table::{Admit, AdmitKey, Command, Outcome, Source, Target, ToldBy};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -105,16 +103,16 @@ impl World {
     pub async fn admit(&self) -> CallId {
         let directory = self.context.directory();
         let to = directory.number("+4930123456").unwrap();
-        let admit = Command::Admit {
+        let admit = Command::Admit(Box::new(Admit {
             key: AdmitKey { call_id: "a@carrier".to_owned(), from_tag: "t".to_owned(), cseq: 1 },
             tenant: to.tenant,
-            flow: to.flow,
-            trunk: directory.trunks[0].id,
+            source: Source::Trunk(directory.trunks[0].id),
+            target: Target::Flow(to.flow),
             from: "+4940111111".to_owned(),
             to: "+4930123456".to_owned(),
-            dialog: Box::new(dialog()),
+            dialog: dialog(),
             observed: LogTime::ZERO,
-        };
+        }));
         let Ok(Outcome::Admitted { call, .. }) = self.context.command(ShardId(0), admit, COMMIT).await else {
             panic!("not admitted")
         };
@@ -123,8 +121,8 @@ impl World {
 
     /// The caller hangs up, unless the call ended before.
     pub async fn end(&self, call: CallId) {
-        let ended = Ended { by: HangupBy::Caller, cause: Cause::NORMAL };
-        let end = Command::End { call, ended, observed: LogTime::ZERO };
+        let leg = LegKey { call, leg: LegNo(0) };
+        let end = Command::Left { leg, cause: Cause::NORMAL, told_by: ToldBy::FarEnd, observed: LogTime::ZERO };
         let _raced = self.context.command(ShardId(0), end, COMMIT).await;
     }
 
