@@ -49,7 +49,9 @@ impl Bench {
             index: 0,
             lags_at: Cell::new(None),
         };
-        Command::configuring(1, &tenant()).into_iter().for_each(|command| drop(bench.commit(ME, command)));
+        for command in Command::configuring(1, &tenant()) {
+            bench.commit(ME, command);
+        }
         bench
     }
 

@@ -1,6 +1,6 @@
 //! A configuration comes in parts, and into force as a whole.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use strowger_model::config::{Agent, Phone, Tenant};
 use strowger_model::{AgentId, Digest};
@@ -143,7 +143,7 @@ fn a_configuration_of_another_shard_is_refused() {
     assert_eq!(bench.refused(configure), Refusal::BadParts);
 }
 
-/// The promised size. Prints what `apply` takes for it.
+/// The promised size.
 #[test]
 fn fifty_thousand_agents_are_taken_and_changed() {
     let mut bench = Bench::bare();
@@ -151,9 +151,7 @@ fn fifty_thousand_agents_are_taken_and_changed() {
     for version in [1, 2] {
         let (parts, configure) = said(version, &config);
         parts.iter().for_each(|part| assert_eq!(stage(&mut bench, part), Outcome::Done));
-        let begun = Instant::now();
         assert_eq!(bench.say(configure), Outcome::Done);
-        println!("version {version}: {} parts, in force within {:?}", parts.len(), begun.elapsed());
         config.agents.pop();
         config.agents[5].site = "berlin".to_owned();
     }
