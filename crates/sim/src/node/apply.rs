@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use strowger_call::Rows;
 use strowger_model::CallId;
 use strowger_table::{RowKey, Shard, Touched};
 
@@ -120,8 +121,8 @@ impl World {
 
     fn observe(&mut self, node: usize, touched: BTreeSet<CallId>) {
         for call in touched {
-            match self.nodes[node].replica.shard.call(call).cloned() {
-                Some(row) => self.call_changed(node, row),
+            match Rows::of(&self.nodes[node].replica.shard, call) {
+                Some(rows) => self.call_changed(node, rows),
                 // Forgotten: an actor that is left over has nothing to do any more.
                 None => drop(self.nodes[node].actors.remove(&call)),
             }
@@ -131,10 +132,11 @@ impl World {
         }
     }
 
-    fn call_changed(&mut self, node: usize, row: std::sync::Arc<strowger_table::Call>) {
-        let row = self.tampered(node, row);
+    fn call_changed(&mut self, node: usize, mut rows: Rows) {
+        let row = self.tampered(node, rows.call.clone());
+        rows.call = row.clone();
         let owned = self.nodes[node].owns(row.owner);
-        if self.tell(node, row.id, News::Row(row.clone())) || !owned {
+        if self.tell(node, row.id, News::Rows(rows.clone())) || !owned {
             return;
         }
         let pending = row.key().and_then(|key| self.nodes[node].pending.remove(key));
@@ -142,10 +144,10 @@ impl World {
             return;
         }
         let machine = match pending {
-            Some(pending) => self.admitted(node, &row, &pending),
-            None => self.machine_of(node, &row),
+            Some(pending) => self.admitted(node, rows.clone(), &pending),
+            None => self.machine_of(node, rows.clone()),
         };
-        self.begin(node, machine);
+        self.begin(node, machine, rows);
     }
 
     /// Compares all rows with the actors here and makes those that are missing.
@@ -160,9 +162,10 @@ impl World {
             .cloned()
             .collect();
         for row in missing {
-            if !self.passes_over(&row) {
-                let machine = self.machine_of(node, &row);
-                self.begin(node, machine);
+            let rows = Rows::of(&self.nodes[node].replica.shard, row.id).filter(|rows| !self.passes_over(&rows.call));
+            if let Some(rows) = rows {
+                let machine = self.machine_of(node, rows.clone());
+                self.begin(node, machine, rows);
             }
         }
     }
