@@ -1,6 +1,6 @@
 //! Why a call went where it went, computed again from the state a plan was made on.
 
-use strowger_model::{AgentId, CallId, LogTime, QueueId};
+use strowger_model::{AgentId, CallId, LogTime, PlaceId, QueueId};
 use strowger_table::{Agent, Medium, Shard};
 
 /// How many candidates are named; the rest are counted.
@@ -11,7 +11,7 @@ pub struct Why {
     pub call: CallId,
     /// Log index of the state it was computed on.
     pub basis: u64,
-    /// Calls ahead of it in its queue.
+    /// Places ahead of it in its queue.
     pub ahead: usize,
     pub field: Field,
 }
@@ -42,12 +42,12 @@ pub fn why(shard: &Shard, call: CallId) -> Option<Why> {
     let row = shard.call(call)?;
     let queue = row.queue().filter(|_| row.is_waiting())?;
     let field = fields(shard, &[queue]).pop()?;
-    Some(Why { call, basis: shard.last().index, ahead: ahead(shard, queue, call)?, field })
+    Some(Why { call, basis: shard.last().index, ahead: ahead(shard, queue, row.place?)?, field })
 }
 
-/// How many wait before a call; none if it does not wait in that queue.
-pub fn ahead(shard: &Shard, queue: QueueId, call: CallId) -> Option<usize> {
-    let place = shard.place_of(call).filter(|place| place.queue == queue && place.is_waiting())?;
+/// How many wait before a place; none if it does not wait in that queue.
+pub fn ahead(shard: &Shard, queue: QueueId, place: PlaceId) -> Option<usize> {
+    let place = shard.place(place).filter(|place| place.queue == queue && place.is_waiting())?;
     Some(shard.ahead(place))
 }
 
