@@ -37,7 +37,7 @@ struct AgentRow {
     /// The call that rings, talks or is being wrapped up.
     call: Option<String>,
     queues: Vec<String>,
-    /// Where the phone is.
+    /// Where the phone is that is rung.
     contact: Option<String>,
     misses: u16,
     answered: u64,

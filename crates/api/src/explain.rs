@@ -30,7 +30,7 @@ pub struct Explained {
     outcome: Option<String>,
     /// What came of dialling, of an outbound call.
     dial_result: Option<String>,
-    /// Whether this node saw the steps itself. Else the path is what row and record keep: no index, no reasons.
+    /// Whether this node saw the steps itself. Else the path is the story that row and record keep: no index, no reasons.
     told: bool,
     path: Vec<PathStep>,
     /// Why a waiting call still waits.

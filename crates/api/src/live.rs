@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use strowger_cluster::{Context, Directory};
 use strowger_model::config::StepNo;
-use strowger_model::{AgentId, CallId, Dialog, DialogState, Far, LogTime, NodeId, QueueId};
-use strowger_table::{Call, DutyKind, Leg as Row, LegRole, LegState, Rank, Reach, Shard};
+use strowger_model::{AgentId, CallId, Dialog, DialogState, LogTime, NodeId, QueueId};
+use strowger_table::{Call, DutyKind, LegRole, Rank, Reach, SegmentKind, Shard};
 
 use crate::body::Params;
 use crate::error::Problem;
@@ -57,7 +57,10 @@ struct Owner {
 #[derive(Serialize)]
 struct Leg {
     leg: u16,
-    /// `caller`, `called`, `agent`, `party`, `supervisor`, `step`, or `leaving`: who is being told to go.
+    /// The call that it began in, if it came from another; its number is of that one.
+    born_in: Option<String>,
+    /// `caller`, `called`, `agent`, `party`, `supervisor`, `step`, or `leaving`: one of the others that is being told to
+    /// go.
     kind: &'static str,
     agent: Option<String>,
     /// `ringing` until the phone has answered, then that of the SIP dialog.
@@ -80,14 +83,13 @@ impl LiveCall {
         let view = context.shard_view(id.shard())?;
         let table = view.machine.shard()?;
         let directory = context.directory();
-        Some(Self::of(table.call(id)?, table, &directory, view.log_now(), &mut Places::of(table)))
+        Some(Self::of(table.call(id)?, &directory, view.log_now(), &mut Places::of(table)))
     }
 
-    fn of(call: &Call, table: &Shard, directory: &Directory, now: LogTime, places: &mut Places<'_>) -> Self {
+    fn of(call: &Call, directory: &Directory, now: LogTime, places: &mut Places<'_>) -> Self {
         let times = &call.times;
-        let waited_to = call.connected().or(times.ended).unwrap_or(now);
+        let queue = |id: QueueId| directory.queue_name(id).map_or_else(|| id.to_string(), str::to_owned);
         let outbound = call.outbound();
-        let place = table.place_of(call.id).filter(|_| call.holds_place());
         Self {
             call: call.id.to_string(),
             tenant: directory.tenant(call.tenant).map_or_else(|| call.tenant.to_string(), |tenant| tenant.name.clone()),
@@ -97,61 +99,59 @@ impl LiveCall {
             stage: call.stage_name(),
             step: call.flow_step(),
             outcome: call.outcome().map(|outcome| outcome.as_str()),
-            queue: call.queue().map(|id| directory.queue_name(id).map_or_else(|| id.to_string(), str::to_owned)),
-            place: place.map(|place| places.place(place.queue, place.rank)),
-            wait_ms: call.enqueued().map(|enqueued| waited_to.since(enqueued).as_millis() as u64),
+            queue: call.queue().map(queue),
+            place: places.of_call(call),
+            wait_ms: call.wait().map(|wait| wait.micros(now) / 1000),
             age_ms: times.ended.unwrap_or(now).since(times.admitted).as_millis() as u64,
-            agent: call.agent_leg().and_then(Row::agent).map(|agent| agent_name(directory, agent)),
+            agent: agent_of(call).map(|agent| agent_name(directory, agent)),
             reserved: call.reserved_agent().map(|agent| agent_name(directory, agent)),
             campaign: outbound.map(|outbound| directory.campaign_name(outbound.campaign)),
             lead: outbound.and_then(|outbound| Some(outbound.lead?.to_string())),
             dial_result: call.dial_result().map(|result| result.as_str()),
             offers: call.offers(),
             owner: Owner { node: call.owner.node, incarnation: call.owner.incarnation.0.to_string() },
-            legs: call.legs.iter().map(|leg| Leg::of(leg, call, table, directory)).collect(),
+            legs: call.legs.iter().map(|leg| Leg::of(call, leg, places.table, directory)).collect(),
             duties: call.duties.iter().map(|duty| Duty::of(duty, now)).collect(),
         }
     }
 }
 
+/// Who is rung for it, or talks; of a call that is over, who talked last.
+fn agent_of(call: &Call) -> Option<AgentId> {
+    let talked = || call.segments.iter().rev().find(|piece| piece.kind == SegmentKind::Talk)?.agent;
+    call.agent_leg().and_then(strowger_table::Leg::agent).or_else(talked)
+}
+
 impl Leg {
-    fn of(leg: &Row, call: &Call, table: &Shard, directory: &Directory) -> Self {
+    fn of(call: &Call, leg: &strowger_table::Leg, table: &Shard, directory: &Directory) -> Self {
         let dialog = table.dialog(leg.key);
-        let is_ringing = matches!(leg.state, LegState::Ringing { .. });
+        let to_be_reached = match &leg.reach {
+            Reach::Binding { far, .. } | Reach::Trunk { destination: far, .. } => Some(*far),
+            Reach::Inbound | Reach::Socket { .. } => None,
+        };
+        let far = dialog.map(|dialog| dialog.far).or(to_be_reached);
         Self {
             leg: leg.key.leg.0,
-            kind: kind(leg, call),
-            relay: leg.relay.map(|relay| relay.to_string()),
+            born_in: Some(leg.key.call).filter(|born| *born != call.id).map(|born| born.to_string()),
+            kind: leg_kind(call, leg),
             agent: leg.agent().map(|agent| agent_name(directory, agent)),
-            state: dialog.filter(|_| !is_ringing).map_or("ringing", |dialog| dialog_state(dialog)),
+            state: dialog.map_or("ringing", |dialog| dialog_state(dialog)),
             sip_call_id: dialog.map(|dialog| dialog.call_id.clone()),
-            far_end: dialog
-                .map(|dialog| dialog.far)
-                .or(called(leg))
-                .map(|far| far.addr.to_string())
-                .unwrap_or_default(),
+            far_end: far.map(|far| far.addr.to_string()).unwrap_or_default(),
+            relay: leg.relay.map(|relay| relay.to_string()),
         }
     }
 }
 
-fn kind(leg: &Row, call: &Call) -> &'static str {
+fn leg_kind(call: &Call, leg: &strowger_table::Leg) -> &'static str {
     match leg.role {
-        _ if leg.is_releasing() && !call.is_over() => "leaving",
         LegRole::Customer if call.outbound().is_some() => "called",
         LegRole::Customer => "caller",
+        _ if leg.is_releasing() => "leaving",
         LegRole::Agent(..) => "agent",
         LegRole::Party => "party",
         LegRole::Supervisor { .. } => "supervisor",
         LegRole::Step => "step",
-    }
-}
-
-/// Where a far end is being called.
-fn called(leg: &Row) -> Option<Far> {
-    match &leg.reach {
-        Reach::Binding { far, .. } => Some(*far),
-        Reach::Trunk { destination, .. } => Some(*destination),
-        Reach::Inbound | Reach::Socket { .. } => None,
     }
 }
 
@@ -182,10 +182,12 @@ impl<'a> Places<'a> {
         Self { table, ranks: HashMap::new() }
     }
 
-    fn place(&mut self, queue: QueueId, rank: Rank) -> usize {
-        let walk = || self.table.waiting(queue).map(|place| place.rank).collect();
-        let ranks = self.ranks.entry(queue).or_insert_with(walk);
-        ranks.partition_point(|other| *other < rank) + 1
+    /// From 1.
+    fn of_call(&mut self, call: &Call) -> Option<usize> {
+        let place = self.table.place_of(call.id).filter(|place| place.is_in_queue())?;
+        let walk = || self.table.waiting(place.queue).map(|place| place.rank).collect();
+        let ranks = self.ranks.entry(place.queue).or_insert_with(walk);
+        Some(ranks.partition_point(|other| *other < place.rank) + 1)
     }
 }
 
@@ -248,7 +250,7 @@ pub async fn list(
         for call in table.calls().filter(|call| is_asked_for(call)) {
             answer.total += 1;
             if answer.calls.len() < most {
-                answer.calls.push(LiveCall::of(call, table, &directory, now, &mut places));
+                answer.calls.push(LiveCall::of(call, &directory, now, &mut places));
             }
         }
     }

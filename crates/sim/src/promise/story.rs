@@ -97,7 +97,7 @@ fn record_fault(record: &Record) -> Option<String> {
     if record.talk_ms != talked {
         return Some(format!("{:?} ms of talk are recorded, the story has {talked:?}", record.talk_ms));
     }
-    let wait = pieces().filter(|piece| piece.kind == SegmentKind::Wait && piece.how != How::Full).next_back();
+    let wait = pieces().rfind(|piece| piece.kind == SegmentKind::Wait && piece.how != How::Full);
     let waited = wait.and_then(|wait| Some(span(wait.from, wait.to?) / 1000));
     if record.wait_ms != waited {
         return Some(format!("{:?} ms of waiting are recorded, the story has {waited:?}", record.wait_ms));
@@ -111,7 +111,7 @@ fn record_fault(record: &Record) -> Option<String> {
     if record.offers != rings {
         return Some(format!("{} offers are recorded, the story has {rings}", record.offers));
     }
-    let agent = pieces().filter(|piece| piece.kind == SegmentKind::Talk).next_back().and_then(|talk| talk.agent);
+    let agent = pieces().rfind(|piece| piece.kind == SegmentKind::Talk).and_then(|talk| talk.agent);
     if record.agent != agent {
         return Some(format!("{:?} is recorded, the story has {agent:?}", record.agent));
     }

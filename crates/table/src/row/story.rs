@@ -34,6 +34,13 @@ impl Call {
         self.segments.len() < limit::SEGMENTS - limit::SEGMENTS_SPARE
     }
 
+    /// When something is told to have happened that was observed at `at`: an observer's clock may lag behind what is
+    /// already told.
+    pub(crate) fn told_at(&self, at: LogTime) -> LogTime {
+        let told = self.segments.iter().map(|piece| piece.to.unwrap_or(piece.from));
+        told.fold(at.max(self.times.admitted), LogTime::max)
+    }
+
     /// Begins a piece; returns its number. A call with too many adds what rings or holds to the last of its kind.
     pub(crate) fn begin(&mut self, piece: Piece) -> Result<u16, Refusal> {
         let most = match piece.kind {

@@ -132,8 +132,9 @@ impl Shard {
             return self.finish_without(entry, call.id, Ended { by, cause }, entry.observed(observed), (None, gone));
         }
         let serves = call.serving == Some(key);
+        let at = call.told_at(entry.observed(observed));
         self.release_slot(entry, &mut call, key);
-        call.finish_leg_pieces(key, entry.observed(observed), How::Over);
+        call.finish_leg_pieces(key, at, How::Over);
         self.take_off(entry, &mut call, key, told_by);
         for follower in followers(&call, key) {
             self.take_off(entry, &mut call, follower, ToldBy::Silence);
@@ -146,13 +147,13 @@ impl Shard {
             After::Flow => {
                 call.stage = Stage::Flow;
                 call.until = entry.now() + limit::FLOW_MAX;
-                call.begin(Piece::of_call(SegmentKind::Flow, None, entry.now()))?;
+                call.begin(Piece::of_call(SegmentKind::Flow, None, at))?;
             }
             After::Place => {
                 let queue = call.place.and_then(|place| self.places.get(&place)).map(|place| place.queue);
                 if !call.segments.iter().any(|piece| piece.is_open() && piece.kind == SegmentKind::Wait) {
                     // A story without room tells no more of it.
-                    let _ = call.begin(Piece::of_call(SegmentKind::Wait, queue, entry.now()));
+                    let _ = call.begin(Piece::of_call(SegmentKind::Wait, queue, at));
                 }
                 call.stage = Stage::Waiting;
                 call.until = LogTime::MAX;

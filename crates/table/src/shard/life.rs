@@ -48,8 +48,7 @@ impl Shard {
         }
         let outcome = outcome.unwrap_or_else(|| outcome_of(&call, ended.by));
         call.result = result_of(&call, outcome);
-        // An observer's clock may lag behind what is already in the row.
-        let at = observed.max(call.connected().unwrap_or(call.times.admitted));
+        let at = call.told_at(observed);
         call.times.ended = Some(at);
         self.release_reserved(entry, &call);
         let live: Vec<LegKey> = call.live_legs().map(|leg| leg.key).collect();

@@ -60,6 +60,24 @@ fn a_place_is_back_in_line_when_the_last_of_its_phones_was_missed() {
 }
 
 #[test]
+fn who_left_before_a_phone_was_rung_is_told_of_without_a_gap() {
+    let mut bench = Bench::new();
+    let call = bench.waiting(SALES);
+    // The plan overtakes the hang-up on its way to the log.
+    let gone = left(bench.customer(call), ToldBy::FarEnd, &bench);
+    bench.pass(40);
+    bench.offer(call, ANNA);
+    assert_eq!(bench.say(gone), Outcome::Done);
+    let record = bench.records(call).pop().unwrap();
+    let ends: Vec<_> = record.segments.iter().filter_map(|piece| piece.to).collect();
+    let end = ends.iter().max().unwrap();
+    assert_eq!(record.total_ms, end.since(record.began).as_millis() as u64, "{:?}", record.segments);
+    let piece = |kind| record.segments.iter().find(|piece| piece.kind == kind).unwrap();
+    let (wait, ring) = (piece(SegmentKind::Wait), piece(SegmentKind::Ring));
+    assert!(wait.from <= ring.from && ring.to <= wait.to, "a phone rings within a wait: {wait:?}, {ring:?}");
+}
+
+#[test]
 fn only_a_group_said_in_one_plan_rings_together() {
     let mut bench = Bench::new();
     let call = bench.waiting(SALES);

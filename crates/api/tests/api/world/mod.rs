@@ -103,7 +103,7 @@ impl World {
     pub async fn admit(&self) -> CallId {
         let directory = self.context.directory();
         let to = directory.number("+4930123456").unwrap();
-        let admit = Command::Admit(Box::new(Admit {
+        let admit = Admit {
             key: AdmitKey { call_id: "a@carrier".to_owned(), from_tag: "t".to_owned(), cseq: 1 },
             tenant: to.tenant,
             source: Source::Trunk(directory.trunks[0].id),
@@ -112,7 +112,8 @@ impl World {
             to: "+4930123456".to_owned(),
             dialog: dialog(),
             observed: LogTime::ZERO,
-        }));
+        };
+        let admit = Command::Admit(Box::new(admit));
         let Ok(Outcome::Admitted { call, .. }) = self.context.command(ShardId(0), admit, COMMIT).await else {
             panic!("not admitted")
         };
@@ -122,8 +123,9 @@ impl World {
     /// The caller hangs up, unless the call ended before.
     pub async fn end(&self, call: CallId) {
         let leg = LegKey { call, leg: LegNo(0) };
-        let end = Command::Left { leg, cause: Cause::NORMAL, told_by: ToldBy::FarEnd, observed: LogTime::ZERO };
-        let _raced = self.context.command(ShardId(0), end, COMMIT).await;
+        let (cause, told_by, observed) = (Cause::NORMAL, ToldBy::FarEnd, LogTime::ZERO);
+        let left = Command::Left { leg, cause, told_by, observed };
+        let _raced = self.context.command(ShardId(0), left, COMMIT).await;
     }
 
     pub async fn token(&self, role: &str) -> String {
