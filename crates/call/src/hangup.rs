@@ -230,6 +230,7 @@ fn reason(leg: Option<&table::Leg>) -> Cause {
     match leg.map(|leg| leg.state) {
         Some(LegState::Releasing { why: Released::Over(cause), .. }) => cause,
         Some(LegState::Releasing { why: Released::Unanswered, .. }) => Cause::NO_ANSWER,
+        Some(LegState::Releasing { why: Released::Elsewhere, .. }) => strowger_sip::ELSEWHERE,
         _ => Cause::NORMAL,
     }
 }

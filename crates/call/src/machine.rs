@@ -303,7 +303,11 @@ impl Machine {
     }
 
     pub(crate) fn done(&mut self, duty: u32) {
-        self.out.push(Action::Done { duty });
+        let done = Action::Done { duty };
+        // A far end that is answered and gone in one event is over for two reasons.
+        if !self.out.contains(&done) {
+            self.out.push(done);
+        }
     }
 
     /// A duty that the row may have is performed.

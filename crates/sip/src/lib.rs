@@ -25,7 +25,7 @@ pub use digest::{Algorithm, DigestFault, NONCE_LIFE_S, challenge, ha1, verify};
 pub use fault::{ParseFault, Problem};
 pub use leg::{Event, LINGER, Leg, LegState, Local, Out, Outgoing};
 pub use message::{MAX_DATAGRAM_BYTES, MAX_HEADERS, Message, is_keepalive};
-pub use reason::{phrase, q850};
+pub use reason::{ELSEWHERE, phrase, q850};
 pub use register::{Binding, Contact, Contacts, ContactsFault, contacts, ok as register_ok};
 pub use reply::{reply, reply_destination};
 pub use screen::{ALLOW, Refusal, screen};
