@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef};
-use strowger_call::{Action, Event, Machine, MediaFact};
+use strowger_call::{Action, Event, Machine, MediaFact, Rows};
 use strowger_media::{Op, RelayCommand};
 use strowger_model::{CallId, Cause, Ended, Far, HangupBy, LegKey, Mono, RelayId, ShardId};
 use strowger_raft::View;
@@ -72,7 +72,11 @@ impl Calls {
                 kept.push(news);
                 true
             }
-            Some(Seat::Running(actor)) => actor.cast(news).is_ok(),
+            Some(Seat::Running(actor)) => {
+                // One that has just broken hears nothing; its follower begins with the newest row.
+                let _alive = actor.cast(news);
+                true
+            }
             // Far ends and relays say it again.
             Some(Seat::Broken { epoch }) => !matches!(news, CallNews::Row(row, _) if row.owner.epoch > *epoch),
             None => false,
@@ -105,13 +109,12 @@ impl Calls {
 
     /// Whether an actor that ended broke: who stops in order leaves its seat before.
     pub(crate) fn broke(&self, call: CallId, who: ActorId, epoch: u64) -> bool {
-        match self.lock().get_mut(&call) {
-            Some(seat) if matches!(seat, Seat::Running(actor) if actor.get_id() == who) => {
-                *seat = Seat::Broken { epoch };
-                true
-            }
-            _ => false,
+        let mut seats = self.lock();
+        let is_its = matches!(seats.get(&call), Some(Seat::Running(actor)) if actor.get_id() == who);
+        if is_its {
+            seats.insert(call, Seat::Broken { epoch });
         }
+        is_its
     }
 
     /// How often the actor of a call broke within the last while, now included.
@@ -236,7 +239,8 @@ impl Desk {
                 }
                 self.count_end(&row);
                 let Some(table) = shard_of(&view) else { return };
-                self.machine.on(Event::Row { row, table }, log_now, now)
+                let Some(rows) = Rows::of(table, row.id) else { return };
+                self.machine.on(Event::Row { rows, tenant: table.tenant(row.tenant) }, log_now, now)
             }
             CallNews::Sip { leg, message, source } => {
                 self.machine.on(Event::Message { leg, message: &message, source }, log_now, now)
@@ -253,6 +257,7 @@ impl Desk {
         for action in actions {
             match self.context.test_break {
                 None => self.perform(me, action),
+                Some(fault) if fault.panics(self.machine.row()) => panic!("a fault that was planted"),
                 Some(fault) => {
                     fault.spoil(self.machine.row(), action).into_iter().for_each(|action| self.perform(me, action));
                 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use strowger_call::{Machine, Setting};
+use strowger_call::{Machine, Rows, Setting};
 use strowger_model::{Far, GroupId, NodeId, RelayId};
 use strowger_raft::{AppliedEntry, Observer, View};
 use strowger_sip::Message;
@@ -133,12 +133,13 @@ impl Watcher {
             return;
         }
         let Some(table) = shard_of(view) else { return };
+        let Some(rows) = Rows::of(table, row.id) else { return };
         let machine = match pending {
             Some((invite, source, relay)) => {
                 let setting = Setting { local: context.local.clone(), relay };
-                Machine::admitted(row.clone(), &invite, source, setting, context.now())
+                Machine::admitted(rows, &invite, source, setting, context.now())
             }
-            None => from_row(context, table, row),
+            None => from_row(context, rows),
         };
         context.calls.reserve(row.id);
         tokio::spawn(calls::run(context.clone(), machine, view.clone()));
@@ -159,14 +160,15 @@ impl Watcher {
 }
 
 /// An outbound call that was given to this node, or anybody's that it took over.
-fn from_row(context: &Context, table: &Shard, row: &Arc<Call>) -> Machine {
+fn from_row(context: &Context, rows: Rows) -> Machine {
+    let row = &rows.call;
     let any = || context.relays.usable().first().map(|usable| usable.relay);
     let chosen = row.outbound().map(|outbound| outbound.relay);
     let relay = row.customer().and_then(|leg| leg.relay).or(chosen).or_else(any).unwrap_or_default();
     let setting = Setting { local: context.local.clone(), relay };
     if row.outbound().is_some() && !row.was_adopted() {
-        return Machine::dialled(row.clone(), setting);
+        return Machine::dialled(rows, setting);
     }
     context.figures.adopted();
-    Machine::adopted(row.clone(), setting, context.now())
+    Machine::adopted(rows, setting)
 }

@@ -155,7 +155,7 @@ async fn deliver(relay: RelayId, link: &Link, list: Vec<RelayCommand>) -> Option
 
 /// What an answer means to the call.
 fn tell(context: &Context, relay: RelayId, order: &Order, answer: Option<(Incarnation, &RelayAnswer)>) {
-    for fact in MediaFact::of_answer(relay, &order.command, answer) {
+    for fact in MediaFact::of_answer(relay, order.command.call, &order.command.op, answer) {
         context.calls.tell(order.by, CallNews::Media(fact));
     }
 }

@@ -19,6 +19,10 @@ pub enum TestBreak {
     DoubleOffer,
     /// Calls a lead's number twice at once.
     DialTwice,
+    /// Breaks the first actor of each call as soon as an agent talks.
+    Panic,
+    /// Breaks every actor of each call then.
+    PanicAgain,
 }
 
 impl TestBreak {
@@ -28,7 +32,18 @@ impl TestBreak {
             "swap_audio" => Some(TestBreak::SwapAudio),
             "double_offer" => Some(TestBreak::DoubleOffer),
             "dial_twice" => Some(TestBreak::DialTwice),
+            "panic" => Some(TestBreak::Panic),
+            "panic_again" => Some(TestBreak::PanicAgain),
             _ => None,
+        }
+    }
+
+    /// Whether the actor of such a call breaks now.
+    pub(crate) fn panics(self, call: &Call) -> bool {
+        match self {
+            TestBreak::Panic => call.is_served() && !call.was_adopted(),
+            TestBreak::PanicAgain => call.is_served(),
+            _ => false,
         }
     }
 
