@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 use strowger_acd::{UsableRelay, plan, why};
 use strowger_model::config::{self, Flow, Number, Phone, Step, Strategy, Tenant};
 use strowger_model::{
-    AgentId, CallId, Cause, Dialog, DialogState, Digest, Ended, Far, FlowId, HangupBy, Incarnation, LogTime, NodeId,
+    AgentId, CallId, Cause, Dialog, DialogState, Digest, Far, FlowId, Incarnation, LegKey, LegNo, LogTime, NodeId,
     QueueId, RelayId, Role, ShardId, TenantId, TrunkId, Wall,
 };
-use strowger_table::{AdmitKey, At, Body, Command, Offer, Outcome, Proposal, Proposer, Shard, limit};
+use strowger_table::{
+    Admit, AdmitKey, At, Body, Command, Offer, Outcome, Proposal, Proposer, Shard, Source, Target, Then, ToldBy, limit,
+};
 
 // The allocator of the product.
 #[global_allocator]
@@ -123,7 +125,8 @@ struct World {
     index: u64,
     now: LogTime,
     callers: u32,
-    talking: VecDeque<CallId>,
+    /// Agents' legs.
+    talking: VecDeque<LegKey>,
 }
 
 impl World {
@@ -151,22 +154,23 @@ impl World {
         self.callers += 1;
         let number = self.callers;
         let key = AdmitKey { call_id: format!("c{number}@carrier"), from_tag: format!("t{number}"), cseq: 1 };
-        let admitted = self.say(Command::Admit {
-            dialog: dialog(&key.call_id),
+        let admitted = self.say(Command::Admit(Box::new(Admit {
+            dialog: *dialog(&key.call_id),
             key,
             tenant: TENANT,
-            flow: FlowId(1),
-            trunk: TrunkId(1),
+            source: Source::Trunk(TrunkId(1)),
+            target: Target::Flow(FlowId(1)),
             from: format!("+4930{number}"),
             to: "+49800100".into(),
             observed: self.now,
-        });
+        })));
         let Outcome::Admitted { call, .. } = admitted else { panic!("not admitted: {admitted:?}") };
-        let answered = self.say(Command::Answer { call, dialog: dialog("answered"), relay: RelayId(1) });
+        let leg = LegKey { call, leg: LegNo(0) };
+        let answered = self.say(Command::Answer { leg, dialog: dialog("answered"), relay: RelayId(1) });
         let duties = self.shard.call(call).map(|row| row.duties.iter().map(|duty| (call, duty.id)).collect());
         let done = self.say(Command::Done { duties: duties.unwrap_or_default() });
         let queue = QueueId(1 + number % self.scale.queues);
-        let enqueued = self.say(Command::Enqueue { call, step: 0, queue, overflow: None });
+        let enqueued = self.say(Command::Enqueue { call, step: 0, queue, then: Then::End });
         assert_eq!([answered, done, enqueued], [Outcome::Done, Outcome::Done, Outcome::Done]);
     }
 
@@ -176,22 +180,26 @@ impl World {
         let offers = plan.offers.clone();
         let Outcome::Planned { granted } = self.say(Command::Plan(plan)) else { panic!("a plan has an outcome") };
         assert_eq!(granted.count_ones() as usize, offers.len(), "a plan on the newest state is granted whole");
-        for Offer { call, .. } in offers {
-            let leg = self.shard.call(call).and_then(|row| row.ringing_agent()).map(|agent| agent.leg);
-            let leg = leg.expect("a granted offer rings");
-            let connect = Command::Connect { call, leg, dialog: dialog("agent"), observed: self.now };
-            assert_eq!(self.say(connect), Outcome::Done);
-            self.talking.push_back(call);
+        for offer in offers {
+            let call = self.call_of(&offer);
+            let leg = self.shard.call(call).and_then(|row| row.rung_leg()).expect("a granted offer rings");
+            let answered = Command::Answered { leg, dialog: dialog("agent"), observed: self.now };
+            assert_eq!(self.say(answered), Outcome::Done);
+            self.talking.push_back(leg);
             self.arrive();
         }
         while self.talking.len() > limit::OFFERS_PER_PLAN {
-            let Some(call) = self.talking.pop_front() else { break };
-            let ended = Ended { by: HangupBy::Agent, cause: Cause::NORMAL };
-            assert_eq!(self.say(Command::End { call, ended, observed: self.now }), Outcome::Done);
+            let Some(leg) = self.talking.pop_front() else { break };
+            let (call, cause, told_by) = (leg.call, Cause::NORMAL, ToldBy::FarEnd);
+            assert_eq!(self.say(Command::Left { leg, cause, told_by, observed: self.now }), Outcome::Done);
             let duties = self.shard.call(call).map(|row| row.duties.iter().map(|duty| (call, duty.id)).collect());
             assert_eq!(self.say(Command::Done { duties: duties.unwrap_or_default() }), Outcome::Done);
         }
         assert_eq!(self.say(Command::Expire), Outcome::Done);
+    }
+
+    fn call_of(&self, offer: &Offer) -> CallId {
+        self.shard.place(offer.place).and_then(|place| place.call).expect("a caller's place")
     }
 
     fn round(&mut self) -> Figures {
@@ -206,7 +214,7 @@ impl World {
             spent += planned;
             for offer in &plan.offers {
                 let begun = Instant::now();
-                assert!(black_box(why(&self.shard, offer.call)).is_some(), "an offered call waits");
+                assert!(black_box(why(&self.shard, self.call_of(offer))).is_some(), "an offered call waits");
                 let took = begun.elapsed();
                 spent += took;
                 wholes.push((share + took).as_nanos() as u64);

@@ -1,7 +1,7 @@
 //! Why a call went where it went, computed again from the state a plan was made on.
 
-use strowger_model::{AgentId, CallId, LogTime, QueueId};
-use strowger_table::{AgentState, Shard};
+use strowger_model::{AgentId, CallId, LogTime, PlaceId, QueueId};
+use strowger_table::{Agent, Medium, Shard};
 
 /// How many candidates are named; the rest are counted.
 const NAMED: usize = 8;
@@ -11,7 +11,7 @@ pub struct Why {
     pub call: CallId,
     /// Log index of the state it was computed on.
     pub basis: u64,
-    /// Calls ahead of it in its queue.
+    /// Places ahead of it in its queue.
     pub ahead: usize,
     pub field: Field,
 }
@@ -40,14 +40,15 @@ pub type Exclusion = &'static str;
 /// None if the call does not wait in a queue of this state.
 pub fn why(shard: &Shard, call: CallId) -> Option<Why> {
     let row = shard.call(call)?;
-    let queue = row.queue.filter(|_| row.is_waiting())?;
+    let queue = row.queue().filter(|_| row.is_waiting())?;
     let field = fields(shard, &[queue]).pop()?;
-    Some(Why { call, basis: shard.last().index, ahead: ahead(shard, queue, call)?, field })
+    Some(Why { call, basis: shard.last().index, ahead: ahead(shard, queue, row.place?)?, field })
 }
 
-/// How many wait before a call; none if it does not wait in that queue.
-pub fn ahead(shard: &Shard, queue: QueueId, call: CallId) -> Option<usize> {
-    shard.waiting(queue).position(|(_, waiting)| waiting == call)
+/// How many wait before a place; none if it does not wait in that queue.
+pub fn ahead(shard: &Shard, queue: QueueId, place: PlaceId) -> Option<usize> {
+    let place = shard.place(place).filter(|place| place.queue == queue && place.is_waiting())?;
+    Some(shard.ahead(place))
 }
 
 /// The fields of some queues, in their order.
@@ -56,10 +57,9 @@ pub fn fields(shard: &Shard, queues: &[QueueId]) -> Vec<Field> {
 }
 
 fn field(shard: &Shard, queue: QueueId) -> Field {
-    let candidates = shard.idle(queue).take(NAMED).map(|(idle_since, agent)| Candidate { agent, idle_since }).collect();
-    let staff = shard.staff(queue);
-    let idle = AgentState::Idle.index();
-    let states = AgentState::NAMES.into_iter().zip(staff).enumerate();
-    let excluded = states.filter(|(state, (_, count))| *state != idle && *count > 0).map(|(_, named)| named).collect();
-    Field { queue, candidates, idle: staff[idle], excluded }
+    let idle = shard.idle(queue, Medium::Voice).take(NAMED);
+    let candidates = idle.map(|(idle_since, agent, _)| Candidate { agent, idle_since }).collect();
+    let states = Agent::STATE_NAMES.into_iter().zip(shard.staff(queue)).filter(|(_, count)| *count > 0);
+    let (idle, excluded): (Vec<_>, Vec<_>) = states.partition(|(state, _)| *state == Agent::IDLE);
+    Field { queue, candidates, idle: idle.iter().map(|(_, count)| count).sum(), excluded }
 }

@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use strowger_acd::UsableRelay;
 use strowger_model::config::{Agent, Flow, Phone, Queue, Step, Strategy, Tenant};
 use strowger_model::{
-    AgentId, CallId, Dialog, DialogState, Digest, Far, FlowId, Incarnation, LogTime, NodeId, QueueId, RelayId, Role,
-    ShardId, TenantId, TrunkId, Wall,
+    AgentId, CallId, Dialog, DialogState, Digest, Far, FlowId, Incarnation, LegKey, LegNo, LogTime, NodeId, QueueId,
+    RelayId, Role, ShardId, TenantId, TrunkId, Wall,
 };
-use strowger_table::{AdmitKey, At, Body, Command, Outcome, Plan, Proposal, Proposer, Shard, limit};
+use strowger_table::{
+    Admit, AdmitKey, At, Body, Command, Offer, Outcome, Plan, Presence, Proposal, Proposer, Shard, Source, Target,
+    Then, limit,
+};
 
 const TENANT: TenantId = TenantId(1);
 const FLOW: FlowId = FlowId(1);
@@ -47,29 +50,31 @@ impl World {
     /// A call that waits in a queue.
     fn call(&mut self, queue: u32) -> CallId {
         let key = AdmitKey { call_id: format!("call-{}", self.index), from_tag: "t".into(), cseq: 1 };
-        let admit = Command::Admit {
+        let admit = Admit {
             key,
             tenant: TENANT,
-            flow: FLOW,
-            trunk: TrunkId(1),
+            source: Source::Trunk(TrunkId(1)),
+            target: Target::Flow(FLOW),
             from: "+4930".into(),
             to: "+4940".into(),
-            dialog: Box::new(dialog()),
+            dialog: dialog(),
             observed: LogTime::from_millis(self.now_ms),
         };
-        let Outcome::Admitted { call, .. } = self.say(admit) else { panic!("not admitted") };
-        let dialog = Box::new(dialog());
-        assert_eq!(self.say(Command::Answer { call, dialog, relay: RelayId(1) }), Outcome::Done);
+        let admitted = self.say(Command::Admit(Box::new(admit)));
+        let Outcome::Admitted { call, .. } = admitted else { panic!("not admitted") };
+        let (leg, dialog) = (LegKey { call, leg: LegNo(0) }, Box::new(dialog()));
+        assert_eq!(self.say(Command::Answer { leg, dialog, relay: RelayId(1) }), Outcome::Done);
         let queue = QueueId(queue);
-        assert_eq!(self.say(Command::Enqueue { call, step: 0, queue, overflow: None }), Outcome::Done);
+        assert_eq!(self.say(Command::Enqueue { call, step: 0, queue, then: Then::End }), Outcome::Done);
         call
     }
 
     /// Makes an agent the last in the line of idle ones.
     fn renew(&mut self, agent: u32) {
         let agent = AgentId(agent);
-        assert_eq!(self.say(Command::NotReady { agent, reason: "a cup of tea".into() }), Outcome::Done);
-        assert_eq!(self.say(Command::Ready { agent }), Outcome::Done);
+        for presence in [Presence::NotReady { reason: "a cup of tea".into() }, Presence::Ready] {
+            assert_eq!(self.say(Command::Presence { agent, presence }), Outcome::Done);
+        }
     }
 
     fn grant(&mut self, plan: Plan) -> u32 {
@@ -136,8 +141,10 @@ fn dialog() -> Dialog {
     }
 }
 
-fn pairs(plan: &Plan) -> Vec<(CallId, u32)> {
-    plan.offers.iter().map(|offer| (offer.call, offer.agent.0)).collect()
+/// The calls whose places are offered, each with the agent.
+fn pairs(shard: &Shard, plan: &Plan) -> Vec<(CallId, u32)> {
+    let call = |offer: &Offer| shard.place(offer.place).and_then(|place| place.call).expect("a caller's place");
+    plan.offers.iter().map(|offer| (call(offer), offer.agent.0)).collect()
 }
 
 #[test]
@@ -147,7 +154,7 @@ fn the_longest_idle_agent_gets_the_first_call() {
     world.renew(3);
     let (first, second) = (world.call(1), world.call(1));
     let plan = plan(&world.shard);
-    assert_eq!(pairs(&plan), [(first, 2), (second, 1)]);
+    assert_eq!(pairs(&world.shard, &plan), [(first, 2), (second, 1)]);
     assert_eq!(plan.basis, world.index);
     assert!(plan.offers[0].score > plan.offers[1].score, "scores are times idle");
 }
@@ -159,7 +166,7 @@ fn queues_that_share_an_agent_are_served_in_order_of_arrival() {
         let earlier = world.call(2);
         (world.call(1), earlier)
     };
-    assert_eq!(pairs(&plan(&world.shard)), [(earlier, 1)]);
+    assert_eq!(pairs(&world.shard, &plan(&world.shard)), [(earlier, 1)]);
 }
 
 #[test]
@@ -167,7 +174,7 @@ fn a_queue_without_agents_holds_up_no_other() {
     let mut world = World::new(2, &[&[2]]);
     world.call(1);
     let served = world.call(2);
-    assert_eq!(pairs(&plan(&world.shard)), [(served, 1)]);
+    assert_eq!(pairs(&world.shard, &plan(&world.shard)), [(served, 1)]);
 }
 
 #[test]
@@ -226,7 +233,8 @@ fn nobody_is_overtaken_and_nobody_idles() {
             })
             .collect();
         let plan = plan(&world.shard);
-        let offered: BTreeMap<CallId, AgentId> = plan.offers.iter().map(|offer| (offer.call, offer.agent)).collect();
+        let offered: BTreeMap<CallId, AgentId> =
+            pairs(&world.shard, &plan).into_iter().map(|(call, agent)| (call, AgentId(agent))).collect();
         let could = |agent: AgentId, queue: u32| serves[agent.0 as usize - 1].contains(&queue);
         for (call, queue) in &calls {
             if offered.contains_key(call) {

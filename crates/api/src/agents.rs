@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use strowger_cluster::Context;
 use strowger_model::config::Tenant;
 use strowger_model::{AgentId, CallId, LogTime};
-use strowger_table::{Agent, AgentState, Command};
+use strowger_table::{Agent, Command, Presence};
 
 use crate::body::{Body, Named, Params};
 use crate::error::Problem;
@@ -37,7 +37,7 @@ struct AgentRow {
     /// The call that rings, talks or is being wrapped up.
     call: Option<String>,
     queues: Vec<String>,
-    /// Where the phone is.
+    /// Where the phone is that is rung.
     contact: Option<String>,
     misses: u16,
     answered: u64,
@@ -64,23 +64,15 @@ fn rows(context: &Context, tenant: &Tenant) -> Vec<AgentRow> {
 }
 
 fn row(agent: &Agent, tenant: &Tenant, now: LogTime) -> AgentRow {
-    let call = match &agent.state {
-        AgentState::WrapUp { call, .. } => Some(*call),
-        state => state.call(),
-    };
-    let reason = match &agent.state {
-        AgentState::NotReady { reason } => Some(reason.clone()),
-        _ => agent.not_ready_next.clone(),
-    };
     AgentRow {
         tenant: tenant.name.clone(),
         name: agent.name.clone(),
-        state: agent.state.as_str(),
-        for_ms: now.since(agent.since).as_millis() as u64,
-        reason,
-        call: call.map(|call| call.to_string()),
+        state: agent.state_name(),
+        for_ms: now.since(agent.state_since()).as_millis() as u64,
+        reason: agent.reason().map(str::to_owned),
+        call: agent.call().or(agent.wrapping()).map(|call| call.to_string()),
         queues: agent.queues.iter().filter_map(|id| Some(tenant.queue(*id)?.name.clone())).collect(),
-        contact: agent.contact.as_ref().map(|contact| contact.uri.clone()),
+        contact: agent.phone().map(|phone| phone.uri.clone()),
         misses: agent.misses,
         answered: agent.answered,
     }
@@ -98,7 +90,7 @@ pub struct Taken {
 /// `POST /api/v1/agents/{tenant}/{name}/ready`
 pub async fn ready(State(context): State<Arc<Context>>, Named(who): Who) -> Result<Json<Taken>, Problem> {
     let agent = find(&context, &who)?;
-    give(&context, agent, Command::Ready { agent }).await
+    give(&context, agent, Command::Presence { agent, presence: Presence::Ready }).await
 }
 
 #[derive(Deserialize)]
@@ -115,7 +107,7 @@ pub async fn not_ready(
 ) -> Result<Json<Taken>, Problem> {
     let agent = find(&context, &who)?;
     let reason = word("reason", body.reason)?;
-    give(&context, agent, Command::NotReady { agent, reason }).await
+    give(&context, agent, Command::Presence { agent, presence: Presence::NotReady { reason } }).await
 }
 
 #[derive(Deserialize)]

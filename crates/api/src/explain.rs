@@ -30,7 +30,7 @@ pub struct Explained {
     outcome: Option<String>,
     /// What came of dialling, of an outbound call.
     dial_result: Option<String>,
-    /// Whether this node saw the steps itself. Else the path is what row and record keep: no index, no reasons.
+    /// Whether this node saw the steps itself. Else the path is the story that row and record keep: no index, no reasons.
     told: bool,
     path: Vec<PathStep>,
     /// Why a waiting call still waits.
@@ -71,7 +71,7 @@ impl Explained {
                 names.0.tenant(row.tenant).map_or_else(|| row.tenant.to_string(), |tenant| tenant.name.clone());
             let dial_result = row.dial_result().map(|result| result.as_str().to_owned());
             let outcome = row.outcome().map(|outcome| outcome.as_str().to_owned());
-            (tenant, row.from.clone(), row.to.clone(), outcome, dial_result)
+            (tenant, row.from().to_owned(), row.to().to_owned(), outcome, dial_result)
         };
         let of_record =
             |record: CallLine| (record.tenant, record.from, record.to, Some(record.outcome), record.dial_result);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use strowger_cluster::{Context, Directory};
 use strowger_model::config::StepNo;
 use strowger_model::{AgentId, CallId, Dialog, DialogState, LogTime, NodeId, QueueId};
-use strowger_table::{AgentLeg, Call, DutyKind, Shard, Stage};
+use strowger_table::{Call, DutyKind, LegRole, Rank, Reach, SegmentKind, Shard};
 
 use crate::body::Params;
 use crate::error::Problem;
@@ -57,7 +57,10 @@ struct Owner {
 #[derive(Serialize)]
 struct Leg {
     leg: u16,
-    /// `caller`, `called`, `agent`, or `leaving`: an agent's phone that is being told to stop.
+    /// The call that it began in, if it came from another; its number is of that one.
+    born_in: Option<String>,
+    /// `caller`, `called`, `agent`, `party`, `supervisor`, `step`, or `leaving`: one of the others that is being told to
+    /// go.
     kind: &'static str,
     agent: Option<String>,
     /// `ringing` until the phone has answered, then that of the SIP dialog.
@@ -85,70 +88,85 @@ impl LiveCall {
 
     fn of(call: &Call, directory: &Directory, now: LogTime, places: &mut Places<'_>) -> Self {
         let times = &call.times;
-        let waited_to = times.connected.or(times.ended).unwrap_or(now);
-        let agent = |leg: &AgentLeg| agent_name(directory, leg.agent);
+        let queue = |id: QueueId| directory.queue_name(id).map_or_else(|| id.to_string(), str::to_owned);
         let outbound = call.outbound();
         Self {
             call: call.id.to_string(),
             tenant: directory.tenant(call.tenant).map_or_else(|| call.tenant.to_string(), |tenant| tenant.name.clone()),
             direction: if outbound.is_some() { "outbound" } else { "inbound" },
-            from: call.from.clone(),
-            to: call.to.clone(),
+            from: call.from().to_owned(),
+            to: call.to().to_owned(),
             stage: call.stage_name(),
-            step: match call.stage {
-                Stage::Flow { step, .. } => Some(step),
-                _ => None,
-            },
+            step: call.flow_step(),
             outcome: call.outcome().map(|outcome| outcome.as_str()),
-            queue: call.queue.map(|id| directory.queue_name(id).map_or_else(|| id.to_string(), str::to_owned)),
-            place: call.queue.filter(|_| call.holds_place()).map(|queue| places.place(queue, call.order)),
-            wait_ms: times.enqueued.map(|enqueued| waited_to.since(enqueued).as_millis() as u64),
+            queue: call.queue().map(queue),
+            place: places.of_call(call),
+            wait_ms: call.wait().map(|wait| wait.micros(now) / 1000),
             age_ms: times.ended.unwrap_or(now).since(times.admitted).as_millis() as u64,
-            agent: call.agent.as_ref().map(agent),
+            agent: agent_of(call).map(|agent| agent_name(directory, agent)),
             reserved: call.reserved_agent().map(|agent| agent_name(directory, agent)),
             campaign: outbound.map(|outbound| directory.campaign_name(outbound.campaign)),
             lead: outbound.and_then(|outbound| Some(outbound.lead?.to_string())),
             dial_result: call.dial_result().map(|result| result.as_str()),
-            offers: call.offers,
+            offers: call.offers(),
             owner: Owner { node: call.owner.node, incarnation: call.owner.incarnation.0.to_string() },
-            legs: legs(call, directory),
+            legs: call.legs.iter().map(|leg| Leg::of(call, leg, places.table, directory)).collect(),
             duties: call.duties.iter().map(|duty| Duty::of(duty, now)).collect(),
         }
     }
 }
 
-fn legs(call: &Call, directory: &Directory) -> Vec<Leg> {
-    let caller = Leg {
-        leg: Call::CALLER_LEG.0,
-        kind: if call.outbound().is_some() { "called" } else { "caller" },
-        relay: call.relay.map(|relay| relay.to_string()),
-        agent: None,
-        state: call.caller.as_ref().map_or("ringing", dialog_state),
-        sip_call_id: call.caller.as_ref().map(|dialog| dialog.call_id.clone()),
-        far_end: far_end(call),
-    };
-    let agents = call.agent.iter().map(|leg| ("agent", leg)).chain(call.leaving.iter().map(|leg| ("leaving", leg)));
-    let agents = agents.map(|(kind, leg)| Leg {
-        leg: leg.leg.0,
-        kind,
-        relay: Some(leg.relay.to_string()),
-        agent: Some(agent_name(directory, leg.agent)),
-        state: leg.dialog.as_ref().map_or("ringing", dialog_state),
-        sip_call_id: leg.dialog.as_ref().map(|dialog| dialog.call_id.clone()),
-        far_end: leg.dialog.as_ref().map_or(leg.contact.far, |dialog| dialog.far).addr.to_string(),
-    });
-    std::iter::once(caller).chain(agents).collect()
+/// Who is rung for it, or talks; of a call that is over, who talked last.
+fn agent_of(call: &Call) -> Option<AgentId> {
+    let talked = || call.segments.iter().rev().find(|piece| piece.kind == SegmentKind::Talk)?.agent;
+    call.agent_leg().and_then(strowger_table::Leg::agent).or_else(talked)
+}
+
+impl Leg {
+    fn of(call: &Call, leg: &strowger_table::Leg, table: &Shard, directory: &Directory) -> Self {
+        let dialog = table.dialog(leg.key);
+        let to_be_reached = match &leg.reach {
+            Reach::Binding { far, .. } | Reach::Trunk { destination: far, .. } => Some(*far),
+            Reach::Inbound | Reach::Socket { .. } => None,
+        };
+        let far = dialog.map(|dialog| dialog.far).or(to_be_reached);
+        Self {
+            leg: leg.key.leg.0,
+            born_in: Some(leg.key.call).filter(|born| *born != call.id).map(|born| born.to_string()),
+            kind: leg_kind(call, leg),
+            agent: leg.agent().map(|agent| agent_name(directory, agent)),
+            state: dialog.map_or("ringing", |dialog| dialog_state(dialog)),
+            sip_call_id: dialog.map(|dialog| dialog.call_id.clone()),
+            far_end: far.map(|far| far.addr.to_string()).unwrap_or_default(),
+            relay: leg.relay.map(|relay| relay.to_string()),
+        }
+    }
+}
+
+fn leg_kind(call: &Call, leg: &strowger_table::Leg) -> &'static str {
+    match leg.role {
+        LegRole::Customer if call.outbound().is_some() => "called",
+        LegRole::Customer => "caller",
+        _ if leg.is_releasing() => "leaving",
+        LegRole::Agent(..) => "agent",
+        LegRole::Party => "party",
+        LegRole::Supervisor { .. } => "supervisor",
+        LegRole::Step => "step",
+    }
 }
 
 impl Duty {
     fn of(duty: &strowger_table::Duty, now: LogTime) -> Self {
         let (kind, leg) = match duty.kind {
-            DutyKind::Answer => ("answer", None),
-            DutyKind::Originate => ("originate", None),
-            DutyKind::Ring { leg } => ("ring", Some(leg.0)),
-            DutyKind::HangUp { leg } => ("hang_up", Some(leg.0)),
-            DutyKind::CloseMedia => ("close_media", None),
+            DutyKind::Answer { leg } => ("answer", Some(leg)),
+            DutyKind::Originate { leg } => ("originate", Some(leg)),
+            DutyKind::Ring { leg } => ("ring", Some(leg)),
+            DutyKind::HangUp { leg } => ("hang_up", Some(leg)),
+            DutyKind::Close { leg, .. } => ("close_media", Some(leg)),
+            DutyKind::Notify { leg } => ("notify", Some(leg)),
+            DutyKind::Seal { .. } => ("seal", None),
         };
+        let leg = leg.map(|leg| leg.leg.0);
         Self { duty: duty.id, kind, leg, left_ms: duty.until.since(now).as_millis() as u64 }
     }
 }
@@ -156,25 +174,21 @@ impl Duty {
 /// Places in queues: each queue is walked once, however many of its calls are shown.
 struct Places<'a> {
     table: &'a Shard,
-    orders: HashMap<QueueId, Vec<u64>>,
+    ranks: HashMap<QueueId, Vec<Rank>>,
 }
 
 impl<'a> Places<'a> {
     fn of(table: &'a Shard) -> Self {
-        Self { table, orders: HashMap::new() }
+        Self { table, ranks: HashMap::new() }
     }
 
-    fn place(&mut self, queue: QueueId, order: u64) -> usize {
-        let walk = || self.table.waiting(queue).map(|(order, _)| order).collect();
-        let orders = self.orders.entry(queue).or_insert_with(walk);
-        orders.partition_point(|other| *other < order) + 1
+    /// From 1.
+    fn of_call(&mut self, call: &Call) -> Option<usize> {
+        let place = self.table.place_of(call.id).filter(|place| place.is_in_queue())?;
+        let walk = || self.table.waiting(place.queue).map(|place| place.rank).collect();
+        let ranks = self.ranks.entry(place.queue).or_insert_with(walk);
+        Some(ranks.partition_point(|other| *other < place.rank) + 1)
     }
-}
-
-/// Where leg 0 is, or is being called.
-fn far_end(call: &Call) -> String {
-    let called = call.outbound().map(|outbound| outbound.destination);
-    call.caller.as_ref().map(|dialog| dialog.far).or(called).map(|far| far.addr.to_string()).unwrap_or_default()
 }
 
 fn agent_name(directory: &Directory, id: AgentId) -> String {

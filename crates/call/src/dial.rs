@@ -1,229 +1,118 @@
-//! The called party of an outbound call: INVITE once, ringing, an answer or a reason why not.
+//! Numbers that are called over a trunk: INVITE once, ringing, a reason why nobody answered.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use strowger_media::Op;
-use strowger_model::{Cause, DialResult, Far, LogTime, Mono};
-use strowger_sip::{Event as LegEvent, Leg, LegState, Outgoing, offer_sdp, parse_sdp};
-use strowger_table::{Call, Command, DialFailure, DutyKind, Outbound, Stage};
+use strowger_model::{Cause, DialResult, LegKey, LogTime, Mono};
+use strowger_sip::{Leg, offer_sdp};
+use strowger_table as table;
+use strowger_table::{Command, DialFailure, Duty, DutyKind};
 
 use crate::limit;
-use crate::machine::{Begun, Machine};
-
-/// What the owner of a call that is being dialled keeps in mind.
-#[derive(Default)]
-pub(crate) struct Dialling {
-    /// When the relay is given up, then when the phone is.
-    give_up: Option<Mono>,
-    /// Until when an INVITE that nobody has heard may be sent again: a call never comes late, neither as a repetition of
-    /// one that a passive node withheld.
-    repeat_until: Option<LogTime>,
-    /// The far end sent something: it exists.
-    heard: bool,
-    /// What came of it is proposed.
-    reported: bool,
-    /// Whether the answer was acknowledged.
-    met: bool,
-}
-
-impl Dialling {
-    pub fn deadline(&self) -> Option<Mono> {
-        self.give_up
-    }
-}
+use crate::machine::Machine;
+use crate::side::Side;
 
 impl Machine {
     /// The first owner sends the INVITE, once. An heir never does: it waits for what comes of the one that was sent.
-    pub(crate) fn begin_dialling(&mut self, log_now: LogTime, now: Mono) {
-        if self.begun == Begun::Dialling {
-            return;
-        }
-        self.begun = Begun::Dialling;
-        if let Some(agent) = self.row.agent.as_ref().map(|agent| agent.leg) {
-            // Whose phone was rung first is on the line and waits for the called party.
-            self.acknowledge(agent, now);
-            if self.has_left(agent) {
-                return self.far_end_gone(agent, log_now);
-            }
-            if self.took_over {
-                self.probe_agent(agent, now);
-            }
-        }
-        if self.took_over {
-            self.dialling.give_up = Some(now + self.ringing_time_left(log_now));
-        } else if self.originate_duty(log_now).is_some() {
-            self.dialling.give_up = Some(now + limit::DIAL_MEDIA_OPEN);
-            self.media_of(Call::CALLER_LEG, Op::Open { leg: Call::CALLER_LEG });
+    pub(crate) fn begin_dialling(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
+        if !self.sides.contains_key(&key) && self.originate_duty(key, log_now).is_some() {
+            self.sides.insert(key, Side::opening(now + limit::DIAL_MEDIA_OPEN));
+            self.media_of(key, Op::Open { leg: key.leg });
         }
     }
 
-    /// The called party's leg of a call that an earlier owner was dialling, or stopped dialling: its answers are
-    /// taken, and it can be cancelled.
-    pub(crate) fn await_called(&mut self, now: Mono) {
-        let hang_up = |duty: &strowger_table::Duty| duty.kind == DutyKind::HangUp { leg: Call::CALLER_LEG };
-        let is_ringing = matches!(self.row.stage, Stage::Dialling { .. }) || self.row.duties.iter().any(hang_up);
-        if is_ringing && let Some(outbound) = self.row.outbound().cloned() {
-            let invite = self.invite_called(&outbound, String::new());
-            let key = self.leg_key(Call::CALLER_LEG);
-            self.caller = Some(Leg::awaited(key, invite, &self.setting.local, now));
-        }
-    }
-
-    pub(crate) fn called_media_open(&mut self, rtp: SocketAddr, log_now: LogTime, now: Mono) {
-        self.caller_rtp = Some(rtp);
-        let Some(outbound) = self.row.outbound().cloned() else { return };
+    pub(crate) fn dial(&mut self, leg: &table::Leg, rtp: SocketAddr, log_now: LogTime, now: Mono) {
+        let key = leg.key;
+        let Some(duty) = self.originate_duty(key, log_now) else { return };
+        let Some(invite) = self.invite(leg, offer_sdp(&self.local_media(key, rtp, 1))) else { return };
+        let ring = self.ring_time(leg);
         // A port that came too late: the call is given up, or about to be, and its record says that nothing was sent.
-        if self.dialling.reported || self.is_ending() {
-            return;
-        }
-        let Some(duty) = self.originate_duty(log_now).filter(|_| self.caller.is_none()) else { return };
-        let is_dialling = matches!(self.row.stage, Stage::Dialling { .. });
-        debug_assert!(is_dialling, "the duty to dial outlived its stage");
-        self.dialling.repeat_until = Some(duty.until);
-        let invite = self.invite_called(&outbound, offer_sdp(&self.local_media(rtp, 1)));
-        let (leg, outs) = Leg::outgoing(self.leg_key(Call::CALLER_LEG), invite, &self.setting.local, now);
-        self.caller = Some(leg);
-        self.dialling.give_up = Some(now + Duration::from_millis(outbound.ring_timeout_ms.into()));
-        self.sent(Call::CALLER_LEG, outs, log_now, now);
+        let waits = |side: &&mut Side| side.sip.is_none() && !side.reported;
+        let Some(side) = self.sides.get_mut(&key).filter(waits) else { return };
+        let (sip, outs) = Leg::outgoing(key, invite, &self.setting.local, now);
+        side.sip = Some(sip);
+        side.repeat_until = Some(duty.until);
+        side.give_up = Some(now + ring);
+        self.sent(key, outs, log_now, now);
         self.done(duty.id);
     }
 
+    /// How long a called party's phone rings.
+    fn ring_time(&self, leg: &table::Leg) -> Duration {
+        let of_campaign = self.rows.call.outbound().filter(|_| leg.is_customer());
+        let of_queue = self.queue.as_ref().map(|queue| queue.ring_timeout_ms);
+        Duration::from_millis(of_campaign.map(|outbound| outbound.ring_timeout_ms).or(of_queue).unwrap_or(0).into())
+    }
+
     /// Before the leg's own timers: what it would send again may be too late.
-    pub(crate) fn stop_late_repeats(&mut self, log_now: LogTime, now: Mono) {
-        if self.dialling.repeat_until.take_if(|until| *until <= log_now).is_some()
-            && let Some(leg) = &mut self.caller
+    pub(crate) fn stop_late_repeats(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
+        let Some(side) = self.sides.get_mut(&key) else { return };
+        if side.repeat_until.take_if(|until| *until <= log_now).is_some()
+            && let Some(sip) = &mut side.sip
         {
-            let outs = leg.stop_repeating(now);
-            self.sent(Call::CALLER_LEG, outs, log_now, now);
+            let outs = sip.stop_repeating(now);
+            self.sent(key, outs, log_now, now);
         }
     }
 
     /// The duty to send the INVITE, while there is time for it: a call never comes late.
-    fn originate_duty(&self, log_now: LogTime) -> Option<strowger_table::Duty> {
-        let is_due = |duty: &&strowger_table::Duty| duty.kind == DutyKind::Originate && log_now < duty.until;
-        self.row.duties.iter().find(is_due).copied()
+    fn originate_duty(&self, key: LegKey, log_now: LogTime) -> Option<Duty> {
+        self.rows.call.duty_to(DutyKind::Originate { leg: key }).filter(|duty| log_now < duty.until).copied()
     }
 
-    fn ringing_time_left(&self, log_now: LogTime) -> Duration {
-        match self.row.stage {
-            // The lease has some time beyond the ringing, so that its owner reports first.
-            Stage::Dialling { deadline } => (deadline - strowger_table::limit::OFFER_GRACE).since(log_now),
-            _ => Duration::ZERO,
-        }
+    /// What the far end, or silence on the way to it, said.
+    pub(crate) fn refused(&mut self, key: LegKey, status: u16, q850: Option<Cause>, log_now: LogTime) {
+        let heard = self.sides.get(&key).is_some_and(|side| side.heard);
+        // Silence is told as 408 too.
+        let silent = status == 408 && !heard;
+        let cause = q850.unwrap_or_else(|| if silent { Cause::NO_ROUTE } else { cause_of(status) });
+        let result = if silent { DialResult::Unreachable } else { result_of(status, cause) };
+        self.report(key, result, if silent { 0 } else { status }, cause, false, log_now);
     }
 
-    fn invite_called(&self, outbound: &Outbound, sdp: String) -> Outgoing {
-        let host = &self.setting.local.contact_host;
-        let Far { transport, addr, .. } = outbound.destination;
-        let to_uri = format!("sip:{}@{addr}{}", outbound.number, transport.uri_parameter());
-        Outgoing {
-            request_uri: to_uri.clone(),
-            to_uri,
-            from_uri: format!("sip:{}@{host}", outbound.caller_id),
-            from_display: String::new(),
-            call_id: self.called_call_id(),
-            destination: outbound.destination,
-            route_set: Vec::new(),
-            sdp,
-            headers: Vec::new(),
-        }
-    }
-
-    fn called_call_id(&self) -> String {
-        format!("{}@{}", strowger_sip::Token(self.leg_key(Call::CALLER_LEG)), self.setting.local.contact_host)
-    }
-
-    pub(crate) fn on_called(&mut self, event: LegEvent, log_now: LogTime, now: Mono) {
-        match event {
-            LegEvent::Ringing { .. } => self.dialling.heard = true,
-            LegEvent::Answered { sdp } => self.called_answered(&sdp, log_now, now),
-            LegEvent::Failed { status, q850 } => {
-                // Silence is told as 408 too.
-                let silent = status == 408 && !self.dialling.heard;
-                let cause = q850.unwrap_or_else(|| if silent { Cause::NO_ROUTE } else { cause_of(status) });
-                let result = if silent { DialResult::Unreachable } else { result_of(status, cause) };
-                self.report(result, if silent { 0 } else { status }, cause, false, log_now);
-                self.caller_leg_over();
-            }
-            LegEvent::Cancelled | LegEvent::HungUp { .. } => self.far_end_hung_up(Call::CALLER_LEG, log_now, now),
-            LegEvent::Reinvite { sdp } => self.reinvited(Call::CALLER_LEG, &sdp, now),
-            LegEvent::Gone => self.far_end_gone(Call::CALLER_LEG, log_now),
-            LegEvent::Ended => self.caller_leg_over(),
-            LegEvent::Acked | LegEvent::AckTimeout | LegEvent::ReinviteDone { .. } => {}
-        }
-    }
-
-    fn called_answered(&mut self, sdp: &[u8], log_now: LogTime, now: Mono) {
-        if !matches!(self.row.stage, Stage::Dialling { .. }) || self.dialling.reported || self.is_ending() {
-            // Answered in the moment it was given up, or the agent who waited for it was gone.
-            return self.hang_up_leg(Call::CALLER_LEG, None, now);
-        }
-        if parse_sdp(sdp).is_err() {
-            self.report(DialResult::Unreachable, 488, Cause(65), true, log_now);
-            return self.hang_up_leg(Call::CALLER_LEG, Some(Cause(65)), now);
-        }
-        let Some(dialog) = self.caller.as_ref().map(|leg| Box::new(leg.dialog())) else { return };
-        debug_assert!(self.row.caller.is_none(), "a called party answers twice");
-        self.dialling.reported = true;
-        self.dialling.give_up = None;
-        self.propose(Command::Reached { call: self.row.id, dialog, observed: log_now });
-    }
-
-    /// The answer is committed: the called party is acknowledged, whatever the call does with it next.
-    pub(crate) fn meet_called(&mut self, now: Mono) {
-        let is_answered = self.row.outbound().is_some() && self.row.caller.is_some();
-        if !is_answered || std::mem::replace(&mut self.dialling.met, true) {
-            return;
-        }
-        self.dialling.give_up = None;
-        self.acknowledge(Call::CALLER_LEG, now);
-        self.direct_caller_media();
-    }
-
-    pub(crate) fn tick_dialling(&mut self, log_now: LogTime, now: Mono) {
-        if self.dialling.give_up.is_none_or(|by| by > now) {
-            return;
-        }
-        self.dialling.give_up = None;
-        let unproven = self.row.duties.iter().any(|duty| duty.kind == DutyKind::Originate);
-        let (result, cause) = match &self.caller {
-            None => return self.not_dialled(log_now),
-            Some(_) if self.dialling.heard => (DialResult::NoAnswer, Cause::NO_ANSWER),
+    /// It was rung for as long as it may be.
+    pub(crate) fn not_reached(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
+        let unproven = self.rows.call.duty_to(DutyKind::Originate { leg: key }).is_some();
+        let inherited = self.row_leg(key).is_some_and(|leg| leg.takeovers > 0);
+        let (result, cause) = match self.sides.get(&key).is_some_and(|side| side.heard) {
+            true => (DialResult::NoAnswer, Cause::NO_ANSWER),
             // Sent by an owner that could not say so, and nothing came of it.
-            Some(_) if unproven => (DialResult::Unknown, Cause::RECOVERY_ON_TIMER),
+            false if unproven => (DialResult::Unknown, Cause::RECOVERY_ON_TIMER),
             // An heir has not heard what came before it.
-            Some(_) if self.row.adoptions > 0 => (DialResult::NoAnswer, Cause::NO_ANSWER),
+            false if inherited => (DialResult::NoAnswer, Cause::NO_ANSWER),
             // Not even a ringing: the call never arrived anywhere.
-            Some(_) => (DialResult::Unreachable, Cause::NO_ROUTE),
+            false => (DialResult::Unreachable, Cause::NO_ROUTE),
         };
-        self.report(result, 0, cause, true, log_now);
-        self.hang_up_leg(Call::CALLER_LEG, Some(Cause::NO_ANSWER), now);
+        self.report(key, result, 0, cause, true, log_now);
+        self.hang_up_leg(key, Some(Cause::NO_ANSWER), now);
     }
 
     /// No relay would open a port: nothing has been sent.
-    pub(crate) fn not_dialled(&mut self, log_now: LogTime) {
-        if self.caller.is_some() {
-            // It is out already, or may be.
-            return;
+    pub(crate) fn not_dialled(&mut self, key: LegKey, log_now: LogTime) {
+        // It is out already, or may be.
+        if self.sip(key).is_none() {
+            self.report(key, DialResult::NotDialled, 0, Cause::NO_CIRCUIT, true, log_now);
         }
-        self.dialling.give_up = None;
-        self.report(DialResult::NotDialled, 0, Cause::NO_CIRCUIT, true, log_now);
     }
 
-    fn report(&mut self, result: DialResult, status: u16, cause: Cause, hang_up: bool, log_now: LogTime) {
-        if !matches!(self.row.stage, Stage::Dialling { .. }) || std::mem::replace(&mut self.dialling.reported, true) {
-            return;
-        }
-        let is_out = self.caller.is_some();
+    pub(crate) fn report(
+        &mut self,
+        key: LegKey,
+        result: DialResult,
+        status: u16,
+        cause: Cause,
+        hang_up: bool,
+        log_now: LogTime,
+    ) {
+        let is_ringing = self.row_leg(key).is_some_and(table::Leg::is_ringing);
+        let Some(side) = self.sides.get_mut(&key).filter(|side| is_ringing && !side.reported) else { return };
+        let is_out = side.sip.is_some();
         debug_assert!(!is_out || result != DialResult::NotDialled, "said not to be dialled, and an INVITE is out");
-        self.dialling.give_up = None;
-        let failure = DialFailure { result, status, cause, sip_call_id: self.called_call_id(), hang_up };
-        self.propose(Command::NotReached { call: self.row.id, failure, observed: log_now });
-    }
-
-    pub(crate) fn caller_is_over(&self) -> bool {
-        self.caller.as_ref().is_none_or(|leg| leg.state() == LegState::Ended)
+        side.reported = true;
+        side.give_up = None;
+        let failure = DialFailure { result, status, cause, sip_call_id: self.call_id(key), hang_up };
+        self.propose(Command::NotReached { leg: key, failure, observed: log_now });
     }
 }
 

@@ -1,24 +1,26 @@
 //! What a call machine hears and says.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use strowger_media::{LegSnapshot, Op};
 use strowger_model::config::Tenant;
-use strowger_model::{CallId, Far, Incarnation, LegNo, RelayId};
+use strowger_model::{CallId, Far, Incarnation, LegKey, RelayId};
 use strowger_sip::Message;
-use strowger_table::{Call, Command};
+use strowger_table::Command;
+
+use crate::rows::Rows;
 
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The row changed, or the machine has just been made. `tenant` is the configuration in force in the shard.
+    /// A row of the call changed, or the machine has just been made. `tenant` is the configuration in force in the
+    /// shard.
     Row {
-        row: Arc<Call>,
+        rows: Rows,
         tenant: Option<&'a Tenant>,
     },
     /// A SIP message of one of the call's legs.
     Message {
-        leg: LegNo,
+        leg: LegKey,
         message: &'a Message,
         source: Far,
     },
@@ -31,38 +33,43 @@ pub enum Event<'a> {
     Tick,
 }
 
-/// What the relay says of the call's media.
+/// What a relay says of the call's media.
 #[derive(Clone, PartialEq, Debug)]
 pub enum MediaFact {
     Opened {
-        leg: LegNo,
+        relay: RelayId,
+        leg: LegKey,
         rtp: SocketAddr,
         incarnation: Incarnation,
     },
-    /// What the relay does for the call, of which a new owner has told it. Nothing, if it knows no such call.
+    /// What the relay does for legs that were born in `call`, of which a new owner has told it. Nothing, if it knows
+    /// none.
     Adopted {
         relay: RelayId,
+        call: CallId,
         incarnation: Incarnation,
         legs: Vec<LegSnapshot>,
     },
     /// No relay would open a port for this leg.
     Unavailable {
-        leg: LegNo,
+        leg: LegKey,
     },
     PlayDone {
+        leg: LegKey,
         play: u64,
     },
     Digit {
-        leg: LegNo,
+        leg: LegKey,
         digit: char,
     },
     /// Nothing has come from this leg for too long.
     Dead {
-        leg: LegNo,
+        leg: LegKey,
     },
-    /// Nothing of the call is left on this relay.
+    /// Nothing of the leg is left on this relay.
     Closed {
         relay: RelayId,
+        leg: LegKey,
     },
 }
 
@@ -72,7 +79,7 @@ pub enum Action {
         to: Far,
         bytes: Vec<u8>,
     },
-    /// Nobody waits for `number` 0; the others come back as `Event::Proposed`.
+    /// The answer comes back as `Event::Proposed`.
     Propose {
         number: u64,
         command: Box<Command>,

@@ -1,36 +1,44 @@
 //! What a relay says, in the words of a call.
 
 use strowger_media::{Op, RelayAnswer, RelayEvent, What};
-use strowger_model::{Incarnation, RelayId};
+use strowger_model::{CallId, Incarnation, LegKey, RelayId};
 
 use crate::event::MediaFact;
 
 impl MediaFact {
-    /// What the answer to an order means to the call, with the incarnation of the relay that gave it; none: it gave none
-    /// and will not.
-    pub fn of_answer(relay: RelayId, order: &Op, answer: Option<(Incarnation, &RelayAnswer)>) -> Vec<MediaFact> {
+    /// What the answer to an order about legs born in `call` means, with the incarnation of the relay that gave it;
+    /// none: it gave none and will not.
+    pub fn of_answer(
+        relay: RelayId,
+        call: CallId,
+        order: &Op,
+        answer: Option<(Incarnation, &RelayAnswer)>,
+    ) -> Vec<MediaFact> {
+        let key = |leg| LegKey { call, leg };
         match (order, answer) {
             (Op::Open { leg }, Some((incarnation, RelayAnswer::Opened { rtp, .. }))) => {
-                vec![MediaFact::Opened { leg: *leg, rtp: *rtp, incarnation }]
+                vec![MediaFact::Opened { relay, leg: key(*leg), rtp: *rtp, incarnation }]
             }
-            (Op::Open { leg }, _) => vec![MediaFact::Unavailable { leg: *leg }],
+            (Op::Open { leg }, _) => vec![MediaFact::Unavailable { leg: key(*leg) }],
             // A relay that is gone holds nothing any more; one that lives closes orphans itself.
-            (Op::Close, _) => vec![MediaFact::Closed { relay }],
+            (Op::CloseLeg { leg }, _) => vec![MediaFact::Closed { relay, leg: key(*leg) }],
             (Op::Adopt, Some((incarnation, RelayAnswer::Snapshot { legs, missed }))) => {
-                let adopted = MediaFact::Adopted { relay, incarnation, legs: legs.clone() };
+                let adopted = MediaFact::Adopted { relay, call, incarnation, legs: legs.clone() };
                 std::iter::once(adopted).chain(missed.iter().filter_map(MediaFact::of_event)).collect()
             }
             // It has nothing of the call.
-            (Op::Adopt, Some((incarnation, _))) => vec![MediaFact::Adopted { relay, incarnation, legs: Vec::new() }],
+            (Op::Adopt, Some((incarnation, _))) => {
+                vec![MediaFact::Adopted { relay, call, incarnation, legs: Vec::new() }]
+            }
             _ => Vec::new(),
         }
     }
 
     pub fn of_event(event: &RelayEvent) -> Option<MediaFact> {
-        let leg = event.leg;
+        let leg = LegKey { call: event.call, leg: event.leg };
         match event.what {
             What::Digit { digit } => Some(MediaFact::Digit { leg, digit: char::from(digit) }),
-            What::PlayDone { play } => Some(MediaFact::PlayDone { play }),
+            What::PlayDone { play } => Some(MediaFact::PlayDone { leg, play }),
             What::DeadMedia { .. } => Some(MediaFact::Dead { leg }),
             What::MediaBack | What::Latched { .. } => None,
         }

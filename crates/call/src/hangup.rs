@@ -1,28 +1,40 @@
-//! The end: who hung up is answered, who did not is told, the media is closed.
+//! The end of legs, and of the call: who hung up is answered, who did not is told, ports are closed.
+
+use std::collections::BTreeSet;
 
 use strowger_media::Op;
-use strowger_model::{Cause, Ended, HangupBy, LegNo, LogTime, Mono, RelayId};
-use strowger_sip::LegState;
-use strowger_table::{Call, Command, DutyKind, Stage};
+use strowger_model::{Cause, Ended, LegKey, LogTime, Mono, RelayId};
+use strowger_sip::{Leg, LegState as SipState};
+use strowger_table as table;
+use strowger_table::{After, Command, DutyKind, LegState, Released, Stage, ToldBy};
 
 use crate::limit;
-use crate::machine::{Begun, Machine};
-use crate::offer::AgentSide;
+use crate::machine::Machine;
+use crate::side::Side;
 
-/// A far end's BYE or CANCEL that is not answered yet: its `End` goes first.
-pub(crate) struct FarHangUp {
-    leg: LegNo,
+/// The end of a leg as its owner knows it, until the row has it.
+pub(crate) struct Leaving {
     number: u64,
-    answer_by: Mono,
+    cause: Cause,
+    told_by: ToldBy,
+    observed: LogTime,
+    /// Until when its BYE or CANCEL waits for the row.
+    answer_by: Option<Mono>,
+    /// When it is proposed again, after it was lost.
+    again: Option<Mono>,
 }
 
-impl FarHangUp {
+impl Leaving {
     pub fn deadline(&self) -> Option<Mono> {
-        Some(self.answer_by)
+        self.answer_by.into_iter().chain(self.again).min()
+    }
+
+    pub fn is_waited_for(&self) -> bool {
+        self.answer_by.is_some()
     }
 }
 
-/// The end of the call as its owner knows it, until the row has it.
+/// The end of the call that its owner decided, until the row has it.
 pub(crate) struct Ending {
     number: u64,
     ended: Ended,
@@ -38,190 +50,187 @@ impl Ending {
 }
 
 impl Machine {
-    pub(crate) fn far_end_hung_up(&mut self, leg: LegNo, log_now: LogTime, now: Mono) {
-        let is_caller = leg == Call::CALLER_LEG;
-        // An agent whose phone was rung first is part of the call while the called party's rings.
-        let talks = matches!(&self.row.stage, Stage::Talking | Stage::Dialling { .. })
-            && self.row.agent.as_ref().is_some_and(|agent| agent.leg == leg);
-        if !is_caller && !talks {
-            // A leg that is no longer part of the call, or one that answered and left before it was connected.
-            self.agent_failed(leg, 487, Cause::REJECTED, log_now);
-            return self.answer_hang_up(leg, now);
-        }
-        if self.row.is_over() {
-            return self.answer_hang_up(leg, now);
-        }
-        let by = if is_caller { HangupBy::Caller } else { HangupBy::Agent };
-        let ended = Ended { by, cause: Cause::NORMAL };
-        let number = self.end(ended, log_now);
-        if let Some(earlier) = self.hang_up.replace(FarHangUp { leg, number, answer_by: now + limit::HANG_UP_ANSWER }) {
-            self.answer_hang_up(earlier.leg, now);
+    /// A BYE or CANCEL: the row goes first, and its far end is answered then.
+    pub(crate) fn far_end_hung_up(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
+        self.leave(key, Cause::NORMAL, ToldBy::FarEnd, log_now);
+        match self.sides.get_mut(&key).and_then(|side| side.leaving.as_mut()) {
+            Some(leaving) => leaving.answer_by = Some(now + limit::HANG_UP_ANSWER),
+            // The call goes on without it, or is over.
+            None => self.answer_hang_up(key, now),
         }
     }
 
-    pub(crate) fn propose_end(&mut self, ended: Ended, log_now: LogTime) {
-        if !self.row.is_over() {
-            self.end(ended, log_now);
+    /// A leg is over. What that means to the call, the table says.
+    pub(crate) fn leave(&mut self, key: LegKey, cause: Cause, told_by: ToldBy, observed: LogTime) {
+        let is_live = self.row_leg(key).is_some_and(table::Leg::is_live);
+        if !is_live || self.sides.get(&key).is_none_or(|side| side.leaving.is_some()) {
+            return;
+        }
+        let number = self.propose(Command::Left { leg: key, cause, told_by, observed });
+        if let Some(side) = self.sides.get_mut(&key) {
+            side.leaving = Some(Leaving { number, cause, told_by, observed, answer_by: None, again: None });
         }
     }
 
-    /// Of several ends the first one counts; each is proposed, for its far end waits for its number.
-    fn end(&mut self, ended: Ended, observed: LogTime) -> u64 {
-        debug_assert!(!self.row.is_over(), "an end of a call that is over");
-        let number = self.propose(Command::End { call: self.row.id, ended, observed });
-        self.ending.get_or_insert(Ending { number, ended, observed, again: None });
-        number
-    }
-
-    pub(crate) fn end_proposed(&mut self, number: u64, accepted: bool, now: Mono) {
-        if let Some(ending) = self.ending.as_mut().filter(|ending| ending.number == number && !accepted) {
-            ending.again = Some(now + limit::END_AGAIN);
-        }
-        if let Some(far) = self.hang_up.take_if(|far| far.number == number) {
-            self.answer_hang_up(far.leg, now);
-        }
-    }
-
-    pub(crate) fn tick_hang_up(&mut self, now: Mono) {
-        if let Some(far) = self.hang_up.take_if(|far| far.answer_by <= now) {
-            self.answer_hang_up(far.leg, now);
-        }
-        if let Some(ending) = &mut self.ending
-            && ending.again.take_if(|at| *at <= now).is_some()
-        {
-            let (ended, observed) = (ending.ended, ending.observed);
-            let number = self.propose(Command::End { call: self.row.id, ended, observed });
+    /// Of several ends the first one counts.
+    pub(crate) fn propose_end(&mut self, ended: Ended, observed: LogTime) {
+        if !self.rows.call.is_over() && self.ending.is_none() {
+            let number = self.propose(Command::End { call: self.id(), ended, observed });
             self.ending = Some(Ending { number, ended, observed, again: None });
         }
     }
 
-    /// Whether a BYE or CANCEL of that leg waits for its answer.
-    pub(crate) fn has_hung_up(&self, leg: LegNo) -> bool {
-        self.hang_up.as_ref().is_some_and(|far| far.leg == leg)
+    /// The end is proposed or committed: what still comes for what it ends is too late.
+    pub(crate) fn is_ending(&self) -> bool {
+        let row = &self.rows.call;
+        let ends = |key: LegKey| table::after(row, self.rows.place.as_deref(), key) == After::End;
+        let leaving = || self.sides.iter().filter(|(_, side)| side.leaving.is_some()).map(|(key, _)| *key);
+        self.ending.is_some() || row.is_over() || leaving().any(ends)
     }
 
-    fn answer_hang_up(&mut self, leg: LegNo, now: Mono) {
-        let outs = self.sip_leg(leg).map(|leg| leg.answer_bye(now)).unwrap_or_default();
-        self.sent(leg, outs, LogTime::ZERO, now);
+    pub(crate) fn end_proposed(&mut self, number: u64, accepted: bool, now: Mono) {
+        let again = (!accepted).then(|| now + limit::END_AGAIN);
+        if let Some(ending) = self.ending.as_mut().filter(|ending| ending.number == number) {
+            ending.again = again;
+        }
+        let leaving = self.sides.iter_mut().find_map(|(key, side)| {
+            let leaving = side.leaving.as_mut().filter(|leaving| leaving.number == number)?;
+            leaving.again = again;
+            Some((*key, leaving.answer_by.take()))
+        });
+        if let Some((key, Some(_))) = leaving {
+            self.answer_hang_up(key, now);
+        }
     }
 
-    pub(crate) fn begin_end(&mut self, now: Mono) {
-        let begun = std::mem::replace(&mut self.begun, Begun::Ended);
-        if begun == Begun::Ended {
-            return;
-        }
-        let is_of_the_end =
-            |duty: &strowger_table::Duty| matches!(duty.kind, DutyKind::HangUp { .. } | DutyKind::CloseMedia);
-        debug_assert!(
-            self.row.duties.iter().all(is_of_the_end),
-            "an ended call still has somebody to answer or to ring"
-        );
-        self.ending = None;
-        if let Some(far) = self.hang_up.take() {
-            self.answer_hang_up(far.leg, now);
-        }
-        if self.row.duties.iter().any(|duty| duty.kind == DutyKind::CloseMedia) {
-            for relay in self.row.relays.clone() {
-                self.closing.push(relay);
-                self.media(relay, Op::Close);
+    pub(crate) fn tick_hang_up(&mut self, now: Mono) {
+        let keys: Vec<LegKey> = self.sides.keys().copied().collect();
+        for key in keys {
+            let Some(leaving) = self.sides.get_mut(&key).and_then(|side| side.leaving.as_mut()) else { continue };
+            let again = leaving.again.take_if(|at| *at <= now).is_some();
+            let (cause, told_by, observed) = (leaving.cause, leaving.told_by, leaving.observed);
+            if leaving.answer_by.take_if(|by| *by <= now).is_some() {
+                self.answer_hang_up(key, now);
+            }
+            if again && let Some(side) = self.sides.get_mut(&key) {
+                side.leaving = None;
+                self.leave(key, cause, told_by, observed);
             }
         }
-        if begun == Begun::Admitted && self.row.relays.is_empty() {
-            // A port was asked for, and the call was over before its row could say where.
-            self.media(self.relay(), Op::Close);
-        }
-    }
-
-    /// Performs the row's hang-up duties, whatever stage the call is in: an offer taken back is one too.
-    pub(crate) fn hang_up_where_due(&mut self, now: Mono) {
-        let offered = self.row.agent.as_ref().map(|agent| agent.leg);
-        if let Some(side) = self.agent.take_if(|side| Some(side.number()) != offered) {
-            self.leave(side, now);
-        }
-        if self.row.is_over()
-            && let Some(leg) = offered
+        if self.ending.as_mut().is_some_and(|ending| ending.again.take_if(|at| *at <= now).is_some())
+            && let Some(Ending { ended, observed, .. }) = self.ending.take()
         {
-            self.recall(leg, now);
+            self.propose_end(ended, observed);
         }
-        let due: Vec<(u32, LegNo)> = self
-            .row
-            .duties
-            .iter()
-            .filter_map(|duty| match duty.kind {
-                DutyKind::HangUp { leg } => Some((duty.id, leg)),
-                _ => None,
-            })
-            .collect();
-        for (duty, leg) in due {
-            let is_over = match self.sip_leg(leg) {
-                Some(sip) => sip.state() == LegState::Ended,
-                None => true,
-            };
-            if is_over {
-                self.leave_off(leg);
-                self.done(duty);
-            } else {
-                self.hang_up_leg(leg, Some(Cause::NORMAL), now);
+    }
+
+    fn answer_hang_up(&mut self, key: LegKey, now: Mono) {
+        let outs = self.sip(key).map(|sip| sip.answer_bye(now)).unwrap_or_default();
+        self.sent(key, outs, LogTime::ZERO, now);
+    }
+
+    /// What the row says of legs that are not in the call, or not any more.
+    pub(crate) fn let_go(&mut self, now: Mono) {
+        if let Stage::Ended { into, .. } = self.rows.call.stage {
+            self.ending = None;
+            if into.is_some() {
+                // Its legs are another call's.
+                self.sides.clear();
+            }
+        }
+        let is_live = |key: &LegKey| self.row_leg(*key).is_some_and(table::Leg::is_live);
+        let gone: BTreeSet<LegKey> = self.sides.keys().copied().filter(|key| !is_live(key)).collect();
+        for key in &gone {
+            let Some(side) = self.sides.get_mut(key) else { continue };
+            side.give_up = None;
+            if side.leaving.take().is_some_and(|leaving| leaving.is_waited_for()) {
+                self.answer_hang_up(*key, now);
+            }
+        }
+        self.close_ports(&gone);
+        let told = self.rows.call.duties.iter().filter_map(|duty| match duty.kind {
+            DutyKind::HangUp { leg } => Some(leg),
+            _ => None,
+        });
+        let all: BTreeSet<LegKey> = told.chain(gone).collect();
+        all.into_iter().for_each(|key| self.hang_up(key, now));
+    }
+
+    fn close_ports(&mut self, gone: &BTreeSet<LegKey>) {
+        let row = self.rows.call.clone();
+        self.closing.retain(|id| row.duty(*id).is_some());
+        for duty in &row.duties {
+            if let DutyKind::Close { relay, leg } = duty.kind
+                && self.closing.insert(duty.id)
+            {
+                self.order(relay, leg.call, Op::CloseLeg { leg: leg.leg });
+                self.told.forget(leg, relay);
+            }
+        }
+        for key in gone {
+            let is_nowhere = self.row_leg(*key).is_some_and(|leg| leg.relay.is_none());
+            // A port was asked for, and it was over before its row could say where.
+            if is_nowhere && self.sides.get_mut(key).is_some_and(|side| std::mem::take(&mut side.begun)) {
+                self.media_of(*key, Op::CloseLeg { leg: key.leg });
             }
         }
     }
 
-    /// A phone that the row no longer rings. Whoever said why, it may not ring on.
-    pub(crate) fn leave(&mut self, mut side: AgentSide, now: Mono) {
-        side.stop_waiting();
-        let leg = side.number();
-        debug_assert!(self.leaving.iter().all(|other| other.number() != leg), "{leg} leaves twice");
-        self.leaving.push(side);
-        self.recall(leg, now);
-        if self.agent_side(leg).is_some_and(|side| side.is_over()) {
-            self.leave_off(leg);
-        } else {
-            self.hang_up_leg(leg, Some(Cause::NORMAL), now);
+    /// A leg that the row lets go. Whoever said why, its phone may not ring on.
+    fn hang_up(&mut self, key: LegKey, now: Mono) {
+        let leg = self.row_leg(key).cloned();
+        let must = self.rows.call.duty_to(DutyKind::HangUp { leg: key }).is_some();
+        self.find_inherited(key, leg.as_ref(), now);
+        let side = self.sides.get(&key);
+        let state = side.and_then(|side| side.sip.as_ref()).map(Leg::state);
+        let is_met = side.is_some_and(|side| side.met);
+        match state {
+            None | Some(SipState::Ended) => self.leg_over(key),
+            // Its far end left, or it went on in a row of its own.
+            Some(SipState::Early | SipState::Answered | SipState::Confirmed) if !must && (is_met || leg.is_some()) => {
+                self.sides.remove(&key);
+            }
+            Some(_) => self.hang_up_leg(key, Some(reason(leg.as_ref())), now),
+        }
+    }
+
+    /// A phone that an earlier owner may have rung, and this one has not.
+    fn find_inherited(&mut self, key: LegKey, leg: Option<&table::Leg>, now: Mono) {
+        let is_unheard = |side: &Side| side.inherited && side.sip.is_none();
+        if let Some(leg) = leg.filter(|_| self.sides.get(&key).is_some_and(is_unheard)) {
+            let sip = self.as_called(leg, now);
+            if let Some(side) = self.sides.get_mut(&key) {
+                side.sip = sip;
+            }
         }
     }
 
     /// Ends a leg however far it got; harmless when it is being ended already.
-    pub(crate) fn hang_up_leg(&mut self, leg: LegNo, cause: Option<Cause>, now: Mono) {
-        if let Some(side) = self.agent_side(leg) {
-            side.stop_waiting();
-        }
-        let outs = self.sip_leg(leg).map(|leg| leg.hang_up(cause, now)).unwrap_or_default();
-        self.sent(leg, outs, LogTime::ZERO, now);
+    pub(crate) fn hang_up_leg(&mut self, key: LegKey, cause: Option<Cause>, now: Mono) {
+        let Some(side) = self.sides.get_mut(&key) else { return };
+        side.give_up = None;
+        let outs = side.sip.as_mut().map(|sip| sip.hang_up(cause, now)).unwrap_or_default();
+        self.sent(key, outs, LogTime::ZERO, now);
     }
 
-    pub(crate) fn caller_leg_over(&mut self) {
-        self.leg_done(Call::CALLER_LEG);
-    }
-
-    pub(crate) fn agent_leg_over(&mut self, leg: LegNo) {
-        self.leg_done(leg);
-        self.leave_off(leg);
-    }
-
-    fn leave_off(&mut self, leg: LegNo) {
-        let Some(at) = self.leaving.iter().position(|side| side.number() == leg) else { return };
-        let relay = self.leaving.remove(at).relay();
-        if !self.row.is_over() {
-            self.media(relay, Op::CloseLeg { leg });
-            self.told.forget(self.leg_key(leg));
+    pub(crate) fn leg_over(&mut self, key: LegKey) {
+        self.duty_done(DutyKind::HangUp { leg: key });
+        if self.row_leg(key).is_none() {
+            self.sides.remove(&key);
         }
     }
 
-    fn leg_done(&mut self, over: LegNo) {
-        let duty = self.row.duties.iter().find(|duty| duty.kind == DutyKind::HangUp { leg: over }).map(|duty| duty.id);
-        if let Some(duty) = duty {
-            self.done(duty);
-        }
+    pub(crate) fn media_closed(&mut self, relay: RelayId, leg: LegKey) {
+        self.duty_done(DutyKind::Close { relay, leg });
     }
+}
 
-    pub(crate) fn media_closed(&mut self, relay: RelayId) {
-        self.closing.retain(|closing| *closing != relay);
-        if !self.closing.is_empty() || !self.row.is_over() {
-            return;
-        }
-        let duty = self.row.duties.iter().find(|duty| duty.kind == DutyKind::CloseMedia).map(|duty| duty.id);
-        if let Some(duty) = duty {
-            self.done(duty);
-        }
+/// What its far end is told.
+fn reason(leg: Option<&table::Leg>) -> Cause {
+    match leg.map(|leg| leg.state) {
+        Some(LegState::Releasing { why: Released::Over(cause), .. }) => cause,
+        Some(LegState::Releasing { why: Released::Unanswered, .. }) => Cause::NO_ANSWER,
+        Some(LegState::Releasing { why: Released::Elsewhere, .. }) => strowger_sip::ELSEWHERE,
+        _ => Cause::NORMAL,
     }
 }

@@ -5,6 +5,7 @@
 //! one that saw the INVITE itself.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod dial;
 mod event;
 mod facts;
@@ -12,22 +13,26 @@ mod flow;
 mod hangup;
 pub mod hearing;
 mod machine;
-mod offer;
-mod talk;
+mod meet;
+mod reinvite;
+mod ring;
+mod rows;
+mod side;
 mod told;
 
 pub use event::{Action, Actions, Event, MediaFact};
 pub use machine::{Machine, Setting};
+pub use rows::Rows;
 
 /// Limits of a call's own timers, each with its reason.
 pub mod limit {
     use std::time::Duration;
 
-    /// A BYE or CANCEL is answered when its `End` is committed, or after this: the far end must not wait for us.
+    /// A BYE or CANCEL is answered when its end is committed, or after this: the far end must not wait for us.
     pub const HANG_UP_ANSWER: Duration = Duration::from_millis(100);
     /// What a caller we cannot serve now is told to wait, in seconds: longer than any election.
     pub const RETRY_AFTER_S: u32 = 2;
-    /// An `End` that was lost is proposed again after this: a lost proposal has waited for longer itself, and one that is
+    /// An end that was lost is proposed again after this: a lost proposal has waited for longer itself, and one that is
     /// refused for good is not asked for in a loop.
     pub const END_AGAIN: Duration = Duration::from_secs(1);
     /// A relay that has not opened a port by then will not.

@@ -1,21 +1,22 @@
 //! What relays were told, and the one place where they are told what each leg hears and where its voice goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use strowger_media::{Hears, LegSnapshot, Op, PlayState};
-use strowger_model::{CallId, Incarnation, LegKey, Mono, RelayId};
-use strowger_sip::parse_sdp;
-use strowger_table::{Call, Stage};
+use strowger_model::{CallId, Incarnation, LegKey, Mono, PlaceId, RelayId};
+use strowger_table as table;
+use strowger_table::{LegRole, LegState, Stage};
 
-use crate::hearing::{self, LegView, Role, Sound, Sounds, State, View};
-use crate::machine::{Begun, Machine};
+use crate::hearing::{self, LegView, Role, Sound, Sounds, State, View, Watch, Watched};
+use crate::machine::Machine;
+use crate::reinvite::holds;
 
 /// Of each leg, what its relay does as far as its owner knows.
 #[derive(Default)]
 pub(crate) struct Told {
     legs: BTreeMap<LegKey, Heard>,
-    /// Relays that have yet to say what they do: until then they are told nothing.
-    unheard: Vec<RelayId>,
+    /// Relays that have yet to say what they do for legs that were born in a call: until then they are told nothing.
+    unheard: BTreeSet<(RelayId, CallId)>,
     /// Which start of a relay it was that was told.
     incarnations: BTreeMap<RelayId, Incarnation>,
 }
@@ -31,10 +32,8 @@ struct Heard {
 
 impl Told {
     /// An adopter starts from the answer.
-    pub fn wait_for(&mut self, relay: RelayId) {
-        if !self.unheard.contains(&relay) {
-            self.unheard.push(relay);
-        }
+    pub fn wait_for(&mut self, relay: RelayId, call: CallId) {
+        self.unheard.insert((relay, call));
     }
 
     /// A relay that was started anew was told nothing.
@@ -45,7 +44,7 @@ impl Told {
     }
 
     fn learn(&mut self, relay: RelayId, call: CallId, legs: &[LegSnapshot]) {
-        self.unheard.retain(|unheard| *unheard != relay);
+        self.unheard.remove(&(relay, call));
         for leg in legs {
             // Content that the relay lacks comes with the order that asks for it again.
             let awaited = leg.play == Some(PlayState::Awaited);
@@ -55,13 +54,20 @@ impl Told {
         }
     }
 
-    pub fn forget(&mut self, leg: LegKey) {
-        self.legs.remove(&leg);
+    /// The relay closes the leg.
+    pub fn forget(&mut self, leg: LegKey, relay: RelayId) {
+        if self.legs.get(&leg).is_some_and(|heard| heard.relay == relay) {
+            self.legs.remove(&leg);
+        }
     }
 
     /// The orders that make of what a relay does what it should do.
     fn tell(&mut self, leg: &LegView, hears: Hears, exports: Vec<RelayId>) -> Vec<(RelayId, Op)> {
-        let Some(relay) = leg.relay.filter(|relay| !self.unheard.contains(relay)) else { return Vec::new() };
+        let is_heard = |relay: &RelayId| !self.unheard.contains(&(*relay, leg.key.call));
+        // Who is let go is closed, and told nothing more.
+        let Some(relay) = leg.relay.filter(|relay| leg.state != State::Releasing && is_heard(relay)) else {
+            return Vec::new();
+        };
         let heard = self.legs.entry(leg.key).or_default();
         if heard.relay != relay {
             *heard = Heard { relay, ..Heard::default() };
@@ -98,74 +104,94 @@ impl Machine {
         }
     }
 
-    /// The call as the table of hearing wants it: the caller and one agent.
+    /// The call as the table of hearing wants it.
     fn view(&self) -> View {
-        let row = &self.row;
+        let row = &self.rows.call;
         let stage = match row.stage {
-            Stage::Admitted | Stage::Dialling { .. } => hearing::Stage::Reaching,
-            Stage::Flow { .. } => hearing::Stage::Flow,
-            Stage::Queued | Stage::Offered { .. } => hearing::Stage::Waiting,
+            Stage::Admitted | Stage::Reaching => hearing::Stage::Reaching,
+            Stage::Flow => hearing::Stage::Flow,
+            Stage::Waiting => hearing::Stage::Waiting,
             Stage::Talking => hearing::Stage::Talking,
             Stage::Ended { .. } => hearing::Stage::Ended,
         };
-        // The row of an inbound call has the dialog before it has the answer.
-        let caller = row.caller.as_ref().filter(|_| row.stage != Stage::Admitted);
-        let customer = self.leg_view(Call::CALLER_LEG, Role::Customer, caller.map(|dialog| &*dialog.remote_sdp));
-        let agent = row.agent.as_ref().map(|agent| {
-            self.leg_view(agent.leg, Role::Agent, agent.dialog.as_ref().map(|dialog| &*dialog.remote_sdp))
-        });
-        let serving = agent.filter(|leg| leg.state == State::Up).map(|leg| leg.key);
-        View { stage, legs: std::iter::once(customer).chain(agent).collect(), serving, private: false }
+        let legs = row.legs.iter().map(|leg| self.leg_view(leg)).collect();
+        View { stage, legs, serving: row.serving, private: row.private.is_some() }
     }
 
-    /// `sdp`: the far end's, once its dialog is committed.
-    fn leg_view(&self, leg: strowger_model::LegNo, role: Role, sdp: Option<&str>) -> LegView {
-        let holds = sdp.and_then(|sdp| parse_sdp(sdp.as_bytes()).ok()).is_some_and(|remote| remote.on_hold());
-        let state = if sdp.is_some() { State::Up } else { State::Ringing };
-        let relay = Some(self.relay_of(leg));
-        LegView { key: self.leg_key(leg), relay, role, state, room: Some(0), holds, muted: false }
+    fn leg_view(&self, leg: &table::Leg) -> LegView {
+        let state = match leg.state {
+            LegState::Ringing { .. } => State::Ringing,
+            LegState::Screening { .. } => State::Screening,
+            LegState::Up => State::Up,
+            LegState::Releasing { .. } => State::Releasing,
+        };
+        // What its answer said stands in the dialog alone.
+        let holds = leg.holds || self.rows.dialog(leg.key).is_some_and(|dialog| holds(&dialog.remote_sdp));
+        let table::Leg { key, relay, room, muted, .. } = *leg;
+        LegView { key, relay, role: role(leg.role), state, room, holds, muted }
     }
 
     fn sounds(&self) -> Sounds {
+        let row = &self.rows.call;
         // Who is in a queue anew hears its music anew.
-        let music = self.queue.as_ref().map(|queue| Sound { digest: queue.music, play: self.row.order });
+        let play = row.place.map_or(row.id.index(), PlaceId::index);
+        let music = self.queue.as_ref().map(|queue| Sound { digest: queue.music, play });
         let digest = self.flow.as_ref().and_then(|flow| flow.prompt());
         let prompt = digest.zip(self.play()).map(|(digest, play)| Sound { digest, play });
-        let prompts = prompt.map(|prompt| (self.leg_key(Call::CALLER_LEG), prompt)).into_iter().collect();
+        let prompts = row.customer().map(|leg| leg.key).zip(prompt).into_iter().collect();
         Sounds { music, prompts }
     }
 
     /// The number of what the step at hand plays: of the entry that led there, and of the attempt at it.
     pub(crate) fn play(&self) -> Option<u64> {
-        match self.row.stage {
-            Stage::Flow { entered, .. } if self.begun == Begun::Flow(entered) => {
-                self.flow.as_ref().map(|flow| entered << ATTEMPT_BITS | u64::from(flow.attempt()))
-            }
-            _ => None,
-        }
+        let entered = self.rows.call.flow.filter(|_| self.rows.call.stage == Stage::Flow)?.entered;
+        let flow = self.flow.as_ref().filter(|_| self.step == Some(entered))?;
+        Some(entered << ATTEMPT_BITS | u64::from(flow.attempt()))
     }
 
-    /// A relay says what it does for the call, whose owner this machine is now.
-    pub(crate) fn relay_adopted(&mut self, relay: RelayId, legs: &[LegSnapshot], now: Mono) {
-        self.told.learn(relay, self.row.id, legs);
-        let caller = legs.iter().find(|leg| leg.leg == Call::CALLER_LEG && relay == self.relay_of(Call::CALLER_LEG));
-        if let Some(caller) = caller {
-            self.resume_step(caller, now);
+    /// A relay says what it does for legs of the call, whose owner this machine is now.
+    pub(crate) fn relay_adopted(&mut self, relay: RelayId, call: CallId, legs: &[LegSnapshot], now: Mono) {
+        self.told.learn(relay, call, legs);
+        let customer = self.rows.call.customer().filter(|leg| leg.key.call == call && leg.relay == Some(relay));
+        let Some(key) = customer.map(|leg| leg.key) else { return };
+        if let Some(customer) = legs.iter().find(|leg| leg.leg == key.leg) {
+            self.resume_step(key, customer, now);
         }
     }
 
     /// An earlier owner may have asked more than once, and the prompt may have ended when nobody listened.
-    fn resume_step(&mut self, caller: &LegSnapshot, now: Mono) {
-        let Hears::Content { repeat: false, play, .. } = caller.hears else { return };
+    fn resume_step(&mut self, key: LegKey, customer: &LegSnapshot, now: Mono) {
+        let Hears::Content { repeat: false, play, .. } = customer.hears else { return };
         let Some(ours) = self.play().filter(|ours| ours >> ATTEMPT_BITS == play >> ATTEMPT_BITS) else { return };
         if play > ours
             && let Some(flow) = &mut self.flow
         {
             flow.resume((play - (play >> ATTEMPT_BITS << ATTEMPT_BITS)) as u8);
         }
-        if caller.play == Some(PlayState::Over) {
-            self.prompt_over(play, now);
+        if customer.play == Some(PlayState::Over) {
+            self.prompt_over(key, play, now);
         }
+    }
+}
+
+fn role(role: LegRole) -> Role {
+    match role {
+        LegRole::Customer => Role::Customer,
+        LegRole::Agent(..) => Role::Agent,
+        LegRole::Party => Role::Party,
+        LegRole::Supervisor { on, mode, .. } => {
+            let on = match on {
+                table::Watched::Leg(leg) => Watched::Leg(leg),
+                table::Watched::Call => Watched::Call,
+            };
+            let mode = match mode {
+                table::Watch::Listen => Watch::Listen,
+                table::Watch::Whisper => Watch::Whisper,
+                table::Watch::Barge => Watch::Barge,
+            };
+            Role::Supervisor { on, mode }
+        }
+        LegRole::Step => Role::Step,
     }
 }
 

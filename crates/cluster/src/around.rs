@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use strowger_acd::RelayChoice;
-use strowger_model::{CallId, Far, LogTime, Mono, Owner, RelayId, ShardId};
+use strowger_model::{CallId, Far, LegKey, LogTime, Mono, Owner, RelayId, ShardId};
 use strowger_sip::Local;
 use strowger_switch::{Around, Destination, Door, Row};
 use strowger_table::{AdmitKey, Call};
@@ -27,11 +27,11 @@ impl Around for Context {
         Context::owns(self, owner)
     }
 
-    fn row(&self, call: CallId) -> Row {
-        let Some(view) = self.shard_view(call.shard()) else { return Row::NoShard };
-        match shard_of(&view).and_then(|table| table.call(call)) {
+    fn row(&self, leg: LegKey) -> Row {
+        let Some(view) = self.shard_view(leg.call.shard()) else { return Row::NoShard };
+        match shard_of(&view).and_then(|table| table.row_of_leg(leg)) {
             Some(row) => Row::Here(row.clone()),
-            None if call.index() > view.applied => Row::NotYet,
+            None if leg.call.index() > view.applied => Row::NotYet,
             None => Row::Gone,
         }
     }

@@ -4,28 +4,31 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef};
-use strowger_call::{Action, Event, Machine, MediaFact};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef};
+use strowger_call::{Action, Event, Machine, MediaFact, Rows};
 use strowger_media::{Op, RelayCommand};
-use strowger_model::{CallId, Far, LegNo, Mono, RelayId, ShardId};
+use strowger_model::{CallId, Cause, Ended, Far, HangupBy, LegKey, Mono, RelayId, ShardId};
+use strowger_raft::View;
 use strowger_sip::Message;
 use strowger_switch::limit;
-use strowger_table::{Body, Call, Command, Outcome, Stage};
+use strowger_table::{Body, Call, Command, Outcome, RowKey, Stage};
 
 use crate::context::{Context, shard_of};
 
 /// What a call's actor is told.
 pub(crate) enum CallNews {
-    Row(Arc<Call>),
+    /// The row, and the table in which it stands.
+    Row(Arc<Call>, Arc<View>),
     Sip {
-        leg: LegNo,
+        leg: LegKey,
         message: Box<Message>,
         source: Far,
     },
     Media(MediaFact),
-    /// A relay's facts up to this one have been heard.
+    /// A relay's facts up to this one have been heard, of legs that were born in this call.
     Acknowledge {
         relay: RelayId,
+        born_in: CallId,
         event: u64,
     },
     Proposed {
@@ -39,12 +42,18 @@ pub(crate) enum CallNews {
 #[derive(Default)]
 pub struct Calls {
     by_id: Mutex<HashMap<CallId, Seat>>,
+    /// How often a call's actor broke lately, and when it first did.
+    broken: Mutex<HashMap<CallId, (u32, Mono)>>,
 }
 
 enum Seat {
     /// The actor is being started; what comes meanwhile is kept for it.
     Starting(Vec<CallNews>),
     Running(ActorRef<CallNews>),
+    /// The actor broke while its owner had this epoch; the next begins with a later one.
+    Broken {
+        epoch: u64,
+    },
 }
 
 impl Calls {
@@ -63,7 +72,13 @@ impl Calls {
                 kept.push(news);
                 true
             }
-            Some(Seat::Running(actor)) => actor.cast(news).is_ok(),
+            Some(Seat::Running(actor)) => {
+                // One that has just broken hears nothing; its follower begins with the newest row.
+                let _alive = actor.cast(news);
+                true
+            }
+            // Far ends and relays say it again.
+            Some(Seat::Broken { epoch }) => !matches!(news, CallNews::Row(row, _) if row.owner.epoch > *epoch),
             None => false,
         }
     }
@@ -79,7 +94,10 @@ impl Calls {
 
     /// Takes the seat of a call whose actor is about to start.
     pub(crate) fn reserve(&self, call: CallId) {
-        self.lock().entry(call).or_insert(Seat::Starting(Vec::new()));
+        let mut seats = self.lock();
+        if !matches!(seats.get(&call), Some(Seat::Starting(_))) {
+            seats.insert(call, Seat::Starting(Vec::new()));
+        }
     }
 
     /// The row is gone: an actor that is left over has nothing to do any more.
@@ -87,6 +105,25 @@ impl Calls {
         if let Some(Seat::Running(actor)) = self.lock().remove(&call) {
             actor.stop(None);
         }
+    }
+
+    /// Whether an actor that ended broke: who stops in order leaves its seat before.
+    pub(crate) fn broke(&self, call: CallId, who: ActorId, epoch: u64) -> bool {
+        let mut seats = self.lock();
+        let is_its = matches!(seats.get(&call), Some(Seat::Running(actor)) if actor.get_id() == who);
+        if is_its {
+            seats.insert(call, Seat::Broken { epoch });
+        }
+        is_its
+    }
+
+    /// How often the actor of a call broke within the last while, now included.
+    fn count_broken(&self, call: CallId, now: Mono) -> u32 {
+        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        broken.retain(|_, (_, since)| now.since(*since) < limit::BROKEN_WITHIN);
+        let (times, _) = broken.entry(call).or_insert((0, now));
+        *times += 1;
+        *times
     }
 
     fn seat(&self, call: CallId, actor: ActorRef<CallNews>) {
@@ -99,7 +136,7 @@ impl Calls {
         }
     }
 
-    fn forget(&self, call: CallId) {
+    pub(crate) fn forget(&self, call: CallId) {
         self.lock().remove(&call);
     }
 
@@ -108,15 +145,42 @@ impl Calls {
     }
 }
 
-/// Gives a call, whose seat is reserved, to a new actor and tells it its row.
-pub(crate) async fn begin(context: Arc<Context>, machine: Machine) {
+/// An actor that broke is followed by another, from the row. The table is told first: then what the broken one said to
+/// relays and far ends is behind what the next one says. A call whose actors keep breaking ends.
+async fn retake(context: &Context, call: CallId) {
+    let times = context.calls.count_broken(call, context.now());
+    tracing::error!(%call, times, "the actor of a call broke");
+    let shard = call.shard();
+    if times == limit::BROKEN_MAX {
+        let ended = Ended { by: HangupBy::System, cause: Cause::TEMPORARY_FAILURE };
+        let end = Command::End { call, ended, observed: context.log_now(shard) };
+        if let Err(fault) = context.command(shard, end, limit::PROPOSE).await {
+            tracing::warn!(%call, %fault, "an end was not committed");
+        }
+    }
+    if times <= limit::BROKEN_MAX
+        && let Err(fault) = context.command(shard, Command::Retake { row: RowKey::Call(call) }, limit::PROPOSE).await
+    {
+        tracing::error!(%call, %fault, "a call was not taken again; its leases will end it");
+    }
+}
+
+/// Gives a call, whose seat is reserved, to a new actor and tells it its row. Ends with the actor.
+pub(crate) async fn run(context: Arc<Context>, machine: Machine, view: Arc<View>) {
     let (id, row) = (machine.id(), machine.row().clone());
+    let epoch = row.owner.epoch;
     let start = Start { context: context.clone(), machine };
     match Actor::spawn(None, CallActor, start).await {
-        Ok((actor, _)) => {
+        Ok((actor, ended)) => {
             // What was kept is newer than the row it was made from.
-            let _alive = actor.cast(CallNews::Row(row));
+            let _alive = actor.cast(CallNews::Row(row, view));
+            let who = actor.get_id();
             context.calls.seat(id, actor);
+            // How it ended shows in its seat.
+            let _ended = ended.await;
+            if context.calls.broke(id, who, epoch) {
+                retake(&context, id).await;
+            }
         }
         Err(fault) => {
             context.calls.forget(id);
@@ -168,20 +232,22 @@ impl Desk {
             }
         }
         let actions = match news {
-            CallNews::Row(row) => {
+            CallNews::Row(row, view) => {
                 if !self.context.owns(row.owner) {
                     // Somebody else's by now: not a word on the wire.
                     return self.stop(me);
                 }
                 self.count_end(&row);
-                let view = self.context.shard_view(id.shard());
-                let tenant = view.as_ref().and_then(|view| shard_of(view)?.tenant(row.tenant));
-                self.machine.on(Event::Row { row, tenant }, log_now, now)
+                let Some(table) = shard_of(&view) else { return };
+                let Some(rows) = Rows::of(table, row.id) else { return };
+                self.machine.on(Event::Row { rows, tenant: table.tenant(row.tenant) }, log_now, now)
             }
             CallNews::Sip { leg, message, source } => {
                 self.machine.on(Event::Message { leg, message: &message, source }, log_now, now)
             }
-            CallNews::Acknowledge { relay, event } => return self.media(relay, id, Op::Ack { seq: event }),
+            CallNews::Acknowledge { relay, born_in, event } => {
+                return self.media(relay, born_in, Op::Ack { seq: event });
+            }
             CallNews::Media(fact) => self.machine.on(Event::Media(fact), log_now, now),
             CallNews::Proposed { number, accepted } => {
                 self.machine.on(Event::Proposed { number, accepted }, log_now, now)
@@ -191,6 +257,7 @@ impl Desk {
         for action in actions {
             match self.context.test_break {
                 None => self.perform(me, action),
+                Some(fault) if fault.panics(self.machine.row()) => panic!("a fault that was planted"),
                 Some(fault) => {
                     fault.spoil(self.machine.row(), action).into_iter().for_each(|action| self.perform(me, action));
                 }
@@ -225,7 +292,7 @@ impl Desk {
 
     fn media(&self, relay: RelayId, call: CallId, op: Op) {
         let epoch = self.machine.row().owner.epoch;
-        self.context.relays.order(relay, RelayCommand { call, epoch, op });
+        self.context.relays.order(relay, self.machine.id(), RelayCommand { call, epoch, op });
     }
 
     fn arm(&mut self, me: &ActorRef<CallNews>, deadline: Mono, now: Mono) {

@@ -1,13 +1,14 @@
 //! Runs the switch's intake: messages and news of the log in, what it says performed.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use strowger_link::{Class, open, seal};
-use strowger_model::{CallId, Far, NodeId, PeerId, ShardId};
+use strowger_model::{Far, NodeId, PeerId, ShardId};
 use strowger_raft::View;
 use strowger_sip::Message;
 use strowger_switch::{Action, Count, Pending, limit};
-use strowger_table::{AdmitKey, Body, Command};
+use strowger_table::{AdmitKey, Body, Command, RowKey};
 use strowger_trunk::{Incoming, Kind};
 use tokio::sync::Notify;
 
@@ -57,8 +58,14 @@ impl Intake {
         self.lock().seat(key)
     }
 
-    pub fn applied(self: &Arc<Self>, shard: ShardId, view: &View, touched: impl IntoIterator<Item = CallId>) {
-        self.run(|switch| switch.applied(shard, view.applied, touched, &*self.context));
+    /// `rows` are those that entries changed; none: too many to name.
+    pub fn applied(self: &Arc<Self>, shard: ShardId, view: &View, rows: Option<&BTreeSet<RowKey>>) {
+        let Some(rows) = rows else { return self.installed(shard, view) };
+        let calls = rows.iter().filter_map(|row| match row {
+            RowKey::Call(call) => Some(*call),
+            _ => None,
+        });
+        self.run(|switch| switch.applied(shard, view.applied, calls, &*self.context));
     }
 
     pub fn installed(self: &Arc<Self>, shard: ShardId, view: &View) {

@@ -1,12 +1,13 @@
 //! What the log did, handed to those who act on it: actors of calls that changed, the leader's errands, records.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
-use strowger_call::{Machine, Setting};
+use strowger_call::{Machine, Rows, Setting};
 use strowger_model::{GroupId, NodeId};
 use strowger_raft::{AppliedEntry, Observer, View};
 use strowger_switch::Pending;
-use strowger_table::Call;
+use strowger_table::{Call, RowKey, Shard, Touched};
 
 use crate::calls::{self, CallNews};
 use crate::context::{Context, shard_of};
@@ -30,22 +31,14 @@ impl Observer for Watcher {
         let Some(table) = shard_of(view) else { return };
         context.refresh_directory();
         context.decision_log.hear(view, entries);
-        let mut last = None;
-        for id in entries.iter().flat_map(|entry| &entry.applied.touched) {
-            if last == Some(*id) {
-                continue;
-            }
-            last = Some(*id);
-            match table.call(*id) {
-                Some(row) => self.call_changed(context, row),
-                // Forgotten: an actor that is left over has nothing to do any more.
-                None => context.calls.stop_forgotten(*id),
-            }
+        let rows = touched_by(entries);
+        match &rows {
+            Some(rows) => self.rows_changed(context, view, table, rows),
+            None => self.sweep(context, view),
         }
         if let Some(intake) = self.intake.get() {
-            intake.applied(shard, view, entries.iter().flat_map(|entry| entry.applied.touched.iter().copied()));
+            intake.applied(shard, view, rows.as_ref());
         }
-        context.changed[usize::from(shard.0)].notify_one();
         context.records_changed.notify_one();
     }
 
@@ -53,11 +46,10 @@ impl Observer for Watcher {
         let Some(context) = self.context.get() else { return };
         context.refresh_directory();
         if let Some(shard) = group.shard() {
-            sweep(context, view);
+            self.sweep(context, view);
             if let Some(intake) = self.intake.get() {
                 intake.installed(shard, view);
             }
-            context.changed[usize::from(shard.0)].notify_one();
         }
         context.control_changed.notify_waiters();
         context.records_changed.notify_one();
@@ -74,55 +66,93 @@ impl Observer for Watcher {
     }
 }
 
+/// The rows that entries changed, each once; none: too many to name.
+fn touched_by(entries: &[AppliedEntry]) -> Option<BTreeSet<RowKey>> {
+    let mut rows = BTreeSet::new();
+    for entry in entries {
+        match &entry.applied.touched {
+            Touched::Few(few) => rows.extend(few.iter().copied()),
+            Touched::Many => return None,
+        }
+    }
+    Some(rows)
+}
+
 impl Watcher {
-    fn call_changed(&self, context: &Arc<Context>, row: &Arc<Call>) {
-        if context.calls.tell(row.id, CallNews::Row(row.clone())) || !context.owns(row.owner) {
+    fn rows_changed(&self, context: &Arc<Context>, view: &Arc<View>, table: &Shard, rows: &BTreeSet<RowKey>) {
+        let mut calls = BTreeSet::new();
+        let mut to_plan = false;
+        for row in rows {
+            match row {
+                RowKey::Call(id) => drop(calls.insert(*id)),
+                RowKey::Place(id) => {
+                    calls.extend(table.place(*id).and_then(|place| place.call));
+                    to_plan = true;
+                }
+                RowKey::Agent(_) => to_plan = true,
+                RowKey::Campaign(_) | RowKey::Parts(_) | RowKey::Queue(_) => {}
+            }
+        }
+        for id in calls {
+            match table.call(id) {
+                Some(row) => self.call_changed(context, view, row),
+                // Forgotten: an actor that is left over has nothing to do any more.
+                None => context.calls.stop_forgotten(id),
+            }
+        }
+        if to_plan {
+            context.changed[usize::from(table.id().0)].notify_one();
+        }
+    }
+
+    fn call_changed(&self, context: &Arc<Context>, view: &Arc<View>, row: &Arc<Call>) {
+        if context.calls.tell(row.id, CallNews::Row(row.clone(), view.clone())) {
             return;
+        }
+        if !context.owns(row.owner) {
+            return context.calls.forget(row.id);
         }
         let pending = row.key().and_then(|key| self.intake.get()?.seat(key));
         if row.is_over() && row.duties.is_empty() {
             return;
         }
+        let Some(table) = shard_of(view) else { return };
+        let Some(rows) = Rows::of(table, row.id) else { return };
         let machine = match pending {
             Some(Pending { invite, source, relay, .. }) => {
                 let setting = Setting { local: context.local.clone(), relay };
-                Machine::admitted(row.clone(), &invite, source, setting, context.now())
+                Machine::admitted(rows, &invite, source, setting, context.now())
             }
-            None => from_row(context, row),
+            None => from_row(context, rows),
         };
         context.calls.reserve(row.id);
-        tokio::spawn(calls::begin(context.clone(), machine));
+        tokio::spawn(calls::run(context.clone(), machine, view.clone()));
+    }
+
+    /// Compares all rows of a shard with the actors here: makes those that are missing, tells the others what they may
+    /// have missed, and ends those without a row.
+    pub fn sweep(&self, context: &Arc<Context>, view: &Arc<View>) {
+        let Some(table) = shard_of(view) else { return };
+        for id in context.calls.of(table.id()).into_iter().filter(|id| table.call(*id).is_none()) {
+            context.calls.stop_forgotten(id);
+        }
+        for row in table.calls() {
+            self.call_changed(context, view, row);
+        }
+        context.changed[usize::from(table.id().0)].notify_one();
     }
 }
 
 /// An outbound call that was given to this node, or anybody's that it took over.
-fn from_row(context: &Context, row: &Arc<Call>) -> Machine {
+fn from_row(context: &Context, rows: Rows) -> Machine {
+    let row = &rows.call;
     let any = || context.relays.usable().first().map(|usable| usable.relay);
-    let relay = row.relay.or_else(any).unwrap_or_default();
+    let chosen = row.outbound().map(|outbound| outbound.relay);
+    let relay = row.customer().and_then(|leg| leg.relay).or(chosen).or_else(any).unwrap_or_default();
     let setting = Setting { local: context.local.clone(), relay };
-    if row.outbound().is_some() && row.adoptions == 0 {
-        return Machine::dialled(row.clone(), setting);
+    if row.outbound().is_some() && !row.was_adopted() {
+        return Machine::dialled(rows, setting);
     }
     context.figures.adopted();
-    Machine::adopted(row.clone(), setting, context.now())
-}
-
-/// Compares all rows of a shard with the actors here: makes those that are missing, tells the others what they may
-/// have missed, and ends those without a row.
-pub(crate) fn sweep(context: &Arc<Context>, view: &View) {
-    let Some(table) = shard_of(view) else { return };
-    for id in context.calls.of(table.id()).into_iter().filter(|id| table.call(*id).is_none()) {
-        context.calls.stop_forgotten(id);
-    }
-    for row in table.calls() {
-        // An actor of a call that is another's by now ends itself when it hears so.
-        if context.calls.tell(row.id, CallNews::Row(row.clone())) || !context.owns(row.owner) {
-            continue;
-        }
-        if row.is_over() && row.duties.is_empty() {
-            continue;
-        }
-        context.calls.reserve(row.id);
-        tokio::spawn(calls::begin(context.clone(), from_row(context, row)));
-    }
+    Machine::adopted(rows, setting)
 }

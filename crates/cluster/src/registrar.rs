@@ -1,16 +1,17 @@
-//! Agents' phones: digest, and the contact in the agent's row.
+//! Agents' phones: digest, and the bindings in the agent's row.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use strowger_model::config::{Agent, Phone};
-use strowger_model::{Far, ShardId};
+use strowger_model::{AgentId, Far, Instance, LogTime, ShardId};
 use strowger_raft::clock;
 use strowger_sip::{
-    Algorithm, Binding, Contacts, DigestFault, Message, challenge, contacts, phrase, reach, register_ok, reply,
+    Algorithm, Contact, Contacts, DigestFault, Message, challenge, contacts, phrase, reach, register_ok, reply,
     reply_destination, verify,
 };
-use strowger_table::{Command, Contact};
+use strowger_table::{Binding, BindingKind, Command};
 
 use crate::context::{Context, shard_of};
 
@@ -18,7 +19,7 @@ use crate::context::{Context, shard_of};
 const SHORTEST_S: u32 = 60;
 const LONGEST_S: u32 = 3600;
 /// A refresh is an entry only when so much of the time has run off, in per cent.
-const REFRESH_PERCENT: u64 = 40;
+const REFRESH_PERCENT: u32 = 40;
 const COMMIT: Duration = Duration::from_secs(3);
 
 pub(crate) fn register(context: Arc<Context>, message: Message, source: Far) {
@@ -28,9 +29,9 @@ pub(crate) fn register(context: Arc<Context>, message: Message, source: Far) {
         Verdict::Answer { status, extra } => {
             context.send(to, &reply(&message, status, phrase(status), &extra, None, None));
         }
-        Verdict::Bind { shard, agent, bindings } => {
+        Verdict::Bind { shard, agent, asked } => {
             tokio::spawn(async move {
-                let bytes = match bind(&context, shard, &agent, bindings, source).await {
+                let bytes = match bind(&context, shard, &agent, asked, source).await {
                     Some(bound) => register_ok(&message, &bound, &[]),
                     None => reply(&message, 503, phrase(503), &[], None, None),
                 };
@@ -42,7 +43,7 @@ pub(crate) fn register(context: Arc<Context>, message: Message, source: Far) {
 
 enum Verdict {
     Answer { status: u16, extra: Vec<(&'static str, String)> },
-    Bind { shard: ShardId, agent: Box<Agent>, bindings: Contacts },
+    Bind { shard: ShardId, agent: Box<Agent>, asked: Contacts },
 }
 
 /// None: a realm of nobody's, which gets no answer.
@@ -81,15 +82,15 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
     if user != message.to_user() {
         return Some(Verdict::Answer { status: 403, extra: Vec::new() });
     }
-    let Ok(bindings) = contacts(message) else { return Some(Verdict::Answer { status: 400, extra: Vec::new() }) };
-    let too_brief = matches!(&bindings, Contacts::List(list)
-        if list.iter().any(|binding| binding.expires != 0 && binding.expires < SHORTEST_S));
+    let Ok(asked) = contacts(message) else { return Some(Verdict::Answer { status: 400, extra: Vec::new() }) };
+    let too_brief = matches!(&asked, Contacts::List(list)
+        if list.iter().any(|contact| contact.expires != 0 && contact.expires < SHORTEST_S));
     if too_brief {
         let extra = vec![("Min-Expires", SHORTEST_S.to_string())];
         return Some(Verdict::Answer { status: 423, extra });
     }
     let agent = tenant.agent(directory.agent_named(tenant, &user)?)?.clone();
-    Some(Verdict::Bind { shard: tenant.shard, agent: Box::new(agent), bindings })
+    Some(Verdict::Bind { shard: tenant.shard, agent: Box::new(agent), asked })
 }
 
 /// Phones exist that give up on any challenge they do not know, also beside one they do: SHA-256 is offered only where
@@ -109,46 +110,77 @@ fn hash(phone: &Phone, algorithm: Algorithm) -> Option<&str> {
 }
 
 /// Commits what the phone asks for; what is bound afterwards, or none if it could not be committed.
-async fn bind(context: &Context, shard: ShardId, agent: &Agent, asked: Contacts, source: Far) -> Option<Vec<Binding>> {
+async fn bind(
+    context: &Context,
+    shard: ShardId,
+    agent: &Agent,
+    asked: Contacts,
+    source: Far,
+) -> Option<Vec<strowger_sip::Binding>> {
     let view = context.shard_view(shard)?;
-    let current = shard_of(&view)?.agent(agent.id).and_then(|row| row.contact.clone());
+    let mut bound = shard_of(&view)?.agent(agent.id).map(|row| row.bindings.clone()).unwrap_or_default();
     let now = context.log_now(shard);
-    let left = |contact: &Contact| contact.expires.since(now).as_secs();
-    let newest = match &asked {
-        // An agent has one phone at a time: the last one named.
-        Contacts::List(list) => list.iter().rfind(|binding| binding.expires != 0),
-        Contacts::Wildcard => None,
-    };
-    let removes = matches!(&asked, Contacts::Wildcard)
-        || matches!(&asked, Contacts::List(list) if newest.is_none() && !list.is_empty());
-    let command = match newest {
-        Some(binding) => {
-            let seconds = u64::from(binding.expires.min(LONGEST_S));
-            let far = reach(&binding.uri, source);
-            let is_fresh = current.as_ref().is_some_and(|contact| {
-                contact.uri == binding.uri
-                    && contact.far == far
-                    && left(contact) * 100 >= seconds * (100 - REFRESH_PERCENT)
-            });
-            let expires = now + Duration::from_secs(seconds);
-            let contact = Contact { uri: binding.uri.clone(), far, expires };
-            (!is_fresh).then_some(Command::Register { agent: agent.id, contact: Box::new(contact) })
+    for command in wanted(agent.id, &bound, &asked, source, now) {
+        follow(&mut bound, &command);
+        if let Err(fault) = context.command(shard, command, COMMIT).await {
+            tracing::warn!(agent = agent.name, %fault, "a registration was not committed");
+            return None;
         }
-        None => removes.then_some(Command::Unregister { agent: agent.id }),
-    };
-    let bound = match &command {
-        Some(Command::Register { contact, .. }) => Some((**contact).clone()),
-        Some(_) => None,
-        None => current,
-    };
-    if let Some(command) = command
-        && let Err(fault) = context.command(shard, command, COMMIT).await
-    {
-        tracing::warn!(agent = agent.name, %fault, "a registration was not committed");
-        return None;
     }
-    let list = |contact: Contact| Binding { expires: left(&contact) as u32, uri: contact.uri };
-    Some(bound.map(list).into_iter().collect())
+    let list = |binding: Binding| {
+        let left = u32::try_from(binding.expires.since(now).as_secs()).unwrap_or(u32::MAX);
+        strowger_sip::Binding { uri: binding.uri, expires: left }
+    };
+    Some(bound.into_iter().map(list).collect())
+}
+
+/// The entries that what a phone asks for needs. A refresh of what is bound for long enough needs none.
+fn wanted(agent: AgentId, bound: &[Binding], asked: &Contacts, source: Far, now: LogTime) -> Vec<Command> {
+    let Contacts::List(list) = asked else { return vec![Command::Unbind { agent, instance: None }] };
+    let entry = |contact: &Contact| {
+        let instance = instance_of(contact);
+        let current = bound.iter().find(|binding| binding.instance == instance);
+        if contact.expires == 0 {
+            return current.map(|_| Command::Unbind { agent, instance: Some(instance) });
+        }
+        let lasts = Duration::from_secs(contact.expires.min(LONGEST_S).into());
+        let binding = Binding {
+            instance,
+            kind: BindingKind::Sip,
+            uri: contact.uri.clone(),
+            flow: reach(&contact.uri, source),
+            q: contact.q,
+            expires: now + lasts,
+            lost: None,
+        };
+        let is_fresh = current.is_some_and(|current| {
+            let enough = current.expires.since(now) * 100 >= lasts * (100 - REFRESH_PERCENT);
+            enough && Binding { expires: binding.expires, ..current.clone() } == binding
+        });
+        (!is_fresh).then(|| Command::Bind { agent, binding: Box::new(binding) })
+    };
+    list.iter().filter_map(entry).collect()
+}
+
+/// What an entry of `wanted` leaves bound.
+fn follow(bound: &mut Vec<Binding>, command: &Command) {
+    match command {
+        Command::Bind { binding, .. } => {
+            bound.retain(|old| old.instance != binding.instance);
+            bound.push((**binding).clone());
+        }
+        Command::Unbind { instance, .. } => bound.retain(|old| instance.is_some_and(|gone| gone != old.instance)),
+        _ => {}
+    }
+}
+
+/// The same on every node and for ever. Who finds another phone's number has found one of the same agent's.
+fn instance_of(contact: &Contact) -> Instance {
+    let name = contact.instance.as_deref().unwrap_or(&contact.uri);
+    let digest: [u8; 32] = Sha256::digest(name).into();
+    let (first, _) = digest.split_at(size_of::<u64>());
+    // 0 is the phone that is always there.
+    Instance(first.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)).max(1))
 }
 
 fn host_of(uri: &str) -> &str {
@@ -159,10 +191,67 @@ fn host_of(uri: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use strowger_model::config::Phone;
-    use strowger_sip::Algorithm;
+    use std::time::Duration;
 
-    use super::{hash, host_of, offered};
+    use strowger_model::config::Phone;
+    use strowger_model::{AgentId, Far, Line, LogTime, NodeId};
+    use strowger_sip::{Algorithm, Contact, Contacts};
+    use strowger_table::{Binding, Command};
+
+    use super::{follow, hash, host_of, offered, wanted};
+
+    const AGENT: AgentId = AgentId(7);
+
+    fn contact(user: &str, instance: Option<&str>, q: u16, expires: u32) -> Contact {
+        Contact { uri: format!("sip:{user}@192.0.2.9"), instance: instance.map(str::to_owned), q, expires }
+    }
+
+    /// What is bound once a phone has asked, and how many entries that took.
+    fn ask(bound: &mut Vec<Binding>, list: Vec<Contact>, source: Far, at_s: u64) -> usize {
+        let now = LogTime::ZERO + Duration::from_secs(at_s);
+        let commands = wanted(AGENT, bound, &Contacts::List(list), source, now);
+        commands.iter().for_each(|command| follow(bound, command));
+        commands.len()
+    }
+
+    #[test]
+    fn a_phone_is_bound_once_under_the_name_it_gives_itself() {
+        let source = Far::udp(([192, 0, 2, 9], 5060));
+        let mut bound = Vec::new();
+        let two = vec![contact("desk", None, 500, 300), contact("soft", Some("<urn:uuid:1>"), 1000, 300)];
+        assert_eq!(ask(&mut bound, two.clone(), source, 0), 2);
+        assert_eq!(bound.iter().map(|binding| binding.q).collect::<Vec<_>>(), [500, 1000]);
+        assert_eq!(ask(&mut bound, two.clone(), source, 100), 0, "most of the time is left");
+        assert_eq!(ask(&mut bound, two, source, 150), 2, "half of it is not");
+        let moved = vec![contact("soft-2", Some("<urn:uuid:1>"), 1000, 300)];
+        assert_eq!(ask(&mut bound, moved, source, 150), 1, "another address");
+        assert_eq!(
+            bound.iter().map(|binding| binding.uri.as_str()).collect::<Vec<_>>(),
+            ["sip:desk@192.0.2.9", "sip:soft-2@192.0.2.9"]
+        );
+        assert_eq!(ask(&mut bound, vec![contact("desk", None, 500, 0)], source, 151), 1);
+        assert_eq!(ask(&mut bound, vec![contact("desk", None, 500, 0)], source, 151), 0, "it is gone already");
+        assert_eq!(bound.len(), 1);
+    }
+
+    #[test]
+    fn a_phone_that_lost_its_connection_is_bound_again_at_once() {
+        let over = |number| Far { line: Some(Line { node: NodeId(1), number }), ..Far::tcp(([192, 0, 2, 9], 5060)) };
+        let phone = || vec![contact("desk;transport=tcp", None, 1000, 300)];
+        let mut bound = Vec::new();
+        assert_eq!(ask(&mut bound, phone(), over(1), 0), 1);
+        assert_eq!(ask(&mut bound, phone(), over(1), 1), 0);
+        bound[0].lost = Some(LogTime::MAX);
+        assert_eq!(ask(&mut bound, phone(), over(1), 2), 1, "it is there again");
+        assert_eq!(ask(&mut bound, phone(), over(2), 3), 1, "by another connection");
+        assert_eq!(bound.len(), 1);
+    }
+
+    #[test]
+    fn the_wildcard_takes_all_phones_off() {
+        let all = wanted(AGENT, &[], &Contacts::Wildcard, Far::udp(([192, 0, 2, 9], 5060)), LogTime::ZERO);
+        assert_eq!(all, [Command::Unbind { agent: AGENT, instance: None }]);
+    }
 
     #[test]
     fn sha_256_is_offered_and_taken_only_where_there_are_such_hashes() {

@@ -10,11 +10,11 @@ use strowger_call::MediaFact;
 use strowger_link::{Class, Link, open, seal};
 use strowger_media::protocol::{Answers, Commands, ContentAnswer, ContentPut, Events, StatsAsk};
 use strowger_media::{Op, RelayAnswer, RelayCommand, RelayStats};
-use strowger_model::{Digest, Incarnation, PeerId, RelayId};
+use strowger_model::{CallId, Digest, Incarnation, LegKey, PeerId, RelayId};
 use tokio::sync::mpsc;
 
 use crate::calls::CallNews;
-use crate::context::Context;
+use crate::context::{Context, shard_of};
 
 /// Orders in one message: about 20 KiB.
 const BATCH: usize = 256;
@@ -32,7 +32,14 @@ pub struct Relays {
 
 struct Courier {
     site: String,
-    orders: mpsc::UnboundedSender<RelayCommand>,
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+/// A command, and the call whose actor gave it: legs may have been born in another.
+#[derive(Clone)]
+struct Order {
+    by: CallId,
+    command: RelayCommand,
 }
 
 /// Where the couriers find the context, which is made after them.
@@ -63,7 +70,11 @@ impl Relays {
         self.couriers.keys().map(|relay| (*relay, self.link.connected(PeerId::Relay(*relay))))
     }
 
-    pub(crate) fn order(&self, relay: RelayId, order: RelayCommand) {
+    pub(crate) fn order(&self, relay: RelayId, by: CallId, command: RelayCommand) {
+        self.send(relay, Order { by, command });
+    }
+
+    fn send(&self, relay: RelayId, order: Order) {
         if let Some(courier) = self.couriers.get(&relay) {
             // The courier ends with the node.
             let _stopping = courier.orders.send(order);
@@ -77,13 +88,13 @@ impl Relays {
     }
 }
 
-async fn courier(relay: RelayId, link: Link, context: ContextCell, mut orders: mpsc::UnboundedReceiver<RelayCommand>) {
+async fn courier(relay: RelayId, link: Link, context: ContextCell, mut orders: mpsc::UnboundedReceiver<Order>) {
     let mut batch = Vec::new();
     while orders.recv_many(&mut batch, BATCH).await > 0 {
         let begun = Instant::now();
         // An order given up would leave a call silent for ever: the relay gets it when it can be reached again.
         while !batch.is_empty() {
-            let answers = deliver(relay, &link, batch.clone()).await;
+            let answers = deliver(relay, &link, batch.iter().map(|order| order.command.clone()).collect()).await;
             let Some(context) = context.get() else { break };
             match answers {
                 Some(answers) => conclude(context, relay, batch.drain(..), answers),
@@ -96,7 +107,7 @@ async fn courier(relay: RelayId, link: Link, context: ContextCell, mut orders: m
     }
 }
 
-fn conclude(context: &Arc<Context>, relay: RelayId, orders: impl Iterator<Item = RelayCommand>, answers: Answers) {
+fn conclude(context: &Arc<Context>, relay: RelayId, orders: impl Iterator<Item = Order>, answers: Answers) {
     let Answers { incarnation, list } = answers;
     let mut answers = list.into_iter();
     for order in orders {
@@ -111,12 +122,12 @@ fn conclude(context: &Arc<Context>, relay: RelayId, orders: impl Iterator<Item =
 
 /// While the relay is out of reach: who waits for a port hears soon that there is none, and a call that is over waits
 /// for nothing (a relay that comes back closes what nobody wants any more).
-fn release_waiting(context: &Context, relay: RelayId, batch: &mut Vec<RelayCommand>, waited: Duration) {
+fn release_waiting(context: &Context, relay: RelayId, batch: &mut Vec<Order>, waited: Duration) {
     let mut kept = Vec::new();
     for order in batch.drain(..) {
-        match order.op {
+        match order.command.op {
             Op::Open { .. } if waited > OPEN_WAIT => tell(context, relay, &order, None),
-            Op::Close => tell(context, relay, &order, None),
+            Op::CloseLeg { .. } | Op::Close => tell(context, relay, &order, None),
             _ => kept.push(order),
         }
     }
@@ -143,14 +154,14 @@ async fn deliver(relay: RelayId, link: &Link, list: Vec<RelayCommand>) -> Option
 }
 
 /// What an answer means to the call.
-fn tell(context: &Context, relay: RelayId, order: &RelayCommand, answer: Option<(Incarnation, &RelayAnswer)>) {
-    for fact in MediaFact::of_answer(relay, &order.op, answer) {
-        context.calls.tell(order.call, CallNews::Media(fact));
+fn tell(context: &Context, relay: RelayId, order: &Order, answer: Option<(Incarnation, &RelayAnswer)>) {
+    for fact in MediaFact::of_answer(relay, order.command.call, &order.command.op, answer) {
+        context.calls.tell(order.by, CallNews::Media(fact));
     }
 }
 
 /// The relay has not this prompt yet: it gets it, and the order again.
-async fn supply(context: Arc<Context>, relay: RelayId, digest: Digest, order: RelayCommand) {
+async fn supply(context: Arc<Context>, relay: RelayId, digest: Digest, order: Order) {
     let Some(bytes) = context.content.get(&context.link, digest).await else {
         tracing::error!(%digest, "no node has this content; apply the configuration again");
         return;
@@ -158,7 +169,7 @@ async fn supply(context: Arc<Context>, relay: RelayId, digest: Digest, order: Re
     let put = seal(&ContentPut { digest, bytes });
     let answer = context.link.ask(PeerId::Relay(relay), Class::Content, put, Duration::from_secs(5)).await;
     match answer.map(|answer| open::<ContentAnswer>(&answer)) {
-        Ok(Ok(ContentAnswer { refused: None })) => context.relays.order(relay, order),
+        Ok(Ok(ContentAnswer { refused: None })) => context.relays.send(relay, order),
         other => tracing::warn!(%relay, %digest, ?other, "a relay did not take content"),
     }
 }
@@ -170,9 +181,17 @@ pub(crate) fn on_events(context: &Context, relay: RelayId, body: &[u8]) {
         return;
     };
     for event in events.list {
+        let call = holder(context, LegKey { call: event.call, leg: event.leg });
         if let Some(fact) = MediaFact::of_event(&event) {
-            context.calls.tell(event.call, CallNews::Media(fact));
+            context.calls.tell(call, CallNews::Media(fact));
         }
-        context.calls.tell(event.call, CallNews::Acknowledge { relay, event: event.seq });
+        context.calls.tell(call, CallNews::Acknowledge { relay, born_in: event.call, event: event.seq });
     }
+}
+
+/// The call that has a leg now; what is known of none is told to the one it was born in.
+fn holder(context: &Context, leg: LegKey) -> CallId {
+    let view = context.shard_view(leg.call.shard());
+    let row = view.as_ref().and_then(|view| shard_of(view)?.call_of_leg(leg));
+    row.map_or(leg.call, |row| row.id)
 }

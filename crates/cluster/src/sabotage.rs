@@ -2,7 +2,7 @@
 
 use strowger_call::Action;
 use strowger_media::{Hears, Op};
-use strowger_model::{Cause, Ended, Far, HangupBy, LogTime};
+use strowger_model::{Cause, Ended, Far, HangupBy, LegKey, LogTime};
 use strowger_table::{Call, Command};
 
 /// One call in so many is spoiled.
@@ -19,6 +19,10 @@ pub enum TestBreak {
     DoubleOffer,
     /// Calls a lead's number twice at once.
     DialTwice,
+    /// Breaks the first actor of each call as soon as an agent talks.
+    Panic,
+    /// Breaks every actor of each call then.
+    PanicAgain,
 }
 
 impl TestBreak {
@@ -28,7 +32,18 @@ impl TestBreak {
             "swap_audio" => Some(TestBreak::SwapAudio),
             "double_offer" => Some(TestBreak::DoubleOffer),
             "dial_twice" => Some(TestBreak::DialTwice),
+            "panic" => Some(TestBreak::Panic),
+            "panic_again" => Some(TestBreak::PanicAgain),
             _ => None,
+        }
+    }
+
+    /// Whether the actor of such a call breaks now.
+    pub(crate) fn panics(self, call: &Call) -> bool {
+        match self {
+            TestBreak::Panic => call.is_served() && !call.was_adopted(),
+            TestBreak::PanicAgain => call.is_served(),
+            _ => false,
         }
     }
 
@@ -47,7 +62,7 @@ impl TestBreak {
                 vec![action, Action::Propose { number: 0, command: Box::new(end) }]
             }
             (TestBreak::SwapAudio, Action::Media { relay, call: of, op: Op::Remote { leg, media, receive, .. } })
-                if leg != Call::CALLER_LEG =>
+                if is_agent(call, LegKey { call: of, leg }) =>
             {
                 vec![Action::Media { relay, call: of, op: Op::Remote { leg, media, send: false, receive } }]
             }
@@ -60,6 +75,10 @@ impl TestBreak {
             (_, action) => vec![action],
         }
     }
+}
+
+fn is_agent(call: &Call, leg: LegKey) -> bool {
+    call.leg(leg).is_some_and(|leg| leg.agent().is_some())
 }
 
 /// Whether that is where the called party of an outbound call is.

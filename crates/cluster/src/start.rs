@@ -22,7 +22,7 @@ use crate::content::Content;
 use crate::context::{Context, Parts};
 use crate::done::{self, Performed};
 use crate::intake::Intake;
-use crate::observer::{Watcher, sweep};
+use crate::observer::Watcher;
 use crate::relays::{self, ContextCell, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals;
@@ -130,7 +130,7 @@ impl Cluster {
         // Set once each, here.
         let _first = (cell.set(context.clone()), front.0.set(behind));
         let _first = (watcher.intake.set(intake.clone()), watcher.context.set(context.clone()));
-        catch_up(&context);
+        catch_up(&context, &watcher);
         tokio::spawn(vitals::run(context.clone(), vitals));
         tokio::spawn(intake.clone().keep_time());
         tokio::spawn(done::run(context.clone(), performed_list));
@@ -153,11 +153,11 @@ impl Cluster {
 }
 
 /// What the log already held before anybody watched it.
-fn catch_up(context: &Arc<Context>) {
+fn catch_up(context: &Arc<Context>, watcher: &Watcher) {
     context.refresh_directory();
     for shard in context.shards() {
         if let Some(view) = context.shard_view(shard) {
-            sweep(context, &view);
+            watcher.sweep(context, &view);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A call that an agent asks for, to any number.
 
 use strowger_model::{AgentId, CampaignId, E164};
-use strowger_table::{AgentState, Dial, DialTo, Ledger, Shard};
+use strowger_table::{Dial, DialTo, Ledger, Shard};
 
 use crate::placing::{Placing, Wanted};
 use crate::{Denial, Means};
@@ -29,8 +29,8 @@ pub fn manual(
 
 fn check_agent(shard: &Shard, ledger: &Ledger, id: AgentId) -> Result<(), Denial> {
     let agent = shard.agent(id).filter(|agent| agent.tenant == ledger.tenant).ok_or(Denial::NoSuchAgent(id))?;
-    match agent.state {
-        AgentState::Idle | AgentState::NotReady { .. } if agent.contact.is_some() => Ok(()),
-        _ => Err(Denial::AgentBusy(agent.state.as_str())),
+    match agent.asking_slot() {
+        Some(_) => Ok(()),
+        None => Err(Denial::AgentBusy(agent.state_name())),
     }
 }

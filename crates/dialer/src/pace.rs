@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use strowger_acd::UsableRelay;
 use strowger_model::config::{Campaign, DialMode, Tenant, Trunk};
 use strowger_model::{AgentId, CampaignId, E164, Incarnation, LeadId, NodeId, QueueId, TenantId, TrunkId, Wall};
-use strowger_table::{Dial, DialTo, Shard};
+use strowger_table::{Dial, DialTo, Medium, Shard};
 
 use crate::due::DueLeads;
 use crate::placing::{Placing, Wanted};
@@ -67,9 +67,9 @@ fn lines<'a>(placing: &Placing<'a>) -> Vec<Line<'a>> {
     let line = |ledger: &strowger_table::Ledger| {
         let (tenant, campaign) = placing.configured(ledger)?;
         let dials = ledger.running && campaign.mode == DialMode::Progressive;
-        let anyone = dials && placing.shard.idle(campaign.queue).next().is_some();
+        let anyone = dials && placing.shard.idle(campaign.queue, Medium::Voice).next().is_some();
         let leads = anyone.then(|| DueLeads::open(placing, campaign, ledger))?;
-        let agents = Box::new(placing.shard.idle(campaign.queue).map(|(_, agent)| agent));
+        let agents = Box::new(placing.shard.idle(campaign.queue, Medium::Voice).map(|(_, agent, _)| agent));
         Some(Line { tenant, campaign, agents, leads, live: 0, passed_over: 0 })
     };
     let mut lines: Vec<Line<'a>> = placing.shard.campaigns().filter_map(|ledger| line(ledger)).collect();
@@ -145,7 +145,8 @@ impl<'a> Staff<'a> {
     }
 
     fn count(&mut self, queue: QueueId) -> usize {
-        let count = || self.shard.idle(queue).filter(|(_, agent)| self.is_free(*agent)).count();
+        let idle = || self.shard.idle(queue, Medium::Voice);
+        let count = || idle().filter(|(_, agent, _)| self.is_free(*agent)).count();
         let free = self.free.get(&queue).copied().unwrap_or_else(count);
         self.free.insert(queue, free);
         free

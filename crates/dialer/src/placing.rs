@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use strowger_acd::RelayChoice;
 use strowger_model::config::{Campaign, Tenant, Trunk};
 use strowger_model::{AgentId, E164, RelayId, TenantId, TrunkId, Wall};
-use strowger_table::{BarList, Dial, DialTo, Ledger, Shard};
+use strowger_table::{Dial, DialTo, Ledger, Refusal, Shard};
 
 use crate::hours::open_until;
 use crate::{Denial, Means};
@@ -50,13 +50,10 @@ impl<'a> Placing<'a> {
     }
 
     pub(crate) fn check_number(&self, tenant: TenantId, number: E164) -> Result<(), Denial> {
-        if self.shard.is_barred(BarList::DoNotCall, tenant, number) {
-            return Err(Denial::Barred(number));
-        }
-        if self.shard.dialled(tenant, number).is_some() {
-            return Err(Denial::OnACall(number));
-        }
-        Ok(())
+        self.shard.may_dial(tenant, number).map_err(|refusal| match refusal {
+            Refusal::Barred => Denial::Barred(number),
+            _ => Denial::OnACall(number),
+        })
     }
 
     pub(crate) fn place(&mut self, wanted: &Wanted<'_>) -> Result<Dial, Denial> {
@@ -76,8 +73,14 @@ impl<'a> Placing<'a> {
             destination,
             relay,
             agent_relay: self.agent_relay(wanted, relay)?,
+            epoch: self.epoch(wanted.campaign),
             not_after: wanted.not_after,
         })
+    }
+
+    /// That of the campaign's owner, in whose name it is dialled.
+    fn epoch(&self, campaign: &Campaign) -> u64 {
+        self.shard.campaign(campaign.id).and_then(|ledger| ledger.owner).map_or(0, |owner| owner.epoch)
     }
 
     fn agent_relay(&self, wanted: &Wanted<'_>, near: RelayId) -> Result<RelayId, Denial> {

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
-use strowger_model::{CallId, ShardId};
-use strowger_table::{Applied, At, Body, Command, Outcome, Proposal, Shard};
+use strowger_model::{CallId, PlaceId, ShardId};
+use strowger_table::{Applied, At, Body, Call, Command, Outcome, Proposal, RowKey, Shard, Touched};
 
 use crate::history::{Candidates, Dialled, Plan, Step, What};
 
@@ -60,10 +60,11 @@ impl DecisionLog {
     pub fn hear<'a>(&mut self, table: &Shard, entries: impl IntoIterator<Item = Heard<'a>>) -> Vec<ToWeigh> {
         let mut to_weigh = Vec::new();
         // A repeat of an entry, and an entry that was refused, touch nothing.
-        for entry in entries.into_iter().filter(|entry| !entry.applied.touched.is_empty()) {
+        let nothing = Touched::Few(Vec::new());
+        for entry in entries.into_iter().filter(|entry| entry.applied.touched != nothing) {
             match (&entry.proposal.body, &entry.applied.outcome) {
                 (Body::Shard(Command::Plan(plan)), Outcome::Planned { granted }) => {
-                    to_weigh.extend(self.offered(table.id(), entry.at, plan, *granted));
+                    to_weigh.extend(self.offered(table, entry.at, plan, *granted));
                 }
                 (Body::Shard(Command::Dial(dial)), Outcome::Dialled { call }) => {
                     let before = self.states.get(&table.id()).and_then(|states| states.back());
@@ -72,9 +73,9 @@ impl DecisionLog {
                     self.note(*call, entry.at, What::Dialled(Arc::new(dialled)));
                 }
                 (body, _) => {
-                    for call in &entry.applied.touched {
-                        if let Some(what) = What::of(body, *call, table.call(*call).map(|row| &**row)) {
-                            self.note(*call, entry.at, what);
+                    for call in self.changed(table, &entry.applied.touched) {
+                        if let Some(what) = What::of(body, table.call(call).map(|row| &**row)) {
+                            self.note(call, entry.at, what);
                         }
                     }
                 }
@@ -82,6 +83,21 @@ impl DecisionLog {
         }
         self.keep(table);
         to_weigh
+    }
+
+    /// The calls that an entry changed. Those of an entry that changed too many to name are found by comparing with the
+    /// newest state from before it: whatever has the same row there did not change.
+    fn changed(&self, table: &Shard, touched: &Touched) -> Vec<CallId> {
+        if let Touched::Few(rows) = touched {
+            let call = |row: &RowKey| if let RowKey::Call(call) = row { Some(*call) } else { None };
+            return rows.iter().filter_map(call).collect();
+        }
+        let before = self.states.get(&table.id()).and_then(|states| states.back());
+        let is_same = |row: &Arc<Call>| {
+            let old = before.and_then(|before| before.call(row.id));
+            old.is_some_and(|old| Arc::ptr_eq(old, row))
+        };
+        table.calls().filter(|row| !is_same(row)).map(|row| row.id).collect()
     }
 
     /// Copies no row: a state shares its rows with the next.
@@ -111,13 +127,15 @@ impl DecisionLog {
         debug_assert_eq!(self.order.len(), self.histories.len(), "every history has its turn to be forgotten");
     }
 
-    fn offered(&mut self, shard: ShardId, at: At, plan: &strowger_table::Plan, granted: u64) -> Option<ToWeigh> {
+    fn offered(&mut self, table: &Shard, at: At, plan: &strowger_table::Plan, granted: u64) -> Option<ToWeigh> {
         let kept = Arc::new(Plan { basis: plan.basis, offers: plan.offers.clone(), candidates: OnceLock::new() });
         for (bit, offer) in plan.offers.iter().enumerate().filter(|(bit, _)| granted >> bit & 1 == 1) {
             debug_assert!(bit < 64, "a plan has no more offers than bits");
-            self.note(offer.call, at, What::Offered { agent: offer.agent, plan: kept.clone() });
+            let before = self.states.get(&table.id()).and_then(|states| states.back());
+            let Some(call) = call_at(table, before, offer.place) else { continue };
+            self.note(call, at, What::Offered { agent: offer.agent, plan: kept.clone() });
         }
-        let state = self.state_at(shard, plan.basis)?;
+        let state = self.state_at(table.id(), plan.basis)?;
         Some(ToWeigh { plan: kept, state })
     }
 
@@ -127,4 +145,10 @@ impl DecisionLog {
         let is_old_enough = |state: &&Arc<Shard>| state.last().index <= basis;
         states.iter().rev().find(is_old_enough).or_else(|| states.front()).cloned()
     }
+}
+
+/// The call that waits at a place. Of a place that is gone by the end of the entry's batch, the state before it knows.
+fn call_at(table: &Shard, before: Option<&Arc<Shard>>, place: PlaceId) -> Option<CallId> {
+    let place = table.place(place).or_else(|| before?.place(place))?;
+    place.call
 }

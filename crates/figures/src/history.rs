@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use strowger_acd::{Field, ahead, fields};
 use strowger_model::config::StepNo;
-use strowger_model::{AgentId, CallId, CampaignId, DialResult, Ended, LeadId, LogTime, NodeId, QueueId, RelayId, Wall};
+use strowger_model::{AgentId, CampaignId, DialResult, Ended, LeadId, LegKey, LogTime, NodeId, QueueId, RelayId, Wall};
 use strowger_table::{At, Body, Call, Command, Dial, DialFailure, DialTo, Miss, Offer, Shard};
 
 /// Something that happened to a call.
@@ -96,13 +96,13 @@ pub struct Candidates {
     pub index: u64,
     pub time: LogTime,
     pub fields: Vec<Field>,
-    /// For each offer: how many calls waited before it.
+    /// For each offer: how many waited before it.
     pub ahead: Vec<Option<usize>>,
 }
 
 impl What {
     /// None for what is no step in a person's eyes.
-    pub(crate) fn of(body: &Body, call: CallId, row: Option<&Call>) -> Option<Self> {
+    pub(crate) fn of(body: &Body, row: Option<&Call>) -> Option<Self> {
         let Body::Shard(command) = body else { return None };
         match command {
             Command::Admit { .. } => row.map(|row| What::Admitted { owner: row.owner.node }),
@@ -110,14 +110,12 @@ impl What {
             Command::Step { step, .. } => Some(What::Flow { step: *step }),
             Command::Enqueue { queue, .. } => Some(What::Enqueued { queue: *queue }),
             Command::Missed { miss, .. } => Some(What::Missed { miss: *miss }),
-            Command::Connect { call: named, .. } if *named == call => {
-                let calls_now = row.is_some_and(|row| row.outbound().is_some() && !row.has_customer());
-                Some(if calls_now { What::AgentThere } else { What::Connected })
-            }
-            Command::Reached { .. } => Some(What::Reached { ringing: row.and_then(Call::rung_agent) }),
+            Command::Answered { leg, .. } => row.and_then(|row| answered(row, *leg)),
             Command::NotReached { failure, .. } => Some(What::NotReached(failure.clone())),
-            Command::End { call: named, ended, .. } if *named == call => {
-                Some(What::Ended { ended: *ended, result: row.and_then(Call::dial_result) })
+            // A far end that left may have been one of several: the call goes on.
+            Command::End { .. } | Command::Left { .. } => {
+                let row = row?;
+                Some(What::Ended { ended: row.ended()?, result: row.dial_result() })
             }
             Command::Adopt { .. } => row.map(|row| What::Adopted { owner: row.owner.node }),
             // It also drops rows whose time is past, which is no step.
@@ -130,6 +128,16 @@ impl What {
     pub(crate) fn is_final_news(&self) -> bool {
         matches!(self, What::Connected | What::NotReached(_) | What::Ended { .. })
     }
+}
+
+/// What the answer of a leg is to its call.
+fn answered(row: &Call, leg: LegKey) -> Option<What> {
+    let is_customer = row.leg(leg)?.is_customer();
+    Some(match row.outbound() {
+        Some(_) if is_customer => What::Reached { ringing: row.rung_agent() },
+        Some(_) if !row.has_customer() => What::AgentThere,
+        _ => What::Connected,
+    })
 }
 
 impl Dialled {
@@ -169,7 +177,7 @@ impl Candidates {
             index: table.last().index,
             time: table.last().time,
             fields: fields(table, &queues),
-            ahead: offers.iter().map(|offer| ahead(table, offer.queue, offer.call)).collect(),
+            ahead: offers.iter().map(|offer| ahead(table, offer.queue, offer.place)).collect(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use strowger_model::config::{Queue, Tenant};
 use strowger_model::{LogTime, QueueId, ShardId, TenantId};
-use strowger_table::{AgentState, Call, Shard};
+use strowger_table::{Agent, Call, Shard};
 
 /// "Stuck" is a lease this long past its deadline.
 const STUCK_GRACE: Duration = Duration::from_secs(1);
@@ -108,14 +108,15 @@ impl ShardSums {
 
 impl QueueStatus {
     fn new(table: &Shard, now: LogTime, tenant: &Tenant, queue: &Queue, visits: &BTreeMap<QueueId, Visits>) -> Self {
-        let first = table.waiting(queue.id).next().and_then(|(_, call)| table.call(call)?.enqueued());
+        let first = table.waiting(queue.id).next().map(|place| place.since);
+        let staff = Agent::STATE_NAMES.into_iter().zip(table.staff(queue.id));
         Self {
             queue: queue.id,
             tenant: tenant.name.clone(),
             name: queue.name.clone(),
             waiting: table.waiting_length(queue.id),
             longest_wait: first.map_or(Duration::ZERO, |first| now.since(first)),
-            idle: table.staff(queue.id)[AgentState::Idle.index()],
+            idle: staff.filter(|(state, _)| *state == Agent::IDLE).map(|(_, agents)| agents).sum(),
             service_level_ms: queue.service_level_ms,
             visits: visits.get(&queue.id).copied().unwrap_or_default(),
         }

@@ -10,7 +10,8 @@ pub struct Tally {
     /// Of those, answered within the queue's service level.
     pub in_time: u64,
     pub abandoned: u64,
-    /// Left by rule: the queue's size, its longest wait, no agents.
+    /// Left by rule (the queue's size, its longest wait, no agents) or by choice (to be called back, to leave a
+    /// message, to go elsewhere).
     pub overflowed: u64,
     pub failed: u64,
 }
@@ -39,12 +40,16 @@ impl Tally {
 
     pub(crate) fn count(&mut self, outcome: Outcome, is_in_time: bool) {
         match outcome {
-            Outcome::Answered => {
+            // Only who was answered goes on in another call.
+            Outcome::Answered | Outcome::Merged => {
                 self.answered += 1;
                 self.in_time += u64::from(is_in_time);
             }
             Outcome::Abandoned => self.abandoned += 1,
-            Outcome::Overflowed => self.overflowed += 1,
+            // They left by a rule or by a choice that their flow gave them, and no agent answered.
+            Outcome::Overflowed | Outcome::TransferredOut | Outcome::CalledBack | Outcome::Voicemail => {
+                self.overflowed += 1;
+            }
             // A queue's calls do not end otherwise.
             Outcome::Failed | Outcome::Rejected | Outcome::ServedByFlow | Outcome::NotReached => self.failed += 1,
         }
@@ -79,7 +84,8 @@ mod tests {
                 let mut tally = Tally::default();
                 tally.count(outcome, is_in_time);
                 assert_eq!(tally.left(), 1, "{outcome}");
-                assert_eq!(tally.in_time, u64::from(is_in_time && outcome == Outcome::Answered), "{outcome}");
+                let is_answered = [Outcome::Answered, Outcome::Merged].contains(&outcome);
+                assert_eq!(tally.in_time, u64::from(is_in_time && is_answered), "{outcome}");
             }
         }
     }

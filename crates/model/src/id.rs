@@ -38,8 +38,13 @@ id!(/// An outbound campaign.
     CampaignId(u32), "campaign-");
 id!(/// One start of a process. A started process never has the incarnation of an earlier one.
     Incarnation(u64), "inc-");
-id!(/// A leg of a call: 0 is the caller or lead, each attempt to ring an agent takes the next.
+id!(/// A leg of a call, in the order in which the call's legs began. What a leg is for stands in its row.
     LegNo(u16), "leg-");
+id!(/// A phone as it names itself, so that a binding renewed is the same one: a number made of its instance id
+    /// (RFC 5626, 4.1) or, without one, of its Contact. 0 is the phone that is always there.
+    Instance(u64), "instance-");
+id!(/// An endpoint that takes media by a socket: a voice agent, a recorder.
+    EndpointId(u32), "endpoint-");
 
 /// A call: the shard in the upper 16 bits, the log index of its `Admit` in the lower 48,
 /// so an id is unique without a counter and says where its row lives.
@@ -87,6 +92,39 @@ impl fmt::Display for CallId {
 impl fmt::Debug for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "call {self}")
+    }
+}
+
+/// A place in a queue: the shard in the upper 16 bits, the log index of the entry that made it in the lower 48. It may
+/// outlive the call that it was made for.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub struct PlaceId(pub u64);
+
+impl PlaceId {
+    pub fn new(shard: ShardId, index: u64) -> Self {
+        Self(CallId::new(shard, index).0)
+    }
+
+    pub fn shard(self) -> ShardId {
+        CallId(self.0).shard()
+    }
+
+    pub fn index(self) -> u64 {
+        CallId(self.0).index()
+    }
+}
+
+impl fmt::Display for PlaceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        CallId(self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for PlaceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "place {self}")
     }
 }
 
@@ -164,9 +202,10 @@ impl ShardId {
     }
 }
 
-/// One leg of one call.
+/// One leg of one call, under the call and number that it was born with: a leg that moves into another call's row keeps
+/// it, and with it its token, its tags and its relay port.
 #[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
 )]
 pub struct LegKey {
     pub call: CallId,

@@ -16,8 +16,8 @@ mod wire;
 pub use dialog::{Dialog, DialogState, PendingInvite, Role};
 pub use far::{Far, Line, Transport};
 pub use id::{
-    AgentId, CallId, CampaignId, Digest, FlowId, GroupId, Incarnation, LeadId, LegKey, LegNo, NodeId, NotACallId,
-    Owner, PeerId, QueueId, RelayId, ShardId, TenantId, TrunkId,
+    AgentId, CallId, CampaignId, Digest, EndpointId, FlowId, GroupId, Incarnation, Instance, LeadId, LegKey, LegNo,
+    NodeId, NotACallId, Owner, PeerId, PlaceId, QueueId, RelayId, ShardId, TenantId, TrunkId,
 };
 pub use log_clock::LogClock;
 pub use media::{Codec, Law, MediaAddr};

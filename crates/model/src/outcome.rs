@@ -21,10 +21,18 @@ pub enum Outcome {
     Rejected,
     /// The called party of an outbound call was not reached; the record's `DialResult` says how.
     NotReached,
+    /// The caller left a place behind and is called back.
+    CalledBack,
+    /// The caller left a message.
+    Voicemail,
+    /// An outside party that the call was given to answered.
+    TransferredOut,
+    /// Went on as part of another call, whose record tells the rest.
+    Merged,
 }
 
 impl Outcome {
-    pub const ALL: [Outcome; 7] = [
+    pub const ALL: [Outcome; 11] = [
         Outcome::Answered,
         Outcome::ServedByFlow,
         Outcome::Abandoned,
@@ -32,6 +40,10 @@ impl Outcome {
         Outcome::Failed,
         Outcome::Rejected,
         Outcome::NotReached,
+        Outcome::CalledBack,
+        Outcome::Voicemail,
+        Outcome::TransferredOut,
+        Outcome::Merged,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -43,6 +55,10 @@ impl Outcome {
             Outcome::Failed => "failed",
             Outcome::Rejected => "rejected",
             Outcome::NotReached => "not_reached",
+            Outcome::CalledBack => "called_back",
+            Outcome::Voicemail => "voicemail",
+            Outcome::TransferredOut => "transferred_out",
+            Outcome::Merged => "merged",
         }
     }
 }
@@ -116,10 +132,12 @@ impl fmt::Display for DialResult {
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
 )]
 pub enum HangupBy {
-    /// The far end of leg 0: the caller, or the party an outbound call called.
+    /// The customer: the caller, or the party an outbound call called.
     Caller,
     Agent,
     System,
+    /// Another party that was brought in.
+    Party,
 }
 
 impl HangupBy {
@@ -128,6 +146,7 @@ impl HangupBy {
             HangupBy::Caller => "caller",
             HangupBy::Agent => "agent",
             HangupBy::System => "system",
+            HangupBy::Party => "party",
         }
     }
 }

@@ -20,11 +20,11 @@ use serde_json::{Value, json};
 use strowger_link::{Class, Handler, Identity, Link, Reply};
 use strowger_model::config::{Flow, Number, Queue, Step, Strategy, Tenant};
 use strowger_model::{
-    Cause, Dialog, DialogState, Digest, Ended, Far, FlowId, GroupId, HangupBy, LogTime, NodeId, PeerId, QueueId,
-    RelayId, Role, ShardId, TenantId, TrunkId,
+    Cause, Dialog, DialogState, Digest, Far, FlowId, GroupId, LegKey, LegNo, LogTime, NodeId, PeerId, QueueId, RelayId,
+    Role, ShardId, TenantId, TrunkId,
 };
 use strowger_raft::{AppliedEntry, Groups, Observer, Options, Tuning, View};
-use strowger_table::{AdmitKey, Body, Command, Outcome};
+use strowger_table::{Admit, AdmitKey, Body, Command, Outcome, Source, Target, Then, ToldBy};
 
 use measure::{cpu_of_all, fdatasync_ms, load_average, ms, percentile};
 
@@ -287,11 +287,11 @@ async fn write(groups: Groups, writer: usize, until: Instant) -> anyhow::Result<
         let outcome = groups.propose(GROUP, Body::Shard(admit(writer, number, observed)), PATIENCE).await?;
         took.push(begun.elapsed());
         let Outcome::Admitted { call, .. } = outcome else { anyhow::bail!("not admitted: {outcome:?}") };
-        let ended = Ended { by: HangupBy::Caller, cause: Cause::NORMAL };
+        let leg = LegKey { call, leg: LegNo(0) };
         for command in [
-            Command::Answer { call, dialog: dialog("answered"), relay: RelayId(1) },
-            Command::Enqueue { call, step: 0, queue: QueueId(1), overflow: None },
-            Command::End { call, ended, observed },
+            Command::Answer { leg, dialog: Box::new(dialog("answered")), relay: RelayId(1) },
+            Command::Enqueue { call, step: 0, queue: QueueId(1), then: Then::End },
+            Command::Left { leg, cause: Cause::NORMAL, told_by: ToldBy::FarEnd, observed },
         ] {
             let begun = Instant::now();
             let outcome = groups.propose(GROUP, Body::Shard(command), PATIENCE).await?;
@@ -305,16 +305,16 @@ async fn write(groups: Groups, writer: usize, until: Instant) -> anyhow::Result<
 fn admit(writer: usize, number: u64, observed: LogTime) -> Command {
     // The rounds of one run meet in one table, so a key needs the time too.
     let call_id = format!("{writer}-{number}-{}@carrier.example", observed.0);
-    Command::Admit {
+    Command::Admit(Box::new(Admit {
         dialog: dialog(&call_id),
         key: AdmitKey { call_id, from_tag: "theirs".into(), cseq: 1 },
         tenant: TenantId(1),
-        flow: FlowId(1),
-        trunk: TrunkId(1),
+        source: Source::Trunk(TrunkId(1)),
+        target: Target::Flow(FlowId(1)),
         from: "+4930123456".into(),
         to: "+49800100".into(),
         observed,
-    }
+    }))
 }
 
 fn tenant() -> Tenant {
@@ -347,10 +347,10 @@ fn tenant() -> Tenant {
 }
 
 /// As long as a carrier's: the log carries it, the table hashes it.
-fn dialog(call_id: &str) -> Box<Dialog> {
+fn dialog(call_id: &str) -> Dialog {
     let sdp = "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n\
                m=audio 20000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
-    Box::new(Dialog {
+    Dialog {
         role: Role::Uas,
         state: DialogState::Early,
         call_id: call_id.into(),
@@ -368,5 +368,5 @@ fn dialog(call_id: &str) -> Box<Dialog> {
         remote_sdp: sdp.into(),
         sdp_version: 1,
         pending: None,
-    })
+    }
 }

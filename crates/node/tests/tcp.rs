@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use rig::desk::Desk;
 use rig::far::Caller;
-use rig::house::{PASSWORD, REALM};
 use rig::sip::with_body;
 use rig::sipp::{Sipp, free_port, has_sipp};
 use rig::{House, Plan, Rig, until};
-use sha2::{Digest, Sha256};
 
 /// Long enough for a request to come twice if it were repeated (RFC 3261, table 4).
 const TWO_REPEATS: Duration = Duration::from_millis(1700);
@@ -60,7 +58,8 @@ impl Stage {
         let rig = Rig::start(Plan::of(3, 3), &house);
         let home = rig.own(2);
         desk.takes_media_of(&rig);
-        register(&mut desk, home);
+        let at = desk.wire.address();
+        desk.register(home, "1001", &format!("<sip:1001@{at};transport=tcp>"), 600);
         until("the phone is known", || rig.agent("1001")["state"] == "idle");
         let mut caller = Caller::over_tcp(&rig, "tcp");
         caller.connect(rig.own(1));
@@ -103,32 +102,6 @@ fn kill_and_adopt(rig: &mut Rig, caller: &mut Caller) -> SocketAddr {
         "what was acknowledged is said again"
     );
     stranger
-}
-
-/// REGISTER, challenge, REGISTER with the answer (RFC 7616, SHA-256).
-fn register(desk: &mut Desk, home: SocketAddr) {
-    let at = desk.wire.address();
-    let head = |cseq: u32, more: &str| {
-        let head = format!(
-            "REGISTER sip:{REALM} SIP/2.0\r\nVia: SIP/2.0/TCP {at};branch=z9hG4bKreg{cseq}\r\nMax-Forwards: 70\r\n\
-             From: <sip:1001@{REALM}>;tag=reg\r\nTo: <sip:1001@{REALM}>\r\nCall-ID: reg@{at}\r\nCSeq: {cseq} REGISTER\r\n\
-             Contact: <sip:1001@{at};transport=tcp>\r\nExpires: 600\r\n{more}"
-        );
-        with_body(&head, "")
-    };
-    desk.wire.send(home, &head(1, ""));
-    let challenge = desk.wire.expect("401", |message| message.answers(401, "1 REGISTER"));
-    let nonce = challenge.header("www-authenticate").split("nonce=\"").nth(1).and_then(|rest| rest.split('"').next());
-    let nonce = nonce.expect("a nonce");
-    let hash = |text: String| Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let (who, what) = (hash(format!("1001:{REALM}:{PASSWORD}")), hash(format!("REGISTER:sip:{REALM}")));
-    let response = hash(format!("{who}:{nonce}:00000001:abc:auth:{what}"));
-    let credentials = format!(
-        "Authorization: Digest username=\"1001\", realm=\"{REALM}\", nonce=\"{nonce}\", uri=\"sip:{REALM}\", \
-         algorithm=SHA-256, qop=auth, nc=00000001, cnonce=\"abc\", response=\"{response}\"\r\n"
-    );
-    desk.wire.send(home, &head(2, &credentials));
-    desk.wire.expect("200 to the REGISTER", |message| message.answers(200, "2 REGISTER"));
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub struct Limits {
     pub dead_media: Duration,
     /// Without command and RTP before a call is closed.
     pub orphan: Duration,
-    /// How long a closed call's number is not opened again and its sums are given once more.
+    /// How long a closed call's number, or a closed leg's, is not opened again and its sums are given once more.
     pub remember_ended: Duration,
 }
 

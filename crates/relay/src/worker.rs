@@ -176,11 +176,10 @@ impl Worker {
         self.part = (self.part + 1) % MIND_PARTS;
         if self.part == 0 {
             self.close_orphans(now);
-            let remember = self.limits.remember_ended;
-            self.ended.retain(|_, ended| now.since(ended.at) < remember);
+            self.forget(now);
         }
         let counters = &mut self.tally.counters;
-        counters.calls = self.calls.len() as u64;
+        counters.calls = self.calls.values().filter(|call| !call.legs.is_empty()).count() as u64;
         counters.legs = self.roster.count() as u64;
         counters.cpu_ns = clock::thread_cpu_ns();
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = *counters;
@@ -206,7 +205,7 @@ impl Worker {
         let orphans: Vec<CallId> = self
             .calls
             .values()
-            .filter(|call| now.since(call.commanded) >= lease && call.legs.iter().all(quiet))
+            .filter(|call| !call.legs.is_empty() && now.since(call.commanded) >= lease && call.legs.iter().all(quiet))
             .map(|call| call.id)
             .collect();
         for id in orphans {
@@ -214,6 +213,14 @@ impl Worker {
             self.tally.counters.orphans += 1;
             self.close(id, now);
         }
+    }
+
+    /// What is over is remembered for orders that come late. A call all of whose legs were closed one by one is over, or
+    /// comes back with another leg: then it begins anew.
+    fn forget(&mut self, now: Mono) {
+        let remember = self.limits.remember_ended;
+        self.ended.retain(|_, ended| now.since(ended.at) < remember);
+        self.calls.retain(|_, call| !call.legs.is_empty() || now.since(call.commanded) < remember);
     }
 
     fn close_all(&mut self, now: Mono) {

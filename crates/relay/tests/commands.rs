@@ -2,14 +2,14 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use strowger_audio::rtcp::{Item, MAX_BYTES, Report, items};
 use strowger_audio::tone::Tone;
 use strowger_media::{Gain, Hears, Law, Op, PlayState, Refusal, RelayAnswer, RelayCommand, What};
 use strowger_model::{CallId, Digest, LegNo, RelayId};
 use strowger_relay::engine::Limits;
-use support::{A, B, CALL, Rig, SELF, content, key, music, node, patient};
+use support::{A, B, CALL, PATIENCE, Rig, SELF, content, key, music, node, patient};
 
 fn refused(why: Refusal) -> RelayAnswer {
     RelayAnswer::Refused { why }
@@ -178,6 +178,34 @@ fn a_call_nobody_wants_is_closed() {
     let stats = rig.until(|stats| stats.orphans == 1);
     assert_eq!((stats.calls, stats.legs), (0, 0));
     assert_eq!(rig.order(Op::Adopt), refused(Refusal::Ended));
+}
+
+#[test]
+fn a_call_closed_leg_by_leg_is_wanted_by_nobody_and_is_no_orphan() {
+    let rig = Rig::new(Limits { orphan: Duration::from_millis(200), ..patient() });
+    rig.open(A);
+    assert!(matches!(rig.order(Op::CloseLeg { leg: A }), RelayAnswer::Closed { .. }));
+    assert!(matches!(rig.perform(node(1), 1, CallId(CALL.0 + 2), Op::Open { leg: A }), RelayAnswer::Opened { .. }));
+    let stats = rig.until(|stats| stats.orphans > 0);
+    assert_eq!((stats.orphans, stats.calls), (1, 0), "the other call is one");
+    assert_eq!(rig.snapshot(), []);
+}
+
+#[test]
+fn a_call_closed_leg_by_leg_comes_back_with_another_leg() {
+    let rig = Rig::new(Limits { remember_ended: Duration::from_millis(200), ..patient() });
+    rig.open(A);
+    rig.order(Op::CloseLeg { leg: A });
+    // A repetition that comes late opens nothing.
+    assert_eq!(rig.order(Op::Open { leg: A }), refused(Refusal::Ended));
+    rig.open(B);
+    rig.order(Op::CloseLeg { leg: B });
+    let begun = Instant::now();
+    while rig.order(Op::Open { leg: A }) == refused(Refusal::Ended) {
+        assert!(begun.elapsed() < PATIENCE, "a call without legs is remembered for ever");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    assert_eq!(rig.snapshot().len(), 1);
 }
 
 #[test]

@@ -140,6 +140,10 @@ plants! {
     OrdersOnce => ["nothing is stuck", "both ways", "rest", "closed"],
     /// A proposal that is not answered is not said again.
     NeverAgain => ["nothing is stuck", "rest", "survival", "both ways"],
+    /// A plan has two phones ring for one place.
+    TwoPhones => ["one phone"],
+    /// An owner says of every answer that it came before anything else.
+    LongAgo => ["story"],
     /// A phone's INVITE that is repeated opens a second dialog.
     RungTwice => ["slot", "dialled once"],
 }

@@ -87,8 +87,9 @@ impl Relay {
         (self.full, self.slow) = (false, Duration::ZERO);
     }
 
-    pub fn open_calls(&self) -> impl Iterator<Item = CallId> {
-        self.calls.keys().copied()
+    /// Legs that have a port here.
+    pub fn open_legs(&self) -> impl Iterator<Item = LegKey> {
+        self.calls.iter().flat_map(|(call, held)| held.legs.keys().map(|leg| LegKey { call: *call, leg: *leg }))
     }
 
     /// What that leg's far end hears here.
@@ -210,9 +211,10 @@ impl Relay {
                 held.port(*leg)?;
             }
             Op::CloseLeg { leg } => {
-                let gone = held.legs.remove(leg).ok_or(Refusal::NoSuchLeg)?;
-                held.gone.insert(*leg);
-                self.ports.remove(&gone.port);
+                if held.gone.insert(*leg) {
+                    let port = held.legs.remove(leg).map(|gone| gone.port);
+                    port.map(|port| self.ports.remove(&port));
+                }
             }
             Op::Adopt => {
                 let legs = held.legs.iter().map(|(no, port)| port.snapshot(id, *no)).collect();

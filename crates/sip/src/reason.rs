@@ -50,6 +50,11 @@ pub fn q850(message: &Message) -> Option<Cause> {
         .find_map(|reason| parameter(reason, "cause")?.parse().ok().map(Cause))
 }
 
+/// Another phone took the call (Q.850: non-selected user clearing).
+pub const ELSEWHERE: Cause = Cause(26);
+
 pub(crate) fn header(cause: Cause) -> String {
-    format!("Q.850;cause={}", cause.0)
+    let q850 = format!("Q.850;cause={}", cause.0);
+    // By this a phone knows that the call was not missed (RFC 3326 section 1).
+    if cause == ELSEWHERE { format!("SIP;cause=200;text=\"Call completed elsewhere\", {q850}") } else { q850 }
 }

@@ -12,11 +12,26 @@ const DEFAULT_EXPIRES_S: u32 = 3600;
 /// Most contacts in one REGISTER: a phone has one, a softswitch a few; every one is kept by the registrar.
 const MAX_CONTACTS: usize = 16;
 
-/// One address a user can be reached at.
+/// Thousandths of what a Contact without `q` has (RFC 3261 section 16.6: such are worth 1.0).
+const HIGHEST_Q: u16 = 1000;
+
+/// One address that a phone asks to be bound.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Contact {
+    pub uri: String,
+    /// The phone's name for itself, the same after a restart or in another network (RFC 5626 section 4.1).
+    pub instance: Option<String>,
+    /// Its rank among the user's addresses, in thousandths (RFC 3261 section 20.10).
+    pub q: u16,
+    /// Seconds; 0 removes the binding.
+    pub expires: u32,
+}
+
+/// One address a user can be reached at, as the answer lists it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Binding {
     pub uri: String,
-    /// Seconds; 0 removes the binding.
+    /// Seconds that are left.
     pub expires: u32,
 }
 
@@ -25,7 +40,7 @@ pub enum Contacts {
     /// `Contact: *` with `Expires: 0`: forget them all.
     Wildcard,
     /// Empty: the phone only asks what is bound.
-    List(Vec<Binding>),
+    List(Vec<Contact>),
 }
 
 /// A Contact header no registrar can act on; answered with 400.
@@ -56,9 +71,21 @@ pub fn contacts(request: &Message) -> Result<Contacts, ContactsFault> {
         Uri::parse(Bytes::copy_from_slice(uri.as_bytes())).map_err(|_| ContactsFault::Malformed)?;
         // A time that is no number counts as an hour (RFC 3261 section 20.10).
         let expires = parameter(value, "expires").map_or(general, |text| text.parse().unwrap_or(DEFAULT_EXPIRES_S));
-        Ok(Binding { uri: uri.to_owned(), expires })
+        let instance = parameter(value, "+sip.instance").filter(|name| !name.is_empty()).map(str::to_owned);
+        let q = parameter(value, "q").and_then(thousandths).unwrap_or(HIGHEST_Q);
+        Ok(Contact { uri: uri.to_owned(), instance, q, expires })
     };
     values.into_iter().map(binding).collect::<Result<_, _>>().map(Contacts::List)
+}
+
+/// A qvalue: 0 or 1 with at most three digits behind the point (RFC 3261 section 25.1).
+fn thousandths(q: &str) -> Option<u16> {
+    let (whole, part) = q.split_once('.').unwrap_or((q, ""));
+    if !matches!(whole, "0" | "1") || part.len() > 3 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let q = format!("{whole}{part:0<3}").parse().ok()?;
+    (q <= HIGHEST_Q).then_some(q)
 }
 
 /// The 200 to a REGISTER, listing what is bound now (RFC 3261 section 10.3, step 8).
@@ -96,6 +123,23 @@ mod tests {
         assert_eq!(bindings(two), [("sip:7@192.0.2.4:5062;ob".to_owned(), 60), ("sip:7@192.0.2.5".to_owned(), 120)]);
         assert_eq!(bindings("m: sip:7@192.0.2.4;expires=oops\r\n"), [("sip:7@192.0.2.4".to_owned(), 3600)]);
         assert_eq!(bindings(""), []);
+    }
+
+    #[test]
+    fn a_phone_names_itself_and_its_rank() {
+        let ranks = |headers: &str| match contacts(&register(headers)) {
+            Ok(Contacts::List(list)) => {
+                list.into_iter().map(|contact| (contact.instance, contact.q)).collect::<Vec<_>>()
+            }
+            other => panic!("{other:?}"),
+        };
+        let named = "Contact: <sip:7@192.0.2.4>;+sip.instance=\"<urn:uuid:1-2;x>\";q=0.25;reg-id=1\r\n";
+        let expected: Vec<(Option<String>, u16)> = vec![(Some("<urn:uuid:1-2;x>".to_owned()), 250)];
+        assert_eq!(ranks(named), expected);
+        let ranked = |q: &str| ranks(&format!("Contact: <sip:7@192.0.2.4>;q={q}\r\n"));
+        let qs = ["0", "0.", "0.5", "1", "1.000", "1.001", "0.1234", "2", "-1", "high", ""];
+        let ranked: Vec<u16> = qs.into_iter().flat_map(|q| ranked(q).into_iter().map(|(_, q)| q)).collect();
+        assert_eq!(ranked, [0, 0, 500, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod filter;
 mod line;
 mod names;
 mod schema;
+mod segment;
 mod store;
 mod time;
 mod writer;
@@ -16,6 +17,7 @@ pub use error::StoreError;
 pub use filter::{CallFilter, NotAPlace, Place};
 pub use line::CallLine;
 pub use names::Names;
+pub use segment::SegmentLine;
 pub use store::Store;
 pub use time::rfc3339;
 
@@ -25,7 +27,7 @@ pub mod limit {
 
     /// Lines of one answer when nobody says how many: a screenful or two.
     pub const LINES_DEFAULT: u32 = 100;
-    /// Lines of one answer at most: about 5 MB of JSON; beyond it, page.
+    /// Lines of one answer at most: about 10 MB of JSON; beyond it, page.
     pub const LINES_MAX: u32 = 10_000;
     /// How long SQLite waits for another process (a backup, a shell) to let go of the file.
     pub const BUSY_WAIT: Duration = Duration::from_secs(5);

@@ -1,17 +1,19 @@
 //! One call as people see it: plain values, names instead of ids.
 
 use rusqlite::Row;
+use rusqlite::types::Type;
 use strowger_model::CallId;
 
-use crate::Place;
 use crate::time::rfc3339;
+use crate::{Place, SegmentLine};
 
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct CallLine {
     /// `SHARD-INDEX`.
     pub call: String,
     pub tenant: String,
-    pub trunk: String,
+    /// None for a call from one agent to another.
+    pub trunk: Option<String>,
     pub from: String,
     pub to: String,
     /// SIP Call-ID of the caller's leg.
@@ -40,6 +42,10 @@ pub struct CallLine {
     pub dial_result: Option<String>,
     /// Final SIP status of the called party; 0 if none came.
     pub sip_status: Option<u16>,
+    /// The call that it went on in.
+    pub into: Option<String>,
+    /// The story, piece by piece; empty for records of before there was one.
+    pub segments: Vec<SegmentLine>,
     /// Where the next page begins when this is the last line of one.
     #[serde(skip)]
     pub place: Place,
@@ -49,7 +55,7 @@ impl CallLine {
     /// What `from_row` reads, in its order.
     pub(crate) const COLUMNS: &str = "id, tenant, trunk, from_number, to_number, sip_call_id, agent_sip_call_id, \
          outcome, ended_by, cause, queue, agent, offers, admitted_ms, wait_ms, ring_ms, talk_ms, wrap_ms, total_ms, \
-         disposition, campaign, lead, dial_result, sip_status";
+         disposition, campaign, lead, dial_result, sip_status, into_call, segments";
 
     pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let call = CallId(row.get::<_, i64>(0)?.cast_unsigned());
@@ -57,7 +63,7 @@ impl CallLine {
         Ok(Self {
             call: call.to_string(),
             tenant: row.get(1)?,
-            trunk: row.get(2)?,
+            trunk: Some(row.get(2)?).filter(|trunk: &String| !trunk.is_empty()),
             from: row.get(3)?,
             to: row.get(4)?,
             sip_call_id: row.get(5)?,
@@ -80,7 +86,16 @@ impl CallLine {
             lead: row.get(21)?,
             dial_result: row.get(22)?,
             sip_status: row.get(23)?,
+            into: row.get(24)?,
+            segments: segments(row)?,
             place: Place { admitted_ms, call },
         })
     }
+}
+
+fn segments(row: &Row<'_>) -> rusqlite::Result<Vec<SegmentLine>> {
+    const COLUMN: usize = 25;
+    let Some(text) = row.get::<_, Option<String>>(COLUMN)? else { return Ok(Vec::new()) };
+    serde_json::from_str(&text)
+        .map_err(|fault| rusqlite::Error::FromSqlConversionFailure(COLUMN, Type::Text, Box::new(fault)))
 }

@@ -5,12 +5,12 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use rusqlite::{Connection, Statement, TransactionBehavior, named_params};
-use strowger_model::ShardId;
+use strowger_model::{AgentId, LogTime, QueueId, ShardId};
 use strowger_table::Record;
 use tokio::sync::oneshot;
 
 use crate::filter::whole;
-use crate::{Names, StoreError};
+use crate::{Names, SegmentLine, StoreError};
 
 pub(crate) const PROJECTING: &str = "projecting call records";
 
@@ -62,11 +62,11 @@ fn project(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<u64> 
 const UPSERT: &str = "
     INSERT INTO calls (id, number, tenant, trunk, from_number, to_number, sip_call_id, agent_sip_call_id, outcome,
         ended_by, cause, queue, agent, offers, admitted_ms, wait_ms, ring_ms, talk_ms, total_ms, wrap_ms, disposition,
-        campaign, lead, dial_result, sip_status)
+        campaign, lead, dial_result, sip_status, into_call, segments)
     VALUES (:id, :number, coalesce(:tenant, :tenant_id), coalesce(:trunk, :trunk_id), :from, :to, :sip_call_id,
         :agent_sip_call_id, :outcome, :by, :cause, coalesce(:queue, :queue_id), coalesce(:agent, :agent_id), :offers,
         :admitted, :wait, :ring, :talk, :total, :wrap, :disposition,
-        coalesce(:campaign, :campaign_id), :lead, :dial_result, :sip_status)
+        coalesce(:campaign, :campaign_id), :lead, :dial_result, :sip_status, :into, :segments)
     ON CONFLICT (id) DO UPDATE SET
         number = excluded.number,
         tenant = coalesce(:tenant, tenant),
@@ -91,7 +91,9 @@ const UPSERT: &str = "
         campaign = coalesce(:campaign, campaign, excluded.campaign),
         lead = excluded.lead,
         dial_result = excluded.dial_result,
-        sip_status = excluded.sip_status
+        sip_status = excluded.sip_status,
+        into_call = excluded.into_call,
+        segments = excluded.segments
     WHERE excluded.number >= calls.number";
 
 fn write(upsert: &mut Statement<'_>, number: u64, record: &Record, names: &Names) -> rusqlite::Result<()> {
@@ -100,8 +102,8 @@ fn write(upsert: &mut Statement<'_>, number: u64, record: &Record, names: &Names
         ":number": whole(number),
         ":tenant": names.tenants.get(&record.tenant),
         ":tenant_id": record.tenant.to_string(),
-        ":trunk": names.trunks.get(&record.trunk),
-        ":trunk_id": record.trunk.to_string(),
+        ":trunk": record.trunk.and_then(|trunk| names.trunks.get(&trunk)),
+        ":trunk_id": record.trunk.map(|trunk| trunk.to_string()).unwrap_or_default(),
         ":from": record.from,
         ":to": record.to,
         ":sip_call_id": record.sip_call_id,
@@ -126,6 +128,18 @@ fn write(upsert: &mut Statement<'_>, number: u64, record: &Record, names: &Names
         ":lead": record.dial.and_then(|dial| dial.lead).map(|lead| lead.to_string()),
         ":dial_result": record.dial.map(|dial| dial.result.as_str()),
         ":sip_status": record.dial.map(|dial| dial.status),
+        ":into": record.into.map(|into| into.to_string()),
+        ":segments": segments(record, names)?,
     })?;
     Ok(())
+}
+
+/// The story as JSON, with names as they are now.
+fn segments(record: &Record, names: &Names) -> rusqlite::Result<String> {
+    let wall = |at: LogTime| record.admitted.0 + at.since(record.began).as_millis() as u64;
+    let queue = |id: QueueId| names.queues.get(&id).cloned().unwrap_or_else(|| id.to_string());
+    let agent = |id: AgentId| names.agents.get(&id).cloned().unwrap_or_else(|| id.to_string());
+    let lines: Vec<_> =
+        record.segments.iter().map(|segment| SegmentLine::new(segment, &wall, &queue, &agent)).collect();
+    serde_json::to_string(&lines).map_err(|fault| rusqlite::Error::ToSqlConversionFailure(Box::new(fault)))
 }

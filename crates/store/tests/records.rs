@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use strowger_model::{
-    AgentId, CallId, CampaignId, Cause, DialResult, Ended, HangupBy, LeadId, Outcome, QueueId, ShardId, TenantId,
-    TrunkId, Wall,
+    AgentId, CallId, CampaignId, Cause, DialResult, Ended, HangupBy, LeadId, LogTime, Outcome, QueueId, ShardId,
+    TenantId, TrunkId, Wall,
 };
-use strowger_store::{CallFilter, CallLine, Names, Place, Store, StoreError, limit};
-use strowger_table::{DialRecord, Record};
+use strowger_store::{CallFilter, CallLine, Names, Place, SegmentLine, Store, StoreError, limit};
+use strowger_table::{DialRecord, How, Kept, Record, Segment, SegmentKind};
 
 const SHARD: ShardId = ShardId(2);
 /// 2026-02-03T04:05:06.789Z
@@ -57,7 +57,7 @@ fn record(index: u64) -> Record {
     Record {
         call: CallId::new(SHARD, index),
         tenant: TenantId(1),
-        trunk: TrunkId(1),
+        trunk: Some(TrunkId(1)),
         from: format!("+49301{index:04}"),
         to: "+49800100".into(),
         sip_call_id: format!("caller-{index}"),
@@ -75,6 +75,9 @@ fn record(index: u64) -> Record {
         wrap_ms: None,
         disposition: None,
         dial: None,
+        began: LogTime(0),
+        segments: Kept::new(Vec::new()),
+        into: None,
     }
 }
 
@@ -96,7 +99,7 @@ async fn a_record_comes_back_whole_and_in_plain_values() {
     let expected = CallLine {
         call: "2-0".into(),
         tenant: "acme".into(),
-        trunk: "carrier".into(),
+        trunk: Some("carrier".into()),
         from: "+493010000".into(),
         to: "+49800100".into(),
         sip_call_id: "caller-0".into(),
@@ -119,6 +122,8 @@ async fn a_record_comes_back_whole_and_in_plain_values() {
         lead: None,
         dial_result: None,
         sip_status: None,
+        into: None,
+        segments: Vec::new(),
         place: Place { admitted_ms: MORNING, call: CallId::new(SHARD, 0) },
     };
     assert_eq!(line, expected);
@@ -143,6 +148,94 @@ async fn an_outbound_call_says_what_came_of_it() {
     assert_eq!(said, (Some("1-7"), Some("busy"), Some(486)));
     let nameless = store.call(CallId::new(SHARD, 1)).await.unwrap().unwrap();
     assert_eq!((nameless.campaign.as_deref(), nameless.lead), (Some("campaign-9"), None));
+}
+
+fn segment(no: u16, kind: SegmentKind, ms: (u64, Option<u64>), how: How) -> Segment {
+    let agent = (kind != SegmentKind::Wait).then_some(AgentId(1));
+    let (from, to) = (LogTime::from_millis(ms.0), ms.1.map(LogTime::from_millis));
+    Segment {
+        no,
+        kind,
+        leg: None,
+        queue: Some(QueueId(1)),
+        agent,
+        party: None,
+        from,
+        to,
+        how,
+        by: None,
+        code: None,
+        n: 1,
+        spent: 0,
+    }
+}
+
+#[tokio::test]
+async fn a_story_is_told_in_moments_of_the_wall_and_in_names() {
+    let file = File::new("story");
+    let store = file.open();
+    let missed = How::Missed { status: 486, cause: Cause::BUSY };
+    let ring = Segment { n: 3, spent: 2_500_999, ..segment(1, SegmentKind::Ring, (5_600, Some(6_000)), missed) };
+    let talk = segment(2, SegmentKind::Talk, (7_000, Some(67_000)), How::Over);
+    let wrap = segment(3, SegmentKind::Wrap, (67_000, None), How::Open);
+    let wait = segment(0, SegmentKind::Wait, (5_500, Some(7_000)), How::Served);
+    let first = Record {
+        began: LogTime::from_millis(5_000),
+        segments: Kept::new(vec![wait.clone(), ring.clone(), talk.clone(), wrap.clone()]),
+        into: Some(CallId::new(SHARD, 9)),
+        trunk: None,
+        ..record(0)
+    };
+    let done = Segment { to: Some(LogTime::from_millis(70_000)), how: How::Over, code: Some("sold".into()), ..wrap };
+    let second = Record { segments: Kept::new(vec![wait, ring, talk, done]), ..first.clone() };
+
+    store.project(SHARD, vec![(1, Arc::new(first.clone()))], names()).await.unwrap();
+    let line = store.call(first.call).await.unwrap().unwrap();
+    assert_eq!((line.trunk, line.into.as_deref()), (None, Some("2-9")));
+    assert_eq!((line.segments[3].how.as_str(), line.segments[3].to_ms), ("open", None));
+    store.project(SHARD, vec![(2, Arc::new(second))], names()).await.unwrap();
+    let [line] = &store.calls(CallFilter::default()).await.unwrap()[..] else { panic!("one call") };
+    let told = |kind: &str, ms: (u64, u64), how: &str| SegmentLine {
+        kind: kind.into(),
+        from_ms: MORNING + ms.0,
+        to_ms: Some(MORNING + ms.1),
+        how: how.into(),
+        queue: Some("sales".into()),
+        agent: (kind != "wait").then(|| "anna".into()),
+        times: 1,
+        ..SegmentLine::default()
+    };
+    let ring = SegmentLine {
+        status: Some(486),
+        cause: Some(17),
+        times: 3,
+        earlier_ms: 2_500,
+        ..told("ring", (600, 1_000), "missed")
+    };
+    let wrap = SegmentLine { code: Some("sold".into()), ..told("wrap", (62_000, 65_000), "over") };
+    let story = [told("wait", (500, 2_000), "served"), ring, told("talk", (2_000, 62_000), "over"), wrap];
+    assert_eq!(line.segments, story);
+}
+
+/// Files of before there were stories: their records stay, and new ones come beside them.
+#[tokio::test]
+async fn an_older_layout_is_brought_up_to_date_with_its_records() {
+    let file = File::new("older");
+    let older = rusqlite::Connection::open(&file.0).unwrap();
+    older.execute_batch(include_str!("../src/schema/1.sql")).unwrap();
+    older.execute_batch(include_str!("../src/schema/2.sql")).unwrap();
+    older.execute_batch("PRAGMA application_id = 0x53545247; PRAGMA user_version = 2").unwrap();
+    let insert = "INSERT INTO calls (id, number, tenant, trunk, from_number, to_number, sip_call_id, outcome, ended_by,
+        cause, offers, admitted_ms, total_ms) VALUES (?1, 1, 'acme', 'carrier', '1', '2', 'c', 'answered', 'caller',
+        16, 1, ?2, 5)";
+    older.execute(insert, (CallId::new(SHARD, 7).0.cast_signed(), MORNING.cast_signed())).unwrap();
+    drop(older);
+
+    let store = file.open();
+    store.project(SHARD, vec![(2, Arc::new(record(8)))], names()).await.unwrap();
+    let lines = store.calls(CallFilter::default()).await.unwrap();
+    assert_eq!(ids(&lines), ["2-8", "2-7"]);
+    assert_eq!((lines[1].trunk.as_deref(), lines[1].segments.len()), (Some("carrier"), 0));
 }
 
 #[tokio::test]
@@ -191,7 +284,7 @@ async fn what_has_no_name_is_written_as_its_id() {
     store.project(SHARD, outbox([record(0)]), Arc::default()).await.unwrap();
     let line = store.call(CallId::new(SHARD, 0)).await.unwrap().unwrap();
     assert_eq!((line.tenant.as_str(), line.queue.as_deref()), ("tenant-1", Some("queue-1")));
-    assert_eq!((line.trunk.as_str(), line.agent.as_deref()), ("trunk-1", Some("agent-1")));
+    assert_eq!((line.trunk.as_deref(), line.agent.as_deref()), (Some("trunk-1"), Some("agent-1")));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strowger_model::{CallId, Far, FlowId, LogTime, Mono, Owner, RelayId, ShardId, TenantId, TrunkId};
+use strowger_model::{CallId, Far, FlowId, LegKey, LogTime, Mono, Owner, RelayId, ShardId, TenantId, TrunkId};
 use strowger_sip::Local;
 use strowger_table::{AdmitKey, Call};
 
@@ -39,7 +39,9 @@ pub trait Around {
     fn log_now(&self, shard: ShardId) -> LogTime;
     fn local(&self) -> &Local;
     fn owns(&self, owner: Owner) -> bool;
-    fn row(&self, call: CallId) -> Row;
+    /// The row that has a leg. What comes for one that is gone is for the call it was born in, whose owner may know more
+    /// than its row.
+    fn row(&self, leg: LegKey) -> Row;
     fn row_by_key(&self, shard: ShardId, key: &AdmitKey) -> Option<Arc<Call>>;
     fn has_actor(&self, call: CallId) -> bool;
     /// Calls that have an actor here.

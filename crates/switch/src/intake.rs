@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use strowger_model::{CallId, Far, LegKey, LegNo, Mono, NodeId, RelayId, ShardId, TrunkId};
 use strowger_sip::{Leg, Message, leg_of};
-use strowger_table::{AdmitKey, Call, Command, Outcome};
+use strowger_table::{Admit, AdmitKey, Call, Command, Outcome, Source, Target};
 
 use crate::around::{Around, Destination, Door, Row};
 use crate::gate::Gate;
@@ -19,7 +19,7 @@ pub enum Action {
     /// The call's actor here gets it.
     Tell {
         call: CallId,
-        leg: LegNo,
+        leg: LegKey,
         message: Box<Message>,
         source: Far,
     },
@@ -131,7 +131,7 @@ impl Intake {
         }
         let mut out = Vec::new();
         if let Some(row) = row_of(&message, around) {
-            let leg = caller_leg(row.id);
+            let leg = first_leg(row.id);
             self.route(&row, leg, mail(Some(leg), message, source, Via::Edge), around, &mut out);
             return out;
         }
@@ -165,7 +165,7 @@ impl Intake {
             Some(_) => None,
             None => around.row_by_key(shard, key).map(|row| row.id),
         };
-        if let Some(leg) = call.map(caller_leg) {
+        if let Some(leg) = call.map(first_leg) {
             self.find(leg, mail(Some(leg), invite, source, Via::Edge), around, &mut out);
             return out;
         }
@@ -195,7 +195,7 @@ impl Intake {
         for call in touched {
             again.extend(self.passed.take(call..=call));
             if !self.unborn.is_empty()
-                && let Row::Here(row) = around.row(call)
+                && let Row::Here(row) = around.row(first_leg(call))
                 && let Some(key) = row.key()
             {
                 again.extend(self.unborn.take(key.clone()..=key.clone()));
@@ -225,7 +225,7 @@ impl Intake {
         for Mail { message, source, via, leg, .. } in self.awaited.due(now) {
             // A node that lags knows nothing of the call, not even that it is gone; and what another node passed on is
             // that node's to answer. The far end repeats it to whoever it finds.
-            let knows = leg.is_some_and(|leg| !matches!(around.row(leg.call), Row::NotYet));
+            let knows = leg.is_some_and(|leg| !matches!(around.row(leg), Row::NotYet));
             if via == Via::Edge && knows {
                 out.extend(nobody::answers(&message, source, around.local()).into_iter().map(send));
             }
@@ -244,8 +244,8 @@ impl Intake {
         let mut out = Vec::new();
         for mail in mails {
             match (mail.leg, mail.passed_to) {
-                (Some(leg), Some(passed_to)) => match around.row(leg.call) {
-                    Row::Here(row) if row.owner == passed_to => self.keep_passed(leg.call, mail, around),
+                (Some(leg), Some(passed_to)) => match around.row(leg) {
+                    Row::Here(row) if row.owner == passed_to => self.keep_passed(row.id, mail, around),
                     // Whoever got it is dead: what it did with the message shows in the row, and a repetition is known
                     // by its number (RFC 3261 section 12.2.2).
                     Row::Here(row) => {
@@ -261,7 +261,7 @@ impl Intake {
     }
 
     fn find(&mut self, leg: LegKey, mail: Mail, around: &impl Around, out: &mut Vec<Action>) {
-        match around.row(leg.call) {
+        match around.row(leg) {
             Row::Here(row) => self.route(&row, leg, mail, around, out),
             Row::NotYet => self.keep(leg.call, mail, around),
             Row::Gone => out.extend(nobody::answers(&mail.message, mail.source, around.local()).into_iter().map(send)),
@@ -272,7 +272,7 @@ impl Intake {
     fn find_by_key(&mut self, mail: Mail, around: &impl Around, out: &mut Vec<Action>) {
         match row_of(&mail.message, around) {
             Some(row) => {
-                let leg = caller_leg(row.id);
+                let leg = first_leg(row.id);
                 self.route(&row, leg, Mail { leg: Some(leg), ..mail }, around, out);
             }
             None => {
@@ -293,13 +293,13 @@ impl Intake {
             out.push(Action::Forward { to: row.owner.node, source: mail.source, message });
             if mail.source.transport.is_reliable() {
                 let mail = Mail { passed_to: Some(row.owner), until: None, ..mail };
-                self.keep_passed(leg.call, mail, around);
+                self.keep_passed(row.id, mail, around);
             }
             return;
         }
         if around.has_actor(row.id) {
             let message = Box::new(mail.message);
-            out.push(Action::Tell { call: row.id, leg: leg.leg, message, source: mail.source });
+            out.push(Action::Tell { call: row.id, leg, message, source: mail.source });
         } else if row.is_over() && row.duties.is_empty() {
             // A call that is over and done has no actor: late repeats are answered from the row.
             out.extend(nobody::answers(&mail.message, mail.source, around.local()).into_iter().map(send));
@@ -371,22 +371,23 @@ fn admit(
     trunk: TrunkId,
     around: &impl Around,
 ) -> Command {
-    let unborn = caller_leg(CallId::new(to.shard, 0));
+    let unborn = first_leg(CallId::new(to.shard, 0));
     let dialog = Leg::incoming(unborn, message, source, around.local(), around.now()).dialog();
-    Command::Admit {
+    Command::Admit(Box::new(Admit {
         key: key.clone(),
         tenant: to.tenant,
-        flow: to.flow,
-        trunk,
+        source: Source::Trunk(trunk),
+        target: Target::Flow(to.flow),
         from: message.from_user().to_owned(),
         to: message.request_uri_user().to_owned(),
-        dialog: Box::new(dialog),
+        dialog,
         observed: around.log_now(to.shard),
-    }
+    }))
 }
 
-fn caller_leg(call: CallId) -> LegKey {
-    LegKey { call, leg: Call::CALLER_LEG }
+/// The leg that an INVITE comes on: the first that is born in its call.
+fn first_leg(call: CallId) -> LegKey {
+    LegKey { call, leg: LegNo(0) }
 }
 
 fn mail(leg: Option<LegKey>, message: Message, source: Far, via: Via) -> Mail {

@@ -2,11 +2,11 @@
 
 use strowger_model::config::{NextIds, StepNo, Trunk};
 use strowger_model::{
-    AgentId, CallId, CampaignId, Cause, DialResult, Dialog, Digest, E164, Ended, Far, FlowId, Incarnation, LeadId,
-    LegNo, LogTime, NodeId, QueueId, RelayId, ShardId, TenantId, TrunkId, Wall,
+    AgentId, CallId, CampaignId, Cause, DialResult, Dialog, Digest, E164, Ended, Far, Incarnation, Instance, LeadId,
+    LegKey, LogTime, NodeId, PlaceId, QueueId, RelayId, ShardId, TenantId, Wall,
 };
 
-use crate::{AdmitKey, Contact};
+use crate::{AdmitKey, Binding, Change, Presence, RowKey, Source, Target, Then};
 
 /// Commands of a shard.
 #[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -30,23 +30,14 @@ pub enum Command {
     },
 
     /// A new INVITE. Committed before its 100 goes out.
-    Admit {
-        key: AdmitKey,
-        tenant: TenantId,
-        flow: FlowId,
-        trunk: TrunkId,
-        from: String,
-        to: String,
-        dialog: Box<Dialog>,
-        observed: LogTime,
-    },
+    Admit(Box<Admit>),
     /// The edge gave up waiting for its `Admit` and answered 503: if it was admitted after all, it ends.
     Withdraw {
         key: AdmitKey,
     },
-    /// Media is open and the 200 is about to go out.
+    /// Media is open and the 200 to this leg is about to go out.
     Answer {
-        call: CallId,
+        leg: LegKey,
         dialog: Box<Dialog>,
         relay: RelayId,
     },
@@ -54,40 +45,50 @@ pub enum Command {
     Step {
         call: CallId,
         step: StepNo,
+        /// Which try at the step, from 0.
+        attempt: u8,
+        /// What the flow learnt since the last one.
+        set: Vec<Change>,
     },
     /// The flow reached a queue.
     Enqueue {
         call: CallId,
         step: StepNo,
         queue: QueueId,
-        overflow: Option<StepNo>,
+        then: Then,
     },
     Plan(Plan),
     /// An agent's phone did not take the offer.
     Missed {
-        call: CallId,
-        leg: LegNo,
+        leg: LegKey,
         miss: Miss,
         observed: LogTime,
     },
-    /// An agent's phone answered. Committed before its ACK goes out.
-    Connect {
-        call: CallId,
-        leg: LegNo,
+    /// A far end that we rang answered. Committed before its ACK goes out. Whom nothing is asked first is in the call
+    /// by the same entry.
+    Answered {
+        leg: LegKey,
         dialog: Box<Dialog>,
+        observed: LogTime,
+    },
+    /// Who answered was found to be there: the leg is in the call from now on.
+    Accept {
+        leg: LegKey,
+        observed: LogTime,
+    },
+    /// A leg is over. From its far end it is taken from anyone, once; what our own clocks say counts only from the
+    /// owner of the call.
+    Left {
+        leg: LegKey,
+        cause: Cause,
+        told_by: ToldBy,
         observed: LogTime,
     },
     /// Begins an outbound call: its agent and its lead are taken in the same entry, before the INVITE.
     Dial(Box<Dial>),
-    /// The called party answered. Committed before its ACK goes out.
-    Reached {
-        call: CallId,
-        dialog: Box<Dialog>,
-        observed: LogTime,
-    },
     /// The called party did not answer, or was never called.
     NotReached {
-        call: CallId,
+        leg: LegKey,
         failure: DialFailure,
         observed: LogTime,
     },
@@ -111,11 +112,31 @@ pub enum Command {
     },
     /// A re-INVITE or UPDATE changed a dialog.
     Redialog {
-        call: CallId,
-        leg: LegNo,
+        leg: LegKey,
         dialog: Box<Dialog>,
+        /// The relay that the far end sends to from now on, when it agreed to move.
+        relay: Option<RelayId>,
+        /// What the far end's description says: it holds us.
+        holds: bool,
     },
-    /// A call is over. Facts are taken from anyone, once.
+    /// Legs of one owner that move to other relays: their far ends are told next.
+    Rehome {
+        legs: Vec<(LegKey, RelayId)>,
+    },
+    /// Legs of both rows go on as one call, without the agent who asked for it. The row with the customer stays, else
+    /// the older one.
+    Merge {
+        from: CallId,
+        into: CallId,
+        /// The leg that the request came on, and its CSeq.
+        by: LegKey,
+        cseq: u32,
+    },
+    /// A leg gets a row of its own.
+    Split {
+        leg: LegKey,
+    },
+    /// An operator, or a rule of ours, ends a whole call.
     End {
         call: CallId,
         ended: Ended,
@@ -126,19 +147,21 @@ pub enum Command {
         duties: Vec<(CallId, u32)>,
     },
 
-    Register {
+    /// A phone of an agent is there, or still there. The node that has its connection says so and becomes the agent's
+    /// owner; a phone without one moves nothing.
+    Bind {
         agent: AgentId,
-        contact: Box<Contact>,
+        binding: Box<Binding>,
     },
-    Unregister {
+    /// A phone is gone, or all of them.
+    Unbind {
         agent: AgentId,
+        instance: Option<Instance>,
     },
-    Ready {
+    /// What an agent is ready for from now on, or once the work is over. `Out` takes all phones off.
+    Presence {
         agent: AgentId,
-    },
-    NotReady {
-        agent: AgentId,
-        reason: String,
+        presence: Presence,
     },
     /// Ends wrap-up early and says how the call went.
     Dispose {
@@ -153,6 +176,39 @@ pub enum Command {
         incarnation: Incarnation,
         heirs: Vec<(NodeId, Incarnation)>,
     },
+    /// An agent or a campaign goes to another owner.
+    Assign {
+        row: RowKey,
+        to: (NodeId, Incarnation),
+    },
+    /// The owner begins again with a row whose actor broke.
+    Retake {
+        row: RowKey,
+    },
+}
+
+/// An INVITE that came.
+#[derive(Clone, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Admit {
+    pub key: AdmitKey,
+    pub tenant: TenantId,
+    pub source: Source,
+    pub target: Target,
+    pub from: String,
+    pub to: String,
+    pub dialog: Dialog,
+    pub observed: LogTime,
+}
+
+/// How it is known that a leg is over.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum ToldBy {
+    /// By its far end: BYE, CANCEL, or an answer that says the dialog is gone.
+    FarEnd,
+    /// By a clock of ours: it did not answer us.
+    Silence,
+    /// By its relay: nothing is heard of it.
+    DeadMedia,
 }
 
 /// A piece of a tenant's configuration.
@@ -173,6 +229,8 @@ pub struct Miss {
     /// SIP status of the final response; 408 when none came.
     pub status: u16,
     pub cause: Cause,
+    /// The owner decided it: the phone may still ring and must be told to stop.
+    pub hang_up: bool,
 }
 
 /// What the planner decided, as the log keeps it. The long form of why is computed again from the basis.
@@ -185,13 +243,16 @@ pub struct Plan {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Offer {
-    pub call: CallId,
+    pub place: PlaceId,
     pub agent: AgentId,
+    pub slot: u8,
     pub queue: QueueId,
     /// The relay the agent's leg will use.
     pub relay: RelayId,
     /// What the strategy ranked by: for longest idle, microseconds idle at the basis.
     pub score: u64,
+    /// One of several phones that ring for the place at once: the first to answer has it.
+    pub ring_all: bool,
 }
 
 /// An outbound call as the pacer, or an agent, wants it. Zones and calendars are computed by whoever proposes it; the
@@ -206,6 +267,8 @@ pub struct Dial {
     pub destination: Far,
     pub relay: RelayId,
     pub agent_relay: RelayId,
+    /// The epoch of the campaign's owner who wants it; judged while the campaign has an owner.
+    pub epoch: u64,
     /// When the lead's calling hours end: an entry that comes later is refused.
     pub not_after: Wall,
 }

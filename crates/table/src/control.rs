@@ -7,7 +7,7 @@ use strowger_model::config::{NextIds, Trunk};
 use strowger_model::{Incarnation, LogTime, NodeId, TenantId, Wall};
 
 use crate::sessions::{Sessions, SessionsImage};
-use crate::{Applied, At, Body, ControlCommand, Outcome, Proposal, Proposer, Refusal, TenantRef, hash, limit};
+use crate::{Applied, At, Body, ControlCommand, Outcome, Proposal, Proposer, Refusal, TenantRef, Touched, hash, limit};
 
 #[derive(Clone, Debug, Default)]
 pub struct Control {
@@ -139,8 +139,9 @@ impl Control {
         let silent: Vec<_> = self.silent.iter().copied().collect();
         let changed: Vec<_> = self.changed.iter().collect();
         let tokens: Vec<_> = self.tokens.iter().collect();
-        let config: Vec<_> = self.versions().collect();
-        hash::of(&(&self.voters, self.shards, nodes, silent, (config, changed, tokens, self.next_ids)))
+        let cluster = (&self.voters, self.shards, nodes, silent, tokens, self.sessions.hash());
+        let configuration = (self.versions().collect::<Vec<_>>(), changed, self.next_ids);
+        hash::of(&(cluster, configuration, self.last.time, self.last.wall))
     }
 
     pub fn apply(&mut self, at: At, proposal: &Proposal) -> Applied {
@@ -154,7 +155,7 @@ impl Control {
         if proposal.seq != 0 {
             self.sessions.remember(proposal.from, proposal.seq, outcome.clone());
         }
-        Applied { outcome, touched: Vec::new() }
+        Applied { outcome, touched: Touched::nothing() }
     }
 
     fn obey(&mut self, command: &ControlCommand) -> Outcome {

@@ -18,20 +18,28 @@ mod sessions;
 mod shard;
 
 pub use command::{
-    BarList, Command, ControlCommand, Dial, DialFailure, DialTo, Miss, NewLead, Offer, Part, Plan, Scope, TenantRef,
+    Admit, BarList, Command, ControlCommand, Dial, DialFailure, DialTo, Miss, NewLead, Offer, Part, Plan, Scope,
+    TenantRef, ToldBy,
 };
 pub use content::{BadContent, Content};
 pub use control::{ConfigVersion, Control, Node};
-pub use machine::{Applied, At, BadSnapshot, Machine};
+pub use machine::{Applied, At, BadSnapshot, Machine, Touched};
 pub use outcome::{Outcome, Refusal};
 pub use proposal::{Body, Proposal, Proposer};
 pub use record::{DialRecord, Record};
-pub use row::agent::{Agent, AgentState, Contact};
-pub use row::call::{AdmitKey, AgentLeg, Call, CallTimes, Duty, DutyKind, Origin, Outbound, Reserved, Stage};
-pub use row::campaign::Ledger;
+pub use row::RowKey;
+pub use row::agent::{Agent, Binding, BindingKind, Medium, Offered, Presence, Reserver, Slot, SlotState, VOICE_SLOT};
+pub use row::call::{Call, CallTimes, Duty, DutyKind, FlowPosition, Next, Stage};
+pub use row::campaign::{Ledger, Window};
+pub use row::data::{Change, Data, Value};
+pub use row::kept::Kept;
 pub use row::lead::{Attempt, Lead, LeadSource, LeadState};
-pub use row::query::{LegView, Place};
-pub use shard::{Busy, LeaseKey, Shard, Staff};
+pub use row::leg::{ASIDE, Asked, Leg, LegRole, LegState, Reach, Released, Screen, WITH_CUSTOMER, Watch, Watched};
+pub use row::origin::{AdmitKey, Began, Origin, Outbound, Source, Target};
+pub use row::place::{Place, PlaceOf, PlaceState, Rank, Relax, Then};
+pub use row::segment::{How, Segment, SegmentKind};
+pub use row::tap::{Tap, TapKind, TapState};
+pub use shard::{After, Busy, Shard, Staff, after};
 
 /// Limits of the table, each with its unit and reason.
 pub mod limit {
@@ -39,6 +47,29 @@ pub mod limit {
 
     /// Offers in one plan: one log entry stays below 2 KiB, and a plan never holds the shard longer than 64 refusals.
     pub const OFFERS_PER_PLAN: usize = 64;
+    /// Phones that ring at once for one place; the rest of its queue rings in the next round.
+    pub const RING_ALL: usize = 8;
+    /// Legs of a call that ring or talk: a conference with its supervisors.
+    pub const LEGS: usize = 16;
+    /// Taps of a call that are not sealed yet.
+    pub const TAPS: usize = 8;
+    /// Pieces that a call's story has; what rings or holds beyond is added to the last of its kind, so that a place
+    /// left for the conversation stays (`SEGMENTS_SPARE`).
+    pub const SEGMENTS: usize = 64;
+    /// Of these, kept for conversations and the work after them.
+    pub const SEGMENTS_SPARE: usize = 16;
+    /// Bytes of what a flow may learn of a call.
+    pub const DATA: usize = 4096;
+    /// Phones of an agent.
+    pub const BINDINGS: usize = 8;
+    /// Slots of an agent.
+    pub const SLOTS: usize = 16;
+    /// Legs in one entry that moves them to other relays.
+    pub const LEGS_PER_REHOME: usize = 64;
+    /// Rows named one by one as touched by an entry, a full plan among them; more are told as `Many`.
+    pub const TOUCHED_FEW: usize = 256;
+    /// A phone whose node died has so long to come back before it is taken off.
+    pub const BINDING_LOST: Duration = Duration::from_secs(30);
     /// Bytes of a configuration in one entry: calls' entries do not wait long behind it.
     pub const PART_BYTES: usize = 64 << 10;
     /// Staged parts are dropped so long after the last one came: whoever staged them is gone by then, and the next
@@ -46,7 +77,8 @@ pub mod limit {
     pub const PARTS_KEPT: Duration = Duration::from_secs(60);
     /// Configurations that can be shown and rolled back to.
     pub const VERSIONS_KEPT: usize = 20;
-    /// Leases ended by one `Expire`, and calls taken out of closing queues: bounds the time `apply` takes for one entry.
+    /// Leases ended by one `Expire`, and places taken out of closing queues: bounds the time `apply` takes for one
+    /// entry.
     pub const LEASES_PER_EXPIRE: usize = 256;
     /// Proposals of one proposer remembered for repeats; more than can be under way at once.
     pub const REPEAT_WINDOW: u64 = 4096;

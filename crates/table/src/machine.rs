@@ -1,8 +1,8 @@
 //! What a Raft group replicates: control (group 0) or one shard, behind one `apply`.
 
-use strowger_model::{CallId, GroupId, LogTime, Wall};
+use strowger_model::{GroupId, LogTime, Wall};
 
-use crate::{Control, Outcome, Proposal, Shard};
+use crate::{Control, Outcome, Proposal, RowKey, Shard};
 
 /// Where and when an entry stands in its log. The proposer stamped the times; `apply` never reads a clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -17,8 +17,22 @@ pub struct At {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Applied {
     pub outcome: Outcome,
-    /// Calls whose rows changed: their owners compare duties.
-    pub touched: Vec<CallId>,
+    /// Rows that changed: their owners compare.
+    pub touched: Touched,
+}
+
+/// Which rows an entry changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Touched {
+    Few(Vec<RowKey>),
+    /// Too many to name: whoever cares looks at all of them.
+    Many,
+}
+
+impl Touched {
+    pub(crate) fn nothing() -> Self {
+        Touched::Few(Vec::new())
+    }
 }
 
 /// The state of one group.

@@ -2,7 +2,7 @@
 
 use strowger_model::{CallId, Owner};
 
-#[derive(Clone, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum Outcome {
     Done,
     Admitted {
@@ -16,6 +16,10 @@ pub enum Outcome {
     },
     /// The outbound call is in the table.
     Dialled {
+        call: CallId,
+    },
+    /// The leg has a row of its own.
+    Split {
         call: CallId,
     },
     /// What became of a batch of leads.
@@ -35,6 +39,9 @@ pub enum Outcome {
 pub enum Refusal {
     /// No row under that id: it ended and was forgotten, or never was.
     NoSuchCall,
+    /// The call has no such leg, or the leg is gone.
+    NoSuchLeg,
+    NoSuchPlace,
     NoSuchAgent,
     NoSuchTenant,
     NoSuchQueue,
@@ -48,6 +55,10 @@ pub enum Refusal {
     AgentBusy,
     /// The queue holds as many calls as it may.
     QueueFull,
+    /// The call has as many legs, places or pieces of its story as it may.
+    Full,
+    /// Nothing here serves such calls.
+    NotServed,
     /// An older version of the configuration than the one in force.
     OldVersion,
     /// Not all parts of the configuration are there, or they are another one's.

@@ -1,17 +1,21 @@
 //! One record per call, written when it ends and once more when its wrap-up ends.
 
 use strowger_model::{
-    AgentId, CallId, CampaignId, DialResult, Ended, LeadId, Outcome, QueueId, TenantId, TrunkId, Wall,
+    AgentId, CallId, CampaignId, DialResult, Ended, LeadId, LogTime, Outcome, QueueId, TenantId, TrunkId, Wall,
 };
+
+use crate::row::kept::{AsValue, Kept};
+use crate::row::segment::Segment;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Record {
     pub call: CallId,
     pub tenant: TenantId,
-    pub trunk: TrunkId,
+    /// The trunk that the customer was reached over.
+    pub trunk: Option<TrunkId>,
     pub from: String,
     pub to: String,
-    /// SIP Call-ID of leg 0, which the carrier's records carry too; empty if no dialog came of it.
+    /// SIP Call-ID of the customer's leg, which the carrier's records carry too; empty if no dialog came of it.
     pub sip_call_id: String,
     /// SIP Call-ID of the agent's leg, when one talked.
     pub agent_sip_call_id: Option<String>,
@@ -32,6 +36,13 @@ pub struct Record {
     pub disposition: Option<String>,
     /// Set for outbound calls.
     pub dial: Option<DialRecord>,
+    /// Log time of `admitted`: what the segments are counted from.
+    pub began: LogTime,
+    /// The story, piece by piece.
+    #[rkyv(with = AsValue)]
+    pub segments: Kept<Vec<Segment>>,
+    /// The call that it went on in.
+    pub into: Option<CallId>,
 }
 
 /// What a record says of an outbound call.

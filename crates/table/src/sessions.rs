@@ -1,38 +1,40 @@
 //! What each proposer was answered, so that a repeat under the same number gets the first answer.
 
-use imbl::OrdMap;
 use strowger_model::LogTime;
 
+use crate::rowmap::RowMap;
 use crate::{Outcome, Proposer, limit};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sessions {
-    answers: OrdMap<(Proposer, u64), Outcome>,
+    answers: RowMap<(Proposer, u64), Outcome>,
     /// Incarnations that are over, and since when: their answers are dropped after `SESSION_LINGER`.
-    ended: OrdMap<Proposer, LogTime>,
+    ended: RowMap<Proposer, LogTime>,
 }
 
 impl Sessions {
     pub fn answer(&self, from: Proposer, seq: u64) -> Option<&Outcome> {
-        self.answers.get(&(from, seq))
+        self.answers.get(&(from, seq)).map(|outcome| &**outcome)
     }
 
     pub fn remember(&mut self, from: Proposer, seq: u64, outcome: Outcome) {
-        self.answers.insert((from, seq), outcome);
+        self.answers.put((from, seq), outcome);
         if let Some(old) = seq.checked_sub(limit::REPEAT_WINDOW) {
             self.answers.remove(&(from, old));
         }
     }
 
     pub fn end(&mut self, from: Proposer, now: LogTime) {
-        self.ended.entry(from).or_insert(now);
+        if self.ended.get(&from).is_none() {
+            self.ended.put(from, now);
+        }
     }
 
     pub fn forget_old(&mut self, now: LogTime) {
         let over: Vec<Proposer> = self
             .ended
             .iter()
-            .filter(|(_, since)| now.since(**since) >= limit::SESSION_LINGER)
+            .filter(|(_, since)| now.since(***since) >= limit::SESSION_LINGER)
             .map(|(from, _)| *from)
             .collect();
         for from in over {
@@ -44,18 +46,22 @@ impl Sessions {
         }
     }
 
+    pub fn hash(&self) -> u64 {
+        self.answers.hash().rotate_left(16).wrapping_add(self.ended.hash())
+    }
+
     pub fn image(&self) -> SessionsImage {
         SessionsImage {
-            answers: self.answers.iter().map(|((from, seq), outcome)| (*from, *seq, outcome.clone())).collect(),
-            ended: self.ended.iter().map(|(from, since)| (*from, *since)).collect(),
+            answers: self.answers.iter().map(|((from, seq), outcome)| (*from, *seq, (**outcome).clone())).collect(),
+            ended: self.ended.iter().map(|(from, since)| (*from, **since)).collect(),
         }
     }
 
     pub fn from_image(image: SessionsImage) -> Self {
-        Self {
-            answers: image.answers.into_iter().map(|(from, seq, outcome)| ((from, seq), outcome)).collect(),
-            ended: image.ended.into_iter().collect(),
-        }
+        let mut sessions = Self::default();
+        image.answers.into_iter().for_each(|(from, seq, outcome)| sessions.answers.put((from, seq), outcome));
+        image.ended.into_iter().for_each(|(from, since)| sessions.ended.put(from, since));
+        sessions
     }
 }
 

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use strowger_figures::{Dialled, Step, What};
 use strowger_model::{AgentId, DialResult, HangupBy, LogTime};
-use strowger_store::CallLine;
-use strowger_table::{Call, DialFailure, Outbound};
+use strowger_store::{CallLine, SegmentLine};
+use strowger_table::{Call, DialFailure};
 
 use super::Names;
 use super::reasons::{DialReasons, Why, reasons};
@@ -78,7 +78,7 @@ fn words(names: &Names, what: &What, agent: Option<AgentId>) -> (&'static str, S
     }
 }
 
-/// Leg 0 is the caller's, and in an outbound call the called party's.
+/// Whom the call is for is the caller, and in an outbound call the called party.
 fn far_end(by: &str, is_outbound: bool) -> &str {
     if is_outbound && by == HangupBy::Caller.as_str() { "the called party" } else { by }
 }
@@ -104,84 +104,123 @@ fn result_words(result: Option<DialResult>) -> String {
     result.map_or_else(String::new, |result| format!("; dialling came to {result}"))
 }
 
-/// A moment of a row or record: after the beginning, what, in words.
-type Moment = (Option<u64>, &'static str, String);
+/// What a row or a record tells of a call.
+struct Told<'a> {
+    begun_ms: u64,
+    /// What began it, in words; else it was called.
+    campaign: Option<String>,
+    segments: &'a [SegmentLine],
+    /// When it ended, after the beginning, and how.
+    ended: Option<(u64, String)>,
+}
+
+impl Told<'_> {
+    fn path(self) -> Vec<PathStep> {
+        let is_outbound = self.campaign.is_some();
+        let begun = match self.campaign {
+            Some(words) => (0, "dialled", words),
+            None => (0, "admitted", "admitted".to_owned()),
+        };
+        let pieces = self.segments.iter().flat_map(|piece| moments_of(piece, is_outbound));
+        let since = |(at_ms, what, text): Moment| (at_ms.saturating_sub(self.begun_ms), what, text);
+        let ended = self.ended.map(|(after_ms, text)| (after_ms, "ended", text));
+        in_order(self.begun_ms, std::iter::once(begun).chain(pieces.map(since)).chain(ended))
+    }
+}
+
+/// When a piece began, and for a phone that nobody took when it was given up.
+fn moments_of(piece: &SegmentLine, is_outbound: bool) -> Vec<Moment> {
+    let agent = piece.agent.as_deref().or(piece.party.as_deref()).unwrap_or("an agent");
+    let queue = piece.queue.as_deref().unwrap_or("a queue");
+    let begins = |what, text| (piece.from_ms, what, text);
+    let missed = || {
+        let (status, cause) = (piece.status.unwrap_or_default(), piece.cause.unwrap_or_default());
+        let text = format!("{agent} did not take it: SIP {status}, cause {cause}; keeps its place");
+        Some((piece.to_ms?, "missed", text)).filter(|_| piece.how == "missed")
+    };
+    match piece.kind.as_str() {
+        "wait" if is_outbound => vec![begins("reached", "the called party answered".to_owned())],
+        "wait" if piece.how == "full" => vec![begins("enqueued", format!("{queue} was full"))],
+        "wait" => vec![begins("enqueued", format!("waits in {queue}"))],
+        "ring" => {
+            let times = if piece.times > 1 { format!(", the last of {} times", piece.times) } else { String::new() };
+            let offered = begins("offered", format!("offered to {agent}{times}"));
+            std::iter::once(offered).chain(missed()).collect()
+        }
+        "talk" => vec![begins("connected", format!("talks to {agent}"))],
+        _ => Vec::new(),
+    }
+}
+
+/// A moment of a row or record: when, what, in words.
+type Moment = (u64, &'static str, String);
 
 /// Not all moments come in one order: who asks for a call is rung before the called party.
-fn in_order(begun_ms: u64, moments: Vec<Moment>, index: impl Fn(&str) -> Option<u64>) -> Vec<PathStep> {
-    let step = |(after_ms, what, text): Moment| {
-        let after_ms = after_ms?;
-        Some(PathStep { index: index(what), at_ms: begun_ms + after_ms, after_ms, what, text, why: None })
-    };
-    let mut steps: Vec<PathStep> = moments.into_iter().filter_map(step).collect();
+fn in_order(begun_ms: u64, moments: impl Iterator<Item = Moment>) -> Vec<PathStep> {
+    let step =
+        |(after_ms, what, text)| PathStep { index: None, at_ms: begun_ms + after_ms, after_ms, what, text, why: None };
+    let mut steps: Vec<PathStep> = moments.map(step).collect();
     steps.sort_by_key(|step| step.after_ms);
     steps
 }
 
-/// What the row keeps: of its offers only the last.
+/// The story that the row keeps.
 pub fn path_of_row(names: &Names, row: &Call) -> Vec<PathStep> {
-    let times = &row.times;
-    let after = |time: Option<LogTime>| time.map(|time| time.since(times.admitted).as_millis() as u64);
-    let outbound = row.outbound();
-    let kept = outbound.and_then(|outbound| outbound.reserved).map(|kept| kept.agent);
-    let agent = row.agent.as_ref().map(|leg| leg.agent).or(kept);
-    let agent = agent.map_or_else(|| "an agent".to_owned(), |agent| names.agent(agent));
-    let (begun, waits) = match outbound {
-        Some(outbound) => {
-            (("dialled", outbound_words(names, outbound)), ("reached", "the called party answered".to_owned()))
-        }
-        None => {
-            let queue = row.queue.map_or_else(String::new, |queue| names.queue(queue));
-            (("admitted", "admitted".to_owned()), ("enqueued", format!("waits in {queue}")))
-        }
-    };
-    let ended = outbound
-        .and_then(|outbound| outbound.failure.as_ref())
-        .map_or_else(|| format!("ended{}", result_words(outbound.and_then(|outbound| outbound.result))), failure_words);
-    let moments = vec![
-        (Some(0), begun.0, begun.1),
-        (after(times.enqueued), waits.0, waits.1),
-        (after(times.offered), "offered", format!("offered to {agent}, for the last time of {}", row.offers)),
-        (after(times.connected), "connected", format!("talks to {agent}")),
-        (after(times.ended), "ended", ended),
-    ];
-    in_order(times.admitted_wall.0, moments, |what| (what == "enqueued").then_some(row.order))
+    let (times, result) = (&row.times, result_words(row.dial_result()));
+    let after = |at: LogTime| at.since(times.admitted).as_millis() as u64;
+    let wall = |at: LogTime| times.admitted_wall.0 + after(at);
+    let line = |piece| SegmentLine::new(piece, &wall, &|queue| names.queue(queue), &|agent| names.agent(agent));
+    let segments: Vec<SegmentLine> = row.segments.iter().map(line).collect();
+    let words = row.failure.as_ref().map_or_else(|| format!("ended{result}"), failure_words);
+    Told {
+        begun_ms: times.admitted_wall.0,
+        campaign: row.outbound().map(|outbound| {
+            campaign_words(&names.campaign(outbound.campaign), outbound.lead.map(|lead| lead.to_string()))
+        }),
+        segments: &segments,
+        ended: times.ended.map(|at| (after(at), words)),
+    }
+    .path()
 }
 
-fn outbound_words(names: &Names, outbound: &Outbound) -> String {
-    let lead = outbound.lead.map_or_else(|| "a number on no list".to_owned(), |lead| format!("lead {lead}"));
-    format!("campaign {} calls {lead}", names.campaign(outbound.campaign))
+fn campaign_words(campaign: &str, lead: Option<String>) -> String {
+    let lead = lead.map_or_else(|| "a number on no list".to_owned(), |lead| format!("lead {lead}"));
+    format!("campaign {campaign} calls {lead}")
 }
 
-/// What the record keeps: spans, from which the moments follow back from its end.
+/// The story that the record keeps.
 pub fn path_of_record(record: &CallLine) -> Vec<PathStep> {
-    let connected = record.talk_ms.map(|talk| record.total_ms.saturating_sub(talk));
-    let left = connected.unwrap_or(record.total_ms);
-    let agent = record.agent.as_deref().unwrap_or("an agent");
-    let (begun, waits) = match &record.campaign {
-        Some(campaign) => {
-            let lead =
-                record.lead.as_ref().map_or_else(|| "a number on no list".to_owned(), |lead| format!("lead {lead}"));
-            let begun = ("dialled", format!("campaign {campaign} calls {lead}"));
-            (begun, ("reached", "the called party answered".to_owned()))
-        }
-        None => {
-            let queue = record.queue.as_deref().unwrap_or_default();
-            (("admitted", "admitted".to_owned()), ("enqueued", format!("waits in {queue}")))
-        }
-    };
     let result = record.dial_result.as_ref().map_or_else(String::new, |result| {
         let status = record.sip_status.filter(|status| *status != 0);
         let status = status.map_or_else(String::new, |status| format!(", SIP {status}"));
         format!("; dialling came to {result}{status}")
     });
     let by = far_end(&record.by, record.campaign.is_some());
-    let moments = vec![
-        (Some(0), begun.0, begun.1),
-        (record.wait_ms.map(|wait| left.saturating_sub(wait)), waits.0, waits.1),
-        (record.ring_ms.map(|ring| left.saturating_sub(ring)), "offered", format!("offered to {agent}")),
-        (connected, "connected", format!("talks to {agent}")),
-        (Some(record.total_ms), "ended", format!("ended by {by}, cause {}{result}", record.cause)),
+    let into = record.into.as_ref().map_or_else(String::new, |into| format!("; goes on as call {into}"));
+    let words = format!("ended by {by}, cause {}{result}{into}", record.cause);
+    let spans = spans(record);
+    Told {
+        begun_ms: record.admitted_ms,
+        campaign: record.campaign.as_ref().map(|campaign| campaign_words(campaign, record.lead.clone())),
+        segments: if record.segments.is_empty() { &spans } else { &record.segments },
+        ended: Some((record.total_ms, words)),
+    }
+    .path()
+}
+
+/// The pieces of a record of before there were any: they follow back from its end.
+fn spans(record: &CallLine) -> Vec<SegmentLine> {
+    let end_ms = record.admitted_ms + record.total_ms;
+    let left_ms = end_ms.saturating_sub(record.talk_ms.unwrap_or_default());
+    let piece = |kind: &str, length_ms: Option<u64>, until_ms: u64| {
+        let from_ms = until_ms.saturating_sub(length_ms?);
+        let (queue, agent) = (record.queue.clone(), record.agent.clone());
+        Some(SegmentLine { kind: kind.to_owned(), from_ms, queue, agent, ..SegmentLine::default() })
+    };
+    let pieces = [
+        piece("wait", record.wait_ms, left_ms),
+        piece("ring", record.ring_ms, left_ms),
+        piece("talk", record.talk_ms, end_ms),
     ];
-    in_order(record.admitted_ms, moments, |_| None)
+    pieces.into_iter().flatten().collect()
 }

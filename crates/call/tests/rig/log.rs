@@ -1,8 +1,8 @@
 //! The log: what is proposed is applied to the real table at once, or when a scenario says so.
 
 use strowger_call::Machine;
-use strowger_model::{CallId, Wall};
-use strowger_table::{At, Body, Command, Outcome, Proposal};
+use strowger_model::Wall;
+use strowger_table::{At, Body, Command, Outcome, Proposal, RowKey, Touched};
 
 use super::{LEADER, News, World, names, sample, setting};
 
@@ -17,7 +17,7 @@ pub struct Held {
 
 impl World {
     /// One entry of the log.
-    pub(super) fn apply(&mut self, node: u16, command: Command) -> (Outcome, Vec<CallId>) {
+    pub(super) fn apply(&mut self, node: u16, command: Command) -> (Outcome, Touched) {
         let seq = self.said.entry(node).or_default();
         *seq += 1;
         let proposal = Proposal { from: sample::proposer(node), seq: *seq, body: Body::Shard(command) };
@@ -41,7 +41,7 @@ impl World {
         self.note_of(node, &format!("log: {words}: {told}"));
         self.begin(&outcome);
         self.write_down_records();
-        if self.call.is_some_and(|call| touched.contains(&call)) {
+        if self.is_touched(&touched) {
             self.news.push_back((self.owner, News::Row));
         }
         if number != 0 {
@@ -49,14 +49,21 @@ impl World {
         }
     }
 
+    fn is_touched(&self, touched: &Touched) -> bool {
+        match touched {
+            Touched::Few(rows) => self.call.is_some_and(|call| rows.contains(&RowKey::Call(call))),
+            Touched::Many => true,
+        }
+    }
+
     /// A call came into being: its owner makes a machine.
     fn begin(&mut self, outcome: &Outcome) {
         let (Outcome::Admitted { call, .. } | Outcome::Dialled { call }) = outcome else { return };
         self.call = Some(*call);
-        let Some(row) = self.row() else { return };
+        let Some(rows) = self.rows() else { return };
         let machine = match self.invite.take() {
-            Some((invite, source)) => Machine::admitted(row, &invite, source, setting(), self.now),
-            None => Machine::dialled(row, setting()),
+            Some((invite, source)) => Machine::admitted(rows, &invite, source, setting(), self.now),
+            None => Machine::dialled(rows, setting()),
         };
         self.machines.insert(self.owner, machine);
     }
@@ -82,8 +89,19 @@ impl World {
         let (gone, heirs) = (sample::proposer(from), sample::proposer(heir));
         let heirs = vec![(heirs.node, heirs.incarnation)];
         self.commit(LEADER, 0, Command::Adopt { node: gone.node, incarnation: gone.incarnation, heirs });
-        if let Some(row) = self.row().filter(|row| !row.is_over() || !row.duties.is_empty()) {
-            self.machines.insert(heir, Machine::adopted(row, setting(), self.now));
+        if let Some(rows) = self.rows().filter(|rows| !rows.call.is_over() || rows.call.has_duties()) {
+            self.machines.insert(heir, Machine::adopted(rows, setting()));
+        }
+    }
+
+    /// The machine broke: its node takes the call again, and begins with another one from the rows.
+    pub(super) fn begin_again(&mut self) {
+        let Some(call) = self.call else { return };
+        self.machines.remove(&self.owner);
+        self.news.clear();
+        self.commit(self.owner, 0, Command::Retake { row: RowKey::Call(call) });
+        if let Some(rows) = self.rows() {
+            self.machines.insert(self.owner, Machine::adopted(rows, setting()));
         }
     }
 
@@ -102,7 +120,7 @@ impl World {
             return;
         }
         let (_, touched) = self.apply(LEADER, Command::Expire);
-        if self.call.is_some_and(|call| touched.contains(&call)) {
+        if self.is_touched(&touched) {
             self.note("log: expire: committed");
             self.news.push_back((self.owner, News::Row));
         }

@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use strowger_call::{Action, Actions, Event, Machine, MediaFact, Setting};
+use strowger_call::{Action, Actions, Event, Machine, MediaFact, Rows, Setting};
 use strowger_model::{CallId, Far, LegKey, LegNo, LogTime, Mono, RelayId};
 use strowger_sip::{Leg, Local, Message, leg_of};
-use strowger_table::{AdmitKey, Call, Command, Shard};
+use strowger_table::{Admit, AdmitKey, Call, Command, Shard, Source, Target};
 
 use far::FarEnd;
 use log::Held;
@@ -103,13 +103,23 @@ impl World {
         self.shard.call(self.call?).cloned()
     }
 
+    fn rows(&self) -> Option<Rows> {
+        Rows::of(&self.shard, self.call?)
+    }
+
+    /// `leg-1` of the call.
+    fn leg(&self, word: &str) -> LegKey {
+        let no = word.strip_prefix("leg-").and_then(|no| no.parse().ok()).unwrap_or_else(|| panic!("no leg: {word}"));
+        LegKey { call: self.call.expect("there is a call"), leg: LegNo(no) }
+    }
+
     /// A message of a far end finds its leg as the edge finds it.
     fn hear(&mut self, node: u16, source: Far, text: &str) {
         let mut message = Message::parse(text.as_bytes()).unwrap_or_else(|fault| panic!("{fault}: {text}"));
         message.fill_received(source.addr);
-        let named = leg_of(&message).or(self.call.map(|call| LegKey { call, leg: Call::CALLER_LEG }));
+        let named = leg_of(&message).or(self.call.map(|call| LegKey { call, leg: LegNo(0) }));
         let Some(leg) = named else { return self.admit(message, source) };
-        let event = Event::Message { leg: leg.leg, message: &message, source };
+        let event = Event::Message { leg, message: &message, source };
         let (log_now, now) = (self.log_now(), self.now);
         match self.machines.get_mut(&node) {
             Some(machine) => {
@@ -124,22 +134,22 @@ impl World {
         if message.method() != "INVITE" || self.invite.is_some() {
             return self.note("nobody is there for it");
         }
-        let unborn = LegKey { call: CallId::new(sample::SHARD, 0), leg: Call::CALLER_LEG };
+        let unborn = LegKey { call: CallId::new(sample::SHARD, 0), leg: LegNo(0) };
         let key = AdmitKey {
             call_id: message.call_id().to_owned(),
             from_tag: message.from_tag().to_owned(),
             cseq: message.cseq(),
         };
-        let command = Command::Admit {
+        let command = Command::Admit(Box::new(Admit {
             key,
             tenant: sample::ACME,
-            flow: sample::flow(message.request_uri_user()).expect("a published number"),
-            trunk: sample::TRUNK,
+            source: Source::Trunk(sample::TRUNK),
+            target: Target::Flow(sample::flow(message.request_uri_user()).expect("a published number")),
             from: message.from_user().to_owned(),
             to: message.request_uri_user().to_owned(),
-            dialog: Box::new(Leg::incoming(unborn, &message, source, &local(), self.now).dialog()),
+            dialog: Leg::incoming(unborn, &message, source, &local(), self.now).dialog(),
             observed: self.log_now(),
-        };
+        }));
         self.invite = Some((message, source));
         self.propose(self.owner, 0, command);
     }
@@ -156,10 +166,10 @@ impl World {
                     self.apply(node, Command::Done { duties: vec![(call, duty)] });
                     self.news.push_back((self.owner, News::Row));
                 }
-                Action::Media { relay, op, .. } => {
+                Action::Media { relay, call, op } => {
                     let words = relay::words(&op, &mut self.names);
                     self.note_of(node, &format!("{relay}: {words}"));
-                    let facts = self.relays.order(relay, &op);
+                    let facts = self.relays.order(relay, call, &op);
                     self.news.extend(facts.into_iter().map(|fact| (node, News::Media(fact))));
                 }
                 Action::Stop => {
@@ -184,13 +194,13 @@ impl World {
     fn settle(&mut self) {
         while let Some((node, news)) = self.news.pop_front() {
             let (log_now, now) = (self.log_now(), self.now);
-            let row = self.row();
+            let rows = self.rows();
             let Some(machine) = self.machines.get_mut(&node) else { continue };
             let event = match news {
                 News::Row => {
-                    let Some(row) = row.filter(|_| node == self.owner) else { continue };
-                    let tenant = self.shard.tenant(row.tenant);
-                    Event::Row { row, tenant }
+                    let Some(rows) = rows.filter(|_| node == self.owner) else { continue };
+                    let tenant = self.shard.tenant(rows.call.tenant);
+                    Event::Row { rows, tenant }
                 }
                 News::Proposed { number, accepted } => Event::Proposed { number, accepted },
                 News::Media(fact) => Event::Media(fact),
@@ -252,11 +262,7 @@ fn setting() -> Setting {
     Setting { local: local(), relay: RELAY }
 }
 
-/// `leg-1` and `relay-2` as scripts write them.
-fn leg(word: &str) -> LegNo {
-    LegNo(word.strip_prefix("leg-").and_then(|no| no.parse().ok()).unwrap_or_else(|| panic!("no leg: {word}")))
-}
-
+/// `relay-2` as scripts write it.
 fn relay(word: Option<&&str>) -> RelayId {
     let no = word.and_then(|word| word.strip_prefix("relay-")).and_then(|no| no.parse().ok());
     no.map_or(RELAY, RelayId)

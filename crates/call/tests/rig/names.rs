@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use strowger_sip::{Message, of_branch, of_tag, of_user, parse_sdp};
-use strowger_table::{Call, Command, DutyKind, Record};
+use strowger_table::{Call, Command, DutyKind, Record, ToldBy};
 
 use super::sample;
 
@@ -69,19 +69,29 @@ impl Names {
 /// A proposal: its first word is what scripts call it.
 pub fn command(command: &Command) -> String {
     match command {
-        Command::Admit { .. } => "admit".into(),
+        Command::Admit(_) => "admit".into(),
         Command::Withdraw { .. } => "withdraw".into(),
         Command::Answer { .. } => "answer".into(),
         Command::Step { step, .. } => format!("step {step}"),
         Command::Enqueue { step, .. } => format!("enqueue at step {step}"),
-        Command::Missed { leg, miss, .. } => format!("missed {leg}, {} cause {}", miss.status, miss.cause.0),
-        Command::Connect { leg, .. } => format!("connect {leg}"),
-        Command::Reached { .. } => "reached".into(),
-        Command::NotReached { failure, .. } => {
-            let ring = if failure.hang_up { ", hang up" } else { "" };
-            format!("not-reached, {} {} cause {}{ring}", failure.result, failure.status, failure.cause.0)
+        Command::Missed { leg, miss, .. } => {
+            let ring = if miss.hang_up { ", hang up" } else { "" };
+            format!("missed {}, {} cause {}{ring}", leg.leg, miss.status, miss.cause.0)
         }
-        Command::Redialog { leg, .. } => format!("redialog {leg}"),
+        Command::Answered { leg, .. } => format!("answered {}", leg.leg),
+        Command::NotReached { leg, failure, .. } => {
+            let ring = if failure.hang_up { ", hang up" } else { "" };
+            format!("not-reached {}, {} {} cause {}{ring}", leg.leg, failure.result, failure.status, failure.cause.0)
+        }
+        Command::Left { leg, cause, told_by, .. } => {
+            let teller = match told_by {
+                ToldBy::FarEnd => "its far end",
+                ToldBy::Silence => "silence",
+                ToldBy::DeadMedia => "its relay",
+            };
+            format!("left {}, told by {teller}, cause {}", leg.leg, cause.0)
+        }
+        Command::Redialog { leg, holds, .. } => format!("redialog {}{}", leg.leg, if *holds { ", holds" } else { "" }),
         Command::End { ended, .. } => format!("end by {}, cause {}", ended.by.as_str(), ended.cause.0),
         Command::Done { .. } => "done".into(),
         Command::Plan(_) => "plan".into(),
@@ -95,11 +105,13 @@ pub fn command(command: &Command) -> String {
 /// A duty, by what it is.
 pub fn duty(row: &Call, id: u32) -> String {
     match row.duty(id).map(|duty| duty.kind) {
-        Some(DutyKind::Answer) => "the answer is acknowledged".into(),
-        Some(DutyKind::Ring { leg }) => format!("{leg} is rung"),
-        Some(DutyKind::Originate) => "the INVITE is out".into(),
-        Some(DutyKind::HangUp { leg }) => format!("{leg} is hung up"),
-        Some(DutyKind::CloseMedia) => "the media is closed".into(),
+        Some(DutyKind::Answer { .. }) => "the answer is acknowledged".into(),
+        Some(DutyKind::Ring { leg }) => format!("{} is rung", leg.leg),
+        Some(DutyKind::Originate { .. }) => "the INVITE is out".into(),
+        Some(DutyKind::HangUp { leg }) => format!("{} is hung up", leg.leg),
+        Some(DutyKind::Close { relay, leg }) => format!("{relay} has closed {}", leg.leg),
+        Some(DutyKind::Notify { leg }) => format!("{} knows what came of its request", leg.leg),
+        Some(DutyKind::Seal { tap }) => format!("tap {tap} is complete"),
         None => "nothing that is open".into(),
     }
 }
@@ -109,7 +121,7 @@ pub fn record(record: &Record) -> String {
     let mut line =
         format!("record: {}, ended by {}, cause {},", record.outcome, record.ended.by.as_str(), record.ended.cause.0);
     line += &format!(" {} offers, ", record.offers);
-    if let Some(dial) = record.dial {
+    if let Some(dial) = &record.dial {
         line += &format!("dialled: {} {}, ", dial.result, dial.status);
     }
     line += record.agent.map_or("nobody", sample::agent_name);

@@ -5,20 +5,20 @@ use std::net::SocketAddr;
 
 use strowger_call::MediaFact;
 use strowger_media::{Hearing, Hears, LegSnapshot, Op, RelayAnswer};
-use strowger_model::{Incarnation, LegNo, MediaAddr, RelayId};
+use strowger_model::{CallId, Incarnation, LegKey, MediaAddr, RelayId};
 
 use super::names::Names;
 use super::sample;
 
 #[derive(Default)]
 pub struct Relays {
-    open: BTreeMap<(RelayId, LegNo), Port>,
-    gone: Vec<(RelayId, LegNo)>,
+    open: BTreeMap<(RelayId, LegKey), Port>,
+    gone: Vec<(RelayId, LegKey)>,
     /// Answers wait for a step of the script.
     pub slow: bool,
-    waiting: VecDeque<Op>,
+    waiting: VecDeque<(RelayId, CallId, Op)>,
     /// Prompts that were begun, oldest first.
-    prompts: Vec<u64>,
+    prompts: Vec<(LegKey, u64)>,
     /// How often they were started anew.
     restarts: u64,
 }
@@ -31,12 +31,12 @@ struct Port {
 }
 
 impl Relays {
-    /// What comes back at once.
-    pub fn order(&mut self, relay: RelayId, op: &Op) -> Vec<MediaFact> {
-        let answer = self.obey(relay, op);
-        let facts = MediaFact::of_answer(relay, op, Some((self.incarnation(), &answer)));
+    /// What comes back at once. `call`: the one that the leg was born in.
+    pub fn order(&mut self, relay: RelayId, call: CallId, op: &Op) -> Vec<MediaFact> {
+        let answer = self.obey(relay, call, op);
+        let facts = MediaFact::of_answer(relay, call, op, Some((self.incarnation(), &answer)));
         if self.slow && !facts.is_empty() {
-            self.waiting.push_back(op.clone());
+            self.waiting.push_back((relay, call, op.clone()));
             return Vec::new();
         }
         facts
@@ -51,70 +51,89 @@ impl Relays {
         Incarnation(1 + self.restarts)
     }
 
-    fn obey(&mut self, relay: RelayId, op: &Op) -> RelayAnswer {
+    fn obey(&mut self, relay: RelayId, call: CallId, op: &Op) -> RelayAnswer {
+        let named = |leg| (relay, LegKey { call, leg });
         match op {
-            Op::Open { leg } if !self.gone.contains(&(relay, *leg)) => {
-                let rtp = port(relay, *leg);
+            Op::Open { leg } if !self.gone.contains(&named(*leg)) => {
+                let rtp = port(relay, named(*leg).1);
                 let fresh = || Port { rtp, hearing: Hearing::default(), exports: Vec::new() };
-                self.open.entry((relay, *leg)).or_insert_with(fresh);
+                self.open.entry(named(*leg)).or_insert_with(fresh);
                 return RelayAnswer::Opened { rtp, rtcp: rtp };
             }
             Op::CloseLeg { leg } => {
-                self.open.remove(&(relay, *leg));
-                self.gone.push((relay, *leg));
+                self.open.remove(&named(*leg));
+                self.gone.push(named(*leg));
             }
-            Op::Close => self.open.retain(|(of, _), _| *of != relay),
             Op::Hear { leg, what, no } => {
                 if let Hears::Content { repeat: false, play, .. } = what {
-                    self.prompts.push(*play);
+                    self.prompts.push((named(*leg).1, *play));
                 }
-                if let Some(port) = self.open.get_mut(&(relay, *leg)) {
+                if let Some(port) = self.open.get_mut(&named(*leg)) {
                     port.hearing.judge(what, *no);
                 }
             }
             Op::Export { leg, to } => {
-                if let Some(port) = self.open.get_mut(&(relay, *leg)) {
+                if let Some(port) = self.open.get_mut(&named(*leg)) {
                     port.exports.clone_from(to);
                 }
             }
             Op::Adopt => {
-                let held = self.open.iter().filter(|((of, _), _)| *of == relay);
+                let held = self.open.iter().filter(|((of, leg), _)| (*of, leg.call) == (relay, call));
                 let legs = held.map(|((_, leg), port)| port.snapshot(*leg)).collect();
                 return RelayAnswer::Snapshot { legs, missed: Vec::new() };
             }
-            Op::Open { .. } | Op::Remote { .. } | Op::Ack { .. } => {}
+            Op::Open { .. } | Op::Remote { .. } | Op::Close | Op::Ack { .. } => {}
         }
         RelayAnswer::Done
     }
 
     /// The answer to the open of a leg that a slow relay owes, whatever has become of the leg.
-    pub fn port(&mut self, leg: LegNo) -> MediaFact {
-        let asked = self.waiting.iter().position(|op| *op == Op::Open { leg });
-        self.waiting.remove(asked.expect("nobody waits for this port"));
-        let relay = self.open.keys().find(|(_, of)| *of == leg).map_or(RelayId(1), |(relay, _)| *relay);
-        MediaFact::Opened { leg, rtp: port(relay, leg), incarnation: self.incarnation() }
+    pub fn port(&mut self, leg: LegKey) -> MediaFact {
+        let open = Op::Open { leg: leg.leg };
+        let asked = self.waiting.iter().position(|(_, call, op)| (*call, op) == (leg.call, &open));
+        let (relay, ..) = asked.and_then(|at| self.waiting.remove(at)).expect("nobody waits for this port");
+        MediaFact::Opened { relay, leg, rtp: port(relay, leg), incarnation: self.incarnation() }
     }
 
-    pub fn no_port(&mut self, leg: LegNo) -> MediaFact {
-        self.waiting.retain(|op| *op != Op::Open { leg });
+    pub fn no_port(&mut self, leg: LegKey) -> MediaFact {
+        let open = Op::Open { leg: leg.leg };
+        self.waiting.retain(|(_, call, op)| (*call, op) != (leg.call, &open));
         self.open.retain(|(_, of), _| *of != leg);
         MediaFact::Unavailable { leg }
+    }
+
+    /// A slow relay says of every leg that it was told to close that nothing is left of it; once it has, it says so
+    /// again.
+    pub fn closed(&mut self, of: RelayId) -> Vec<MediaFact> {
+        let mut facts = Vec::new();
+        self.waiting.retain(|(relay, call, op)| match op {
+            Op::CloseLeg { leg } if *relay == of => {
+                facts.push(MediaFact::Closed { relay: of, leg: LegKey { call: *call, leg: *leg } });
+                false
+            }
+            _ => true,
+        });
+        let closed = self.gone.iter().filter(|(relay, _)| facts.is_empty() && *relay == of);
+        let again: Vec<MediaFact> = closed.map(|(relay, leg)| MediaFact::Closed { relay: *relay, leg: *leg }).collect();
+        facts.extend(again);
+        assert!(!facts.is_empty(), "{of} was told to close nothing");
+        facts
     }
 
     /// The prompt begun last, or `before` the last, is over.
     pub fn played(&mut self, before: usize) -> MediaFact {
         let at = self.prompts.len().checked_sub(1 + before).expect("a prompt was begun");
-        let play = self.prompts[at];
+        let (leg, play) = self.prompts[at];
         let is_heard =
             |port: &&mut Port| matches!(port.hearing.what(), Hears::Content { play: heard, .. } if *heard == play);
         for port in self.open.values_mut().filter(is_heard) {
             port.hearing.finish();
         }
-        MediaFact::PlayDone { play }
+        MediaFact::PlayDone { leg, play }
     }
 
     pub fn left_open(&self) -> Vec<String> {
-        self.open.keys().map(|(relay, leg)| format!("{relay} {leg}")).collect()
+        self.open.keys().map(|(relay, leg)| format!("{relay} {}", leg.leg)).collect()
     }
 }
 
@@ -149,14 +168,14 @@ fn listed<T: std::fmt::Display>(items: impl Iterator<Item = T>) -> String {
     if words.is_empty() { "nobody".into() } else { words.join(" and ") }
 }
 
-fn port(relay: RelayId, leg: LegNo) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, relay.0 as u8], 20_000 + leg.0 * 2))
+fn port(relay: RelayId, leg: LegKey) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, relay.0 as u8], 20_000 + leg.leg.0 * 2))
 }
 
 impl Port {
-    fn snapshot(&self, leg: LegNo) -> LegSnapshot {
+    fn snapshot(&self, leg: LegKey) -> LegSnapshot {
         LegSnapshot {
-            leg,
+            leg: leg.leg,
             local: self.rtp,
             remote: None,
             latched: None,

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use strowger_call::MediaFact;
-use strowger_model::{Cause, Dialog, DialogState, Digest, Ended, Far, HangupBy, LeadId, Role, Wall};
-use strowger_table::{AdmitKey, Command, Dial, DialTo, NewLead, Offer, Outcome, Plan};
+use strowger_model::{
+    Cause, Dialog, DialogState, Digest, Ended, Far, HangupBy, LeadId, LegKey, LegNo, PlaceId, Role, Wall,
+};
+use strowger_table::{
+    Admit, AdmitKey, Command, Dial, DialTo, NewLead, Offer, Outcome, Plan, Source, Target, Then, VOICE_SLOT,
+};
 
 use super::far::Extra;
-use super::{LEADER, News, World, leg, relay, sample};
+use super::{LEADER, News, World, relay, sample};
 
 impl World {
     /// Plays one step; returns what came of it.
@@ -41,6 +45,7 @@ impl World {
             "wait" => self.wait(Duration::from_millis(rest[0].parse().expect("milliseconds"))),
             "die" => self.adopt(true),
             "split" => self.adopt(false),
+            "break" => self.begin_again(),
             "stand-still" => self.ahead += Duration::from_millis(rest[0].parse().expect("milliseconds")),
             "hold" => self.holds = rest.iter().map(|word| (*word).to_owned()).collect(),
             "commit" => self.commit_held(rest),
@@ -61,21 +66,25 @@ impl World {
     }
 
     fn relay_says(&mut self, word: &str, rest: &[&str]) {
-        let fact = match word {
-            "port" => self.relays.port(leg(rest[0])),
-            "no-port" => self.relays.no_port(leg(rest[0])),
-            "played" => self.relays.played(rest.first().map_or(0, |before| before.parse().expect("how many before"))),
-            "digit" => MediaFact::Digit { leg: leg(rest[1]), digit: rest[0].chars().next().expect("a digit") },
-            "dead" => MediaFact::Dead { leg: leg(rest[0]) },
-            "closed" => MediaFact::Closed { relay: relay(rest.first()) },
+        let facts = match word {
+            "port" => vec![self.relays.port(self.leg(rest[0]))],
+            "no-port" => vec![self.relays.no_port(self.leg(rest[0]))],
+            "played" => {
+                vec![self.relays.played(rest.first().map_or(0, |before| before.parse().expect("how many before")))]
+            }
+            "digit" => {
+                vec![MediaFact::Digit { leg: self.leg(rest[1]), digit: rest[0].chars().next().expect("a digit") }]
+            }
+            "dead" => vec![MediaFact::Dead { leg: self.leg(rest[0]) }],
+            "closed" => self.relays.closed(relay(rest.first())),
             _ => panic!("no such step: {word}"),
         };
-        self.news.push_back((self.owner, News::Media(fact)));
+        self.news.extend(facts.into_iter().map(|fact| (self.owner, News::Media(fact))));
     }
 
     /// The oldest proposal that was held, or the oldest of that word, is committed. After `timeout` nobody waits for it.
     fn commit_held(&mut self, rest: &[&str]) {
-        let is_meant = |words: String| rest.first().is_none_or(|word| words.starts_with(word));
+        let is_meant = |words: String| rest.first().is_none_or(|word| words.split([' ', ',']).next() == Some(word));
         let at = self.held.iter().position(|held| is_meant(super::names::command(&held.command)));
         let held = at.and_then(|at| self.held.remove(at)).expect("a proposal is on its way");
         self.commit(held.node, held.number, held.command);
@@ -94,12 +103,22 @@ impl World {
         self.news.push_back((node, News::Proposed { number, accepted: false }));
     }
 
-    /// The leader's plan.
+    /// The leader's plan: `anna`, `anna relay-2`, or `anna bert` who are rung at once.
     fn offer(&mut self, rest: &[&str]) {
         let Some(call) = self.call else { return };
-        let agent = sample::agent(rest[0]);
-        let offer = Offer { call, agent, queue: sample::SALES, relay: relay(rest.get(1)), score: 0 };
-        self.commit(LEADER, 0, Command::Plan(Plan { basis: 0, offers: vec![offer] }));
+        let (relays, names): (Vec<&str>, Vec<&str>) = rest.iter().partition(|word| word.starts_with("relay-"));
+        // The place that it has, or one that is gone.
+        let place = self.shard.place_of(call).map_or(PlaceId(0), |place| place.id);
+        let offer_to = |name: &&str| Offer {
+            place,
+            agent: sample::agent(name),
+            slot: VOICE_SLOT,
+            queue: sample::SALES,
+            relay: relay(relays.first()),
+            score: 0,
+            ring_all: names.len() > 1,
+        };
+        self.commit(LEADER, 0, Command::Plan(Plan { basis: 0, offers: names.iter().map(offer_to).collect() }));
     }
 
     /// `dial lead anna` or `dial number anna`.
@@ -124,6 +143,7 @@ impl World {
                 destination: Far::udp(sample::addr("party")),
                 relay: super::RELAY,
                 agent_relay: relay(rest.get(2)),
+                epoch: 0,
                 not_after: Wall(u64::MAX),
             })),
         );
@@ -146,20 +166,21 @@ impl World {
     fn others(&mut self, count: u32) {
         for caller in 0..count {
             let key = AdmitKey { call_id: format!("other-{caller}"), from_tag: "other".into(), cseq: 1 };
-            let dialog = Box::new(nobodys_dialog());
-            let admit = Command::Admit {
+            let admit = Admit {
                 key,
                 tenant: sample::ACME,
-                flow: sample::flow("+49800300").expect("a number of the sample"),
-                trunk: sample::TRUNK,
+                source: Source::Trunk(sample::TRUNK),
+                target: Target::Flow(sample::flow("+49800300").expect("a number of the sample")),
                 from: "other".into(),
                 to: "+49800300".into(),
-                dialog: dialog.clone(),
+                dialog: nobodys_dialog(),
                 observed: self.log_now(),
             };
-            let (Outcome::Admitted { call, .. }, _) = self.apply(8, admit) else { panic!("not admitted") };
-            self.apply(8, Command::Answer { call, dialog, relay: super::RELAY });
-            self.apply(8, Command::Enqueue { call, step: 0, queue: sample::SALES, overflow: None });
+            let (outcome, _) = self.apply(8, Command::Admit(Box::new(admit)));
+            let Outcome::Admitted { call, .. } = outcome else { panic!("not admitted") };
+            let (leg, dialog) = (LegKey { call, leg: LegNo(0) }, Box::new(nobodys_dialog()));
+            self.apply(8, Command::Answer { leg, dialog, relay: super::RELAY });
+            self.apply(8, Command::Enqueue { call, step: 0, queue: sample::SALES, then: Then::End });
         }
     }
 }

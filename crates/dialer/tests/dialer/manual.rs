@@ -3,7 +3,7 @@
 use strowger_dialer::{Denial, NoSuchZone};
 use strowger_model::config::{Campaign, DialMode};
 use strowger_model::{AgentId, CampaignId, Wall};
-use strowger_table::{Command, DialTo, Outcome};
+use strowger_table::{Command, DialTo, Outcome, Presence};
 
 use crate::world::*;
 
@@ -37,7 +37,8 @@ fn a_lead_is_called_by_its_own_clock() {
 fn who_is_not_ready_may_ask_and_who_is_busy_may_not() {
     let mut world = world();
     let agent = AgentId(1);
-    assert_eq!(world.say(Command::NotReady { agent, reason: "notes".into() }), Outcome::Done);
+    let presence = Presence::NotReady { reason: "notes".into() };
+    assert_eq!(world.say(Command::Presence { agent, presence }), Outcome::Done);
     world.grant(vec![world.manual(1, 1, 5).unwrap()]);
     assert_eq!(world.manual(1, 1, 6), Err(Denial::AgentBusy("offered")));
     assert_eq!(world.manual(9, 1, 6), Err(Denial::NoSuchAgent(AgentId(9))));

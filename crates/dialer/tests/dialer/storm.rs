@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use strowger_model::config::Campaign;
-use strowger_model::{AgentId, E164, LogTime, QueueId, Wall};
-use strowger_table::{AgentState, BarList, Command, Dial, DialTo, DutyKind, LeadState, Outcome, Stage};
+use strowger_model::{AgentId, Cause, E164, LogTime, QueueId, Wall};
+use strowger_table::{BarList, Command, Dial, DialTo, DutyKind, LeadState, Medium, Outcome, ToldBy};
 
 use crate::world::*;
 
@@ -37,7 +37,7 @@ fn check(world: &World, dials: &[Dial]) {
     let mut numbers: BTreeSet<E164> = BTreeSet::new();
     for dial in dials {
         let agent = shard.agent(dial.agent).unwrap();
-        assert_eq!(agent.state, AgentState::Idle);
+        assert!(agent.free_since().is_some(), "not idle");
         assert!(agents.insert(dial.agent), "used twice");
         assert!(agent.queues.iter().all(|queue| !waiting.contains(queue)), "inbound goes first");
         let DialTo::Lead(id) = dial.to else { panic!("nobody asked") };
@@ -61,7 +61,7 @@ fn check(world: &World, dials: &[Dial]) {
         };
         let Some(last) = dials.iter().rposition(|dial| dial.campaign == config.id) else { continue };
         let taken: BTreeSet<_> = dials[..=last].iter().map(|dial| dial.agent).collect();
-        let idle = shard.idle(config.queue).map(|(_, agent)| agent).filter(free);
+        let idle = shard.idle(config.queue, Medium::Voice).map(|(_, agent, _)| agent).filter(free);
         let left = idle.filter(|agent| !taken.contains(agent)).count();
         assert!(left >= config.keep_idle as usize, "{} left of {}", left, config.keep_idle);
     }
@@ -75,26 +75,15 @@ fn turn(world: &mut World, dice: &mut Dice) {
         if dice.roll(3) == 0 {
             continue;
         }
-        let (id, owner) = (call.id, call.owner.node);
-        match call.stage {
-            Stage::Dialling { .. } if dice.roll(2) == 0 => world.busy(id),
-            Stage::Dialling { .. } => {
-                let duties = call.duties.iter().filter(|duty| duty.kind == DutyKind::Originate);
-                let duties = duties.map(|duty| (id, duty.id)).collect();
-                world.say_as(owner, Command::Done { duties });
-                let observed = LogTime(u64::MAX);
-                assert_eq!(
-                    world.say_as(owner, Command::Reached { call: id, dialog: dialog(), observed }),
-                    Outcome::Done
-                );
-            }
-            _ => {
-                let ended = strowger_model::Ended {
-                    by: strowger_model::HangupBy::Caller,
-                    cause: strowger_model::Cause::NORMAL,
-                };
-                world.say(Command::End { call: id, ended, observed: LogTime(u64::MAX) });
-            }
+        let (id, owner, leg, observed) = (call.id, call.owner.node, first_leg(call.id), LogTime(u64::MAX));
+        if !call.is_dialling() {
+            world.say(Command::Left { leg, cause: Cause::NORMAL, told_by: ToldBy::FarEnd, observed });
+        } else if dice.roll(2) == 0 {
+            world.busy(id);
+        } else {
+            let duties = call.duty_to(DutyKind::Originate { leg }).map(|duty| (id, duty.id)).into_iter().collect();
+            world.say_as(owner, Command::Done { duties });
+            assert_eq!(world.say_as(owner, Command::Answered { leg, dialog: dialog(), observed }), Outcome::Done);
         }
     }
     match dice.roll(6) {

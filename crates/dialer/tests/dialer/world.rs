@@ -9,10 +9,11 @@ use strowger_model::config::{
 };
 use strowger_model::{
     AgentId, CallId, CampaignId, Cause, DialResult, Dialog, DialogState, Digest, E164, Far, FlowId, Incarnation,
-    LogTime, NodeId, QueueId, RelayId, Role, ShardId, TenantId, TrunkId, Wall,
+    LegKey, LegNo, LogTime, NodeId, QueueId, RelayId, Role, ShardId, TenantId, TrunkId, Wall,
 };
 use strowger_table::{
-    AdmitKey, At, BarList, Body, Command, Dial, DialFailure, NewLead, Outcome, Proposal, Proposer, Scope, Shard,
+    Admit, AdmitKey, At, BarList, Body, Command, Dial, DialFailure, NewLead, Outcome, Proposal, Proposer, Scope, Shard,
+    Source, Target, Then,
 };
 
 pub const TENANT: TenantId = TenantId(1);
@@ -97,20 +98,22 @@ impl World {
     /// An inbound call that waits.
     pub fn call(&mut self, queue: u32) -> CallId {
         let key = AdmitKey { call_id: format!("call-{}", self.index), from_tag: "t".into(), cseq: 1 };
-        let admit = Command::Admit {
+        let admit = Admit {
             key,
             tenant: TENANT,
-            flow: FlowId(1),
-            trunk: TRUNK,
+            source: Source::Trunk(TRUNK),
+            target: Target::Flow(FlowId(1)),
             from: "+4930".into(),
             to: "+4940".into(),
-            dialog: dialog(),
+            dialog: *dialog(),
             observed: LogTime(0),
         };
-        let Outcome::Admitted { call, .. } = self.say(admit) else { panic!("not admitted") };
-        assert_eq!(self.say(Command::Answer { call, dialog: dialog(), relay: RelayId(1) }), Outcome::Done);
+        let admitted = self.say(Command::Admit(Box::new(admit)));
+        let Outcome::Admitted { call, .. } = admitted else { panic!("not admitted") };
+        let leg = first_leg(call);
+        assert_eq!(self.say(Command::Answer { leg, dialog: dialog(), relay: RelayId(1) }), Outcome::Done);
         let queue = QueueId(queue);
-        assert_eq!(self.say(Command::Enqueue { call, step: 0, queue, overflow: None }), Outcome::Done);
+        assert_eq!(self.say(Command::Enqueue { call, step: 0, queue, then: Then::End }), Outcome::Done);
         call
     }
 
@@ -149,9 +152,15 @@ impl World {
             sip_call_id: String::new(),
             hang_up: false,
         };
-        let outcome = self.say(Command::NotReached { call, failure, observed: LogTime(u64::MAX) });
+        let leg = first_leg(call);
+        let outcome = self.say(Command::NotReached { leg, failure, observed: LogTime(u64::MAX) });
         assert_eq!(outcome, Outcome::Done);
     }
+}
+
+/// The caller's, or the lead's.
+pub fn first_leg(call: CallId) -> LegKey {
+    LegKey { call, leg: LegNo(0) }
 }
 
 /// Progressive, with the agents of this queue.

@@ -2,7 +2,7 @@
 //! count themselves.
 
 use strowger_model::NodeId;
-use strowger_table::{Agent, Call, LeaseKey};
+use strowger_table::{Agent, Call, RowKey};
 
 use super::families::{Families, Sample};
 use crate::campaigns::{CampaignFigures, CampaignStatus};
@@ -62,7 +62,7 @@ impl Families {
         let help = "Agents in the table, by shard and state. Every voter has the same.";
         by("strowger_agents", help, "state", &Agent::STATE_NAMES, &ShardSums::agents);
         let help = "Leases past their deadline by more than a second, by kind. Must be 0.";
-        by("strowger_stuck_leases", help, "kind", &LeaseKey::KINDS, &|sums| sums.stuck.clone());
+        by("strowger_stuck_leases", help, "kind", &RowKey::KINDS, &|sums| sums.stuck.clone());
     }
 
     pub fn queues<'a>(&mut self, queues: impl Iterator<Item = &'a QueueStatus> + Clone) {

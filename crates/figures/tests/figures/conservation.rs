@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use strowger_figures::{Recent, ShardSums, Tally, Visits};
 use strowger_model::{CallId, Cause, Ended, HangupBy, QueueId};
-use strowger_table::{Command, DutyKind, Outcome, Stage};
+use strowger_table::{Call, DutyKind, Outcome, Stage, Then};
 
-use crate::bench::{Bench, answer, enqueue};
+use crate::bench::{Bench, answer, enqueue, first_leg};
 use crate::sample::*;
 
 /// Over in less than the window of [`Recent`], so that nothing is forgotten meanwhile.
@@ -56,8 +56,8 @@ impl Day {
         }
     }
 
-    fn in_stage(&mut self, is: impl Fn(&Stage) -> bool) -> Option<CallId> {
-        let calls: Vec<CallId> = self.bench.shard.calls().filter(|call| is(&call.stage)).map(|call| call.id).collect();
+    fn one_of(&mut self, is: impl Fn(&Call) -> bool) -> Option<CallId> {
+        let calls: Vec<CallId> = self.bench.shard.calls().filter(|call| is(call)).map(|call| call.id).collect();
         (!calls.is_empty()).then(|| self.dice.of(&calls))
     }
 
@@ -67,30 +67,30 @@ impl Day {
             return;
         }
         assert_eq!(self.bench.say(answer(call)), Outcome::Done);
-        self.bench.done(call, DutyKind::Answer);
+        self.bench.done(call, DutyKind::Answer { leg: first_leg(call) });
         self.enters(call);
     }
 
     fn enters(&mut self, call: CallId) {
         let queue = self.dice.of(&QUEUES);
-        let overflow = (self.dice.roll(3) != 0).then_some(2);
-        if self.bench.say(enqueue(call, queue, overflow)).refusal().is_none() {
+        let then = if self.dice.roll(3) == 0 { Then::End } else { Then::Step(2) };
+        if self.bench.say(enqueue(call, queue, then)).refusal().is_none() {
             self.came.insert(call, queue);
         }
     }
 
     fn is_offered(&mut self) {
         let agent = self.dice.of(&AGENTS);
-        if let Some(call) = self.in_stage(|stage| matches!(stage, Stage::Queued)) {
+        if let Some(call) = self.one_of(Call::is_waiting) {
             self.bench.plan(&[(call, agent)]);
         }
     }
 
     fn is_answered(&mut self) {
-        let Some(call) = self.in_stage(|stage| matches!(stage, Stage::Offered { .. })) else { return };
-        let leg = self.bench.call(call).ringing_agent().expect("it rings").leg;
+        let Some(call) = self.one_of(|call| call.rung_leg().is_some()) else { return };
+        let leg = self.bench.ringing(call);
         let command = if self.dice.roll(4) == 0 {
-            self.bench.missed_command(call, leg, Cause::NO_ANSWER)
+            self.bench.missed_command(leg, Cause::NO_ANSWER)
         } else {
             self.bench.connect_command(call, leg)
         };
@@ -98,14 +98,17 @@ impl Day {
     }
 
     fn ends(&mut self) {
-        let Some(call) = self.in_stage(|stage| !matches!(stage, Stage::Ended { .. })) else { return };
-        let ended = Ended { by: self.dice.of(&SIDES), cause: Cause::NORMAL };
-        let observed = self.bench.now;
-        self.bench.say(Command::End { call, ended, observed });
+        let Some(call) = self.one_of(|call| !call.is_over()) else { return };
+        let by = self.dice.of(&SIDES);
+        // An agent hangs up on a conversation.
+        if by == HangupBy::Agent && !self.bench.call(call).is_served() {
+            return;
+        }
+        self.bench.end(call, Ended { by, cause: Cause::NORMAL });
     }
 
     fn moves_on(&mut self) {
-        if let Some(call) = self.in_stage(|stage| matches!(stage, Stage::Flow { .. })) {
+        if let Some(call) = self.one_of(|call| call.stage == Stage::Flow) {
             self.enters(call);
         }
     }

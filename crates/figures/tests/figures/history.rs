@@ -2,7 +2,7 @@
 
 use strowger_figures::{DecisionLog, Heard, Step, What};
 use strowger_model::{CallId, DialResult};
-use strowger_table::{Applied, At, Proposal, Shard};
+use strowger_table::{Applied, At, Proposal, Shard, Then};
 
 use crate::bench::{Bench, failure};
 use crate::sample::*;
@@ -61,7 +61,7 @@ fn a_call_is_told_from_its_admission_to_its_end_with_reasons() {
     bench.pass(2_000);
     let call = bench.waiting(SALES);
     bench.plan(&[(call, BERT)]);
-    let leg = bench.call(call).ringing_agent().expect("it rings").leg;
+    let leg = bench.ringing(call);
     let connect = bench.connect_command(call, leg);
     bench.say(connect);
     bench.end(call, CALLER_LEFT);
@@ -100,7 +100,7 @@ fn a_repeat_and_a_refusal_are_no_steps() {
     let call = bench.waiting(SALES);
     let (_, last) = bench.log.last().expect("entries").clone();
     bench.enter(last);
-    bench.refused(crate::bench::enqueue(call, SALES, None));
+    bench.refused(crate::bench::enqueue(call, SALES, Then::End));
     let log = told(&bench);
     assert_eq!(names(history(&log, call)), ["admitted", "answered", "enqueued"]);
 }
@@ -112,9 +112,9 @@ fn a_long_history_keeps_its_end() {
     for round in 0..70 {
         let agent = if round % 2 == 0 { ANNA } else { BERT };
         let leg = bench.offer(call, agent);
-        let missed = bench.missed_command(call, leg, strowger_model::Cause::NO_ANSWER);
+        let missed = bench.missed_command(leg, strowger_model::Cause::NO_ANSWER);
         bench.say(missed);
-        bench.say(strowger_table::Command::Ready { agent });
+        bench.ready(agent);
     }
     bench.end(call, CALLER_LEFT);
     let log = told(&bench);

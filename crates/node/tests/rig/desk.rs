@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
+use sha2::{Digest, Sha256};
+
 use super::Rig;
+use super::house::{PASSWORD, REALM};
 use super::sip::{Message, Wire, sdp, with_body};
 
 pub struct Desk {
@@ -11,6 +14,7 @@ pub struct Desk {
     /// The INVITE that rings or talks here.
     invite: Option<Message>,
     cseq: u32,
+    registers: u32,
 }
 
 const TAG: &str = "desk-tag";
@@ -18,7 +22,7 @@ const TAG: &str = "desk-tag";
 impl Desk {
     /// Its address is needed before there is a cluster.
     pub fn new() -> Desk {
-        Desk { wire: Wire::open(), media: 9, invite: None, cseq: 0 }
+        Desk { wire: Wire::open(), media: 9, invite: None, cseq: 0, registers: 0 }
     }
 
     pub fn over_tcp() -> Desk {
@@ -27,6 +31,27 @@ impl Desk {
 
     pub fn takes_media_of(&mut self, rig: &Rig) {
         self.media = rig.media_port() + 2;
+    }
+
+    /// REGISTER, challenge, REGISTER with the answer (RFC 7616, SHA-256); what the 200 says. `contact` is the header's
+    /// value.
+    pub fn register(&mut self, node: SocketAddr, user: &str, contact: &str, expires_s: u32) -> Message {
+        let at = self.wire.address();
+        let mut send = |wire: &Wire, more: &str| {
+            self.registers += 1;
+            let cseq = self.registers;
+            let head = format!(
+                "REGISTER sip:{REALM} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKreg{cseq};rport\r\nMax-Forwards: 70\r\n\
+                 From: <sip:{user}@{REALM}>;tag=reg\r\nTo: <sip:{user}@{REALM}>\r\nCall-ID: reg@{at}\r\n\
+                 CSeq: {cseq} REGISTER\r\nContact: {contact}\r\nExpires: {expires_s}\r\n{more}"
+            );
+            wire.send(node, &with_body(&head, ""));
+            format!("{cseq} REGISTER")
+        };
+        let asked = send(&self.wire, "");
+        let challenge = self.wire.expect("401", |message| message.answers(401, &asked));
+        let asked = send(&self.wire, &credentials(user, challenge.header("www-authenticate")));
+        self.wire.expect("200 to the REGISTER", |message| message.answers(200, &asked))
     }
 
     /// Waits for an INVITE that opens a call.
@@ -94,4 +119,16 @@ impl Desk {
             invite.header("call-id"),
         )
     }
+}
+
+/// The answer to a challenge, as a header line.
+fn credentials(user: &str, challenge: &str) -> String {
+    let nonce = challenge.split("nonce=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a nonce");
+    let hash = |text: String| Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let (who, what) = (hash(format!("{user}:{REALM}:{PASSWORD}")), hash(format!("REGISTER:sip:{REALM}")));
+    let response = hash(format!("{who}:{nonce}:00000001:abc:auth:{what}"));
+    format!(
+        "Authorization: Digest username=\"{user}\", realm=\"{REALM}\", nonce=\"{nonce}\", uri=\"sip:{REALM}\", \
+         algorithm=SHA-256, qop=auth, nc=00000001, cnonce=\"abc\", response=\"{response}\"\r\n"
+    )
 }

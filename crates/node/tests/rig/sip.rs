@@ -48,7 +48,12 @@ impl Message {
     }
 
     pub fn vias(&self) -> impl Iterator<Item = &str> {
-        self.headers.iter().filter(|(key, _)| key == "via").map(|(_, value)| value.as_str())
+        self.all("via")
+    }
+
+    /// Every value of a header.
+    pub fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
+        self.headers.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     pub fn to_tag(&self) -> &str {

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strowger_call::{Action, Event, Machine, MediaFact, Setting};
+use strowger_call::{Action, Event, Machine, MediaFact, Rows, Setting};
 use strowger_media::{Op, RelayCommand};
-use strowger_model::{CallId, Far, LegNo, Mono, RelayId};
+use strowger_model::{CallId, Far, LegKey, Mono, RelayId};
 use strowger_sip::Message;
 use strowger_switch::{Pending, limit};
-use strowger_table::{Call, Command, Stage};
+use strowger_table::{Call, Command, ToldBy};
 
 use super::Seated;
 use super::propose::Purpose;
@@ -23,9 +23,9 @@ const PASSIVE_TICK: Duration = Duration::from_millis(100);
 
 /// What a call's actor is told.
 pub(crate) enum News {
-    Row(Arc<Call>),
+    Rows(Rows),
     Sip {
-        leg: LegNo,
+        leg: LegKey,
         message: Box<Message>,
         source: SocketAddr,
     },
@@ -49,14 +49,14 @@ impl World {
         let place = &self.nodes[node];
         let (now, log_now) = (self.now, place.log_now(self.now));
         let actions = match news {
-            News::Row(row) => {
-                if !place.owns(row.owner) && self.plant != Some(Plant::Unfenced) {
+            News::Rows(rows) => {
+                if !place.owns(rows.call.owner) && self.plant != Some(Plant::Unfenced) {
                     // Somebody else's by now: not a word on the wire.
                     self.say(About::Call(call), || format!("n{} lets go", node + 1));
                     return true;
                 }
-                let tenant = place.replica.shard.tenant(row.tenant);
-                actor.machine.on(Event::Row { row, tenant }, log_now, now)
+                let tenant = place.replica.shard.tenant(rows.call.tenant);
+                actor.machine.on(Event::Row { rows, tenant }, log_now, now)
             }
             News::Sip { leg, message, source } => {
                 actor.machine.on(Event::Message { leg, message: &message, source: Far::udp(source) }, log_now, now)
@@ -80,30 +80,31 @@ impl World {
         true
     }
 
-    pub(crate) fn begin(&mut self, node: usize, machine: Machine) {
-        let (id, row) = (machine.id(), machine.row().clone());
+    pub(crate) fn begin(&mut self, node: usize, machine: Machine, rows: Rows) {
+        let id = machine.id();
         self.nodes[node].actors.insert(id, Seated { machine, armed: None });
-        self.tell(node, id, News::Row(row));
+        self.tell(node, id, News::Rows(rows));
     }
 
     /// An outbound call that was given to this node, or anybody's that it took over.
-    pub(crate) fn machine_of(&mut self, node: usize, row: &Arc<Call>) -> Machine {
+    pub(crate) fn machine_of(&mut self, node: usize, rows: Rows) -> Machine {
+        let row = rows.call.clone();
         let any = || self.usable.first().map(|usable| usable.relay);
-        let setting = Setting { local: local(), relay: row.relay.or_else(any).unwrap_or_default() };
-        let forgets = self.plant == Some(Plant::HeirDials) && matches!(row.stage, Stage::Dialling { .. });
-        let first = row.adoptions == 0 || forgets;
+        let setting = Setting { local: local(), relay: relay_of(&row).or_else(any).unwrap_or_default() };
+        let forgets = self.plant == Some(Plant::HeirDials) && row.is_dialling();
+        let first = !row.was_adopted() || forgets;
         if row.outbound().is_some() && first {
             self.say(About::Call(row.id), || format!("n{} begins", node + 1));
-            return Machine::dialled(row.clone(), setting);
+            return Machine::dialled(rows, setting);
         }
         self.say(About::Call(row.id), || format!("n{} adopts in {}", node + 1, row.stage_name()));
-        Machine::adopted(row.clone(), setting, self.now)
+        Machine::adopted(rows, setting)
     }
 
-    pub(crate) fn admitted(&mut self, node: usize, row: &Arc<Call>, pending: &Pending) -> Machine {
+    pub(crate) fn admitted(&mut self, node: usize, rows: Rows, pending: &Pending) -> Machine {
         let setting = Setting { local: local(), relay: pending.relay };
-        self.say(About::Call(row.id), || format!("n{} begins", node + 1));
-        Machine::admitted(row.clone(), &pending.invite, pending.source, setting, self.now)
+        self.say(About::Call(rows.call.id), || format!("n{} begins", node + 1));
+        Machine::admitted(rows, &pending.invite, pending.source, setting, self.now)
     }
 
     pub(crate) fn on_tick(&mut self, node: usize, call: CallId, at: Mono) {
@@ -181,5 +182,10 @@ impl World {
 }
 
 fn is_far_hang_up(command: &Command) -> bool {
-    matches!(command, Command::End { ended, .. } if ended.by != strowger_model::HangupBy::System)
+    matches!(command, Command::Left { told_by: ToldBy::FarEnd, .. })
+}
+
+/// The relay of the customer's leg.
+pub(crate) fn relay_of(row: &Call) -> Option<RelayId> {
+    row.customer().and_then(|leg| leg.relay)
 }

@@ -1,7 +1,10 @@
 //! What is committed reaches a replica, and what it changed reaches the actors.
 
+use std::collections::BTreeSet;
+
+use strowger_call::Rows;
 use strowger_model::CallId;
-use strowger_table::Shard;
+use strowger_table::{RowKey, Shard, Touched};
 
 use super::News;
 use crate::happening::{Happening, Task};
@@ -13,6 +16,19 @@ use crate::world::World;
 const SNAPSHOT_ENTRIES: u64 = 60;
 /// A replica that is so many entries behind gets a snapshot instead of them.
 const SNAPSHOT_BEHIND: u64 = 40;
+
+/// The calls that an entry changed, or whose places it changed.
+pub(crate) fn calls_of(touched: &Touched, shard: &Shard) -> Vec<CallId> {
+    let of_row = |row: &RowKey| match *row {
+        RowKey::Call(call) => Some(call),
+        RowKey::Place(place) => shard.place(place).and_then(|place| place.call),
+        RowKey::Agent(_) | RowKey::Campaign(_) | RowKey::Parts(_) | RowKey::Queue(_) => None,
+    };
+    match touched {
+        Touched::Few(rows) => rows.iter().filter_map(of_row).collect(),
+        Touched::Many => shard.calls().map(|row| row.id).collect(),
+    }
+}
 
 impl World {
     /// Tells the others' replicas of a new committed entry.
@@ -53,13 +69,13 @@ impl World {
         }
         let touched = self.apply_entries(node, upto);
         self.observe(node, touched.clone());
-        self.switch_applied(node, touched);
+        self.switch_applied(node, touched.into_iter().collect());
         self.keep_snapshot(node);
     }
 
     /// Without telling anybody: what a restart does, too.
-    pub(crate) fn apply_entries(&mut self, node: usize, upto: u64) -> Vec<CallId> {
-        let mut touched = Vec::new();
+    pub(crate) fn apply_entries(&mut self, node: usize, upto: u64) -> BTreeSet<CallId> {
+        let mut touched = BTreeSet::new();
         for index in self.nodes[node].replica.applied + 1..=upto {
             let entry = self.log.entry(index);
             let mut at = entry.at;
@@ -70,7 +86,8 @@ impl World {
                 if self.plant == Some(Plant::LocalValue) && node == 2 && index.is_multiple_of(97) {
                     at.time.0 += 1;
                 }
-                touched.extend(replica.shard.apply(at, &proposal).touched);
+                let applied = replica.shard.apply(at, &proposal);
+                touched.extend(calls_of(&applied.touched, &replica.shard));
                 replica.hear(self.now);
             }
             replica.applied = index;
@@ -100,18 +117,14 @@ impl World {
 
     /// A snapshot leaps over entries: actors hear of their rows as they are now, those without a row end.
     fn refresh_actors(&mut self, node: usize) {
-        let calls: Vec<CallId> = self.nodes[node].actors.keys().copied().collect();
+        let calls = self.nodes[node].actors.keys().copied().collect();
         self.observe(node, calls);
     }
 
-    fn observe(&mut self, node: usize, touched: Vec<CallId>) {
-        let mut last = None;
+    fn observe(&mut self, node: usize, touched: BTreeSet<CallId>) {
         for call in touched {
-            if last.replace(call) == Some(call) {
-                continue;
-            }
-            match self.nodes[node].replica.shard.call(call).cloned() {
-                Some(row) => self.call_changed(node, row),
+            match Rows::of(&self.nodes[node].replica.shard, call) {
+                Some(rows) => self.call_changed(node, rows),
                 // Forgotten: an actor that is left over has nothing to do any more.
                 None => drop(self.nodes[node].actors.remove(&call)),
             }
@@ -121,10 +134,11 @@ impl World {
         }
     }
 
-    fn call_changed(&mut self, node: usize, row: std::sync::Arc<strowger_table::Call>) {
-        let row = self.tampered(node, row);
+    fn call_changed(&mut self, node: usize, mut rows: Rows) {
+        let row = self.tampered(node, rows.call.clone());
+        rows.call = row.clone();
         let owned = self.nodes[node].owns(row.owner);
-        if self.tell(node, row.id, News::Row(row.clone())) || !owned {
+        if self.tell(node, row.id, News::Rows(rows.clone())) || !owned {
             return;
         }
         let pending = row.key().and_then(|key| self.nodes[node].intake.seat(key));
@@ -132,10 +146,10 @@ impl World {
             return;
         }
         let machine = match pending {
-            Some(pending) => self.admitted(node, &row, &pending),
-            None => self.machine_of(node, &row),
+            Some(pending) => self.admitted(node, rows.clone(), &pending),
+            None => self.machine_of(node, rows.clone()),
         };
-        self.begin(node, machine);
+        self.begin(node, machine, rows);
     }
 
     /// Compares all rows with the actors here and makes those that are missing.
@@ -150,9 +164,10 @@ impl World {
             .cloned()
             .collect();
         for row in missing {
-            if !self.passes_over(&row) {
-                let machine = self.machine_of(node, &row);
-                self.begin(node, machine);
+            let rows = Rows::of(&self.nodes[node].replica.shard, row.id).filter(|rows| !self.passes_over(&rows.call));
+            if let Some(rows) = rows {
+                let machine = self.machine_of(node, rows.clone());
+                self.begin(node, machine, rows);
             }
         }
     }

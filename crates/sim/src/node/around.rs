@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use strowger_acd::{RelayChoice, UsableRelay};
 use strowger_model::config::Tenant;
-use strowger_model::{CallId, Far, LogTime, Mono, Owner, RelayId, ShardId};
+use strowger_model::{CallId, Far, LegKey, LogTime, Mono, Owner, RelayId, ShardId};
 use strowger_sip::Local;
 use strowger_switch::{Around, Destination, Door, Row};
 use strowger_table::{AdmitKey, Call};
@@ -42,13 +42,13 @@ impl Around for Surroundings<'_> {
         self.node.owns(owner)
     }
 
-    fn row(&self, call: CallId) -> Row {
-        if call.shard() != SHARD {
+    fn row(&self, leg: LegKey) -> Row {
+        if leg.call.shard() != SHARD {
             return Row::NoShard;
         }
-        match self.node.replica.shard.call(call) {
+        match self.node.replica.shard.row_of_leg(leg) {
             Some(row) => Row::Here(row.clone()),
-            None if call.index() > self.node.replica.applied => Row::NotYet,
+            None if leg.call.index() > self.node.replica.applied => Row::NotYet,
             None => Row::Gone,
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use strowger_call::MediaFact;
 use strowger_media::{Hears, Op, RelayAnswer, RelayCommand, RelayEvent};
-use strowger_model::RelayId;
+use strowger_model::{LegKey, RelayId};
 
 use super::News;
 use crate::happening::{Happening, Task, Who};
@@ -78,10 +78,13 @@ impl World {
 
     /// A batch reaches its relay.
     pub(crate) fn at_relay(&mut self, relay: usize, from: Who, batch: u64, orders: &[RelayCommand]) {
-        for order in orders.iter().filter(|order| matches!(order.op, Op::Open { .. })) {
-            // Of an owner that was away: a relay that never had the call does not know that it is over.
-            if self.truth.call(order.call).is_none_or(|row| row.is_over()) {
-                self.promises.closed.given_up(relay, order.call);
+        for (order, leg) in orders.iter().filter_map(|order| Some((order, order.op.leg()?))) {
+            // Of an owner that was away: a relay that never had the leg does not know that it is gone.
+            let key = LegKey { call: order.call, leg };
+            let row = self.truth.call_of_leg(key);
+            let is_there = row.and_then(|row| row.leg(key)).is_some_and(|leg| leg.is_live());
+            if matches!(order.op, Op::Open { .. }) && !is_there {
+                self.promises.closed.given_up(relay, key);
             }
         }
         let mut effects = Effects::default();
@@ -128,10 +131,11 @@ impl World {
     }
 
     fn tell_answer(&mut self, node: usize, relay: usize, order: &RelayCommand, answer: Option<&RelayAnswer>) {
-        if matches!((&order.op, answer), (Op::Close, None)) {
-            self.promises.closed.given_up(relay, order.call);
+        if let (Op::CloseLeg { leg }, None) = (&order.op, answer) {
+            self.promises.closed.given_up(relay, LegKey { call: order.call, leg: *leg });
         }
-        let facts = MediaFact::of_answer(RelayId(relay as u16), &order.op, answer.map(|answer| (LIFE, answer)));
+        let facts =
+            MediaFact::of_answer(RelayId(relay as u16), order.call, &order.op, answer.map(|answer| (LIFE, answer)));
         for fact in facts {
             self.tell(node, order.call, News::Media(fact));
         }
@@ -140,7 +144,7 @@ impl World {
 
 /// Orders whose failure the call hears of.
 fn may_fail(order: &RelayCommand) -> bool {
-    matches!(order.op, Op::Open { .. } | Op::Close)
+    matches!(order.op, Op::Open { .. } | Op::CloseLeg { .. } | Op::Close)
 }
 
 fn op_name(op: &Op) -> String {

@@ -111,12 +111,13 @@ impl World {
             return;
         }
         let shard = &self.nodes[node].replica.shard;
-        let adopted = |call| shard.call(call).is_some_and(|row| row.owner.epoch != row.id.index());
+        let adopted = |call| shard.call(call).is_some_and(|row| row.was_adopted());
         for offer in &mut plan.offers {
-            let first =
-                shard.waiting(offer.queue).find(|(_, call)| *call == offer.call).is_some_and(|(_, c)| adopted(c));
-            if first && let Some((_, last)) = shard.waiting(offer.queue).last() {
-                offer.call = last;
+            let call = shard.place(offer.place).and_then(|place| place.call);
+            if call.is_some_and(adopted)
+                && let Some(last) = shard.waiting(offer.queue).last()
+            {
+                offer.place = last.id;
             }
         }
     }

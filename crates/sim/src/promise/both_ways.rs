@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use strowger_media::Hears;
-use strowger_model::{CallId, LegKey, LegNo, Mono, RelayId};
+use strowger_model::{CallId, LegKey, Mono, RelayId};
 use strowger_table::{Call, Shard};
 
 use super::Found;
@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(6);
 pub(crate) struct BothWays {
     pub found: Found,
     /// Since when an owner, by its epoch, could have joined the legs of a call.
-    since: BTreeMap<CallId, (LegNo, u64, Mono)>,
+    since: BTreeMap<CallId, (LegKey, u64, Mono)>,
 }
 
 impl BothWays {
@@ -27,10 +27,10 @@ impl BothWays {
         let mut talking = BTreeMap::new();
         for row in truth.calls().filter(|row| row.is_served() && able(row)) {
             let Some(agent) = row.serving_leg() else { continue };
-            let Some(customer) = row.legs().into_iter().find(|leg| leg.agent.is_none()) else { continue };
-            let known = self.since.get(&row.id).filter(|known| (known.0, known.1) == (agent.key.leg, row.owner.epoch));
+            let Some(customer) = row.customer() else { continue };
+            let known = self.since.get(&row.id).filter(|known| (known.0, known.1) == (agent.key, row.owner.epoch));
             let since = known.map_or(now, |known| known.2);
-            talking.insert(row.id, (agent.key.leg, row.owner.epoch, since));
+            talking.insert(row.id, (agent.key, row.owner.epoch, since));
             if now.since(since) > SOON {
                 let caller = (customer.key, customer.relay.unwrap_or_default());
                 let agent = (agent.key, agent.relay.unwrap_or_default());

@@ -35,7 +35,7 @@ impl Conservation {
         for record in step.records {
             (0..1 + u32::from(twice)).for_each(|_| self.record(record));
         }
-        for call in &step.applied.touched {
+        for call in step.calls {
             self.follow(step, *call);
         }
         let live = step.after.calls().filter(|row| !row.is_over()).count();

@@ -35,12 +35,12 @@ struct Begun {
 
 impl DialledOnce {
     pub fn committed(&mut self, step: &Step<'_>, now: Mono) {
-        for row in step.applied.touched.iter().filter_map(|call| step.after.call(*call)) {
+        for row in step.calls.iter().filter_map(|call| step.after.call(*call)) {
             if row.is_dialling()
                 && let Some(outbound) = row.outbound()
             {
                 let (owner, lead, manual) =
-                    (row.owner, outbound.lead, row.legs().iter().any(|leg| leg.agent.is_some()));
+                    (row.owner, outbound.lead, row.legs.iter().any(|leg| leg.agent().is_some()));
                 self.begun.entry(row.id).or_insert(Begun { owner, at: now, lead, manual, sent: false });
             }
         }

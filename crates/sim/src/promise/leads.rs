@@ -31,7 +31,7 @@ impl Leads {
         {
             *self.taken.entry(*campaign).or_default() += added;
         }
-        for row in step.applied.touched.iter().filter_map(|call| step.after.call(*call)) {
+        for row in step.calls.iter().filter_map(|call| step.after.call(*call)) {
             if let Some(outbound) = row.outbound().filter(|_| row.is_dialling()) {
                 self.dialled.entry(outbound.campaign).or_default().insert(row.id);
             }

@@ -12,6 +12,8 @@ mod rest;
 mod rules;
 mod same_log;
 mod slot;
+mod sound;
+mod story;
 mod stuck;
 mod survival;
 mod told;
@@ -22,8 +24,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use strowger_model::config::Tenant;
-use strowger_model::{CallId, LogTime, Mono};
-use strowger_table::{Applied, Body, Command, Offer, Outcome, Proposal, Record, Shard};
+use strowger_model::{AgentId, CallId, LogTime, Mono};
+use strowger_table::{Applied, Body, Command, Offer, Outcome, Place, Presence, Proposal, Record, Shard};
 
 use crate::node::Node;
 
@@ -39,6 +41,8 @@ pub(crate) use rest::Rest;
 pub(crate) use rules::{Decision, Rules};
 pub(crate) use same_log::SameLog;
 pub(crate) use slot::Slot;
+pub(crate) use sound::Sound;
+pub(crate) use story::Story;
 pub(crate) use stuck::Stuck;
 pub(crate) use survival::Survival;
 pub(crate) use told::Told;
@@ -62,6 +66,8 @@ pub(crate) struct Step<'a> {
     pub index: u64,
     pub proposal: &'a Proposal,
     pub applied: &'a Applied,
+    /// Calls it changed, or whose places it changed.
+    pub calls: &'a [CallId],
     pub before: &'a Shard,
     pub after: &'a Shard,
     /// Records it wrote.
@@ -108,9 +114,22 @@ impl Step<'_> {
         Some((basis, offers.filter(|(bit, _)| granted >> bit & 1 == 1).map(|(_, offer)| offer).collect()))
     }
 
+    /// An agent pressed ready, and was heard.
+    pub fn is_ready(&self) -> Option<AgentId> {
+        match self.command() {
+            Some(Command::Presence { agent, presence: Presence::Ready }) => Some(*agent).filter(|_| self.is_granted()),
+            _ => None,
+        }
+    }
+
     pub fn reconfigures(&self) -> bool {
         matches!(self.command(), Some(Command::Configure { .. })) && self.applied.outcome == Outcome::Done
     }
+}
+
+/// The place of a call that is in a queue, offered or not.
+pub(crate) fn queued(shard: &Shard, call: CallId) -> Option<&Arc<Place>> {
+    shard.place_of(call).filter(|place| place.is_in_queue())
 }
 
 /// The first breach of a promise; later ones follow from it.
@@ -129,6 +148,8 @@ pub(crate) struct Promises {
     pub slot: Slot,
     pub conservation: Conservation,
     pub order: Order,
+    pub sound: Sound,
+    pub story: Story,
     pub stuck: Stuck,
     pub same_log: SameLog,
     pub once: Once,
@@ -152,6 +173,8 @@ impl Promises {
             slot: Slot::default(),
             conservation: Conservation::default(),
             order: Order::default(),
+            sound: Sound::default(),
+            story: Story::default(),
             stuck: Stuck::default(),
             same_log: SameLog::new(),
             once: Once::default(),
@@ -186,6 +209,8 @@ impl Promises {
         self.barred.committed(step, is_first);
         self.leads.committed(step, is_first);
         self.closed.committed(step);
+        self.sound.committed(step);
+        self.story.committed(step);
         self.stuck.committed(step);
         self.true_record.committed(step);
         self.rules.committed(step);
@@ -207,6 +232,8 @@ impl Promises {
             &mut self.slot.found,
             &mut self.conservation.found,
             &mut self.order.found,
+            &mut self.sound.found,
+            &mut self.story.found,
             &mut self.stuck.found,
             &mut self.same_log.found,
             &mut self.once.found,

@@ -29,7 +29,7 @@ impl Once {
         let first = self.outcomes.entry((from, seq)).or_insert_with(|| outcome.clone());
         if first != outcome {
             let first = first.clone();
-            self.found.breach(PROMISE, step.applied.touched.first().copied(), || {
+            self.found.breach(PROMISE, step.calls.first().copied(), || {
                 format!("proposal {seq} of {from:?}: first {first:?}, then {outcome:?}")
             });
         }

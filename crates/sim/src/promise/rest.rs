@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strowger_model::{CallId, LegKey, LegNo, Mono};
+use strowger_model::{CallId, LegKey, Mono};
 use strowger_table::{Call, Shard};
 
 use super::Found;
@@ -43,7 +43,7 @@ impl Rest {
         let mut since = BTreeMap::new();
         for phone in phones {
             for key in phone.rings().iter().filter(|ring| ring.is_live()).filter_map(|ring| ring.key) {
-                if truth.call(key.call).is_some_and(|row| has_leg(row, key.leg)) {
+                if truth.call_of_leg(key).is_some_and(|row| has_leg(row, key)) {
                     continue;
                 }
                 let first = *self.phones.get(&key).unwrap_or(&now);
@@ -73,6 +73,6 @@ fn is_of(row: &Call, caller: &Caller) -> bool {
 }
 
 /// Whether a leg is part of a call that is not over.
-fn has_leg(row: &Call, leg: LegNo) -> bool {
-    row.legs().iter().any(|live| live.is_live && live.key.leg == leg)
+fn has_leg(row: &Call, key: LegKey) -> bool {
+    row.leg(key).is_some_and(|leg| leg.is_live())
 }

@@ -1,5 +1,5 @@
-//! A slot has at most one offer or call; a call has at most one serving agent. In the table after every entry, and at
-//! the phones: none is ever rung for what the table did not grant.
+//! A slot has at most one offer or call, and the calls say of it what it says of itself. In the table after every entry,
+//! and at the phones: none is ever rung for what the table did not grant.
 //!
 //! A phone may still ring for an earlier offer when the next one comes: the earlier one was taken back in the log and
 //! its CANCEL is late, or its owner died before sending it. That is no breach; how long it may last is in `rest`.
@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use strowger_model::{AgentId, CallId, LegKey};
-use strowger_table::{Agent, Call, Shard};
+use strowger_table::{Call, Leg, Offered, Reserver, Shard, Slot as Work, SlotState};
 
 use super::{Found, Step};
 use crate::far::Phone;
@@ -21,26 +21,40 @@ pub(crate) struct Slot {
     granted: BTreeMap<LegKey, AgentId>,
 }
 
+/// What a slot is taken by: a call whose customer is awaited, or a leg of a call that rings or is up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Taken {
+    Kept(CallId),
+    Rung(CallId, LegKey),
+    Busy(CallId),
+}
+
 impl Slot {
     pub fn committed(&mut self, step: &Step<'_>) {
-        for row in step.applied.touched.iter().filter_map(|call| step.after.call(*call)) {
-            self.granted.extend(row.legs().iter().filter_map(|leg| Some((leg.key, leg.agent?))));
+        for row in step.calls.iter().filter_map(|call| step.after.call(*call)) {
+            self.granted.extend(row.legs.iter().filter_map(|leg| Some((leg.key, leg.agent()?))));
         }
-        let mut serving: BTreeMap<AgentId, CallId> = BTreeMap::new();
+        let mut taken = BTreeMap::new();
         for row in step.after.calls() {
-            let Some(agent) = serving_agent(row) else { continue };
-            if let Some(other) = serving.insert(agent, row.id) {
-                self.found.breach(PROMISE, Some(row.id), || format!("{agent} has {other} and {}", row.id));
+            for (slot, by) in taken_by(row) {
+                if let Some(other) = taken.insert(slot, by) {
+                    let agent = slot.0;
+                    self.found.breach(PROMISE, Some(row.id), || format!("{agent} has {other:?} and {by:?}"));
+                }
             }
         }
         for agent in step.after.agents() {
-            let held = serving.get(&agent.id).copied();
-            if held != agent.call() {
-                self.found.breach(PROMISE, held.or(agent.call()), || {
-                    format!("{} is {}, the calls say {held:?}", agent.id, agent.state_name())
-                });
+            for slot in &agent.slots {
+                let held = taken.remove(&(agent.id, slot.no));
+                if held != says(slot) {
+                    self.found.breach(PROMISE, slot.state.call(), || {
+                        format!("{} is {:?}, the calls say {held:?}", agent.id, slot.state)
+                    });
+                }
             }
-            self.same_leg(step.after, agent);
+        }
+        if let Some((slot, by)) = taken.into_iter().next() {
+            self.found.breach(PROMISE, None, || format!("{by:?} takes {slot:?}, which is not there"));
         }
     }
 
@@ -52,10 +66,8 @@ impl Slot {
             return self.found.breach(PROMISE, Some(key.call), || format!("{agent} is rung for {key}, never granted"));
         }
         let current = |key: LegKey| {
-            let live = |row: &std::sync::Arc<Call>| {
-                row.legs().iter().any(|leg| leg.is_live && leg.key == key && leg.agent == Some(agent))
-            };
-            truth.call(key.call).is_some_and(live)
+            let leg = truth.call_of_leg(key).and_then(|row| row.leg(key));
+            leg.is_some_and(|leg| leg.is_live() && leg.agent() == Some(agent))
         };
         if phone.rings().iter().any(|ring| ring.is_live() && ring.key == Some(key)) {
             return self.found.breach(PROMISE, Some(key.call), || format!("{agent} is rung twice for {key}"));
@@ -65,18 +77,24 @@ impl Slot {
             self.found.breach(PROMISE, Some(key.call), || format!("{agent} is rung for {key} while it has {other}"));
         }
     }
-
-    fn same_leg(&mut self, shard: &Shard, agent: &Agent) {
-        let Some(leg) = agent.offered_leg() else { return };
-        let rings = shard.call(leg.call).and_then(|row| row.rung_leg());
-        if rings != Some(leg) {
-            let agent = agent.id;
-            self.found
-                .breach(PROMISE, Some(leg.call), || format!("{agent} is offered {leg}, the call rings {rings:?}"));
-        }
-    }
 }
 
-fn serving_agent(row: &Call) -> Option<AgentId> {
-    row.awaiting_agent().or(row.rung_agent()).or(row.serving_agent())
+/// The slots that a call takes, by its own words.
+fn taken_by(row: &Call) -> Vec<((AgentId, u8), Taken)> {
+    let of_leg = |leg: &Leg| {
+        let taken = if leg.is_ringing() { Taken::Rung(row.id, leg.key) } else { Taken::Busy(row.id) };
+        Some((leg.slot()?, taken))
+    };
+    let kept = row.reserved_agent().map(|agent| ((agent, strowger_table::VOICE_SLOT), Taken::Kept(row.id)));
+    row.live_legs().filter_map(of_leg).chain(kept).collect()
+}
+
+/// What takes a slot, by the agent's words.
+fn says(slot: &Work) -> Option<Taken> {
+    match slot.state {
+        SlotState::Reserved { by: Reserver::Call(call), .. } => Some(Taken::Kept(call)),
+        SlotState::Offered(Offered::Leg { call, leg }) => Some(Taken::Rung(call, leg)),
+        SlotState::Busy { call, .. } => Some(Taken::Busy(call)),
+        _ => None,
+    }
 }

@@ -47,7 +47,7 @@ impl Stuck {
     pub fn committed(&mut self, step: &Step<'_>) {
         let Some(config) = step.config else { return };
         let now = step.log_now();
-        for call in &step.applied.touched {
+        for call in step.calls {
             match step.after.call(*call) {
                 Some(row) => self.follow_call(config, row, now),
                 None => {

@@ -11,7 +11,7 @@ pub(crate) struct Survival {
 
 impl Survival {
     pub fn committed(&mut self, step: &Step<'_>) {
-        for call in &step.applied.touched {
+        for call in step.calls {
             let (Some(before), Some(after)) = (step.before.call(*call), step.after.call(*call)) else { continue };
             let (Some(outcome), Some(ended)) = (after.outcome(), after.ended()) else { continue };
             // An outbound call is one once the called party has answered.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use strowger_model::{LegKey, Mono};
-use strowger_table::{Call, Shard};
+use strowger_table::{Leg, Reach, Shard};
 
 use super::Found;
 use crate::far::Sip;
@@ -47,7 +47,7 @@ impl Told {
                 self.judge(has, key, || format!("offer {} of {key} is answered before its row", sip.cseq()));
             }
             (200..300, "INVITE") => {
-                let has = has_dialog(truth, key, sip) && truth.call(key.call).is_some_and(|row| row.is_answered());
+                let has = has_dialog(truth, key, sip) && truth.call_of_leg(key).is_some_and(|row| row.is_answered());
                 self.judge(has, key, || format!("{key} is answered before its row"));
             }
             (0, "ACK")
@@ -84,8 +84,11 @@ impl Told {
 
 fn has_dialog(truth: &Shard, key: LegKey, sip: &Sip) -> bool {
     let dialog = truth.dialog(key);
+    let is_inbound = leg(truth, key).is_some_and(|leg| leg.reach == Reach::Inbound);
     // The customer of an inbound call has a dialog from the start; of any other leg it comes with the answer.
-    dialog.is_some_and(|dialog| {
-        dialog.call_id == sip.call_id() && (key.leg == Call::CALLER_LEG || !dialog.remote_tag.is_empty())
-    })
+    dialog.is_some_and(|dialog| dialog.call_id == sip.call_id() && (is_inbound || !dialog.remote_tag.is_empty()))
+}
+
+fn leg(truth: &Shard, key: LegKey) -> Option<&Leg> {
+    truth.call_of_leg(key).and_then(|row| row.leg(key))
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use strowger_model::{CallId, DialResult, HangupBy, LegKey, Outcome};
-use strowger_table::{Call, Record};
+use strowger_model::{DialResult, HangupBy, LegKey, Outcome};
+use strowger_table::Record;
 
 use super::{Found, Step};
 use crate::far::Sip;
@@ -22,8 +22,8 @@ pub(crate) struct TrueRecord {
     answered_by: BTreeMap<String, usize>,
     /// Dialogs that a far end left: it hung up, gave up, refused or no longer knew them.
     left: BTreeSet<String>,
-    /// Calls whose record says that nothing was sent.
-    unsent: BTreeSet<CallId>,
+    /// Called parties' legs of whose calls a record says that nothing was sent.
+    unsent: BTreeSet<LegKey>,
 }
 
 impl TrueRecord {
@@ -44,7 +44,7 @@ impl TrueRecord {
     /// An INVITE of ours leaves a node.
     pub fn invited(&mut self, key: LegKey) {
         self.invited.insert(key);
-        if key.leg == Call::CALLER_LEG && self.unsent.contains(&key.call) {
+        if self.unsent.contains(&key) {
             self.found.breach(PROMISE, Some(key.call), || "an INVITE leaves, its record says not dialled".to_owned());
         }
     }
@@ -56,31 +56,33 @@ impl TrueRecord {
 
     pub fn committed(&mut self, step: &Step<'_>) {
         for record in step.records.iter().filter(|record| record.wrap_ms.is_none()) {
-            if let Some(text) = self.fault(record) {
+            let customer = step.after.call(record.call).and_then(|row| row.customer()).map(|leg| leg.key);
+            if let Some(text) = self.fault(record, customer) {
                 self.found.breach(PROMISE, Some(record.call), || text);
             }
             if record.dial.is_some_and(|dial| dial.result == DialResult::NotDialled) {
-                self.unsent.insert(record.call);
+                self.unsent.extend(customer);
             }
         }
     }
 
-    fn fault(&self, record: &Record) -> Option<String> {
-        self.dial_fault(record).or_else(|| self.agent_fault(record)).or_else(|| self.hang_up_fault(record))
+    fn fault(&self, record: &Record, customer: Option<LegKey>) -> Option<String> {
+        self.dial_fault(record, customer).or_else(|| self.agent_fault(record)).or_else(|| self.hang_up_fault(record))
     }
 
-    fn dial_fault(&self, record: &Record) -> Option<String> {
+    fn dial_fault(&self, record: &Record, customer: Option<LegKey>) -> Option<String> {
         let dial = record.dial?;
-        let key = LegKey { call: record.call, leg: Call::CALLER_LEG };
-        let (sent, none) = (self.invited.contains(&key), BTreeSet::new());
-        let said = self.answers.get(&key).unwrap_or(&none);
+        let none = BTreeSet::new();
+        let sent = customer.is_some_and(|key| self.invited.contains(&key));
+        let said = customer.and_then(|key| self.answers.get(&key)).unwrap_or(&none);
         let answered = said.iter().any(|status| *status < 300);
         let right = match dial.result {
             DialResult::Connected | DialResult::Abandoned => answered,
             DialResult::NotDialled => !sent,
             // Silence may be all that was heard, but only after something was said.
             DialResult::NoAnswer => {
-                (sent || self.withheld.contains(&key)) && (dial.status == 0 || said.contains(&dial.status))
+                (sent || customer.is_some_and(|key| self.withheld.contains(&key)))
+                    && (dial.status == 0 || said.contains(&dial.status))
             }
             DialResult::Busy => dial.status == 486 && said.contains(&486),
             DialResult::Rejected => dial.status == 603 && said.contains(&603),
@@ -110,7 +112,7 @@ impl TrueRecord {
             HangupBy::Caller => Some(&record.sip_call_id),
             // The phone that was rung first, of a call that came to nothing, is in no record.
             HangupBy::Agent => record.agent_sip_call_id.as_ref(),
-            HangupBy::System => None,
+            HangupBy::System | HangupBy::Party => None,
         }?;
         (!self.left.contains(dialog)).then(|| format!("ended by {:?}, who never left", record.ended.by))
     }

@@ -2,11 +2,13 @@
 
 use std::rc::Rc;
 
+use strowger_model::CallId;
 use strowger_table::{Applied, Body, Command, Outcome, Proposal};
 
 use super::World;
 use crate::happening::{Happening, Task, Who};
 use crate::log::Waiter;
+use crate::node::calls_of;
 use crate::plant::Plant;
 use crate::promise::{Decision, Step};
 use crate::trace::About;
@@ -24,7 +26,7 @@ impl World {
             return self.timeline.plan(at, Happening::In(by, Task::Answered { seq, outcome: Outcome::Done }));
         }
         let mut proposal = proposal;
-        let admits = matches!(proposal.body, Body::Shard(Command::Admit { .. }));
+        let admits = matches!(proposal.body, Body::Shard(Command::Admit(_)));
         if self.plant == Some(Plant::EarlyAnswer) && !admits {
             let at = self.after_hop();
             self.timeline.plan(at, Happening::In(by, Task::Answered { seq, outcome: Outcome::Done }));
@@ -60,15 +62,20 @@ impl World {
         let entered = proposal.clone().map(|proposal| self.entered(proposal));
         let applied = entered.map(|proposal| self.truth.apply(at, &proposal));
         if let (Some(proposal), Some(applied)) = (&proposal, &applied) {
-            self.note(index, proposal, applied);
             let records: Vec<_> =
                 self.truth.records(self.recorded).map(|(number, record)| (number, record.clone())).collect();
             self.recorded = records.last().map_or(self.recorded, |(number, _)| *number);
             let records: Vec<_> = records.into_iter().map(|(_, record)| record).collect();
+            let mut calls = calls_of(&applied.touched, &before);
+            calls.extend(calls_of(&applied.touched, &self.truth));
+            calls.sort_unstable();
+            calls.dedup();
+            self.note(index, proposal, applied, &calls);
             let step = Step {
                 index,
                 proposal,
                 applied,
+                calls: &calls,
                 before: &before,
                 after: &self.truth,
                 records: &records,
@@ -112,21 +119,19 @@ impl World {
         }
     }
 
-    fn note(&mut self, index: u64, proposal: &Proposal, applied: &Applied) {
+    fn note(&mut self, index: u64, proposal: &Proposal, applied: &Applied, calls: &[CallId]) {
         let Body::Shard(command) = &proposal.body else { return };
         if matches!(command, Command::Tick) {
             return;
         }
         let from = proposal.from.node.0;
         let name = command_name(command);
-        if let (Command::Admit { key, .. }, Outcome::Admitted { call, .. }) = (command, &applied.outcome)
-            && let Some(caller) = self.callers.iter().position(|caller| caller.call_id == key.call_id)
+        if let (Command::Admit(admit), Outcome::Admitted { call, .. }) = (command, &applied.outcome)
+            && let Some(caller) = self.callers.iter().position(|caller| caller.call_id == admit.key.call_id)
         {
             self.trace.is_callers(*call, caller);
         }
-        let mut calls = applied.touched.clone();
-        calls.dedup();
-        for call in &calls {
+        for call in calls {
             let stage = self.truth.call(*call).map_or("gone", |row| row.stage_name());
             self.say(About::Call(*call), || format!("[{index}] {name} by n{from} → {stage}"));
         }
@@ -138,17 +143,16 @@ impl World {
     }
 }
 
-fn call_of(command: &Command) -> Option<strowger_model::CallId> {
+fn call_of(command: &Command) -> Option<CallId> {
     match command {
-        Command::Answer { call, .. }
-        | Command::Step { call, .. }
-        | Command::Enqueue { call, .. }
-        | Command::Missed { call, .. }
-        | Command::Connect { call, .. }
-        | Command::Redialog { call, .. }
-        | Command::Reached { call, .. }
-        | Command::NotReached { call, .. }
-        | Command::End { call, .. } => Some(*call),
+        Command::Step { call, .. } | Command::Enqueue { call, .. } | Command::End { call, .. } => Some(*call),
+        Command::Answer { leg, .. }
+        | Command::Missed { leg, .. }
+        | Command::Answered { leg, .. }
+        | Command::Accept { leg, .. }
+        | Command::Left { leg, .. }
+        | Command::NotReached { leg, .. }
+        | Command::Redialog { leg, .. } => Some(leg.call),
         _ => None,
     }
 }
@@ -156,14 +160,14 @@ fn call_of(command: &Command) -> Option<strowger_model::CallId> {
 fn command_name(command: &Command) -> String {
     match command {
         Command::Configure { version, .. } => format!("Configure {version}"),
-        Command::Admit { key, .. } => format!("Admit {}", key.call_id),
-        Command::Answer { call, .. } => format!("Answer {call}"),
+        Command::Admit(admit) => format!("Admit {}", admit.key.call_id),
+        Command::Answer { leg, .. } => format!("Answer {leg}"),
+        Command::Answered { leg, observed, .. } => format!("Answered {leg} at {observed:?}"),
+        Command::Redialog { leg, .. } => format!("Redialog {leg}"),
         Command::Dial(dial) => format!("Dial {:?} for {} by {}", dial.to, dial.agent, dial.owner.0),
-        Command::Reached { call, .. } => format!("Reached {call}"),
         Command::Import { campaign, leads, .. } => format!("Import of {} for {campaign}", leads.len()),
-        Command::Connect { call, leg, .. } => format!("Connect {call} {leg}"),
         Command::Plan(plan) => {
-            format!("Plan on {} {:?}", plan.basis, plan.offers.iter().map(|o| (o.call, o.agent)).collect::<Vec<_>>())
+            format!("Plan on {} {:?}", plan.basis, plan.offers.iter().map(|o| (o.place, o.agent)).collect::<Vec<_>>())
         }
         other => format!("{other:?}"),
     }

@@ -65,7 +65,7 @@ impl World {
             }
         }
         for relay in &self.relays {
-            left.extend(relay.open_calls().map(|call| (Some(call), format!("{call} is open at a relay"))));
+            left.extend(relay.open_legs().map(|leg| (Some(leg.call), format!("{leg} is open at a relay"))));
         }
         let at_rest = |state| matches!(state, CallerState::Rest);
         let callers = self.callers.iter().filter(|caller| !at_rest(caller.state));

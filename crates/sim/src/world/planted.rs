@@ -4,15 +4,20 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use strowger_media::{Hears, Op};
 use strowger_model::config::Tenant;
-use strowger_model::{Cause, DialResult, E164, Ended, HangupBy, LegNo, RelayId};
-use strowger_table::{AgentLeg, AgentState, Body, Call, Command, Plan, Proposal, Stage};
+use strowger_model::{AgentId, DialResult, E164, LegKey, LogTime, RelayId};
+use strowger_table::{
+    Binding, Body, Call, Command, Duty, DutyKind, Leg, LegRole, LegState, Medium, Offer, Plan, Presence, Proposal,
+    Reach, Shard, SlotState, ToldBy, VOICE_SLOT, WITH_CUSTOMER,
+};
 
 use super::World;
 use crate::far::Sip;
 use crate::happening::Task;
+use crate::node::relay_of;
 use crate::plant::Plant;
 use crate::trace::About;
 
@@ -24,8 +29,8 @@ impl World {
         let mut command = command.clone();
         let changed = match &mut command {
             Command::Plan(plan) => self.misplanned(plant, plan),
-            Command::Admit { key, .. } if plant == Plant::AdmittedTwice => {
-                key.from_tag = format!("{}{}", key.from_tag, proposal.from.node.0);
+            Command::Admit(admit) if plant == Plant::AdmittedTwice => {
+                admit.key.from_tag = format!("{}{}", admit.key.from_tag, proposal.from.node.0);
                 true
             }
             Command::Enqueue { queue, .. } if plant == Plant::WrongQueue => {
@@ -36,7 +41,7 @@ impl World {
                 heirs.clear();
                 true
             }
-            other => misreported(plant, other),
+            other => misreported(plant, &self.truth, other),
         };
         if !changed {
             return proposal;
@@ -46,36 +51,46 @@ impl World {
 
     /// Acknowledged, and lost.
     pub(crate) fn is_lost_after_answer(&self, proposal: &Proposal) -> bool {
-        let ready = matches!(proposal.body, Body::Shard(Command::Ready { .. } | Command::Done { .. }));
+        let ready = matches!(
+            proposal.body,
+            Body::Shard(Command::Presence { presence: Presence::Ready, .. } | Command::Done { .. })
+        );
         self.plant == Some(Plant::LostAfterAnswer) && ready
     }
 
     fn misplanned(&self, plant: Plant, plan: &mut Plan) -> bool {
         let mut changed = false;
         let mut taken: Vec<_> = plan.offers.iter().map(|offer| offer.agent).collect();
-        let offered: Vec<_> = plan.offers.iter().map(|offer| offer.call).collect();
+        let offered: Vec<_> = plan.offers.iter().map(|offer| offer.place).collect();
+        let mut more = Vec::new();
         for offer in &mut plan.offers {
             match plant {
                 Plant::SiteIgnored => offer.relay = RelayId((offer.relay.0 + 1) % self.relays.len() as u16),
                 Plant::ShortestIdle => {
-                    let idle = self.truth.idle(offer.queue).map(|(_, agent)| agent);
+                    let idle = self.truth.idle(offer.queue, Medium::Voice).map(|(_, agent, _)| agent);
                     let Some(other) = idle.filter(|agent| !taken.contains(agent)).last() else { continue };
                     offer.agent = other;
                     taken.push(other);
                 }
+                Plant::TwoPhones => {
+                    offer.ring_all = true;
+                    let idle = self.truth.idle(offer.queue, Medium::Voice).find(|(_, agent, _)| !taken.contains(agent));
+                    let Some((_, agent, slot)) = idle else { continue };
+                    taken.push(agent);
+                    more.push(Offer { agent, slot, ..*offer });
+                }
                 Plant::SharedUnfair => {
                     let served = self.tenant.agent(offer.agent).map(|agent| agent.queues.clone()).unwrap_or_default();
                     let others = served.into_iter().filter(|queue| *queue != offer.queue);
-                    let waits = others.flat_map(|queue| self.truth.waiting(queue).map(move |(_, call)| (queue, call)));
-                    let Some((queue, call)) = waits.filter(|(_, call)| !offered.contains(call)).last() else {
-                        continue;
-                    };
-                    (offer.queue, offer.call) = (queue, call);
+                    let waits = others.flat_map(|queue| self.truth.waiting(queue));
+                    let Some(place) = waits.filter(|place| !offered.contains(&place.id)).last() else { continue };
+                    (offer.queue, offer.place) = (place.queue, place.id);
                 }
                 _ => return false,
             }
             changed = true;
         }
+        plan.offers.extend(more);
         changed
     }
 
@@ -88,16 +103,13 @@ impl World {
             return made_up.clone();
         }
         let shard = &self.nodes[node].replica.shard;
-        let busy = shard.agents().find(|agent| matches!(agent.state, AgentState::Talking { .. }));
-        let Some((agent, contact)) = busy.and_then(|agent| Some((agent.id, agent.contact.clone()?))) else {
+        let busy =
+            shard.agents().find(|agent| agent.voice().is_some_and(|slot| matches!(slot.state, SlotState::Busy { .. })));
+        let Some((agent, phone)) = busy.and_then(|agent| Some((agent.id, agent.phone()?.clone()))) else {
             return row;
         };
-        let mut made_up = (*row).clone();
-        let leg = LegNo(made_up.next_leg.0);
-        let relay = made_up.relay.unwrap_or_default();
-        made_up.stage = Stage::Offered { deadline: shard.last().time + std::time::Duration::from_secs(10) };
-        made_up.agent = Some(AgentLeg { leg, agent, relay, contact, dialog: None });
-        let made_up = Arc::new(made_up);
+        let until = shard.last().time + Duration::from_secs(10);
+        let made_up = Arc::new(offered(&row, agent, &phone, until));
         self.made_up.insert(row.id, made_up.clone());
         made_up
     }
@@ -138,21 +150,19 @@ impl World {
 
     /// Whether an order to the relay of an agent's leg is kept from it.
     pub(crate) fn withholds(&self, row: &Call, relay: RelayId, op: &Op) -> bool {
-        let other_side = row.relay != Some(relay);
+        let other_side = relay_of(row) != Some(relay);
         match op {
             Op::Hear { what: Hears::Legs(_), .. } if self.plant == Some(Plant::HearForgotten) => true,
             Op::Hear { what: Hears::Legs(_), .. } => self.plant == Some(Plant::HearOneSide) && other_side,
             Op::Export { .. } => self.plant == Some(Plant::ExportOneSide) && other_side,
-            Op::Close => self.plant == Some(Plant::CloseOneSide) && other_side,
+            Op::Close | Op::CloseLeg { .. } => self.plant == Some(Plant::CloseOneSide) && other_side,
             _ => false,
         }
     }
 
     /// An adopter that does not look at calls whose agent is being rung.
     pub(crate) fn passes_over(&self, row: &Call) -> bool {
-        self.plant == Some(Plant::RingingForgotten)
-            && matches!(row.stage, Stage::Offered { .. })
-            && row.owner.epoch != row.id.index()
+        self.plant == Some(Plant::RingingForgotten) && row.rung_leg().is_some() && row.was_adopted()
     }
 
     /// A task that never comes to its process.
@@ -204,8 +214,32 @@ impl World {
     }
 }
 
+/// The row as if the call were offered to that agent.
+fn offered(row: &Call, agent: AgentId, phone: &Binding, until: LogTime) -> Call {
+    let mut row = row.clone();
+    let key = LegKey { call: row.id, leg: row.next.leg };
+    row.legs.push(Leg {
+        key,
+        role: LegRole::Agent(agent, VOICE_SLOT),
+        reach: Reach::Binding { agent, instance: phone.instance, uri: phone.uri.clone(), far: phone.flow },
+        relay: relay_of(&row),
+        next_relay: None,
+        state: LegState::Ringing { until },
+        unreachable: None,
+        room: Some(WITH_CUSTOMER),
+        holds: false,
+        muted: false,
+        queue: row.queue(),
+        asked: None,
+        takeovers: 0,
+    });
+    row.duties.push(Duty { id: row.next.duty, kind: DutyKind::Ring { leg: key }, until });
+    row.next.duty += 1;
+    row
+}
+
 /// What an owner says of its far ends, said wrong.
-fn misreported(plant: Plant, command: &mut Command) -> bool {
+fn misreported(plant: Plant, truth: &Shard, command: &mut Command) -> bool {
     match (plant, command) {
         (Plant::BusyAsNoAnswer, Command::NotReached { failure, .. }) if failure.result == DialResult::Busy => {
             failure.result = DialResult::NoAnswer;
@@ -215,12 +249,13 @@ fn misreported(plant: Plant, command: &mut Command) -> bool {
         (Plant::UnsentAsNoAnswer, Command::NotReached { failure, .. }) if failure.result == DialResult::NotDialled => {
             failure.result = DialResult::NoAnswer;
         }
-        (Plant::HangUpSwapped, Command::End { ended, .. }) if ended.by == HangupBy::Agent => {
-            ended.by = HangupBy::Caller;
+        (Plant::HangUpSwapped, Command::Left { leg, .. }) => {
+            let customer = truth.call_of_leg(*leg).and_then(|row| row.customer()).map(|leg| leg.key);
+            let Some(customer) = customer.filter(|customer| customer != leg) else { return false };
+            *leg = customer;
         }
-        (Plant::HangUpAsFailure, Command::End { ended, .. }) if ended.by != HangupBy::System => {
-            *ended = Ended { by: HangupBy::System, cause: Cause::TEMPORARY_FAILURE };
-        }
+        (Plant::HangUpAsFailure, Command::Left { told_by, .. }) => *told_by = ToldBy::Silence,
+        (Plant::LongAgo, Command::Answered { observed, .. }) => *observed = LogTime::ZERO,
         _ => return false,
     }
     true
@@ -265,7 +300,7 @@ fn next_number(number: E164) -> E164 {
 }
 
 /// The 100 made a 200, with a tag and a description that mean something to nobody.
-fn answered_early(truth: &strowger_table::Shard, bytes: Vec<u8>) -> Option<Vec<u8>> {
+fn answered_early(truth: &Shard, bytes: Vec<u8>) -> Option<Vec<u8>> {
     let sip = Sip::parse(&bytes)?;
     let row = truth.calls().find(|row| row.key().is_some_and(|key| key.call_id == sip.call_id()))?;
     let tag = format!("c{:x}-0-early", row.id.0);

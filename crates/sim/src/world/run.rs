@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use strowger_table::Command;
+use strowger_table::{Command, Presence};
 
 use super::{PULSE, World};
 use crate::happening::{Happening, Task, Who};
@@ -128,11 +128,15 @@ impl World {
         let agents: Vec<_> = self.tenant.agents.iter().map(|agent| agent.id).collect();
         if self.calm_since.is_none() {
             let Some(agent) = self.rng.pick(&agents).filter(|_| self.rng.chance(300)) else { return };
-            self.propose(node, Command::NotReady { agent, reason: "pause".to_owned() }, Purpose::Nobody);
+            self.propose(
+                node,
+                Command::Presence { agent, presence: Presence::NotReady { reason: "pause".to_owned() } },
+                Purpose::Nobody,
+            );
         }
         for agent in agents {
             if self.calm_since.is_some() || self.rng.chance(300) {
-                self.propose(node, Command::Ready { agent }, Purpose::Nobody);
+                self.propose(node, Command::Presence { agent, presence: Presence::Ready }, Purpose::Nobody);
             }
         }
     }

@@ -8,16 +8,17 @@ use super::timer::Repeat;
 use super::{Leg, LegState, Local, contact};
 use crate::compose::SDP;
 
-/// What an adopter adds to the committed CSeq: more than any owner sends between two commits, so that the far end
-/// refuses what a stray owner may still send (RFC 3261 section 12.2.2 allows the gap).
-const ADOPTED_CSEQ_GAP: u32 = 100;
+/// What each owner after the first adds to the committed CSeq: more than any owner sends between two commits, so that the
+/// far end refuses what a stray owner may still send (RFC 3261 section 12.2.2 allows the gap).
+const TAKEN_CSEQ_GAP: u32 = 100;
 
 impl Leg {
-    /// Go on with a leg another owner left in its row. Nothing is sent here; `tick` at `deadline` does what is due.
-    pub fn restore(key: LegKey, row: Dialog, local: &Local, now: Mono) -> Leg {
+    /// Go on with a leg another owner left in its row, which has changed hands so many times by now. Nothing is sent here;
+    /// `tick` at `deadline` does what is due.
+    pub fn restore(key: LegKey, row: Dialog, takeovers: u16, local: &Local, now: Mono) -> Leg {
         let mut row = row;
         let pending = row.pending.take();
-        row.local_cseq = row.local_cseq.saturating_add(ADOPTED_CSEQ_GAP);
+        row.local_cseq = row.local_cseq.saturating_add(TAKEN_CSEQ_GAP * u32::from(takeovers));
         row.local_contact = contact(key, local, row.far.transport);
         let mut leg = Leg::new(key, row, local);
         leg.state = match leg.row.state {

@@ -110,7 +110,7 @@ impl Bench {
 
     pub fn restored(row: Dialog) -> Bench {
         let now = Mono::from_millis(0);
-        Bench { leg: Leg::restore(key(), row, &local(), now), now }
+        Bench { leg: Leg::restore(key(), row, 1, &local(), now), now }
     }
 
     pub fn hear(&mut self, text: &str) -> Heard {

@@ -141,13 +141,13 @@ impl Around for Bench {
         (owner.node, owner.incarnation) == (ME.node, ME.incarnation)
     }
 
-    fn row(&self, call: CallId) -> Row {
-        if call.shard() != SHARD {
+    fn row(&self, leg: LegKey) -> Row {
+        if leg.call.shard() != SHARD {
             return Row::NoShard;
         }
-        match self.shard.call(call).and_then(|row| self.shown(row)) {
+        match self.shard.row_of_leg(leg).and_then(|row| self.shown(row)) {
             Some(row) => Row::Here(row),
-            None if call.index() > self.applied_here() => Row::NotYet,
+            None if leg.call.index() > self.applied_here() => Row::NotYet,
             None => Row::Gone,
         }
     }
@@ -215,7 +215,7 @@ pub fn cancel(call_id: &str) -> Message {
 
 /// In the dialog of a call's first leg.
 pub fn within(method: &str, call: CallId) -> Message {
-    request(method, "x", &format!(";tag={}", tag(LegKey { call, leg: Call::CALLER_LEG }, 0)), "")
+    request(method, "x", &format!(";tag={}", tag(LegKey { call, leg: strowger_model::LegNo(0) }, 0)), "")
 }
 
 /// In a dialog whose tag is nobody's of ours, by the key of its INVITE.

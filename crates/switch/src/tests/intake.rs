@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use strowger_model::{CallId, Far, LegKey, ShardId};
 use strowger_sip::Message;
-use strowger_table::{Call, Command, Outcome, Refusal};
+use strowger_table::{Command, Outcome, Refusal};
 
 use super::bench::*;
 use crate::{Action, limit};
@@ -24,7 +24,7 @@ fn words(actions: &[Action]) -> Vec<String> {
 }
 
 fn leg(call: CallId) -> LegKey {
-    LegKey { call, leg: Call::CALLER_LEG }
+    LegKey { call, leg: strowger_model::LegNo(0) }
 }
 
 fn for_leg(bench: &mut Bench, method: &str, call: CallId, source: Far) -> Vec<String> {

@@ -1,6 +1,11 @@
-//! An agent's row: one slot of work, and where the phone is.
+//! An agent's row: the phones, what the agent is ready for, the slots of work.
 
-use strowger_model::{AgentId, CallId, Far, LegNo, LogTime, QueueId, TenantId};
+use strowger_model::{
+    AgentId, CallId, CampaignId, Far, Incarnation, Instance, LegKey, LogTime, NodeId, PlaceId, QueueId, TenantId,
+};
+
+/// The slot that calls take.
+pub const VOICE_SLOT: u8 = 0;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Agent {
@@ -8,52 +13,103 @@ pub struct Agent {
     pub tenant: TenantId,
     pub name: String,
     pub queues: Vec<QueueId>,
-    pub state: AgentState,
-    /// Since when in this state.
+    /// Whose actor it has; only agents with a binding have one.
+    pub owner: Option<(NodeId, Incarnation)>,
+    pub presence: Presence,
+    /// Asked for while at work; takes effect when the work is over.
+    pub next: Option<Presence>,
+    /// Since when in this presence.
     pub since: LogTime,
-    /// Longest idle is counted from here: the end of the last call, or the log-in.
-    pub idle_since: LogTime,
+    pub bindings: Vec<Binding>,
+    pub slots: Vec<Slot>,
     /// Offers missed in a row.
     pub misses: u16,
-    pub contact: Option<Contact>,
-    /// Asked for while busy; takes effect when the work is over.
-    pub not_ready_next: Option<String>,
     /// Calls answered since the agent was made known.
     pub answered: u64,
 }
 
-/// Where an agent's phone is.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct Contact {
-    pub uri: String,
-    /// Where the REGISTER came from: behind a NAT the URI alone does not lead back. Over TCP its line.
-    pub far: Far,
-    /// `LogTime::MAX` for a phone that is always there.
-    pub expires: LogTime,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub enum AgentState {
+pub enum Presence {
     /// No phone.
-    LoggedOut,
+    Out,
     NotReady {
         reason: String,
     },
-    /// Free for an offer.
-    Idle,
-    /// Kept for the called party of an outbound call.
+    Ready,
+}
+
+/// Where one of an agent's phones is.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Binding {
+    pub instance: Instance,
+    pub kind: BindingKind,
+    pub uri: String,
+    /// Where the REGISTER came from: behind a NAT the URI alone does not lead back. Over TCP its connection.
+    pub flow: Far,
+    /// Thousandths; the highest is rung (RFC 3261, 20.10).
+    pub q: u16,
+    /// `LogTime::MAX` for a phone that is always there.
+    pub expires: LogTime,
+    /// Its connection died with a node: it has until then to come back, and is not rung before.
+    pub lost: Option<LogTime>,
+}
+
+impl Binding {
+    /// When it goes unless it is renewed.
+    pub(crate) fn until(&self) -> LogTime {
+        self.lost.map_or(self.expires, |lost| lost.min(self.expires))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum BindingKind {
+    Sip,
+    Browser,
+    /// A number outside, over a trunk.
+    Outside,
+    Socket,
+}
+
+/// One piece of work that an agent can have at a time.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Slot {
+    pub no: u8,
+    pub medium: Medium,
+    pub state: SlotState,
+    /// Since when in this state.
+    pub since: LogTime,
+    /// Longest idle is counted from here: the end of the last work, or the log-in.
+    pub idle_since: LogTime,
+    pub last_offer: LogTime,
+}
+
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub enum Medium {
+    Voice,
+    Chat,
+    Item,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum SlotState {
+    Free,
+    /// Kept for the answer of a called party.
     Reserved {
-        call: CallId,
+        by: Reserver,
+        until: LogTime,
     },
-    Offered {
+    Offered(Offered),
+    /// With a call, and a second one while the agent asks somebody by another leg.
+    Busy {
         call: CallId,
-        leg: LegNo,
+        aside: Option<CallId>,
     },
-    Talking {
+    /// Work after the conversation that this segment of the call tells of.
+    Wrap {
         call: CallId,
-    },
-    WrapUp {
-        call: CallId,
+        segment: u16,
         until: LogTime,
     },
     /// Left alone for a moment after a miss.
@@ -62,81 +118,160 @@ pub enum AgentState {
     },
 }
 
-impl AgentState {
-    pub const NAMES: [&str; 8] =
-        ["logged_out", "not_ready", "idle", "reserved", "offered", "talking", "wrap_up", "paused"];
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum Reserver {
+    /// Ends with the call's own deadlines.
+    Call(CallId),
+    Campaign(CampaignId),
+}
 
-    pub fn as_str(&self) -> &'static str {
-        Self::NAMES[self.index()]
-    }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum Offered {
+    /// A phone rings: ends with the leg's own deadline. The call is the one whose row the leg is in.
+    Leg {
+        call: CallId,
+        leg: LegKey,
+    },
+    Item {
+        place: PlaceId,
+        until: LogTime,
+    },
+}
 
-    /// Its place in `NAMES`.
-    pub fn index(&self) -> usize {
+impl SlotState {
+    /// The call that the agent is kept for, rung for or talks with.
+    pub fn call(&self) -> Option<CallId> {
         match self {
-            AgentState::LoggedOut => 0,
-            AgentState::NotReady { .. } => 1,
-            AgentState::Idle => 2,
-            AgentState::Reserved { .. } => 3,
-            AgentState::Offered { .. } => 4,
-            AgentState::Talking { .. } => 5,
-            AgentState::WrapUp { .. } => 6,
-            AgentState::Paused { .. } => 7,
+            SlotState::Reserved { by: Reserver::Call(call), .. }
+            | SlotState::Offered(Offered::Leg { call, .. })
+            | SlotState::Busy { call, .. } => Some(*call),
+            _ => None,
         }
     }
 
-    pub fn call(&self) -> Option<CallId> {
+    pub(crate) fn until(&self) -> LogTime {
         match self {
-            AgentState::Reserved { call } | AgentState::Offered { call, .. } | AgentState::Talking { call } => {
-                Some(*call)
-            }
-            _ => None,
+            SlotState::Reserved { until, .. }
+            | SlotState::Offered(Offered::Item { until, .. })
+            | SlotState::Wrap { until, .. }
+            | SlotState::Paused { until } => *until,
+            SlotState::Free | SlotState::Offered(Offered::Leg { .. }) | SlotState::Busy { .. } => LogTime::MAX,
         }
     }
 }
 
 impl Agent {
-    pub(crate) fn enter(&mut self, state: AgentState, now: LogTime) {
-        self.state = state;
-        self.since = now;
+    /// The word of who is ready, reachable and free.
+    pub const IDLE: &str = "idle";
+
+    /// What an agent with one voice slot is doing, in a word.
+    pub const STATE_NAMES: [&str; 8] =
+        ["logged_out", "not_ready", Self::IDLE, "reserved", "offered", "talking", "wrap_up", "paused"];
+
+    pub fn state_name(&self) -> &'static str {
+        Self::STATE_NAMES[self.state_index()]
     }
 
-    /// The work is over: idle, or what was asked for meanwhile.
-    pub(crate) fn come_free(&mut self, now: LogTime) {
-        self.idle_since = now;
-        let next = match (self.not_ready_next.take(), &self.contact) {
-            (_, None) => AgentState::LoggedOut,
-            (Some(reason), Some(_)) => AgentState::NotReady { reason },
-            (None, Some(_)) => AgentState::Idle,
-        };
-        self.enter(next, now);
-    }
-
-    /// No phone from now on: logged out, or as soon as the work is over.
-    pub(crate) fn lose_phone(&mut self, now: LogTime) {
-        self.contact = None;
-        if matches!(self.state, AgentState::Idle | AgentState::NotReady { .. } | AgentState::Paused { .. }) {
-            self.enter(AgentState::LoggedOut, now);
+    /// Its place in `STATE_NAMES`: the work first, then the presence.
+    pub fn state_index(&self) -> usize {
+        match (self.voice().map(|slot| &slot.state), &self.presence) {
+            (Some(SlotState::Reserved { .. }), _) => 3,
+            (Some(SlotState::Offered(_)), _) => 4,
+            (Some(SlotState::Busy { .. }), _) => 5,
+            (Some(SlotState::Wrap { .. }), _) => 6,
+            (Some(SlotState::Paused { .. }), _) => 7,
+            (Some(SlotState::Free) | None, Presence::Out) => 0,
+            (Some(SlotState::Free) | None, Presence::NotReady { .. }) => 1,
+            // Every phone's connection is lost.
+            (Some(SlotState::Free) | None, Presence::Ready) if self.phone().is_none() => 0,
+            (Some(SlotState::Free) | None, Presence::Ready) => 2,
         }
     }
 
-    /// Reserved, offered, talking or wrapping up: a call or its record still refers to this agent.
+    /// Since when in the state that `state_name` says.
+    pub fn state_since(&self) -> LogTime {
+        match self.voice() {
+            Some(slot) if slot.state != SlotState::Free => slot.since,
+            Some(slot) => slot.since.max(self.since),
+            None => self.since,
+        }
+    }
+
+    /// The first slot for calls.
+    pub fn voice(&self) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.medium == Medium::Voice)
+    }
+
+    pub fn slot(&self, no: u8) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.no == no)
+    }
+
+    pub(crate) fn slot_mut(&mut self, no: u8) -> Option<&mut Slot> {
+        self.slots.iter_mut().find(|slot| slot.no == no)
+    }
+
+    /// The call that the agent is kept for, rung for or talks with.
+    pub fn call(&self) -> Option<CallId> {
+        self.slots.iter().find_map(|slot| slot.state.call())
+    }
+
+    /// The slot that a call takes.
+    pub fn slot_of(&self, call: CallId) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.state.call() == Some(call))
+    }
+
+    /// The call whose wrap-up the agent is in.
+    pub fn wrapping(&self) -> Option<CallId> {
+        self.slots.iter().find_map(|slot| match slot.state {
+            SlotState::Wrap { call, .. } => Some(call),
+            _ => None,
+        })
+    }
+
+    /// Why not ready, or why not once the work is over.
+    pub fn reason(&self) -> Option<&str> {
+        match self.next.as_ref().unwrap_or(&self.presence) {
+            Presence::NotReady { reason } => Some(reason),
+            Presence::Out | Presence::Ready => None,
+        }
+    }
+
+    /// The phone that is rung: the one that can be reached and ranks highest, the newest of equals.
+    pub fn phone(&self) -> Option<&Binding> {
+        self.bindings.iter().filter(|binding| binding.lost.is_none()).max_by_key(|binding| binding.q)
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.presence == Presence::Ready
+    }
+
+    /// Slots that may be offered something of a medium.
+    pub fn free_slots(&self, medium: Medium) -> impl Iterator<Item = &Slot> {
+        let ready = self.is_ready() && (medium != Medium::Voice || self.phone().is_some());
+        self.slots.iter().filter(move |slot| ready && slot.medium == medium && slot.state == SlotState::Free)
+    }
+
+    /// The slot that a call takes which the agent asks for: who asks need not be ready for what others send.
+    pub fn asking_slot(&self) -> Option<&Slot> {
+        let may = self.presence != Presence::Out && self.phone().is_some();
+        let free = |slot: &&Slot| slot.medium == Medium::Voice && slot.state == SlotState::Free;
+        self.slots.iter().find(free).filter(|_| may)
+    }
+
+    /// Some slot is reserved, offered, busy or in wrap-up: a call or its record still refers to this agent.
     pub(crate) fn is_at_work(&self) -> bool {
-        match self.state {
-            AgentState::Reserved { .. }
-            | AgentState::Offered { .. }
-            | AgentState::Talking { .. }
-            | AgentState::WrapUp { .. } => true,
-            AgentState::LoggedOut | AgentState::NotReady { .. } | AgentState::Idle | AgentState::Paused { .. } => false,
-        }
+        self.slots.iter().any(|slot| match slot.state {
+            SlotState::Reserved { .. } | SlotState::Offered(_) | SlotState::Busy { .. } | SlotState::Wrap { .. } => {
+                true
+            }
+            SlotState::Free | SlotState::Paused { .. } => false,
+        })
     }
 
     /// The first moment at which this row must change if nobody changes it before.
     pub(crate) fn lease(&self) -> LogTime {
-        let state = match self.state {
-            AgentState::WrapUp { until, .. } | AgentState::Paused { until } => until,
-            // Offered and talking end with the call's own lease.
-            _ => LogTime::MAX,
-        };
-        self.contact.as_ref().map_or(state, |contact| state.min(contact.expires))
+        let slots = self.slots.iter().map(|slot| slot.state.until());
+        let bindings = self.bindings.iter().map(Binding::until);
+        slots.chain(bindings).min().unwrap_or(LogTime::MAX)
     }
 }

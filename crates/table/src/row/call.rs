@@ -1,135 +1,98 @@
-//! A call's row: all a node needs to go on with the call when its owner is gone.
+//! A call's row: all a node needs to go on with the call when its owner is gone. Its legs' dialogs and what its flow
+//! learnt are rows of their own: they are large, and seldom change when the call does.
 
 use strowger_model::config::StepNo;
 use strowger_model::{
-    AgentId, CallId, CampaignId, DialResult, Dialog, E164, Ended, Far, FlowId, LeadId, LegNo, LogTime, Outcome, Owner,
-    QueueId, RelayId, TenantId, TrunkId, Wall,
+    AgentId, CallId, DialResult, Ended, FlowId, LegKey, LegNo, LogTime, Outcome, Owner, PlaceId, QueueId, RelayId,
+    TenantId, TrunkId, Wall,
 };
 
-use crate::{Contact, DialFailure, limit};
-
-/// What makes an INVITE the same INVITE (RFC 3261, 8.2.2.2).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct AdmitKey {
-    pub call_id: String,
-    pub from_tag: String,
-    pub cseq: u32,
-}
+use super::kept::{AsValue, Kept};
+use super::leg::{Leg, LegRole};
+use super::origin::{AdmitKey, Began, Origin, Outbound};
+use super::segment::{How, Segment, SegmentKind};
+use super::tap::Tap;
+use crate::DialFailure;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Call {
     pub id: CallId,
     pub tenant: TenantId,
-    pub origin: Origin,
-    pub trunk: TrunkId,
-    pub from: String,
-    pub to: String,
+    #[rkyv(with = AsValue)]
+    pub origin: Kept<Origin>,
     pub owner: Owner,
-    /// How many owners it had before: each adopter's CSeqs begin higher than its predecessor's.
-    pub adoptions: u16,
+    /// The numbers that the next ones get; none is ever given twice.
+    pub next: Next,
     pub stage: Stage,
-    /// Leg 0: who called us, or whom we called. None until the called party answers.
-    pub caller: Option<Dialog>,
-    /// The relay of leg 0.
-    pub relay: Option<RelayId>,
-    /// Every relay that was given a leg of the call; at its end all of them close it.
-    pub relays: Vec<RelayId>,
-    /// The agent's leg: being rung, talking, or being hung up.
-    pub agent: Option<AgentLeg>,
-    /// Earlier attempts whose phones are still being told to stop.
-    pub leaving: Vec<AgentLeg>,
-    /// The number the next leg gets; legs are never numbered twice.
-    pub next_leg: LegNo,
-    pub queue: Option<QueueId>,
-    /// Place in the queue: log index of the enqueue. Kept through offers, misses and adoptions.
-    pub order: u64,
-    pub overflow: Option<StepNo>,
-    pub times: CallTimes,
-    pub offers: u16,
+    /// When the stage is over at the latest, where no leg and no place says so.
+    pub until: LogTime,
+    /// Those that live and those that are being told to go.
+    pub legs: Vec<Leg>,
+    /// Its place in a queue.
+    pub place: Option<PlaceId>,
+    /// The place of an agent's question beside the customer; one at a time.
+    pub aside: Option<PlaceId>,
+    /// The leg of the agent who serves the customer.
+    pub serving: Option<LegKey>,
+    pub flow: Option<FlowPosition>,
+    /// Something is being said that no recording, no copy and no listener may get.
+    pub private: Option<LogTime>,
+    pub taps: Vec<Tap>,
+    #[rkyv(with = AsValue)]
+    pub segments: Kept<Vec<Segment>>,
     pub duties: Vec<Duty>,
-    pub next_duty: u32,
-}
-
-/// How a call began.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub enum Origin {
-    Inbound { flow: FlowId, key: AdmitKey },
-    Outbound(Outbound),
-}
-
-/// What an outbound call needs besides what every call has.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct Outbound {
-    pub campaign: CampaignId,
-    /// None for a number that an agent dialled and that is on no list.
-    pub lead: Option<LeadId>,
-    pub number: E164,
-    pub caller_id: E164,
-    /// Copied when the call was granted: a trunk that moves does not move a call that is being dialled.
-    pub destination: Far,
-    pub ring_timeout_ms: u32,
-    /// Whose call it is until it has a leg of an agent.
-    pub reserved: Option<Reserved>,
-    /// Set when it failed.
+    pub times: CallTimes,
+    /// Why the called party of an outbound call was not reached.
     pub failure: Option<DialFailure>,
-    /// Set at the end.
+    /// What an outbound call was to its campaign; set at its end.
     pub result: Option<DialResult>,
 }
 
-/// An agent kept for the answer of a called party.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct Reserved {
-    pub agent: AgentId,
-    /// The relay the agent's leg will use.
-    pub relay: RelayId,
+/// Counters of what a call numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Next {
+    pub leg: LegNo,
+    pub tap: u8,
+    pub segment: u16,
+    pub duty: u32,
 }
 
-/// Where a call is in its life.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+/// Where a call is in its life. Which phones ring is said by the legs, wrap-up by the agent's slot.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum Stage {
     /// In the log; its 100 may have gone out, nothing else.
     Admitted,
-    /// Answered and at this step of its flow. `entered` is the log index of the entry that led there, also from the
-    /// step to itself: what is played in the step is numbered by it.
-    Flow { step: StepNo, entered: u64 },
-    /// The called party's phone is being rung.
-    Dialling { deadline: LogTime },
-    /// Waiting for an agent.
-    Queued,
-    /// An agent's phone is being rung; the place in the queue is kept.
-    Offered { deadline: LogTime },
-    /// Caller and agent talk.
+    /// Outbound, and the customer is not there yet.
+    Reaching,
+    /// Answered and in its flow.
+    Flow,
+    /// Nobody serves the customer, and the place is in its queue, offered or not.
+    Waiting,
+    /// An agent serves the customer, or another party talks or is being rung.
     Talking,
-    /// Over. The row lingers so that late repeats find it.
-    Ended { outcome: Outcome, ended: Ended },
+    /// Over, as part of another call if it says which. The row lingers so that late repeats find it.
+    Ended { outcome: Outcome, ended: Ended, into: Option<CallId> },
 }
 
-/// One attempt to bring an agent in.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct AgentLeg {
-    pub leg: LegNo,
-    pub agent: AgentId,
-    /// The relay of this leg; it may be another than the caller's.
-    pub relay: RelayId,
-    /// Copied when the offer was granted: a registration that moves does not move a ringing phone.
-    pub contact: Contact,
-    /// Committed when the phone answered.
-    pub dialog: Option<Dialog>,
+/// Where a call is in a flow, in the version of it that the call began with.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct FlowPosition {
+    pub flow: FlowId,
+    /// The tenant's configuration in which the flow last changed before the call began.
+    pub version: u64,
+    pub step: StepNo,
+    /// Which try at this step, from 0.
+    pub attempt: u8,
+    /// Index of the entry that led here, also from the step to itself: what is played in the step is numbered by it.
+    pub entered: u64,
 }
 
-/// When what happened, in log time as observed by whoever saw it.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+/// When what happened, in log time as observed by whoever saw it. The rest stands in the segments.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct CallTimes {
     pub admitted: LogTime,
     pub admitted_wall: Wall,
-    pub enqueued: Option<LogTime>,
-    pub offered: Option<LogTime>,
-    pub connected: Option<LogTime>,
     pub ended: Option<LogTime>,
-    /// When it overflowed out of a queue where it had waited; the rest of its flow is counted from here.
-    pub overflowed: Option<LogTime>,
-    /// How long the row of an ended call is kept: late repeats and the agent's wrap-up still need it.
-    pub kept_until: Option<LogTime>,
 }
 
 /// Something the owner must do, until it says `Done` or the time is past.
@@ -143,102 +106,192 @@ pub struct Duty {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum DutyKind {
     /// Send the 200 and repeat it until the ACK.
-    Answer,
+    Answer { leg: LegKey },
     /// Ring the phone of this leg.
-    Ring { leg: LegNo },
-    /// Send the INVITE to the called party. Never performed late, and never by another than the first owner.
-    Originate,
+    Ring { leg: LegKey },
+    /// Send the INVITE to this leg's far end. Never performed late, and never by another than the first owner.
+    Originate { leg: LegKey },
     /// End this leg's dialog, however far it got.
-    HangUp { leg: LegNo },
-    /// Close the call's media.
-    CloseMedia,
+    HangUp { leg: LegKey },
+    /// Close the port that this relay holds for a leg that left it.
+    Close { relay: RelayId, leg: LegKey },
+    /// Tell who asked for a transfer what came of it (RFC 3515, 2.4.5).
+    Notify { leg: LegKey },
+    /// Keep the row until the relay said that a recording is complete.
+    Seal { tap: u8 },
 }
 
 impl Call {
-    pub const CALLER_LEG: LegNo = LegNo(0);
-
     pub fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Ended { .. })
     }
 
-    /// In the queue and free to be offered.
-    pub fn is_waiting(&self) -> bool {
-        matches!(self.stage, Stage::Queued)
+    /// Whether a record is written of it: a leg in a row of its own is told of by the call that it was split from.
+    pub(crate) fn has_record(&self) -> bool {
+        !matches!(self.origin.began, Began::Split { .. })
     }
 
-    /// Holds a place in a queue, offered or not.
-    pub fn holds_place(&self) -> bool {
-        matches!(self.stage, Stage::Queued | Stage::Offered { .. })
+    pub fn leg(&self, key: LegKey) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.key == key)
     }
 
-    /// The agent's leg of that number, whether it is in use or leaving.
-    pub fn agent_leg(&self, leg: LegNo) -> Option<&AgentLeg> {
-        self.agent.iter().chain(&self.leaving).find(|agent| agent.leg == leg)
+    pub(crate) fn leg_mut(&mut self, key: LegKey) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.key == key)
+    }
+
+    /// The leg of whom the call is for, gone or not. None while the number of an outbound call is not yet dialled.
+    pub fn customer(&self) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.is_customer())
+    }
+
+    pub fn live_legs(&self) -> impl Iterator<Item = &Leg> {
+        self.legs.iter().filter(|leg| leg.is_live())
+    }
+
+    /// Agents' phones that ring for this call.
+    pub fn ringing(&self) -> impl Iterator<Item = &Leg> {
+        self.legs.iter().filter(|leg| leg.is_ringing() && leg.agent().is_some())
+    }
+
+    /// Legs that are being told to go.
+    pub fn releasing(&self) -> impl Iterator<Item = &Leg> {
+        self.legs.iter().filter(|leg| leg.is_releasing())
+    }
+
+    /// The leg of the agent who serves the customer.
+    pub fn serving_leg(&self) -> Option<&Leg> {
+        self.serving.and_then(|key| self.leg(key))
+    }
+
+    pub fn serving_agent(&self) -> Option<AgentId> {
+        self.serving_leg().and_then(Leg::agent)
+    }
+
+    /// The agent's leg that is rung or up; the serving one first.
+    pub fn agent_leg(&self) -> Option<&Leg> {
+        let live = |leg: &&Leg| leg.is_live() && leg.agent().is_some();
+        self.serving_leg().or_else(|| self.legs.iter().find(live))
+    }
+
+    /// The live leg of an agent.
+    pub fn leg_of(&self, agent: AgentId) -> Option<&Leg> {
+        self.live_legs().find(|leg| leg.agent() == Some(agent))
     }
 
     pub fn outbound(&self) -> Option<&Outbound> {
-        match &self.origin {
-            Origin::Outbound(outbound) => Some(outbound),
-            Origin::Inbound { .. } => None,
-        }
+        self.origin.outbound()
     }
 
-    pub fn flow(&self) -> Option<FlowId> {
-        match &self.origin {
-            Origin::Inbound { flow, .. } => Some(*flow),
-            Origin::Outbound(_) => None,
-        }
+    /// The version of a flow that it may still go on with.
+    pub(crate) fn flow_in_use(&self) -> Option<FlowPosition> {
+        self.flow.filter(|_| !self.is_over())
+    }
+
+    /// The flow that an inbound call was for.
+    pub fn flow_id(&self) -> Option<FlowId> {
+        self.flow.map(|position| position.flow).or_else(|| self.origin.flow())
     }
 
     pub fn key(&self) -> Option<&AdmitKey> {
-        match &self.origin {
-            Origin::Inbound { key, .. } => Some(key),
-            Origin::Outbound(_) => None,
-        }
+        self.origin.key()
     }
 
-    /// Whether the called party of an outbound call may still ring or talk: until then nobody calls it again.
-    pub(crate) fn has_called_party(&self) -> bool {
-        let ends_it = |duty: &Duty| duty.kind == DutyKind::HangUp { leg: Self::CALLER_LEG };
-        self.outbound().is_some() && (!self.is_over() || self.duties.iter().any(ends_it))
+    pub fn from(&self) -> &str {
+        &self.origin.from
     }
 
-    pub(crate) fn uses(&mut self, relay: RelayId) {
-        if !self.relays.contains(&relay) {
-            self.relays.push(relay);
-        }
+    pub fn to(&self) -> &str {
+        &self.origin.to
     }
 
-    pub fn ringing_agent(&self) -> Option<&AgentLeg> {
-        match self.stage {
-            Stage::Offered { .. } => self.agent.as_ref(),
+    pub fn trunk(&self) -> Option<TrunkId> {
+        self.origin.trunk()
+    }
+
+    /// Every relay that has a leg of the call, or has one still to close.
+    pub fn relays(&self) -> Vec<RelayId> {
+        let legs =
+            self.legs.iter().filter(|leg| leg.is_live()).flat_map(|leg| leg.relay.into_iter().chain(leg.next_relay));
+        let closing = self.duties.iter().filter_map(|duty| match duty.kind {
+            DutyKind::Close { relay, .. } => Some(relay),
             _ => None,
-        }
+        });
+        let mut relays: Vec<RelayId> = legs.chain(closing).collect();
+        relays.sort_unstable();
+        relays.dedup();
+        relays
+    }
+
+    /// The queue that it is in, or was in last.
+    pub fn queue(&self) -> Option<QueueId> {
+        let waits = |segment: &&Segment| segment.kind == SegmentKind::Wait;
+        let entered = self.segments.iter().rev().find(waits).and_then(|wait| wait.queue);
+        entered.or_else(|| self.outbound().map(|outbound| outbound.queue))
+    }
+
+    /// The last wait that really was one: who is turned away by a full queue does not wait.
+    pub fn wait(&self) -> Option<&Segment> {
+        let waited = |segment: &&Segment| segment.kind == SegmentKind::Wait && segment.how != How::Full;
+        self.segments.iter().rev().find(waited)
+    }
+
+    /// When the last wait began.
+    pub fn enqueued(&self) -> Option<LogTime> {
+        self.wait().map(|wait| wait.from)
+    }
+
+    /// When the first conversation began.
+    pub fn connected(&self) -> Option<LogTime> {
+        self.segments.iter().find(|segment| segment.kind == SegmentKind::Talk).map(|talk| talk.from)
+    }
+
+    /// When an agent's phone was rung last.
+    pub fn offered(&self) -> Option<LogTime> {
+        self.segments.iter().rev().find(|segment| segment.kind == SegmentKind::Ring).map(|ring| ring.from)
+    }
+
+    /// How many times it was offered to an agent.
+    pub fn offers(&self) -> u16 {
+        let rings = self.segments.iter().filter(|segment| segment.kind == SegmentKind::Ring);
+        rings.map(|ring| ring.n).fold(0, u16::saturating_add)
+    }
+
+    /// The first moment at which a leg of it rings no longer.
+    pub fn ringing_until(&self) -> Option<LogTime> {
+        self.ringing().map(Leg::until).min()
     }
 
     pub fn duty(&self, id: u32) -> Option<&Duty> {
         self.duties.iter().find(|duty| duty.id == id)
     }
 
+    /// The duty of a kind.
+    pub fn duty_to(&self, kind: DutyKind) -> Option<&Duty> {
+        self.duties.iter().find(|duty| duty.kind == kind)
+    }
+
+    /// Whether the called party of an outbound call may still ring or talk: until then nobody calls it again.
+    pub(crate) fn has_called_party(&self) -> bool {
+        let ends_it = |duty: &Duty| match duty.kind {
+            DutyKind::HangUp { leg } => self.leg(leg).is_some_and(|leg| leg.role == LegRole::Customer),
+            _ => false,
+        };
+        self.outbound().is_some() && (!self.is_over() || self.duties.iter().any(ends_it))
+    }
+
     pub(crate) fn add_duty(&mut self, kind: DutyKind, until: LogTime) {
-        self.duties.push(Duty { id: self.next_duty, kind, until });
-        self.next_duty += 1;
+        self.duties.push(Duty { id: self.next.duty, kind, until });
+        self.next.duty += 1;
+    }
+
+    pub(crate) fn drop_duty(&mut self, kind: DutyKind) {
+        self.duties.retain(|duty| duty.kind != kind);
     }
 
     /// The first moment at which this row must change if nobody changes it before.
-    pub(crate) fn lease(&self, max_wait: Option<std::time::Duration>) -> LogTime {
-        let stage = match self.stage {
-            Stage::Admitted => self.times.admitted + limit::ADMITTED_MAX,
-            Stage::Flow { .. } => self.times.overflowed.unwrap_or(self.times.admitted) + limit::FLOW_MAX,
-            Stage::Queued => self.waiting_since() + max_wait.unwrap_or(limit::FLOW_MAX),
-            Stage::Offered { deadline } | Stage::Dialling { deadline } => deadline,
-            Stage::Talking => self.times.connected.unwrap_or_default() + limit::TALK_MAX,
-            Stage::Ended { .. } => self.times.kept_until.unwrap_or_default(),
-        };
-        self.duties.iter().map(|duty| duty.until).fold(stage, LogTime::min)
-    }
-
-    pub(crate) fn waiting_since(&self) -> LogTime {
-        self.times.enqueued.unwrap_or(self.times.admitted)
+    pub(crate) fn lease(&self) -> LogTime {
+        let legs = self.legs.iter().map(Leg::until).min().unwrap_or(LogTime::MAX);
+        let duties = self.duties.iter().map(|duty| duty.until).min().unwrap_or(LogTime::MAX);
+        self.until.min(duties).min(if self.is_over() { LogTime::MAX } else { legs })
     }
 }

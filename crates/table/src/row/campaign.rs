@@ -1,13 +1,21 @@
 //! What a shard keeps of a campaign besides its configuration and its leads.
 
-use strowger_model::{CampaignId, DialResult, Digest, TenantId};
+use strowger_model::{CampaignId, DialResult, Digest, Owner, QueueId, TenantId};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Ledger {
     pub campaign: CampaignId,
     pub tenant: TenantId,
+    /// Its agents' queue.
+    pub queue: QueueId,
+    /// Who paces it. While it has none, whoever leads the shard does.
+    pub owner: Option<Owner>,
     /// Started by an operator or from the start.
     pub running: bool,
+    /// What the share of abandoned calls is judged by.
+    pub window: Window,
+    /// State of the regulator's steps, in its own units.
+    pub steps: u32,
     /// Leads ever taken: the next one's place.
     pub leads: u32,
     /// Names of the zones its leads live in.
@@ -18,13 +26,31 @@ pub struct Ledger {
     pub done: u32,
     /// Calls begun.
     pub dialled: u64,
-    /// Calls ended, by `DialResult` in the order of `DialResult::ALL`.
-    pub results: [u64; DialResult::ALL.len()],
+    /// Calls ended, by result: those that occurred, in the order of the results.
+    pub results: Vec<(DialResult, u64)>,
+}
+
+/// Answered calls of the present window.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Window {
+    /// Answered by a person.
+    pub live: u32,
+    /// Of these, abandoned by us.
+    pub abandoned: u32,
+    /// Of these, waiting for an agent now.
+    pub waiting: u32,
 }
 
 impl Ledger {
     pub fn count(&self, result: DialResult) -> u64 {
-        self.results[result as usize]
+        self.results.iter().find(|(counted, _)| *counted == result).map_or(0, |(_, count)| *count)
+    }
+
+    pub(crate) fn add(&mut self, result: DialResult) {
+        match self.results.binary_search_by_key(&result, |(counted, _)| *counted) {
+            Ok(at) => self.results[at].1 += 1,
+            Err(at) => self.results.insert(at, (result, 1)),
+        }
     }
 
     /// The number of a zone, which is added if it is new. None if there are too many.

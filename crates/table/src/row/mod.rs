@@ -1,7 +1,32 @@
 //! The rows of a shard.
 
+use strowger_model::{AgentId, CallId, CampaignId, PlaceId, QueueId, TenantId};
+
 pub mod agent;
 pub mod call;
 pub mod campaign;
+pub mod data;
+pub mod kept;
 pub mod lead;
-pub mod query;
+pub mod leg;
+pub mod origin;
+pub mod place;
+mod query;
+pub mod segment;
+pub mod story;
+pub mod tap;
+
+/// Names a row that may change, come due or have an owner.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub enum RowKey {
+    Call(CallId),
+    Agent(AgentId),
+    Place(PlaceId),
+    Campaign(CampaignId),
+    /// Parts of a configuration that nobody puts in force.
+    Parts(TenantId),
+    /// A queue that left the configuration.
+    Queue(QueueId),
+}

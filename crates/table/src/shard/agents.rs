@@ -1,138 +1,127 @@
-//! Agents: phones that come and go, states that are asked for, wrap-up.
+//! Agents: phones that come and go, what is asked for, how they become known.
 
-use strowger_model::config::Phone;
-use strowger_model::{AgentId, CallId, LogTime};
+use strowger_model::config::{self, Phone};
+use strowger_model::{AgentId, CallId, Instance, LogTime, TenantId};
 
 use super::Shard;
 use super::apply::Entry;
-use super::life::record_of;
-use crate::{Agent, AgentState, Contact, Refusal, Stage};
+use crate::{Agent, Binding, BindingKind, Presence, Refusal, SlotState, limit};
+
+/// What a phone that is always there has as its rank.
+const HIGHEST_Q: u16 = 1000;
 
 impl Shard {
-    pub(super) fn register(&mut self, entry: Entry, id: AgentId, contact: &Contact) -> Result<(), Refusal> {
+    /// The newest phone is the last: of equals it is rung. One that only renews what is bound is no newer.
+    pub(super) fn bind(&mut self, entry: Entry, id: AgentId, binding: &Binding) -> Result<(), Refusal> {
         let ready_at_login = self.agent_config(id)?.ready_at_login;
         let mut agent = self.agent_row(id)?;
-        agent.contact = Some(contact.clone());
-        if agent.state == AgentState::LoggedOut {
-            agent.not_ready_next = (!ready_at_login).then(|| "log-in".to_owned());
-            agent.come_free(entry.now());
+        let renews =
+            |old: &Binding| (old.instance, &old.uri, old.flow) == (binding.instance, &binding.uri, binding.flow);
+        let binding = Binding { lost: None, ..binding.clone() };
+        match agent.bindings.iter_mut().find(|old| renews(old) && old.lost.is_none()) {
+            Some(old) => *old = binding.clone(),
+            None => {
+                agent.bindings.retain(|old| old.instance != binding.instance);
+                if agent.bindings.len() >= limit::BINDINGS {
+                    agent.bindings.remove(0);
+                }
+                agent.bindings.push(binding.clone());
+            }
+        }
+        if binding.flow.line.is_some_and(|line| line.node == entry.from.node) {
+            agent.owner = Some((entry.from.node, entry.from.incarnation));
+        }
+        if agent.presence == Presence::Out {
+            log_in(&mut agent, ready_at_login, entry.now());
         }
         self.put_agent(agent);
         Ok(())
     }
 
-    pub(super) fn unregister(&mut self, entry: Entry, id: AgentId) -> Result<(), Refusal> {
+    pub(super) fn unbind(&mut self, entry: Entry, id: AgentId, instance: Option<Instance>) -> Result<(), Refusal> {
         let mut agent = self.agent_row(id)?;
-        agent.lose_phone(entry.now());
-        self.put_agent(agent);
-        Ok(())
-    }
-
-    pub(super) fn ready(&mut self, entry: Entry, id: AgentId) -> Result<(), Refusal> {
-        let mut agent = self.agent_row(id)?;
-        agent.not_ready_next = None;
-        match agent.state {
-            AgentState::LoggedOut => return Err(Refusal::AgentBusy),
-            AgentState::WrapUp { .. } => {
-                self.put_agent(agent);
-                return self.end_wrap_up(entry, id, None);
-            }
-            AgentState::NotReady { .. } | AgentState::Paused { .. } => agent.come_free(entry.now()),
-            AgentState::Idle
-            | AgentState::Reserved { .. }
-            | AgentState::Offered { .. }
-            | AgentState::Talking { .. } => {}
+        agent.bindings.retain(|binding| instance.is_some_and(|gone| gone != binding.instance));
+        if agent.bindings.is_empty() {
+            agent.lose_phones(entry.now());
         }
         self.put_agent(agent);
         Ok(())
     }
 
-    pub(super) fn not_ready(&mut self, entry: Entry, id: AgentId, reason: &str) -> Result<(), Refusal> {
+    pub(super) fn presence(&mut self, entry: Entry, id: AgentId, presence: &Presence) -> Result<(), Refusal> {
+        match presence {
+            Presence::Out => self.unbind(entry, id, None),
+            Presence::Ready => self.ready(entry, id),
+            Presence::NotReady { reason } => self.not_ready(entry, id, reason),
+        }
+    }
+
+    fn ready(&mut self, entry: Entry, id: AgentId) -> Result<(), Refusal> {
         let mut agent = self.agent_row(id)?;
-        match agent.state {
-            AgentState::LoggedOut => return Err(Refusal::AgentBusy),
-            AgentState::Idle | AgentState::NotReady { .. } | AgentState::Paused { .. } => {
-                agent.enter(AgentState::NotReady { reason: reason.to_owned() }, entry.now());
+        if agent.presence == Presence::Out {
+            return Err(Refusal::AgentBusy);
+        }
+        agent.next = None;
+        agent.end_pauses(entry.now());
+        if agent.presence != Presence::Ready {
+            agent.be(Presence::Ready, entry.now());
+            for slot in agent.slots.iter_mut().filter(|slot| slot.state == SlotState::Free) {
+                slot.idle_since = entry.now();
             }
-            AgentState::Reserved { .. }
-            | AgentState::Offered { .. }
-            | AgentState::Talking { .. }
-            | AgentState::WrapUp { .. } => {
-                agent.not_ready_next = Some(reason.to_owned());
-            }
+        }
+        let wraps: Vec<_> = agent.wraps().collect();
+        self.put_agent(agent);
+        for wrap in wraps {
+            self.end_wrap_up(entry, id, wrap, None)?;
+        }
+        Ok(())
+    }
+
+    fn not_ready(&mut self, entry: Entry, id: AgentId, reason: &str) -> Result<(), Refusal> {
+        let mut agent = self.agent_row(id)?;
+        let presence = Presence::NotReady { reason: reason.to_owned() };
+        if agent.presence == Presence::Out {
+            return Err(Refusal::AgentBusy);
+        }
+        if agent.is_at_work() {
+            agent.next = Some(presence);
+        } else {
+            agent.end_pauses(entry.now());
+            agent.be(presence, entry.now());
         }
         self.put_agent(agent);
         Ok(())
     }
 
     pub(super) fn dispose(&mut self, entry: Entry, id: AgentId, call: CallId, code: &str) -> Result<(), Refusal> {
-        match self.agent_row(id)?.state {
-            AgentState::WrapUp { call: wrapping, .. } if wrapping == call => {
-                self.end_wrap_up(entry, id, Some(code.to_owned()))
-            }
-            _ => Err(Refusal::WrongStage),
-        }
-    }
-
-    /// Wrap-up is over: the agent comes free, and the call's record gets its second writing.
-    pub(super) fn end_wrap_up(
-        &mut self,
-        entry: Entry,
-        id: AgentId,
-        disposition: Option<String>,
-    ) -> Result<(), Refusal> {
-        let mut agent = self.agent_row(id)?;
-        let AgentState::WrapUp { call, .. } = agent.state else { return Err(Refusal::WrongStage) };
-        let wrap_ms = entry.now().since(agent.since).as_millis() as u64;
-        agent.come_free(entry.now());
-        self.put_agent(agent);
-        let Some(call) = self.calls.get(&call) else { return Ok(()) };
-        if let Stage::Ended { outcome, ended } = call.stage {
-            let mut record = record_of(call, outcome, ended);
-            record.wrap_ms = Some(wrap_ms);
-            record.disposition = disposition;
-            self.write(record);
-        }
-        Ok(())
+        let wrap = self.agent_row(id)?.wraps().find(|(wrapped, _)| *wrapped == call).ok_or(Refusal::WrongStage)?;
+        self.end_wrap_up(entry, id, wrap, Some(code.to_owned()))
     }
 
     /// Makes the row of an agent that the configuration names, or brings it up to date.
-    pub(super) fn configure_agent(
-        &mut self,
-        entry: Entry,
-        tenant: strowger_model::TenantId,
-        config: &strowger_model::config::Agent,
-    ) {
-        let mut agent = self.agents.get(&config.id).map_or_else(
-            || Agent {
-                id: config.id,
-                tenant,
-                name: config.name.clone(),
-                queues: Vec::new(),
-                state: AgentState::LoggedOut,
-                since: entry.now(),
-                idle_since: entry.now(),
-                misses: 0,
-                contact: None,
-                not_ready_next: None,
-                answered: 0,
-            },
-            |agent| (**agent).clone(),
-        );
+    pub(super) fn configure_agent(&mut self, entry: Entry, tenant: TenantId, config: &config::Agent) {
+        let mut agent =
+            self.agents.get(&config.id).map_or_else(|| new_agent(entry, tenant, config), |agent| (**agent).clone());
         agent.name.clone_from(&config.name);
         agent.queues.clone_from(&config.queues);
+        let stays = |binding: &Binding| binding.expires == LogTime::MAX;
         match &config.phone {
             Phone::Static { uri, far } => {
-                agent.contact = Some(Contact { uri: uri.clone(), far: *far, expires: LogTime::MAX });
-                if agent.state == AgentState::LoggedOut {
-                    agent.not_ready_next = (!config.ready_at_login).then(|| "log-in".to_owned());
-                    agent.come_free(entry.now());
+                agent.bindings = vec![Binding {
+                    instance: Instance(0),
+                    kind: BindingKind::Sip,
+                    uri: uri.clone(),
+                    flow: *far,
+                    q: HIGHEST_Q,
+                    expires: LogTime::MAX,
+                    lost: None,
+                }];
+                if agent.presence == Presence::Out {
+                    log_in(&mut agent, config.ready_at_login, entry.now());
                 }
             }
             // The phone was always there and must register from now on.
-            Phone::Registers { .. } if agent.contact.as_ref().is_some_and(|old| old.expires == LogTime::MAX) => {
-                agent.lose_phone(entry.now());
-            }
+            Phone::Registers { .. } if agent.bindings.iter().any(stays) => agent.lose_phones(entry.now()),
             Phone::Registers { .. } => {}
         }
         self.put_agent(agent);
@@ -140,9 +129,10 @@ impl Shard {
 
     /// The agent left the configuration: gone at once when free, else when the work is over.
     pub(super) fn dismiss_agent(&mut self, id: AgentId) {
-        let Some(mut agent) = self.agents.get(&id).map(|agent| (**agent).clone()) else { return };
+        let Ok(mut agent) = self.agent_row(id) else { return };
         if agent.is_at_work() {
-            agent.contact = None;
+            agent.bindings.clear();
+            agent.owner = None;
             agent.queues.clear();
             self.put_agent(agent);
         } else {
@@ -154,8 +144,45 @@ impl Shard {
         self.agents.get(&id).map(|agent| (**agent).clone()).ok_or(Refusal::NoSuchAgent)
     }
 
-    fn agent_config(&self, id: AgentId) -> Result<&strowger_model::config::Agent, Refusal> {
+    fn agent_config(&self, id: AgentId) -> Result<&config::Agent, Refusal> {
         let tenant = self.agents.get(&id).ok_or(Refusal::NoSuchAgent)?.tenant;
         self.tenant(tenant).and_then(|tenant| tenant.agent(id)).ok_or(Refusal::NoSuchAgent)
+    }
+}
+
+fn new_agent(entry: Entry, tenant: TenantId, config: &config::Agent) -> Agent {
+    Agent {
+        id: config.id,
+        tenant,
+        name: config.name.clone(),
+        queues: Vec::new(),
+        owner: None,
+        presence: Presence::Out,
+        next: None,
+        since: entry.now(),
+        bindings: Vec::new(),
+        slots: vec![Agent::voice_slot(entry.now())],
+        misses: 0,
+        answered: 0,
+    }
+}
+
+/// The first phone is there: idle from now on, or not ready.
+fn log_in(agent: &mut Agent, ready: bool, now: LogTime) {
+    let not_ready = || Presence::NotReady { reason: "log-in".to_owned() };
+    agent.next = None;
+    agent.be(if ready { Presence::Ready } else { not_ready() }, now);
+    for slot in agent.slots.iter_mut().filter(|slot| slot.state == SlotState::Free) {
+        (slot.since, slot.idle_since) = (now, now);
+    }
+}
+
+impl Agent {
+    /// The wrap-ups that the agent is in: the call, and its segment.
+    fn wraps(&self) -> impl Iterator<Item = (CallId, u16)> {
+        self.slots.iter().filter_map(|slot| match slot.state {
+            SlotState::Wrap { call, segment, .. } => Some((call, segment)),
+            _ => None,
+        })
     }
 }

@@ -1,9 +1,9 @@
 //! One entry: repeats, fences, then the command.
 
-use strowger_model::{HangupBy, LogTime};
+use strowger_model::LogTime;
 
 use super::Shard;
-use crate::{Applied, At, Body, Command, Outcome, Proposal, Proposer, Refusal};
+use crate::{Applied, At, Body, Command, Outcome, Proposal, Proposer, Refusal, ToldBy, Touched};
 
 /// The entry a command stands in: what it may know besides the rows.
 #[derive(Clone, Copy)]
@@ -28,9 +28,11 @@ impl Shard {
         debug_assert!(at.index > self.last.index, "entries come in order, once");
         let at = At { index: at.index, time: at.time.max(self.last.time), wall: at.wall.max(self.last.wall) };
         self.last = at;
-        self.touched.clear();
+        self.touched = Touched::nothing();
         let outcome = self.judge(Entry { at, from: proposal.from }, proposal);
-        Applied { outcome, touched: std::mem::take(&mut self.touched) }
+        let touched = std::mem::replace(&mut self.touched, Touched::nothing());
+        debug_assert_eq!(self.check_touched(&touched), Ok(()), "after {:?}", proposal.body);
+        Applied { outcome, touched }
     }
 
     fn judge(&mut self, entry: Entry, proposal: &Proposal) -> Outcome {
@@ -61,37 +63,40 @@ impl Shard {
             Command::Part(part) => self.stage(entry, part).into(),
             Command::Configure { version, tenant, digest } => self.configure(entry, *version, *tenant, *digest).into(),
             Command::Retire { version, tenant } => self.retire(entry, *version, *tenant).into(),
-            Command::Admit { .. } => self.admit(entry, command),
+            Command::Admit(admit) => self.admit(entry, admit),
             Command::Withdraw { key } => self.withdraw(entry, key),
-            Command::Answer { call, dialog, relay } => self.answer(entry, *call, dialog, *relay).into(),
-            Command::Step { call, step } => self.step(entry, *call, *step).into(),
-            Command::Enqueue { call, step, queue, overflow } => {
-                self.enqueue(entry, *call, *step, *queue, *overflow).into()
-            }
+            Command::Answer { leg, dialog, relay } => self.answer(entry, *leg, dialog, *relay).into(),
+            Command::Step { call, step, attempt, set } => self.step(entry, *call, *step, *attempt, set).into(),
+            Command::Enqueue { call, step, queue, then } => self.enqueue(entry, *call, *step, *queue, *then).into(),
             Command::Plan(plan) => self.plan(entry, plan),
-            Command::Missed { call, leg, miss, observed } => self.missed(entry, *call, *leg, *miss, *observed).into(),
-            Command::Connect { call, leg, dialog, observed } => {
-                self.connect(entry, *call, *leg, dialog, *observed).into()
+            Command::Missed { leg, miss, observed } => self.missed(entry, *leg, *miss, *observed).into(),
+            Command::Answered { leg, dialog, observed } => self.answered(entry, *leg, dialog, *observed).into(),
+            Command::Accept { leg, observed } => self.accept(entry, *leg, *observed).into(),
+            Command::Left { leg, cause, told_by, observed } => {
+                self.left(entry, *leg, *cause, *told_by, *observed).into()
             }
             Command::Dial(dial) => self.dial(entry, dial).unwrap_or_else(Outcome::Refused),
-            Command::Reached { call, dialog, observed } => self.reached(entry, *call, dialog, *observed).into(),
-            Command::NotReached { call, failure, observed } => {
-                self.not_reached(entry, *call, failure, *observed).into()
-            }
+            Command::NotReached { leg, failure, observed } => self.not_reached(entry, *leg, failure, *observed).into(),
             Command::Import { campaign, batch, leads } => {
                 self.import(entry, *campaign, *batch, leads).unwrap_or_else(Outcome::Refused)
             }
             Command::Run { campaign, running } => self.run(*campaign, *running).into(),
             Command::Bar { list, scope, numbers, lift } => self.bar(*list, *scope, numbers, *lift),
-            Command::Redialog { call, leg, dialog } => self.redialog(entry, *call, *leg, dialog).into(),
+            Command::Redialog { leg, dialog, relay, holds } => {
+                self.redialog(entry, *leg, dialog, (*relay, *holds)).into()
+            }
+            Command::Rehome { legs } => self.rehome(entry, legs),
+            Command::Merge { from, into, by, cseq } => self.merge(entry, (*from, *into), *by, *cseq).into(),
+            Command::Split { leg } => self.split(entry, *leg),
             Command::End { call, ended, observed } => self.end_call(entry, *call, *ended, *observed).into(),
             Command::Done { duties } => self.done(entry, duties),
-            Command::Register { agent, contact } => self.register(entry, *agent, contact).into(),
-            Command::Unregister { agent } => self.unregister(entry, *agent).into(),
-            Command::Ready { agent } => self.ready(entry, *agent).into(),
-            Command::NotReady { agent, reason } => self.not_ready(entry, *agent, reason).into(),
+            Command::Bind { agent, binding } => self.bind(entry, *agent, binding).into(),
+            Command::Unbind { agent, instance } => self.unbind(entry, *agent, *instance).into(),
+            Command::Presence { agent, presence } => self.presence(entry, *agent, presence).into(),
             Command::Dispose { agent, call, code } => self.dispose(entry, *agent, *call, code).into(),
             Command::Adopt { node, incarnation, heirs } => self.adopt(entry, *node, *incarnation, heirs),
+            Command::Assign { row, to } => self.assign(entry, *row, *to).into(),
+            Command::Retake { row } => self.retake(entry, *row).into(),
         }
     }
 }
@@ -99,9 +104,10 @@ impl Shard {
 /// What a far end did stays true whoever reports it. What a node decided by itself is worth nothing once it is over.
 fn is_fact(command: &Command) -> bool {
     match command {
-        Command::End { ended, .. } => ended.by != HangupBy::System,
+        Command::Left { told_by, .. } => *told_by == ToldBy::FarEnd,
         Command::NotReached { failure, .. } => failure.status != 0 && !failure.hang_up,
-        Command::Missed { .. } | Command::Withdraw { .. } => true,
+        Command::Missed { miss, .. } => !miss.hang_up,
+        Command::Withdraw { .. } => true,
         _ => false,
     }
 }

@@ -1,28 +1,36 @@
 //! Campaigns: their ledgers, the leads they are given, starting and stopping.
 
 use strowger_model::config::Campaign;
-use strowger_model::{CampaignId, DialResult, Digest, LeadId, TenantId};
+use strowger_model::{CampaignId, Digest, LeadId, TenantId};
 
 use super::Shard;
 use super::apply::Entry;
-use crate::{Lead, LeadSource, LeadState, Ledger, NewLead, Outcome, Refusal, limit};
+use crate::{Lead, LeadSource, LeadState, Ledger, NewLead, Outcome, Refusal, Window, limit};
 
 impl Shard {
-    /// Makes the ledger of a campaign that the configuration names for the first time.
+    /// Makes the ledger of a campaign that the configuration names for the first time, or notes its queue.
     pub(super) fn configure_campaign(&mut self, tenant: TenantId, config: &Campaign) {
-        if self.campaigns.get(&config.id).is_none() {
+        let Ok(mut ledger) = self.ledger(config.id) else {
             let ledger = Ledger {
                 campaign: config.id,
                 tenant,
+                queue: config.queue,
+                owner: None,
                 running: config.start,
+                window: Window::default(),
+                steps: 0,
                 leads: 0,
                 zones: Vec::new(),
                 batches: Vec::new(),
                 done: 0,
                 dialled: 0,
-                results: [0; DialResult::ALL.len()],
+                results: Vec::new(),
             };
-            self.campaigns.put(config.id, ledger);
+            return self.put_campaign(ledger);
+        };
+        if ledger.queue != config.queue {
+            ledger.queue = config.queue;
+            self.put_campaign(ledger);
         }
     }
 
@@ -42,7 +50,7 @@ impl Shard {
         let source = ledger.batches.len() as u32;
         let mut added = 0;
         for lead in leads {
-            if self.by_number.contains_key(&(campaign, lead.number)) {
+            if self.index.by_number.contains_key(&(campaign, lead.number)) {
                 continue;
             }
             let zone = ledger.zone_number(&lead.zone).ok_or(Refusal::TooLong)?;
@@ -63,14 +71,14 @@ impl Shard {
         if added > 0 {
             ledger.batches.push(batch);
         }
-        self.campaigns.put(campaign, ledger);
+        self.put_campaign(ledger);
         Ok(Outcome::Imported { added, duplicates: leads.len() as u32 - added })
     }
 
     pub(super) fn run(&mut self, campaign: CampaignId, running: bool) -> Result<(), Refusal> {
         let mut ledger = self.ledger(campaign)?;
         ledger.running = running;
-        self.campaigns.put(campaign, ledger);
+        self.put_campaign(ledger);
         Ok(())
     }
 

@@ -1,11 +1,11 @@
 //! Queues that left the configuration: they are emptied, and remembered while a call can know them.
 
 use strowger_model::config::{Queue, Tenant};
-use strowger_model::{CallId, LogTime, QueueId, TenantId};
+use strowger_model::{LogTime, PlaceId, QueueId, TenantId};
 
+use super::Shard;
 use super::apply::Entry;
-use super::{LeaseKey, Shard};
-use crate::limit;
+use crate::{RowKey, limit};
 
 /// A queue that is no more, with its last content. Nobody enters it; those who wait are taken out.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -49,15 +49,15 @@ impl Shard {
         self.closing.get(&id).map(|closing| &closing.queue)
     }
 
-    /// Takes at most `most` calls out of a closing queue, as its own limits would; returns how many.
+    /// Takes at most `most` places out of a closing queue, as its own limits would; returns how many.
     pub(super) fn expire_queue(&mut self, entry: Entry, id: QueueId, most: usize) -> usize {
-        let calls: Vec<CallId> = self.waiting(id).take(most).map(|(_, call)| call).collect();
-        for call in calls.iter().filter_map(|call| self.calls.get(call).cloned()).collect::<Vec<_>>() {
-            let taken = self.overflow(entry, (*call).clone());
-            debug_assert!(taken.is_ok(), "a waiting call can always leave: {taken:?}");
+        let places: Vec<PlaceId> = self.waiting(id).take(most).map(|place| place.id).collect();
+        for place in &places {
+            let taken = self.wait_over(entry, *place);
+            debug_assert!(taken.is_ok(), "who waits can always leave: {taken:?}");
         }
         let Some(closing) = self.closing.get(&id).filter(|_| self.waiting_length(id) == 0).cloned() else {
-            return calls.len();
+            return places.len();
         };
         match closing.forget {
             Some(_) => self.remove_closing(id),
@@ -66,10 +66,10 @@ impl Shard {
                 self.put_closing(Closing { forget, ..(*closing).clone() });
             }
         }
-        calls.len()
+        places.len()
     }
 
-    /// A call comes back into a closing queue, because its offer failed: it is taken out at once.
+    /// A place comes back into a closing queue, because its offer failed: it is taken out at once.
     pub(super) fn empty_again(&mut self, id: QueueId) {
         let Some(closing) = self.closing.get(&id).filter(|closing| closing.forget.is_some()).cloned() else { return };
         self.put_closing(Closing { forget: None, ..(*closing).clone() });
@@ -78,13 +78,13 @@ impl Shard {
     pub(super) fn put_closing(&mut self, closing: Closing) {
         let id = closing.queue.id;
         self.remove_closing(id);
-        self.leases.insert((closing.lease(), LeaseKey::Queue(id)));
+        self.lease(closing.lease(), RowKey::Queue(id));
         self.closing.put(id, closing);
     }
 
     fn remove_closing(&mut self, id: QueueId) {
         if let Some(old) = self.closing.remove(&id) {
-            self.leases.remove(&(old.lease(), LeaseKey::Queue(id)));
+            self.unlease(old.lease(), RowKey::Queue(id));
         }
     }
 }

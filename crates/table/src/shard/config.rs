@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use strowger_model::config::{Agent, Queue, Tenant};
-use strowger_model::{AgentId, CallId, Digest, LogTime, QueueId, TenantId};
+use strowger_model::config::{Agent, Tenant};
+use strowger_model::{AgentId, Digest, TenantId};
 
 use super::apply::Entry;
-use super::{Configured, LeaseKey, Shard};
+use super::{Configured, Shard};
 use crate::Refusal;
 
 impl Shard {
@@ -32,14 +32,11 @@ impl Shard {
             return Err(Refusal::BadParts);
         }
         let (tenant, old) = (Arc::new(tenant), old.map(|old| old.tenant.clone()));
-        let waits = self.changed_waits(&tenant);
-        self.forget_waits(&waits);
         if let Some(old) = &old {
             self.close_queues(entry, old, Some(&tenant));
         }
         self.reopen_queues(&tenant);
         self.tenants.put(id, Configured { version, digest, tenant: tenant.clone() });
-        self.note_waits(&waits);
         self.flows.configure(version, old.as_deref(), Some(&tenant));
         self.configure_agents(entry, old.as_deref(), &tenant);
         for campaign in &tenant.campaigns {
@@ -71,35 +68,6 @@ impl Shard {
         }
         for agent in new.agents.iter().filter(|agent| before.get(&agent.id).is_none_or(|old| old != agent)) {
             self.configure_agent(entry, new.id, agent);
-        }
-    }
-
-    /// Calls in queues whose longest wait is another in `new`, with their leases as they stand: how long a call may
-    /// wait is read from the configuration.
-    fn changed_waits(&self, new: &Tenant) -> Vec<CallId> {
-        let before = |id: QueueId| self.tenant(new.id).and_then(|old| old.queue(id)).or_else(|| self.closing_queue(id));
-        let is_changed = |queue: &&Queue| before(queue.id).is_none_or(|old| old.max_wait_ms != queue.max_wait_ms);
-        let changed = new.queues.iter().filter(is_changed);
-        changed.flat_map(|queue| self.waiting(queue.id)).map(|(_, call)| call).collect()
-    }
-
-    fn lease_of(&self, id: CallId) -> Option<LogTime> {
-        self.calls.get(&id).map(|call| call.lease(self.max_wait(call)))
-    }
-
-    fn forget_waits(&mut self, calls: &[CallId]) {
-        for id in calls {
-            if let Some(lease) = self.lease_of(*id) {
-                self.leases.remove(&(lease, LeaseKey::Call(*id)));
-            }
-        }
-    }
-
-    fn note_waits(&mut self, calls: &[CallId]) {
-        for id in calls {
-            if let Some(lease) = self.lease_of(*id) {
-                self.leases.insert((lease, LeaseKey::Call(*id)));
-            }
         }
     }
 }

@@ -6,7 +6,8 @@ use imbl::OrdMap;
 use strowger_model::config::{Flow, Tenant};
 use strowger_model::{FlowId, TenantId};
 
-use super::{Shard, count_down};
+use super::Shard;
+use super::index::count_down;
 use crate::hash;
 use crate::rowmap::RowMap;
 
@@ -52,13 +53,11 @@ impl KeptFlows {
     }
 
     /// A call begins to count on a version.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for rows that say which version of their flow they are in"))]
     pub(super) fn keep(&mut self, flow: FlowId, version: u64) {
         *self.counts.entry((flow, version)).or_insert(0) += 1;
     }
 
     /// A call counts on a version no more. A row that is written again keeps first and releases then.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for rows that say which version of their flow they are in"))]
     pub(super) fn release(&mut self, flow: FlowId, version: u64) {
         count_down(&mut self.counts, &(flow, version));
         if !self.counts.contains_key(&(flow, version)) {

@@ -1,16 +1,15 @@
 //! A call's end, and the record it leaves.
 
-use std::time::Duration;
-
-use strowger_model::{CallId, Ended, HangupBy, LogTime, Outcome as CallOutcome};
+use strowger_model::{CallId, Ended, HangupBy, LegKey, LogTime, Outcome as CallOutcome};
 
 use super::Shard;
 use super::apply::Entry;
-use super::dial::result_of;
-use crate::row::call::DutyKind;
-use crate::{AgentState, Call, DialRecord, Origin, Outbound, Record, Refusal, Stage, limit};
+use super::leads::result_of;
+use crate::{Call, DialRecord, How, Record, Refusal, Released, Segment, SegmentKind, SlotState, Stage, limit};
 
 impl Shard {
+    /// Ends a whole call: what its owner was asked to do, or does by a rule of ours. An earlier owner, cut off from
+    /// its relay, decides nothing.
     pub(super) fn end_call(
         &mut self,
         entry: Entry,
@@ -18,14 +17,10 @@ impl Shard {
         ended: Ended,
         observed: LogTime,
     ) -> Result<(), Refusal> {
-        if ended.by == HangupBy::System {
-            // Not what a far end did but what its owner decided: an earlier one, cut off from its relay, decides nothing.
-            self.owned_call(entry, id)?;
-        }
+        self.owned_call(entry, id)?;
         self.finish(entry, id, ended, entry.observed(observed), None)
     }
 
-    /// Ends a call once. What is still to be done to its legs and media becomes duties of its owner.
     pub(super) fn finish(
         &mut self,
         entry: Entry,
@@ -34,59 +29,63 @@ impl Shard {
         observed: LogTime,
         outcome: Option<CallOutcome>,
     ) -> Result<(), Refusal> {
+        self.finish_without(entry, id, ended, observed, (outcome, None))
+    }
+
+    /// Ends a call once, one leg of which may be gone already. What is still to be done to its legs and media becomes
+    /// duties of its owner.
+    pub(super) fn finish_without(
+        &mut self,
+        entry: Entry,
+        id: CallId,
+        ended: Ended,
+        observed: LogTime,
+        (outcome, gone): (Option<CallOutcome>, Option<LegKey>),
+    ) -> Result<(), Refusal> {
         let mut call = self.calls.get(&id).map(|call| (**call).clone()).ok_or(Refusal::NoSuchCall)?;
         if call.is_over() {
             return Err(Refusal::WrongStage);
         }
         let outcome = outcome.unwrap_or_else(|| outcome_of(&call, ended.by));
-        if let Origin::Outbound(outbound) = &call.origin {
-            let result = result_of(&call, outbound, outcome);
-            call.origin = Origin::Outbound(Outbound { result: Some(result), ..outbound.clone() });
+        call.result = result_of(&call, outcome);
+        let at = call.told_at(observed);
+        call.times.ended = Some(at);
+        self.release_reserved(entry, &call);
+        let live: Vec<LegKey> = call.live_legs().map(|leg| leg.key).collect();
+        for key in live {
+            self.release_slot(entry, &mut call, key);
+            let is_gone = gone == Some(key);
+            let why = if is_gone { Released::ByFarEnd } else { Released::Over(ended.cause) };
+            call.depart(entry, key, why, !is_gone);
         }
-        // An observer's clock may lag behind what is already in the row.
-        call.times.ended = Some(observed.max(call.times.connected.unwrap_or(call.times.admitted)));
-        let until = entry.now() + limit::HANG_UP_MAX;
-        call.duties.retain(|duty| matches!(duty.kind, DutyKind::HangUp { .. }));
-        if ended.by != HangupBy::Caller {
-            call.add_duty(DutyKind::HangUp { leg: Call::CALLER_LEG }, until);
+        call.finish_pieces(at, how_of(outcome), |piece| piece.kind == SegmentKind::Wait);
+        call.finish_pieces(at, How::Withdrawn, |piece| piece.kind == SegmentKind::Ring);
+        call.finish_pieces(at, How::Over, |piece| piece.kind != SegmentKind::Wrap);
+        for place in call.place.take().into_iter().chain(call.aside.take()) {
+            self.remove_place(place);
         }
-        if let Some(agent) = call.agent.as_ref().filter(|_| ended.by != HangupBy::Agent) {
-            call.add_duty(DutyKind::HangUp { leg: agent.leg }, until);
-        }
-        if call.relay.is_some() {
-            call.add_duty(DutyKind::CloseMedia, until);
-        }
-        let work_over = self.release_agent(entry, &call);
-        call.times.kept_until = Some(work_over + limit::ENDED_LINGER);
-        call.stage = Stage::Ended { outcome, ended };
+        call.serving = None;
+        call.until = self.work_over(entry, &call) + limit::ENDED_LINGER;
+        call.stage = Stage::Ended { outcome, ended, into: None };
+        let over: Vec<LegKey> = call.legs.iter().map(|leg| leg.key).filter(|key| gone == Some(*key)).collect();
+        over.into_iter().for_each(|key| self.forget_leg(&mut call, key));
         self.settle(entry, &call, ended);
-        self.write(record_of(&call, outcome, ended));
+        if call.has_record() {
+            self.write(self.record_of(&call));
+        }
         self.put_call(call);
         Ok(())
     }
 
-    /// Takes the agent off the call; returns when the work on it is over at the latest.
-    fn release_agent(&mut self, entry: Entry, call: &Call) -> LogTime {
-        let mut work_over = entry.now();
-        let reserved = call.outbound().and_then(|outbound| outbound.reserved).map(|reserved| reserved.agent);
-        let agent = call.agent.as_ref().map(|leg| leg.agent).or(reserved);
-        let Some(mut agent) = agent.and_then(|id| self.agent_row(id).ok()) else { return work_over };
-        let wrap_up = self.queue(call).map_or(Duration::ZERO, |queue| Duration::from_millis(queue.wrap_up_ms.into()));
-        match agent.state {
-            // The caller gave up: no miss, and the place in the line of idle agents is kept.
-            AgentState::Offered { call: id, .. } | AgentState::Reserved { call: id } if id == call.id => {
-                self.give_back(entry, agent);
-                return work_over;
-            }
-            AgentState::Talking { call: id } if id == call.id && wrap_up.is_zero() => agent.come_free(entry.now()),
-            AgentState::Talking { call: id } if id == call.id => {
-                work_over = entry.now() + wrap_up;
-                agent.enter(AgentState::WrapUp { call: id, until: work_over }, entry.now());
-            }
-            _ => return work_over,
-        }
-        self.put_agent(agent);
-        work_over
+    /// When the last wrap-up after a call is over: until then its row is kept.
+    pub(super) fn work_over(&self, entry: Entry, call: &Call) -> LogTime {
+        let wraps = call.segments.iter().filter(|piece| piece.is_open() && piece.kind == SegmentKind::Wrap);
+        let slots = wraps.filter_map(|piece| self.agents.get(&piece.agent?)).flat_map(|agent| &agent.slots);
+        let until = slots.filter_map(|slot| match slot.state {
+            SlotState::Wrap { call: wrapped, until, .. } if wrapped == call.id => Some(until),
+            _ => None,
+        });
+        until.fold(entry.now(), LogTime::max)
     }
 
     pub(super) fn write(&mut self, record: Record) {
@@ -97,58 +96,84 @@ impl Shard {
             self.outbox.remove(&first);
         }
     }
-}
 
-fn outcome_of(call: &Call, by: HangupBy) -> CallOutcome {
-    match (&call.stage, by) {
-        (Stage::Dialling { .. }, _) => CallOutcome::NotReached,
-        (Stage::Offered { .. }, _) if call.caller.is_none() => CallOutcome::NotReached,
-        (Stage::Talking, _) => CallOutcome::Answered,
-        (Stage::Queued | Stage::Offered { .. }, HangupBy::Caller) => CallOutcome::Abandoned,
-        // Once past a queue without an agent, the rest of the flow is overflow.
-        (Stage::Flow { .. }, _) if call.queue.is_some() => CallOutcome::Overflowed,
-        (Stage::Flow { .. }, _) => CallOutcome::ServedByFlow,
-        (Stage::Admitted, HangupBy::Caller) => CallOutcome::Abandoned,
-        (Stage::Admitted | Stage::Queued | Stage::Offered { .. } | Stage::Ended { .. }, _) => CallOutcome::Failed,
+    /// What is told of an ended call: computed from its row and its segments.
+    pub(super) fn record_of(&self, call: &Call) -> Record {
+        let Stage::Ended { outcome, ended, into } = call.stage else {
+            unreachable!("records are written of calls that have ended")
+        };
+        let end = call.times.ended.unwrap_or_default();
+        let all = |kind: SegmentKind| call.segments.iter().filter(move |piece| piece.kind == kind);
+        let millis = |micros: u64| micros / 1000;
+        let talk = all(SegmentKind::Talk).next_back();
+        let call_id =
+            |leg: Option<LegKey>| leg.and_then(|leg| self.dialogs.get(&leg)).map(|dialog| dialog.call_id.clone());
+        let failed_id = || call.failure.as_ref().map(|failure| failure.sip_call_id.clone());
+        let done: Vec<&Segment> = all(SegmentKind::Wrap).filter(|piece| !piece.is_open()).collect();
+        Record {
+            call: call.id,
+            tenant: call.tenant,
+            trunk: call.trunk(),
+            from: call.from().to_owned(),
+            to: call.to().to_owned(),
+            sip_call_id: call_id(call.customer().map(|leg| leg.key)).or_else(failed_id).unwrap_or_default(),
+            agent_sip_call_id: talk.and_then(|talk| call_id(talk.leg)),
+            outcome,
+            ended,
+            queue: call.queue(),
+            agent: talk.and_then(|talk| talk.agent),
+            offers: call.offers(),
+            admitted: call.times.admitted_wall,
+            wait_ms: call.wait().map(|wait| millis(wait.micros(end))),
+            ring_ms: call.connected().zip(call.offered()).map(|(talk, ring)| talk.since(ring).as_millis() as u64),
+            talk_ms: talk.map(|_| millis(all(SegmentKind::Talk).map(|piece| piece.micros(end)).sum())),
+            total_ms: end.since(call.times.admitted).as_millis() as u64,
+            wrap_ms: (!done.is_empty()).then(|| millis(done.iter().map(|piece| piece.micros(end)).sum())),
+            disposition: done.iter().rev().find_map(|piece| piece.code.clone()),
+            dial: call.outbound().and_then(|outbound| {
+                let status = call.failure.as_ref().map_or(0, |failure| failure.status);
+                Some(DialRecord { campaign: outbound.campaign, lead: outbound.lead, result: call.result?, status })
+            }),
+            began: call.times.admitted,
+            segments: call.segments.clone(),
+            into,
+        }
     }
 }
 
-pub(super) fn record_of(call: &Call, outcome: CallOutcome, ended: Ended) -> Record {
-    let times = &call.times;
-    let end = times.ended.unwrap_or_default();
-    let span = |from: Option<LogTime>, to: LogTime| from.map(|from| to.since(from).as_millis() as u64);
-    let talked = times.connected.is_some();
-    let failure = call.outbound().and_then(|outbound| outbound.failure.as_ref());
-    let agent = call.agent.as_ref().filter(|_| talked);
-    Record {
-        call: call.id,
-        tenant: call.tenant,
-        trunk: call.trunk,
-        from: call.from.clone(),
-        to: call.to.clone(),
-        sip_call_id: call
-            .caller
-            .as_ref()
-            .map(|dialog| &dialog.call_id)
-            .or(failure.map(|failure| &failure.sip_call_id))
-            .cloned()
-            .unwrap_or_default(),
-        agent_sip_call_id: agent.and_then(|agent| agent.dialog.as_ref()).map(|dialog| dialog.call_id.clone()),
-        outcome,
-        ended,
-        queue: call.queue,
-        agent: agent.map(|agent| agent.agent),
-        offers: call.offers,
-        admitted: times.admitted_wall,
-        wait_ms: span(times.enqueued, times.connected.or(times.overflowed).unwrap_or(end)),
-        ring_ms: times.connected.and_then(|connected| span(times.offered, connected)),
-        talk_ms: span(times.connected, end),
-        total_ms: end.since(times.admitted).as_millis() as u64,
-        wrap_ms: None,
-        disposition: None,
-        dial: call.outbound().and_then(|outbound| {
-            let status = failure.map_or(0, |failure| failure.status);
-            Some(DialRecord { campaign: outbound.campaign, lead: outbound.lead, result: outbound.result?, status })
-        }),
+/// By the precedence of outcomes: who was served stays served, whatever comes after.
+pub(super) fn outcome_of(call: &Call, by: HangupBy) -> CallOutcome {
+    let talks = |agent: bool| {
+        call.segments.iter().any(|piece| piece.kind == SegmentKind::Talk && piece.agent.is_some() == agent)
+    };
+    if talks(true) {
+        return CallOutcome::Answered;
+    }
+    if talks(false) {
+        return CallOutcome::TransferredOut;
+    }
+    match (call.stage, by) {
+        (Stage::Reaching, _) => CallOutcome::NotReached,
+        (Stage::Waiting | Stage::Admitted, HangupBy::Caller) => CallOutcome::Abandoned,
+        // Once past a queue without an agent, the rest of the flow is overflow.
+        (Stage::Flow, _) if call.segments.iter().any(|piece| piece.kind == SegmentKind::Wait) => {
+            CallOutcome::Overflowed
+        }
+        (Stage::Flow, _) => CallOutcome::ServedByFlow,
+        (Stage::Talking | Stage::Waiting | Stage::Admitted | Stage::Ended { .. }, _) => CallOutcome::Failed,
+    }
+}
+
+/// How a wait ended with its call.
+fn how_of(outcome: CallOutcome) -> How {
+    match outcome {
+        CallOutcome::Answered | CallOutcome::TransferredOut => How::Served,
+        CallOutcome::Abandoned => How::Abandoned,
+        CallOutcome::Overflowed => How::Timeout,
+        CallOutcome::Failed | CallOutcome::Rejected => How::Failed,
+        CallOutcome::Merged => How::Merged,
+        CallOutcome::ServedByFlow | CallOutcome::NotReached | CallOutcome::CalledBack | CallOutcome::Voicemail => {
+            How::Over
+        }
     }
 }

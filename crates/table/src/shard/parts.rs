@@ -3,9 +3,9 @@
 use strowger_model::config::Tenant;
 use strowger_model::{Digest, LogTime, TenantId};
 
+use super::Shard;
 use super::apply::Entry;
-use super::{LeaseKey, Shard};
-use crate::{Content, Part, Refusal, limit};
+use crate::{Content, Part, Refusal, RowKey, limit};
 
 /// The parts of one configuration of a tenant that have come so far.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -80,15 +80,15 @@ impl Shard {
 
     pub(super) fn put_staged(&mut self, tenant: TenantId, staged: Staged) {
         if let Some(old) = self.staged.get(&tenant) {
-            self.leases.remove(&(old.until, LeaseKey::Parts(tenant)));
+            self.unlease(old.until, RowKey::Parts(tenant));
         }
-        self.leases.insert((staged.until, LeaseKey::Parts(tenant)));
+        self.lease(staged.until, RowKey::Parts(tenant));
         self.staged.put(tenant, staged);
     }
 
     pub(super) fn drop_parts(&mut self, tenant: TenantId) {
         let Some(staged) = self.staged.remove(&tenant) else { return };
-        self.leases.remove(&(staged.until, LeaseKey::Parts(tenant)));
+        self.unlease(staged.until, RowKey::Parts(tenant));
         for no in 0..staged.of {
             self.parts.remove(&(tenant, no));
         }

@@ -1,9 +1,11 @@
 //! A call's beginning: once, whoever repeats it.
 
 use strowger_model::{FlowId, Outcome as CallOutcome, TenantId};
-use strowger_table::{AdmitKey, Body, Command, ControlCommand, Machine, Outcome, Proposal, Refusal, Stage};
+use strowger_table::{
+    AdmitKey, Body, Command, ControlCommand, Machine, Outcome, Proposal, Refusal, RowKey, Target, Then, Touched,
+};
 
-use crate::bench::{Bench, admit_with, answer, enqueue};
+use crate::bench::{Bench, admit_with, answer, enqueue, step};
 use crate::sample::*;
 
 #[test]
@@ -27,11 +29,12 @@ fn the_same_invite_is_admitted_once_whoever_brings_it() {
 fn another_cseq_or_tag_is_another_call() {
     let mut bench = Bench::new();
     let first = bench.admitted();
-    let Command::Admit { key: used, .. } = admit_with(1, bench.now) else { unreachable!() };
+    let Command::Admit(first_admit) = admit_with(1, bench.now) else { unreachable!() };
+    let used = first_admit.key;
     for other in [AdmitKey { cseq: 2, ..used.clone() }, AdmitKey { from_tag: "fork".into(), ..used }] {
         let mut admit = admit_with(1, bench.now);
-        let Command::Admit { key, .. } = &mut admit else { unreachable!() };
-        *key = other;
+        let Command::Admit(admitted) = &mut admit else { unreachable!() };
+        admitted.key = other;
         assert!(matches!(bench.say(admit), Outcome::Admitted { call, .. } if call != first));
     }
 }
@@ -40,23 +43,23 @@ fn another_cseq_or_tag_is_another_call() {
 fn a_repeat_under_the_same_number_gets_the_first_answer_and_changes_nothing() {
     let mut bench = Bench::new();
     let call = bench.flowing();
-    let proposal = Proposal { from: TWO, seq: 1, body: Body::Shard(enqueue(call, SALES, None)) };
+    let proposal = Proposal { from: TWO, seq: 1, body: Body::Shard(enqueue(call, SALES, Then::End)) };
     let refused = bench.enter(proposal.clone()).outcome;
     assert_eq!(refused, Refusal::NotOwner.into());
-    let step = Proposal { from: ONE, seq: 900, body: Body::Shard(Command::Step { call, step: 5 }) };
-    assert_eq!(bench.enter(step.clone()).outcome, Outcome::Done);
-    assert_eq!(bench.say(Command::Step { call, step: 6 }), Outcome::Done);
+    let stepped = Proposal { from: ONE, seq: 900, body: Body::Shard(step(call, 5)) };
+    assert_eq!(bench.enter(stepped.clone()).outcome, Outcome::Done);
+    assert_eq!(bench.say(step(call, 6)), Outcome::Done);
 
     let before = bench.shard.hash();
-    let again = bench.enter(step);
+    let again = bench.enter(stepped);
     assert_eq!(again.outcome, Outcome::Done);
-    assert!(again.touched.is_empty());
+    assert!(again.touched == Touched::Few(Vec::new()));
     assert_eq!(bench.enter(proposal).outcome, refused);
-    assert!(matches!(bench.call(call).stage, Stage::Flow { step: 6, .. }));
+    assert_eq!(bench.step(call), Some(6));
     assert_eq!(bench.shard.hash(), before);
 
-    let other = Proposal { from: ONE, seq: 901, body: Body::Shard(Command::Step { call, step: 7 }) };
-    assert_eq!(bench.enter(other).touched, [call]);
+    let other = Proposal { from: ONE, seq: 901, body: Body::Shard(step(call, 7)) };
+    assert_eq!(bench.enter(other).touched, Touched::Few(vec![RowKey::Call(call)]));
 }
 
 #[test]
@@ -64,8 +67,8 @@ fn unknown_tenants_and_flows_are_refused() {
     let mut bench = Bench::new();
     for (wrong_tenant, wrong_flow) in [(TenantId(9), FLOW), (ACME, FlowId(9))] {
         let mut admit = bench.admit_command();
-        let Command::Admit { tenant, flow, .. } = &mut admit else { unreachable!() };
-        (*tenant, *flow) = (wrong_tenant, wrong_flow);
+        let Command::Admit(wrong) = &mut admit else { unreachable!() };
+        (wrong.tenant, wrong.target) = (wrong_tenant, Target::Flow(wrong_flow));
         assert_eq!(bench.refused(admit), Refusal::NoSuchTenant);
     }
 }
@@ -99,16 +102,16 @@ fn an_invite_withdrawn_before_its_admit_is_refused_when_it_comes() {
 fn stages_are_passed_in_order_and_by_the_owner_only() {
     let mut bench = Bench::new();
     let call = bench.admitted();
-    assert_eq!(bench.refused(Command::Step { call, step: 1 }), Refusal::WrongStage);
-    assert_eq!(bench.refused(enqueue(call, SALES, None)), Refusal::WrongStage);
+    assert_eq!(bench.refused(step(call, 1)), Refusal::WrongStage);
+    assert_eq!(bench.refused(enqueue(call, SALES, Then::End)), Refusal::WrongStage);
     assert_eq!(bench.say_as(TWO, answer(call)), Refusal::NotOwner.into());
     assert_eq!(bench.say(answer(call)), Outcome::Done);
     assert_eq!(bench.refused(answer(call)), Refusal::WrongStage);
-    assert_eq!(bench.say(Command::Step { call, step: 1 }), Outcome::Done);
-    assert_eq!(bench.say(enqueue(call, SALES, None)), Outcome::Done);
-    assert_eq!(bench.refused(Command::Step { call, step: 2 }), Refusal::WrongStage);
+    assert_eq!(bench.say(step(call, 1)), Outcome::Done);
+    assert_eq!(bench.say(enqueue(call, SALES, Then::End)), Outcome::Done);
+    assert_eq!(bench.refused(step(call, 2)), Refusal::WrongStage);
     bench.end(call, CALLER_LEFT);
-    let ended = Command::End { call, ended: CALLER_LEFT, observed: bench.now };
+    let ended = bench.end_command(call, CALLER_LEFT);
     assert_eq!(bench.refused(ended), Refusal::WrongStage, "a call ends once");
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use strowger_model::{Incarnation, NodeId, Outcome as CallOutcome};
-use strowger_table::{Command, Outcome, Proposer, Refusal};
+use strowger_table::{Command, Outcome, Presence, Proposer, Refusal};
 
 use crate::bench::{Bench, answer};
 use crate::sample::*;
@@ -45,12 +45,14 @@ fn a_fenced_incarnation_is_refused_except_for_facts() {
     bench.say_as(TWO, adopt(ONE, &[TWO]));
 
     let admit = bench.admit_command();
-    for command in [admit.clone(), Command::Ready { agent: ANNA }, Command::Done { duties: vec![] }] {
+    for command in
+        [admit.clone(), Command::Presence { agent: ANNA, presence: Presence::Ready }, Command::Done { duties: vec![] }]
+    {
         assert_eq!(bench.refused(command), Refusal::Fenced);
     }
     let connect = bench.connect_command(offered, leg);
     assert_eq!(bench.refused(connect), Refusal::Fenced);
-    let missed = bench.missed_command(offered, leg, strowger_model::Cause::BUSY);
+    let missed = bench.missed_command(leg, strowger_model::Cause::BUSY);
     assert_eq!(bench.say(missed), Outcome::Done);
     bench.end(ended, CALLER_LEFT);
     assert_eq!(bench.outcome(ended), CallOutcome::Abandoned);

@@ -5,14 +5,46 @@ use std::time::Duration;
 
 use strowger_model::config::{StepNo, Tenant};
 use strowger_model::{
-    AgentId, CallId, CampaignId, Cause, DialResult, Digest, Ended, Far, LeadId, LegNo, LogTime, QueueId, Role, Wall,
+    AgentId, CallId, CampaignId, Cause, DialResult, Digest, Ended, Far, HangupBy, LeadId, LegKey, LegNo, LogTime,
+    PlaceId, QueueId, RelayId, Role, Wall,
 };
 use strowger_table::{
-    Agent, AgentState, Applied, At, Body, Call, Command, Dial, DialFailure, DialTo, DutyKind, Lead, Ledger, Miss,
-    NewLead, Offer, Outcome, Plan, Proposal, Proposer, Record, Refusal, Shard, Stage,
+    Admit, Agent, Applied, At, Body, Call, Command, Dial, DialFailure, DialTo, DutyKind, Lead, Ledger, Medium, Miss,
+    NewLead, Offer, Offered, Outcome, Place, Plan, Presence, Proposal, Proposer, Record, Refusal, Reserver, Shard,
+    SlotState, Source, Stage, Target, Then, ToldBy, VOICE_SLOT,
 };
 
 use crate::sample::*;
+
+/// What an agent with one slot for calls is doing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Doing {
+    LoggedOut,
+    NotReady { reason: String },
+    Idle,
+    Reserved { call: CallId },
+    Offered { call: CallId, leg: LegKey },
+    Talking { call: CallId },
+    WrapUp { call: CallId, until: LogTime },
+    Paused { until: LogTime },
+}
+
+/// Read from the slot first, then from the presence.
+pub fn doing(agent: &Agent) -> Doing {
+    match agent.voice().expect("a slot for calls").state {
+        SlotState::Free => match agent.presence.clone() {
+            Presence::Out => Doing::LoggedOut,
+            Presence::NotReady { reason } => Doing::NotReady { reason },
+            Presence::Ready => Doing::Idle,
+        },
+        SlotState::Reserved { by: Reserver::Call(call), .. } => Doing::Reserved { call },
+        SlotState::Offered(Offered::Leg { call, leg }) => Doing::Offered { call, leg },
+        SlotState::Busy { call, aside: None } => Doing::Talking { call },
+        SlotState::Wrap { call, until, .. } => Doing::WrapUp { call, until },
+        SlotState::Paused { until } => Doing::Paused { until },
+        other => panic!("nobody does that: {other:?}"),
+    }
+}
 
 pub struct Bench {
     pub shard: Shard,
@@ -66,6 +98,14 @@ impl Bench {
         self.enter(proposal).outcome
     }
 
+    /// Said under no number, so that not even the answer is kept: what is refused changes nothing.
+    pub fn refused_without_trace(&mut self, command: Command) -> Refusal {
+        let before = self.shard.hash();
+        let outcome = self.enter(Proposal { from: ONE, seq: 0, body: Body::Shard(command) }).outcome;
+        assert_eq!(self.shard.hash(), before);
+        outcome.refusal().expect("this must be refused")
+    }
+
     pub fn refused(&mut self, command: Command) -> Refusal {
         self.say(command).refusal().expect("this must be refused")
     }
@@ -74,7 +114,12 @@ impl Bench {
         self.index += 1;
         let at = At { index: self.index, time: self.now, wall: self.wall() };
         self.log.push((at, proposal.clone()));
-        self.shard.apply(at, &proposal)
+        let applied = self.shard.apply(at, &proposal);
+        // All of it takes a while: of a long log every 16th entry is looked at.
+        if self.log.len() < 500 || self.index.is_multiple_of(16) {
+            assert_eq!(self.shard.check(), Ok(()), "after {:?}", proposal.body);
+        }
+        applied
     }
 
     /// What the leader says when a lease is due: under no number.
@@ -106,35 +151,56 @@ impl Bench {
     pub fn flowing(&mut self) -> CallId {
         let call = self.admitted();
         assert_eq!(self.say(answer(call)), Outcome::Done);
-        self.done(call, DutyKind::Answer);
+        self.done(call, DutyKind::Answer { leg: first_leg(call) });
         call
     }
 
     pub fn waiting(&mut self, queue: QueueId) -> CallId {
         let call = self.flowing();
-        assert_eq!(self.say(enqueue(call, queue, None)), Outcome::Done);
+        assert_eq!(self.say(enqueue(call, queue, Then::End)), Outcome::Done);
         call
     }
 
     /// A new call, offered to this agent.
-    pub fn offered(&mut self, agent: AgentId) -> (CallId, LegNo) {
+    pub fn offered(&mut self, agent: AgentId) -> (CallId, LegKey) {
         let call = self.waiting(SALES);
         let leg = self.offer(call, agent);
         (call, leg)
     }
 
-    pub fn offer(&mut self, call: CallId, agent: AgentId) -> LegNo {
+    pub fn offer(&mut self, call: CallId, agent: AgentId) -> LegKey {
         assert_eq!(self.plan(&[(call, agent)]), 1, "the offer must be granted");
-        self.call(call).ringing_agent().unwrap().leg
+        self.ringing(call)
+    }
+
+    /// The one phone that rings for a call.
+    pub fn ringing(&self, call: CallId) -> LegKey {
+        let row = self.call(call);
+        let [leg] = row.ringing().collect::<Vec<_>>()[..] else { panic!("one phone rings: {:?}", row.legs) };
+        leg.key
+    }
+
+    pub fn place_id(&self, call: CallId) -> PlaceId {
+        self.shard.place_of(call).map_or(PlaceId(call.0), |place| place.id)
+    }
+
+    pub fn place(&self, call: CallId) -> Place {
+        (**self.shard.place_of(call).expect("the call has a place")).clone()
+    }
+
+    /// An offer of the place that a call has, in its queue.
+    pub fn offer_of(&self, call: CallId, agent: AgentId) -> Offer {
+        let queue = self.shard.place_of(call).map_or(SALES, |place| place.queue);
+        Offer { place: self.place_id(call), agent, slot: VOICE_SLOT, queue, relay: RELAY, score: 0, ring_all: false }
     }
 
     /// Bits of the offers that were granted.
     pub fn plan(&mut self, offers: &[(CallId, AgentId)]) -> u64 {
-        let queue_of = |call| self.shard.call(call).and_then(|call| call.queue).unwrap_or(SALES);
-        let offers = offers
-            .iter()
-            .map(|&(call, agent)| Offer { call, agent, queue: queue_of(call), relay: RELAY, score: 0 })
-            .collect();
+        let offers = offers.iter().map(|&(call, agent)| self.offer_of(call, agent)).collect();
+        self.planned(offers)
+    }
+
+    pub fn planned(&mut self, offers: Vec<Offer>) -> u64 {
         match self.say(Command::Plan(Plan { basis: self.index, offers })) {
             Outcome::Planned { granted } => granted,
             other => panic!("not planned: {other:?}"),
@@ -148,12 +214,15 @@ impl Bench {
         call
     }
 
-    pub fn connect_command(&self, call: CallId, leg: LegNo) -> Command {
-        Command::Connect { call, leg, dialog: dialog(Role::Uac, &format!("agent-{call}")), observed: self.now }
+    pub fn connect_command(&self, call: CallId, leg: LegKey) -> Command {
+        Command::Answered { leg, dialog: dialog(Role::Uac, &format!("agent-{call}")), observed: self.now }
     }
 
-    pub fn missed_command(&self, call: CallId, leg: LegNo, cause: Cause) -> Command {
-        Command::Missed { call, leg, miss: Miss { status: 486, cause }, observed: self.now }
+    /// A phone that was not answered must be told to stop; one that refused need not.
+    pub fn missed_command(&self, leg: LegKey, cause: Cause) -> Command {
+        let hang_up = cause == Cause::NO_ANSWER;
+        let miss = Miss { status: if hang_up { 408 } else { 486 }, cause, hang_up };
+        Command::Missed { leg, miss, observed: self.now }
     }
 
     /// Leads of these numbers, in this order.
@@ -179,18 +248,29 @@ impl Bench {
     }
 
     /// An agent asked for a number and is being rung.
-    pub fn asked_for(&mut self, campaign: CampaignId, at: u64, agent: AgentId) -> (CallId, LegNo) {
+    pub fn asked_for(&mut self, campaign: CampaignId, at: u64, agent: AgentId) -> (CallId, LegKey) {
         let call = dialled(self.dial(dial(campaign, DialTo::Number { number: number(at) }, agent)));
-        (call, self.call(call).ringing_agent().unwrap().leg)
+        (call, self.ringing(call))
+    }
+
+    /// The leg of whom the call is for.
+    pub fn customer(&self, call: CallId) -> LegKey {
+        self.call(call).customer().map_or(first_leg(call), |leg| leg.key)
+    }
+
+    pub fn agent_leg(&self, call: CallId) -> LegKey {
+        self.call(call).agent_leg().expect("an agent's leg").key
     }
 
     pub fn reached_command(&self, call: CallId) -> Command {
-        Command::Reached { call, dialog: dialog(Role::Uac, &format!("lead-{call}")), observed: self.now }
+        let customer = self.shard.call(call).and_then(|row| row.customer().map(|leg| leg.key));
+        let leg = customer.unwrap_or(first_leg(call));
+        Command::Answered { leg, dialog: dialog(Role::Uac, &format!("lead-{call}")), observed: self.now }
     }
 
     pub fn not_reached(&mut self, call: CallId, failure: DialFailure) {
-        let observed = self.now;
-        assert_eq!(self.say(Command::NotReached { call, failure, observed }), Outcome::Done);
+        let (leg, observed) = (self.customer(call), self.now);
+        assert_eq!(self.say(Command::NotReached { leg, failure, observed }), Outcome::Done);
     }
 
     pub fn lead(&self, campaign: CampaignId, place: u32) -> Lead {
@@ -211,9 +291,27 @@ impl Bench {
         zones.flat_map(|zone| self.shard.due(campaign, zone)).map(|(_, lead)| lead.place()).collect()
     }
 
+    /// The customer or the agent hangs up, or the owner ends the call.
     pub fn end(&mut self, call: CallId, ended: Ended) {
-        let observed = self.now;
-        assert_eq!(self.say(Command::End { call, ended, observed }), Outcome::Done);
+        let command = self.end_command(call, ended);
+        assert_eq!(self.say(command), Outcome::Done);
+    }
+
+    pub fn end_command(&self, call: CallId, ended: Ended) -> Command {
+        let (cause, told_by, observed) = (ended.cause, ToldBy::FarEnd, self.now);
+        match ended.by {
+            HangupBy::Caller => Command::Left { leg: self.customer(call), cause, told_by, observed },
+            HangupBy::Agent => Command::Left { leg: self.agent_leg(call), cause, told_by, observed },
+            HangupBy::System | HangupBy::Party => Command::End { call, ended, observed },
+        }
+    }
+
+    pub fn not_ready(&mut self, agent: AgentId, reason: &str) -> Outcome {
+        self.say(Command::Presence { agent, presence: Presence::NotReady { reason: reason.into() } })
+    }
+
+    pub fn ready(&mut self, agent: AgentId) -> Outcome {
+        self.say(Command::Presence { agent, presence: Presence::Ready })
     }
 
     /// The owner reports every duty of that kind done.
@@ -232,8 +330,18 @@ impl Bench {
         (**self.shard.agent(agent).expect("the row must be there")).clone()
     }
 
-    pub fn state(&self, agent: AgentId) -> AgentState {
-        self.agent(agent).state
+    pub fn state(&self, agent: AgentId) -> Doing {
+        doing(&self.agent(agent))
+    }
+
+    pub fn idle_since(&self, agent: AgentId) -> LogTime {
+        self.agent(agent).voice().expect("a slot for calls").idle_since
+    }
+
+    /// The step of a call that is in its flow.
+    pub fn step(&self, call: CallId) -> Option<StepNo> {
+        let row = self.call(call);
+        row.flow.filter(|_| row.stage == Stage::Flow).map(|position| position.step)
     }
 
     pub fn outcome(&self, call: CallId) -> strowger_model::Outcome {
@@ -247,12 +355,26 @@ impl Bench {
         self.call(call).duties.iter().map(|duty| duty.kind).collect()
     }
 
+    /// Legs whose far ends are still to be told.
+    pub fn hang_ups(&self, call: CallId) -> Vec<LegKey> {
+        let kinds = self.kinds(call).into_iter();
+        kinds.filter_map(|kind| if let DutyKind::HangUp { leg } = kind { Some(leg) } else { None }).collect()
+    }
+
+    /// Ports that are still to be closed.
+    pub fn closes(&self, call: CallId) -> Vec<(RelayId, LegKey)> {
+        let kinds = self.kinds(call).into_iter();
+        kinds
+            .filter_map(|kind| if let DutyKind::Close { relay, leg } = kind { Some((relay, leg)) } else { None })
+            .collect()
+    }
+
     pub fn line(&self, queue: QueueId) -> Vec<CallId> {
-        self.shard.waiting(queue).map(|(_, call)| call).collect()
+        self.shard.waiting(queue).filter_map(|place| place.call).collect()
     }
 
     pub fn idle(&self, queue: QueueId) -> Vec<AgentId> {
-        self.shard.idle(queue).map(|(_, agent)| agent).collect()
+        self.shard.idle(queue, Medium::Voice).map(|(_, agent, _)| agent).collect()
     }
 
     /// The writings of one call's record, oldest first.
@@ -262,28 +384,43 @@ impl Bench {
 }
 
 pub fn admit_with(number: u64, observed: LogTime) -> Command {
-    Command::Admit {
+    Command::Admit(Box::new(Admit {
         key: key(number),
         tenant: ACME,
-        flow: FLOW,
-        trunk: TRUNK,
+        source: Source::Trunk(TRUNK),
+        target: Target::Flow(FLOW),
         from: format!("+4930{number}"),
         to: "+49800100".into(),
-        dialog: dialog(Role::Uas, &key(number).call_id),
+        dialog: *dialog(Role::Uas, &key(number).call_id),
         observed,
-    }
+    }))
+}
+
+/// The leg that a call is born with.
+pub fn first_leg(call: CallId) -> LegKey {
+    LegKey { call, leg: LegNo(0) }
 }
 
 pub fn answer(call: CallId) -> Command {
-    Command::Answer { call, dialog: dialog(Role::Uas, &format!("caller-{call}")), relay: RELAY }
+    let dialog = dialog(Role::Uas, &format!("caller-{call}"));
+    Command::Answer { leg: first_leg(call), dialog, relay: RELAY }
 }
 
-pub fn enqueue(call: CallId, queue: QueueId, overflow: Option<StepNo>) -> Command {
-    Command::Enqueue { call, step: 1, queue, overflow }
+pub fn step(call: CallId, step: StepNo) -> Command {
+    Command::Step { call, step, attempt: 0, set: Vec::new() }
 }
 
-pub fn not_ready(reason: &str) -> AgentState {
-    AgentState::NotReady { reason: reason.into() }
+pub fn enqueue(call: CallId, queue: QueueId, then: Then) -> Command {
+    Command::Enqueue { call, step: 1, queue, then }
+}
+
+pub fn not_ready(reason: &str) -> Doing {
+    Doing::NotReady { reason: reason.into() }
+}
+
+/// What is owed to a far end that does not know yet.
+pub fn hang_up(leg: LegKey) -> DutyKind {
+    DutyKind::HangUp { leg }
 }
 
 pub fn dial(campaign: CampaignId, to: DialTo, agent: AgentId) -> Dial {
@@ -295,6 +432,7 @@ pub fn dial(campaign: CampaignId, to: DialTo, agent: AgentId) -> Dial {
         destination: Far::udp(addr(10)),
         relay: RELAY,
         agent_relay: AGENT_RELAY,
+        epoch: 0,
         not_after: Wall(u64::MAX),
     }
 }

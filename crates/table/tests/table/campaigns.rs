@@ -109,7 +109,8 @@ fn a_snapshot_holds_campaigns_leads_bars_and_calls() {
     let due = |shard: &Shard| shard.due(SPRING, 0).collect::<Vec<_>>();
     assert_eq!((due(&restored), bench.due(SPRING)), (due(&bench.shard), vec![3, 1]));
     assert_eq!(restored.dialled(ACME, number(0)), bench.shard.dialled(ACME, number(0)));
-    assert_eq!(restored.relay_legs(RELAY), 2);
+    // The number that an agent asked for is not called yet.
+    assert_eq!((restored.relay_legs(RELAY), restored.relay_legs(AGENT_RELAY)), (1, 1));
     assert_eq!(restored.next_lease(), bench.shard.next_lease());
     assert!(restored.is_barred(BarList::DoNotCall, ACME, number(4)));
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use strowger_model::config::{Phone, Tenant};
 use strowger_model::{AgentId, Outcome as CallOutcome};
-use strowger_table::{AgentState, Command, Outcome, Refusal, Stage, limit};
+use strowger_table::{Command, Outcome, Presence, Refusal, Stage, Then, limit};
 
-use crate::bench::{Bench, not_ready};
+use crate::bench::{Bench, Doing, not_ready};
 use crate::sample::*;
 
 fn without(agent: AgentId) -> Tenant {
@@ -21,18 +21,21 @@ fn a_configuration_brings_its_agents() {
     assert_eq!(bench.shard.config_version(ACME), Some(1));
     assert_eq!(bench.idle(SALES), [ANNA, BERT]);
     assert_eq!(bench.idle(SUPPORT), [DORA]);
-    assert_eq!((bench.state(CARL), bench.state(EMIL)), (AgentState::LoggedOut, AgentState::LoggedOut));
+    assert_eq!((bench.state(CARL), bench.state(EMIL)), (Doing::LoggedOut, Doing::LoggedOut));
 
     // A log-in waits to be set ready where the configuration says so.
-    let contact = contact(50, bench.now + Duration::from_secs(600));
-    bench.say(Command::Register { agent: EMIL, contact });
+    let binding = phone(50, bench.now + Duration::from_secs(600));
+    bench.say(Command::Bind { agent: EMIL, binding });
     assert_eq!(bench.state(EMIL), not_ready("log-in"));
-    assert_eq!(bench.say(Command::Ready { agent: EMIL }), Outcome::Done);
+    assert_eq!(bench.ready(EMIL), Outcome::Done);
     assert_eq!(bench.idle(SALES), [ANNA, BERT, EMIL]);
-    assert_eq!(bench.say(Command::Unregister { agent: EMIL }), Outcome::Done);
-    assert_eq!(bench.state(EMIL), AgentState::LoggedOut);
-    assert_eq!(bench.refused(Command::Ready { agent: EMIL }), Refusal::AgentBusy);
-    assert_eq!(bench.refused(Command::Ready { agent: AgentId(99) }), Refusal::NoSuchAgent);
+    assert_eq!(bench.say(Command::Unbind { agent: EMIL, instance: None }), Outcome::Done);
+    assert_eq!(bench.state(EMIL), Doing::LoggedOut);
+    assert_eq!(bench.refused(Command::Presence { agent: EMIL, presence: Presence::Ready }), Refusal::AgentBusy);
+    assert_eq!(
+        bench.refused(Command::Presence { agent: AgentId(99), presence: Presence::Ready }),
+        Refusal::NoSuchAgent
+    );
 }
 
 #[test]
@@ -51,10 +54,10 @@ fn an_older_or_equal_version_is_refused() {
 fn the_same_configuration_again_disturbs_nobody() {
     let mut bench = Bench::new();
     let call = bench.talking(ANNA);
-    bench.say(Command::NotReady { agent: BERT, reason: "lunch".into() });
+    bench.not_ready(BERT, "lunch");
     bench.pass(1000);
     bench.configure(2, tenant());
-    assert_eq!(bench.state(ANNA), AgentState::Talking { call });
+    assert_eq!(bench.state(ANNA), Doing::Talking { call });
     assert_eq!(bench.state(BERT), not_ready("lunch"));
     assert_eq!(bench.idle(SUPPORT), [DORA]);
 }
@@ -70,7 +73,7 @@ fn a_dismissed_agent_goes_at_once_when_free_and_after_the_work_when_not() {
     let mut config = without(ANNA);
     config.agents.retain(|agent| agent.id != BERT);
     bench.configure(3, config);
-    assert_eq!(bench.state(ANNA), AgentState::Talking { call });
+    assert_eq!(bench.state(ANNA), Doing::Talking { call });
     bench.end(call, CALLER_LEFT);
     bench.pass(WRAP_UP_MS);
     bench.expire();
@@ -97,15 +100,18 @@ fn a_retired_tenant_takes_no_new_calls_and_lets_live_ones_finish() {
 }
 
 #[test]
-fn a_changed_longest_wait_holds_for_those_who_wait() {
+fn a_changed_longest_wait_holds_for_those_who_come_after() {
     let mut bench = Bench::new();
-    let call = bench.waiting(SALES);
+    let before = bench.waiting(SALES);
     let mut config = tenant();
     config.queues[0].max_wait_ms = 10_000;
     bench.configure(2, config);
+    let after = bench.waiting(SALES);
     assert_eq!(bench.shard.next_lease(), Some(bench.now + Duration::from_secs(10)));
     bench.expire_next();
-    assert_eq!(bench.outcome(call), CallOutcome::Overflowed);
+    assert_eq!(bench.outcome(after), CallOutcome::Overflowed);
+    assert_eq!(bench.line(SALES), [before], "what was said when the call came stands in its place");
+    assert_eq!(bench.place(before).until, bench.place(before).since + Duration::from_millis(MAX_WAIT_MS));
     // Nothing of the old deadline is left behind.
     while bench.shard.next_lease().is_some() {
         bench.expire_next();
@@ -131,7 +137,7 @@ fn an_agent_moves_to_another_queue_and_to_a_phone_that_registers() {
     bench.configure(2, config);
     assert!(bench.idle(SALES).is_empty());
     assert_eq!(bench.idle(SUPPORT), [ANNA, DORA]);
-    assert_eq!(bench.state(BERT), AgentState::LoggedOut, "the phone that was always there is no more");
+    assert_eq!(bench.state(BERT), Doing::LoggedOut, "the phone that was always there is no more");
 }
 
 fn without_sales() -> Tenant {
@@ -144,7 +150,7 @@ fn without_sales() -> Tenant {
 
 #[test]
 fn a_queue_that_goes_is_emptied_so_many_at_a_time_in_their_order() {
-    const WAITING: usize = 20_000;
+    const WAITING: usize = 1500;
     let mut bench = Bench::new();
     let mut roomy = without(ANNA);
     roomy.agents.retain(|agent| !agent.queues.contains(&SALES));
@@ -175,9 +181,9 @@ fn who_comes_to_a_queue_that_is_closing_or_was_never_there_goes_the_way_of_a_ful
         let mut bench = Bench::new();
         let (call, other) = (bench.flowing(), bench.flowing());
         bench.configure(2, without_sales());
-        assert_eq!(bench.say(crate::bench::enqueue(call, queue, Some(4))), Outcome::Done);
+        assert_eq!(bench.say(crate::bench::enqueue(call, queue, Then::Step(4))), Outcome::Done);
         assert_eq!(bench.call(call).flow_step(), Some(4));
-        assert_eq!(bench.say(crate::bench::enqueue(other, queue, None)), Outcome::Done);
+        assert_eq!(bench.say(crate::bench::enqueue(other, queue, Then::End)), Outcome::Done);
         assert_eq!(bench.outcome(other), CallOutcome::Overflowed);
     }
 }
@@ -192,6 +198,6 @@ fn a_queue_that_comes_back_keeps_who_still_waits() {
     bench.configure(5, tenant());
     assert!(!bench.shard.is_closing(SALES));
     bench.expire();
-    assert!(calls.iter().all(|call| bench.call(*call).stage == Stage::Queued));
-    assert_eq!(bench.shard.waiting(SALES).map(|(_, call)| call).collect::<Vec<_>>(), calls);
+    assert!(calls.iter().all(|call| bench.call(*call).is_waiting()));
+    assert_eq!(bench.shard.waiting(SALES).filter_map(|place| place.call).collect::<Vec<_>>(), calls);
 }

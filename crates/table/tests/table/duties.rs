@@ -1,9 +1,9 @@
 //! What the owner has to do stands in the row until it is done or too late.
 
 use strowger_model::{Cause, Outcome as CallOutcome};
-use strowger_table::{Call, Command, DutyKind, Outcome, limit};
+use strowger_table::{Command, DutyKind, Outcome, limit};
 
-use crate::bench::{Bench, answer};
+use crate::bench::{Bench, answer, first_leg, hang_up};
 use crate::sample::*;
 
 #[test]
@@ -12,8 +12,8 @@ fn an_answer_is_owed_until_it_is_acknowledged() {
     let call = bench.admitted();
     assert!(bench.kinds(call).is_empty());
     bench.say(answer(call));
-    assert_eq!(bench.kinds(call), [DutyKind::Answer]);
-    bench.done(call, DutyKind::Answer);
+    assert_eq!(bench.kinds(call), [DutyKind::Answer { leg: first_leg(call) }]);
+    bench.done(call, DutyKind::Answer { leg: first_leg(call) });
     assert!(bench.kinds(call).is_empty());
 }
 
@@ -25,7 +25,8 @@ fn an_answer_nobody_acknowledges_ends_the_call_as_failed() {
     assert_eq!(bench.shard.next_lease(), Some(bench.now + limit::HANG_UP_MAX));
     bench.expire_next();
     assert_eq!(bench.outcome(call), CallOutcome::Failed);
-    assert_eq!(bench.kinds(call), [DutyKind::HangUp { leg: Call::CALLER_LEG }, DutyKind::CloseMedia]);
+    let customer = bench.customer(call);
+    assert_eq!((bench.hang_ups(call), bench.closes(call)), (vec![customer], vec![(RELAY, customer)]));
 }
 
 #[test]
@@ -33,9 +34,10 @@ fn a_phone_is_rung_until_the_offer_ends_either_way() {
     let mut bench = Bench::new();
     let (call, leg) = bench.offered(ANNA);
     assert_eq!(bench.kinds(call), [DutyKind::Ring { leg }]);
-    let missed = bench.missed_command(call, leg, Cause::BUSY);
+    let missed = bench.missed_command(leg, Cause::BUSY);
     bench.say(missed);
-    assert!(bench.kinds(call).is_empty());
+    assert_eq!((bench.hang_ups(call), bench.closes(call)), (vec![], vec![(RELAY, leg)]));
+    bench.done(call, DutyKind::Close { relay: RELAY, leg });
     let leg = bench.offer(call, BERT);
     let connect = bench.connect_command(call, leg);
     bench.say(connect);
@@ -44,25 +46,27 @@ fn a_phone_is_rung_until_the_offer_ends_either_way() {
 
 #[test]
 fn ending_leaves_hang_ups_for_those_who_do_not_know_yet() {
-    let caller = DutyKind::HangUp { leg: Call::CALLER_LEG };
     let mut bench = Bench::new();
     let call = bench.talking(ANNA);
-    let agent = DutyKind::HangUp { leg: bench.call(call).agent.unwrap().leg };
+    let (customer, agent) = (bench.customer(call), bench.agent_leg(call));
+    let ports = vec![(RELAY, customer), (RELAY, agent)];
     bench.end(call, CALLER_LEFT);
-    assert_eq!(bench.kinds(call), [agent, DutyKind::CloseMedia]);
-    bench.done(call, agent);
-    bench.done(call, DutyKind::CloseMedia);
+    assert_eq!((bench.hang_ups(call), bench.closes(call)), (vec![agent], ports));
+    bench.done(call, hang_up(agent));
+    bench.done(call, DutyKind::Close { relay: RELAY, leg: agent });
+    bench.done(call, DutyKind::Close { relay: RELAY, leg: customer });
     assert!(bench.kinds(call).is_empty());
 
     let call = bench.talking(BERT);
     bench.end(call, AGENT_LEFT);
-    assert_eq!(bench.kinds(call), [caller, DutyKind::CloseMedia]);
+    assert_eq!((bench.hang_ups(call), bench.closes(call).len()), (vec![bench.customer(call)], 2));
 
     // Ringing: the phone must be told to stop; the duty to ring it is gone.
     let mut bench = Bench::new();
     let (call, leg) = bench.offered(ANNA);
     bench.end(call, CALLER_LEFT);
-    assert_eq!(bench.kinds(call), [DutyKind::HangUp { leg }, DutyKind::CloseMedia]);
+    assert_eq!((bench.hang_ups(call), bench.closes(call).len()), (vec![leg], 2));
+    assert_eq!(bench.kinds(call).len(), 3);
 
     // Not answered yet: no media.
     let call = bench.admitted();
@@ -88,7 +92,7 @@ fn only_the_owner_reports_duties_and_unknown_ones_do_no_harm() {
     bench.say(answer(call));
     let duties = vec![(call, bench.call(call).duties[0].id)];
     assert_eq!(bench.say_as(TWO, Command::Done { duties: duties.clone() }), Outcome::Done);
-    assert_eq!(bench.kinds(call), [DutyKind::Answer]);
+    assert_eq!(bench.kinds(call), [DutyKind::Answer { leg: first_leg(call) }]);
     let unknown = vec![(call, 77), (strowger_model::CallId::new(SHARD, 4711), 0), duties[0]];
     assert_eq!(bench.say(Command::Done { duties: unknown }), Outcome::Done);
     assert!(bench.kinds(call).is_empty());

@@ -5,18 +5,20 @@ use std::fmt::Write;
 
 use strowger_model::config::NextIds;
 use strowger_model::{
-    AgentId, CallId, Cause, DialResult, Digest, Ended, HangupBy, Incarnation, LeadId, LegNo, LogTime, NodeId, Role,
+    AgentId, CallId, Cause, DialResult, Digest, Ended, HangupBy, Incarnation, Instance, LeadId, LegKey, LegNo, LogTime,
+    NodeId, PlaceId, Role,
 };
 use strowger_table::{
-    BarList, Body, Command, ControlCommand, DialFailure, DialTo, Miss, NewLead, Offer, Part, Plan, Proposal, Scope,
-    TenantRef,
+    BarList, Body, Change, Command, ControlCommand, DialFailure, DialTo, Miss, NewLead, Offer, Part, Plan, Presence,
+    Proposal, RowKey, Scope, TenantRef, Then, ToldBy, VOICE_SLOT, Value,
 };
 
-use crate::bench::{admit_with, answer, dial, enqueue};
+use crate::bench::{admit_with, answer, dial, enqueue, step};
 use crate::sample::*;
 
 const CALL: CallId = CallId(0x0003_0000_0000_0011);
-const LEG: LegNo = LegNo(2);
+const LEG: LegKey = LegKey { call: CALL, leg: LegNo(2) };
+const PLACE: PlaceId = PlaceId(0x0003_0000_0000_0012);
 const OBSERVED: LogTime = LogTime(1_234_567);
 
 fn beginnings() -> Vec<Command> {
@@ -29,26 +31,49 @@ fn beginnings() -> Vec<Command> {
         admit_with(1, OBSERVED),
         Command::Withdraw { key: key(1) },
         answer(CALL),
-        Command::Step { call: CALL, step: 3 },
-        enqueue(CALL, SALES, Some(2)),
+        Command::Step {
+            call: CALL,
+            step: 3,
+            attempt: 1,
+            set: vec![Change { name: "language".into(), value: Some(Value::Text("de".into())) }],
+        },
+        enqueue(CALL, SALES, Then::Step(2)),
         Command::Plan(Plan {
             basis: 99,
-            offers: vec![Offer { call: CALL, agent: ANNA, queue: SALES, relay: RELAY, score: 5 }],
+            offers: vec![Offer {
+                place: PLACE,
+                agent: ANNA,
+                slot: VOICE_SLOT,
+                queue: SALES,
+                relay: RELAY,
+                score: 5,
+                ring_all: false,
+            }],
         }),
     ]
 }
 
 fn rest() -> Vec<Command> {
     vec![
-        Command::Missed { call: CALL, leg: LEG, miss: Miss { status: 486, cause: Cause::BUSY }, observed: OBSERVED },
-        Command::Connect { call: CALL, leg: LEG, dialog: dialog(Role::Uac, "agent"), observed: OBSERVED },
-        Command::Redialog { call: CALL, leg: LEG, dialog: dialog(Role::Uac, "agent") },
-        Command::End { call: CALL, ended: Ended { by: HangupBy::Agent, cause: Cause::NORMAL }, observed: OBSERVED },
+        Command::Missed {
+            leg: LEG,
+            miss: Miss { status: 486, cause: Cause::BUSY, hang_up: false },
+            observed: OBSERVED,
+        },
+        Command::Answered { leg: LEG, dialog: dialog(Role::Uac, "agent"), observed: OBSERVED },
+        Command::Accept { leg: LEG, observed: OBSERVED },
+        Command::Left { leg: LEG, cause: Cause::NORMAL, told_by: ToldBy::FarEnd, observed: OBSERVED },
+        Command::Redialog { leg: LEG, dialog: dialog(Role::Uac, "agent"), relay: Some(RELAY), holds: true },
+        Command::Rehome { legs: vec![(LEG, RELAY)] },
+        Command::Merge { from: CALL, into: CallId(17), by: LEG, cseq: 4 },
+        Command::Split { leg: LEG },
+        Command::End { call: CALL, ended: Ended { by: HangupBy::System, cause: Cause::NORMAL }, observed: OBSERVED },
         Command::Done { duties: vec![(CALL, 4)] },
-        Command::Register { agent: CARL, contact: contact(50, OBSERVED) },
-        Command::Unregister { agent: CARL },
-        Command::Ready { agent: ANNA },
-        Command::NotReady { agent: ANNA, reason: "lunch".into() },
+        Command::Bind { agent: CARL, binding: phone(50, OBSERVED) },
+        Command::Unbind { agent: CARL, instance: Some(Instance(50)) },
+        Command::Presence { agent: ANNA, presence: Presence::NotReady { reason: "lunch".into() } },
+        Command::Assign { row: RowKey::Agent(ANNA), to: (NodeId(2), Incarnation(11)) },
+        Command::Retake { row: RowKey::Call(CALL) },
         Command::Dispose { agent: AgentId(1), call: CALL, code: "sold".into() },
         Command::Adopt { node: NodeId(1), incarnation: Incarnation(10), heirs: vec![(NodeId(2), Incarnation(11))] },
     ]
@@ -65,8 +90,7 @@ fn outbound() -> Vec<Command> {
     let leads = vec![NewLead { number: number(1), zone: "Europe/London".into(), line: 7 }];
     vec![
         Command::Dial(Box::new(dial(SPRING, DialTo::Lead(LeadId::new(SPRING, 0)), ANNA))),
-        Command::Reached { call: CALL, dialog: dialog(Role::Uac, "lead"), observed: OBSERVED },
-        Command::NotReached { call: CALL, failure, observed: OBSERVED },
+        Command::NotReached { leg: LEG, failure, observed: OBSERVED },
         Command::Import { campaign: SPRING, batch: Digest([5; 32]), leads },
         Command::Run { campaign: SPRING, running: true },
         Command::Bar { list: BarList::DoNotCall, scope: Scope::Tenant(ACME), numbers: vec![number(1)], lift: false },
@@ -100,25 +124,30 @@ fn name(body: &Body) -> &'static str {
             Command::Part(_) => "Part",
             Command::Configure { .. } => "Configure",
             Command::Retire { .. } => "Retire",
-            Command::Admit { .. } => "Admit",
+            Command::Admit(_) => "Admit",
             Command::Withdraw { .. } => "Withdraw",
             Command::Answer { .. } => "Answer",
             Command::Step { .. } => "Step",
             Command::Enqueue { .. } => "Enqueue",
             Command::Plan(_) => "Plan",
             Command::Missed { .. } => "Missed",
-            Command::Connect { .. } => "Connect",
+            Command::Answered { .. } => "Answered",
+            Command::Accept { .. } => "Accept",
+            Command::Left { .. } => "Left",
+            Command::Rehome { .. } => "Rehome",
+            Command::Merge { .. } => "Merge",
+            Command::Split { .. } => "Split",
             Command::Redialog { .. } => "Redialog",
             Command::End { .. } => "End",
             Command::Done { .. } => "Done",
-            Command::Register { .. } => "Register",
-            Command::Unregister { .. } => "Unregister",
-            Command::Ready { .. } => "Ready",
-            Command::NotReady { .. } => "NotReady",
+            Command::Bind { .. } => "Bind",
+            Command::Unbind { .. } => "Unbind",
+            Command::Presence { .. } => "Presence",
+            Command::Assign { .. } => "Assign",
+            Command::Retake { .. } => "Retake",
             Command::Dispose { .. } => "Dispose",
             Command::Adopt { .. } => "Adopt",
             Command::Dial(_) => "Dial",
-            Command::Reached { .. } => "Reached",
             Command::NotReached { .. } => "NotReached",
             Command::Import { .. } => "Import",
             Command::Run { .. } => "Run",
@@ -169,7 +198,7 @@ fn every_command_keeps_its_bytes() {
 /// One in full, so that a difference can be read.
 #[test]
 fn a_step_is_these_bytes() {
-    let bytes = encoded(Body::Shard(Command::Step { call: CALL, step: 3 }));
+    let bytes = encoded(Body::Shard(step(CALL, 3)));
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, include_str!("golden-step.txt").trim_end(), "{CHANGED}");
 }

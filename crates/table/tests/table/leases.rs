@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use strowger_model::{CallId, LogTime, Outcome as CallOutcome};
-use strowger_table::{AgentState, Command, LeaseKey, Outcome, Stage, limit};
+use strowger_table::{Command, Outcome, RowKey, Stage, Then, ToldBy, limit};
 
-use crate::bench::{Bench, enqueue};
+use crate::bench::{Bench, Doing, enqueue};
 use crate::sample::*;
 
 fn due_in(bench: &Bench) -> Duration {
@@ -37,11 +37,11 @@ fn a_flow_that_never_ends_is_ended() {
 fn a_wait_too_long_overflows_to_its_step_or_ends() {
     let mut bench = Bench::new();
     let sent_on = bench.flowing();
-    bench.say(enqueue(sent_on, SALES, Some(2)));
+    bench.say(enqueue(sent_on, SALES, Then::Step(2)));
     let ended = bench.waiting(SALES);
     assert_eq!(due_in(&bench), Duration::from_millis(MAX_WAIT_MS));
     bench.expire_next();
-    assert!(matches!(bench.call(sent_on).stage, Stage::Flow { step: 2, .. }));
+    assert_eq!(bench.step(sent_on), Some(2));
     assert_eq!(bench.outcome(ended), CallOutcome::Overflowed);
     assert!(!bench.shard.anyone_waiting());
 
@@ -59,10 +59,10 @@ fn the_flow_after_a_long_wait_has_its_own_time() {
     config.queues[0].max_wait_ms = 2 * limit::FLOW_MAX.as_millis() as u32;
     bench.configure(1, config);
     let call = bench.flowing();
-    bench.say(enqueue(call, SALES, Some(2)));
+    bench.say(enqueue(call, SALES, Then::Step(2)));
     bench.expire_next();
     bench.expire();
-    assert!(matches!(bench.call(call).stage, Stage::Flow { step: 2, .. }));
+    assert_eq!(bench.step(call), Some(2));
     assert_eq!(due_in(&bench), limit::FLOW_MAX);
     bench.expire_next();
     assert_eq!(bench.outcome(call), CallOutcome::Overflowed);
@@ -74,8 +74,8 @@ fn an_offer_whose_owner_is_gone_becomes_a_miss() {
     let (call, _) = bench.offered(ANNA);
     assert_eq!(due_in(&bench), Duration::from_millis(RING_MS) + limit::OFFER_GRACE);
     bench.expire_next();
-    assert!(bench.call(call).is_waiting());
-    assert!(matches!(bench.state(ANNA), AgentState::Paused { .. }));
+    assert!(bench.shard.is_waiting(call));
+    assert!(matches!(bench.state(ANNA), Doing::Paused { .. }));
     assert_eq!(bench.agent(ANNA).misses, 1);
 }
 
@@ -86,7 +86,7 @@ fn a_conversation_has_a_longest_length() {
     assert_eq!(due_in(&bench), limit::TALK_MAX);
     bench.expire_next();
     assert_eq!(bench.outcome(call), CallOutcome::Answered);
-    assert!(matches!(bench.state(ANNA), AgentState::WrapUp { .. }));
+    assert!(matches!(bench.state(ANNA), Doing::WrapUp { .. }));
 }
 
 #[test]
@@ -107,9 +107,11 @@ fn an_end_observed_long_ago_does_not_cut_the_duties_short() {
     let call = bench.talking(ANNA);
     bench.pass(10 * 60_000);
     let observed = bench.now - Duration::from_secs(5 * 60);
-    assert_eq!(bench.say(Command::End { call, ended: AGENT_LEFT, observed }), Outcome::Done);
+    let leg = bench.agent_leg(call);
+    let left = Command::Left { leg, cause: AGENT_LEFT.cause, told_by: ToldBy::FarEnd, observed };
+    assert_eq!(bench.say(left), Outcome::Done);
     bench.expire();
-    assert_eq!(bench.kinds(call).len(), 2, "caller and media are still to be told");
+    assert_eq!((bench.hang_ups(call).len(), bench.closes(call).len()), (1, 2), "the caller and both ports");
     assert_eq!(bench.records(call)[0].talk_ms, Some(5 * 60_000));
 }
 
@@ -129,7 +131,7 @@ fn whatever_is_under_way_comes_to_rest_by_expire_alone() {
     }
     assert_eq!(bench.shard.busy().calls, 0);
     // Bert missed his call more than once.
-    assert!(bench.shard.agents().all(|agent| agent.state.call().is_none()));
+    assert!(bench.shard.agents().all(|agent| agent.call().is_none()));
 }
 
 #[test]
@@ -140,7 +142,7 @@ fn overdue_names_what_outlived_its_deadline_by_more_than_the_grace() {
     let deadline = bench.shard.next_lease().unwrap();
     let stuck = |bench: &Bench, now: LogTime| bench.shard.overdue(now, grace).collect::<Vec<_>>();
     assert!(stuck(&bench, deadline + grace).is_empty());
-    assert_eq!(stuck(&bench, deadline + grace + Duration::from_millis(1)), [LeaseKey::Call(call)]);
+    assert_eq!(stuck(&bench, deadline + grace + Duration::from_millis(1)), [RowKey::Call(call)]);
     bench.expire_next();
     assert!(stuck(&bench, deadline + grace + Duration::from_secs(1)).is_empty());
 }
@@ -172,7 +174,7 @@ fn log_time_never_runs_backwards() {
 fn a_registration_that_runs_out_logs_the_agent_out() {
     let mut bench = Bench::new();
     let expires = bench.now + Duration::from_secs(120);
-    let register = |agent, expires| Command::Register { agent, contact: contact(50, expires) };
+    let register = |agent, expires| Command::Bind { agent, binding: phone(50, expires) };
     assert_eq!(bench.say(register(CARL, expires)), Outcome::Done);
     assert_eq!(bench.idle(SALES), [ANNA, BERT, CARL]);
     assert_eq!(bench.shard.next_lease(), Some(expires));
@@ -183,9 +185,9 @@ fn a_registration_that_runs_out_logs_the_agent_out() {
     bench.say(register(CARL, refreshed));
     bench.pass(60_000);
     bench.expire();
-    assert_eq!(bench.state(CARL), AgentState::Idle);
+    assert_eq!(bench.state(CARL), Doing::Idle);
     bench.expire_next();
-    assert_eq!((bench.now, bench.state(CARL)), (refreshed, AgentState::LoggedOut));
+    assert_eq!((bench.now, bench.state(CARL)), (refreshed, Doing::LoggedOut));
     assert_eq!(bench.idle(SALES), [ANNA, BERT]);
 }
 
@@ -193,13 +195,13 @@ fn a_registration_that_runs_out_logs_the_agent_out() {
 fn a_registration_that_runs_out_in_a_call_takes_effect_after_it() {
     let mut bench = Bench::new();
     let expires = bench.now + Duration::from_secs(20);
-    bench.say(Command::Register { agent: CARL, contact: contact(50, expires) });
+    bench.say(Command::Bind { agent: CARL, binding: phone(50, expires) });
     let call = bench.talking(CARL);
     bench.pass(60_000);
     bench.expire();
-    assert_eq!(bench.state(CARL), AgentState::Talking { call });
+    assert_eq!(bench.state(CARL), Doing::Talking { call });
     bench.end(call, CALLER_LEFT);
     bench.pass(WRAP_UP_MS);
     bench.expire();
-    assert_eq!(bench.state(CARL), AgentState::LoggedOut);
+    assert_eq!(bench.state(CARL), Doing::LoggedOut);
 }

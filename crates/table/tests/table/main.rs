@@ -3,6 +3,7 @@
 
 mod admission;
 mod adoption;
+mod after;
 mod bench;
 mod campaigns;
 mod configuration;
@@ -10,6 +11,8 @@ mod control;
 mod duties;
 mod golden;
 mod leases;
+mod legs;
+mod merge;
 mod misses;
 mod offers;
 mod outbound;
@@ -17,4 +20,5 @@ mod parts;
 mod replicas;
 mod sample;
 mod storm;
+mod whole;
 mod wrap_up;

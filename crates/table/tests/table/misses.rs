@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use strowger_model::Cause;
-use strowger_table::{AgentState, Command, DutyKind, Outcome, Refusal};
+use strowger_table::{DutyKind, Outcome, Refusal};
 
-use crate::bench::{Bench, not_ready};
+use crate::bench::{Bench, Doing, hang_up, not_ready};
 use crate::sample::*;
 
 #[test]
@@ -13,13 +13,13 @@ fn an_agent_who_missed_is_left_alone_and_then_stands_last_in_line() {
     let mut bench = Bench::new();
     bench.pass(1000);
     let (call, leg) = bench.offered(ANNA);
-    let missed = bench.missed_command(call, leg, Cause::BUSY);
+    let missed = bench.missed_command(leg, Cause::BUSY);
     // A fact: taken from a node that does not own the call.
     assert_eq!(bench.say_as(TWO, missed.clone()), Outcome::Done);
     let until = bench.now + Duration::from_millis(MISS_PAUSE_MS);
-    assert_eq!(bench.state(ANNA), AgentState::Paused { until });
+    assert_eq!(bench.state(ANNA), Doing::Paused { until });
     assert_eq!(bench.plan(&[(call, ANNA)]), 0, "a paused agent gets no offer");
-    assert_eq!(bench.refused(missed), Refusal::WrongStage, "an offer is missed once");
+    assert_eq!(bench.refused(missed), Refusal::NoSuchLeg, "an offer is missed once");
     assert_eq!(bench.agent(ANNA).misses, 1);
 
     bench.pass(MISS_PAUSE_MS);
@@ -35,22 +35,22 @@ fn too_many_misses_in_a_row_set_the_agent_not_ready() {
         bench.pass(MISS_PAUSE_MS);
         bench.expire();
         let leg = bench.offer(call, ANNA);
-        let missed = bench.missed_command(call, leg, Cause::BUSY);
+        let missed = bench.missed_command(leg, Cause::BUSY);
         bench.say(missed);
     }
     assert_eq!(bench.state(ANNA), not_ready("missed calls"));
     assert_eq!(bench.idle(SALES), [BERT]);
 
     // Back at the agent's own word, with a clean slate.
-    assert_eq!(bench.say(Command::Ready { agent: ANNA }), Outcome::Done);
-    assert_eq!((bench.state(ANNA), bench.agent(ANNA).misses), (AgentState::Idle, 0));
+    assert_eq!(bench.ready(ANNA), Outcome::Done);
+    assert_eq!((bench.state(ANNA), bench.agent(ANNA).misses), (Doing::Idle, 0));
 }
 
 #[test]
 fn an_answered_call_forgives_the_misses_before_it() {
     let mut bench = Bench::new();
     let (call, leg) = bench.offered(ANNA);
-    let missed = bench.missed_command(call, leg, Cause::BUSY);
+    let missed = bench.missed_command(leg, Cause::BUSY);
     bench.say(missed);
     bench.pass(MISS_PAUSE_MS);
     bench.expire();
@@ -64,27 +64,28 @@ fn an_answered_call_forgives_the_misses_before_it() {
 fn a_phone_that_only_rang_must_be_told_to_stop_and_one_that_refused_need_not() {
     let mut bench = Bench::new();
     let (call, refused) = bench.offered(ANNA);
-    let missed = bench.missed_command(call, refused, Cause::BUSY);
+    let missed = bench.missed_command(refused, Cause::BUSY);
     bench.say(missed);
-    assert!(bench.kinds(call).is_empty());
+    assert_eq!(bench.kinds(call), [DutyKind::Close { relay: RELAY, leg: refused }]);
+    assert!(bench.call(call).leg(refused).is_none());
+    bench.done(call, DutyKind::Close { relay: RELAY, leg: refused });
 
     let rang = bench.offer(call, BERT);
-    let missed = bench.missed_command(call, rang, Cause::NO_ANSWER);
+    let missed = bench.missed_command(rang, Cause::NO_ANSWER);
     bench.say(missed);
-    assert_eq!(bench.kinds(call), [DutyKind::HangUp { leg: rang }]);
-    assert_eq!(bench.call(call).leaving.len(), 1);
-    assert!(bench.call(call).agent_leg(rang).is_some());
-    bench.done(call, DutyKind::HangUp { leg: rang });
-    assert!(bench.call(call).leaving.is_empty());
+    assert_eq!(bench.kinds(call), [hang_up(rang), DutyKind::Close { relay: RELAY, leg: rang }]);
+    assert_eq!(bench.call(call).releasing().map(|leg| leg.key).collect::<Vec<_>>(), [rang]);
+    bench.done(call, hang_up(rang));
+    assert!(bench.call(call).leg(rang).is_none());
 }
 
 #[test]
 fn not_ready_asked_for_while_ringing_takes_effect_after_the_miss() {
     let mut bench = Bench::new();
     let (call, leg) = bench.offered(ANNA);
-    bench.say(Command::NotReady { agent: ANNA, reason: "lunch".into() });
-    assert_eq!(bench.state(ANNA), AgentState::Offered { call, leg });
-    let missed = bench.missed_command(call, leg, Cause::BUSY);
+    bench.not_ready(ANNA, "lunch");
+    assert_eq!(bench.state(ANNA), Doing::Offered { call, leg });
+    let missed = bench.missed_command(leg, Cause::BUSY);
     bench.say(missed);
     assert_eq!(bench.state(ANNA), not_ready("lunch"));
 }
@@ -99,8 +100,8 @@ fn without_a_pause_the_agent_is_free_at_once_and_without_a_limit_for_ever() {
     let call = bench.waiting(SALES);
     for round in 1..=20 {
         let leg = bench.offer(call, ANNA);
-        let missed = bench.missed_command(call, leg, Cause::BUSY);
+        let missed = bench.missed_command(leg, Cause::BUSY);
         bench.say(missed);
-        assert_eq!((bench.state(ANNA), bench.agent(ANNA).misses), (AgentState::Idle, round));
+        assert_eq!((bench.state(ANNA), bench.agent(ANNA).misses), (Doing::Idle, round));
     }
 }

@@ -7,9 +7,9 @@ use strowger_model::config::{
 };
 use strowger_model::{
     AgentId, CampaignId, Cause, DialResult, Dialog, DialogState, Digest, E164, Ended, Far, FlowId, HangupBy,
-    Incarnation, LogTime, NodeId, QueueId, RelayId, Role, ShardId, TenantId, TrunkId,
+    Incarnation, Instance, LogTime, NodeId, QueueId, RelayId, Role, ShardId, TenantId, TrunkId,
 };
-use strowger_table::{AdmitKey, Contact, Proposer};
+use strowger_table::{AdmitKey, Binding, BindingKind, Proposer};
 
 pub const SHARD: ShardId = ShardId(3);
 pub const ACME: TenantId = TenantId(1);
@@ -187,6 +187,15 @@ pub fn dialog(role: Role, call_id: &str) -> Box<Dialog> {
     })
 }
 
-pub fn contact(host: u8, expires: LogTime) -> Box<Contact> {
-    Box::new(Contact { uri: format!("sip:mobile@192.0.2.{host}"), far: Far::udp(addr(host)), expires })
+/// A phone that registers.
+pub fn phone(host: u8, expires: LogTime) -> Box<Binding> {
+    Box::new(Binding {
+        instance: Instance(host.into()),
+        kind: BindingKind::Sip,
+        uri: format!("sip:mobile@192.0.2.{host}"),
+        flow: Far::udp(addr(host)),
+        q: 1000,
+        expires,
+        lost: None,
+    })
 }

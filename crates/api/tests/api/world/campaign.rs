@@ -72,6 +72,7 @@ impl World {
             destination: Far::udp(([127, 0, 0, 1], 9)),
             relay: RelayId(9),
             agent_relay: RelayId(9),
+            epoch: 0,
             not_after: Wall(u64::MAX),
         };
         match self.context.command(ShardId(0), Command::Dial(Box::new(dial)), super::COMMIT).await {

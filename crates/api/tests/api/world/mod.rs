@@ -17,10 +17,8 @@ use strowger_api::{archive, bootstrap_token, router};
 use strowger_cluster::{Cluster, Context, Options};
 use strowger_config::{Files, read_dir};
 use strowger_link::Identity;
-use strowger_model::{
-    CallId, Cause, Dialog, DialogState, Ended, Far, HangupBy, LogTime, NodeId, PeerId, Role, ShardId,
-};
-use strowger_table::{AdmitKey, Command, Outcome};
+use strowger_model::{CallId, Cause, Dialog, DialogState, Far, LegKey, LegNo, LogTime, NodeId, PeerId, Role, ShardId};
+use strowger_table::{Admit, AdmitKey, Command, Outcome, Source, Target, ToldBy};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -105,16 +103,17 @@ impl World {
     pub async fn admit(&self) -> CallId {
         let directory = self.context.directory();
         let to = directory.number("+4930123456").unwrap();
-        let admit = Command::Admit {
+        let admit = Admit {
             key: AdmitKey { call_id: "a@carrier".to_owned(), from_tag: "t".to_owned(), cseq: 1 },
             tenant: to.tenant,
-            flow: to.flow,
-            trunk: directory.trunks[0].id,
+            source: Source::Trunk(directory.trunks[0].id),
+            target: Target::Flow(to.flow),
             from: "+4940111111".to_owned(),
             to: "+4930123456".to_owned(),
-            dialog: Box::new(dialog()),
+            dialog: dialog(),
             observed: LogTime::ZERO,
         };
+        let admit = Command::Admit(Box::new(admit));
         let Ok(Outcome::Admitted { call, .. }) = self.context.command(ShardId(0), admit, COMMIT).await else {
             panic!("not admitted")
         };
@@ -123,9 +122,10 @@ impl World {
 
     /// The caller hangs up, unless the call ended before.
     pub async fn end(&self, call: CallId) {
-        let ended = Ended { by: HangupBy::Caller, cause: Cause::NORMAL };
-        let end = Command::End { call, ended, observed: LogTime::ZERO };
-        let _raced = self.context.command(ShardId(0), end, COMMIT).await;
+        let leg = LegKey { call, leg: LegNo(0) };
+        let (cause, told_by, observed) = (Cause::NORMAL, ToldBy::FarEnd, LogTime::ZERO);
+        let left = Command::Left { leg, cause, told_by, observed };
+        let _raced = self.context.command(ShardId(0), left, COMMIT).await;
     }
 
     pub async fn token(&self, role: &str) -> String {

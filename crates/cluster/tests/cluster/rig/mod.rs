@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use strowger_cluster::{Cluster, Context, Options};
+use strowger_cluster::{Cluster, Context, Options, TestBreak};
 use strowger_config::{Files, NextIds};
 use strowger_link::Identity;
 use strowger_model::{GroupId, NodeId, PeerId, RelayId};
@@ -34,6 +34,10 @@ pub fn password(agent: &str) -> String {
 
 impl Rig {
     pub async fn start(nodes: u16, shards: u16) -> Rig {
+        Self::with_fault(nodes, shards, None).await
+    }
+
+    pub async fn with_fault(nodes: u16, shards: u16, test_break: Option<TestBreak>) -> Rig {
         let dir = TempDir::new().expect("a temporary directory");
         let sip = free();
         let relay_links = RELAYS.map(|(id, _, _)| (RelayId(id), free()));
@@ -77,7 +81,7 @@ impl Rig {
                 nonce_key: vec![7; 32],
                 max_calls: 1000,
                 max_calls_per_second: 1000,
-                test_break: None,
+                test_break,
             };
             std::fs::create_dir_all(&options.data_dir).expect("a directory");
             clusters.push(Cluster::start(options).await.expect("a node starts"));

@@ -22,14 +22,14 @@ impl Rule for AdmittedOnce {
     }
 
     fn committed(&mut self, step: &Step<'_>, _config: &Tenant) {
-        let (Some(Command::Admit { key, .. }), Outcome::Admitted { call, .. }) =
-            (step.command(), &step.applied.outcome)
+        let (Some(Command::Admit(admit)), Outcome::Admitted { call, .. }) = (step.command(), &step.applied.outcome)
         else {
             return;
         };
-        let first = *self.calls.entry(key.call_id.clone()).or_insert(*call);
+        let first = *self.calls.entry(admit.key.call_id.clone()).or_insert(*call);
         if first != *call {
-            self.found.breach("admitted once", Some(*call), || format!("{} is call {first} already", key.call_id));
+            self.found
+                .breach("admitted once", Some(*call), || format!("{} is call {first} already", admit.key.call_id));
         }
     }
 }

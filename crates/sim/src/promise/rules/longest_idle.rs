@@ -27,7 +27,8 @@ impl Rule for LongestIdle {
             let idle = basis.agents().filter_map(|agent| Some((agent.free_since()?, agent.id)));
             let earlier = idle.filter(|(other, id)| *other < since && serves(*id) && !taken.contains(id)).min();
             if let Some((_, other)) = earlier {
-                self.found.breach("longest idle", Some(offer.call), || {
+                let call = basis.place(offer.place).and_then(|place| place.call);
+                self.found.breach("longest idle", call, || {
                     format!("{} is offered it, {other} is idle for longer", offer.agent)
                 });
             }

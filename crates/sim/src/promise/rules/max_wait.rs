@@ -7,7 +7,7 @@ use strowger_model::config::Tenant;
 use strowger_model::{CallId, LogTime};
 use strowger_table::Command;
 
-use super::super::{Found, Step};
+use super::super::{Found, Step, queued};
 use super::Rule;
 
 const PROMISE: &str = "max wait";
@@ -26,8 +26,8 @@ impl Rule for MaxWait {
     fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
         let now = step.log_now();
         let longest = |queue| config.queue(queue).map(|queue| Duration::from_millis(queue.max_wait_ms.into()));
-        for call in &step.applied.touched {
-            if step.after.place_of(*call).is_some() {
+        for call in step.calls {
+            if queued(step.after, *call).is_some() {
                 self.since.entry(*call).or_insert(now);
                 continue;
             }
@@ -35,7 +35,7 @@ impl Rule for MaxWait {
             let (before, after) = (step.before.call(*call), step.after.call(*call));
             let sent_away =
                 matches!(step.command(), Some(Command::Expire)) && before.is_some_and(|row| row.is_waiting());
-            let queue = step.before.place_of(*call).map(|place| place.queue);
+            let queue = queued(step.before, *call).map(|place| place.queue);
             let inbound = after.is_some_and(|row| row.outbound().is_none());
             if let Some(longest) = queue.and_then(longest)
                 && sent_away
@@ -51,7 +51,7 @@ impl Rule for MaxWait {
         // Who was being offered as the time ended goes with the next one.
         let waited = |call: CallId| step.before.call(call).is_some_and(|row| row.is_waiting());
         for row in step.after.calls().filter(|row| row.is_waiting() && waited(row.id)) {
-            let Some(longest) = step.after.place_of(row.id).and_then(|place| longest(place.queue)) else { continue };
+            let Some(longest) = queued(step.after, row.id).and_then(|place| longest(place.queue)) else { continue };
             if self.since.get(&row.id).is_some_and(|since| *since + longest < now) {
                 self.found.breach(PROMISE, Some(row.id), || format!("waits for more than {longest:?}"));
             }

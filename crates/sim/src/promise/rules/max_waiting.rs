@@ -4,7 +4,7 @@ use strowger_model::QueueId;
 use strowger_model::config::Tenant;
 use strowger_table::{Command, Outcome, Shard};
 
-use super::super::{Found, Step};
+use super::super::{Found, Step, queued};
 use super::Rule;
 
 const PROMISE: &str = "max waiting";
@@ -24,11 +24,11 @@ impl Rule for MaxWaiting {
         else {
             return;
         };
-        if !step.applied.touched.contains(call) {
+        if !step.calls.contains(call) {
             return;
         }
         let Some(most) = config.queue(*queue).map(|queue| queue.max_waiting as usize) else { return };
-        let taken = step.after.place_of(*call).is_some();
+        let taken = queued(step.after, *call).is_some();
         let (before, after) = (waiting(step.before, *queue), waiting(step.after, *queue));
         if taken && after > most {
             self.found.breach(PROMISE, Some(*call), || format!("{after} wait, {most} may"));
@@ -40,6 +40,5 @@ impl Rule for MaxWaiting {
 }
 
 fn waiting(shard: &Shard, queue: QueueId) -> usize {
-    let waits = shard.calls().filter(|row| row.is_waiting());
-    waits.filter_map(|row| shard.place_of(row.id)).filter(|place| place.queue == queue).count()
+    shard.places().filter(|place| place.is_waiting() && place.queue == queue).count()
 }

@@ -27,8 +27,8 @@ impl Rule for Misses {
     }
 
     fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
-        if let Some(Command::Ready { agent }) = step.command().filter(|_| step.is_granted()) {
-            self.alone.remove(agent);
+        if let Some(agent) = step.is_ready() {
+            self.alone.remove(&agent);
         }
         let now = step.log_now();
         let busy_now = |agent: AgentId| step.after.agent(agent).and_then(|row| row.call());
@@ -42,7 +42,7 @@ impl Rule for Misses {
                 self.found.breach(PROMISE, busy_now(id), || format!("{id} is to be left alone after a miss"));
             }
         }
-        for call in &step.applied.touched {
+        for call in step.calls {
             let Some(before) = step.before.call(*call) else { continue };
             let (Some(agent), Some(leg)) = (before.rung_agent(), before.rung_leg()) else { continue };
             let after = step.after.call(*call);
@@ -51,8 +51,10 @@ impl Rule for Misses {
             }
             let observed = match step.command() {
                 Some(Command::Missed { observed, .. }) => (*observed).min(now),
+                // A phone that hangs up before it answers.
+                Some(Command::Left { leg: left, observed, .. }) if *left == leg => (*observed).min(now),
                 Some(Command::Expire) => now,
-                Some(Command::Connect { .. }) => {
+                Some(Command::Answered { .. }) => {
                     self.in_a_row.remove(&agent);
                     continue;
                 }

@@ -10,6 +10,7 @@ mod longest_idle;
 mod max_wait;
 mod max_waiting;
 mod misses;
+mod one_phone;
 mod retry_pause;
 mod routed;
 mod shared_agents;
@@ -54,6 +55,7 @@ impl Rules {
             Box::<max_wait::MaxWait>::default(),
             Box::<max_waiting::MaxWaiting>::default(),
             Box::<misses::Misses>::default(),
+            Box::<one_phone::OnePhone>::default(),
             Box::<retry_pause::RetryPause>::default(),
             Box::<routed::Routed>::default(),
             Box::<shared_agents::SharedAgents>::default(),

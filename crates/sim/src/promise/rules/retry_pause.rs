@@ -25,7 +25,7 @@ impl Rule for RetryPause {
     }
 
     fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
-        let rows = step.applied.touched.iter().filter_map(|call| step.after.call(*call));
+        let rows = step.calls.iter().filter_map(|call| step.after.call(*call));
         self.dialled.extend(rows.filter(|row| row.is_dialling()).map(|row| row.id));
         let wall = step.after.last().wall;
         for record in step.records.iter().filter(|record| record.wrap_ms.is_none()) {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use strowger_model::CallId;
+use strowger_model::PlaceId;
 use strowger_model::config::Tenant;
 
 use super::super::{Found, Step};
@@ -21,17 +21,16 @@ impl Rule for SharedAgents {
 
     fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
         let Some((basis, offers)) = step.granted_offers() else { return };
-        let offered: BTreeSet<CallId> = step.planned_offers().iter().map(|offer| offer.call).collect();
+        let offered: BTreeSet<PlaceId> = step.planned_offers().iter().map(|offer| offer.place).collect();
         for offer in offers {
-            let (Some(place), Some(agent)) = (basis.place_of(offer.call), config.agent(offer.agent)) else { continue };
-            let waits = basis.calls().filter(|row| row.is_waiting() && !offered.contains(&row.id));
-            let places = waits.filter_map(|row| Some((row.id, basis.place_of(row.id)?)));
-            let other = places
-                .filter(|(_, other)| other.queue != place.queue && agent.queues.contains(&other.queue))
-                .find(|(_, other)| other.rank < place.rank);
-            if let Some((other, _)) = other {
-                self.found.breach("shared agents", Some(offer.call), || {
-                    format!("{} is offered it although {other} waits longer in another queue", offer.agent)
+            let (Some(place), Some(agent)) = (basis.place(offer.place), config.agent(offer.agent)) else { continue };
+            let waits = basis.places().filter(|other| other.is_waiting() && !offered.contains(&other.id));
+            let other = waits
+                .filter(|other| other.queue != place.queue && agent.queues.contains(&other.queue))
+                .find(|other| other.rank < place.rank);
+            if let Some(other) = other {
+                self.found.breach("shared agents", place.call, || {
+                    format!("{} is offered it although {} waits longer in another queue", offer.agent, other.id)
                 });
             }
         }

@@ -27,16 +27,16 @@ impl Rule for Site {
     }
 
     fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
-        for row in step.applied.touched.iter().filter_map(|call| step.after.call(*call)) {
-            for leg in row.legs() {
+        for row in step.calls.iter().filter_map(|call| step.after.call(*call)) {
+            for leg in &row.legs {
                 let Some(RelayId(relay)) = leg.relay.filter(|_| self.seen.insert(leg.key)) else { continue };
-                let wanted = match leg.agent {
+                let wanted = match leg.agent() {
                     Some(agent) => config.agent(agent).map_or("", |agent| agent.site.as_str()),
                     None => self.trunk_site,
                 };
                 let there = site_of(usize::from(relay));
                 // An heir of a call that had no relay yet takes any: known, and the shell's to mend.
-                let heirs = leg.agent.is_none() && row.was_adopted();
+                let heirs = leg.is_customer() && row.was_adopted();
                 if !heirs && !wanted.is_empty() && there != wanted {
                     let key = leg.key;
                     self.found.breach("site", Some(row.id), || format!("{key} is at {there}, its far end at {wanted}"));

@@ -3,7 +3,7 @@
 use strowger_model::config::Tenant;
 use strowger_table::{Command, DialTo, Outcome};
 
-use super::super::{Found, Step};
+use super::super::{Found, Step, queued};
 use super::Rule;
 
 const PROMISE: &str = "staffed";
@@ -20,9 +20,9 @@ impl Rule for Staffed {
 
     fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
         let serves = |agent, queue| config.agent(agent).is_some_and(|agent| agent.queues.contains(&queue));
-        for row in step.applied.touched.iter().filter_map(|call| step.after.call(*call)) {
+        for row in step.calls.iter().filter_map(|call| step.after.call(*call)) {
             let Some(agent) = row.rung_agent().filter(|_| row.is_answered()) else { continue };
-            let Some(place) = step.after.place_of(row.id).filter(|_| row.outbound().is_none()) else { continue };
+            let Some(place) = queued(step.after, row.id).filter(|_| row.outbound().is_none()) else { continue };
             // What rings when the configuration changes rings on.
             if !step.reconfigures()
                 && step.before.call(row.id).and_then(|row| row.rung_leg()) != row.rung_leg()

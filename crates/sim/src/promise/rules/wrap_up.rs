@@ -23,12 +23,14 @@ impl Rule for WrapUp {
 
     fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
         let now = step.log_now();
-        if let Some(Command::Ready { agent } | Command::Dispose { agent, .. }) =
-            step.command().filter(|_| step.is_granted())
-        {
-            self.until.remove(agent);
+        let disposed = match step.command() {
+            Some(Command::Dispose { agent, .. }) => Some(*agent).filter(|_| step.is_granted()),
+            _ => None,
+        };
+        if let Some(agent) = step.is_ready().or(disposed) {
+            self.until.remove(&agent);
         }
-        for call in &step.applied.touched {
+        for call in step.calls {
             let Some(before) = step.before.call(*call) else { continue };
             let over = step.after.call(*call).is_none_or(|row| row.is_over());
             let Some(agent) = before.serving_agent().filter(|_| over) else { continue };

@@ -1,0 +1,71 @@
+//! A call that came to us: media, and the answer, which is committed before it is sent.
+
+use std::net::SocketAddr;
+
+use strowger_media::{Op, SPOKEN};
+use strowger_model::{Cause, Ended, HangupBy, LegKey, LogTime, Mono};
+use strowger_sip::{LocalMedia, answer_sdp};
+use strowger_table::Command;
+
+use crate::limit;
+use crate::machine::Machine;
+
+impl Machine {
+    pub(crate) fn begin_admitted(&mut self, key: LegKey, now: Mono) {
+        let Some(side) = self.sides.get_mut(&key).filter(|side| !side.begun) else { return };
+        side.begun = true;
+        side.give_up = Some(now + limit::MEDIA_OPEN);
+        let outs = side.sip.as_mut().map(|sip| sip.trying(now)).unwrap_or_default();
+        self.sent(key, outs, LogTime::ZERO, now);
+        self.media_of(key, Op::Open { leg: key.leg });
+    }
+
+    /// A port is open: the answer is made, and proposed before it is sent.
+    pub(crate) fn make_answer(&mut self, key: LegKey, rtp: SocketAddr, now: Mono) {
+        let Some(side) = self.sides.get_mut(&key).filter(|side| side.held.is_none()) else { return };
+        side.give_up = None;
+        let Some(mut sip) = side.sip.clone() else { return };
+        let offer = sip.dialog().remote_sdp;
+        let Ok((sdp, _, _)) = answer_sdp(offer.as_bytes(), &self.local_media(key, rtp, 1)) else {
+            return self.reject(key, 488, Cause(65), now);
+        };
+        // What the row will have; the leg itself answers once it does.
+        sip.accept(sdp.clone(), now);
+        self.propose(Command::Answer { leg: key, dialog: Box::new(sip.dialog()), relay: self.setting.relay });
+        if let Some(side) = self.sides.get_mut(&key) {
+            side.held = Some(sdp);
+        }
+    }
+
+    /// No port: the caller is told so, and may come again.
+    pub(crate) fn not_answered(&mut self, key: LegKey, now: Mono) {
+        if let Some(side) = self.sides.get_mut(&key) {
+            side.give_up = None;
+        }
+        let is_ringing = self.row_leg(key).is_some_and(strowger_table::Leg::is_ringing);
+        if is_ringing && !self.is_ending() {
+            self.reject(key, 503, Cause::NO_CIRCUIT, now);
+        }
+    }
+
+    fn reject(&mut self, key: LegKey, status: u16, cause: Cause, now: Mono) {
+        let retry_after = (status == 503).then_some(limit::RETRY_AFTER_S);
+        let Some(sip) = self.sip(key) else { return };
+        let outs = sip.reject(status, strowger_sip::phrase(status), retry_after, Some(cause), now);
+        self.sent(key, outs, LogTime::ZERO, now);
+        self.propose_end(Ended { by: HangupBy::System, cause }, LogTime::MAX);
+    }
+
+    /// The answer is committed: out with it, even if whoever waited for the commit was told that it is lost. A CANCEL
+    /// that came first wins, and a leg that is refused by now takes no answer.
+    pub(crate) fn release_answer(&mut self, key: LegKey, now: Mono) {
+        let Some(side) = self.sides.get_mut(&key) else { return };
+        let Some(sdp) = side.held.take().filter(|_| !side.has_hung_up()) else { return };
+        let outs = side.sip.as_mut().map(|sip| sip.accept(sdp, now)).unwrap_or_default();
+        self.sent(key, outs, LogTime::ZERO, now);
+    }
+
+    pub(crate) fn local_media(&self, key: LegKey, rtp: SocketAddr, version: u32) -> LocalMedia {
+        LocalMedia { rtp, laws: SPOKEN.to_vec(), session_id: key.call.0, version }
+    }
+}

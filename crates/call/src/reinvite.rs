@@ -1,0 +1,90 @@
+//! A far end asks for other media (hold, resume, a new port): answered once the row has it.
+
+use strowger_media::Op;
+use strowger_model::{LegKey, LogTime, Mono};
+use strowger_sip::{Direction, RemoteMedia, answer_sdp, parse_sdp};
+use strowger_table::Command;
+
+use crate::machine::Machine;
+
+/// A far end's offer of other media, and what it is told once the row has it.
+pub(crate) struct Reinvite {
+    number: u64,
+    sdp: String,
+    media: Op,
+}
+
+impl Machine {
+    pub(crate) fn reinvited(&mut self, key: LegKey, sdp: &[u8], now: Mono) {
+        let Some(side) = self.sides.get(&key) else { return };
+        let Some(mut changed) = side.sip.clone() else { return };
+        let current = changed.dialog();
+        // Without an offer of theirs we offer what we have (RFC 3261 14.2).
+        let offer = if sdp.is_empty() { current.remote_sdp.as_bytes() } else { sdp };
+        let rtp = side.rtp.or_else(|| parse_sdp(current.local_sdp.as_bytes()).ok().map(|media| media.addr.rtp));
+        let answer = rtp
+            .ok_or(500)
+            .and_then(|rtp| answer_sdp(offer, &self.local_media(key, rtp, current.sdp_version + 1)).map_err(|_| 488));
+        match answer {
+            Err(status) => {
+                let outs = self.sip(key).map(|sip| sip.answer_reinvite(Err(status), now)).unwrap_or_default();
+                self.sent(key, outs, LogTime::ZERO, now);
+            }
+            Ok((sdp, media, direction)) => {
+                changed.answer_reinvite(Ok(sdp.clone()), now);
+                let dialog = Box::new(changed.dialog());
+                let holds = holds(&dialog.remote_sdp);
+                let number = self.propose(Command::Redialog { leg: key, dialog, relay: None, holds });
+                let (send, receive) = (sends(direction), receives(direction));
+                let media = Op::Remote { leg: key.leg, media, send, receive };
+                if let Some(side) = self.sides.get_mut(&key) {
+                    // Of an offer that was cancelled meanwhile the answer is nobody's.
+                    side.reinvite = Some(Reinvite { number, sdp, media });
+                }
+            }
+        }
+    }
+
+    /// The leg as it is now gives the answer: one that was hung up meanwhile, or whose BYE waits, gives none.
+    pub(crate) fn redialog_proposed(&mut self, number: u64, accepted: bool, now: Mono) {
+        let asked = |reinvite: &mut Reinvite| reinvite.number == number;
+        let found = self.sides.iter_mut().find_map(|(key, side)| {
+            let reinvite = side.reinvite.take_if(asked)?;
+            (!side.has_hung_up()).then_some((*key, reinvite))
+        });
+        let Some((key, Reinvite { sdp, media, .. })) = found else { return };
+        let answer = if accepted { Ok(sdp) } else { Err(500) };
+        let outs = self.sip(key).map(|sip| sip.answer_reinvite(answer, now)).unwrap_or_default();
+        if accepted && !outs.is_empty() {
+            self.media_of(key, media);
+        }
+        self.sent(key, outs, LogTime::ZERO, now);
+    }
+
+    /// Tells the relay where a leg's media goes, as the committed dialog has it.
+    pub(crate) fn direct_media(&mut self, key: LegKey) {
+        let remote = self.rows.dialog(key).and_then(|dialog| parse_sdp(dialog.remote_sdp.as_bytes()).ok());
+        if let Some(remote) = remote {
+            self.media_of(key, remote_op(key, &remote));
+        }
+    }
+}
+
+/// Whether a far end's description holds us (RFC 3264, 8.4).
+pub(crate) fn holds(sdp: &str) -> bool {
+    parse_sdp(sdp.as_bytes()).is_ok_and(|remote| remote.on_hold())
+}
+
+/// Where a far end's media goes, by its own SDP.
+fn remote_op(key: LegKey, remote: &RemoteMedia) -> Op {
+    let send = receives(remote.direction) && !remote.on_hold();
+    Op::Remote { leg: key.leg, media: remote.addr, send, receive: sends(remote.direction) }
+}
+
+fn sends(direction: Direction) -> bool {
+    matches!(direction, Direction::SendRecv | Direction::SendOnly)
+}
+
+fn receives(direction: Direction) -> bool {
+    matches!(direction, Direction::SendRecv | Direction::RecvOnly)
+}

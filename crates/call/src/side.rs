@@ -1,0 +1,190 @@
+//! One leg as its call's owner drives it, and how an owner comes to the legs of another.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use strowger_media::Op;
+use strowger_model::{CallId, Dialog, LegKey, LogTime, Mono, PendingInvite, RelayId};
+use strowger_sip::{Leg, LegState};
+use strowger_table as table;
+use strowger_table::{DutyKind, Reach};
+
+use crate::hangup::Leaving;
+use crate::limit;
+use crate::machine::Machine;
+use crate::reinvite::Reinvite;
+
+/// What the owner of a leg keeps in mind.
+#[derive(Default)]
+pub(crate) struct Side {
+    /// What its row asks for while it rings was begun.
+    pub begun: bool,
+    /// None until there is an INVITE, of theirs or of ours.
+    pub sip: Option<Leg>,
+    pub rtp: Option<SocketAddr>,
+    /// When the relay is given up, then when the phone is.
+    pub give_up: Option<Mono>,
+    /// Until when an INVITE that nobody has heard may be sent again: a call never comes late, neither as a repetition of
+    /// one that a passive node withheld.
+    pub repeat_until: Option<LogTime>,
+    /// The far end sent something: it exists.
+    pub heard: bool,
+    /// What came of calling it is proposed.
+    pub reported: bool,
+    /// An earlier owner may have rung the phone.
+    pub inherited: bool,
+    /// The SDP of our 200, until it is committed.
+    pub held: Option<String>,
+    /// Its answer, or ours, is committed, told to the far end, and its media directed.
+    pub met: bool,
+    pub reinvite: Option<Reinvite>,
+    /// It is over, as far as its owner knows, until the row has it.
+    pub leaving: Option<Leaving>,
+}
+
+impl Side {
+    pub fn of(sip: Leg) -> Self {
+        Self { sip: Some(sip), ..Self::default() }
+    }
+
+    /// Whose port is asked for.
+    pub fn opening(give_up: Mono) -> Self {
+        Self { give_up: Some(give_up), ..Self::default() }
+    }
+
+    pub fn deadline(&self) -> Option<Mono> {
+        let sip = self.sip.as_ref().and_then(Leg::deadline);
+        sip.into_iter().chain(self.give_up).chain(self.leaving.as_ref().and_then(Leaving::deadline)).min()
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.sip.as_ref().is_none_or(|leg| leg.state() == LegState::Ended)
+    }
+
+    /// It had a dialog, or the beginning of one, and that is over.
+    pub fn has_ended(&self) -> bool {
+        self.sip.is_some() && self.is_over()
+    }
+
+    /// Whether its BYE or CANCEL waits for our answer.
+    pub fn has_hung_up(&self) -> bool {
+        self.leaving.as_ref().is_some_and(Leaving::is_waited_for)
+    }
+}
+
+impl Machine {
+    /// Another owner's legs: first their media, then what the rows have of them.
+    pub(crate) fn take_over(&mut self, log_now: LogTime, now: Mono) {
+        self.adopt_media(self.relays_of(|_| true));
+        for leg in self.rows.call.clone().legs.iter() {
+            if leg.is_ringing() {
+                self.await_answer(leg, log_now, now);
+            } else if leg.is_answered() {
+                self.restore(leg, now);
+            } else if self.rows.call.duty_to(DutyKind::HangUp { leg: leg.key }).is_some() {
+                self.recall(leg, now);
+            }
+        }
+    }
+
+    /// Legs that came from another call.
+    pub(crate) fn take_in(&mut self, now: Mono) {
+        let row = self.rows.call.clone();
+        let came: Vec<&table::Leg> =
+            row.live_legs().filter(|leg| leg.is_answered() && !self.sides.contains_key(&leg.key)).collect();
+        if !came.is_empty() {
+            self.adopt_media(self.relays_of(|key| came.iter().any(|leg| leg.key.call == key.call)));
+            came.into_iter().for_each(|leg| self.restore(leg, now));
+        }
+    }
+
+    /// Which relay has, or has still to close, legs that were born in which call.
+    fn relays_of(&self, wanted: impl Fn(LegKey) -> bool) -> BTreeSet<(RelayId, CallId)> {
+        let row = &self.rows.call;
+        let live = row.live_legs().filter_map(|leg| Some((leg.relay?, leg.key)));
+        let closing = row.duties.iter().filter_map(|duty| match duty.kind {
+            DutyKind::Close { relay, leg } => Some((relay, leg)),
+            _ => None,
+        });
+        live.chain(closing).filter(|(_, key)| wanted(*key)).map(|(relay, key)| (relay, key.call)).collect()
+    }
+
+    fn adopt_media(&mut self, relays: BTreeSet<(RelayId, CallId)>) {
+        for (relay, call) in relays {
+            self.told.wait_for(relay, call);
+            self.order(relay, call, Op::Adopt);
+        }
+    }
+
+    /// A leg of which nobody has answered yet.
+    fn await_answer(&mut self, leg: &table::Leg, log_now: LogTime, now: Mono) {
+        match leg.reach {
+            Reach::Inbound => self.restore(leg, now),
+            // It is rung again once its media is open; until then it may ring on.
+            Reach::Binding { .. } => {
+                self.sides.insert(leg.key, Side { inherited: true, ..Side::opening(now + limit::MEDIA_OPEN) });
+                self.media_of(leg.key, Op::Open { leg: leg.key.leg });
+            }
+            Reach::Trunk { .. } => {
+                let Some(invite) = self.invite(leg, String::new()) else { return };
+                let sip = Leg::awaited(leg.key, invite, &self.setting.local, now);
+                let give_up = Some(now + ringing_time_left(leg, log_now));
+                self.sides.insert(leg.key, Side { give_up, ..Side::of(sip) });
+            }
+            Reach::Socket { .. } => {}
+        }
+    }
+
+    /// A leg as its dialog has it.
+    fn restore(&mut self, leg: &table::Leg, now: Mono) {
+        let Some(dialog) = self.rows.dialog(leg.key).cloned() else { return };
+        let dialog = self.as_left(leg, dialog);
+        self.sides.insert(leg.key, Side::of(Leg::restore(leg.key, dialog, leg.takeovers, &self.setting.local, now)));
+    }
+
+    fn as_left(&self, leg: &table::Leg, mut dialog: Dialog) -> Dialog {
+        if leg.reach != Reach::Inbound {
+            return dialog;
+        }
+        if leg.relay.is_none() {
+            // Written before the call had its id; our tag has not been in an answer yet.
+            dialog.local_tag = strowger_sip::tag(leg.key, strowger_sip::salt(&dialog.call_id, &dialog.remote_tag));
+        } else if self.rows.call.duty_to(DutyKind::Answer { leg: leg.key }).is_none() {
+            // Our 200 is not said again: who has acknowledged it long ago may not do so once more, and need not.
+            dialog.pending = dialog.pending.filter(|pending| !matches!(pending, PendingInvite::Server { .. }));
+        }
+        dialog
+    }
+
+    /// A leg that is to be hung up, as an earlier owner had it: nothing is sent here. A phone that only rang may ring
+    /// still.
+    fn recall(&mut self, leg: &table::Leg, now: Mono) {
+        match self.rows.dialog(leg.key) {
+            Some(_) => self.restore(leg, now),
+            None => {
+                if let Some(sip) = self.as_called(leg, now) {
+                    self.sides.insert(leg.key, Side::of(sip));
+                }
+            }
+        }
+    }
+
+    /// A leg that an earlier owner called, before any answer to it is known.
+    pub(crate) fn as_called(&self, leg: &table::Leg, now: Mono) -> Option<Leg> {
+        let invite = self.invite(leg, String::new())?;
+        Some(match leg.reach {
+            // The same INVITE may be sent again: the phone takes it for a repetition.
+            Reach::Binding { .. } => Leg::outgoing(leg.key, invite, &self.setting.local, now).0,
+            _ => Leg::awaited(leg.key, invite, &self.setting.local, now),
+        })
+    }
+}
+
+/// The lease has some time beyond the ringing, so that its owner reports first.
+fn ringing_time_left(leg: &table::Leg, log_now: LogTime) -> Duration {
+    match leg.state {
+        table::LegState::Ringing { until } => (until - table::limit::OFFER_GRACE).since(log_now),
+        _ => Duration::ZERO,
+    }
+}

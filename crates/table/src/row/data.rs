@@ -1,0 +1,64 @@
+//! What a flow learnt about a call.
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Data {
+    /// In the order of their names, each name once.
+    fields: Vec<(String, Value)>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum Value {
+    Text(String),
+    Number(i64),
+    Truth(bool),
+    /// Sealed under the cluster's data key before it came into an entry.
+    Sealed(Vec<u8>),
+}
+
+/// A field that a step set, or took away.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Change {
+    pub name: String,
+    pub value: Option<Value>,
+}
+
+impl Data {
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        let at = self.fields.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()?;
+        Some(&self.fields[at].1)
+    }
+
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.fields.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    pub(crate) fn change(&mut self, change: &Change) {
+        let at = self.fields.binary_search_by(|(known, _)| known.cmp(&change.name));
+        match (at, &change.value) {
+            (Ok(at), Some(value)) => self.fields[at].1 = value.clone(),
+            (Ok(at), None) => drop(self.fields.remove(at)),
+            (Err(at), Some(value)) => self.fields.insert(at, (change.name.clone(), value.clone())),
+            (Err(_), None) => {}
+        }
+    }
+
+    /// Bytes of names and values.
+    pub(crate) fn size(&self) -> usize {
+        self.fields.iter().map(|(name, value)| name.len() + value.size()).sum()
+    }
+}
+
+impl Value {
+    fn size(&self) -> usize {
+        match self {
+            Value::Text(text) => text.len(),
+            Value::Sealed(bytes) => bytes.len(),
+            Value::Number(_) => size_of::<i64>(),
+            Value::Truth(_) => 1,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! A place in a queue: a row of its own, which may outlive the call that it was made for.
+
+use strowger_model::config::StepNo;
+use strowger_model::{AgentId, CallId, E164, LegKey, LogTime, PlaceId, QueueId, TenantId};
+
+use super::data::Data;
+use super::kept::{AsValue, Kept};
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Place {
+    pub id: PlaceId,
+    pub tenant: TenantId,
+    pub queue: QueueId,
+    /// The call that it was made for.
+    pub from: CallId,
+    pub of: PlaceOf,
+    pub state: PlaceState,
+    /// Where it stands in its queue. Kept through offers, misses and adoptions.
+    pub rank: Rank,
+    /// When the wait began.
+    pub since: LogTime,
+    /// When the wait is over by rule; judged while it waits, not while a phone rings for it.
+    pub until: LogTime,
+    /// What comes then.
+    pub then: Then,
+    pub priority: u8,
+    /// Who is to take it.
+    pub wants: Option<AgentId>,
+    pub relax: Option<Relax>,
+    /// Callbacks tried.
+    pub tries: u8,
+    /// The number to call back.
+    pub number: Option<E164>,
+    /// The call that waits at it, or talks from it.
+    pub call: Option<CallId>,
+    /// What the flow learnt of the caller, once the call is gone and the place goes on.
+    #[rkyv(with = rkyv::with::Map<AsValue>)]
+    pub data: Option<Kept<Data>>,
+}
+
+/// What is to be served.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum PlaceOf {
+    /// A customer on the line.
+    Call,
+    /// Somebody who left the line and is called when the turn comes.
+    Callback,
+    /// A recorded message.
+    Message,
+    /// Something without a voice: a mail, a case.
+    Item,
+    /// An agent who asks another, beside a customer.
+    Aside { leg: LegKey },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum PlaceState {
+    /// Free to be offered.
+    Waiting,
+    /// An agent is being asked: the phones ring, or show it.
+    Offered,
+    /// Its callback is being dialled.
+    Dialling { call: CallId },
+    /// Its next try is not due yet.
+    Resting { until: LogTime },
+    /// Somebody talks from it: kept until the call ends, so that a transfer can keep the rank.
+    Served,
+    /// An agent has it, without a call.
+    Taken { agent: AgentId, slot: u8, until: LogTime },
+}
+
+/// The order of a queue. Lower is earlier.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub struct Rank {
+    /// Microseconds of log time: when the wait began, less what the priority is worth. May be before the beginning.
+    pub at: i64,
+    /// Places of one instant stand in the order of their entries.
+    pub id: PlaceId,
+}
+
+impl Rank {
+    pub const FIRST: Rank = Rank { at: i64::MIN, id: PlaceId(0) };
+    pub const LAST: Rank = Rank { at: i64::MAX, id: PlaceId(u64::MAX) };
+
+    pub fn since(since: LogTime, id: PlaceId) -> Self {
+        Self { at: i64::try_from(since.0).unwrap_or(i64::MAX), id }
+    }
+}
+
+/// What comes when a place has waited as long as it may, or its queue takes no more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum Then {
+    /// On with the flow at this step.
+    Step(StepNo),
+    End,
+}
+
+/// The next moment at which more agents may take it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Relax {
+    pub no: u8,
+    pub at: LogTime,
+}
+
+impl Place {
+    /// Free to be offered.
+    pub fn is_waiting(&self) -> bool {
+        self.state == PlaceState::Waiting
+    }
+
+    /// In the queue, offered or not.
+    pub fn is_in_queue(&self) -> bool {
+        matches!(self.state, PlaceState::Waiting | PlaceState::Offered)
+    }
+
+    /// The first moment at which this row must change if nobody changes it before.
+    pub(crate) fn lease(&self) -> LogTime {
+        match self.state {
+            PlaceState::Waiting => self.relax.map_or(self.until, |relax| relax.at.min(self.until)),
+            PlaceState::Resting { until } | PlaceState::Taken { until, .. } => until,
+            // Ends with a deadline of the call that rings, dials or talks.
+            PlaceState::Offered | PlaceState::Dialling { .. } | PlaceState::Served => LogTime::MAX,
+        }
+    }
+}

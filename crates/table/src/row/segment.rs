@@ -1,0 +1,131 @@
+//! What happened to a call, piece by piece. `apply` alone makes segments, from instants that owners send.
+
+use strowger_model::{AgentId, Cause, LegKey, LogTime, QueueId};
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Segment {
+    /// Its number within the call, never given twice.
+    pub no: u16,
+    pub kind: SegmentKind,
+    /// The leg it is about; none for what is the call's or the place's.
+    pub leg: Option<LegKey>,
+    pub queue: Option<QueueId>,
+    pub agent: Option<AgentId>,
+    /// Who else it was with, as dialled.
+    pub party: Option<String>,
+    pub from: LogTime,
+    /// None while it lasts.
+    pub to: Option<LogTime>,
+    pub how: How,
+    /// The agent who brought it about.
+    pub by: Option<AgentId>,
+    /// Of a wrap-up: how the call went, as the agent says.
+    pub code: Option<String>,
+    /// How many pieces of this kind it stands for: once a call has too many, later ones are added to the last.
+    pub n: u16,
+    /// Microseconds of the earlier ones.
+    pub spent: u64,
+}
+
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub enum SegmentKind {
+    /// In its flow.
+    Flow,
+    /// A customer on the line waits in a queue. Rings lie within it.
+    Wait,
+    /// A place waits without its caller.
+    Virtual,
+    /// An agent's phone rings.
+    Ring,
+    /// An agent, or another party, talks with the customer.
+    Talk,
+    Hold,
+    /// An agent with another, beside the customer.
+    Aside,
+    /// An agent's work after the conversation.
+    Wrap,
+}
+
+impl SegmentKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SegmentKind::Flow => "flow",
+            SegmentKind::Wait => "wait",
+            SegmentKind::Virtual => "virtual",
+            SegmentKind::Ring => "ring",
+            SegmentKind::Talk => "talk",
+            SegmentKind::Hold => "hold",
+            SegmentKind::Aside => "aside",
+            SegmentKind::Wrap => "wrap",
+        }
+    }
+
+    /// What may be added to the last of its kind when a call has too many.
+    pub(crate) fn adds_up(self) -> bool {
+        matches!(self, SegmentKind::Flow | SegmentKind::Ring | SegmentKind::Hold)
+    }
+}
+
+/// How a piece ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum How {
+    /// It lasts.
+    Open,
+    /// The next piece began.
+    WentOn,
+    /// A wait: an agent talked. A ring: answered.
+    Served,
+    /// The customer hung up.
+    Abandoned,
+    /// A wait: it was as long as it may be.
+    Timeout,
+    /// A wait that never began: the queue was full.
+    Full,
+    /// A wait that never began, or whose queue went: the queue is closed.
+    Closed,
+    /// A ring: nobody took it.
+    Missed { status: u16, cause: Cause },
+    /// A ring: taken back, because another answered or the customer left.
+    Withdrawn,
+    /// The agent gave the customer to somebody else.
+    Transferred,
+    /// Went into another call's row.
+    Merged,
+    /// The call, or the leg, was over.
+    Over,
+    /// Something failed.
+    Failed,
+}
+
+impl How {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            How::Open => "open",
+            How::WentOn => "went_on",
+            How::Served => "served",
+            How::Abandoned => "abandoned",
+            How::Timeout => "timeout",
+            How::Full => "full",
+            How::Closed => "closed",
+            How::Missed { .. } => "missed",
+            How::Withdrawn => "withdrawn",
+            How::Transferred => "transferred",
+            How::Merged => "merged",
+            How::Over => "over",
+            How::Failed => "failed",
+        }
+    }
+}
+
+impl Segment {
+    pub fn is_open(&self) -> bool {
+        self.to.is_none()
+    }
+
+    /// How long it lasted, with those it stands for; as of `now` while it lasts.
+    pub fn micros(&self, now: LogTime) -> u64 {
+        self.spent + self.to.unwrap_or(now).since(self.from).as_micros() as u64
+    }
+}

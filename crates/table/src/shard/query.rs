@@ -1,0 +1,294 @@
+//! What is asked of a shard.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use strowger_model::config::{Queue, Tenant};
+use strowger_model::{
+    AgentId, CallId, CampaignId, Dialog, Digest, E164, Incarnation, LeadId, LegKey, LogTime, NodeId, PlaceId, QueueId,
+    RelayId, TenantId, Wall,
+};
+
+use super::Shard;
+use super::index::Staff;
+use crate::{
+    AdmitKey, Agent, BarList, Call, Data, Lead, Ledger, Medium, Place, Rank, Record, Refusal, Reserver, RowKey, Scope,
+    SlotState,
+};
+
+/// How many rows a shard holds, by kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Busy {
+    pub calls: usize,
+    pub waiting: usize,
+    pub places: usize,
+    pub agents: usize,
+    pub leads: usize,
+    pub outbox: usize,
+    /// Pieces of configurations that are on their way.
+    pub parts: usize,
+}
+
+/// Calls, their legs, their places.
+impl Shard {
+    pub fn busy(&self) -> Busy {
+        Busy {
+            calls: self.calls.len(),
+            waiting: self.index.waiting.len(),
+            places: self.places.len(),
+            agents: self.agents.len(),
+            leads: self.leads.len(),
+            outbox: self.outbox.len(),
+            parts: self.parts.len(),
+        }
+    }
+
+    pub fn call(&self, id: CallId) -> Option<&Arc<Call>> {
+        self.calls.get(&id)
+    }
+
+    pub fn call_by_key(&self, key: &AdmitKey) -> Option<&Arc<Call>> {
+        self.index.by_key.get(key).and_then(|id| self.calls.get(id))
+    }
+
+    pub fn calls(&self) -> impl Iterator<Item = &Arc<Call>> {
+        self.calls.iter().map(|(_, call)| call)
+    }
+
+    /// The call whose row a leg is in: the one it was born in, unless it moved.
+    pub fn call_of_leg(&self, leg: LegKey) -> Option<&Arc<Call>> {
+        let id = self.index.moved.get(&leg).copied().unwrap_or(leg.call);
+        self.calls.get(&id).filter(|call| call.leg(leg).is_some())
+    }
+
+    /// The row that has a leg, or had it: its owner knows what to say to who left.
+    pub fn row_of_leg(&self, leg: LegKey) -> Option<&Arc<Call>> {
+        self.call_of_leg(leg).or_else(|| self.calls.get(&leg.call))
+    }
+
+    pub fn dialog(&self, leg: LegKey) -> Option<&Arc<Dialog>> {
+        self.dialogs.get(&leg)
+    }
+
+    /// What the flow learnt of a call.
+    pub fn data(&self, call: CallId) -> Option<&Arc<Data>> {
+        self.data.get(&call)
+    }
+
+    /// The agent who serves the customer of a call.
+    pub fn serving(&self, call: CallId) -> Option<AgentId> {
+        self.calls.get(&call).and_then(|call| call.serving_agent())
+    }
+
+    /// The agent kept for the answer of a call's customer.
+    pub fn reserved(&self, call: &Call) -> Option<AgentId> {
+        let agent = call.outbound()?.agent;
+        let kept = SlotState::Reserved { by: Reserver::Call(call.id), until: LogTime::MAX };
+        self.agents.get(&agent).filter(|agent| agent.slots.iter().any(|slot| slot.state == kept)).map(|_| agent)
+    }
+
+    pub fn place(&self, id: PlaceId) -> Option<&Arc<Place>> {
+        self.places.get(&id)
+    }
+
+    pub fn places(&self) -> impl Iterator<Item = &Arc<Place>> {
+        self.places.iter().map(|(_, place)| place)
+    }
+
+    /// The place that a call waits at, or is served from.
+    pub fn place_of(&self, call: CallId) -> Option<&Arc<Place>> {
+        self.calls.get(&call).and_then(|call| call.place).and_then(|place| self.places.get(&place))
+    }
+
+    /// The queue that a call is in, or was in last; with its last content when it left the configuration.
+    pub fn queue(&self, call: &Call) -> Option<&Queue> {
+        self.queue_of(call.tenant, call.queue())
+    }
+
+    pub(super) fn queue_of(&self, tenant: TenantId, queue: Option<QueueId>) -> Option<&Queue> {
+        let id = queue?;
+        self.tenant(tenant).and_then(|tenant| tenant.queue(id)).or_else(|| self.closing_queue(id))
+    }
+
+    /// Whether a call waits to be offered: nobody serves it and no phone rings for it.
+    pub fn is_waiting(&self, call: CallId) -> bool {
+        self.place_of(call).is_some_and(|place| place.is_waiting())
+    }
+
+    /// Queues in which somebody waits to be offered, each with the rank of its first place.
+    pub fn waiting_queues(&self) -> Vec<(QueueId, Rank)> {
+        let mut heads = Vec::new();
+        let mut next = self.index.waiting.get_min().copied();
+        while let Some((queue, rank)) = next {
+            heads.push((queue, rank));
+            next = self.index.waiting.range((QueueId(queue.0 + 1), Rank::FIRST)..).next().copied();
+        }
+        heads
+    }
+
+    /// Places that wait to be offered, in order.
+    pub fn waiting(&self, queue: QueueId) -> impl Iterator<Item = &Arc<Place>> {
+        let all = (queue, Rank::FIRST)..=(queue, Rank::LAST);
+        self.index.waiting.range(all).filter_map(|(_, rank)| self.places.get(&rank.id))
+    }
+
+    /// How many places of a queue wait to be offered.
+    pub fn waiting_length(&self, queue: QueueId) -> usize {
+        self.index.lengths.get(&queue).copied().unwrap_or_default()
+    }
+
+    /// How many wait before this place.
+    pub fn ahead(&self, place: &Place) -> usize {
+        self.index.waiting.range((place.queue, Rank::FIRST)..(place.queue, place.rank)).count()
+    }
+
+    pub fn anyone_waiting(&self) -> bool {
+        !self.index.waiting.is_empty()
+    }
+
+    /// Legs that a relay holds for live calls of this shard.
+    pub fn relay_legs(&self, relay: RelayId) -> usize {
+        self.index.legs.get(&relay).copied().unwrap_or_default()
+    }
+}
+
+/// Agents and tenants.
+impl Shard {
+    pub fn agent(&self, id: AgentId) -> Option<&Arc<Agent>> {
+        self.agents.get(&id)
+    }
+
+    pub fn agents(&self) -> impl Iterator<Item = &Arc<Agent>> {
+        self.agents.iter().map(|(_, agent)| agent)
+    }
+
+    /// How many agents of a queue are in each state, in the order of `Agent::STATE_NAMES`.
+    pub fn staff(&self, queue: QueueId) -> Staff {
+        self.index.staff.get(&queue).copied().unwrap_or_default()
+    }
+
+    /// Agents of a queue with a free slot for a medium, the longest idle first.
+    pub fn idle(&self, queue: QueueId, medium: Medium) -> impl Iterator<Item = (LogTime, AgentId, u8)> {
+        let first = (queue, medium, LogTime::ZERO, AgentId(0), 0);
+        let last = (queue, medium, LogTime::MAX, AgentId(u32::MAX), u8::MAX);
+        self.index.idle.range(first..=last).map(|(_, _, since, agent, slot)| (*since, *agent, *slot))
+    }
+
+    pub fn tenant(&self, id: TenantId) -> Option<&Tenant> {
+        self.tenants.get(&id).map(|row| &*row.tenant)
+    }
+
+    /// For those who keep it.
+    pub fn shared_tenant(&self, id: TenantId) -> Option<&Arc<Tenant>> {
+        self.tenants.get(&id).map(|row| &row.tenant)
+    }
+
+    pub fn tenants(&self) -> impl Iterator<Item = &Tenant> {
+        self.tenants.iter().map(|(_, row)| &*row.tenant)
+    }
+
+    /// The version of a tenant's configuration that is in force here.
+    pub fn config_version(&self, id: TenantId) -> Option<u64> {
+        self.tenants.get(&id).map(|row| row.version)
+    }
+
+    /// The digest of a tenant's configuration that is in force here.
+    pub fn config_digest(&self, id: TenantId) -> Option<Digest> {
+        self.tenants.get(&id).map(|row| row.digest)
+    }
+
+    /// Differs whenever the configuration of a tenant here does.
+    pub fn config_mark(&self) -> u64 {
+        self.tenants.hash()
+    }
+}
+
+/// Campaigns and whom they may call.
+impl Shard {
+    pub fn campaign(&self, id: CampaignId) -> Option<&Arc<Ledger>> {
+        self.campaigns.get(&id)
+    }
+
+    pub fn campaigns(&self) -> impl Iterator<Item = &Arc<Ledger>> {
+        self.campaigns.iter().map(|(_, ledger)| ledger)
+    }
+
+    pub fn lead(&self, id: LeadId) -> Option<&Arc<Lead>> {
+        self.leads.get(&id)
+    }
+
+    /// The leads of a campaign, in the order in which they were taken.
+    pub fn leads(&self, campaign: CampaignId) -> impl Iterator<Item = &Arc<Lead>> {
+        self.leads.range(LeadId::new(campaign, 0)..=LeadId::new(campaign, u32::MAX)).map(|(_, lead)| lead)
+    }
+
+    pub fn lead_by_number(&self, campaign: CampaignId, number: E164) -> Option<&Arc<Lead>> {
+        self.index.by_number.get(&(campaign, number)).and_then(|id| self.leads.get(id))
+    }
+
+    /// Leads of a campaign that wait to be dialled and are not barred, of one of its ledger's zones; the longest due
+    /// first.
+    pub fn due(&self, campaign: CampaignId, zone: u16) -> impl Iterator<Item = (Wall, LeadId)> {
+        let all = (campaign, zone, Wall(0), LeadId(0))..=(campaign, zone, Wall(u64::MAX), LeadId(u64::MAX));
+        self.index.due.range(all).map(|(_, _, at, lead)| (*at, *lead))
+    }
+
+    /// The call that has a number: a live one, or one whose called party is still being hung up on.
+    pub fn dialled(&self, tenant: TenantId, number: E164) -> Option<CallId> {
+        self.index.dialled.get(&(tenant, number)).copied()
+    }
+
+    /// Whether a number is on a tenant's list or on everybody's.
+    pub fn is_barred(&self, list: BarList, tenant: TenantId, number: E164) -> bool {
+        [Scope::Everyone, Scope::Tenant(tenant)]
+            .into_iter()
+            .any(|scope| self.bars.get(&(list, scope, number)).is_some())
+    }
+
+    pub fn bars(&self, list: BarList, scope: Scope) -> impl Iterator<Item = E164> {
+        self.bars.iter().map(|(key, _)| key).filter(move |key| (key.0, key.1) == (list, scope)).map(|key| key.2)
+    }
+
+    /// Whether a number may be dialled now, whoever wants it: on no list, on no call.
+    pub fn may_dial(&self, tenant: TenantId, number: E164) -> Result<(), Refusal> {
+        if self.is_barred(BarList::DoNotCall, tenant, number) {
+            return Err(Refusal::Barred);
+        }
+        if self.dialled(tenant, number).is_some() {
+            return Err(Refusal::LeadBusy);
+        }
+        Ok(())
+    }
+
+    /// Whether an agent who is idle may be taken for a campaign. Inbound goes first: while somebody waits whom the
+    /// agent could take, the planner has the agent.
+    pub fn is_free_for_dial(&self, agent: &Agent) -> bool {
+        agent.queues.iter().all(|queue| self.waiting_length(*queue) == 0)
+    }
+}
+
+/// Deadlines, owners, records.
+impl Shard {
+    pub fn next_lease(&self) -> Option<LogTime> {
+        self.index.leases.get_min().map(|(deadline, _)| *deadline)
+    }
+
+    /// Rows that outlived their deadline by more than `grace`: what "stuck" means.
+    pub fn overdue(&self, now: LogTime, grace: Duration) -> impl Iterator<Item = RowKey> {
+        self.index.leases.range(..(now - grace, RowKey::Call(CallId(0)))).map(|(_, row)| *row)
+    }
+
+    /// The incarnations that own rows here.
+    pub fn owners(&self) -> impl Iterator<Item = (NodeId, Incarnation)> {
+        self.index.owned.keys().copied()
+    }
+
+    /// Records after a cursor, oldest first.
+    pub fn records(&self, after: u64) -> impl Iterator<Item = (u64, &Arc<Record>)> {
+        self.outbox.range(after + 1..).map(|(number, record)| (*number, record))
+    }
+
+    pub fn first_record(&self) -> Option<u64> {
+        self.outbox.first_key().copied()
+    }
+}

@@ -1,0 +1,148 @@
+//! An agent's slots: taken for work, given back, and what comes after the work.
+
+use std::time::Duration;
+
+use strowger_model::{AgentId, CallId, LegKey, LogTime};
+
+use super::Shard;
+use super::apply::Entry;
+use crate::row::story::Piece;
+use crate::{Agent, Call, How, Medium, Offered, Presence, Refusal, SegmentKind, Slot, SlotState};
+
+impl Agent {
+    /// One slot for calls, free since `now`.
+    pub(super) fn voice_slot(now: LogTime) -> Slot {
+        Slot {
+            no: crate::VOICE_SLOT,
+            medium: Medium::Voice,
+            state: SlotState::Free,
+            since: now,
+            idle_since: now,
+            last_offer: LogTime::ZERO,
+        }
+    }
+
+    pub(super) fn enter(&mut self, slot: u8, state: SlotState, now: LogTime) {
+        if let Some(slot) = self.slot_mut(slot) {
+            slot.state = state;
+            slot.since = now;
+        }
+    }
+
+    pub(super) fn be(&mut self, presence: Presence, now: LogTime) {
+        self.presence = presence;
+        self.since = now;
+    }
+
+    /// The slot's work is over: free, and with the last one what was asked for meanwhile.
+    pub(super) fn come_free(&mut self, slot: u8, now: LogTime) {
+        self.enter(slot, SlotState::Free, now);
+        if let Some(slot) = self.slot_mut(slot) {
+            slot.idle_since = now;
+        }
+        self.settle_presence(now);
+    }
+
+    /// Kept or rung for nothing: free, at the place among those who are idle that the agent had before.
+    pub(super) fn give_back(&mut self, slot: u8, now: LogTime) {
+        self.enter(slot, SlotState::Free, now);
+        self.settle_presence(now);
+    }
+
+    fn settle_presence(&mut self, now: LogTime) {
+        if self.is_at_work() {
+            return;
+        }
+        let next = self.next.take();
+        if self.bindings.is_empty() {
+            self.be(Presence::Out, now);
+        } else if let Some(presence) = next {
+            self.be(presence, now);
+        }
+    }
+
+    /// No phone from now on: out, or as soon as the work is over.
+    pub(super) fn lose_phones(&mut self, now: LogTime) {
+        self.bindings.clear();
+        self.owner = None;
+        if !self.is_at_work() && self.presence != Presence::Out {
+            self.end_pauses(now);
+            self.next = None;
+            self.be(Presence::Out, now);
+        }
+    }
+
+    /// Who says something new of himself is left alone no longer.
+    pub(super) fn end_pauses(&mut self, now: LogTime) {
+        for slot in self.slots.iter_mut().filter(|slot| matches!(slot.state, SlotState::Paused { .. })) {
+            (slot.state, slot.since, slot.idle_since) = (SlotState::Free, now, now);
+        }
+    }
+}
+
+impl Shard {
+    /// Takes the agent of a leg off the call. Returns when the work on it is over at the latest.
+    pub(super) fn release_slot(&mut self, entry: Entry, call: &mut Call, key: LegKey) -> LogTime {
+        let now = entry.now();
+        let Some(leg) = call.leg(key).cloned() else { return now };
+        let Some((id, no)) = leg.slot() else { return now };
+        let Ok(mut agent) = self.agent_row(id) else { return now };
+        let mut work_over = now;
+        match agent.slot(no).map(|slot| slot.state) {
+            // Rung for nothing: no miss.
+            Some(SlotState::Offered(Offered::Leg { leg, .. })) if leg == key => agent.give_back(no, now),
+            Some(SlotState::Busy { call: busy, .. }) if busy == call.id => {
+                let queue = self.queue_of(call.tenant, leg.queue);
+                let wrap = queue.map_or(Duration::ZERO, |queue| Duration::from_millis(queue.wrap_up_ms.into()));
+                let piece = Piece::of_leg(SegmentKind::Wrap, &leg, now);
+                match Some(wrap).filter(|wrap| !wrap.is_zero()).and_then(|_| call.begin(piece).ok()) {
+                    Some(segment) => {
+                        work_over = now + wrap;
+                        agent.enter(no, SlotState::Wrap { call: call.id, segment, until: work_over }, now);
+                    }
+                    None => agent.come_free(no, now),
+                }
+            }
+            _ => return now,
+        }
+        self.put_agent(agent);
+        work_over
+    }
+
+    /// The agent kept for the answer of a call's customer is kept no longer.
+    pub(super) fn release_reserved(&mut self, entry: Entry, call: &Call) {
+        let Some(mut agent) = self.reserved(call).and_then(|id| self.agent_row(id).ok()) else { return };
+        let Some(no) = agent.slot_of(call.id).map(|slot| slot.no) else { return };
+        agent.give_back(no, entry.now());
+        self.put_agent(agent);
+    }
+
+    /// Wrap-up is over: the agent comes free, and the call's record gets its second writing.
+    pub(super) fn end_wrap_up(
+        &mut self,
+        entry: Entry,
+        id: AgentId,
+        (call, segment): (CallId, u16),
+        code: Option<String>,
+    ) -> Result<(), Refusal> {
+        let mut agent = self.agent_row(id)?;
+        let wraps = |slot: &&Slot| matches!(slot.state, SlotState::Wrap { call: wrapped, segment: no, .. } if (wrapped, no) == (call, segment));
+        let no = agent.slots.iter().find(wraps).ok_or(Refusal::WrongStage)?.no;
+        agent.come_free(no, entry.now());
+        self.put_agent(agent);
+        let Some(mut call) = self.calls.get(&call).map(|call| (**call).clone()) else { return Ok(()) };
+        call.finish_pieces(entry.now(), How::Over, |piece| piece.no == segment);
+        if code.is_some() {
+            call.segments.change(|pieces| {
+                if let Some(piece) = pieces.iter_mut().find(|piece| piece.no == segment) {
+                    piece.code = code;
+                }
+            });
+        }
+        if call.is_over() && call.has_record() {
+            self.write(self.record_of(&call));
+        }
+        self.put_call(call);
+        Ok(())
+    }
+}
