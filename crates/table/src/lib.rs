@@ -7,6 +7,7 @@
 mod command;
 mod control;
 mod hash;
+mod layout;
 mod machine;
 mod outcome;
 mod proposal;
