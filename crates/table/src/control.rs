@@ -7,12 +7,15 @@ use imbl::{OrdMap, OrdSet};
 use strowger_model::config::{Tenant, Trunk};
 use strowger_model::{Incarnation, LogTime, NodeId, TenantId, Wall};
 
+use crate::layout::{LayoutFault, Written};
 use crate::sessions::{Sessions, SessionsImage};
-use crate::{Applied, At, Body, ControlCommand, Outcome, Proposal, Proposer, Refusal, Touched, hash};
+use crate::{Applied, At, Body, ControlCommand, Outcome, Proposal, Proposer, Refusal, Touched, hash, layout};
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Control {
     last: At,
+    /// What is written from the next entry on.
+    layout: u16,
     voters: Vec<NodeId>,
     shards: u16,
     nodes: OrdMap<NodeId, Node>,
@@ -32,7 +35,7 @@ pub struct Control {
 }
 
 /// The highest id of each kind that a configuration ever held.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct HighestIds {
     pub tenant: u32,
     pub flow: u32,
@@ -56,32 +59,37 @@ impl HighestIds {
 }
 
 /// A node as the cluster sees it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Node {
     pub incarnation: Incarnation,
     pub down: bool,
 }
 
-#[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-struct ControlImageV1 {
-    index: u64,
-    time: LogTime,
-    wall: Wall,
-    voters: Vec<NodeId>,
-    shards: u16,
-    nodes: Vec<(NodeId, Node)>,
-    silent: Vec<(NodeId, Incarnation, NodeId)>,
-    version: u64,
-    tenants: Vec<(u64, Tenant)>,
-    trunks: Vec<Trunk>,
-    tokens: Vec<([u8; 32], String)>,
-    sessions: SessionsImage,
-    highest: HighestIds,
+pub(crate) struct ControlImage {
+    pub index: u64,
+    pub time: LogTime,
+    pub wall: Wall,
+    pub layout: u16,
+    pub voters: Vec<NodeId>,
+    pub shards: u16,
+    pub nodes: Vec<(NodeId, Node)>,
+    pub silent: Vec<(NodeId, Incarnation, NodeId)>,
+    pub version: u64,
+    pub tenants: Vec<(u64, Arc<Tenant>)>,
+    pub trunks: Arc<Vec<Trunk>>,
+    pub tokens: Vec<([u8; 32], String)>,
+    pub sessions: SessionsImage,
+    pub highest: HighestIds,
 }
 
 impl Control {
     pub fn last(&self) -> At {
         self.last
+    }
+
+    /// What proposals and snapshots of this group are written in.
+    pub fn layout(&self) -> u16 {
+        self.layout
     }
 
     pub fn voters(&self) -> &[NodeId] {
@@ -149,7 +157,7 @@ impl Control {
         let silent: Vec<_> = self.silent.iter().copied().collect();
         let changed: BTreeMap<_, _> = self.changed.iter().collect();
         let tokens: BTreeMap<_, _> = self.tokens.iter().collect();
-        let cluster = (&self.voters, self.shards, nodes, silent, tokens, self.sessions.hash());
+        let cluster = (self.layout, &self.voters, self.shards, nodes, silent, tokens, self.sessions.hash());
         let configuration = (self.version, changed, self.content, self.highest);
         hash::of(&(cluster, configuration, self.last.time, self.last.wall))
     }
@@ -185,11 +193,21 @@ impl Control {
             ControlCommand::Configure { version, tenants, trunks } => {
                 return self.configure(*version, tenants, trunks).into();
             }
+            ControlCommand::Raise { layout, members } => return self.raise(*layout, members).into(),
             ControlCommand::Grant { token_sha256, role } => {
                 self.tokens.insert(*token_sha256, role.clone());
             }
         }
         Outcome::Done
+    }
+
+    fn raise(&mut self, to: u16, members: &[(NodeId, u16)]) -> Result<(), Refusal> {
+        layout::may_raise(self.layout, to, members)?;
+        if self.voters.iter().any(|voter| members.iter().all(|(member, _)| member != voter)) {
+            return Err(Refusal::TooEarly);
+        }
+        self.layout = to;
+        Ok(())
     }
 
     fn hello(&mut self, id: NodeId, incarnation: Incarnation) -> Result<(), Refusal> {
@@ -247,44 +265,47 @@ impl Control {
         hash::of(&(self.tenants.values().collect::<Vec<_>>(), &self.trunks))
     }
 
+    /// In the layout in force; see [`Shard::snapshot`](crate::Shard::snapshot).
     pub fn snapshot(&self) -> Vec<u8> {
-        let image = ControlImageV1 {
+        self.image().to_bytes(self.layout).expect("the layout in force is known to this build")
+    }
+
+    pub fn restore(bytes: &[u8]) -> Result<Self, LayoutFault> {
+        ControlImage::from_bytes(bytes).map(Self::from_image)
+    }
+
+    fn image(&self) -> ControlImage {
+        let tenant = |(id, tenant): (&TenantId, &Arc<Tenant>)| (self.changed(*id).unwrap_or_default(), tenant.clone());
+        ControlImage {
             index: self.last.index,
             time: self.last.time,
             wall: self.last.wall,
+            layout: self.layout,
             voters: self.voters.clone(),
             shards: self.shards,
             nodes: self.nodes().collect(),
             silent: self.silent.iter().copied().collect(),
             version: self.version,
-            tenants: self
-                .tenants
-                .iter()
-                .map(|(id, tenant)| (self.changed(*id).unwrap_or_default(), (**tenant).clone()))
-                .collect(),
-            trunks: self.trunks.to_vec(),
+            tenants: self.tenants.iter().map(tenant).collect(),
+            trunks: self.trunks.clone(),
             tokens: self.tokens.iter().map(|(token, role)| (*token, role.clone())).collect(),
             sessions: self.sessions.image(),
             highest: self.highest,
-        };
-        rkyv::to_bytes::<rkyv::rancor::Error>(&image).expect("plain data always serializes").into_vec()
+        }
     }
 
-    pub fn restore(bytes: &[u8]) -> Result<Self, String> {
-        let mut aligned = rkyv::util::AlignedVec::<16>::with_capacity(bytes.len());
-        aligned.extend_from_slice(bytes);
-        let image: ControlImageV1 =
-            rkyv::from_bytes::<_, rkyv::rancor::Error>(&aligned).map_err(|fault| fault.to_string())?;
+    fn from_image(image: ControlImage) -> Self {
         let mut control = Self {
             last: At { index: image.index, time: image.time, wall: image.wall },
+            layout: image.layout,
             voters: image.voters,
             shards: image.shards,
             nodes: image.nodes.into_iter().collect(),
             silent: image.silent.into_iter().collect(),
             version: image.version,
             changed: image.tenants.iter().map(|(version, tenant)| (tenant.id, *version)).collect(),
-            tenants: image.tenants.into_iter().map(|(_, tenant)| (tenant.id, Arc::new(tenant))).collect(),
-            trunks: Arc::new(image.trunks),
+            tenants: image.tenants.into_iter().map(|(_, tenant)| (tenant.id, tenant)).collect(),
+            trunks: image.trunks,
             tokens: image.tokens.into_iter().collect(),
             sessions: Sessions::from_image(image.sessions),
             highest: image.highest,
@@ -294,6 +315,28 @@ impl Control {
         if control.version > 0 {
             control.content = control.content_hash();
         }
-        Ok(control)
+        control
+    }
+}
+
+/// Before its first entry, a group has the layout that every build knows.
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            layout: layout::FIRST,
+            last: At::default(),
+            voters: Vec::new(),
+            shards: 0,
+            nodes: OrdMap::new(),
+            silent: OrdSet::new(),
+            version: 0,
+            tenants: OrdMap::new(),
+            changed: OrdMap::new(),
+            trunks: Arc::default(),
+            content: 0,
+            tokens: OrdMap::new(),
+            sessions: Sessions::default(),
+            highest: HighestIds::default(),
+        }
     }
 }

@@ -7,7 +7,7 @@
 mod command;
 mod control;
 mod hash;
-mod layout;
+pub mod layout;
 mod machine;
 mod outcome;
 mod proposal;
@@ -20,7 +20,9 @@ mod shard;
 pub use command::{
     Admit, BarList, Command, ControlCommand, Dial, DialFailure, DialTo, Miss, NewLead, Offer, Plan, Scope, ToldBy,
 };
+pub(crate) use control::ControlImage;
 pub use control::{Control, HighestIds, Node};
+pub use layout::{Later, LayoutFault, Written};
 pub use machine::{Applied, At, BadSnapshot, Machine, Touched};
 pub use outcome::{Outcome, Refusal};
 pub use proposal::{Body, Proposal, Proposer};
@@ -37,6 +39,7 @@ pub use row::origin::{AdmitKey, Began, Origin, Outbound, Source, Target};
 pub use row::place::{Place, PlaceOf, PlaceState, Rank, Relax, Then};
 pub use row::segment::{How, Segment, SegmentKind};
 pub use row::tap::{Tap, TapKind, TapState};
+pub(crate) use shard::ShardImage;
 pub use shard::{After, Busy, Shard, Staff, after};
 
 /// Limits of the table, each with its unit and reason.

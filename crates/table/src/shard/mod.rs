@@ -13,6 +13,7 @@ mod dial;
 mod expire;
 mod image;
 mod index;
+mod layouts;
 mod leads;
 mod legs;
 mod life;
@@ -31,9 +32,10 @@ use strowger_model::{
 use self::index::Index;
 use crate::rowmap::RowMap;
 use crate::sessions::Sessions;
-use crate::{AdmitKey, Agent, At, BarList, Call, Data, Lead, Ledger, Place, Record, Scope, Touched, hash};
+use crate::{AdmitKey, Agent, At, BarList, Call, Data, Lead, Ledger, Place, Record, Scope, Touched, hash, layout};
 
 pub use self::after::{After, after};
+pub(crate) use self::image::ShardImage;
 pub use self::index::Staff;
 pub use self::query::Busy;
 
@@ -41,6 +43,8 @@ pub use self::query::Busy;
 pub struct Shard {
     id: ShardId,
     last: At,
+    /// What is written from the next entry on.
+    layout: u16,
     tenants: RowMap<TenantId, Configured>,
     calls: RowMap<CallId, Call>,
     /// The dialogs of legs that have one.
@@ -64,10 +68,10 @@ pub struct Shard {
     touched: Touched,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-struct Configured {
-    version: u64,
-    tenant: Tenant,
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Configured {
+    pub version: u64,
+    pub tenant: Tenant,
 }
 
 impl Shard {
@@ -75,6 +79,7 @@ impl Shard {
         Self {
             id,
             last: At::default(),
+            layout: layout::FIRST,
             tenants: RowMap::default(),
             calls: RowMap::default(),
             dialogs: RowMap::default(),
@@ -107,6 +112,6 @@ impl Shard {
         let rows = [tenants.hash(), calls.hash(), dialogs.hash(), data.hash(), places.hash(), agents.hash()];
         let dialling = [campaigns.hash(), leads.hash(), bars.hash(), outbox.hash()];
         let memory = [self.sessions.hash(), self.fenced.hash(), self.withdrawn.hash()];
-        hash::of(&(rows, dialling, memory, self.last.time, self.last.wall))
+        hash::of(&(rows, dialling, memory, self.layout, self.last.time, self.last.wall))
     }
 }

@@ -10,6 +10,7 @@ mod configuration;
 mod control;
 mod duties;
 mod golden;
+mod layouts;
 mod leases;
 mod legs;
 mod merge;

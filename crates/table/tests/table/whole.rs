@@ -10,7 +10,7 @@ use crate::bench::{Bench, admit_with, dial, enqueue, failure};
 use crate::sample::*;
 
 /// A bench with something of everything.
-fn full() -> Bench {
+pub fn full() -> Bench {
     let mut bench = Bench::new();
     bench.say(Command::Bind { agent: CARL, binding: phone(50, bench.now + strowger_table::limit::TALK_MAX) });
     bench.import(SPRING, 0..4);
