@@ -15,6 +15,11 @@ use strowger_table::{Body, Call, Command, Outcome, RowKey, Stage};
 
 use crate::context::{Context, shard_of};
 
+/// An actor that broke is followed by another, but a call whose actors broke so often within `BROKEN_WITHIN` ends: what its
+/// row says breaks them.
+const BROKEN_MAX: u32 = 3;
+const BROKEN_WITHIN: Duration = Duration::from_secs(60);
+
 /// What a call's actor is told.
 pub(crate) enum CallNews {
     /// The row, and the table in which it stands.
@@ -120,7 +125,7 @@ impl Calls {
     /// How often the actor of a call broke within the last while, now included.
     fn count_broken(&self, call: CallId, now: Mono) -> u32 {
         let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
-        broken.retain(|_, (_, since)| now.since(*since) < limit::BROKEN_WITHIN);
+        broken.retain(|_, (_, since)| now.since(*since) < BROKEN_WITHIN);
         let (times, _) = broken.entry(call).or_insert((0, now));
         *times += 1;
         *times
@@ -151,14 +156,14 @@ async fn retake(context: &Context, call: CallId) {
     let times = context.calls.count_broken(call, context.now());
     tracing::error!(%call, times, "the actor of a call broke");
     let shard = call.shard();
-    if times == limit::BROKEN_MAX {
+    if times == BROKEN_MAX {
         let ended = Ended { by: HangupBy::System, cause: Cause::TEMPORARY_FAILURE };
         let end = Command::End { call, ended, observed: context.log_now(shard) };
         if let Err(fault) = context.command(shard, end, limit::PROPOSE).await {
             tracing::warn!(%call, %fault, "an end was not committed");
         }
     }
-    if times <= limit::BROKEN_MAX
+    if times <= BROKEN_MAX
         && let Err(fault) = context.command(shard, Command::Retake { row: RowKey::Call(call) }, limit::PROPOSE).await
     {
         tracing::error!(%call, %fault, "a call was not taken again; its leases will end it");

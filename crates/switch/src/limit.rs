@@ -17,7 +17,3 @@ pub const STAND_BY: Duration = Duration::from_secs(6);
 pub const DONE_BATCH: Duration = Duration::from_millis(50);
 /// Messages kept at once, per kind. Far ends repeat what is dropped beyond it; 10 000 of 2 KB each are 20 MB.
 pub const MOST_KEPT: usize = 10_000;
-/// An actor that broke is followed by another, but a call whose actors broke so often within `BROKEN_WITHIN` ends: what its
-/// row says breaks them.
-pub const BROKEN_MAX: u32 = 3;
-pub const BROKEN_WITHIN: Duration = Duration::from_secs(60);

@@ -7,6 +7,7 @@ use strowger_model::{CallId, Cause, Ended, HangupBy, QueueId};
 use strowger_table::{Call, DutyKind, Outcome, Stage, Then};
 
 use crate::bench::{Bench, answer, enqueue, first_leg};
+use crate::dice::Dice;
 use crate::sample::*;
 
 /// Over in less than the window of [`Recent`], so that nothing is forgotten meanwhile.
@@ -16,22 +17,6 @@ const SEEDS: [u64; 4] = [1, 1878, 1912, 2026];
 const QUEUES: [QueueId; 2] = [SALES, SUPPORT];
 const AGENTS: [strowger_model::AgentId; 3] = [ANNA, BERT, DORA];
 const SIDES: [HangupBy; 3] = [HangupBy::Caller, HangupBy::Agent, HangupBy::System];
-
-/// SplitMix64 (Steele, Lea, Flood 2014): enough for dice.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ mixed >> 31) % sides
-    }
-
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.roll(all.len() as u64) as usize]
-    }
-}
 
 /// A day at the queues: people call, are served, give up, overflow.
 struct Day {

@@ -4,6 +4,8 @@
 #[allow(dead_code, reason = "the table's own bench; each program uses its own part")]
 mod bench;
 mod conservation;
+#[path = "../../../table/tests/table/dice.rs"]
+mod dice;
 mod history;
 mod recent;
 #[path = "../../../table/tests/table/sample.rs"]

@@ -74,7 +74,7 @@ pub enum Stage {
     Ended { outcome: Outcome, ended: Ended, into: Option<CallId> },
 }
 
-/// Where a call is in a flow, in the version of it that the call began with.
+/// Where a call is in a flow, and the version of it that the call began with.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct FlowPosition {
     pub flow: FlowId,
@@ -254,11 +254,6 @@ impl Call {
     pub fn offers(&self) -> u16 {
         let rings = self.segments.iter().filter(|segment| segment.kind == SegmentKind::Ring);
         rings.map(|ring| ring.n).fold(0, u16::saturating_add)
-    }
-
-    /// The first moment at which a leg of it rings no longer.
-    pub fn ringing_until(&self) -> Option<LogTime> {
-        self.ringing().map(Leg::until).min()
     }
 
     pub fn duty(&self, id: u32) -> Option<&Duty> {

@@ -4,7 +4,7 @@ use strowger_model::config::StepNo;
 use strowger_model::{AgentId, CallId, DialResult, Ended, LegKey, LogTime, Outcome, Wall};
 
 use super::RowKey;
-use super::agent::{Agent, Medium, Offered, SlotState};
+use super::agent::{Agent, Medium};
 use super::call::{Call, Stage};
 use super::lead::{Lead, LeadState};
 use super::leg::Leg;
@@ -76,12 +76,6 @@ impl Call {
         self.ringing().next().map(|leg| leg.key)
     }
 
-    /// The agent who is kept for the answer of a called party, or waits for it on the line.
-    pub fn awaiting_agent(&self) -> Option<AgentId> {
-        let waits = self.live_legs().find_map(Leg::agent);
-        waits.or(self.reserved_agent()).filter(|_| self.is_dialling())
-    }
-
     /// Whether its owner has something left to do.
     pub fn has_duties(&self) -> bool {
         !self.duties.is_empty()
@@ -124,19 +118,6 @@ impl Agent {
     /// Since when it is free for a call; none while it is not.
     pub fn free_since(&self) -> Option<LogTime> {
         self.free_slots(Medium::Voice).map(|slot| slot.idle_since).min()
-    }
-
-    /// The leg by which its phone is being rung.
-    pub fn offered_leg(&self) -> Option<LegKey> {
-        self.slots.iter().find_map(|slot| match slot.state {
-            SlotState::Offered(Offered::Leg { leg, .. }) => Some(leg),
-            _ => None,
-        })
-    }
-
-    /// Whether a phone of it can be reached.
-    pub fn has_phone(&self) -> bool {
-        self.phone().is_some()
     }
 }
 

@@ -8,6 +8,7 @@ mod bench;
 mod campaigns;
 mod configuration;
 mod control;
+mod dice;
 mod duties;
 mod golden;
 mod leases;

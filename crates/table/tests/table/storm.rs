@@ -14,6 +14,7 @@ use strowger_table::{
 };
 
 use crate::bench::{Bench, admit_with, answer, dial, enqueue, failure, first_leg};
+use crate::dice::Dice;
 use crate::sample::*;
 
 const COMMANDS: usize = 4000;
@@ -21,22 +22,6 @@ const SEEDS: [u64; 5] = [1, 1878, 1889, 1912, 2026];
 const AGENTS: [AgentId; 6] = [ANNA, BERT, CARL, DORA, EMIL, AgentId(99)];
 const CAUSES: [Cause; 3] = [Cause::BUSY, Cause::NO_ANSWER, Cause::TEMPORARY_FAILURE];
 const TOLD: [ToldBy; 4] = [ToldBy::FarEnd, ToldBy::FarEnd, ToldBy::Silence, ToldBy::DeadMedia];
-
-/// SplitMix64 (Steele, Lea, Flood 2014): enough for dice.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ mixed >> 31) % sides
-    }
-
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.roll(all.len() as u64) as usize]
-    }
-}
 
 pub struct Storm {
     pub bench: Bench,
