@@ -20,6 +20,7 @@ mod intake;
 mod leader;
 mod observer;
 mod operate;
+mod raise;
 mod records;
 mod registrar;
 mod relays;

@@ -85,6 +85,7 @@ impl Cluster {
                 me: PeerId::Node(options.me),
                 listen: options.link_listen,
                 identity: options.identity,
+                layout: strowger_table::layout::LATEST,
                 peers,
             },
             front.clone(),
@@ -141,6 +142,9 @@ impl Cluster {
             tokio::spawn(leader::pace(context.clone(), shard));
             tokio::spawn(leader::expire(context.clone(), shard));
             tokio::spawn(leader::errands(context.clone(), shard, voters.clone()));
+        }
+        for group in (0..=options.shards).map(GroupId) {
+            tokio::spawn(raise::run(context.clone(), group, voters.clone()));
         }
         tokio::spawn(leader::hand_on_control(context.clone(), voters));
         tokio::spawn(async move {

@@ -85,7 +85,7 @@ fn faults_say_what_where_and_what_to_do() {
 async fn a_link_needs_its_own_name() {
     let dir = tempfile::tempdir().unwrap();
     let identity = Identity::development(dir.path(), node(1)).unwrap();
-    let options = Options { me: node(2), listen: bench::loopback(), identity, peers: vec![] };
+    let options = Options { me: node(2), listen: bench::loopback(), identity, layout: 0, peers: vec![] };
     let refused = Link::start(options, Arc::new(bench::Probe::default())).await.err().unwrap();
     assert!(matches!(refused, LinkError::Identity(IdentityError::WrongName { .. })), "{refused}");
 }

@@ -114,7 +114,9 @@ impl World {
         if shard.config_version(self.tenant.id).is_some() || self.log.is_busy(crate::log::Errand::Other, self.now) {
             return;
         }
-        if let Some(command) = strowger_table::Content::of(&self.configuration()).next(shard, 1, self.tenant.id) {
+        let content = strowger_table::Content::of(&self.configuration(), shard.layout());
+        let content = content.expect("the layout in force is known");
+        if let Some(command) = content.next(shard, 1, self.tenant.id) {
             self.lead(leader.node, crate::log::Errand::Other, command);
         }
     }

@@ -7,7 +7,7 @@ use strowger_model::{
 /// The slot that calls take.
 pub const VOICE_SLOT: u8 = 0;
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Agent {
     pub id: AgentId,
     pub tenant: TenantId,
@@ -26,9 +26,11 @@ pub struct Agent {
     pub misses: u16,
     /// Calls answered since the agent was made known.
     pub answered: u64,
+    #[cfg(feature = "next-layout")]
+    pub mark: crate::Later<1, u32>,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Presence {
     /// No phone.
     Out,
@@ -39,7 +41,7 @@ pub enum Presence {
 }
 
 /// Where one of an agent's phones is.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Binding {
     pub instance: Instance,
     pub kind: BindingKind,
@@ -61,7 +63,7 @@ impl Binding {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum BindingKind {
     Sip,
     Browser,
@@ -71,7 +73,7 @@ pub enum BindingKind {
 }
 
 /// One piece of work that an agent can have at a time.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Slot {
     pub no: u8,
     pub medium: Medium,
@@ -83,16 +85,14 @@ pub struct Slot {
     pub last_offer: LogTime,
 }
 
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Medium {
     Voice,
     Chat,
     Item,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum SlotState {
     Free,
     /// Kept for the answer of a called party.
@@ -118,14 +118,14 @@ pub enum SlotState {
     },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Reserver {
     /// Ends with the call's own deadlines.
     Call(CallId),
     Campaign(CampaignId),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Offered {
     /// A phone rings: ends with the leg's own deadline. The call is the one whose row the leg is in.
     Leg {

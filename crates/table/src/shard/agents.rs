@@ -164,6 +164,8 @@ fn new_agent(entry: Entry, tenant: TenantId, config: &config::Agent) -> Agent {
         slots: vec![Agent::voice_slot(entry.now())],
         misses: 0,
         answered: 0,
+        #[cfg(feature = "next-layout")]
+        mark: crate::Later::default(),
     }
 }
 

@@ -23,8 +23,8 @@ pub(super) struct Index {
     pub by_key: OrdMap<AdmitKey, CallId>,
     /// Legs that are in another call's row than the one they were born in.
     pub moved: OrdMap<LegKey, CallId>,
-    /// Places that wait to be offered.
-    pub waiting: OrdSet<(QueueId, Rank)>,
+    /// Places that wait to be offered, with the call of each: a plan needs no more of most of them.
+    pub waiting: OrdMap<(QueueId, Rank), Option<CallId>>,
     /// How many wait in each queue.
     pub lengths: OrdMap<QueueId, usize>,
     pub idle: OrdSet<(QueueId, Medium, LogTime, AgentId, u8)>,
@@ -123,7 +123,7 @@ impl Shard {
             self.unindex_place(&old);
         }
         if place.is_waiting() {
-            self.index.waiting.insert((place.queue, place.rank));
+            self.index.waiting.insert((place.queue, place.rank), place.call);
             *self.index.lengths.entry(place.queue).or_insert(0) += 1;
             self.empty_again(place.queue);
         }

@@ -15,6 +15,7 @@ mod expire;
 mod flows;
 mod image;
 mod index;
+mod layouts;
 mod leads;
 mod legs;
 mod life;
@@ -37,16 +38,22 @@ use strowger_model::{
 use self::index::Index;
 use crate::rowmap::RowMap;
 use crate::sessions::Sessions;
-use crate::{AdmitKey, Agent, At, BarList, Call, Data, Lead, Ledger, Place, Record, Scope, Touched, hash};
+use crate::{AdmitKey, Agent, At, BarList, Call, Data, Lead, Ledger, Place, Record, Scope, Touched, hash, layout};
 
 pub use self::after::{After, after};
+pub(crate) use self::closing::Closing;
+pub(crate) use self::flows::{KeptFlow, KeptFlowsImage};
+pub(crate) use self::image::ShardImage;
 pub use self::index::Staff;
+pub(crate) use self::parts::Staged;
 pub use self::query::Busy;
 
 #[derive(Clone, Debug)]
 pub struct Shard {
     id: ShardId,
     last: At,
+    /// What is written from the next entry on.
+    layout: u16,
     tenants: RowMap<TenantId, Configured>,
     /// Parts of configurations that are on their way.
     staged: RowMap<TenantId, parts::Staged>,
@@ -77,10 +84,10 @@ pub struct Shard {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Configured {
-    version: u64,
-    digest: Digest,
-    tenant: Arc<Tenant>,
+pub(crate) struct Configured {
+    pub version: u64,
+    pub digest: Digest,
+    pub tenant: Arc<Tenant>,
 }
 
 /// The digest stands for the content, which is large.
@@ -95,6 +102,7 @@ impl Shard {
         Self {
             id,
             last: At::default(),
+            layout: layout::FIRST,
             tenants: RowMap::default(),
             staged: RowMap::default(),
             parts: RowMap::default(),
@@ -132,6 +140,6 @@ impl Shard {
         let rows = [calls.hash(), dialogs.hash(), data.hash(), places.hash(), agents.hash()];
         let dialling = [campaigns.hash(), leads.hash(), bars.hash(), outbox.hash()];
         let memory = [self.sessions.hash(), self.fenced.hash(), self.withdrawn.hash()];
-        hash::of(&(config, rows, dialling, memory, self.last.time, self.last.wall))
+        hash::of(&(config, rows, dialling, memory, self.layout, self.last.time, self.last.wall))
     }
 }

@@ -11,6 +11,7 @@ mod control;
 mod dice;
 mod duties;
 mod golden;
+mod layouts;
 mod leases;
 mod legs;
 mod merge;
