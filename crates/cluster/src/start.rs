@@ -27,7 +27,7 @@ use crate::relays::{self, ContextCell, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals;
 use crate::wire::{ContentWanted, Post};
-use crate::{leader, records};
+use crate::{leader, raise, records};
 
 /// What a node is told at its start.
 pub struct Options {
