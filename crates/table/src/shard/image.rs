@@ -6,7 +6,7 @@ use strowger_model::{CallId, Dialog, E164, Incarnation, LegKey, LogTime, NodeId,
 
 use super::closing::Closing;
 use super::flows::{KeptFlows, KeptFlowsImage};
-use super::parts::Staged;
+use super::parts::{PartKey, Staged};
 use super::{Configured, Shard};
 use crate::layout::{LayoutFault, Written};
 use crate::sessions::{Sessions, SessionsImage};
@@ -20,7 +20,7 @@ pub(crate) struct ShardImage {
     pub layout: u16,
     pub tenants: Vec<Arc<Configured>>,
     pub staged: Vec<(TenantId, Arc<Staged>)>,
-    pub parts: Vec<((TenantId, u16), Arc<Vec<u8>>)>,
+    pub parts: Vec<(PartKey, Arc<Vec<u8>>)>,
     pub closing: Vec<Arc<Closing>>,
     pub flows: KeptFlowsImage,
     pub calls: Vec<Arc<Call>>,

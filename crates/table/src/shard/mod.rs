@@ -57,7 +57,7 @@ pub struct Shard {
     tenants: RowMap<TenantId, Configured>,
     /// Parts of configurations that are on their way.
     staged: RowMap<TenantId, parts::Staged>,
-    parts: RowMap<(TenantId, u16), Vec<u8>>,
+    parts: RowMap<parts::PartKey, Vec<u8>>,
     /// Queues that left the configuration.
     closing: RowMap<QueueId, closing::Closing>,
     flows: flows::KeptFlows,

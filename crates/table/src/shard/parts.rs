@@ -7,6 +7,9 @@ use super::Shard;
 use super::apply::Entry;
 use crate::{Content, Part, Refusal, RowKey, limit};
 
+/// Whose part, and which.
+pub(crate) type PartKey = (TenantId, u16);
+
 /// The parts of one configuration of a tenant that have come so far.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Staged {
