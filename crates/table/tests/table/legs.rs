@@ -39,7 +39,7 @@ fn of_several_phones_the_first_to_answer_has_the_call_and_the_others_stop() {
     assert!(matches!(lost, LegState::Releasing { why: Released::Elsewhere, .. }));
     assert_eq!(bench.hang_ups(call), [legs[1]]);
     // Taken back is no miss and costs no place in line.
-    assert_eq!((bench.state(BERT), bench.idle_since(BERT), bench.agent(BERT).misses), (Doing::Idle, since, 0));
+    assert_eq!((bench.state(BERT), bench.idle_since(BERT), bench.agent(BERT).misses), (Doing::Releasing, since, 0));
     let ring = |leg| bench.call(call).segments.iter().find(|piece| piece.leg == Some(leg)).unwrap().how;
     assert_eq!((ring(legs[0]), ring(legs[1])), (How::Served, How::Withdrawn));
 

@@ -360,6 +360,7 @@ fn to_a_lead_nothing_happened_when_the_agent_who_asked_misses_the_own_phone() {
         assert!(bench.kinds(call).contains(&hang_up(leg)), "the agent's phone must stop");
         let lead = bench.lead(SPRING, place as u32);
         assert_eq!((lead.state, lead.attempts), (before, place as u8));
+        bench.hung_up(call);
         bench.pass(MISS_PAUSE_MS);
         bench.expire();
     }
