@@ -6,7 +6,7 @@ use strowger_media::{LegSnapshot, Op};
 use strowger_model::config::Tenant;
 use strowger_model::{CallId, Far, Incarnation, LegKey, RelayId};
 use strowger_sip::Message;
-use strowger_table::Command;
+use strowger_table::{Call, Command, DutyKind};
 
 use crate::rows::Rows;
 
@@ -96,6 +96,20 @@ pub enum Action {
     },
     /// Nothing is left to do: the machine may be dropped.
     Stop,
+}
+
+impl Action {
+    /// Whether it says that something was sent. A node that says nothing to far ends keeps it back as well: what it did
+    /// not send is not done.
+    pub fn is_said(&self, row: &Call) -> bool {
+        match self {
+            Action::Send { .. } => true,
+            Action::Done { duty } => {
+                row.duty(*duty).is_some_and(|duty| matches!(duty.kind, DutyKind::Originate { .. }))
+            }
+            Action::Propose { .. } | Action::Media { .. } | Action::Stop => false,
+        }
+    }
 }
 
 pub type Actions = Vec<Action>;

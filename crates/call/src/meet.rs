@@ -15,6 +15,8 @@ impl Machine {
                 if let Some(side) = self.sides.get_mut(&key) {
                     side.heard = true;
                 }
+                // Whoever sent the INVITE: it is out.
+                self.duty_done(DutyKind::Originate { leg: key });
             }
             Event::Answered { sdp } => self.answered(key, &sdp, log_now, now),
             // That it is over follows.

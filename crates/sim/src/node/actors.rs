@@ -155,6 +155,7 @@ impl World {
                 }
                 self.propose(node, *command, Purpose::OfCall { call, number });
             }
+            Action::Done { .. } if self.is_passive(node) && action.is_said(row) => {}
             Action::Done { duty } => self.performed(node, call, duty),
             Action::Media { relay, op, .. } if self.withholds(row, relay, &op) => {}
             Action::Media { relay, call, op } => {
