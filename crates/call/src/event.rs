@@ -50,6 +50,12 @@ pub enum MediaFact {
         incarnation: Incarnation,
         legs: Vec<LegSnapshot>,
     },
+    /// The relay has nothing of this leg, of which it was told something.
+    Lost {
+        relay: RelayId,
+        leg: LegKey,
+        incarnation: Incarnation,
+    },
     /// No relay would open a port for this leg.
     Unavailable {
         leg: LegKey,

@@ -31,7 +31,7 @@ impl Machine {
             // A probe found no dialog there: the far end hung up while nobody listened.
             Event::Gone => self.leave(key, Cause::NORMAL, ToldBy::FarEnd, log_now),
             Event::Ended => self.leg_over(key),
-            Event::ReinviteDone { .. } => {}
+            Event::ReinviteDone { ok } => self.reinvite_done(key, ok, log_now, now),
         }
     }
 

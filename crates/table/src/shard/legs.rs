@@ -193,7 +193,8 @@ impl Shard {
         leg.unreachable = None;
         if relay.is_some() && leg.next_relay == relay {
             let old = std::mem::replace(&mut leg.relay, leg.next_relay.take());
-            if let Some(relay) = old {
+            // What began anew at its relay has left nothing there.
+            if let Some(relay) = old.filter(|old| Some(*old) != relay) {
                 call.add_duty(DutyKind::Close { relay, leg: key }, entry.now() + limit::HANG_UP_MAX);
             }
         }
@@ -202,18 +203,20 @@ impl Shard {
         Ok(())
     }
 
-    /// Legs of this owner get another relay: make before break, so each has two until its far end agreed.
+    /// Legs of this owner get another relay: make before break, so each has two until its far end agreed. One that lost
+    /// them when it began anew may get them again.
     pub(super) fn rehome(&mut self, entry: Entry, legs: &[(LegKey, RelayId)]) -> Outcome {
         if legs.len() > limit::LEGS_PER_REHOME {
             return Refusal::TooLong.into();
         }
         for (key, relay) in legs {
             let Ok(mut call) = self.owned_leg(entry, *key) else { continue };
-            let Some(leg) = call.leg_mut(*key).filter(|leg| leg.is_answered() && leg.relay != Some(*relay)) else {
+            let Some(leg) = call.leg_mut(*key).filter(|leg| leg.is_answered()) else {
                 continue;
             };
             // A leg may come back to where it was before that was closed.
-            let given_up = leg.next_relay.replace(*relay).filter(|old| old != relay);
+            let held = leg.relay;
+            let given_up = leg.next_relay.replace(*relay).filter(|old| old != relay && Some(*old) != held);
             call.drop_duty(DutyKind::Close { relay: *relay, leg: *key });
             if let Some(relay) = given_up {
                 call.add_duty(DutyKind::Close { relay, leg: *key }, entry.now() + limit::HANG_UP_MAX);
@@ -268,7 +271,9 @@ impl Call {
         leg.state = LegState::Releasing { until, why };
         leg.room = None;
         leg.unreachable = None;
-        let relays: Vec<RelayId> = leg.relay.into_iter().chain(leg.next_relay.take()).collect();
+        let held = leg.relay;
+        let relays: Vec<RelayId> =
+            held.into_iter().chain(leg.next_relay.take().filter(|next| Some(*next) != held)).collect();
         self.duties.retain(|duty| match duty.kind {
             DutyKind::Ring { leg } | DutyKind::Originate { leg } | DutyKind::Answer { leg } => leg != key,
             DutyKind::HangUp { .. } | DutyKind::Close { .. } | DutyKind::Notify { .. } | DutyKind::Seal { .. } => true,

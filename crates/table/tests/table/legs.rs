@@ -137,6 +137,31 @@ fn a_leg_has_two_relays_until_its_far_end_agreed_to_move() {
     assert!([RELAY, AGENT_RELAY].iter().all(|relay| bench.closes(call).contains(&(*relay, leg))));
 }
 
+/// A relay that began anew has lost its legs, and nothing is left there to be closed.
+#[test]
+fn a_leg_may_be_put_on_its_own_relay_again() {
+    let mut bench = Bench::new();
+    let call = bench.talking(ANNA);
+    let leg = bench.agent_leg(call);
+    let again = Command::Rehome { legs: vec![(leg, RELAY)] };
+    assert_eq!(bench.say(again.clone()), Outcome::Done);
+    assert_eq!(bench.call(call).leg(leg).unwrap().next_relay, Some(RELAY), "an heir goes on with it");
+    let moved = Command::Redialog { leg, dialog: dialog(Role::Uac, "moved"), relay: Some(RELAY), holds: false };
+    assert_eq!(bench.say(moved), Outcome::Done);
+    let row = bench.call(call);
+    assert_eq!((row.leg(leg).unwrap().relay, row.leg(leg).unwrap().next_relay), (Some(RELAY), None));
+    assert_eq!(bench.closes(call), []);
+
+    // One that goes meanwhile leaves one relay, once; one that goes elsewhere after all has left nothing there.
+    bench.say(again.clone());
+    bench.say(Command::Rehome { legs: vec![(leg, AGENT_RELAY)] });
+    assert_eq!(bench.closes(call), []);
+    bench.say(again);
+    assert_eq!(bench.closes(call), [(AGENT_RELAY, leg)]);
+    bench.end(call, CALLER_LEFT);
+    assert_eq!(bench.closes(call).iter().filter(|closed| **closed == (RELAY, leg)).count(), 1);
+}
+
 #[test]
 fn an_owner_that_begins_again_fences_itself_and_leaves_a_gap_in_each_leg() {
     let mut bench = Bench::new();
