@@ -7,6 +7,7 @@ use strowger_model::{CallId, Cause, Dialog, Ended, HangupBy, LegKey, LogTime, Re
 use super::Shard;
 use super::after::{After, after};
 use super::apply::Entry;
+use super::life::failed;
 use super::offer::RING_TIMEOUT;
 use crate::row::story::Piece;
 use crate::{
@@ -129,7 +130,9 @@ impl Shard {
         if what == After::End {
             // The end takes off what is left, this leg included.
             let gone = if told_by == ToldBy::FarEnd { Some(key) } else { None };
-            return self.finish_without(entry, call.id, Ended { by, cause }, entry.observed(observed), (None, gone));
+            let unacknowledged = told_by == ToldBy::Silence && call.duty_to(DutyKind::Answer { leg: key }).is_some();
+            let outcome = unacknowledged.then(|| failed(&call));
+            return self.finish_without(entry, call.id, Ended { by, cause }, entry.observed(observed), (outcome, gone));
         }
         let serves = call.serving == Some(key);
         let at = call.told_at(entry.observed(observed));
