@@ -154,8 +154,8 @@ impl Machine {
             self.queue = tenant.zip(queue).and_then(|(tenant, id)| tenant.queue(id)).cloned();
         }
         if self.flow.is_none() {
-            let flow = tenant.zip(row.flow_id()).and_then(|(tenant, flow)| tenant.flow(flow));
-            self.flow = flow.cloned().map(Stepper::new);
+            let in_force = || tenant.zip(row.flow).and_then(|(tenant, at)| tenant.flow(at.flow));
+            self.flow = self.rows.kept_flow.as_ref().or_else(in_force).cloned().map(Stepper::new);
         }
     }
 
