@@ -215,7 +215,7 @@ impl Machine {
         }
         match leg.reach {
             Reach::Inbound => self.make_answer(key, rtp, now),
-            Reach::Binding { .. } => self.ring(&leg, rtp, now),
+            Reach::Binding { .. } => self.ring(&leg, rtp, log_now, now),
             Reach::Trunk { .. } => self.dial(&leg, rtp, log_now, now),
             Reach::Socket { .. } => {}
         }

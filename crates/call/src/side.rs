@@ -187,7 +187,7 @@ impl Machine {
 }
 
 /// The lease has some time beyond the ringing, so that its owner reports first.
-fn ringing_time_left(leg: &table::Leg, log_now: LogTime) -> Duration {
+pub(crate) fn ringing_time_left(leg: &table::Leg, log_now: LogTime) -> Duration {
     match leg.state {
         table::LegState::Ringing { until } => (until - table::limit::OFFER_GRACE).since(log_now),
         _ => Duration::ZERO,
