@@ -278,6 +278,8 @@ impl Desk {
         match action {
             Action::Send { to, bytes } => self.context.send(to, &bytes),
             Action::Propose { number, command } => self.propose(me.clone(), number, *command),
+            // What a passive node was to send it has not sent.
+            Action::Done { .. } if self.context.edge.is_passive() && action.is_said(self.machine.row()) => {}
             Action::Done { duty } => self.context.performed.say(call, duty),
             Action::Media { relay, call, op } => self.media(relay, call, op),
             Action::Stop => self.stop(me),

@@ -144,6 +144,8 @@ plants! {
     TwoPhones => ["one phone"],
     /// An owner says of every answer that it came before anything else.
     LongAgo => ["story"],
+    /// A phone is said to have hung up as soon as it is told to.
+    HungUpTooSoon => ["slot"],
     /// A phone's INVITE that is repeated opens a second dialog.
     RungTwice => ["slot", "dialled once"],
 }

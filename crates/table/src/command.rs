@@ -142,7 +142,7 @@ pub enum Command {
         ended: Ended,
         observed: LogTime,
     },
-    /// Duties that nobody waits for, in one entry per owner.
+    /// Duties that are performed, in one entry per owner.
     Done {
         duties: Vec<(CallId, u32)>,
     },

@@ -267,7 +267,7 @@ impl Rig {
             last = self.get("/api/v1/status");
             let count = |of: &str, names: &[&str]| names.iter().filter_map(|name| last[of][name].as_u64()).sum::<u64>();
             count("calls", &["admitted", "flow", "dialling", "queued", "offered", "talking"]) == 0
-                && count("agents", &["reserved", "offered", "talking", "wrap_up"]) == 0
+                && count("agents", &["reserved", "offered", "talking", "wrap_up", "releasing"]) == 0
                 && last["stuck"] == 0
         };
         assert!(holds_within(READY, rests), "the cluster does not come to rest: {last:#}");

@@ -9,10 +9,11 @@ use strowger_media::{Op, RelayCommand};
 use strowger_model::{CallId, Far, LegKey, Mono, RelayId};
 use strowger_sip::Message;
 use strowger_switch::{Pending, limit};
-use strowger_table::{Call, Command, ToldBy};
+use strowger_table::{Call, Command, DutyKind, ToldBy};
 
 use super::Seated;
 use super::propose::Purpose;
+use crate::far::Sip;
 use crate::happening::{Happening, Task};
 use crate::plant::Plant;
 use crate::trace::About;
@@ -145,6 +146,7 @@ impl World {
                 if !self.is_passive(node) {
                     self.promises.voice.spoke(&self.truth, self.nodes[node].who, call);
                 }
+                self.hung_up_too_soon(node, row, &bytes);
                 self.send(node, About::Call(call), to.addr, bytes);
             }
             Action::Propose { number, command } => {
@@ -153,6 +155,7 @@ impl World {
                 }
                 self.propose(node, *command, Purpose::OfCall { call, number });
             }
+            Action::Done { .. } if self.is_passive(node) && action.is_said(row) => {}
             Action::Done { duty } => self.performed(node, call, duty),
             Action::Media { relay, op, .. } if self.withholds(row, relay, &op) => {}
             Action::Media { relay, call, op } => {
@@ -160,6 +163,17 @@ impl World {
             }
             Action::Stop => self.say(About::Call(call), || format!("n{} is done with it", node + 1)),
         }
+    }
+
+    /// The planted bug that takes a hang-up for done when it is said.
+    fn hung_up_too_soon(&mut self, node: usize, row: &Call, bytes: &[u8]) {
+        let ends = bytes.starts_with(b"BYE") || bytes.starts_with(b"CANCEL");
+        if self.plant != Some(Plant::HungUpTooSoon) || !ends {
+            return;
+        }
+        let leg = Sip::parse(bytes).and_then(|sip| sip.key());
+        let duty = leg.and_then(|leg| row.duty_to(DutyKind::HangUp { leg })).map(|duty| duty.id);
+        duty.into_iter().for_each(|duty| self.performed(node, row.id, duty));
     }
 
     /// Duties performed travel together.

@@ -116,6 +116,9 @@ pub enum SlotState {
     Paused {
         until: LogTime,
     },
+    /// The work is over, and a phone of it has yet to hang up: rung now, it would answer that it is busy. Ends with the
+    /// duty to hang it up.
+    Releasing,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -149,13 +152,26 @@ impl SlotState {
         }
     }
 
+    /// Reserved, offered, busy or in wrap-up: a call or its record refers to the agent.
+    pub(crate) fn is_work(&self) -> bool {
+        match self {
+            SlotState::Reserved { .. } | SlotState::Offered(_) | SlotState::Busy { .. } | SlotState::Wrap { .. } => {
+                true
+            }
+            SlotState::Free | SlotState::Paused { .. } | SlotState::Releasing => false,
+        }
+    }
+
     pub(crate) fn until(&self) -> LogTime {
         match self {
             SlotState::Reserved { until, .. }
             | SlotState::Offered(Offered::Item { until, .. })
             | SlotState::Wrap { until, .. }
             | SlotState::Paused { until } => *until,
-            SlotState::Free | SlotState::Offered(Offered::Leg { .. }) | SlotState::Busy { .. } => LogTime::MAX,
+            SlotState::Free
+            | SlotState::Offered(Offered::Leg { .. })
+            | SlotState::Busy { .. }
+            | SlotState::Releasing => LogTime::MAX,
         }
     }
 }
@@ -165,8 +181,8 @@ impl Agent {
     pub const IDLE: &str = "idle";
 
     /// What an agent with one voice slot is doing, in a word.
-    pub const STATE_NAMES: [&str; 8] =
-        ["logged_out", "not_ready", Self::IDLE, "reserved", "offered", "talking", "wrap_up", "paused"];
+    pub const STATE_NAMES: [&str; 9] =
+        ["logged_out", "not_ready", Self::IDLE, "reserved", "offered", "talking", "wrap_up", "paused", "releasing"];
 
     pub fn state_name(&self) -> &'static str {
         Self::STATE_NAMES[self.state_index()]
@@ -180,8 +196,9 @@ impl Agent {
             (Some(SlotState::Busy { .. }), _) => 5,
             (Some(SlotState::Wrap { .. }), _) => 6,
             (Some(SlotState::Paused { .. }), _) => 7,
-            (Some(SlotState::Free) | None, Presence::Out) => 0,
-            (Some(SlotState::Free) | None, Presence::NotReady { .. }) => 1,
+            (Some(SlotState::Free | SlotState::Releasing) | None, Presence::Out) => 0,
+            (Some(SlotState::Free | SlotState::Releasing) | None, Presence::NotReady { .. }) => 1,
+            (Some(SlotState::Releasing), Presence::Ready) => 8,
             // Every phone's connection is lost.
             (Some(SlotState::Free) | None, Presence::Ready) if self.phone().is_none() => 0,
             (Some(SlotState::Free) | None, Presence::Ready) => 2,
@@ -258,14 +275,9 @@ impl Agent {
         self.slots.iter().find(free).filter(|_| may)
     }
 
-    /// Some slot is reserved, offered, busy or in wrap-up: a call or its record still refers to this agent.
+    /// A call or its record still refers to this agent.
     pub(crate) fn is_at_work(&self) -> bool {
-        self.slots.iter().any(|slot| match slot.state {
-            SlotState::Reserved { .. } | SlotState::Offered(_) | SlotState::Busy { .. } | SlotState::Wrap { .. } => {
-                true
-            }
-            SlotState::Free | SlotState::Paused { .. } => false,
-        })
+        self.slots.iter().any(|slot| slot.state.is_work())
     }
 
     /// The first moment at which this row must change if nobody changes it before.

@@ -1,5 +1,4 @@
-//! Versions of flows: the flow that a call began is kept, also when the configuration has another by now. So far calls
-//! still read their next step from the configuration in force; who is to go on in the old flow asks `Shard::flow`.
+//! Versions of flows: a call goes on in the flow that it began, also when the configuration has another by now.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -21,6 +21,7 @@ mod outbound;
 mod parts;
 mod replicas;
 mod sample;
+mod slots;
 mod storm;
 mod whole;
 mod wrap_up;

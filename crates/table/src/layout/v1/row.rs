@@ -123,6 +123,7 @@ frozen! {
         Busy { call: CallId, aside: Option<CallId> },
         Wrap { call: CallId, segment: u16, until: LogTime },
         Paused { until: LogTime },
+        Releasing,
     }
     enum ReserverV1 = Reserver {
         Call(call: CallId),
