@@ -18,6 +18,7 @@ use strowger_switch::Vitals;
 use strowger_table::ControlCommand;
 use strowger_trunk::{Edge, EdgeError};
 
+use crate::actor::sweep;
 use crate::content::Content;
 use crate::context::{Context, Parts};
 use crate::done::{self, Performed};
@@ -135,6 +136,7 @@ impl Cluster {
         tokio::spawn(intake.clone().keep_time());
         tokio::spawn(done::run(context.clone(), performed_list));
         tokio::spawn(records::run(context.clone()));
+        tokio::spawn(sweep::run(context.clone()));
         tokio::spawn(found(context.clone(), voters.clone(), options.shards));
         for shard in context.shards() {
             tokio::spawn(leader::plan(context.clone(), shard));

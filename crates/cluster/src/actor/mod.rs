@@ -5,6 +5,7 @@ pub(crate) mod agent;
 pub(crate) mod call;
 mod registry;
 pub(crate) mod relay;
+pub(crate) mod sweep;
 
 pub(crate) use agent::Agents;
 pub(crate) use call::{CallNews, Calls};

@@ -1,7 +1,7 @@
 //! Who has an actor here, and what waits for it. The registry is the mailbox: what was told to an actor that breaks is
 //! there for the next. ractor's own registry is global to the process and is not used.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -233,6 +233,11 @@ impl<K: Copy + Ord + Hash, N: News, H: Hand> Registry<K, N, H> {
         self.lock().by_key.keys().copied().collect()
     }
 
+    /// Every seat, and whether an actor is there or is being started.
+    pub fn seats(&self) -> BTreeMap<K, bool> {
+        self.lock().by_key.iter().map(|(key, seat)| (*key, !matches!(seat.actor, State::Broken))).collect()
+    }
+
     fn with<T>(&self, key: K, ticket: Ticket, work: impl FnOnce(&mut Seat<N, H>) -> T) -> Option<T> {
         self.lock().by_key.get_mut(&key).filter(|seat| seat.ticket == ticket).map(work)
     }
@@ -378,7 +383,7 @@ mod tests {
         }
         assert_eq!(bench.take(1, ticket), Some(Said::Once(1)), "over which it breaks");
         assert_eq!(bench.ended(1, ticket, Mono(1)), Some(1));
-        assert!(bench.has(1));
+        assert_eq!(bench.seats(), [(1, false)].into());
         assert!(bench.tell(1, Said::Row(5)) && bench.tell(1, Said::Again) && bench.tell(1, Said::Once(3)));
         assert!(!bench.tell(1, Said::Row(6)), "a later epoch begins the next");
         for number in 4..9 {
