@@ -7,4 +7,4 @@ mod order;
 
 pub use bindings::{through_nat, wanted};
 pub use known::Known;
-pub use order::{Order, Turn};
+pub use order::{OVERTAKEN_WITHIN, Order, Turn};

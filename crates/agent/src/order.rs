@@ -8,7 +8,7 @@ use strowger_table::limit::BINDINGS;
 
 /// A request that was overtaken on its way comes within the life of a transaction (64 × T1, RFC 3261 section 17.1.2.2).
 /// A lower number that comes later is of a phone that began to count anew.
-const OVERTAKEN_WITHIN: Duration = Duration::from_secs(32);
+pub const OVERTAKEN_WITHIN: Duration = Duration::from_secs(32);
 
 /// What a REGISTER is beside those that came before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -152,7 +152,9 @@ fn agent_changed(context: &Arc<Context>, table: &Shard, id: AgentId) {
     let is_ours = table.agent(id).is_some_and(|row| agent::is_ours(context, row));
     match (is_ours, context.agents.has(id)) {
         (true, false) => agent::begin_owned(context, table.id(), id),
-        (false, true) if context.test_break != Some(TestBreak::LeaveAgent) => context.agents.stop_idle(id),
+        (false, true) if context.test_break != Some(TestBreak::LeaveAgent) => {
+            context.agents.stop_idle(id, context.now())
+        }
         (true, true) | (false, _) => {}
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use strowger_agent::{Known, Order, Turn, through_nat, wanted};
+use strowger_agent::{Known, OVERTAKEN_WITHIN, Order, Turn, through_nat, wanted};
 use strowger_model::{AgentId, Far, Incarnation, NodeId, ShardId, Transport};
 use strowger_sip::{Binding, Contacts, Message, phrase, register_ok, reply, reply_destination};
 use strowger_table::{Agent, Command, RowKey};
@@ -52,7 +52,7 @@ pub(crate) type Agents = Registry<AgentId, Register, ActorRef<AgentMail>>;
 
 pub(crate) enum AgentMail {
     Wake,
-    KeepAlive,
+    Tick,
 }
 
 impl From<Wake> for AgentMail {
@@ -116,7 +116,7 @@ struct Desk {
     ticket: Ticket,
     order: Order,
     known: Known,
-    /// A `KeepAlive` is on its way.
+    /// A `Tick` is on its way.
     armed: bool,
 }
 
@@ -138,7 +138,7 @@ impl Actor for AgentActor {
     ) -> Result<(), ActorProcessingErr> {
         match mail {
             AgentMail::Wake => desk.serve(&me).await,
-            AgentMail::KeepAlive => {
+            AgentMail::Tick => {
                 desk.armed = false;
                 desk.keep_alive();
                 desk.arm(&me);
@@ -171,6 +171,10 @@ impl Desk {
                 panic!("a fault that was planted");
             }
             self.context.send(reply_destination(&registration.message, registration.source), &bytes);
+            // Also of an agent that is nobody's by now: what was overtaken may still come.
+            if self.context.test_break != Some(TestBreak::LeaveAgent) {
+                self.context.agents.linger(self.agent, self.ticket, self.context.now() + OVERTAKEN_WITHIN);
+            }
             self.context.agents.settle(self.agent, self.ticket, 1, Vec::new());
             if !was_owned && registration.source.transport == Transport::Udp {
                 self.own().await;
@@ -178,10 +182,6 @@ impl Desk {
                     return self.context.agents.stop(self.agent);
                 }
             }
-        }
-        if !self.row().is_some_and(|row| is_ours(&self.context, &row)) {
-            // Another's, or nobody's.
-            self.context.agents.stop_idle(self.agent);
         }
         self.arm(me);
     }
@@ -223,17 +223,23 @@ impl Desk {
         }
     }
 
+    /// Keeps open what a NAT would forget; of another's agent, or nobody's, there is nothing to do.
     fn keep_alive(&self) {
-        if let Some(row) = self.row().filter(|row| is_ours(&self.context, row)) {
-            through_nat(&row.bindings).for_each(|far| self.context.send(far, NOTHING));
+        match self.row().filter(|row| is_ours(&self.context, row)) {
+            Some(row) => through_nat(&row.bindings).for_each(|far| self.context.send(far, NOTHING)),
+            None => self.context.agents.stop_idle(self.agent, self.context.now()),
         }
     }
 
     fn arm(&mut self, me: &ActorRef<AgentMail>) {
-        let has_any = || self.row().is_some_and(|row| through_nat(&row.bindings).next().is_some());
-        if !self.armed && has_any() {
+        let row = self.row().filter(|row| is_ours(&self.context, row));
+        let next = match row {
+            Some(row) => through_nat(&row.bindings).next().map(|_| KEEP_ALIVE),
+            None => Some(OVERTAKEN_WITHIN),
+        };
+        if let Some(next) = next.filter(|_| !self.armed) {
             self.armed = true;
-            me.send_after(KEEP_ALIVE, || AgentMail::KeepAlive);
+            me.send_after(next, || AgentMail::Tick);
         }
     }
 }

@@ -76,6 +76,8 @@ struct Seat<N, H> {
     epoch: u64,
     actor: State<H>,
     waiting: VecDeque<N>,
+    /// What its actor remembers is of use until then, whether it has work or not.
+    lingers: Mono,
 }
 
 #[derive(Debug)]
@@ -135,7 +137,7 @@ impl<K: Copy + Ord + Hash, N: News, H: Hand> Registry<K, N, H> {
         };
         first.into_iter().for_each(|first| waiting.push_front(first));
         seats.last += 1;
-        seats.by_key.insert(key, Seat { ticket, epoch, actor: State::Starting, waiting });
+        seats.by_key.insert(key, Seat { ticket, epoch, actor: State::Starting, waiting, lingers: Mono::ZERO });
         Some(ticket)
     }
 
@@ -219,10 +221,10 @@ impl<K: Copy + Ord + Hash, N: News, H: Hand> Registry<K, N, H> {
         }
     }
 
-    /// The same, unless something waits for it.
-    pub fn stop_idle(&self, key: K) {
+    /// The same, unless something waits for it or it lingers.
+    pub fn stop_idle(&self, key: K, now: Mono) {
         let mut seats = self.lock();
-        if seats.by_key.get(&key).is_some_and(|seat| seat.waiting.is_empty())
+        if seats.by_key.get(&key).is_some_and(|seat| seat.waiting.is_empty() && seat.lingers <= now)
             && let Some(Seat { actor: State::Running { hand, .. }, .. }) = seats.by_key.remove(&key)
         {
             hand.stop();
@@ -231,6 +233,15 @@ impl<K: Copy + Ord + Hash, N: News, H: Hand> Registry<K, N, H> {
 
     pub fn keys(&self) -> Vec<K> {
         self.lock().by_key.keys().copied().collect()
+    }
+
+    /// It stays until then, with work or without.
+    pub fn linger(&self, key: K, ticket: Ticket, until: Mono) {
+        let _gone = self.with(key, ticket, |seat| seat.lingers = until);
+    }
+
+    pub fn lingers(&self, key: K, now: Mono) -> bool {
+        self.lock().by_key.get(&key).is_some_and(|seat| seat.lingers > now)
     }
 
     /// Every seat, and whether an actor is there or is being started.
@@ -424,6 +435,19 @@ mod tests {
         bench.seat(1, ticket, actor.clone());
         bench.stop(1);
         assert_eq!((actor.stops(), bench.ended(1, ticket, Mono(1))), (2, None));
+    }
+
+    #[test]
+    fn who_has_nothing_to_do_stays_while_its_memory_is_of_use() {
+        let (bench, ticket, actor) = running();
+        bench.tell(1, Said::Again);
+        bench.stop_idle(1, Mono(1));
+        assert_eq!(bench.take(1, ticket), Some(Said::Again));
+        bench.linger(1, ticket, Mono(5));
+        bench.stop_idle(1, Mono(4));
+        assert_eq!((actor.stops(), bench.lingers(1, Mono(4))), (0, true));
+        bench.stop_idle(1, Mono(5));
+        assert_eq!((actor.stops(), bench.len()), (1, 0));
     }
 
     #[test]

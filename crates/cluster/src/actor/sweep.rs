@@ -46,7 +46,10 @@ fn differences(context: &Context) -> BTreeSet<Difference> {
     let (calls, agents) = (context.calls.seats(), context.agents.seats());
     let views: Vec<_> = context.shards().filter_map(|shard| context.shard_view(shard)).collect();
     let tables: Vec<&Shard> = views.iter().filter_map(|view| shard_of(view)).collect();
-    compare(&tables, (context.me, context.incarnation()), &calls, &agents)
+    let mut found = compare(&tables, (context.me, context.incarnation()), &calls, &agents);
+    let now = context.now();
+    found.retain(|difference| !matches!(difference, Difference::AgentLeft(id) if context.agents.lingers(*id, now)));
+    found
 }
 
 /// `calls` and `agents`: who has a seat here, and whether an actor holds it that did not break.
@@ -88,7 +91,7 @@ fn mend(context: &Arc<Context>, difference: Difference) {
         Difference::CallLeft(call) => context.calls.stop(call),
         Difference::AgentWithout(shard, agent) => agent::begin_owned(context, shard, agent),
         // One that carries out a REGISTER goes by itself.
-        Difference::AgentLeft(agent) => context.agents.stop_idle(agent),
+        Difference::AgentLeft(agent) => context.agents.stop_idle(agent, context.now()),
     }
 }
 
