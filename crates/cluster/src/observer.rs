@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use strowger_call::{Machine, Rows, Setting};
-use strowger_model::{GroupId, NodeId};
+use strowger_model::{AgentId, CallId, GroupId, NodeId};
 use strowger_raft::{AppliedEntry, Observer, View};
 use strowger_switch::Pending;
 use strowger_table::{Call, RowKey, Shard, Touched};
 
-use crate::calls::{self, CallNews};
+use crate::actor::{CallNews, agent, call};
 use crate::context::{Context, shard_of};
 use crate::intake::Intake;
+use crate::sabotage::TestBreak;
 
 /// Hears the log before the context exists; what comes until then is caught up by the sweep at start.
 #[derive(Default)]
@@ -89,7 +90,10 @@ impl Watcher {
                     calls.extend(table.place(*id).and_then(|place| place.call));
                     to_plan = true;
                 }
-                RowKey::Agent(_) => to_plan = true,
+                RowKey::Agent(id) => {
+                    agent_changed(context, table, *id);
+                    to_plan = true;
+                }
                 RowKey::Campaign(_) | RowKey::Parts(_) | RowKey::Queue(_) => {}
             }
         }
@@ -97,7 +101,7 @@ impl Watcher {
             match table.call(id) {
                 Some(row) => self.call_changed(context, view, row),
                 // Forgotten: an actor that is left over has nothing to do any more.
-                None => context.calls.stop_forgotten(id),
+                None => context.calls.stop(id),
             }
         }
         if to_plan {
@@ -110,36 +114,48 @@ impl Watcher {
             return;
         }
         if !context.owns(row.owner) {
-            return context.calls.forget(row.id);
+            return context.calls.stop(row.id);
         }
         let pending = row.key().and_then(|key| self.intake.get()?.seat(key));
-        if row.is_over() && row.duties.is_empty() {
+        if !call::has_work(row) {
             return;
         }
         let Some(table) = shard_of(view) else { return };
         let Some(rows) = Rows::of(table, row.id) else { return };
-        let machine = match pending {
+        call::begin(context, row, view, || match pending {
             Some(Pending { invite, source, relay, .. }) => {
                 let setting = Setting { local: context.local.clone(), relay };
                 Machine::admitted(rows, &invite, source, setting, context.now())
             }
             None => from_row(context, rows),
-        };
-        context.calls.reserve(row.id);
-        tokio::spawn(calls::run(context.clone(), machine, view.clone()));
+        });
     }
 
     /// Compares all rows of a shard with the actors here: makes those that are missing, tells the others what they may
     /// have missed, and ends those without a row.
     pub fn sweep(&self, context: &Arc<Context>, view: &Arc<View>) {
         let Some(table) = shard_of(view) else { return };
-        for id in context.calls.of(table.id()).into_iter().filter(|id| table.call(*id).is_none()) {
-            context.calls.stop_forgotten(id);
-        }
+        let gone = |id: &CallId| id.shard() == table.id() && table.call(*id).is_none();
+        context.calls.keys().into_iter().filter(gone).for_each(|id| context.calls.stop(id));
         for row in table.calls() {
             self.call_changed(context, view, row);
         }
+        for row in table.agents() {
+            agent_changed(context, table, row.id);
+        }
         context.changed[usize::from(table.id().0)].notify_one();
+    }
+}
+
+/// An agent's actor reads the row itself: only that it is begun or over is told.
+fn agent_changed(context: &Arc<Context>, table: &Shard, id: AgentId) {
+    let is_ours = table.agent(id).is_some_and(|row| agent::is_ours(context, row));
+    match (is_ours, context.agents.has(id)) {
+        (true, false) => agent::begin_owned(context, table.id(), id),
+        (false, true) if context.test_break != Some(TestBreak::LeaveAgent) => {
+            context.agents.stop_idle(id, context.now())
+        }
+        (true, true) | (false, _) => {}
     }
 }
 
