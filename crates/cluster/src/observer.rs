@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
-use strowger_call::{Machine, Rows, Setting};
-use strowger_model::{AgentId, CallId, GroupId, NodeId};
+use strowger_call::Rows;
+use strowger_model::{AgentId, GroupId, NodeId};
 use strowger_raft::{AppliedEntry, Observer, View};
-use strowger_switch::Pending;
-use strowger_table::{Call, RowKey, Shard, Touched};
+use strowger_switch::{Begin, Changed, Due, due, forgotten, touched};
+use strowger_table::{Call, RowKey, Shard};
 
 use crate::actor::{CallNews, agent, call};
 use crate::context::{Context, shard_of};
@@ -32,7 +32,7 @@ impl Observer for Watcher {
         let Some(table) = shard_of(view) else { return };
         context.refresh_directory();
         context.decision_log.hear(view, entries);
-        let rows = touched_by(entries);
+        let rows = touched(entries.iter().map(|entry| &entry.applied.touched));
         match &rows {
             Some(rows) => self.rows_changed(context, view, table, rows),
             None => self.sweep(context, view),
@@ -67,36 +67,10 @@ impl Observer for Watcher {
     }
 }
 
-/// The rows that entries changed, each once; none: too many to name.
-fn touched_by(entries: &[AppliedEntry]) -> Option<BTreeSet<RowKey>> {
-    let mut rows = BTreeSet::new();
-    for entry in entries {
-        match &entry.applied.touched {
-            Touched::Few(few) => rows.extend(few.iter().copied()),
-            Touched::Many => return None,
-        }
-    }
-    Some(rows)
-}
-
 impl Watcher {
     fn rows_changed(&self, context: &Arc<Context>, view: &Arc<View>, table: &Shard, rows: &BTreeSet<RowKey>) {
-        let mut calls = BTreeSet::new();
-        let mut to_plan = false;
-        for row in rows {
-            match row {
-                RowKey::Call(id) => drop(calls.insert(*id)),
-                RowKey::Place(id) => {
-                    calls.extend(table.place(*id).and_then(|place| place.call));
-                    to_plan = true;
-                }
-                RowKey::Agent(id) => {
-                    agent_changed(context, table, *id);
-                    to_plan = true;
-                }
-                RowKey::Campaign(_) | RowKey::Parts(_) | RowKey::Queue(_) => {}
-            }
-        }
+        let Changed { calls, agents, to_plan } = Changed::of(rows, table);
+        agents.into_iter().for_each(|id| agent_changed(context, table, id));
         for id in calls {
             match table.call(id) {
                 Some(row) => self.call_changed(context, view, row),
@@ -110,33 +84,21 @@ impl Watcher {
     }
 
     fn call_changed(&self, context: &Arc<Context>, view: &Arc<View>, row: &Arc<Call>) {
-        if context.calls.tell(row.id, CallNews::Row(row.clone(), view.clone())) {
-            return;
+        let is_told = context.calls.tell(row.id, CallNews::Row(row.clone(), view.clone()));
+        let seat = |key: &_| self.intake.get()?.seat(key);
+        match due(row, is_told, context.owns(row.owner), seat) {
+            Due::Nothing => {}
+            Due::LetGo => context.calls.stop(row.id),
+            Due::Begin(begin) => begin_actor(context, view, row, begin),
         }
-        if !context.owns(row.owner) {
-            return context.calls.stop(row.id);
-        }
-        let pending = row.key().and_then(|key| self.intake.get()?.seat(key));
-        if !call::has_work(row) {
-            return;
-        }
-        let Some(table) = shard_of(view) else { return };
-        let Some(rows) = Rows::of(table, row.id) else { return };
-        call::begin(context, row, view, || match pending {
-            Some(Pending { invite, source, relay, .. }) => {
-                let setting = Setting { local: context.local.clone(), relay };
-                Machine::admitted(rows, &invite, source, setting, context.now())
-            }
-            None => from_row(context, rows),
-        });
     }
 
     /// Compares all rows of a shard with the actors here: makes those that are missing, tells the others what they may
     /// have missed, and ends those without a row.
     pub fn sweep(&self, context: &Arc<Context>, view: &Arc<View>) {
         let Some(table) = shard_of(view) else { return };
-        let gone = |id: &CallId| id.shard() == table.id() && table.call(*id).is_none();
-        context.calls.keys().into_iter().filter(gone).for_each(|id| context.calls.stop(id));
+        let seated = context.calls.keys().into_iter().filter(|id| id.shard() == table.id());
+        forgotten(seated, table).into_iter().for_each(|id| context.calls.stop(id));
         for row in table.calls() {
             self.call_changed(context, view, row);
         }
@@ -159,16 +121,10 @@ fn agent_changed(context: &Arc<Context>, table: &Shard, id: AgentId) {
     }
 }
 
-/// An outbound call that was given to this node, or anybody's that it took over.
-fn from_row(context: &Context, rows: Rows) -> Machine {
-    let row = &rows.call;
-    let any = || context.relays.usable().first().map(|usable| usable.relay);
-    let chosen = row.outbound().map(|outbound| outbound.relay);
-    let relay = row.customer().and_then(|leg| leg.relay).or(chosen).or_else(any).unwrap_or_default();
-    let setting = Setting { local: context.local.clone(), relay };
-    if row.outbound().is_some() && !row.was_adopted() {
-        return Machine::dialled(rows, setting);
+fn begin_actor(context: &Arc<Context>, view: &Arc<View>, row: &Arc<Call>, begin: Begin) {
+    let Some(rows) = shard_of(view).and_then(|table| Rows::of(table, row.id)) else { return };
+    if matches!(begin, Begin::Adopted) {
+        context.figures.adopted();
     }
-    context.figures.adopted();
-    Machine::adopted(rows, setting)
+    call::begin(context, row, view, || begin.machine(rows, &**context));
 }

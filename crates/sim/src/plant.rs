@@ -38,6 +38,8 @@ plants! {
     RecordTwice => ["conservation"],
     /// An adopter passes over calls whose agent is being rung.
     RingingForgotten => ["nothing is stuck"],
+    /// A call that an INVITE began here is begun without the INVITE.
+    InviteForgotten => ["told", "rest", "nothing is stuck"],
     /// A far end's hang-up is answered but never proposed.
     HangUpUnproposed => ["both ways", "survival", "rest"],
     /// One replica stamps an entry with its own clock.

@@ -2,6 +2,7 @@
 //! virtual time.
 //!
 //! [`Intake`]: whose is a message? An actor's here, another node's, nobody's, or one that waits for its row.
+//! [`Changed`], [`due`]: what entries changed, and what is done about a row.
 //! [`Vitals`]: who is alive, who is passive, who is to be fenced.
 #![forbid(unsafe_code)]
 
@@ -10,6 +11,7 @@ mod gate;
 mod intake;
 pub mod limit;
 mod nobody;
+mod rows;
 mod shelf;
 #[cfg(test)]
 mod tests;
@@ -18,4 +20,5 @@ mod vitals;
 pub use around::{Around, Destination, Door, Row};
 pub use gate::Gate;
 pub use intake::{Action, Count, Intake, Pending, key_of};
+pub use rows::{Begin, Changed, Due, due, forgotten, has_work, touched};
 pub use vitals::{BEAT, Report, Vitals, is_down};

@@ -73,11 +73,6 @@ impl From<Wake> for CallMail {
     }
 }
 
-/// Whether its owner has an actor for it. One that is there already stays until all far ends know that the call is over.
-pub(crate) fn has_work(row: &Call) -> bool {
-    !row.is_over() || !row.duties.is_empty()
-}
-
 /// An actor that broke is followed by another, from the row. The table is told first: then what the broken one said to
 /// relays and far ends is behind what the next one says. A call whose actors keep breaking ends.
 pub(crate) async fn retake(context: &Context, call: CallId) {

@@ -63,7 +63,7 @@ fn compare(
     let mut found = BTreeSet::new();
     let mut owned = BTreeSet::new();
     for table in tables {
-        let to_do = table.calls().filter(|row| is_ours(row) && call::has_work(row));
+        let to_do = table.calls().filter(|row| is_ours(row) && strowger_switch::has_work(row));
         let without = to_do.filter(|row| calls.get(&row.id) != Some(&true));
         found.extend(without.map(|row| Difference::CallWithout(row.id)));
         let left =

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strowger_call::{Action, Event, Machine, MediaFact, Rows, Setting};
+use strowger_call::{Action, Event, Machine, MediaFact, Rows};
 use strowger_media::{Op, RelayCommand};
 use strowger_model::{CallId, Far, LegKey, Mono, RelayId};
 use strowger_sip::Message;
-use strowger_switch::{Pending, limit};
+use strowger_switch::limit;
 use strowger_table::{Call, Command, DutyKind, ToldBy};
 
 use super::Seated;
@@ -17,7 +17,7 @@ use crate::far::Sip;
 use crate::happening::{Happening, Task};
 use crate::plant::Plant;
 use crate::trace::About;
-use crate::world::{World, local};
+use crate::world::World;
 
 /// How soon a passive node's timer looks again.
 const PASSIVE_TICK: Duration = Duration::from_millis(100);
@@ -85,27 +85,6 @@ impl World {
         let id = machine.id();
         self.nodes[node].actors.insert(id, Seated { machine, armed: None });
         self.tell(node, id, News::Rows(rows));
-    }
-
-    /// An outbound call that was given to this node, or anybody's that it took over.
-    pub(crate) fn machine_of(&mut self, node: usize, rows: Rows) -> Machine {
-        let row = rows.call.clone();
-        let any = || self.usable.first().map(|usable| usable.relay);
-        let setting = Setting { local: local(), relay: relay_of(&row).or_else(any).unwrap_or_default() };
-        let forgets = self.plant == Some(Plant::HeirDials) && row.is_dialling();
-        let first = !row.was_adopted() || forgets;
-        if row.outbound().is_some() && first {
-            self.say(About::Call(row.id), || format!("n{} begins", node + 1));
-            return Machine::dialled(rows, setting);
-        }
-        self.say(About::Call(row.id), || format!("n{} adopts in {}", node + 1, row.stage_name()));
-        Machine::adopted(rows, setting)
-    }
-
-    pub(crate) fn admitted(&mut self, node: usize, rows: Rows, pending: &Pending) -> Machine {
-        let setting = Setting { local: local(), relay: pending.relay };
-        self.say(About::Call(rows.call.id), || format!("n{} begins", node + 1));
-        Machine::admitted(rows, &pending.invite, pending.source, setting, self.now)
     }
 
     pub(crate) fn on_tick(&mut self, node: usize, call: CallId, at: Mono) {

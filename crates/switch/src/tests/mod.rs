@@ -2,4 +2,5 @@
 
 mod bench;
 mod intake;
+mod rows;
 mod vitals;
