@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use strowger_call::{Machine, Rows, Setting};
-use strowger_model::{GroupId, NodeId};
+use strowger_model::{GroupId, NodeId, ShardId};
 use strowger_raft::{AppliedEntry, Observer, View};
-use strowger_switch::Pending;
+use strowger_switch::{Changed, Pending};
 use strowger_table::{Call, RowKey, Shard, Touched};
 
 use crate::calls::{self, CallNews};
@@ -26,11 +26,13 @@ impl Observer for Watcher {
         let Some(shard) = group.shard() else {
             context.refresh_directory();
             context.control_changed.notify_waiters();
+            context.shards().for_each(|shard| context.news(shard).tell(Changed::control));
             return;
         };
         let Some(table) = shard_of(view) else { return };
         context.refresh_directory();
         context.decision_log.hear(view, entries);
+        tell_leader(context, shard, entries);
         let rows = touched_by(entries);
         match &rows {
             Some(rows) => self.rows_changed(context, view, table, rows),
@@ -50,8 +52,10 @@ impl Observer for Watcher {
             if let Some(intake) = self.intake.get() {
                 intake.installed(shard, view);
             }
+            context.news(shard).tell(Changed::everything);
         }
         context.control_changed.notify_waiters();
+        context.shards().for_each(|shard| context.news(shard).tell(Changed::control));
         context.records_changed.notify_one();
     }
 
@@ -60,9 +64,17 @@ impl Observer for Watcher {
         tracing::info!(%group, term, leader = leader.map(tracing::field::display), "leader changed");
         context.figures.leader_changed();
         if let Some(shard) = group.shard() {
-            context.changed[usize::from(shard.0)].notify_one();
+            context.news(shard).tell(|_| {});
         }
         context.control_changed.notify_waiters();
+    }
+}
+
+/// A node that does not lead keeps no news: it looks at everything when it does.
+fn tell_leader(context: &Context, shard: ShardId, entries: &[AppliedEntry]) {
+    let touched = || entries.iter().map(|entry| &entry.applied.touched).filter(|touched| !touched.is_nothing());
+    if touched().next().is_some() && context.groups.leads(shard.group()).is_some() {
+        context.news(shard).tell(|changed| touched().for_each(|touched| changed.touched(touched)));
     }
 }
 
@@ -81,16 +93,13 @@ fn touched_by(entries: &[AppliedEntry]) -> Option<BTreeSet<RowKey>> {
 impl Watcher {
     fn rows_changed(&self, context: &Arc<Context>, view: &Arc<View>, table: &Shard, rows: &BTreeSet<RowKey>) {
         let mut calls = BTreeSet::new();
-        let mut to_plan = false;
         for row in rows {
             match row {
                 RowKey::Call(id) => drop(calls.insert(*id)),
                 RowKey::Place(id) => {
                     calls.extend(table.place(*id).and_then(|place| place.call));
-                    to_plan = true;
                 }
-                RowKey::Agent(_) => to_plan = true,
-                RowKey::Campaign(_) | RowKey::Parts(_) | RowKey::Queue(_) => {}
+                RowKey::Agent(_) | RowKey::Campaign(_) | RowKey::Parts(_) | RowKey::Queue(_) => {}
             }
         }
         for id in calls {
@@ -99,9 +108,6 @@ impl Watcher {
                 // Forgotten: an actor that is left over has nothing to do any more.
                 None => context.calls.stop_forgotten(id),
             }
-        }
-        if to_plan {
-            context.changed[usize::from(table.id().0)].notify_one();
         }
     }
 
@@ -139,7 +145,6 @@ impl Watcher {
         for row in table.calls() {
             self.call_changed(context, view, row);
         }
-        context.changed[usize::from(table.id().0)].notify_one();
     }
 }
 

@@ -137,10 +137,8 @@ impl Cluster {
         tokio::spawn(records::run(context.clone()));
         tokio::spawn(found(context.clone(), voters.clone(), options.shards));
         for shard in context.shards() {
-            tokio::spawn(leader::plan(context.clone(), shard));
+            tokio::spawn(leader::run(context.clone(), shard, voters.clone()));
             tokio::spawn(leader::pace(context.clone(), shard));
-            tokio::spawn(leader::expire(context.clone(), shard));
-            tokio::spawn(leader::errands(context.clone(), shard, voters.clone()));
         }
         tokio::spawn(leader::hand_on_control(context.clone(), voters));
         tokio::spawn(async move {

@@ -2,14 +2,18 @@
 //! virtual time.
 //!
 //! [`Intake`]: whose is a message? An actor's here, another node's, nobody's, or one that waits for its row.
+//! [`Leader`]: what the leader of a shard does by itself.
+//! [`Performed`]: what has been done, on its way to the log.
 //! [`Vitals`]: who is alive, who is passive, who is to be fenced.
 #![forbid(unsafe_code)]
 
 mod around;
 mod gate;
 mod intake;
+mod lead;
 pub mod limit;
 mod nobody;
+mod performed;
 mod shelf;
 #[cfg(test)]
 mod tests;
@@ -18,4 +22,6 @@ mod vitals;
 pub use around::{Around, Destination, Door, Row};
 pub use gate::Gate;
 pub use intake::{Action, Count, Intake, Pending, key_of};
+pub use lead::{Changed, Errand, HandOn, HandOver, Leader, Led, Look, Task, What};
+pub use performed::Performed;
 pub use vitals::{BEAT, Report, Vitals, is_down};

@@ -39,7 +39,7 @@ pub use row::origin::{AdmitKey, Began, Origin, Outbound, Source, Target};
 pub use row::place::{Place, PlaceOf, PlaceState, Rank, Relax, Then};
 pub use row::segment::{How, Segment, SegmentKind};
 pub use row::tap::{Tap, TapKind, TapState};
-pub use shard::{After, Busy, Shard, Staff, after};
+pub use shard::{After, Busy, Shard, Staff, after, heir_of};
 
 /// Limits of the table, each with its unit and reason.
 pub mod limit {

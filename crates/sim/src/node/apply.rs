@@ -88,8 +88,10 @@ impl World {
                 }
                 let applied = replica.shard.apply(at, &proposal);
                 touched.extend(calls_of(&applied.touched, &replica.shard));
-                replica.hear(self.now);
+                self.nodes[node].lead.changed.touched(&applied.touched);
+                self.nodes[node].replica.hear(self.now);
             }
+            let replica = &mut self.nodes[node].replica;
             replica.applied = index;
             self.promises.same_log.applied(node, index, &replica.shard);
         }
@@ -130,7 +132,7 @@ impl World {
             }
         }
         if self.leads(node) {
-            self.timeline.plan(self.now, Happening::In(self.nodes[node].who, Task::Plan));
+            self.timeline.plan(self.now, Happening::In(self.nodes[node].who, Task::Lead));
         }
     }
 

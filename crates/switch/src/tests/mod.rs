@@ -2,4 +2,5 @@
 
 mod bench;
 mod intake;
+mod lead;
 mod vitals;

@@ -259,7 +259,7 @@ impl Agent {
     }
 
     /// Some slot is reserved, offered, busy or in wrap-up: a call or its record still refers to this agent.
-    pub(crate) fn is_at_work(&self) -> bool {
+    pub fn is_at_work(&self) -> bool {
         self.slots.iter().any(|slot| match slot.state {
             SlotState::Reserved { .. } | SlotState::Offered(_) | SlotState::Busy { .. } | SlotState::Wrap { .. } => {
                 true

@@ -41,6 +41,7 @@ use crate::{AdmitKey, Agent, At, BarList, Call, Data, Lead, Ledger, Place, Recor
 
 pub use self::after::{After, after};
 pub use self::index::Staff;
+pub use self::owner::heir_of;
 pub use self::query::Busy;
 
 #[derive(Clone, Debug)]

@@ -161,6 +161,6 @@ impl Call {
 }
 
 /// Highest random weight (Thaler and Ravishankar 1998): each row goes to the heir with the greatest hash of both.
-fn heir_of(heirs: &[(NodeId, Incarnation)], row: RowKey) -> Option<(NodeId, Incarnation)> {
+pub fn heir_of(heirs: &[(NodeId, Incarnation)], row: RowKey) -> Option<(NodeId, Incarnation)> {
     heirs.iter().copied().max_by_key(|heir| (hash::of(&(heir.0, row)), *heir))
 }
