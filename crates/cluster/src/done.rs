@@ -14,6 +14,9 @@ use crate::context::Context;
 /// Taken at once, of what actors have left.
 const TAKE: usize = 256;
 
+/// What became of a shard's entry.
+type Answer = (ShardId, Result<Outcome, ProposeError>);
+
 /// Where actors leave what they have done. Unbounded like the actors' own mailboxes: the door bounds both.
 #[derive(Clone)]
 pub(crate) struct Performed(mpsc::UnboundedSender<(CallId, u32)>);
@@ -35,7 +38,7 @@ impl Performed {
 /// Ends with the node's groups: nothing is committed any more.
 pub(crate) async fn run(context: Arc<Context>, mut list: PerformedList) {
     let mut rule = strowger_switch::Performed::default();
-    let mut under_way = JoinSet::new();
+    let mut under_way: JoinSet<Answer> = JoinSet::new();
     let mut taken = Vec::with_capacity(TAKE);
     loop {
         let entries = tokio::select! {
@@ -59,6 +62,6 @@ pub(crate) async fn run(context: Arc<Context>, mut list: PerformedList) {
     }
 }
 
-async fn propose(context: Arc<Context>, shard: ShardId, command: Command) -> (ShardId, Result<Outcome, ProposeError>) {
+async fn propose(context: Arc<Context>, shard: ShardId, command: Command) -> Answer {
     (shard, context.groups.propose(shard.group(), Body::Shard(command), limit::PROPOSE).await)
 }

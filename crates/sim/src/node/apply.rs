@@ -166,10 +166,9 @@ impl World {
             .cloned()
             .collect();
         for row in missing {
-            let rows = Rows::of(&self.nodes[node].replica.shard, row.id).filter(|rows| !self.passes_over(&rows.call));
-            if let Some(rows) = rows {
-                let machine = self.machine_of(node, rows.clone());
-                self.begin(node, machine, rows);
+            // As a row that changed: its INVITE may have come here.
+            if let Some(rows) = Rows::of(&self.nodes[node].replica.shard, row.id) {
+                self.call_changed(node, rows);
             }
         }
     }

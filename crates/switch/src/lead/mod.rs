@@ -1,5 +1,5 @@
-//! What the leader of a shard does by itself: it plans, ends leases, gives away the rows of the dead, brings the
-//! configuration, hands the lead to the voter it belongs to.
+//! What the leader of a shard does by itself: it plans, ends leases, gives away the rows of the dead and those that
+//! belong elsewhere, brings the configuration, hands the lead to the voter it belongs to.
 //!
 //! Every node has one machine a shard, and it acts only where the node leads. Whoever runs it calls `look` whenever
 //! entries were applied, the lead or the control group changed, an errand was answered, or the instant has come that the
@@ -8,6 +8,7 @@
 mod bring;
 mod home;
 mod owners;
+mod spread;
 mod turn;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ use strowger_table::{Command, Content, Control, Outcome, RowKey, Shard, TenantRe
 use bring::Bring;
 pub use home::{HandOn, HandOver};
 use owners::Owners;
+use spread::Spread;
 use turn::Turn;
 
 /// A new leader ends no lease in its first second: facts that are under way arrive first.
@@ -90,6 +92,8 @@ pub enum Task {
     /// Rows of the dead, and tenants that are gone.
     Own,
     Configure,
+    /// A row goes to where it belongs.
+    Spread,
     HandOver,
 }
 
@@ -127,6 +131,7 @@ pub struct Leader {
     expire: Turn,
     owners: Owners,
     bring: Bring,
+    spread: Spread,
     hand_on: HandOn,
 }
 
@@ -140,12 +145,14 @@ impl Leader {
             expire: Turn::default(),
             owners: Owners::default(),
             bring: Bring::new(shard),
+            spread: Spread::default(),
             hand_on: HandOn::new(me, home),
         }
     }
 
     /// What is to be done now, and when to look again if nothing happens before.
     pub fn look(&mut self, changed: &Changed, look: &Look<'_>) -> (Vec<Errand>, Option<Mono>) {
+        self.spread.see(look.control, look.now);
         let Some(led) = self.take_the_lead(look.led) else { return (Vec::new(), None) };
         self.hear(changed);
         let mut todo = Vec::new();
@@ -153,6 +160,7 @@ impl Leader {
         todo.extend(self.expire(led, look).map(|what| (Task::Expire, what)));
         todo.extend(self.owners.look(look).map(|what| (Task::Own, what)));
         todo.extend(self.bring.look(look).map(|what| (Task::Configure, what)));
+        todo.extend(self.spread.look(look).map(|what| (Task::Spread, what)));
         let hand_over = self.hand_on.look(led, look.control, look.now);
         if let HandOver::To(home) = hand_over {
             todo.push((Task::HandOver, What::HandOver(home)));
@@ -162,6 +170,7 @@ impl Leader {
             self.next_expiry(led, look),
             self.owners.again(),
             self.bring.again(),
+            self.spread.again(look.now),
             hand_over.again(),
         ];
         let errand = |(task, what)| Errand { term: led.term, task, what };
@@ -179,6 +188,7 @@ impl Leader {
             Task::Expire => self.expire.end(done, now),
             Task::Own => self.owners.answered(outcome, now),
             Task::Configure => self.bring.answered(outcome, now),
+            Task::Spread => self.spread.answered(outcome, now),
             Task::HandOver => self.hand_on.answered(now),
         }
     }
@@ -199,6 +209,7 @@ impl Leader {
             (self.plan, self.expire) = (Turn::default(), Turn::default());
             self.owners = Owners::default();
             self.bring.begin_anew();
+            self.spread.begin_anew();
             self.hand_on.begin_anew();
         }
         if is_new || !acted {
@@ -211,6 +222,7 @@ impl Leader {
         if changed.is_to_plan() {
             self.plan.wake();
         }
+        self.spread.hear(changed);
         if changed.is_any_row() || changed.control {
             self.owners.wake();
         }

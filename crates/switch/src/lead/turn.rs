@@ -48,11 +48,6 @@ impl Turn {
         What::propose(command)
     }
 
-    /// News that come before that wait.
-    pub fn hold(&mut self, until: Mono) {
-        self.not_before = Some(until);
-    }
-
     pub fn end(&mut self, done: bool, now: Mono) {
         self.under_way = false;
         if !done {

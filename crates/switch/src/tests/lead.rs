@@ -32,7 +32,21 @@ impl World {
         Self::at_home(HOME)
     }
 
+    /// All nodes have been up for long, and the agent is where it belongs.
     fn at_home(home: NodeId) -> Self {
+        let mut world = Self::young(home);
+        world.look();
+        world.pass(10 * SECOND);
+        while let [(Task::Spread, What::Propose(command))] = &world.look().0[..] {
+            let outcome = world.say((**command).clone());
+            world.answer(Task::Spread, Some(outcome));
+        }
+        world.led = Some(Led { term: 1, since: world.bench.now });
+        world
+    }
+
+    /// The nodes have just come up.
+    fn young(home: NodeId) -> Self {
         let bench = Bench::new();
         let led = Some(Led { term: 1, since: bench.now });
         let rules = Leader::new(SHARD, ME.node, home);
@@ -322,7 +336,7 @@ fn a_new_configuration_is_fetched_and_brought_part_by_part() {
     }
     assert!(parts > 1);
     assert_eq!(world.bench.shard.agents().count(), 2000);
-    assert!(world.is_quiet());
+    assert!(world.look().0.iter().all(|(task, _)| *task != Task::Configure));
 }
 
 #[test]
@@ -368,18 +382,23 @@ fn a_configuration_that_the_table_will_never_take_is_not_said_again_until_there_
 #[test]
 fn a_lead_goes_home_when_its_home_lives_and_this_node_has_settled() {
     let mut world = World::at_home(OTHER.node);
+    let handed = |world: &mut World| {
+        let (errands, again) = world.look();
+        (errands.into_iter().filter(|(task, _)| *task == Task::HandOver).map(|(_, what)| what).collect(), again)
+    };
     world.dies(OTHER);
     world.pass(10 * SECOND);
-    assert_eq!(world.look(), (Vec::new(), None), "nobody is at home");
+    assert_eq!(handed(&mut world), (Vec::new(), None), "nobody is at home");
     world.led = Some(Led { term: 2, since: world.bench.now });
     let incarnation = strowger_model::Incarnation(OTHER.incarnation.0 + 1);
     world.decide(ControlCommand::Hello { node: OTHER.node, incarnation });
-    assert_eq!(world.look(), (Vec::new(), Some(world.bench.now + 3 * SECOND)));
+    let settled = world.bench.now + 3 * SECOND;
+    assert_eq!(handed(&mut world), (Vec::new(), Some(settled)));
     world.pass(3 * SECOND);
-    assert_eq!(world.look().0, [(Task::HandOver, What::HandOver(OTHER.node))]);
-    assert_eq!(world.look(), (Vec::new(), None), "it is under way");
+    assert_eq!(handed(&mut world).0, [What::HandOver(OTHER.node)]);
+    assert_eq!(handed(&mut world).0, [], "it is under way");
     world.rules.answered(2, Task::HandOver, None, world.bench.now);
-    assert_eq!(world.look(), (Vec::new(), Some(world.bench.now + SECOND)), "it did not take the lead");
+    assert_eq!(handed(&mut world), (Vec::new(), Some(settled + SECOND)), "it did not take the lead");
 }
 
 #[test]
@@ -406,4 +425,98 @@ fn a_new_term_waits_for_nothing_of_the_old_one() {
     assert_eq!(offers(&world.says()), 1);
     world.answer(Task::Plan, None);
     assert!(world.is_quiet(), "an answer of the old term says nothing of the new one's plan");
+}
+
+/// The owners of all agents.
+fn shares(world: &World) -> std::collections::BTreeMap<NodeId, usize> {
+    let mut shares = std::collections::BTreeMap::new();
+    for (node, _) in world.bench.shard.agents().filter_map(|agent| agent.owner) {
+        *shares.entry(node).or_insert(0) += 1;
+    }
+    shares
+}
+
+/// A cluster with some agents whose phones are always there, who belong to nobody yet.
+fn crowd(many: u32) -> World {
+    let mut world = World::young(HOME);
+    let agents = (1..=many).map(|id| Agent { id: AgentId(id), ..staffed().agents[0].clone() }).collect();
+    let tenant = Tenant { agents, ..staffed() };
+    world.configure(&tenant);
+    let version = world.control.version();
+    Command::configuring(version, &tenant).into_iter().for_each(|command| drop(world.say(command)));
+    world
+}
+
+/// Commits assignments until nothing is left to assign; how many there were.
+fn assign_all(world: &mut World) -> usize {
+    let mut assigned = 0;
+    loop {
+        let (errands, again) = world.look();
+        match (&errands[..], again) {
+            ([(Task::Spread, What::Propose(command))], _) => {
+                assert!(world.is_quiet(), "one is under way");
+                let outcome = world.say((**command).clone());
+                assert_eq!(outcome, Outcome::Done);
+                world.answer(Task::Spread, Some(outcome));
+                assigned += 1;
+            }
+            ([], Some(again)) if again <= world.bench.now => {}
+            ([], _) => return assigned,
+            (other, _) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn agents_go_one_after_the_other_to_nodes_that_have_stayed_up() {
+    let mut world = crowd(600);
+    let (errands, again) = world.look();
+    assert_eq!((errands, again), (Vec::new(), Some(world.bench.now + 10 * SECOND)), "nobody has settled");
+    world.pass(10 * SECOND);
+    assert_eq!(assign_all(&mut world), 600);
+    let shares = shares(&world);
+    assert!(shares.len() == 3 && shares.values().all(|share| (150..250).contains(share)), "{shares:?}");
+    assert_eq!(assign_all(&mut world), 0);
+}
+
+#[test]
+fn after_a_restart_a_node_gets_back_what_was_its_own_and_nothing_else_moves() {
+    let mut world = crowd(300);
+    world.look();
+    world.pass(10 * SECOND);
+    assign_all(&mut world);
+    let before = shares(&world);
+    world.dies(OTHER);
+    let Command::Adopt { .. } = world.commits(Task::Own) else { panic!("an adoption") };
+    assert_eq!(assign_all(&mut world), 0, "heirs are chosen alike");
+    assert_eq!(shares(&world).len(), 2);
+    let incarnation = strowger_model::Incarnation(OTHER.incarnation.0 + 1);
+    world.decide(ControlCommand::Hello { node: OTHER.node, incarnation });
+    world.look();
+    world.pass(10 * SECOND - Duration::from_micros(1));
+    assert_eq!(assign_all(&mut world), 0, "it might die again");
+    world.pass(Duration::from_micros(1));
+    assert_eq!(assign_all(&mut world), before[&OTHER.node]);
+    assert_eq!(shares(&world), before);
+}
+
+#[test]
+fn who_talks_or_has_a_connection_stays() {
+    let mut world = World::young(HOME);
+    world.look();
+    world.waits("a");
+    world.commits(Task::Plan);
+    world.pass(10 * SECOND);
+    let agent = world.bench.shard.agent(AgentId(1)).expect("the agent");
+    assert!(agent.is_at_work(), "the phone rings");
+    assert!(world.look().0.iter().all(|(task, _)| *task != Task::Spread));
+    let mut world = World::young(HOME);
+    let agent = world.bench.shard.agent(AgentId(1)).expect("the agent");
+    let line = strowger_model::Line { node: THIRD.node, number: 1 };
+    let flow = Far { line: Some(line), ..Far::tcp(([192, 0, 2, 20], 5060)) };
+    let binding = Box::new(strowger_table::Binding { flow, ..agent.bindings[0].clone() });
+    world.bench.commit(THIRD, Command::Bind { agent: AgentId(1), binding });
+    world.look();
+    world.pass(10 * SECOND);
+    assert_eq!(assign_all(&mut world), 0);
 }
