@@ -3,10 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 use std::iter::Peekable;
-use std::sync::Arc;
 
-use strowger_model::{AgentId, QueueId, RelayId};
-use strowger_table::{Medium, Offer, Place, Plan, Rank, Shard, limit};
+use strowger_model::{AgentId, CallId, QueueId, RelayId};
+use strowger_table::{Medium, Offer, Plan, Rank, Shard, limit};
 
 use crate::{RelayChoice, UsableRelay};
 
@@ -23,7 +22,7 @@ pub fn plan(shard: &Shard, relays: &[UsableRelay]) -> Plan {
     let mut lines = Vec::new();
     for (queue, _) in shard.waiting_queues() {
         let agents = shard.idle(queue, Medium::Voice);
-        let mut line = Line { queue, places: shard.waiting(queue).peekable(), agents };
+        let mut line = Line { queue, places: shard.line(queue).peekable(), agents };
         if let Some(head) = line.next_head() {
             heads.push(head);
             lines.push(line);
@@ -37,10 +36,10 @@ pub fn plan(shard: &Shard, relays: &[UsableRelay]) -> Plan {
         // `lines` was filled in ascending order of queues.
         let Ok(at) = lines.binary_search_by_key(&queue, |line| line.queue) else { continue };
         let line = &mut lines[at];
-        let Some(place) = line.places.next() else { continue };
+        let Some((place, call)) = line.places.next() else { continue };
         let Some((since, agent, slot)) = line.agents.find(|(_, agent, _)| !taken.contains(agent)) else { continue };
         taken.insert(agent);
-        let relay = relay_for(shard, &choice, place, agent);
+        let relay = relay_for(shard, &choice, call, agent);
         let score = now.since(since).as_micros() as u64;
         offers.push(Offer { place: place.id, agent, slot, queue, relay, score, ring_all: false });
         heads.extend(line.next_head());
@@ -50,8 +49,8 @@ pub fn plan(shard: &Shard, relays: &[UsableRelay]) -> Plan {
 
 /// The relay of the agent's site that the customer needs least way to. Without any, the customer's own: the call's
 /// owner hears that there is no port.
-fn relay_for(shard: &Shard, choice: &RelayChoice<'_>, place: &Place, agent: AgentId) -> RelayId {
-    let call = place.call.and_then(|call| shard.call(call));
+fn relay_for(shard: &Shard, choice: &RelayChoice<'_>, call: Option<CallId>, agent: AgentId) -> RelayId {
+    let call = call.and_then(|call| shard.call(call));
     let near = call.and_then(|call| call.customer()?.relay);
     let tenant = shard.agent(agent).and_then(|agent| shard.tenant(agent.tenant));
     let site = tenant.and_then(|tenant| tenant.agent(agent)).map_or("", |agent| agent.site.as_str());
@@ -59,14 +58,14 @@ fn relay_for(shard: &Shard, choice: &RelayChoice<'_>, place: &Place, agent: Agen
 }
 
 /// One queue's places and agents, both in order.
-struct Line<'a, P: Iterator<Item = &'a Arc<Place>>, A> {
+struct Line<P: Iterator<Item = (Rank, Option<CallId>)>, A> {
     queue: QueueId,
     places: Peekable<P>,
     agents: A,
 }
 
-impl<'a, P: Iterator<Item = &'a Arc<Place>>, A> Line<'a, P, A> {
+impl<P: Iterator<Item = (Rank, Option<CallId>)>, A> Line<P, A> {
     fn next_head(&mut self) -> Option<Head> {
-        self.places.peek().map(|place| Reverse((place.rank, self.queue)))
+        self.places.peek().map(|(rank, _)| Reverse((*rank, self.queue)))
     }
 }

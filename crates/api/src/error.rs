@@ -216,6 +216,12 @@ fn meaning(refusal: Refusal) -> (StatusCode, &'static str, &'static str, &'stati
         Refusal::NotWhole | Refusal::BadParts => {
             (CONFLICT, "not_whole", "the configuration did not reach its shard whole", "apply it again")
         }
+        Refusal::TooEarly => (
+            CONFLICT,
+            "too_early",
+            "the cluster is being updated, and not all nodes know that yet",
+            "try again when all nodes have run the new version for ten seconds, see GET /api/v1/status",
+        ),
         Refusal::NotOwner | Refusal::Fenced | Refusal::WrongGroup => (
             AGAIN,
             "node_leaving",
@@ -250,6 +256,7 @@ impl From<NotConfigured> for Problem {
         match fault {
             NotConfigured::Content(fault) => fault.into(),
             NotConfigured::Refused(refused) => refused.into(),
+            NotConfigured::Layout(fault) => Self::internal("writing the configuration", &fault),
             fault @ NotConfigured::Missing { .. } => {
                 let advice = "start the nodes that are missing, see GET /api/v1/status, then apply again";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "content_missing", fault.to_string(), advice)

@@ -47,6 +47,9 @@ struct GroupRow {
     leader: Option<NodeId>,
     term: u64,
     applied: u64,
+    /// What its log is written in. A later one comes into force when all voters have run a build that reads it for ten
+    /// seconds; builds that do not know it no longer start then.
+    layout: u16,
     /// Hexadecimal. The same on all nodes that have applied the same.
     hash: String,
     diverged: bool,
@@ -90,6 +93,7 @@ fn group_row(status: GroupStatus) -> GroupRow {
         leader: status.leader,
         term: status.term,
         applied: status.applied,
+        layout: status.layout,
         hash: format!("{:016x}", status.hash),
         diverged: status.diverged,
         lag: status.lag,

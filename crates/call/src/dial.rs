@@ -11,7 +11,7 @@ use strowger_table::{Command, DialFailure, Duty, DutyKind};
 
 use crate::limit;
 use crate::machine::Machine;
-use crate::side::Side;
+use crate::side::{Side, ringing_time_left};
 
 impl Machine {
     /// The first owner sends the INVITE, once. An heir never does: it waits for what comes of the one that was sent.
@@ -26,7 +26,7 @@ impl Machine {
         let key = leg.key;
         let Some(duty) = self.originate_duty(key, log_now) else { return };
         let Some(invite) = self.invite(leg, offer_sdp(&self.local_media(key, rtp, 1))) else { return };
-        let ring = self.ring_time(leg);
+        let ring = self.ring_time(leg, log_now);
         // A port that came too late: the call is given up, or about to be, and its record says that nothing was sent.
         let waits = |side: &&mut Side| side.sip.is_none() && !side.reported;
         let Some(side) = self.sides.get_mut(&key).filter(waits) else { return };
@@ -38,11 +38,11 @@ impl Machine {
         self.done(duty.id);
     }
 
-    /// How long a called party's phone rings.
-    fn ring_time(&self, leg: &table::Leg) -> Duration {
+    /// How long a called party's phone rings: a campaign's is given its whole time from the INVITE on.
+    fn ring_time(&self, leg: &table::Leg, log_now: LogTime) -> Duration {
         let of_campaign = self.rows.call.outbound().filter(|_| leg.is_customer());
-        let of_queue = self.queue.as_ref().map(|queue| queue.ring_timeout_ms);
-        Duration::from_millis(of_campaign.map(|outbound| outbound.ring_timeout_ms).or(of_queue).unwrap_or(0).into())
+        let whole = |outbound: &table::Outbound| Duration::from_millis(outbound.ring_timeout_ms.into());
+        of_campaign.map_or_else(|| ringing_time_left(leg, log_now), whole)
     }
 
     /// Before the leg's own timers: what it would send again may be too late.

@@ -6,7 +6,7 @@ use strowger_media::{LegSnapshot, Op};
 use strowger_model::config::Tenant;
 use strowger_model::{CallId, Far, Incarnation, LegKey, RelayId};
 use strowger_sip::Message;
-use strowger_table::Command;
+use strowger_table::{Call, Command, DutyKind};
 
 use crate::rows::Rows;
 
@@ -49,6 +49,12 @@ pub enum MediaFact {
         call: CallId,
         incarnation: Incarnation,
         legs: Vec<LegSnapshot>,
+    },
+    /// The relay has nothing of this leg, of which it was told something.
+    Lost {
+        relay: RelayId,
+        leg: LegKey,
+        incarnation: Incarnation,
     },
     /// No relay would open a port for this leg.
     Unavailable {
@@ -96,6 +102,20 @@ pub enum Action {
     },
     /// Nothing is left to do: the machine may be dropped.
     Stop,
+}
+
+impl Action {
+    /// Whether it says that something was sent. A node that says nothing to far ends keeps it back as well: what it did
+    /// not send is not done.
+    pub fn is_said(&self, row: &Call) -> bool {
+        match self {
+            Action::Send { .. } => true,
+            Action::Done { duty } => {
+                row.duty(*duty).is_some_and(|duty| matches!(duty.kind, DutyKind::Originate { .. }))
+            }
+            Action::Propose { .. } | Action::Media { .. } | Action::Stop => false,
+        }
+    }
 }
 
 pub type Actions = Vec<Action>;

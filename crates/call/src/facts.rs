@@ -1,6 +1,6 @@
 //! What a relay says, in the words of a call.
 
-use strowger_media::{Op, RelayAnswer, RelayEvent, What};
+use strowger_media::{Op, Refusal, RelayAnswer, RelayEvent, What};
 use strowger_model::{CallId, Incarnation, LegKey, RelayId};
 
 use crate::event::MediaFact;
@@ -26,10 +26,16 @@ impl MediaFact {
                 let adopted = MediaFact::Adopted { relay, call, incarnation, legs: legs.clone() };
                 std::iter::once(adopted).chain(missed.iter().filter_map(MediaFact::of_event)).collect()
             }
+            // Somebody else's by now.
+            (Op::Adopt, Some((_, RelayAnswer::Refused { why: Refusal::Fenced { .. } }))) => Vec::new(),
             // It has nothing of the call.
             (Op::Adopt, Some((incarnation, _))) => {
                 vec![MediaFact::Adopted { relay, call, incarnation, legs: Vec::new() }]
             }
+            (
+                Op::Remote { leg, .. } | Op::Hear { leg, .. } | Op::Export { leg, .. },
+                Some((incarnation, RelayAnswer::Refused { why: Refusal::NoSuchCall | Refusal::NoSuchLeg })),
+            ) => vec![MediaFact::Lost { relay, leg: key(*leg), incarnation }],
             _ => Vec::new(),
         }
     }

@@ -14,6 +14,7 @@ mod hangup;
 pub mod hearing;
 mod machine;
 mod meet;
+mod rehome;
 mod reinvite;
 mod ring;
 mod rows;
@@ -35,6 +36,9 @@ pub mod limit {
     /// An end that was lost is proposed again after this: a lost proposal has waited for longer itself, and one that is
     /// refused for good is not asked for in a loop.
     pub const END_AGAIN: Duration = Duration::from_secs(1);
+    /// Our offer that met one of the far end's, or came before the dialog stood, is made again after this: a round trip
+    /// of both is over by then. A far end's 491 is waited out by the leg itself (RFC 3261, 14.1).
+    pub const REINVITE_AGAIN: Duration = Duration::from_secs(1);
     /// A relay that has not opened a port by then will not.
     pub const MEDIA_OPEN: Duration = Duration::from_secs(2);
     /// The same where an INVITE may go out only within 2 s of its entry: the owner says that nothing was sent before the

@@ -136,6 +136,7 @@ impl Machine {
         for leg in &row.legs {
             if leg.is_answered() {
                 self.meet(leg, took_over, log_now, now);
+                self.move_leg(leg, now);
             } else if leg.is_ringing() && !self.is_ending() {
                 self.call_leg(leg, log_now, now);
             }
@@ -153,8 +154,8 @@ impl Machine {
             self.queue = tenant.zip(queue).and_then(|(tenant, id)| tenant.queue(id)).cloned();
         }
         if self.flow.is_none() {
-            let flow = tenant.zip(row.flow_id()).and_then(|(tenant, flow)| tenant.flow(flow));
-            self.flow = flow.cloned().map(Stepper::new);
+            let in_force = || tenant.zip(row.flow).and_then(|(tenant, at)| tenant.flow(at.flow));
+            self.flow = self.rows.kept_flow.as_ref().or_else(in_force).cloned().map(Stepper::new);
         }
     }
 
@@ -178,7 +179,9 @@ impl Machine {
         match fact {
             MediaFact::Opened { relay, leg, rtp, incarnation } => {
                 self.told.met(relay, incarnation);
-                self.media_open(leg, rtp, log_now, now);
+                if !self.moves_to(leg, relay, rtp, now) {
+                    self.media_open(leg, rtp, log_now, now);
+                }
             }
             MediaFact::Adopted { relay, call, incarnation, legs } => {
                 self.told.met(relay, incarnation);
@@ -186,6 +189,10 @@ impl Machine {
                     self.media_open(LegKey { call, leg: leg.leg }, leg.local, log_now, now);
                 }
                 self.relay_adopted(relay, call, &legs, now);
+            }
+            MediaFact::Lost { relay, leg, incarnation } => {
+                self.told.met(relay, incarnation);
+                self.lost_by_relay(relay, [leg]);
             }
             MediaFact::Unavailable { leg } => self.no_media(leg, log_now, now),
             MediaFact::PlayDone { leg, play } => self.prompt_over(leg, play, now),
@@ -208,7 +215,7 @@ impl Machine {
         }
         match leg.reach {
             Reach::Inbound => self.make_answer(key, rtp, now),
-            Reach::Binding { .. } => self.ring(&leg, rtp, now),
+            Reach::Binding { .. } => self.ring(&leg, rtp, log_now, now),
             Reach::Trunk { .. } => self.dial(&leg, rtp, log_now, now),
             Reach::Socket { .. } => {}
         }
@@ -217,6 +224,7 @@ impl Machine {
     /// No relay opens a port for a leg that is still to be answered, or called.
     pub(crate) fn no_media(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
         match self.row_leg(key).map(|leg| (leg.reach == Reach::Inbound, leg.agent().is_some())) {
+            Some(_) if self.row_leg(key).is_some_and(|leg| leg.next_relay.is_some()) => self.not_moved(key, log_now),
             Some((true, _)) => self.not_answered(key, now),
             Some((_, true)) => self.missed(key, 503, Cause::NO_CIRCUIT, true, log_now),
             Some(_) => self.not_dialled(key, log_now),
@@ -228,6 +236,7 @@ impl Machine {
         self.step_proposed(number, accepted);
         self.end_proposed(number, accepted, now);
         self.redialog_proposed(number, accepted, now);
+        self.rehome_proposed(number, accepted, now);
     }
 
     fn on_tick(&mut self, log_now: LogTime, now: Mono) {
@@ -242,6 +251,7 @@ impl Machine {
                 self.give_up(key, log_now, now);
             }
         }
+        self.tick_moves(now);
         self.tick_flow(now);
         self.tick_hang_up(now);
     }
@@ -249,7 +259,7 @@ impl Machine {
     /// A relay, or a phone, has had its time.
     fn give_up(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
         let Some(leg) = self.row_leg(key).cloned() else { return };
-        if self.sip(key).is_none() || leg.reach == Reach::Inbound {
+        if self.sip(key).is_none() || leg.reach == Reach::Inbound || leg.next_relay.is_some() {
             self.no_media(key, log_now, now);
         } else if leg.agent().is_some() {
             self.missed(key, 408, Cause::NO_ANSWER, true, log_now);

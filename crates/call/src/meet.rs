@@ -15,6 +15,8 @@ impl Machine {
                 if let Some(side) = self.sides.get_mut(&key) {
                     side.heard = true;
                 }
+                // Whoever sent the INVITE: it is out.
+                self.duty_done(DutyKind::Originate { leg: key });
             }
             Event::Answered { sdp } => self.answered(key, &sdp, log_now, now),
             // That it is over follows.
@@ -29,7 +31,7 @@ impl Machine {
             // A probe found no dialog there: the far end hung up while nobody listened.
             Event::Gone => self.leave(key, Cause::NORMAL, ToldBy::FarEnd, log_now),
             Event::Ended => self.leg_over(key),
-            Event::ReinviteDone { .. } => {}
+            Event::ReinviteDone { ok } => self.reinvite_done(key, ok, log_now, now),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use strowger_media::Op;
 use strowger_model::{Cause, Far, LegKey, LogTime, Mono};
@@ -12,7 +11,7 @@ use strowger_table::{Command, Miss, Reach};
 
 use crate::limit;
 use crate::machine::Machine;
-use crate::side::Side;
+use crate::side::{Side, ringing_time_left};
 
 impl Machine {
     /// Rings the phone of an offer, once.
@@ -23,9 +22,8 @@ impl Machine {
         }
     }
 
-    pub(crate) fn ring(&mut self, leg: &table::Leg, rtp: SocketAddr, now: Mono) {
-        let ring =
-            self.queue.as_ref().map_or(Duration::ZERO, |queue| Duration::from_millis(queue.ring_timeout_ms.into()));
+    pub(crate) fn ring(&mut self, leg: &table::Leg, rtp: SocketAddr, log_now: LogTime, now: Mono) {
+        let ring = ringing_time_left(leg, log_now);
         let Some(invite) = self.invite(leg, offer_sdp(&self.local_media(leg.key, rtp, 1))) else { return };
         // A port that came too late: the offer is missed already, or about to be.
         let waits = |side: &&mut Side| side.sip.is_none() && !side.reported;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use strowger_model::config::Flow;
 use strowger_model::{CallId, Dialog, LegKey};
 use strowger_table::{Call, Place, Shard};
 
@@ -11,6 +12,8 @@ pub struct Rows {
     pub call: Arc<Call>,
     /// Where it waits, or is served from.
     pub place: Option<Arc<Place>>,
+    /// Its flow as it began it, where the configuration in force has another by now.
+    pub(crate) kept_flow: Option<Flow>,
     dialogs: BTreeMap<LegKey, Arc<Dialog>>,
 }
 
@@ -20,7 +23,9 @@ impl Rows {
         let call = shard.call(id)?.clone();
         let place = shard.place_of(id).cloned();
         let dialogs = call.legs.iter().filter_map(|leg| Some((leg.key, shard.dialog(leg.key)?.clone()))).collect();
-        Some(Self { call, place, dialogs })
+        let changed = call.flow.filter(|at| shard.flow_version(at.flow) != Some(at.version));
+        let kept_flow = changed.and_then(|at| shard.flow(call.tenant, at.flow, at.version)).cloned();
+        Some(Self { call, place, kept_flow, dialogs })
     }
 
     pub(crate) fn dialog(&self, leg: LegKey) -> Option<&Dialog> {

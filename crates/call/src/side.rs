@@ -13,6 +13,7 @@ use strowger_table::{DutyKind, Reach};
 use crate::hangup::Leaving;
 use crate::limit;
 use crate::machine::Machine;
+use crate::rehome::Moving;
 use crate::reinvite::Reinvite;
 
 /// What the owner of a leg keeps in mind.
@@ -39,6 +40,8 @@ pub(crate) struct Side {
     /// Its answer, or ours, is committed, told to the far end, and its media directed.
     pub met: bool,
     pub reinvite: Option<Reinvite>,
+    /// It is on its way to a relay.
+    pub moving: Option<Moving>,
     /// It is over, as far as its owner knows, until the row has it.
     pub leaving: Option<Leaving>,
 }
@@ -55,7 +58,9 @@ impl Side {
 
     pub fn deadline(&self) -> Option<Mono> {
         let sip = self.sip.as_ref().and_then(Leg::deadline);
-        sip.into_iter().chain(self.give_up).chain(self.leaving.as_ref().and_then(Leaving::deadline)).min()
+        let leaving = self.leaving.as_ref().and_then(Leaving::deadline);
+        let moving = self.moving.as_ref().and_then(Moving::deadline);
+        sip.into_iter().chain(self.give_up).chain(leaving).chain(moving).min()
     }
 
     pub fn is_over(&self) -> bool {
@@ -182,7 +187,7 @@ impl Machine {
 }
 
 /// The lease has some time beyond the ringing, so that its owner reports first.
-fn ringing_time_left(leg: &table::Leg, log_now: LogTime) -> Duration {
+pub(crate) fn ringing_time_left(leg: &table::Leg, log_now: LogTime) -> Duration {
     match leg.state {
         table::LegState::Ringing { until } => (until - table::limit::OFFER_GRACE).since(log_now),
         _ => Duration::ZERO,

@@ -127,7 +127,9 @@ impl Machine {
         };
         // What its answer said stands in the dialog alone.
         let holds = leg.holds || self.rows.dialog(leg.key).is_some_and(|dialog| holds(&dialog.remote_sdp));
-        let table::Leg { key, relay, room, muted, .. } = *leg;
+        let table::Leg { key, room, muted, .. } = *leg;
+        // A relay that lost it is told nothing of it until it is there again.
+        let relay = leg.relay.filter(|_| leg.next_relay != leg.relay);
         LegView { key, relay, role: role(leg.role), state, room, holds, muted }
     }
 
@@ -152,6 +154,9 @@ impl Machine {
     /// A relay says what it does for legs of the call, whose owner this machine is now.
     pub(crate) fn relay_adopted(&mut self, relay: RelayId, call: CallId, legs: &[LegSnapshot], now: Mono) {
         self.told.learn(relay, call, legs);
+        let is_left_out = |key: &LegKey| key.call == call && !legs.iter().any(|known| known.leg == key.leg);
+        let row = self.rows.call.clone();
+        self.lost_by_relay(relay, row.live_legs().map(|leg| leg.key).filter(is_left_out));
         let customer = self.rows.call.customer().filter(|leg| leg.key.call == call && leg.relay == Some(relay));
         let Some(key) = customer.map(|leg| leg.key) else { return };
         if let Some(customer) = legs.iter().find(|leg| leg.leg == key.leg) {

@@ -31,6 +31,11 @@ fn outbound_calls() {
 }
 
 #[test]
+fn relays_that_begin_anew() {
+    script::play_all("rehome");
+}
+
+#[test]
 fn answers_that_come_late() {
     script::play_all("late");
 }

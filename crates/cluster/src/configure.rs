@@ -19,6 +19,8 @@ pub enum NotConfigured {
     Content(#[from] ContentFault),
     #[error(transparent)]
     Refused(#[from] Refused),
+    #[error(transparent)]
+    Layout(#[from] strowger_table::LayoutFault),
     #[error("the content of tenant {} is on no node that can be reached", tenant.tenant)]
     Missing { tenant: TenantRef },
 }
@@ -44,8 +46,9 @@ impl Context {
     ) -> Result<Outcome, NotConfigured> {
         let next_ids = NextIds::default().above(&tenants, &trunks);
         let mut references = Vec::with_capacity(tenants.len());
+        let layout = self.groups.view(GroupId::CONTROL).machine.layout();
         for tenant in &tenants {
-            let content = Content::of(tenant);
+            let content = Content::of(tenant, layout)?;
             let reference = TenantRef { tenant: tenant.id, shard: tenant.shard, digest: content.digest };
             let view = self.groups.view(GroupId::CONTROL);
             if view.machine.control().and_then(|control| control.tenant(tenant.id)) != Some(&reference) {

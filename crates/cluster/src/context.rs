@@ -15,8 +15,8 @@ use strowger_table::{Body, Command, Control, ControlCommand, Outcome, Refusal, S
 use strowger_trunk::Edge;
 use tokio::sync::Notify;
 
+use crate::actor::{Agents, Calls};
 use crate::board::Boards;
-use crate::calls::Calls;
 use crate::content::Content;
 use crate::directory::Directory;
 use crate::done::Performed;
@@ -32,7 +32,8 @@ pub struct Context {
     pub link: Link,
     pub edge: Edge,
     pub relays: Relays,
-    pub calls: Calls,
+    pub(crate) calls: Calls,
+    pub(crate) agents: Agents,
     pub content: Content,
     pub figures: Counters,
     pub store: Store,
@@ -91,7 +92,8 @@ impl Context {
             link: parts.link,
             edge: parts.edge,
             relays: parts.relays,
-            calls: Calls::default(),
+            calls: Calls::new(),
+            agents: Agents::new(),
             content: parts.content,
             figures: Counters::default(),
             store: parts.store,
@@ -207,7 +209,7 @@ impl Context {
     }
 
     /// None: it is down, as far as this node knows.
-    fn lives_as(&self, node: NodeId) -> Option<Incarnation> {
+    pub(crate) fn lives_as(&self, node: NodeId) -> Option<Incarnation> {
         let view = self.groups.view(GroupId::CONTROL);
         let state = view.machine.control()?.node(node).filter(|state| !state.down)?;
         Some(state.incarnation)

@@ -40,7 +40,7 @@ impl Context {
             ("slow", counters.slow.load(Relaxed)),
             ("crowded", counters.crowded.load(Relaxed)),
         ];
-        let node = [("active", u64::from(!self.edge.is_passive())), ("call_actors", self.calls.len() as u64)];
+        let node = [("active", u64::from(!self.edge.is_passive())), ("call_actors", self.actors().calls as u64)];
         families.parts(&messages, &connections, &node);
     }
 }

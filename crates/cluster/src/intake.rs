@@ -12,7 +12,7 @@ use strowger_table::{AdmitKey, Body, Command, RowKey};
 use strowger_trunk::{Incoming, Kind};
 use tokio::sync::Notify;
 
-use crate::calls::CallNews;
+use crate::actor::CallNews;
 use crate::context::Context;
 use crate::registrar;
 use crate::wire::Forward;
@@ -42,7 +42,7 @@ impl Intake {
             Kind::Leg(leg) => self.run(|switch| switch.for_leg(leg, message, source, context)),
             Kind::Invite => self.run(|switch| switch.invite(message, source, context)),
             Kind::Cancel => self.run(|switch| switch.cancel(message, source, context)),
-            Kind::Register => registrar::register(self.context.clone(), message, source),
+            Kind::Register => registrar::register(&self.context, message, source),
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use strowger_model::{GroupId, Mono, NodeId, ShardId, TrunkId};
 use strowger_raft::{LeadError, Leading};
-use strowger_switch::{Changed, Errand, Gate, HandOn, HandOver, Leader, Led, Look, Task, What};
+use strowger_switch::{Errand, Gate, HandOn, HandOver, Heard, Leader, Led, Look, Task, What};
 use strowger_table::{Body, Command, Content, Outcome};
 use tokio::task::JoinSet;
 
@@ -54,7 +54,7 @@ pub(crate) async fn run(context: Arc<Context>, shard: ShardId, voters: Vec<NodeI
 
 fn look(context: &Context, shard: ShardId, machine: &mut Leader) -> (Vec<Errand>, Option<Mono>) {
     // In this order: what was told is in the view, and so is what was decided before this node led.
-    let changed: Changed = context.news(shard).take();
+    let changed: Heard = context.news(shard).take();
     let leading = leads(context, shard);
     let (view, control) = (context.groups.view(shard.group()), context.groups.view(GroupId::CONTROL));
     let (Some(table), Some(control)) = (shard_of(&view), control.machine.control()) else { return (Vec::new(), None) };

@@ -1,13 +1,13 @@
 //! The hands of a node: call actors, duties, adoption, heartbeats, the leader's errands. It owns no rules; those are in
 //! the pure crates.
 //!
-//! A datagram from end to end: `trunk` → [`intake`], which runs `strowger_switch` (whose is it) → `calls` (the owner's
+//! A datagram from end to end: `trunk` → [`intake`], which runs `strowger_switch` (whose is it) → `actor` (the owner's
 //! actor) → `strowger_call` (what to do) → proposals through `strowger_raft`, packets through `trunk`, media through
 //! `relays`.
 
+mod actor;
 mod around;
 mod board;
-mod calls;
 mod campaigns;
 mod configure;
 mod content;
@@ -21,6 +21,7 @@ mod leader;
 mod news;
 mod observer;
 mod operate;
+mod raise;
 mod records;
 mod registrar;
 mod relays;
@@ -29,6 +30,7 @@ mod start;
 mod vitals;
 mod wire;
 
+pub use actor::Actors;
 pub use campaigns::{Imported, NotDialled, NotImported};
 pub use configure::{InForce, NotConfigured};
 pub use content::ContentFault;

@@ -2,24 +2,24 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use strowger_switch::Changed;
+use strowger_switch::Heard;
 use tokio::sync::Notify;
 
 /// Filled by those who hear the log, emptied by the one task that leads.
 #[derive(Default)]
 pub(crate) struct News {
-    changed: Mutex<Changed>,
+    changed: Mutex<Heard>,
     wake: Notify,
 }
 
 impl News {
     /// Something has changed, or only the time has come to look.
-    pub fn tell(&self, change: impl FnOnce(&mut Changed)) {
+    pub fn tell(&self, change: impl FnOnce(&mut Heard)) {
         change(&mut self.changed.lock().unwrap_or_else(PoisonError::into_inner));
         self.wake.notify_one();
     }
 
-    pub fn take(&self) -> Changed {
+    pub fn take(&self) -> Heard {
         std::mem::take(&mut self.changed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

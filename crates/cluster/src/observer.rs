@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
-use strowger_call::{Machine, Rows, Setting};
-use strowger_model::{GroupId, NodeId, ShardId};
+use strowger_call::Rows;
+use strowger_model::{AgentId, GroupId, NodeId, ShardId};
 use strowger_raft::{AppliedEntry, Observer, View};
-use strowger_switch::{Changed, Pending};
-use strowger_table::{Call, RowKey, Shard, Touched};
+use strowger_switch::{Begin, Changed, Due, Heard, due, forgotten, touched};
+use strowger_table::{Call, RowKey, Shard};
 
-use crate::calls::{self, CallNews};
+use crate::actor::{CallNews, agent, call};
 use crate::context::{Context, shard_of};
 use crate::intake::Intake;
+use crate::sabotage::TestBreak;
 
 /// Hears the log before the context exists; what comes until then is caught up by the sweep at start.
 #[derive(Default)]
@@ -26,14 +27,14 @@ impl Observer for Watcher {
         let Some(shard) = group.shard() else {
             context.refresh_directory();
             context.control_changed.notify_waiters();
-            context.shards().for_each(|shard| context.news(shard).tell(Changed::control));
+            context.shards().for_each(|shard| context.news(shard).tell(Heard::control));
             return;
         };
         let Some(table) = shard_of(view) else { return };
         context.refresh_directory();
         context.decision_log.hear(view, entries);
         tell_leader(context, shard, entries);
-        let rows = touched_by(entries);
+        let rows = touched(entries.iter().map(|entry| &entry.applied.touched));
         match &rows {
             Some(rows) => self.rows_changed(context, view, table, rows),
             None => self.sweep(context, view),
@@ -52,10 +53,10 @@ impl Observer for Watcher {
             if let Some(intake) = self.intake.get() {
                 intake.installed(shard, view);
             }
-            context.news(shard).tell(Changed::everything);
+            context.news(shard).tell(Heard::everything);
         }
         context.control_changed.notify_waiters();
-        context.shards().for_each(|shard| context.news(shard).tell(Changed::control));
+        context.shards().for_each(|shard| context.news(shard).tell(Heard::control));
         context.records_changed.notify_one();
     }
 
@@ -74,90 +75,64 @@ impl Observer for Watcher {
 fn tell_leader(context: &Context, shard: ShardId, entries: &[AppliedEntry]) {
     let touched = || entries.iter().map(|entry| &entry.applied.touched).filter(|touched| !touched.is_nothing());
     if touched().next().is_some() && context.groups.leads(shard.group()).is_some() {
-        context.news(shard).tell(|changed| touched().for_each(|touched| changed.touched(touched)));
+        context.news(shard).tell(|heard| touched().for_each(|touched| heard.touched(touched)));
     }
-}
-
-/// The rows that entries changed, each once; none: too many to name.
-fn touched_by(entries: &[AppliedEntry]) -> Option<BTreeSet<RowKey>> {
-    let mut rows = BTreeSet::new();
-    for entry in entries {
-        match &entry.applied.touched {
-            Touched::Few(few) => rows.extend(few.iter().copied()),
-            Touched::Many => return None,
-        }
-    }
-    Some(rows)
 }
 
 impl Watcher {
     fn rows_changed(&self, context: &Arc<Context>, view: &Arc<View>, table: &Shard, rows: &BTreeSet<RowKey>) {
-        let mut calls = BTreeSet::new();
-        for row in rows {
-            match row {
-                RowKey::Call(id) => drop(calls.insert(*id)),
-                RowKey::Place(id) => {
-                    calls.extend(table.place(*id).and_then(|place| place.call));
-                }
-                RowKey::Agent(_) | RowKey::Campaign(_) | RowKey::Parts(_) | RowKey::Queue(_) => {}
-            }
-        }
+        let Changed { calls, agents } = Changed::of(rows, table);
+        agents.into_iter().for_each(|id| agent_changed(context, table, id));
         for id in calls {
             match table.call(id) {
                 Some(row) => self.call_changed(context, view, row),
                 // Forgotten: an actor that is left over has nothing to do any more.
-                None => context.calls.stop_forgotten(id),
+                None => context.calls.stop(id),
             }
         }
     }
 
     fn call_changed(&self, context: &Arc<Context>, view: &Arc<View>, row: &Arc<Call>) {
-        if context.calls.tell(row.id, CallNews::Row(row.clone(), view.clone())) {
-            return;
+        let is_told = context.calls.tell(row.id, CallNews::Row(row.clone(), view.clone()));
+        let seat = |key: &_| self.intake.get()?.seat(key);
+        match due(row, is_told, context.owns(row.owner), seat) {
+            Due::Nothing => {}
+            Due::LetGo => context.calls.stop(row.id),
+            Due::Begin(begin) => begin_actor(context, view, row, begin),
         }
-        if !context.owns(row.owner) {
-            return context.calls.forget(row.id);
-        }
-        let pending = row.key().and_then(|key| self.intake.get()?.seat(key));
-        if row.is_over() && row.duties.is_empty() {
-            return;
-        }
-        let Some(table) = shard_of(view) else { return };
-        let Some(rows) = Rows::of(table, row.id) else { return };
-        let machine = match pending {
-            Some(Pending { invite, source, relay, .. }) => {
-                let setting = Setting { local: context.local.clone(), relay };
-                Machine::admitted(rows, &invite, source, setting, context.now())
-            }
-            None => from_row(context, rows),
-        };
-        context.calls.reserve(row.id);
-        tokio::spawn(calls::run(context.clone(), machine, view.clone()));
     }
 
     /// Compares all rows of a shard with the actors here: makes those that are missing, tells the others what they may
     /// have missed, and ends those without a row.
     pub fn sweep(&self, context: &Arc<Context>, view: &Arc<View>) {
         let Some(table) = shard_of(view) else { return };
-        for id in context.calls.of(table.id()).into_iter().filter(|id| table.call(*id).is_none()) {
-            context.calls.stop_forgotten(id);
-        }
+        let seated = context.calls.keys().into_iter().filter(|id| id.shard() == table.id());
+        forgotten(seated, table).into_iter().for_each(|id| context.calls.stop(id));
         for row in table.calls() {
             self.call_changed(context, view, row);
+        }
+        for row in table.agents() {
+            agent_changed(context, table, row.id);
         }
     }
 }
 
-/// An outbound call that was given to this node, or anybody's that it took over.
-fn from_row(context: &Context, rows: Rows) -> Machine {
-    let row = &rows.call;
-    let any = || context.relays.usable().first().map(|usable| usable.relay);
-    let chosen = row.outbound().map(|outbound| outbound.relay);
-    let relay = row.customer().and_then(|leg| leg.relay).or(chosen).or_else(any).unwrap_or_default();
-    let setting = Setting { local: context.local.clone(), relay };
-    if row.outbound().is_some() && !row.was_adopted() {
-        return Machine::dialled(rows, setting);
+/// An agent's actor reads the row itself: only that it is begun or over is told.
+fn agent_changed(context: &Arc<Context>, table: &Shard, id: AgentId) {
+    let is_ours = table.agent(id).is_some_and(|row| agent::is_ours(context, row));
+    match (is_ours, context.agents.has(id)) {
+        (true, false) => agent::begin_owned(context, table.id(), id),
+        (false, true) if context.test_break != Some(TestBreak::LeaveAgent) => {
+            context.agents.stop_idle(id, context.now())
+        }
+        (true, true) | (false, _) => {}
     }
-    context.figures.adopted();
-    Machine::adopted(rows, setting)
+}
+
+fn begin_actor(context: &Arc<Context>, view: &Arc<View>, row: &Arc<Call>, begin: Begin) {
+    let Some(rows) = shard_of(view).and_then(|table| Rows::of(table, row.id)) else { return };
+    if matches!(begin, Begin::Adopted) {
+        context.figures.adopted();
+    }
+    call::begin(context, row, view, || begin.machine(rows, &**context));
 }

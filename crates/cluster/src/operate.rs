@@ -60,6 +60,7 @@ impl Context {
             leader: status.leader,
             term: status.term,
             applied: status.applied,
+            layout: status.layout,
             hash: status.state_hash,
             lag: status.lag,
             diverged: status.diverged,

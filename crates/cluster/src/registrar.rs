@@ -1,49 +1,70 @@
-//! Agents' phones: digest, and the bindings in the agent's row.
+//! Who registers here: digest, and whose the REGISTER is. The agent's actor carries it out.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
-use strowger_model::config::{Agent, Phone};
-use strowger_model::{AgentId, Far, Instance, LogTime, ShardId};
+use strowger_link::{Class, open, seal};
+use strowger_model::config::Phone;
+use strowger_model::{AgentId, Far, NodeId, PeerId, ShardId, Transport};
 use strowger_raft::clock;
 use strowger_sip::{
-    Algorithm, Contact, Contacts, DigestFault, Message, challenge, contacts, phrase, reach, register_ok, reply,
-    reply_destination, verify,
+    Algorithm, Contacts, DigestFault, Message, challenge, contacts, phrase, reply, reply_destination, verify,
 };
-use strowger_table::{Binding, BindingKind, Command};
 
+use crate::actor::agent::{self, Registration};
 use crate::context::{Context, shard_of};
+use crate::wire::Registering;
 
-/// Bounds of a registration, in seconds: shorter ones would flood the log, longer ones outlive lost phones.
+/// A shorter registration, in seconds, would flood the log.
 const SHORTEST_S: u32 = 60;
-const LONGEST_S: u32 = 3600;
-/// A refresh is an entry only when so much of the time has run off, in per cent.
-const REFRESH_PERCENT: u32 = 40;
-const COMMIT: Duration = Duration::from_secs(3);
 
-pub(crate) fn register(context: Arc<Context>, message: Message, source: Far) {
-    let Some(verdict) = check(&context, &message, source) else { return };
-    let to = reply_destination(&message, source);
-    match verdict {
-        Verdict::Answer { status, extra } => {
-            context.send(to, &reply(&message, status, phrase(status), &extra, None, None));
+/// From a phone. Over TCP it is this node's, which has the connection; else the agent's owner's.
+pub(crate) fn register(context: &Arc<Context>, message: Message, source: Far) {
+    let Some((shard, agent, asked)) = judge(context, &message, source) else { return };
+    if source.transport == Transport::Udp
+        && let Some(owner) = elsewhere(context, shard, agent)
+    {
+        let body = seal(&Registering { source, message: message.bytes() });
+        // Not connected: it is taken here, for the phone should not wait for a death to be noticed.
+        if context.link.cast(PeerId::Node(owner), Class::Sip, body).is_ok() {
+            return;
         }
-        Verdict::Bind { shard, agent, asked } => {
-            tokio::spawn(async move {
-                let bytes = match bind(&context, shard, &agent, asked, source).await {
-                    Some(bound) => register_ok(&message, &bound, &[]),
-                    None => reply(&message, 503, phrase(503), &[], None, None),
-                };
-                context.send(to, &bytes);
-            });
+    }
+    agent::register(context, shard, agent, Registration { message, source, asked });
+}
+
+/// From another node, which took this one for the agent's owner.
+pub(crate) fn passed_on(context: &Arc<Context>, body: &[u8]) {
+    let Ok(Registering { source, message }) = open::<Registering>(body) else { return };
+    let Ok(message) = Message::parse(&message) else { return };
+    if context.edge.is_passive() {
+        return;
+    }
+    let Some((shard, agent, asked)) = judge(context, &message, source) else { return };
+    agent::register(context, shard, agent, Registration { message, source, asked });
+}
+
+/// The living node that owns the agent, if that is another.
+fn elsewhere(context: &Context, shard: ShardId, agent: AgentId) -> Option<NodeId> {
+    let view = context.shard_view(shard)?;
+    let (node, incarnation) = shard_of(&view)?.agent(agent)?.owner?;
+    (node != context.me && context.lives_as(node) == Some(incarnation)).then_some(node)
+}
+
+/// What an agent's phone asks for; what asks for nothing that can be had is answered.
+fn judge(context: &Arc<Context>, message: &Message, source: Far) -> Option<(ShardId, AgentId, Contacts)> {
+    match check(context, message, source)? {
+        Verdict::Bind { shard, agent, asked } => Some((shard, agent, asked)),
+        Verdict::Answer { status, extra } => {
+            let bytes = reply(message, status, phrase(status), &extra, None, None);
+            context.send(reply_destination(message, source), &bytes);
+            None
         }
     }
 }
 
 enum Verdict {
     Answer { status: u16, extra: Vec<(&'static str, String)> },
-    Bind { shard: ShardId, agent: Box<Agent>, asked: Contacts },
+    Bind { shard: ShardId, agent: AgentId, asked: Contacts },
 }
 
 /// None: a realm of nobody's, which gets no answer.
@@ -89,8 +110,7 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
         let extra = vec![("Min-Expires", SHORTEST_S.to_string())];
         return Some(Verdict::Answer { status: 423, extra });
     }
-    let agent = tenant.agent(directory.agent_named(tenant, &user)?)?.clone();
-    Some(Verdict::Bind { shard: tenant.shard, agent: Box::new(agent), asked })
+    Some(Verdict::Bind { shard: tenant.shard, agent: directory.agent_named(tenant, &user)?, asked })
 }
 
 /// Phones exist that give up on any challenge they do not know, also beside one they do: SHA-256 is offered only where
@@ -109,80 +129,6 @@ fn hash(phone: &Phone, algorithm: Algorithm) -> Option<&str> {
     (!hash.is_empty()).then_some(hash)
 }
 
-/// Commits what the phone asks for; what is bound afterwards, or none if it could not be committed.
-async fn bind(
-    context: &Context,
-    shard: ShardId,
-    agent: &Agent,
-    asked: Contacts,
-    source: Far,
-) -> Option<Vec<strowger_sip::Binding>> {
-    let view = context.shard_view(shard)?;
-    let mut bound = shard_of(&view)?.agent(agent.id).map(|row| row.bindings.clone()).unwrap_or_default();
-    let now = context.log_now(shard);
-    for command in wanted(agent.id, &bound, &asked, source, now) {
-        follow(&mut bound, &command);
-        if let Err(fault) = context.command(shard, command, COMMIT).await {
-            tracing::warn!(agent = agent.name, %fault, "a registration was not committed");
-            return None;
-        }
-    }
-    let list = |binding: Binding| {
-        let left = u32::try_from(binding.expires.since(now).as_secs()).unwrap_or(u32::MAX);
-        strowger_sip::Binding { uri: binding.uri, expires: left }
-    };
-    Some(bound.into_iter().map(list).collect())
-}
-
-/// The entries that what a phone asks for needs. A refresh of what is bound for long enough needs none.
-fn wanted(agent: AgentId, bound: &[Binding], asked: &Contacts, source: Far, now: LogTime) -> Vec<Command> {
-    let Contacts::List(list) = asked else { return vec![Command::Unbind { agent, instance: None }] };
-    let entry = |contact: &Contact| {
-        let instance = instance_of(contact);
-        let current = bound.iter().find(|binding| binding.instance == instance);
-        if contact.expires == 0 {
-            return current.map(|_| Command::Unbind { agent, instance: Some(instance) });
-        }
-        let lasts = Duration::from_secs(contact.expires.min(LONGEST_S).into());
-        let binding = Binding {
-            instance,
-            kind: BindingKind::Sip,
-            uri: contact.uri.clone(),
-            flow: reach(&contact.uri, source),
-            q: contact.q,
-            expires: now + lasts,
-            lost: None,
-        };
-        let is_fresh = current.is_some_and(|current| {
-            let enough = current.expires.since(now) * 100 >= lasts * (100 - REFRESH_PERCENT);
-            enough && Binding { expires: binding.expires, ..current.clone() } == binding
-        });
-        (!is_fresh).then(|| Command::Bind { agent, binding: Box::new(binding) })
-    };
-    list.iter().filter_map(entry).collect()
-}
-
-/// What an entry of `wanted` leaves bound.
-fn follow(bound: &mut Vec<Binding>, command: &Command) {
-    match command {
-        Command::Bind { binding, .. } => {
-            bound.retain(|old| old.instance != binding.instance);
-            bound.push((**binding).clone());
-        }
-        Command::Unbind { instance, .. } => bound.retain(|old| instance.is_some_and(|gone| gone != old.instance)),
-        _ => {}
-    }
-}
-
-/// The same on every node and for ever. Who finds another phone's number has found one of the same agent's.
-fn instance_of(contact: &Contact) -> Instance {
-    let name = contact.instance.as_deref().unwrap_or(&contact.uri);
-    let digest: [u8; 32] = Sha256::digest(name).into();
-    let (first, _) = digest.split_at(size_of::<u64>());
-    // 0 is the phone that is always there.
-    Instance(first.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)).max(1))
-}
-
 fn host_of(uri: &str) -> &str {
     let after = uri.rsplit_once('@').map_or(uri, |(_, host)| host);
     let after = after.strip_prefix("sips:").or_else(|| after.strip_prefix("sip:")).unwrap_or(after);
@@ -191,67 +137,10 @@ fn host_of(uri: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use strowger_model::config::Phone;
-    use strowger_model::{AgentId, Far, Line, LogTime, NodeId};
-    use strowger_sip::{Algorithm, Contact, Contacts};
-    use strowger_table::{Binding, Command};
+    use strowger_sip::Algorithm;
 
-    use super::{follow, hash, host_of, offered, wanted};
-
-    const AGENT: AgentId = AgentId(7);
-
-    fn contact(user: &str, instance: Option<&str>, q: u16, expires: u32) -> Contact {
-        Contact { uri: format!("sip:{user}@192.0.2.9"), instance: instance.map(str::to_owned), q, expires }
-    }
-
-    /// What is bound once a phone has asked, and how many entries that took.
-    fn ask(bound: &mut Vec<Binding>, list: Vec<Contact>, source: Far, at_s: u64) -> usize {
-        let now = LogTime::ZERO + Duration::from_secs(at_s);
-        let commands = wanted(AGENT, bound, &Contacts::List(list), source, now);
-        commands.iter().for_each(|command| follow(bound, command));
-        commands.len()
-    }
-
-    #[test]
-    fn a_phone_is_bound_once_under_the_name_it_gives_itself() {
-        let source = Far::udp(([192, 0, 2, 9], 5060));
-        let mut bound = Vec::new();
-        let two = vec![contact("desk", None, 500, 300), contact("soft", Some("<urn:uuid:1>"), 1000, 300)];
-        assert_eq!(ask(&mut bound, two.clone(), source, 0), 2);
-        assert_eq!(bound.iter().map(|binding| binding.q).collect::<Vec<_>>(), [500, 1000]);
-        assert_eq!(ask(&mut bound, two.clone(), source, 100), 0, "most of the time is left");
-        assert_eq!(ask(&mut bound, two, source, 150), 2, "half of it is not");
-        let moved = vec![contact("soft-2", Some("<urn:uuid:1>"), 1000, 300)];
-        assert_eq!(ask(&mut bound, moved, source, 150), 1, "another address");
-        assert_eq!(
-            bound.iter().map(|binding| binding.uri.as_str()).collect::<Vec<_>>(),
-            ["sip:desk@192.0.2.9", "sip:soft-2@192.0.2.9"]
-        );
-        assert_eq!(ask(&mut bound, vec![contact("desk", None, 500, 0)], source, 151), 1);
-        assert_eq!(ask(&mut bound, vec![contact("desk", None, 500, 0)], source, 151), 0, "it is gone already");
-        assert_eq!(bound.len(), 1);
-    }
-
-    #[test]
-    fn a_phone_that_lost_its_connection_is_bound_again_at_once() {
-        let over = |number| Far { line: Some(Line { node: NodeId(1), number }), ..Far::tcp(([192, 0, 2, 9], 5060)) };
-        let phone = || vec![contact("desk;transport=tcp", None, 1000, 300)];
-        let mut bound = Vec::new();
-        assert_eq!(ask(&mut bound, phone(), over(1), 0), 1);
-        assert_eq!(ask(&mut bound, phone(), over(1), 1), 0);
-        bound[0].lost = Some(LogTime::MAX);
-        assert_eq!(ask(&mut bound, phone(), over(1), 2), 1, "it is there again");
-        assert_eq!(ask(&mut bound, phone(), over(2), 3), 1, "by another connection");
-        assert_eq!(bound.len(), 1);
-    }
-
-    #[test]
-    fn the_wildcard_takes_all_phones_off() {
-        let all = wanted(AGENT, &[], &Contacts::Wildcard, Far::udp(([192, 0, 2, 9], 5060)), LogTime::ZERO);
-        assert_eq!(all, [Command::Unbind { agent: AGENT, instance: None }]);
-    }
+    use super::{hash, host_of, offered};
 
     #[test]
     fn sha_256_is_offered_and_taken_only_where_there_are_such_hashes() {

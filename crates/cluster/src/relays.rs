@@ -1,9 +1,8 @@
-//! Orders to relays and what comes of them. One courier a relay: orders of a call stay in order, what waits travels
-//! together.
+//! Orders to relays and what comes of them. A relay's actor delivers them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use strowger_acd::UsableRelay;
 use strowger_call::MediaFact;
@@ -11,63 +10,55 @@ use strowger_link::{Class, Link, open, seal};
 use strowger_media::protocol::{Answers, Commands, ContentAnswer, ContentPut, Events, StatsAsk};
 use strowger_media::{Op, RelayAnswer, RelayCommand, RelayStats};
 use strowger_model::{CallId, Digest, Incarnation, LegKey, PeerId, RelayId};
-use tokio::sync::mpsc;
 
-use crate::calls::CallNews;
+use crate::actor::{CallNews, Couriers, relay as courier};
 use crate::context::{Context, shard_of};
 
 /// Orders in one message: about 20 KiB.
-const BATCH: usize = 256;
+pub(crate) const BATCH: usize = 256;
 /// A relay that does not answer a batch within this is tried again.
 const ANSWER: Duration = Duration::from_millis(500);
-const PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 /// How long a leg waits for a port of a relay out of reach: a connection that is only renewed is back before.
 const OPEN_WAIT: Duration = Duration::from_secs(1);
 
 /// The relays of the cluster, as this node speaks to them.
 pub struct Relays {
     link: Link,
-    couriers: BTreeMap<RelayId, Courier>,
-}
-
-struct Courier {
-    site: String,
-    orders: mpsc::UnboundedSender<Order>,
+    /// With their sites.
+    relays: BTreeMap<RelayId, String>,
+    pub(crate) couriers: Couriers,
 }
 
 /// A command, and the call whose actor gave it: legs may have been born in another.
-#[derive(Clone)]
-struct Order {
-    by: CallId,
-    command: RelayCommand,
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub by: CallId,
+    pub command: RelayCommand,
 }
-
-/// Where the couriers find the context, which is made after them.
-pub(crate) type ContextCell = Arc<OnceLock<Arc<Context>>>;
 
 impl Relays {
     /// `relays` with their sites.
-    pub(crate) fn start(link: &Link, relays: Vec<(RelayId, String)>, context: &ContextCell) -> Self {
-        let couriers = relays
-            .into_iter()
-            .map(|(relay, site)| {
-                let (sender, orders) = mpsc::unbounded_channel();
-                tokio::spawn(courier(relay, link.clone(), context.clone(), orders));
-                (relay, Courier { site, orders: sender })
-            })
-            .collect();
-        Self { link: link.clone(), couriers }
+    pub(crate) fn new(link: &Link, relays: Vec<(RelayId, String)>) -> Self {
+        Self { link: link.clone(), relays: relays.into_iter().collect(), couriers: Couriers::new() }
+    }
+
+    /// Begins the couriers that are missing.
+    pub(crate) fn begin(context: &Arc<Context>) {
+        for relay in context.relays.relays.keys() {
+            courier::begin(context, *relay);
+        }
     }
 
     /// Those that can be reached now.
     pub fn usable(&self) -> Vec<UsableRelay> {
         let there = |relay: &RelayId| self.link.connected(PeerId::Relay(*relay));
-        let couriers = self.couriers.iter().filter(|(relay, _)| there(relay));
-        couriers.map(|(relay, courier)| UsableRelay { relay: *relay, site: courier.site.clone() }).collect()
+        let relays = self.relays.iter().filter(|(relay, _)| there(relay));
+        relays.map(|(relay, site)| UsableRelay { relay: *relay, site: site.clone() }).collect()
     }
 
     pub fn all(&self) -> impl Iterator<Item = (RelayId, bool)> {
-        self.couriers.keys().map(|relay| (*relay, self.link.connected(PeerId::Relay(*relay))))
+        self.relays.keys().map(|relay| (*relay, self.link.connected(PeerId::Relay(*relay))))
     }
 
     pub(crate) fn order(&self, relay: RelayId, by: CallId, command: RelayCommand) {
@@ -75,10 +66,8 @@ impl Relays {
     }
 
     fn send(&self, relay: RelayId, order: Order) {
-        if let Some(courier) = self.couriers.get(&relay) {
-            // The courier ends with the node.
-            let _stopping = courier.orders.send(order);
-        }
+        // A relay that the cluster has not.
+        let _unknown = self.couriers.tell(relay, order);
     }
 
     pub async fn stats(&self, relay: RelayId) -> Option<RelayStats> {
@@ -88,26 +77,7 @@ impl Relays {
     }
 }
 
-async fn courier(relay: RelayId, link: Link, context: ContextCell, mut orders: mpsc::UnboundedReceiver<Order>) {
-    let mut batch = Vec::new();
-    while orders.recv_many(&mut batch, BATCH).await > 0 {
-        let begun = Instant::now();
-        // An order given up would leave a call silent for ever: the relay gets it when it can be reached again.
-        while !batch.is_empty() {
-            let answers = deliver(relay, &link, batch.iter().map(|order| order.command.clone()).collect()).await;
-            let Some(context) = context.get() else { break };
-            match answers {
-                Some(answers) => conclude(context, relay, batch.drain(..), answers),
-                None => {
-                    release_waiting(context, relay, &mut batch, begun.elapsed());
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
-    }
-}
-
-fn conclude(context: &Arc<Context>, relay: RelayId, orders: impl Iterator<Item = Order>, answers: Answers) {
+pub(crate) fn conclude(context: &Arc<Context>, relay: RelayId, orders: Vec<Order>, answers: Answers) {
     let Answers { incarnation, list } = answers;
     let mut answers = list.into_iter();
     for order in orders {
@@ -120,9 +90,14 @@ fn conclude(context: &Arc<Context>, relay: RelayId, orders: impl Iterator<Item =
     }
 }
 
+/// Orders that no courier could deliver.
+pub(crate) fn give_up(context: &Context, relay: RelayId, orders: &[Order]) {
+    orders.iter().for_each(|order| tell(context, relay, order, None));
+}
+
 /// While the relay is out of reach: who waits for a port hears soon that there is none, and a call that is over waits
 /// for nothing (a relay that comes back closes what nobody wants any more).
-fn release_waiting(context: &Context, relay: RelayId, batch: &mut Vec<Order>, waited: Duration) {
+pub(crate) fn release_waiting(context: &Context, relay: RelayId, batch: &mut Vec<Order>, waited: Duration) {
     let mut kept = Vec::new();
     for order in batch.drain(..) {
         match order.command.op {
@@ -135,9 +110,9 @@ fn release_waiting(context: &Context, relay: RelayId, batch: &mut Vec<Order>, wa
 }
 
 /// None if the relay gave no answer; every order may be repeated, so trying again costs nothing but time.
-async fn deliver(relay: RelayId, link: &Link, list: Vec<RelayCommand>) -> Option<Answers> {
+pub(crate) async fn deliver(context: &Context, relay: RelayId, list: Vec<RelayCommand>) -> Option<Answers> {
     let body = seal(&Commands { list });
-    let answer = match link.ask(PeerId::Relay(relay), Class::Relay, body, ANSWER).await {
+    let answer = match context.link.ask(PeerId::Relay(relay), Class::Relay, body, ANSWER).await {
         Ok(answer) => answer,
         Err(fault) => {
             tracing::debug!(%relay, %fault, "a relay did not answer");

@@ -5,6 +5,8 @@ use strowger_media::{Hears, Op};
 use strowger_model::{Cause, Ended, Far, HangupBy, LegKey, LogTime};
 use strowger_table::{Call, Command};
 
+use crate::relays::Order;
+
 /// One call in so many is spoiled.
 const EVERY: u64 = 10;
 
@@ -23,6 +25,15 @@ pub enum TestBreak {
     Panic,
     /// Breaks every actor of each call then.
     PanicAgain,
+    /// Breaks the first actor of each agent, when a phone is bound and not answered yet.
+    PanicAgent,
+    /// Breaks the first courier of each relay, when it has an order for the voices of a call.
+    PanicRelay,
+    /// The first actor of each call is gone without a word once an agent talks, that of each agent once a phone is
+    /// bound.
+    LoseActor,
+    /// Actors of agents stay when their rows are another's or nobody's.
+    LeaveAgent,
 }
 
 impl TestBreak {
@@ -34,6 +45,10 @@ impl TestBreak {
             "dial_twice" => Some(TestBreak::DialTwice),
             "panic" => Some(TestBreak::Panic),
             "panic_again" => Some(TestBreak::PanicAgain),
+            "panic_agent" => Some(TestBreak::PanicAgent),
+            "panic_relay" => Some(TestBreak::PanicRelay),
+            "lose_actor" => Some(TestBreak::LoseActor),
+            "leave_agent" => Some(TestBreak::LeaveAgent),
             _ => None,
         }
     }
@@ -45,6 +60,22 @@ impl TestBreak {
             TestBreak::PanicAgain => call.is_served(),
             _ => false,
         }
+    }
+
+    /// Whether an agent's actor breaks now; so many broke before.
+    pub(crate) fn breaks_agent(self, before: u32) -> bool {
+        self == TestBreak::PanicAgent && before == 0
+    }
+
+    /// Whether the actor of such a call is gone now.
+    pub(crate) fn loses(self, call: &Call) -> bool {
+        self == TestBreak::LoseActor && call.is_served() && call.duties.is_empty() && !call.was_adopted()
+    }
+
+    /// Whether a relay's courier breaks now; so many broke before.
+    pub(crate) fn breaks_courier(self, before: u32, orders: &[Order]) -> bool {
+        let hears = |order: &Order| matches!(order.command.op, Op::Hear { what: Hears::Legs { .. }, .. });
+        self == TestBreak::PanicRelay && before == 0 && orders.iter().any(hears)
     }
 
     /// What is done instead of an action.

@@ -18,16 +18,17 @@ use strowger_switch::Vitals;
 use strowger_table::ControlCommand;
 use strowger_trunk::{Edge, EdgeError};
 
+use crate::actor::sweep;
 use crate::content::Content;
 use crate::context::{Context, Parts};
 use crate::done::{self, Performed};
 use crate::intake::Intake;
 use crate::observer::Watcher;
-use crate::relays::{self, ContextCell, Relays};
+use crate::relays::{self, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals;
-use crate::wire::{ContentWanted, Post};
-use crate::{leader, records};
+use crate::wire::{ContentWanted, Post, Registering};
+use crate::{leader, raise, records, registrar};
 
 /// What a node is told at its start.
 pub struct Options {
@@ -85,6 +86,7 @@ impl Cluster {
                 me: PeerId::Node(options.me),
                 listen: options.link_listen,
                 identity: options.identity,
+                layout: strowger_table::layout::LATEST,
                 peers,
             },
             front.clone(),
@@ -106,12 +108,11 @@ impl Cluster {
             watcher.clone(),
         )
         .await?;
-        let cell = ContextCell::default();
         let relays = options.relays.into_iter().map(|(relay, _, site)| (relay, site)).collect();
         let (performed, performed_list) = Performed::new();
         let context = Arc::new(Context::new(Parts {
             me: options.me,
-            relays: Relays::start(&link, relays, &cell),
+            relays: Relays::new(&link, relays),
             content: Content::new(options.data_dir.join("content")),
             groups,
             link,
@@ -127,18 +128,23 @@ impl Cluster {
         let limits = (options.max_calls, options.max_calls_per_second);
         let intake = Arc::new(Intake::new(context.clone(), limits));
         let behind = Behind { context: context.clone(), intake: intake.clone(), vitals: vitals.clone() };
+        Relays::begin(&context);
         // Set once each, here.
-        let _first = (cell.set(context.clone()), front.0.set(behind));
+        let _first = front.0.set(behind);
         let _first = (watcher.intake.set(intake.clone()), watcher.context.set(context.clone()));
         catch_up(&context, &watcher);
         tokio::spawn(vitals::run(context.clone(), vitals));
         tokio::spawn(intake.clone().keep_time());
         tokio::spawn(done::run(context.clone(), performed_list));
         tokio::spawn(records::run(context.clone()));
+        tokio::spawn(sweep::run(context.clone()));
         tokio::spawn(found(context.clone(), voters.clone(), options.shards));
         for shard in context.shards() {
             tokio::spawn(leader::run(context.clone(), shard, voters.clone()));
             tokio::spawn(leader::pace(context.clone(), shard));
+        }
+        for group in (0..=options.shards).map(GroupId) {
+            tokio::spawn(raise::run(context.clone(), group, voters.clone()));
         }
         tokio::spawn(leader::hand_on_control(context.clone(), voters));
         tokio::spawn(async move {
@@ -219,15 +225,17 @@ impl Handler for Front {
     }
 }
 
-/// A message of a far end for a call here, or one to a far end whose connection is here.
+/// A message of a far end for a call or an agent here, or one to a far end whose connection is here.
 fn on_sip(behind: &Behind, body: &[u8]) {
-    if peek(body).is_ok_and(|header| header.type_id == Post::TYPE) {
-        if let Ok(Post { to, message }) = open::<Post>(body) {
-            behind.context.edge.send(to, &message);
+    match peek(body).map(|header| header.type_id) {
+        Ok(Post::TYPE) => {
+            if let Ok(Post { to, message }) = open::<Post>(body) {
+                behind.context.edge.send(to, &message);
+            }
         }
-        return;
+        Ok(Registering::TYPE) => registrar::passed_on(&behind.context, body),
+        _ => behind.intake.forwarded(body),
     }
-    behind.intake.forwarded(body);
 }
 
 /// Another node gives content or asks for it.

@@ -25,6 +25,13 @@ pub struct Forward {
     pub datagram: Vec<u8>,
 }
 
+/// A REGISTER of an agent whose owner the receiver is.
+#[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Registering {
+    pub source: Far,
+    pub message: Vec<u8>,
+}
+
 /// A SIP message for a far end whose connection the receiver holds.
 #[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Post {
@@ -59,6 +66,13 @@ impl Wire for Post {
     const TYPE: u16 = 0x0605;
     const SCHEMA: u32 =
         schema("PostV1{to:Far{transport:u8,addr:SocketAddr,line:Option<{node:u16,number:u64}>},message:Vec<u8>}");
+}
+
+impl Wire for Registering {
+    const TYPE: u16 = 0x0606;
+    const SCHEMA: u32 = schema(
+        "RegisteringV1{source:Far{transport:u8,addr:SocketAddr,line:Option<{node:u16,number:u64}>},message:Vec<u8>}",
+    );
 }
 
 impl Wire for ContentWanted {

@@ -56,7 +56,7 @@ pub fn parse(files: &Files, load: &Load<'_>) -> Result<Draft, Vec<Fault>> {
         let Some(document) = page.document() else { continue };
         let section = page.section(&document);
         let tenant = read_tenant(&section, tenant, &prompts, trunks.as_deref(), &mut across);
-        let bytes = tenant.encoded().len();
+        let bytes = tenant.size_bytes();
         if bytes > Tenant::MAX_BYTES {
             let what = format!("the tenant has {bytes} bytes as the cluster keeps it");
             page.fault_in_file(what, format!("make several tenants of it: {} is the most", Tenant::MAX_BYTES));

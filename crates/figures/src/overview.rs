@@ -41,6 +41,8 @@ pub struct GroupStatus {
     pub leader: Option<NodeId>,
     pub term: u64,
     pub applied: u64,
+    /// What its log is written in.
+    pub layout: u16,
     pub hash: u64,
     /// On the leader: entries that each other voter lacks, none while it has not answered.
     pub lag: BTreeMap<NodeId, Option<u64>>,

@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (one, two) = (PeerId::Node(NodeId(1)), PeerId::Node(NodeId(2)));
     let options = |me, peers| -> Result<Options, Box<dyn std::error::Error>> {
         let identity = Identity::development(dir.path(), me)?;
-        Ok(Options { me, listen: "127.0.0.1:0".parse()?, identity, peers })
+        Ok(Options { me, listen: "127.0.0.1:0".parse()?, identity, layout: 0, peers })
     };
     let far = Link::start(options(two, vec![])?, Arc::new(Echo)).await?;
     let near = Link::start(options(one, vec![(two, far.local_addr())])?, Arc::new(Echo)).await?;

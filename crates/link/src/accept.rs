@@ -5,9 +5,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quinn::{Endpoint, Incoming};
-use strowger_model::PeerId;
 
-use crate::hello::{CLOSE_REFUSED, HelloFault, recognize, welcome};
+use crate::hello::{CLOSE_REFUSED, HelloFault, Speaker, recognize, welcome};
 use crate::link::{Purpose, Shared};
 use crate::transport::is_media;
 
@@ -20,9 +19,9 @@ pub async fn all(shared: Arc<Shared>, endpoint: Endpoint) {
             let from = incoming.remote_address().ip();
             let purpose = if is_media(incoming.orig_dst_cid()) { Purpose::Media } else { Purpose::Commands };
             match admit(&shared, incoming, purpose).await {
-                Ok((peer, quic)) => {
+                Ok((speaker, quic)) => {
                     refusals.forget(from);
-                    shared.carry(peer, quic, purpose).await;
+                    shared.carry(speaker, quic, purpose).await;
                 }
                 Err(fault) => refusals.report(from, &fault.to_string()),
             }
@@ -34,20 +33,20 @@ async fn admit(
     shared: &Shared,
     incoming: Incoming,
     purpose: Purpose,
-) -> Result<(PeerId, quinn::Connection), HelloFault> {
+) -> Result<(Speaker, quinn::Connection), HelloFault> {
     let connecting = match purpose {
         Purpose::Commands => incoming.accept()?,
         Purpose::Media => incoming.accept_with(shared.media_sides.server.clone())?,
     };
     let quic = connecting.await?;
     let refuse = |fault: &HelloFault| quic.close(CLOSE_REFUSED, fault.to_string().as_bytes());
-    let (peer, send) = recognize(&quic, shared.me).await.inspect_err(refuse)?;
-    welcome(send).await.inspect_err(refuse)?;
+    let (speaker, send) = recognize(&quic, shared.me).await.inspect_err(refuse)?;
+    welcome(send, shared.layout).await.inspect_err(refuse)?;
     if let Some(ended) = quic.close_reason() {
         // A dialler that gave up and came again must not lose its second connection to its first.
         return Err(ended.into());
     }
-    Ok((peer, quic))
+    Ok((speaker, quic))
 }
 
 /// Refusals logged already. A peer that is refused dials on for ever, which is news once.

@@ -15,11 +15,13 @@ use crate::asks::{AskFault, Asks};
 use crate::class::{Class, Limits};
 use crate::frame::{FrameReader, Kind};
 use crate::handler::{Handler, Reply};
-use crate::hello::CLOSE_FAULT;
+use crate::hello::{CLOSE_FAULT, Speaker};
 use crate::lane::{Lane, SendFault};
 
 pub struct Connection {
     pub peer: PeerId,
+    /// The newest layout of the log that the peer reads.
+    pub layout: u16,
     pub quic: quinn::Connection,
     ends: [End; Class::ALL.len()],
     refused: Arc<AtomicU64>,
@@ -34,12 +36,12 @@ struct End {
 }
 
 impl Connection {
-    pub fn new(peer: PeerId, quic: quinn::Connection, refused: Arc<AtomicU64>) -> Self {
+    pub fn new(speaker: Speaker, quic: quinn::Connection, refused: Arc<AtomicU64>) -> Self {
         let ends = Class::ALL.map(|class| {
             let limits = class.limits();
             End { lane: Lane::new(limits, refused.clone()), asks: Asks::new(limits.open_asks) }
         });
-        Self { peer, quic, ends, refused, fault: OnceLock::new() }
+        Self { peer: speaker.peer, layout: speaker.layout, quic, ends, refused, fault: OnceLock::new() }
     }
 
     pub fn cast(&self, class: Class, body: Bytes) -> Result<(), SendFault> {

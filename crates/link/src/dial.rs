@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use strowger_model::PeerId;
 
-use crate::hello::{CLOSE_REFUSED, HelloFault, greet};
+use crate::hello::{CLOSE_REFUSED, HelloFault, Speaker, greet};
 use crate::identity::server_name;
 use crate::link::{Purpose, Shared};
 
@@ -40,7 +40,7 @@ pub async fn keep(shared: Arc<Shared>, peer: PeerId, purpose: Purpose) {
     loop {
         let began = Instant::now();
         match attempt(&shared, peer, purpose).await {
-            Ok(quic) => shared.carry(peer, quic, purpose).await,
+            Ok((speaker, quic)) => shared.carry(speaker, quic, purpose).await,
             Err(DialFault::Closing) => return,
             Err(fault) => report(&shared, peer, purpose, &fault),
         }
@@ -55,7 +55,7 @@ pub async fn keep(shared: Arc<Shared>, peer: PeerId, purpose: Purpose) {
     }
 }
 
-async fn attempt(shared: &Shared, peer: PeerId, purpose: Purpose) -> Result<quinn::Connection, DialFault> {
+async fn attempt(shared: &Shared, peer: PeerId, purpose: Purpose) -> Result<(Speaker, quinn::Connection), DialFault> {
     let endpoint = shared.endpoint().ok_or(DialFault::Closing)?;
     let address = shared.peers.address(peer).ok_or(DialFault::NoAddress)?;
     // The name is what the handshake checks the peer's certificate against.
@@ -64,11 +64,13 @@ async fn attempt(shared: &Shared, peer: PeerId, purpose: Purpose) -> Result<quin
         Purpose::Media => endpoint.connect_with(shared.media_sides.client.clone(), address, &server_name(peer))?,
     };
     let quic = tokio::time::timeout(ATTEMPT_TIMEOUT, connecting).await.map_err(|_| DialFault::Silence)??;
-    if let Err(fault) = greet(&quic, shared.me).await {
-        quic.close(CLOSE_REFUSED, fault.to_string().as_bytes());
-        return Err(fault.into());
+    match greet(&quic, Speaker { peer: shared.me, layout: shared.layout }).await {
+        Ok(layout) => Ok((Speaker { peer, layout }, quic)),
+        Err(fault) => {
+            quic.close(CLOSE_REFUSED, fault.to_string().as_bytes());
+            Err(fault.into())
+        }
     }
-    Ok(quic)
 }
 
 /// One line per outage and reason, however long it lasts.

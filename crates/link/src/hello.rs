@@ -13,12 +13,12 @@ use crate::identity::proves;
 const LINK_VERSION: u16 = 1;
 /// "SLNK" as it stands in the bytes.
 const MAGIC: [u8; 4] = *b"SLNK";
-/// Magic, version u16, kind of peer u8, its number u16, little endian.
-const HELLO_BYTES: usize = 9;
+/// Magic, version u16, kind of peer u8, its number u16, the newest layout it reads u16, little endian.
+const HELLO_BYTES: usize = 11;
 const NODE: u8 = 0;
 const RELAY: u8 = 1;
-/// Magic, version.
-const WELCOME_BYTES: usize = 6;
+/// Magic, version, the newest layout the welcoming side reads u16.
+const WELCOME_BYTES: usize = 8;
 /// From the end of the handshake to the end of the hello; on a local network it takes a millisecond.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -47,41 +47,51 @@ pub enum HelloFault {
     Twin(PeerId),
 }
 
-/// The dialler's part. Whom it reached, the handshake has proved already.
-pub async fn greet(connection: &Connection, me: PeerId) -> Result<(), HelloFault> {
+/// Who speaks, and the newest layout of the log that it reads. The link makes nothing of the latter: who leads a group
+/// does. Relays have no log and say 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Speaker {
+    pub peer: PeerId,
+    pub layout: u16,
+}
+
+/// The dialler's part; returns the other side's newest layout. Whom it reached, the handshake has proved already.
+pub async fn greet(connection: &Connection, me: Speaker) -> Result<u16, HelloFault> {
     in_time(connection, async {
         let (mut send, mut receive) = connection.open_bi().await?;
         send.write_all(&encode(me)).await.map_err(broken)?;
         send.finish().map_err(broken)?;
         let mut welcome = [0; WELCOME_BYTES];
         receive.read_exact(&mut welcome).await.map_err(broken)?;
-        check_version(&welcome)
+        check_version(&welcome)?;
+        Ok(u16::from_le_bytes([welcome[6], welcome[7]]))
     })
     .await
 }
 
 /// The other side's part, up to the welcome: who it is, and the stream to welcome it on.
-pub async fn recognize(connection: &Connection, me: PeerId) -> Result<(PeerId, SendStream), HelloFault> {
+pub async fn recognize(connection: &Connection, me: PeerId) -> Result<(Speaker, SendStream), HelloFault> {
     in_time(connection, async {
         let (send, receive) = connection.accept_bi().await?;
         let claimed = read_hello(receive).await?;
-        if claimed == me {
+        if claimed.peer == me {
             return Err(HelloFault::Twin(me));
         }
         let chain = connection.peer_identity().and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok());
         let leaf = chain.as_ref().and_then(|chain| chain.first());
-        let proven = leaf.map_or(Err("it sent none".to_owned()), |leaf| proves(leaf, claimed));
-        proven.map_err(|why| HelloFault::Unproven { claimed, why })?;
+        let proven = leaf.map_or(Err("it sent none".to_owned()), |leaf| proves(leaf, claimed.peer));
+        proven.map_err(|why| HelloFault::Unproven { claimed: claimed.peer, why })?;
         Ok((claimed, send))
     })
     .await
 }
 
 /// Says that the connection stands.
-pub async fn welcome(mut send: SendStream) -> Result<(), HelloFault> {
+pub async fn welcome(mut send: SendStream, layout: u16) -> Result<(), HelloFault> {
     let mut words = [0; WELCOME_BYTES];
     words[..4].copy_from_slice(&MAGIC);
-    words[4..].copy_from_slice(&LINK_VERSION.to_le_bytes());
+    words[4..6].copy_from_slice(&LINK_VERSION.to_le_bytes());
+    words[6..].copy_from_slice(&layout.to_le_bytes());
     send.write_all(&words).await.map_err(broken)?;
     send.finish().map_err(broken)
 }
@@ -98,7 +108,7 @@ async fn in_time<T>(
     }
 }
 
-async fn read_hello(mut receive: RecvStream) -> Result<PeerId, HelloFault> {
+async fn read_hello(mut receive: RecvStream) -> Result<Speaker, HelloFault> {
     let mut hello = [0; HELLO_BYTES];
     receive.read_exact(&mut hello).await.map_err(broken)?;
     check_version(&hello)?;
@@ -115,8 +125,8 @@ fn check_version(words: &[u8]) -> Result<(), HelloFault> {
     }
 }
 
-fn encode(me: PeerId) -> [u8; HELLO_BYTES] {
-    let (kind, number) = match me {
+fn encode(me: Speaker) -> [u8; HELLO_BYTES] {
+    let (kind, number) = match me.peer {
         PeerId::Node(NodeId(number)) => (NODE, number),
         PeerId::Relay(RelayId(number)) => (RELAY, number),
     };
@@ -124,17 +134,19 @@ fn encode(me: PeerId) -> [u8; HELLO_BYTES] {
     hello[..4].copy_from_slice(&MAGIC);
     hello[4..6].copy_from_slice(&LINK_VERSION.to_le_bytes());
     hello[6] = kind;
-    hello[7..].copy_from_slice(&number.to_le_bytes());
+    hello[7..9].copy_from_slice(&number.to_le_bytes());
+    hello[9..].copy_from_slice(&me.layout.to_le_bytes());
     hello
 }
 
-fn decode(hello: &[u8; HELLO_BYTES]) -> Option<PeerId> {
+fn decode(hello: &[u8; HELLO_BYTES]) -> Option<Speaker> {
     let number = u16::from_le_bytes([hello[7], hello[8]]);
-    match hello[6] {
-        NODE => Some(PeerId::Node(NodeId(number))),
-        RELAY => Some(PeerId::Relay(RelayId(number))),
-        _ => None,
-    }
+    let peer = match hello[6] {
+        NODE => PeerId::Node(NodeId(number)),
+        RELAY => PeerId::Relay(RelayId(number)),
+        _ => return None,
+    };
+    Some(Speaker { peer, layout: u16::from_le_bytes([hello[9], hello[10]]) })
 }
 
 fn broken(why: impl std::fmt::Display) -> HelloFault {
@@ -148,17 +160,19 @@ mod tests {
     #[test]
     fn hello_survives_the_wire() {
         for peer in [PeerId::Node(NodeId(1)), PeerId::Relay(RelayId(u16::MAX))] {
-            let hello = encode(peer);
+            let speaker = Speaker { peer, layout: 3 };
+            let hello = encode(speaker);
             check_version(&hello).unwrap();
-            assert_eq!(decode(&hello), Some(peer));
+            assert_eq!(decode(&hello), Some(speaker));
         }
-        assert_eq!(encode(PeerId::Relay(RelayId(0x0102))), *b"SLNK\x01\x00\x01\x02\x01");
+        let relay = Speaker { peer: PeerId::Relay(RelayId(0x0102)), layout: 0x0304 };
+        assert_eq!(encode(relay), *b"SLNK\x01\x00\x01\x02\x01\x04\x03");
     }
 
     #[test]
     fn foreign_words_are_refused() {
         assert!(matches!(check_version(b"GET / HTTP"), Err(HelloFault::Foreign)));
         assert!(matches!(check_version(b"SLNK\x02\x00"), Err(HelloFault::Version(2))));
-        assert_eq!(decode(b"SLNK\x01\x00\x02\x02\x01"), None);
+        assert_eq!(decode(b"SLNK\x01\x00\x02\x02\x01\x00\x00"), None);
     }
 }

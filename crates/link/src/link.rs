@@ -14,7 +14,7 @@ use crate::asks::AskFault;
 use crate::class::Class;
 use crate::connection::Connection;
 use crate::handler::Handler;
-use crate::hello::{CLOSE_ENDING, CLOSE_FAULT};
+use crate::hello::{CLOSE_ENDING, CLOSE_FAULT, Speaker};
 use crate::identity::{Identity, IdentityError};
 use crate::lane::SendFault;
 use crate::media::{MediaOptions, MediaStats};
@@ -30,6 +30,8 @@ pub struct Options {
     /// UDP; also the address that dialling leaves from.
     pub listen: SocketAddr,
     pub identity: Identity,
+    /// The newest layout of the log that this process reads, told to every peer; 0 of who has no log.
+    pub layout: u16,
     /// Peers whose address is known; further ones by [`Link::add_peer`], and those that dial need none.
     pub peers: Vec<(PeerId, SocketAddr)>,
 }
@@ -60,6 +62,7 @@ pub struct Link {
 /// What the tasks of the link share. They hold this, not a [`Handle`], so that handles alone keep the link up.
 pub struct Shared {
     pub me: PeerId,
+    pub layout: u16,
     pub peers: Peers,
     pub media: MediaLines,
     pub media_sides: MediaSides,
@@ -94,13 +97,14 @@ impl Link {
         media: MediaOptions,
         handler: Arc<dyn Handler>,
     ) -> Result<Link, LinkError> {
-        let Options { me, listen, identity, peers } = options;
+        let Options { me, listen, identity, layout, peers } = options;
         identity.check_name(me)?;
         let runtime = Runtime::try_current().map_err(|_| LinkError::NoRuntime)?;
         let (endpoint, media_sides) = transport::endpoint(listen, &identity, media)?;
         let local = endpoint.local_addr().map_err(|source| LinkError::Bind { address: listen, source })?;
         let shared = Arc::new(Shared {
             me,
+            layout,
             peers: Peers::default(),
             media: MediaLines::default(),
             media_sides,
@@ -172,6 +176,14 @@ impl Link {
         self.handle.shared.peers.connection(to).is_some()
     }
 
+    /// The newest layout of the log that a peer reads, as it said when it connected; none while it is not connected.
+    pub fn layout(&self, of: PeerId) -> Option<u16> {
+        if of == self.me() {
+            return Some(self.handle.shared.layout);
+        }
+        self.handle.shared.peers.connection(of).map(|connection| connection.layout)
+    }
+
     /// The peers connected now, in order.
     pub fn peers(&self) -> Vec<PeerId> {
         self.handle.shared.peers.connected()
@@ -220,11 +232,12 @@ impl Shared {
     }
 
     /// Has a connection in use from its hello to its end.
-    pub async fn carry(&self, peer: PeerId, quic: quinn::Connection, purpose: Purpose) {
+    pub async fn carry(&self, speaker: Speaker, quic: quinn::Connection, purpose: Purpose) {
+        let peer = speaker.peer;
         let address = quic.remote_address();
         tracing::info!(%peer, %address, ?purpose, "link up");
         let why = match purpose {
-            Purpose::Commands => self.carry_commands(peer, quic).await,
+            Purpose::Commands => self.carry_commands(speaker, quic).await,
             Purpose::Media => self.carry_media(peer, quic).await,
         };
         if *self.closing.borrow() {
@@ -234,8 +247,8 @@ impl Shared {
         }
     }
 
-    async fn carry_commands(&self, peer: PeerId, quic: quinn::Connection) -> String {
-        let connection = Arc::new(Connection::new(peer, quic, self.peers.refused(peer)));
+    async fn carry_commands(&self, speaker: Speaker, quic: quinn::Connection) -> String {
+        let connection = Arc::new(Connection::new(speaker, quic, self.peers.refused(speaker.peer)));
         self.peers.join(&connection);
         let why = connection.run(self.handler.clone()).await;
         self.peers.leave(&connection, &why);

@@ -85,7 +85,7 @@ fn faults_say_what_where_and_what_to_do() {
 async fn a_link_needs_its_own_name() {
     let dir = tempfile::tempdir().unwrap();
     let identity = Identity::development(dir.path(), node(1)).unwrap();
-    let options = Options { me: node(2), listen: bench::loopback(), identity, peers: vec![] };
+    let options = Options { me: node(2), listen: bench::loopback(), identity, layout: 0, peers: vec![] };
     let refused = Link::start(options, Arc::new(bench::Probe::default())).await.err().unwrap();
     assert!(matches!(refused, LinkError::Identity(IdentityError::WrongName { .. })), "{refused}");
 }
@@ -123,10 +123,10 @@ async fn whoever_calls_must_be_who_it_says() {
     let (two, _) = start_any(dir.path(), node(2), &[]).await;
     Identity::development(dir.path(), node(9)).unwrap();
     for (hello, words) in [
-        (&b"SLNK\x01\x00\x00\x01\x00"[..], "certificate says otherwise"),
-        (&b"SLNK\x01\x00\x00\x02\x00"[..], "as this process does"),
-        (&b"SLNK\x09\x00\x00\x09\x00"[..], "link version 9"),
-        (&b"SLNK\x01\x00\x07\x09\x00"[..], "no words of a Strowger link"),
+        (&b"SLNK\x01\x00\x00\x01\x00\x00\x00"[..], "certificate says otherwise"),
+        (&b"SLNK\x01\x00\x00\x02\x00\x00\x00"[..], "as this process does"),
+        (&b"SLNK\x09\x00\x00\x09\x00\x00\x00"[..], "link version 9"),
+        (&b"SLNK\x01\x00\x07\x09\x00\x00\x00"[..], "no words of a Strowger link"),
         (&b"GET / HTTP/1.1"[..], "no words of a Strowger link"),
     ] {
         let quic = raw(dir.path(), dir.path(), node(9), &two).await;
@@ -153,8 +153,8 @@ async fn nonsense_costs_the_connection_only() {
     ] {
         let quic = raw(dir.path(), dir.path(), node(9), &two).await;
         let (mut send, mut receive) = quic.open_bi().await.unwrap();
-        send.write_all(b"SLNK\x01\x00\x00\x09\x00").await.unwrap();
-        assert_eq!(receive.read_to_end(100).await.unwrap(), b"SLNK\x01\x00");
+        send.write_all(b"SLNK\x01\x00\x00\x09\x00\x00\x00").await.unwrap();
+        assert_eq!(receive.read_to_end(100).await.unwrap(), b"SLNK\x01\x00\x00\x00");
         let (mut send, _receive) = quic.open_bi().await.unwrap();
         send.write_all(stream).await.unwrap();
         let closed = quic.closed().await.to_string();

@@ -40,7 +40,7 @@ impl Handler for Ear {
 async fn start(dir: &Path, me: PeerId, listen: SocketAddr, peers: &[(PeerId, SocketAddr)]) -> (Link, Arc<Ear>) {
     let ear = Arc::new(Ear::default());
     let identity = Identity::development(dir, me).unwrap();
-    let options = Options { me, listen, identity, peers: peers.to_vec() };
+    let options = Options { me, listen, identity, layout: 0, peers: peers.to_vec() };
     let link = Link::start_with_media(options, MediaOptions { streams: 100 }, ear.clone()).await;
     (link.unwrap(), ear)
 }

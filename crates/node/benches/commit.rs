@@ -215,7 +215,11 @@ async fn serve(arguments: &[String]) -> anyhow::Result<()> {
     let listen = peers.iter().find(|(peer, _)| *peer == me).map(|(_, at)| *at).context("an own port")?;
     let identity = Identity::development(&root.join("tls"), me)?;
     let entrance = Arc::new(Entrance::default());
-    let link = Link::start(strowger_link::Options { me, listen, identity, peers }, entrance.clone()).await?;
+    let link = Link::start(
+        strowger_link::Options { me, listen, identity, layout: strowger_table::layout::LATEST, peers },
+        entrance.clone(),
+    )
+    .await?;
     let dir = root.join(node.to_string());
     let options = Options { me: node, voters: BTreeSet::from(VOTERS), shards: 1, dir, tuning: Tuning::default() };
     let groups = Groups::start(options, link.clone(), Arc::new(Deaf)).await?;

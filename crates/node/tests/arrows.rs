@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("table", &["model"]),
     ("ivr", &["model"]),
     ("acd", &["model", "table"]),
+    ("agent", &["model", "sip", "table"]),
     ("dialer", &["model", "acd", "table"]),
     ("figures", &["model", "acd", "table"]),
     ("call", &["model", "ivr", "media", "sip", "table"]),
@@ -26,8 +27,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cluster",
         &[
-            "model", "call", "acd", "dialer", "figures", "table", "raft", "trunk", "media", "link", "store", "sip",
-            "switch",
+            "model", "agent", "call", "acd", "dialer", "figures", "table", "raft", "trunk", "media", "link", "store",
+            "sip", "switch",
         ],
     ),
     ("api", &["model", "acd", "cluster", "config", "dialer", "figures", "media", "store", "table"]),
@@ -50,7 +51,8 @@ const KEEPERS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates without clock, socket or task: they may name none of these.
-const PURE: &[&str] = &["model", "sip", "audio", "media", "table", "ivr", "acd", "dialer", "figures", "call", "switch"];
+const PURE: &[&str] =
+    &["model", "sip", "audio", "media", "table", "ivr", "acd", "agent", "dialer", "figures", "call", "switch"];
 const IMPURE: &[&str] = &["tokio", "ractor", "quinn", "openraft", "rand", "getrandom", "socket2", "rustix", "mio"];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use strowger_link::{Class, Reply, check, open, seal};
+use strowger_link::{Class, Reply, open, seal};
 use strowger_model::{GroupId, NodeId, PeerId};
+use strowger_table::{Proposal, Written};
 use tokio::time::timeout;
 
 use crate::group::WriteFault;
 use crate::groups::{Groups, Inner};
 use crate::propose::ATTEMPT;
 use crate::serve;
-use crate::v1::{AskV1, CommandAnswerV1, CommandV1, GivenV1, ProposalV1, RaftAnswerV1, RaftCallV1};
+use crate::v1::{AskV1, CommandAnswerV1, CommandV1, GivenV1, RaftAnswerV1, RaftCallV1};
 
 impl Groups {
     /// Takes what a node asks in [`Class::Raft`] and [`Class::Command`]; the rest, and all that relays ask, is left
@@ -71,16 +72,24 @@ impl Inner {
     async fn on_propose(&self, from: NodeId, group: GroupId, body: Bytes) -> GivenV1 {
         let Some(group) = self.group(group) else { return GivenV1::NotLeader(None) };
         // What cannot be read here could be read by no replica either: it must not reach the log.
-        if let Err(fault) = check::<ProposalV1>(&body) {
-            tracing::warn!(%from, %fault, "a proposal that cannot be read");
-            return GivenV1::NotLeader(None);
+        match Proposal::check(&body) {
+            // From a node that has applied a `Raise` before this one did: it asks again.
+            Ok(layout) if layout > group.layout() => return GivenV1::NotLeader(None),
+            Ok(_) => {}
+            Err(fault) => {
+                tracing::warn!(%from, %fault, "a proposal that cannot be read");
+                return GivenV1::NotLeader(None);
+            }
         }
         let written = match group.seat() {
             Some(seat) => timeout(ATTEMPT, group.submit(&seat, body, false)).await,
             None => Ok(Err(group.not_leader())),
         };
         match written {
-            Ok(Ok(outcome)) => GivenV1::Outcome(outcome),
+            // An outcome that has no bytes is none: it may be asked for again.
+            Ok(Ok(outcome)) => {
+                outcome.to_bytes(group.layout()).map_or(GivenV1::Unknown, |bytes| GivenV1::Outcome(bytes.into()))
+            }
             Ok(Err(WriteFault::NotLeader(other))) => GivenV1::NotLeader(other.map(|node| node.0.into())),
             Ok(Err(WriteFault::Unknown)) | Err(_) => GivenV1::Unknown,
         }

@@ -99,6 +99,11 @@ impl Group {
         outcome.await.unwrap_or(Err(WriteFault::Unknown))
     }
 
+    /// What proposals to the group are written in, as far as this node knows.
+    pub fn layout(&self) -> u16 {
+        self.shared.view.get().machine.layout()
+    }
+
     pub fn not_leader(&self) -> WriteFault {
         WriteFault::NotLeader(self.leadership.borrow().leader.filter(|leader| *leader != self.me))
     }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use strowger_link::{AskFault, Class, SendFault, open, seal};
 use strowger_model::{GroupId, NodeId, PeerId};
-use strowger_table::{Body, Outcome, Proposal};
+use strowger_table::{Body, Outcome, Proposal, Written};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::group::{Group, Leading, WriteFault};
 use crate::groups::{Groups, Inner};
-use crate::v1::{AskV1, CommandAnswerV1, CommandV1, GivenV1, ProposalV1};
+use crate::v1::{AskV1, CommandAnswerV1, CommandV1, GivenV1};
 
 /// A sealed proposal is at most this large: a batch of leads fits, and it goes to a follower in one message.
 /// Configurations go in parts.
@@ -37,6 +37,10 @@ pub enum ProposeError {
     NoSuchGroup(GroupId),
     #[error("the proposal has {bytes} bytes, and the limit is {MAX_PROPOSAL_BYTES}")]
     TooLarge { bytes: usize },
+    #[error(
+        "the proposal cannot be said in layout {layout}, which is in force in {group}; repeat it when all members are of this build"
+    )]
+    Layout { group: GroupId, layout: u16 },
 }
 
 /// Why the leader's own proposal has no outcome.
@@ -48,6 +52,16 @@ pub enum LeadError {
     Unknown(GroupId),
     #[error("the proposal has {bytes} bytes, and the limit is {MAX_PROPOSAL_BYTES}")]
     TooLarge { bytes: usize },
+    #[error(
+        "the proposal cannot be said in layout {layout}, which is in force in {group}; repeat it when all members are of this build"
+    )]
+    Layout { group: GroupId, layout: u16 },
+}
+
+/// Why a proposal has no bytes.
+enum Unsealed {
+    TooLarge(usize),
+    Layout(u16),
 }
 
 impl Groups {
@@ -59,7 +73,10 @@ impl Groups {
         let target = inner.group(group).ok_or(ProposeError::NoSuchGroup(group))?;
         let proposed = async {
             let number = target.numbers.take().await;
-            let body = inner.seal(number.seq, body).map_err(|bytes| ProposeError::TooLarge { bytes })?;
+            let body = inner.seal(target, number.seq, body).map_err(|why| match why {
+                Unsealed::TooLarge(bytes) => ProposeError::TooLarge { bytes },
+                Unsealed::Layout(layout) => ProposeError::Layout { group, layout },
+            })?;
             inner.repeat(target, &body).await
         };
         timeout_at(until, proposed).await.unwrap_or_else(|_| match target.leadership.borrow().leader {
@@ -79,7 +96,10 @@ impl Groups {
         let inner = &self.handle.inner;
         let target = inner.group(group).ok_or(LeadError::NotLeader(group))?;
         let seat = target.seat().filter(|seat| seat.leading == leading).ok_or(LeadError::NotLeader(group))?;
-        let body = inner.seal(0, body).map_err(|bytes| LeadError::TooLarge { bytes })?;
+        let body = inner.seal(target, 0, body).map_err(|why| match why {
+            Unsealed::TooLarge(bytes) => LeadError::TooLarge { bytes },
+            Unsealed::Layout(layout) => LeadError::Layout { group, layout },
+        })?;
         match timeout(deadline, target.submit(&seat, body, true)).await {
             Ok(Ok(outcome)) => Ok(outcome),
             Ok(Err(WriteFault::NotLeader(_))) => Err(LeadError::NotLeader(group)),
@@ -89,9 +109,13 @@ impl Groups {
 }
 
 impl Inner {
-    fn seal(&self, seq: u64, body: Body) -> Result<Bytes, usize> {
-        let sealed = seal(&ProposalV1 { proposal: Proposal { from: self.from, seq, body } });
-        if sealed.len() > MAX_PROPOSAL_BYTES { Err(sealed.len()) } else { Ok(sealed.into()) }
+    /// In the layout that is in force as far as this node knows: it may be an older one than the leader's, never a
+    /// later one.
+    fn seal(&self, group: &Group, seq: u64, body: Body) -> Result<Bytes, Unsealed> {
+        let layout = group.layout();
+        let proposal = Proposal { from: self.from, seq, body };
+        let sealed = proposal.to_bytes(layout).map_err(|_| Unsealed::Layout(layout))?;
+        if sealed.len() > MAX_PROPOSAL_BYTES { Err(Unsealed::TooLarge(sealed.len())) } else { Ok(sealed.into()) }
     }
 
     /// Asks whoever leads, until there is an outcome.
@@ -133,7 +157,7 @@ impl Inner {
             _ => WriteFault::Unknown,
         })?;
         match open::<CommandAnswerV1>(&bytes).map_err(|_| WriteFault::Unknown)?.answer {
-            GivenV1::Outcome(outcome) => Ok(outcome),
+            GivenV1::Outcome(outcome) => Outcome::from_bytes(&outcome).map_err(|_| WriteFault::Unknown),
             GivenV1::NotLeader(other) => Err(WriteFault::NotLeader(other.map(crate::types::node_of))),
             GivenV1::Unknown | GivenV1::Blank(_) | GivenV1::Hash(_) => Err(WriteFault::Unknown),
         }

@@ -7,16 +7,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use openraft::errors::{ClientWriteError, ForwardReason};
 use openraft::raft::ClientWriteResult;
-use strowger_link::seal;
 use strowger_model::{LogTime, Mono};
-use strowger_table::{Body, Command, ControlCommand, Outcome, Proposal};
+use strowger_table::{Body, Command, ControlCommand, Outcome, Proposal, Written};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::clock;
 use crate::group::{Group, Submission, WriteFault};
 use crate::pace::Pace;
 use crate::types::{Callback, LeaderId, Stamped, Types, node_of};
-use crate::v1::ProposalV1;
 
 /// Proposals written and not yet applied: 0.2 s of the largest load planned for one group.
 const IN_FLIGHT: usize = 2048;
@@ -119,7 +117,11 @@ impl Proposer {
             Some(_) => Body::Shard(Command::Tick),
         };
         let proposal = Proposal { from: self.from, seq: 0, body };
-        self.send(seal(&ProposalV1 { proposal }).into(), Callback::new(drop)).await
+        match proposal.to_bytes(self.group.layout()) {
+            Ok(bytes) => self.send(bytes.into(), Callback::new(drop)).await,
+            // The group was raised above what this build knows, and stops.
+            Err(_) => ControlFlow::Break(()),
+        }
     }
 
     async fn send(&mut self, body: Bytes, callback: Callback<ClientWriteResult<Types>>) -> ControlFlow<()> {

@@ -8,9 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
-use strowger_link::open;
 use strowger_model::{GroupId, LogClock, Mono};
-use strowger_table::{Applied, At, Machine};
+use strowger_table::{Applied, At, LayoutFault, Machine, Proposal, Written, layout};
 use tokio::sync::{Notify, watch};
 
 use crate::checkpoint::Checkpoints;
@@ -19,7 +18,6 @@ use crate::groups::Tuning;
 use crate::stats::Stats;
 use crate::store::Snapshots;
 use crate::types::{Entry, LogId, Payload, Snapshot, SnapshotMeta, Stamped, StoredMembership, Types};
-use crate::v1::ProposalV1;
 use crate::view::{View, ViewCell};
 use crate::{AppliedEntry, Observer};
 
@@ -111,13 +109,18 @@ impl Replica {
     fn apply_stamped(&mut self, index: u64, stamped: &Stamped) -> io::Result<AppliedEntry> {
         self.since_snapshot.bytes += stamped.body.len() as u64;
         // A command this build does not know must not be skipped: the state would differ from the others'.
-        let proposal = open::<ProposalV1>(&stamped.body).map_err(|fault| {
-            tracing::error!(group = %self.shared.group, index, %fault, "an entry this build cannot read: the group stops here");
+        let group = self.shared.group;
+        let stop = |fault: LayoutFault| {
+            tracing::error!(%group, index, %fault, "an entry this build cannot read: the group stops here");
             io::Error::new(io::ErrorKind::InvalidData, fault)
-        })?;
-        let proposal = Arc::new(proposal.proposal);
+        };
+        let proposal = Arc::new(Proposal::from_bytes(&stamped.body).map_err(stop)?);
         let at = At { index, time: stamped.time, wall: stamped.wall };
         let applied: Applied = self.machine.apply(at, &proposal);
+        let found = self.machine.layout();
+        if found > layout::LATEST {
+            return Err(stop(LayoutFault::Unknown { found, latest: layout::LATEST }));
+        }
         self.hear();
         Ok(AppliedEntry { at: At { time: self.machine.last().time, ..at }, proposal, applied })
     }

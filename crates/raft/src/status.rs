@@ -21,6 +21,7 @@ pub struct GroupStatus {
     pub applied: u64,
     /// Last entry in the newest snapshot.
     pub snapshot: u64,
+    pub layout: u16,
     pub state_hash: u64,
     /// This node's state differed from the leader's: it applies nothing more.
     pub diverged: bool,
@@ -52,6 +53,7 @@ impl Groups {
                     committed: metrics.local_committed.map_or(0, |id| id.index),
                     applied: view.applied,
                     snapshot: metrics.snapshot.map_or(0, |id| id.index),
+                    layout: view.machine.layout(),
                     state_hash: view.machine.hash(),
                     diverged: group.shared.checkpoints.diverged(),
                     lag,

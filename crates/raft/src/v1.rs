@@ -4,7 +4,6 @@
 use bytes::Bytes;
 use rkyv::{Archive, Deserialize, Serialize};
 use strowger_link::{Wire, schema};
-use strowger_table::{Outcome, Proposal};
 
 macro_rules! frozen {
     ($name:ident, $number:literal, $layout:expr) => {
@@ -40,7 +39,12 @@ pub(crate) struct MembershipV1 {
 #[derive(Clone, PartialEq, Debug, Archive, Serialize, Deserialize)]
 pub(crate) enum PayloadV1 {
     Blank,
-    Normal { time_us: u64, wall_ms: u64, body: Bytes },
+    /// `body` is a proposal, whose own header says in which layout.
+    Normal {
+        time_us: u64,
+        wall_ms: u64,
+        body: Bytes,
+    },
     Membership(MembershipV1),
 }
 
@@ -80,13 +84,8 @@ pub(crate) struct SnapshotMetaV1 {
 pub(crate) struct SnapshotV1 {
     pub group: u16,
     pub meta: SnapshotMetaV1,
+    /// Says in which layout it is by its own header.
     pub machine: Bytes,
-}
-
-/// The body of a normal entry: sealed once, by whoever proposes it.
-#[derive(Clone, PartialEq, Debug, Archive, Serialize, Deserialize)]
-pub(crate) struct ProposalV1 {
-    pub proposal: Proposal,
 }
 
 #[derive(Clone, PartialEq, Debug, Archive, Serialize, Deserialize)]
@@ -172,7 +171,7 @@ pub(crate) struct CommandV1 {
 
 #[derive(Clone, PartialEq, Debug, Archive, Serialize, Deserialize)]
 pub(crate) enum AskV1 {
-    /// `body` is a sealed `ProposalV1`.
+    /// `body` is a proposal in the group's layout, as the log keeps it.
     Propose { group: u16, body: Bytes },
     /// Asked before the very first start: has this node any log?
     Blank,
@@ -189,7 +188,8 @@ pub(crate) struct CommandAnswerV1 {
 
 #[derive(Clone, PartialEq, Debug, Archive, Serialize, Deserialize)]
 pub(crate) enum GivenV1 {
-    Outcome(Outcome),
+    /// In the group's layout.
+    Outcome(Bytes),
     /// Whom it holds to be the leader.
     NotLeader(Option<u64>),
     /// It may or may not be committed: repeat it under the same number.
@@ -216,7 +216,6 @@ frozen!(
     "SnapshotV1{group:u16,meta:SnapshotMetaV1{last:?LogIdV1,membership_at:?LogIdV1,
     membership:MembershipV1},machine:[u8]}"
 );
-frozen!(ProposalV1, 0x0206, "ProposalV1{proposal:strowger_table::Proposal}");
 frozen!(
     RaftCallV1,
     0x0207,
@@ -235,6 +234,6 @@ frozen!(CommandV1, 0x0209, "CommandV1{Propose{group:u16,body:[u8]},Blank,Found,H
 frozen!(
     CommandAnswerV1,
     0x020a,
-    "CommandAnswerV1{Outcome(strowger_table::Outcome),NotLeader(?u64),Unknown,
+    "CommandAnswerV1{Outcome([u8]),NotLeader(?u64),Unknown,
     Blank(bool),Hash(?u64)}"
 );

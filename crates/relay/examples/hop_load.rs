@@ -105,7 +105,7 @@ impl Side {
         let engine = Arc::new(Engine::start(options, shelf, events).expect("an engine"));
         let me = PeerId::Relay(RelayId(number));
         let identity = Identity::development(identities, me).expect("an identity");
-        let options = strowger_link::Options { me, listen: (LOOPBACK, 0).into(), identity, peers: vec![] };
+        let options = strowger_link::Options { me, listen: (LOOPBACK, 0).into(), identity, layout: 0, peers: vec![] };
         let (stop, link_cpu_ns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (tell, told) = mpsc::channel();
         let thread = std::thread::spawn({

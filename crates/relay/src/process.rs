@@ -97,7 +97,8 @@ impl Relay {
         let desk = Arc::new(Desk { engine, shelf, incarnation });
         let peers = config.peers.into_iter().map(|(node, address)| (PeerId::Node(node), address)).collect();
         let me = PeerId::Relay(config.id);
-        let link_options = strowger_link::Options { me, listen: config.link_listen, identity: config.identity, peers };
+        let link_options =
+            strowger_link::Options { me, listen: config.link_listen, identity: config.identity, layout: 0, peers };
         let link = Link::start(link_options, Arc::new(Door(desk.clone()))).await?;
         let ferry = Arc::new(Ferry { me: config.id, link: link.clone() });
         desk.engine.carry_with(Arc::<Ferry>::downgrade(&ferry));

@@ -39,7 +39,7 @@ impl Node {
         let me = PeerId::Node(NodeId(number));
         let (sender, events) = unbounded_channel();
         let identity = Identity::development(identities, me).unwrap();
-        let options = Options { me, listen: (LOOPBACK, 0).into(), identity, peers: vec![(RELAY, relay)] };
+        let options = Options { me, listen: (LOOPBACK, 0).into(), identity, layout: 0, peers: vec![(RELAY, relay)] };
         let link = Link::start(options, Arc::new(Ear(sender))).await.unwrap();
         let connected = async {
             while !link.connected(RELAY) {

@@ -38,6 +38,8 @@ plants! {
     RecordTwice => ["conservation"],
     /// An adopter passes over calls whose agent is being rung.
     RingingForgotten => ["nothing is stuck"],
+    /// A call that an INVITE began here is begun without the INVITE.
+    InviteForgotten => ["told", "rest", "nothing is stuck", "site"],
     /// A far end's hang-up is answered but never proposed.
     HangUpUnproposed => ["both ways", "survival", "rest"],
     /// One replica stamps an entry with its own clock.
@@ -144,6 +146,8 @@ plants! {
     TwoPhones => ["one phone"],
     /// An owner says of every answer that it came before anything else.
     LongAgo => ["story"],
+    /// A phone is said to have hung up as soon as it is told to.
+    HungUpTooSoon => ["slot"],
     /// A phone's INVITE that is repeated opens a second dialog.
     RungTwice => ["slot", "dialled once"],
 }

@@ -39,6 +39,11 @@ pub fn reach(contact: &str, source: Far) -> Far {
     }
 }
 
+/// Whether a phone that registered `contact` and sends from `at` is where it says it is: then no NAT is between.
+pub fn names(contact: &str, at: Far) -> bool {
+    literal(contact, at.transport).is_some_and(|named| (named.transport, named.addr) == (at.transport, at.addr))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

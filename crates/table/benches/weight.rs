@@ -14,7 +14,7 @@ use strowger_model::{
 };
 use strowger_table::{
     Admit, AdmitKey, Applied, At, Body, Command, Offer, Outcome, Plan, Proposal, Proposer, Shard, Source, Target, Then,
-    ToldBy, VOICE_SLOT,
+    ToldBy, VOICE_SLOT, Written,
 };
 
 // The allocator of the product.
@@ -46,7 +46,7 @@ impl Bench {
         self.seq += 1;
         let at = At { index: self.index, time: self.now, wall: Wall(self.now.0 / 1000) };
         let proposal = Proposal { from: OWNER, seq: self.seq, body: Body::Shard(command) };
-        let bytes = rkyv::to_bytes::<rkyv::rancor::Error>(&proposal).expect("plain data").len();
+        let bytes = proposal.to_bytes(self.shard.layout()).expect("a known layout").len();
         let begun = Instant::now();
         let Applied { outcome, .. } = self.shard.apply(at, &proposal);
         let took = begun.elapsed();

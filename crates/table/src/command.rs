@@ -6,10 +6,10 @@ use strowger_model::{
     LegKey, LogTime, NodeId, PlaceId, QueueId, RelayId, ShardId, TenantId, Wall,
 };
 
-use crate::{AdmitKey, Binding, Change, Presence, RowKey, Source, Target, Then};
+use crate::{AdmitKey, Binding, Change, Presence, RowKey, Source, Target, Then, layout};
 
 /// Commands of a shard.
-#[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Command {
     /// Moves log time on in a quiet shard.
     Tick,
@@ -142,7 +142,7 @@ pub enum Command {
         ended: Ended,
         observed: LogTime,
     },
-    /// Duties that nobody waits for, in one entry per owner.
+    /// Duties that are performed, in one entry per owner.
     Done {
         duties: Vec<(CallId, u32)>,
     },
@@ -185,10 +185,33 @@ pub enum Command {
     Retake {
         row: RowKey,
     },
+    /// From the next entry on, a later layout may be written: whoever has a replica of this group can read it.
+    Raise {
+        layout: u16,
+        /// The newest layout of each member, as it says itself.
+        members: Vec<(NodeId, u16)>,
+    },
+    /// Only in builds that prove how the next layout comes about: the agent gets a number that layout 1 has no place for.
+    #[cfg(feature = "next-layout")]
+    Mark {
+        agent: AgentId,
+        mark: u32,
+    },
+}
+
+impl Command {
+    /// The first layout in which it can be said.
+    pub fn since(&self) -> u16 {
+        match self {
+            #[cfg(feature = "next-layout")]
+            Command::Mark { .. } => 2,
+            _ => layout::FIRST,
+        }
+    }
 }
 
 /// An INVITE that came.
-#[derive(Clone, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Admit {
     pub key: AdmitKey,
     pub tenant: TenantId,
@@ -201,7 +224,7 @@ pub struct Admit {
 }
 
 /// How it is known that a leg is over.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ToldBy {
     /// By its far end: BYE, CANCEL, or an answer that says the dialog is gone.
     FarEnd,
@@ -212,7 +235,7 @@ pub enum ToldBy {
 }
 
 /// A piece of a tenant's configuration.
-#[derive(Clone, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Part {
     pub tenant: TenantId,
     /// Of the whole.
@@ -224,7 +247,7 @@ pub struct Part {
 }
 
 /// Why an agent's phone did not take an offer.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Miss {
     /// SIP status of the final response; 408 when none came.
     pub status: u16,
@@ -234,14 +257,14 @@ pub struct Miss {
 }
 
 /// What the planner decided, as the log keeps it. The long form of why is computed again from the basis.
-#[derive(Clone, PartialEq, Eq, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Plan {
     /// Log index of the state the plan was made on.
     pub basis: u64,
     pub offers: Vec<Offer>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Offer {
     pub place: PlaceId,
     pub agent: AgentId,
@@ -257,7 +280,7 @@ pub struct Offer {
 
 /// An outbound call as the pacer, or an agent, wants it. Zones and calendars are computed by whoever proposes it; the
 /// table compares instants and numbers.
-#[derive(Clone, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Dial {
     pub campaign: CampaignId,
     pub to: DialTo,
@@ -273,7 +296,7 @@ pub struct Dial {
     pub not_after: Wall,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DialTo {
     /// The next lead: the agent is reserved and rung when the lead answers.
     Lead(LeadId),
@@ -282,7 +305,7 @@ pub enum DialTo {
 }
 
 /// How dialling failed, as the owner saw it.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct DialFailure {
     pub result: DialResult,
     /// Final SIP status; 0 if none came.
@@ -295,7 +318,7 @@ pub struct DialFailure {
 }
 
 /// A line of a list, checked.
-#[derive(Clone, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewLead {
     pub number: E164,
     /// IANA name of its time zone.
@@ -305,9 +328,7 @@ pub struct NewLead {
 }
 
 /// Which numbers a bar is for.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum BarList {
     /// Never dialled.
     DoNotCall,
@@ -315,16 +336,14 @@ pub enum BarList {
     Callers,
 }
 
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Scope {
     Everyone,
     Tenant(TenantId),
 }
 
 /// A tenant as the control group knows it: where it lives, and the digest of what the shard has of it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TenantRef {
     pub tenant: TenantId,
     pub shard: ShardId,
@@ -332,7 +351,7 @@ pub struct TenantRef {
 }
 
 /// Commands of the control group.
-#[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum ControlCommand {
     Tick,
     /// Who votes; said once by the first voter when the cluster is founded.
@@ -368,5 +387,10 @@ pub enum ControlCommand {
     Grant {
         token_sha256: [u8; 32],
         role: String,
+    },
+    /// From the next entry on, a later layout may be written: all members can read it, the voters among them.
+    Raise {
+        layout: u16,
+        members: Vec<(NodeId, u16)>,
     },
 }

@@ -4,10 +4,8 @@ use sha2::{Digest as _, Sha256};
 use strowger_model::config::Tenant;
 use strowger_model::{Digest, TenantId};
 
+use crate::layout::{self, LayoutFault, Written};
 use crate::{Command, Part, Shard, limit};
-
-/// Stands first and says which layout follows. 16 bytes keep the layout aligned.
-const LAYOUT_V1: [u8; 16] = *b"strowger tenant1";
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Content {
@@ -15,30 +13,23 @@ pub struct Content {
     pub bytes: Vec<u8>,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum BadContent {
-    #[error("it is in a layout that this version does not know")]
-    Layout,
-    #[error("it does not decode: {0}")]
-    Bytes(String),
-}
-
 impl Content {
-    pub fn of(tenant: &Tenant) -> Self {
-        let encoded = tenant.encoded();
-        let mut bytes = Vec::with_capacity(LAYOUT_V1.len() + encoded.len());
-        bytes.extend_from_slice(&LAYOUT_V1);
-        bytes.extend_from_slice(&encoded);
-        Self::from_bytes(bytes)
+    /// In the layout that is in force in the control group, which all who are to read it know.
+    pub fn of(tenant: &Tenant, layout: u16) -> Result<Self, LayoutFault> {
+        tenant.to_bytes(layout).map(Self::from_bytes)
     }
 
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         Self { digest: Digest(Sha256::digest(&bytes).into()), bytes }
     }
 
-    pub fn tenant(&self) -> Result<Tenant, BadContent> {
-        let encoded = self.bytes.strip_prefix(&LAYOUT_V1).ok_or(BadContent::Layout)?;
-        Tenant::decoded(encoded).map_err(BadContent::Bytes)
+    pub fn tenant(&self) -> Result<Tenant, LayoutFault> {
+        Tenant::from_bytes(&self.bytes)
+    }
+
+    /// Which layout it is in, also where this build does not know it.
+    pub(crate) fn layout(&self) -> Result<u16, LayoutFault> {
+        layout::of_tenant(&self.bytes)
     }
 
     fn parts(&self) -> u16 {
@@ -64,9 +55,10 @@ impl Content {
 }
 
 impl Command {
-    /// All that is to be said to put a configuration in force where nothing of it is yet.
+    /// All that is to be said to put a configuration in force where nothing of it is yet, in the layout that every log
+    /// begins with.
     pub fn configuring(version: u64, tenant: &Tenant) -> Vec<Command> {
-        let content = Content::of(tenant);
+        let content = Content::of(tenant, layout::FIRST).expect("every build writes the first layout");
         let configure = Command::Configure { version, tenant: tenant.id, digest: content.digest };
         (0..content.parts()).map(|no| content.part(tenant.id, no)).chain([configure]).collect()
     }

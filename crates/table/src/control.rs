@@ -6,12 +6,17 @@ use imbl::{OrdMap, OrdSet};
 use strowger_model::config::{NextIds, Trunk};
 use strowger_model::{Incarnation, LogTime, NodeId, TenantId, Wall};
 
+use crate::layout::{LayoutFault, Written};
 use crate::sessions::{Sessions, SessionsImage};
-use crate::{Applied, At, Body, ControlCommand, Outcome, Proposal, Proposer, Refusal, TenantRef, Touched, hash, limit};
+use crate::{
+    Applied, At, Body, ControlCommand, Outcome, Proposal, Proposer, Refusal, TenantRef, Touched, hash, layout, limit,
+};
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Control {
     last: At,
+    /// What is written from the next entry on.
+    layout: u16,
     voters: Vec<NodeId>,
     shards: u16,
     nodes: OrdMap<NodeId, Node>,
@@ -28,7 +33,7 @@ pub struct Control {
 
 /// A configuration as the control group keeps it. What its tenants consist of is in their shards, and as content under
 /// its digest.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct ConfigVersion {
     pub version: u64,
     /// By id.
@@ -37,31 +42,36 @@ pub struct ConfigVersion {
 }
 
 /// A node as the cluster sees it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Node {
     pub incarnation: Incarnation,
     pub down: bool,
 }
 
-#[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-struct ControlImageV1 {
-    index: u64,
-    time: LogTime,
-    wall: Wall,
-    voters: Vec<NodeId>,
-    shards: u16,
-    nodes: Vec<(NodeId, Node)>,
-    silent: Vec<(NodeId, Incarnation, NodeId)>,
-    versions: Vec<ConfigVersion>,
-    changed: Vec<(TenantId, u64)>,
-    tokens: Vec<([u8; 32], String)>,
-    sessions: SessionsImage,
-    next_ids: NextIds,
+pub(crate) struct ControlImage {
+    pub index: u64,
+    pub time: LogTime,
+    pub wall: Wall,
+    pub layout: u16,
+    pub voters: Vec<NodeId>,
+    pub shards: u16,
+    pub nodes: Vec<(NodeId, Node)>,
+    pub silent: Vec<(NodeId, Incarnation, NodeId)>,
+    pub versions: Vec<Arc<ConfigVersion>>,
+    pub changed: Vec<(TenantId, u64)>,
+    pub tokens: Vec<([u8; 32], String)>,
+    pub sessions: SessionsImage,
+    pub next_ids: NextIds,
 }
 
 impl Control {
     pub fn last(&self) -> At {
         self.last
+    }
+
+    /// What proposals and snapshots of this group are written in.
+    pub fn layout(&self) -> u16 {
+        self.layout
     }
 
     pub fn voters(&self) -> &[NodeId] {
@@ -139,7 +149,7 @@ impl Control {
         let silent: Vec<_> = self.silent.iter().copied().collect();
         let changed: Vec<_> = self.changed.iter().collect();
         let tokens: Vec<_> = self.tokens.iter().collect();
-        let cluster = (&self.voters, self.shards, nodes, silent, tokens, self.sessions.hash());
+        let cluster = (self.layout, &self.voters, self.shards, nodes, silent, tokens, self.sessions.hash());
         let configuration = (self.versions().collect::<Vec<_>>(), changed, self.next_ids);
         hash::of(&(cluster, configuration, self.last.time, self.last.wall))
     }
@@ -175,11 +185,21 @@ impl Control {
             ControlCommand::Configure { version, tenants, trunks, next_ids } => {
                 return self.configure(*version, tenants, trunks, *next_ids).into();
             }
+            ControlCommand::Raise { layout, members } => return self.raise(*layout, members).into(),
             ControlCommand::Grant { token_sha256, role } => {
                 self.tokens.insert(*token_sha256, role.clone());
             }
         }
         Outcome::Done
+    }
+
+    fn raise(&mut self, to: u16, members: &[(NodeId, u16)]) -> Result<(), Refusal> {
+        layout::may_raise(self.layout, to, members)?;
+        if self.voters.iter().any(|voter| members.iter().all(|(member, _)| member != voter)) {
+            return Err(Refusal::TooEarly);
+        }
+        self.layout = to;
+        Ok(())
     }
 
     fn hello(&mut self, id: NodeId, incarnation: Incarnation) -> Result<(), Refusal> {
@@ -238,40 +258,65 @@ impl Control {
         Ok(())
     }
 
+    /// In the layout in force; see [`Shard::snapshot`](crate::Shard::snapshot).
     pub fn snapshot(&self) -> Vec<u8> {
-        let image = ControlImageV1 {
+        self.image().to_bytes(self.layout).expect("the layout in force is known to this build")
+    }
+
+    pub fn restore(bytes: &[u8]) -> Result<Self, LayoutFault> {
+        ControlImage::from_bytes(bytes).map(Self::from_image)
+    }
+
+    fn image(&self) -> ControlImage {
+        ControlImage {
             index: self.last.index,
             time: self.last.time,
             wall: self.last.wall,
+            layout: self.layout,
             voters: self.voters.clone(),
             shards: self.shards,
             nodes: self.nodes().collect(),
             silent: self.silent.iter().copied().collect(),
-            versions: self.versions().map(|config| (**config).clone()).collect(),
+            versions: self.versions().cloned().collect(),
             changed: self.changed.iter().map(|(tenant, version)| (*tenant, *version)).collect(),
             tokens: self.tokens.iter().map(|(token, role)| (*token, role.clone())).collect(),
             sessions: self.sessions.image(),
             next_ids: self.next_ids,
-        };
-        rkyv::to_bytes::<rkyv::rancor::Error>(&image).expect("plain data always serializes").into_vec()
+        }
     }
 
-    pub fn restore(bytes: &[u8]) -> Result<Self, String> {
-        let mut aligned = rkyv::util::AlignedVec::<16>::with_capacity(bytes.len());
-        aligned.extend_from_slice(bytes);
-        let image: ControlImageV1 =
-            rkyv::from_bytes::<_, rkyv::rancor::Error>(&aligned).map_err(|fault| fault.to_string())?;
-        Ok(Self {
+    fn from_image(image: ControlImage) -> Self {
+        Self {
             last: At { index: image.index, time: image.time, wall: image.wall },
+            layout: image.layout,
             voters: image.voters,
             shards: image.shards,
             nodes: image.nodes.into_iter().collect(),
             silent: image.silent.into_iter().collect(),
-            versions: image.versions.into_iter().map(|config| (config.version, Arc::new(config))).collect(),
+            versions: image.versions.into_iter().map(|config| (config.version, config)).collect(),
             changed: image.changed.into_iter().collect(),
             tokens: image.tokens.into_iter().collect(),
             sessions: Sessions::from_image(image.sessions),
             next_ids: image.next_ids,
-        })
+        }
+    }
+}
+
+/// Before its first entry, a group has the layout that every build knows.
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            layout: layout::FIRST,
+            last: At::default(),
+            voters: Vec::new(),
+            shards: 0,
+            nodes: OrdMap::new(),
+            silent: OrdSet::new(),
+            versions: OrdMap::new(),
+            changed: OrdMap::new(),
+            tokens: OrdMap::new(),
+            sessions: Sessions::default(),
+            next_ids: NextIds::default(),
+        }
     }
 }

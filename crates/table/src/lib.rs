@@ -8,6 +8,7 @@ mod command;
 mod content;
 mod control;
 mod hash;
+pub mod layout;
 mod machine;
 mod outcome;
 mod proposal;
@@ -21,8 +22,10 @@ pub use command::{
     Admit, BarList, Command, ControlCommand, Dial, DialFailure, DialTo, Miss, NewLead, Offer, Part, Plan, Scope,
     TenantRef, ToldBy,
 };
-pub use content::{BadContent, Content};
+pub use content::Content;
+pub(crate) use control::ControlImage;
 pub use control::{ConfigVersion, Control, Node};
+pub use layout::{Later, LayoutFault, Written};
 pub use machine::{Applied, At, BadSnapshot, Machine, Touched};
 pub use outcome::{Outcome, Refusal};
 pub use proposal::{Body, Proposal, Proposer};
@@ -39,6 +42,7 @@ pub use row::origin::{AdmitKey, Began, Origin, Outbound, Source, Target};
 pub use row::place::{Place, PlaceOf, PlaceState, Rank, Relax, Then};
 pub use row::segment::{How, Segment, SegmentKind};
 pub use row::tap::{Tap, TapKind, TapState};
+pub(crate) use shard::ShardImage;
 pub use shard::{After, Busy, Shard, Staff, after, heir_of};
 
 /// Limits of the table, each with its unit and reason.

@@ -2,6 +2,7 @@
 
 use strowger_model::{GroupId, LogTime, Wall};
 
+use crate::layout::LayoutFault;
 use crate::{Control, Outcome, Proposal, RowKey, Shard};
 
 /// Where and when an entry stands in its log. The proposer stamped the times; `apply` never reads a clock.
@@ -49,10 +50,10 @@ pub enum Machine {
 
 /// A snapshot that does not decode as this group's.
 #[derive(Debug, thiserror::Error)]
-#[error("snapshot of {group} does not decode: {why}; restore this node's store from another voter")]
+#[error("a snapshot of {group} cannot be used: {why}")]
 pub struct BadSnapshot {
     pub group: GroupId,
-    pub why: String,
+    pub why: LayoutFault,
 }
 
 impl Machine {
@@ -86,7 +87,15 @@ impl Machine {
         }
     }
 
-    /// The whole state as bytes; equal states give equal bytes.
+    /// What proposals to this group, and its snapshots, are written in.
+    pub fn layout(&self) -> u16 {
+        match self {
+            Machine::Control(control) => control.layout(),
+            Machine::Shard(shard) => shard.layout(),
+        }
+    }
+
+    /// The whole state as bytes, in the layout in force; equal states give equal bytes.
     pub fn snapshot(&self) -> Vec<u8> {
         match self {
             Machine::Control(control) => control.snapshot(),

@@ -2,7 +2,7 @@
 
 use strowger_model::{CallId, Owner};
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Outcome {
     Done,
     Admitted {
@@ -35,7 +35,7 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Refusal {
     /// No row under that id: it ended and was forgotten, or never was.
     NoSuchCall,
@@ -59,7 +59,7 @@ pub enum Refusal {
     Full,
     /// Nothing here serves such calls.
     NotServed,
-    /// An older version of the configuration than the one in force.
+    /// An older version of the configuration, or layout, than the one in force.
     OldVersion,
     /// Not all parts of the configuration are there, or they are another one's.
     NotWhole,
@@ -79,6 +79,8 @@ pub enum Refusal {
     NotNow,
     /// The lead or the number is on another call.
     LeadBusy,
+    /// A member cannot read that layout, or the command came with a later layout than the one in force.
+    TooEarly,
 }
 
 impl Outcome {

@@ -2,19 +2,17 @@
 
 use strowger_model::{Incarnation, NodeId};
 
-use crate::{Command, ControlCommand};
+use crate::{Command, ControlCommand, layout};
 
 /// One proposer: one start of one node. Its numbers make a repeat harmless.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Proposer {
     pub node: NodeId,
     pub incarnation: Incarnation,
 }
 
 /// The unit of the log. A repeat under the same number gets the first answer.
-#[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Proposal {
     pub from: Proposer,
     /// Counts up per proposer and group; 0 is for commands that need no memory (`Tick`, `Expire`).
@@ -22,8 +20,18 @@ pub struct Proposal {
     pub body: Body,
 }
 
-#[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Body {
     Control(ControlCommand),
     Shard(Command),
+}
+
+impl Body {
+    /// The first layout in which it can be said.
+    pub(crate) fn since(&self) -> u16 {
+        match self {
+            Body::Control(_) => layout::FIRST,
+            Body::Shard(command) => command.since(),
+        }
+    }
 }

@@ -4,10 +4,10 @@ use strowger_model::{
     AgentId, CallId, CampaignId, DialResult, Ended, LeadId, LogTime, Outcome, QueueId, TenantId, TrunkId, Wall,
 };
 
-use crate::row::kept::{AsValue, Kept};
+use crate::row::kept::Kept;
 use crate::row::segment::Segment;
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Record {
     pub call: CallId,
     pub tenant: TenantId,
@@ -39,14 +39,13 @@ pub struct Record {
     /// Log time of `admitted`: what the segments are counted from.
     pub began: LogTime,
     /// The story, piece by piece.
-    #[rkyv(with = AsValue)]
     pub segments: Kept<Vec<Segment>>,
     /// The call that it went on in.
     pub into: Option<CallId>,
 }
 
 /// What a record says of an outbound call.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct DialRecord {
     pub campaign: CampaignId,
     pub lead: Option<LeadId>,

@@ -1,5 +1,7 @@
 //! What each proposer was answered, so that a repeat under the same number gets the first answer.
 
+use std::sync::Arc;
+
 use strowger_model::LogTime;
 
 use crate::rowmap::RowMap;
@@ -52,21 +54,22 @@ impl Sessions {
 
     pub fn image(&self) -> SessionsImage {
         SessionsImage {
-            answers: self.answers.iter().map(|((from, seq), outcome)| (*from, *seq, (**outcome).clone())).collect(),
+            answers: self.answers.iter().map(|((from, seq), outcome)| (*from, *seq, outcome.clone())).collect(),
             ended: self.ended.iter().map(|(from, since)| (*from, **since)).collect(),
         }
     }
 
     pub fn from_image(image: SessionsImage) -> Self {
         let mut sessions = Self::default();
-        image.answers.into_iter().for_each(|(from, seq, outcome)| sessions.answers.put((from, seq), outcome));
+        for (from, seq, outcome) in image.answers {
+            sessions.answers.put((from, seq), Arc::unwrap_or_clone(outcome));
+        }
         image.ended.into_iter().for_each(|(from, since)| sessions.ended.put(from, since));
         sessions
     }
 }
 
-#[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub(crate) struct SessionsImage {
-    answers: Vec<(Proposer, u64, Outcome)>,
-    ended: Vec<(Proposer, LogTime)>,
+    pub answers: Vec<(Proposer, u64, Arc<Outcome>)>,
+    pub ended: Vec<(Proposer, LogTime)>,
 }

@@ -6,8 +6,8 @@ const RETRY_MS = 1000;
 const TRACE = 120;
 // A node that has just started does not know the tokens yet.
 const REFUSALS = 10;
-const STATES = ["idle", "talking", "reserved", "offered", "wrap_up", "paused", "not_ready", "logged_out"];
-const STATE_WORDS = { idle: "free", talking: "talking", reserved: "reserved", offered: "ringing", wrap_up: "wrap-up", paused: "paused", not_ready: "not ready", logged_out: "logged out" };
+const STATES = ["idle", "talking", "reserved", "offered", "wrap_up", "releasing", "paused", "not_ready", "logged_out"];
+const STATE_WORDS = { idle: "free", talking: "talking", reserved: "reserved", offered: "ringing", wrap_up: "wrap-up", releasing: "hanging up", paused: "paused", not_ready: "not ready", logged_out: "logged out" };
 const STAGES = [["flow", "in menus"], ["dialling", "dialling"], ["queued", "waiting"], ["offered", "ringing"], ["talking", "talking"]];
 const OUTCOMES = [["answered", "answered"], ["abandoned", "abandoned"], ["overflowed", "overflowed"], ["served_by_flow", "by menu"], ["failed", "failed"], ["rejected", "rejected"], ["not_reached", "not reached"]];
 // What only campaigns make; a floor without them is not shown their zeros.

@@ -92,6 +92,10 @@ pub fn command(command: &Command) -> String {
             format!("left {}, told by {teller}, cause {}", leg.leg, cause.0)
         }
         Command::Redialog { leg, holds, .. } => format!("redialog {}{}", leg.leg, if *holds { ", holds" } else { "" }),
+        Command::Rehome { legs } => {
+            let legs: Vec<String> = legs.iter().map(|(key, relay)| format!("{} to {relay}", key.leg)).collect();
+            format!("rehome {}", legs.join(", "))
+        }
         Command::End { ended, .. } => format!("end by {}, cause {}", ended.by.as_str(), ended.cause.0),
         Command::Done { .. } => "done".into(),
         Command::Plan(_) => "plan".into(),

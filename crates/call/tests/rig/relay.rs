@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use strowger_call::MediaFact;
-use strowger_media::{Hearing, Hears, LegSnapshot, Op, RelayAnswer};
+use strowger_media::{Hearing, Hears, LegSnapshot, Op, Refusal, RelayAnswer};
 use strowger_model::{CallId, Incarnation, LegKey, MediaAddr, RelayId};
 
 use super::names::Names;
@@ -53,6 +53,11 @@ impl Relays {
 
     fn obey(&mut self, relay: RelayId, call: CallId, op: &Op) -> RelayAnswer {
         let named = |leg| (relay, LegKey { call, leg });
+        if let Op::Remote { leg, .. } | Op::Hear { leg, .. } | Op::Export { leg, .. } = op
+            && !self.open.contains_key(&named(*leg))
+        {
+            return RelayAnswer::Refused { why: Refusal::NoSuchLeg };
+        }
         match op {
             Op::Open { leg } if !self.gone.contains(&named(*leg)) => {
                 let rtp = port(relay, named(*leg).1);

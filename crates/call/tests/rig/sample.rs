@@ -69,6 +69,11 @@ pub fn flow(number: &str) -> Option<FlowId> {
 }
 
 pub fn tenant() -> Tenant {
+    tenant_of("sorry")
+}
+
+/// What who has waited in vain is told in the main flow.
+pub fn tenant_of(apology: &str) -> Tenant {
     let published = |flow: FlowId| Number { number: format!("+49800{}", flow.0), flow };
     let named = |id: FlowId, name: &str, steps| Flow { id, name: name.into(), steps };
     Tenant {
@@ -84,7 +89,7 @@ pub fn tenant() -> Tenant {
                 vec![
                     Step::Play { prompt: content("greeting"), next: 1 },
                     Step::Enqueue { queue: SALES, overflow: Some(2) },
-                    Step::Play { prompt: content("sorry"), next: 3 },
+                    Step::Play { prompt: content(apology), next: 3 },
                     Step::HangUp,
                 ],
             ),

@@ -53,6 +53,7 @@ impl World {
             "timeout" => self.time_out_held(),
             "leader" => self.leader_away = rest[0] == "away",
             "restart" => self.relays.restart(),
+            "configure" => self.configure(),
             // Nobody hears that it is over: its owner is dead, and its relay has said so.
             "unheard" => drop(self.relays.played(0)),
             "relay" => self.relays.slow = rest[0] == "slow",
@@ -147,6 +148,15 @@ impl World {
                 not_after: Wall(u64::MAX),
             })),
         );
+    }
+
+    /// Another configuration comes into force: what apologised tells the news from now on.
+    fn configure(&mut self) {
+        for command in Command::configuring(2, &sample::tenant_of("news")) {
+            let (outcome, _) = self.apply(LEADER, command);
+            assert_eq!(outcome, Outcome::Done);
+        }
+        self.news.push_back((self.owner, News::Row));
     }
 
     fn end_by_operator(&mut self) {

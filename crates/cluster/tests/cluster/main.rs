@@ -3,5 +3,6 @@
 mod broken;
 mod explain;
 mod outbound;
+mod registering;
 mod rig;
 mod thread;

@@ -62,7 +62,7 @@ pub async fn start(
 ) -> Result<(Link, Arc<Probe>), LinkError> {
     let probe = Arc::new(Probe::default());
     let identity = Identity::development(dir, me).unwrap();
-    let options = Options { me, listen, identity, peers: peers.to_vec() };
+    let options = Options { me, listen, identity, layout: 0, peers: peers.to_vec() };
     Ok((Link::start(options, probe.clone()).await?, probe))
 }
 

@@ -316,7 +316,7 @@ fn index(records: &[Value]) -> HashMap<&str, &Value> {
 pub fn at_rest(status: &Value) -> bool {
     let count = |of: &str, names: &[&str]| -> u64 { names.iter().filter_map(|name| status[of][name].as_u64()).sum() };
     count("calls", &["admitted", "flow", "dialling", "queued", "offered", "talking"]) == 0
-        && count("agents", &["reserved", "offered", "talking", "wrap_up"]) == 0
+        && count("agents", &["reserved", "offered", "talking", "wrap_up", "releasing"]) == 0
 }
 
 fn stuck_in(status: &Value, faults: &mut Vec<String>) -> u64 {

@@ -16,7 +16,7 @@ mod tcp;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -74,8 +74,9 @@ impl Rig {
         for number in 1..=plan.nodes {
             std::fs::write(dir.join(format!("node-{number}.toml")), node_toml(&block, plan, number)).expect("writing");
         }
-        let relay = spawn(&dir, "relay", 1);
-        let nodes = (1..=plan.nodes).map(|number| Some(spawn(&dir, "node", number))).collect();
+        let program = Path::new(STROWGER);
+        let relay = spawn(program, &dir, "relay", 1);
+        let nodes = (1..=plan.nodes).map(|number| Some(spawn(program, &dir, "node", number))).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let rig = Rig { dir, plan, block, nodes, relay, runtime: Arc::new(runtime) };
         (1..=plan.nodes).for_each(|number| rig.until_ready(number));
@@ -201,7 +202,21 @@ impl Rig {
 
     /// Starts a node that was killed, on its old data.
     pub fn restart(&mut self, number: u16) {
-        self.nodes[usize::from(number - 1)] = Some(spawn(&self.dir, "node", number));
+        self.restart_as(number, Path::new(STROWGER));
+    }
+
+    /// The same with another build of the program.
+    pub fn restart_as(&mut self, number: u16, build: &Path) {
+        self.nodes[usize::from(number - 1)] = Some(spawn(build, &self.dir, "node", number));
+    }
+
+    /// How a node ended that could not go on, and what its log says; none while it runs.
+    pub fn ended(&mut self, number: u16) -> Option<(ExitStatus, String)> {
+        let node = self.nodes[usize::from(number - 1)].as_mut()?;
+        let status = node.try_wait().expect("a child of ours")?;
+        self.nodes[usize::from(number - 1)] = None;
+        let log = std::fs::read_to_string(self.dir.join(format!("node-{number}.log"))).expect("a log");
+        Some((status, log))
     }
 
     /// Stops the relay's clock: what is asked of it waits.
@@ -252,7 +267,7 @@ impl Rig {
             last = self.get("/api/v1/status");
             let count = |of: &str, names: &[&str]| names.iter().filter_map(|name| last[of][name].as_u64()).sum::<u64>();
             count("calls", &["admitted", "flow", "dialling", "queued", "offered", "talking"]) == 0
-                && count("agents", &["reserved", "offered", "talking", "wrap_up"]) == 0
+                && count("agents", &["reserved", "offered", "talking", "wrap_up", "releasing"]) == 0
                 && last["stuck"] == 0
         };
         assert!(holds_within(READY, rests), "the cluster does not come to rest: {last:#}");
@@ -301,8 +316,14 @@ pub fn holds_within(within: Duration, mut holds: impl FnMut() -> bool) -> bool {
 }
 
 /// The program under test.
+const STROWGER: &str = env!("CARGO_BIN_EXE_strowger");
+
 pub fn strowger() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_strowger"));
+    build(Path::new(STROWGER))
+}
+
+fn build(program: &Path) -> Command {
+    let mut command = Command::new(program);
     // What the person at the keyboard has set is none of the test's business.
     for name in ["STROWGER_NODE", "STROWGER_TOKEN", "STROWGER_LOG", "STROWGER_TEST_BREAK"] {
         command.env_remove(name);
@@ -311,10 +332,10 @@ pub fn strowger() -> Command {
     command
 }
 
-fn spawn(dir: &Path, kind: &str, number: u16) -> Child {
+fn spawn(program: &Path, dir: &Path, kind: &str, number: u16) -> Child {
     let name = format!("{kind}-{number}");
     let log = File::options().create(true).append(true).open(dir.join(format!("{name}.log"))).expect("a log");
-    let mut command = strowger();
+    let mut command = build(program);
     command.arg(kind).arg("--config").arg(dir.join(format!("{name}.toml")));
     command.stdout(log.try_clone().expect("a log")).stderr(log).spawn().expect("starting a process")
 }

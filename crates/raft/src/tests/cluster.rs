@@ -1,11 +1,9 @@
 use std::time::{Duration, Instant};
 
-use strowger_link::seal;
 use strowger_model::{GroupId, NodeId};
-use strowger_table::{Body, ControlCommand, Outcome, Proposal, Refusal};
+use strowger_table::{Body, ControlCommand, Outcome, Proposal, Refusal, Written};
 
 use super::harness::{Cluster, LONG, SHARD, SHARDS, trace, until};
-use crate::v1::ProposalV1;
 use crate::{LeadError, ProposeError, TransferError, Tuning};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -47,7 +45,7 @@ async fn a_repeat_under_the_same_number_gets_the_first_outcome() {
     let control = inner.group(GroupId::CONTROL).unwrap();
     let number = control.numbers.take().await;
     let proposal = Proposal { from: inner.from, seq: number.seq, body: Body::Control(configure()) };
-    let sealed = seal(&ProposalV1 { proposal }).into();
+    let sealed = proposal.to_bytes(control.layout()).unwrap().into();
     assert_eq!(inner.repeat(control, &sealed).await, Ok(Outcome::Done));
     assert_eq!(inner.repeat(control, &sealed).await, Ok(Outcome::Done));
     let anew = cluster.groups(NodeId(2)).propose(GroupId::CONTROL, Body::Control(configure()), LONG).await;

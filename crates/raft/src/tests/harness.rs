@@ -160,7 +160,13 @@ impl Cluster {
         let entrance = Arc::new(Entrance::default());
         let peers = self.addresses.iter().map(|(id, address)| (PeerId::Node(*id), *address)).collect();
         let identity = Identity::development(&self.root.path().join("tls"), me).unwrap();
-        let options = strowger_link::Options { me, listen: self.addresses[&id], identity, peers };
+        let options = strowger_link::Options {
+            me,
+            listen: self.addresses[&id],
+            identity,
+            layout: strowger_table::layout::LATEST,
+            peers,
+        };
         let link = Link::start(options, entrance.clone()).await.unwrap();
         let seen = Arc::new(Seen::default());
         let groups = Groups::start(self.options(id), link.clone(), seen.clone()).await.unwrap();

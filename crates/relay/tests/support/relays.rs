@@ -72,7 +72,7 @@ impl Relays {
         let me = PeerId::Node(NodeId(1));
         let peers = places(None).into_iter().map(|(id, address)| (PeerId::Relay(id), address)).collect();
         let identity = Identity::development(identities.path(), me).unwrap();
-        let options = Options { me, listen: any, identity, peers };
+        let options = Options { me, listen: any, identity, layout: 0, peers };
         let node = Link::start(options, Arc::new(Ear(sender))).await.unwrap();
         let relays = Relays { list, node, events, identities, no: AtomicU64::new(0) };
         relays.up().await;

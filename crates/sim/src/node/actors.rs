@@ -4,20 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strowger_call::{Action, Event, Machine, MediaFact, Rows, Setting};
+use strowger_call::{Action, Event, Machine, MediaFact, Rows};
 use strowger_media::{Op, RelayCommand};
 use strowger_model::{CallId, Far, LegKey, Mono, RelayId};
 use strowger_sip::Message;
-use strowger_switch::Pending;
-use strowger_table::{Call, Command, ToldBy};
+use strowger_table::{Call, Command, DutyKind, ToldBy};
 
 use super::Seated;
 use super::propose::Purpose;
+use crate::far::Sip;
 use crate::happening::{Happening, Task};
 use crate::plant::Plant;
 use crate::tenant::SHARD;
 use crate::trace::About;
-use crate::world::{World, local};
+use crate::world::World;
 
 /// How soon a passive node's timer looks again.
 const PASSIVE_TICK: Duration = Duration::from_millis(100);
@@ -87,27 +87,6 @@ impl World {
         self.tell(node, id, News::Rows(rows));
     }
 
-    /// An outbound call that was given to this node, or anybody's that it took over.
-    pub(crate) fn machine_of(&mut self, node: usize, rows: Rows) -> Machine {
-        let row = rows.call.clone();
-        let any = || self.usable.first().map(|usable| usable.relay);
-        let setting = Setting { local: local(), relay: relay_of(&row).or_else(any).unwrap_or_default() };
-        let forgets = self.plant == Some(Plant::HeirDials) && row.is_dialling();
-        let first = !row.was_adopted() || forgets;
-        if row.outbound().is_some() && first {
-            self.say(About::Call(row.id), || format!("n{} begins", node + 1));
-            return Machine::dialled(rows, setting);
-        }
-        self.say(About::Call(row.id), || format!("n{} adopts in {}", node + 1, row.stage_name()));
-        Machine::adopted(rows, setting)
-    }
-
-    pub(crate) fn admitted(&mut self, node: usize, rows: Rows, pending: &Pending) -> Machine {
-        let setting = Setting { local: local(), relay: pending.relay };
-        self.say(About::Call(rows.call.id), || format!("n{} begins", node + 1));
-        Machine::admitted(rows, &pending.invite, pending.source, setting, self.now)
-    }
-
     pub(crate) fn on_tick(&mut self, node: usize, call: CallId, at: Mono) {
         let passive = self.is_passive(node);
         let now = self.now;
@@ -146,6 +125,7 @@ impl World {
                 if !self.is_passive(node) {
                     self.promises.voice.spoke(&self.truth, self.nodes[node].who, call);
                 }
+                self.hung_up_too_soon(node, row, &bytes);
                 self.send(node, About::Call(call), to.addr, bytes);
             }
             Action::Propose { number, command } => {
@@ -154,6 +134,7 @@ impl World {
                 }
                 self.propose(node, *command, Purpose::OfCall { call, number });
             }
+            Action::Done { .. } if self.is_passive(node) && action.is_said(row) => {}
             Action::Done { duty } => self.performed(node, call, duty),
             Action::Media { relay, op, .. } if self.withholds(row, relay, &op) => {}
             Action::Media { relay, call, op } => {
@@ -161,6 +142,17 @@ impl World {
             }
             Action::Stop => self.say(About::Call(call), || format!("n{} is done with it", node + 1)),
         }
+    }
+
+    /// The planted bug that takes a hang-up for done when it is said.
+    fn hung_up_too_soon(&mut self, node: usize, row: &Call, bytes: &[u8]) {
+        let ends = bytes.starts_with(b"BYE") || bytes.starts_with(b"CANCEL");
+        if self.plant != Some(Plant::HungUpTooSoon) || !ends {
+            return;
+        }
+        let leg = Sip::parse(bytes).and_then(|sip| sip.key());
+        let duty = leg.and_then(|leg| row.duty_to(DutyKind::HangUp { leg })).map(|duty| duty.id);
+        duty.into_iter().for_each(|duty| self.performed(node, row.id, duty));
     }
 
     /// What is performed in one instant is said together.

@@ -1,10 +1,12 @@
 //! What is committed reaches a replica, and what it changed reaches the actors.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use strowger_call::Rows;
 use strowger_model::CallId;
-use strowger_table::{RowKey, Shard, Touched};
+use strowger_switch::{Begin, Changed, Due, due, forgotten, touched};
+use strowger_table::{Call, RowKey, Shard, Touched};
 
 use super::News;
 use crate::happening::{Happening, Task};
@@ -16,19 +18,6 @@ use crate::world::World;
 const SNAPSHOT_ENTRIES: u64 = 60;
 /// A replica that is so many entries behind gets a snapshot instead of them.
 const SNAPSHOT_BEHIND: u64 = 40;
-
-/// The calls that an entry changed, or whose places it changed.
-pub(crate) fn calls_of(touched: &Touched, shard: &Shard) -> Vec<CallId> {
-    let of_row = |row: &RowKey| match *row {
-        RowKey::Call(call) => Some(call),
-        RowKey::Place(place) => shard.place(place).and_then(|place| place.call),
-        RowKey::Agent(_) | RowKey::Campaign(_) | RowKey::Parts(_) | RowKey::Queue(_) => None,
-    };
-    match touched {
-        Touched::Few(rows) => rows.iter().filter_map(of_row).collect(),
-        Touched::Many => shard.calls().map(|row| row.id).collect(),
-    }
-}
 
 impl World {
     /// Tells the others' replicas of a new committed entry.
@@ -67,15 +56,24 @@ impl World {
         if behind >= SNAPSHOT_BEHIND && self.rng.chance(500) {
             return self.install(node);
         }
-        let touched = self.apply_entries(node, upto);
-        self.observe(node, touched.clone());
-        self.switch_applied(node, touched.into_iter().collect());
+        let entries = self.apply_entries(node, upto);
+        match touched(&entries) {
+            Some(rows) => {
+                self.observe(node, &rows);
+                let of_calls = |row: &RowKey| if let RowKey::Call(call) = row { Some(*call) } else { None };
+                self.switch_applied(node, rows.iter().filter_map(of_calls).collect());
+            }
+            None => {
+                self.sweep(node);
+                self.switch_installed(node);
+            }
+        }
         self.keep_snapshot(node);
     }
 
     /// Without telling anybody: what a restart does, too.
-    pub(crate) fn apply_entries(&mut self, node: usize, upto: u64) -> BTreeSet<CallId> {
-        let mut touched = BTreeSet::new();
+    pub(crate) fn apply_entries(&mut self, node: usize, upto: u64) -> Vec<Touched> {
+        let mut touched = Vec::new();
         for index in self.nodes[node].replica.applied + 1..=upto {
             let entry = self.log.entry(index);
             let mut at = entry.at;
@@ -87,9 +85,9 @@ impl World {
                     at.time.0 += 1;
                 }
                 let applied = replica.shard.apply(at, &proposal);
-                touched.extend(calls_of(&applied.touched, &replica.shard));
-                self.nodes[node].lead.changed.touched(&applied.touched);
-                self.nodes[node].replica.hear(self.now);
+                replica.hear(self.now);
+                self.nodes[node].lead.heard.touched(&applied.touched);
+                touched.push(applied.touched);
             }
             let replica = &mut self.nodes[node].replica;
             replica.applied = index;
@@ -111,66 +109,64 @@ impl World {
         replica.hear(self.now);
         self.promises.same_log.applied(node, index, &self.nodes[node].replica.shard);
         self.promises.same_log.same_bytes(node, &bytes, &self.nodes[node].replica.shard);
-        self.refresh_actors(node);
         self.sweep(node);
         self.switch_installed(node);
         self.keep_snapshot(node);
     }
 
-    /// A snapshot leaps over entries: actors hear of their rows as they are now, those without a row end.
-    fn refresh_actors(&mut self, node: usize) {
-        let calls = self.nodes[node].actors.keys().copied().collect();
-        self.observe(node, calls);
-    }
-
-    fn observe(&mut self, node: usize, touched: BTreeSet<CallId>) {
-        for call in touched {
-            match Rows::of(&self.nodes[node].replica.shard, call) {
-                Some(rows) => self.call_changed(node, rows),
-                // Forgotten: an actor that is left over has nothing to do any more.
+    fn observe(&mut self, node: usize, rows: &BTreeSet<RowKey>) {
+        let changed = Changed::of(rows, &self.nodes[node].replica.shard);
+        for call in changed.calls {
+            match self.nodes[node].replica.shard.call(call).cloned() {
+                Some(row) => self.call_changed(node, row),
                 None => drop(self.nodes[node].actors.remove(&call)),
             }
         }
+        self.wake_leader(node);
+    }
+
+    fn wake_leader(&mut self, node: usize) {
         if self.leads(node) {
             self.timeline.plan(self.now, Happening::In(self.nodes[node].who, Task::Lead));
         }
     }
 
-    fn call_changed(&mut self, node: usize, mut rows: Rows) {
-        let row = self.tampered(node, rows.call.clone());
-        rows.call = row.clone();
-        let owned = self.nodes[node].owns(row.owner);
-        if self.tell(node, row.id, News::Rows(rows.clone())) || !owned {
-            return;
+    fn call_changed(&mut self, node: usize, row: Arc<Call>) {
+        let Some(mut rows) = Rows::of(&self.nodes[node].replica.shard, row.id) else { return };
+        rows.call = self.tampered(node, row);
+        let row = rows.call.clone();
+        let is_told = self.tell(node, row.id, News::Rows(rows.clone()));
+        let place = &mut self.nodes[node];
+        let is_ours = place.owns(row.owner);
+        let due = due(&row, is_told, is_ours, |key| place.intake.seat(key));
+        match self.misjudged(&row, due) {
+            Due::Nothing => {}
+            Due::LetGo => drop(self.nodes[node].actors.remove(&row.id)),
+            Due::Begin(begin) => self.begin_actor(node, rows, begin),
         }
-        let pending = row.key().and_then(|key| self.nodes[node].intake.seat(key));
-        if row.is_over() && row.duties.is_empty() || self.passes_over(&row) {
-            return;
-        }
-        let machine = match pending {
-            Some(pending) => self.admitted(node, rows.clone(), &pending),
-            None => self.machine_of(node, rows.clone()),
-        };
+    }
+
+    fn begin_actor(&mut self, node: usize, rows: Rows, begin: Begin) {
+        self.say(About::Call(rows.call.id), || match begin {
+            Begin::Admitted(_) | Begin::Dialled => format!("n{} begins", node + 1),
+            Begin::Adopted => format!("n{} adopts in {}", node + 1, rows.call.stage_name()),
+        });
+        let machine = self.around(node, |around| begin.machine(rows.clone(), around));
         self.begin(node, machine, rows);
     }
 
-    /// Compares all rows with the actors here and makes those that are missing.
+    /// Compares all rows with the actors here, as the product does where entries changed too many rows to name.
     pub(crate) fn sweep(&mut self, node: usize) {
-        let place = &self.nodes[node];
-        let missing: Vec<_> = place
-            .replica
-            .shard
-            .calls()
-            .filter(|row| place.owns(row.owner))
-            .filter(|row| !(place.actors.contains_key(&row.id) || row.is_over() && row.duties.is_empty()))
-            .cloned()
-            .collect();
-        for row in missing {
-            // As a row that changed: its INVITE may have come here.
-            if let Some(rows) = Rows::of(&self.nodes[node].replica.shard, row.id) {
-                self.call_changed(node, rows);
-            }
+        let place = &mut self.nodes[node];
+        let gone: Vec<CallId> = forgotten(place.actors.keys().copied(), &place.replica.shard);
+        for call in gone {
+            place.actors.remove(&call);
         }
+        let rows: Vec<Arc<Call>> = place.replica.shard.calls().cloned().collect();
+        for row in rows {
+            self.call_changed(node, row);
+        }
+        self.wake_leader(node);
     }
 
     fn keep_snapshot(&mut self, node: usize) {

@@ -71,23 +71,25 @@ impl World {
 
     fn switch(&mut self, node: usize, rule: impl FnOnce(&mut Intake, &Surroundings<'_>) -> Vec<Action>) {
         let mut intake = std::mem::replace(&mut self.nodes[node].intake, super::around::intake(self.now));
-        let actions = rule(
-            &mut intake,
-            &Surroundings {
-                node: &self.nodes[node],
-                now: self.now,
-                tenant: &self.tenant,
-                usable: &self.usable,
-                site: self.scenario.trunk_site,
-                local: &local(),
-            },
-        );
+        let actions = self.around(node, |around| rule(&mut intake, around));
         let deadline = intake.deadline();
         self.nodes[node].intake = intake;
         self.arm_intake(node, deadline);
         for action in actions {
             self.perform_switch(node, action);
         }
+    }
+
+    /// What the switch sees of a node now.
+    pub(crate) fn around<R>(&self, node: usize, ask: impl FnOnce(&Surroundings<'_>) -> R) -> R {
+        ask(&Surroundings {
+            node: &self.nodes[node],
+            now: self.now,
+            tenant: &self.tenant,
+            usable: &self.usable,
+            site: self.scenario.trunk_site,
+            local: &local(),
+        })
     }
 
     fn arm_intake(&mut self, node: usize, deadline: Option<Mono>) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use strowger_model::config::NextIds;
 use strowger_model::{Incarnation, Mono, NodeId};
-use strowger_switch::{Changed, Leader, Led, Look, What};
+use strowger_switch::{Heard, Leader, Led, Look, What};
 use strowger_table::{At, Body, Command, Content, ControlCommand, Outcome, Plan, Proposal, Proposer, TenantRef};
 
 use crate::happening::{Happening, Task, node_id};
@@ -27,7 +27,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// A node's rules, what they have not heard, and when they look next.
 pub(crate) struct Lead {
     pub rules: Leader,
-    pub changed: Changed,
+    pub heard: Heard,
     armed: Option<Mono>,
     /// Which lead the last look was on.
     looked_as: Option<Led>,
@@ -36,7 +36,7 @@ pub(crate) struct Lead {
 impl Lead {
     pub fn new(node: usize) -> Self {
         let rules = Leader::new(SHARD, node_id(node), node_id(HOME));
-        Self { rules, changed: Changed::default(), armed: None, looked_as: None }
+        Self { rules, heard: Heard::default(), armed: None, looked_as: None }
     }
 }
 
@@ -51,7 +51,7 @@ impl World {
         let led = seat.map(|(_, seat)| Led { term: self.log.term, since: seat.since });
         let log_now = seat.map(|(_, seat)| seat.log_now(self.now)).unwrap_or_default();
         let place = &mut self.nodes[node];
-        let (changed, shard) = (std::mem::take(&mut place.lead.changed), &place.replica.shard);
+        let (changed, shard) = (std::mem::take(&mut place.lead.heard), &place.replica.shard);
         let look = Look { led, shard, control: &self.control, relays: &self.usable, now: self.now, log_now };
         let (errands, again) = place.lead.rules.look(&changed, &look);
         place.lead.looked_as = led;
@@ -88,7 +88,7 @@ impl World {
                 self.look_as_leader(node);
             }
             What::Fetch(_) => {
-                let content = Content::of(&self.configuration());
+                let content = self.content();
                 self.nodes[node].lead.rules.fetched(term, Some(content), self.now);
                 self.look_as_leader(node);
             }
@@ -142,7 +142,7 @@ impl World {
         let told = !commands.is_empty();
         commands.into_iter().for_each(|command| self.decide(command));
         if told {
-            self.nodes.iter_mut().for_each(|node| node.lead.changed.control());
+            self.nodes.iter_mut().for_each(|node| node.lead.heard.control());
         }
         told
     }
@@ -154,12 +154,16 @@ impl World {
         self.control.apply(at, &Proposal { from, seq: 0, body: Body::Control(command) });
     }
 
+    fn content(&self) -> Content {
+        Content::of(&self.configuration(), self.truth.layout()).expect("the layout in force is known")
+    }
+
     /// The control group when the cluster is founded and configured.
     pub(crate) fn found(&mut self) {
         let voters = (0..self.nodes.len()).map(node_id).collect();
         self.decide(ControlCommand::Found { voters, shards: 1 });
         self.tell_control();
-        let (tenant, digest) = (self.tenant.id, Content::of(&self.configuration()).digest);
+        let (tenant, digest) = (self.tenant.id, self.content().digest);
         let tenants = vec![TenantRef { tenant, shard: SHARD, digest }];
         let (trunks, next_ids) = (Vec::new(), NextIds::default());
         self.decide(ControlCommand::Configure { version: 1, tenants, trunks, next_ids });

@@ -22,7 +22,6 @@ use crate::happening::{Happening, Who};
 use crate::tenant::SHARD;
 
 pub(crate) use actors::{News, relay_of};
-pub(crate) use apply::calls_of;
 pub(crate) use lead::Lead;
 pub(crate) use propose::Purpose;
 

@@ -1,13 +1,13 @@
 //! A slot has at most one offer or call, and the calls say of it what it says of itself. In the table after every entry,
 //! and at the phones: none is ever rung for what the table did not grant.
 //!
-//! A phone may still ring for an earlier offer when the next one comes: the earlier one was taken back in the log and
-//! its CANCEL is late, or its owner died before sending it. That is no breach; how long it may last is in `rest`.
+//! A phone that is told to hang up is rung for nothing else before it has, for as long as its owner may tell it. Whom
+//! nobody could tell in that time may still ring for the earlier offer; how long that may last is in `rest`.
 
 use std::collections::BTreeMap;
 
-use strowger_model::{AgentId, CallId, LegKey};
-use strowger_table::{Call, Leg, Offered, Reserver, Shard, Slot as Work, SlotState};
+use strowger_model::{AgentId, CallId, LegKey, LogTime};
+use strowger_table::{Call, DutyKind, Leg, Offered, Reserver, Shard, Slot as Work, SlotState, limit};
 
 use super::{Found, Step};
 use crate::far::Phone;
@@ -19,6 +19,8 @@ pub(crate) struct Slot {
     pub found: Found,
     /// Whom the table ever granted each leg to.
     granted: BTreeMap<LegKey, AgentId>,
+    /// Since when an agent's phone is to be told to hang up a leg.
+    told: BTreeMap<LegKey, LogTime>,
 }
 
 /// What a slot is taken by: a call whose customer is awaited, or a leg of a call that rings or is up.
@@ -33,6 +35,13 @@ impl Slot {
     pub fn committed(&mut self, step: &Step<'_>) {
         for row in step.calls.iter().filter_map(|call| step.after.call(*call)) {
             self.granted.extend(row.legs.iter().filter_map(|leg| Some((leg.key, leg.agent()?))));
+            let told = row.duties.iter().filter_map(|duty| match duty.kind {
+                DutyKind::HangUp { leg } => Some(leg),
+                _ => None,
+            });
+            for leg in told {
+                self.told.entry(leg).or_insert(step.log_now());
+            }
         }
         let mut taken = BTreeMap::new();
         for row in step.after.calls() {
@@ -72,8 +81,10 @@ impl Slot {
         if phone.rings().iter().any(|ring| ring.is_live() && ring.key == Some(key)) {
             return self.found.breach(PROMISE, Some(key.call), || format!("{agent} is rung twice for {key}"));
         }
+        let now = truth.last().time;
+        let is_told = |key: LegKey| self.told.get(&key).is_some_and(|since| now < *since + limit::HANG_UP_MAX);
         let other = phone.rings().iter().filter(|ring| ring.is_live()).filter_map(|ring| ring.key);
-        for other in other.filter(|other| *other != key && current(*other) && current(key)) {
+        for other in other.filter(|other| *other != key && (current(*other) || is_told(*other)) && current(key)) {
             self.found.breach(PROMISE, Some(key.call), || format!("{agent} is rung for {key} while it has {other}"));
         }
     }

@@ -69,6 +69,7 @@ impl Stuck {
             let longest = match agent.state_name() {
                 "wrap_up" => queue.map(|queue| queue.wrap_up_ms),
                 "paused" => queue.map(|queue| queue.miss_pause_ms),
+                "releasing" => Some(limit::HANG_UP_MAX.as_millis() as u32),
                 _ => None,
             };
             let until = longest.map(|ms| now + Duration::from_millis(ms.into()));

@@ -13,9 +13,8 @@ const PROMISE: &str = "true record";
 #[derive(Default)]
 pub(crate) struct TrueRecord {
     pub found: Found,
-    /// Legs whose INVITE left a node, and those where a passive node kept it to itself.
+    /// Legs whose INVITE left a node.
     invited: BTreeSet<LegKey>,
-    withheld: BTreeSet<LegKey>,
     /// Final answers to our INVITEs, by leg.
     answers: BTreeMap<LegKey, BTreeSet<u16>>,
     /// The agent whose phone answered a leg, by its Call-ID.
@@ -49,11 +48,6 @@ impl TrueRecord {
         }
     }
 
-    /// One that its sender takes for sent.
-    pub fn withheld(&mut self, key: LegKey) {
-        self.withheld.insert(key);
-    }
-
     pub fn committed(&mut self, step: &Step<'_>) {
         for record in step.records.iter().filter(|record| record.wrap_ms.is_none()) {
             let customer = step.after.call(record.call).and_then(|row| row.customer()).map(|leg| leg.key);
@@ -80,10 +74,7 @@ impl TrueRecord {
             DialResult::Connected | DialResult::Abandoned => answered,
             DialResult::NotDialled => !sent,
             // Silence may be all that was heard, but only after something was said.
-            DialResult::NoAnswer => {
-                (sent || customer.is_some_and(|key| self.withheld.contains(&key)))
-                    && (dial.status == 0 || said.contains(&dial.status))
-            }
+            DialResult::NoAnswer => sent && (dial.status == 0 || said.contains(&dial.status)),
             DialResult::Busy => dial.status == 486 && said.contains(&486),
             DialResult::Rejected => dial.status == 603 && said.contains(&603),
             DialResult::InvalidNumber => dial.status == 404 && said.contains(&404),

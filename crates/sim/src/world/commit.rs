@@ -1,14 +1,15 @@
 //! Entries: written by the leader, committed in order, judged by the promises, answered.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use strowger_model::CallId;
-use strowger_table::{Applied, Body, Command, Outcome, Proposal};
+use strowger_switch::{Changed, touched};
+use strowger_table::{Applied, Body, Command, Outcome, Proposal, Shard, Touched};
 
 use super::World;
 use crate::happening::{Happening, Task, Who};
 use crate::log::{Errand, Waiter};
-use crate::node::calls_of;
 use crate::plant::Plant;
 use crate::promise::{Decision, Step};
 use crate::trace::About;
@@ -68,8 +69,7 @@ impl World {
             let records: Vec<_> = records.into_iter().map(|(_, record)| record).collect();
             let mut calls = calls_of(&applied.touched, &before);
             calls.extend(calls_of(&applied.touched, &self.truth));
-            calls.sort_unstable();
-            calls.dedup();
+            let calls: Vec<CallId> = calls.into_iter().collect();
             self.note(index, proposal, applied, &calls);
             let step = Step {
                 index,
@@ -145,6 +145,14 @@ impl World {
             let about = call_of(command).map_or(About::Log, About::Call);
             self.say(about, || format!("[{index}] {name} by n{from}: {outcome}"));
         }
+    }
+}
+
+/// The calls that an entry changed, or whose places it changed.
+fn calls_of(applied: &Touched, table: &Shard) -> BTreeSet<CallId> {
+    match touched([applied]) {
+        Some(rows) => Changed::of(&rows, table).calls,
+        None => table.calls().map(|row| row.id).collect(),
     }
 }
 

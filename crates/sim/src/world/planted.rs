@@ -9,6 +9,7 @@ use std::time::Duration;
 use strowger_media::{Hears, Op};
 use strowger_model::config::Tenant;
 use strowger_model::{AgentId, DialResult, E164, LegKey, LogTime, RelayId};
+use strowger_switch::{Begin, Due};
 use strowger_table::{
     Binding, Body, Call, Command, Duty, DutyKind, Leg, LegRole, LegState, Medium, Offer, Plan, Presence, Proposal,
     Reach, Shard, SlotState, ToldBy, VOICE_SLOT, WITH_CUSTOMER,
@@ -160,9 +161,14 @@ impl World {
         }
     }
 
-    /// An adopter that does not look at calls whose agent is being rung.
-    pub(crate) fn passes_over(&self, row: &Call) -> bool {
-        self.plant == Some(Plant::RingingForgotten) && row.rung_leg().is_some() && row.was_adopted()
+    /// What the switch says is due for a row, as the node hears it.
+    pub(crate) fn misjudged(&self, row: &Call, due: Due) -> Due {
+        match (self.plant, due) {
+            (Some(Plant::RingingForgotten), Due::Begin(Begin::Adopted)) if row.rung_leg().is_some() => Due::Nothing,
+            (Some(Plant::HeirDials), Due::Begin(Begin::Adopted)) if row.is_dialling() => Due::Begin(Begin::Dialled),
+            (Some(Plant::InviteForgotten), Due::Begin(Begin::Admitted(_))) => Due::Begin(Begin::Adopted),
+            (_, due) => due,
+        }
     }
 
     /// A task that never comes to its process.

@@ -31,9 +31,6 @@ impl World {
         }
         if let Some(sip) = Sip::parse(&bytes) {
             self.promises.told.hung_up(&sip);
-            if let Some(key) = sip.key().filter(|_| withheld && sip.is_first_invite()) {
-                self.promises.true_record.withheld(key);
-            }
         }
         if withheld {
             return;

@@ -49,14 +49,14 @@ pub struct Look<'a> {
 
 /// What has happened since the last look. A node that does not lead need not keep it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Changed {
+pub struct Heard {
     rows: BTreeSet<RowKey>,
     /// More rows than were named.
     many: bool,
     control: bool,
 }
 
-impl Changed {
+impl Heard {
     /// An entry of the shard has touched these.
     pub fn touched(&mut self, touched: &Touched) {
         match touched {
@@ -151,7 +151,7 @@ impl Leader {
     }
 
     /// What is to be done now, and when to look again if nothing happens before.
-    pub fn look(&mut self, changed: &Changed, look: &Look<'_>) -> (Vec<Errand>, Option<Mono>) {
+    pub fn look(&mut self, changed: &Heard, look: &Look<'_>) -> (Vec<Errand>, Option<Mono>) {
         self.spread.see(look.control, look.now);
         let Some(led) = self.take_the_lead(look.led) else { return (Vec::new(), None) };
         self.hear(changed);
@@ -213,12 +213,12 @@ impl Leader {
             self.hand_on.begin_anew();
         }
         if is_new || !acted {
-            self.hear(&Changed { rows: BTreeSet::new(), many: true, control: true });
+            self.hear(&Heard { rows: BTreeSet::new(), many: true, control: true });
         }
         Some(led)
     }
 
-    fn hear(&mut self, changed: &Changed) {
+    fn hear(&mut self, changed: &Heard) {
         if changed.is_to_plan() {
             self.plan.wake();
         }

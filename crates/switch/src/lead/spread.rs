@@ -9,7 +9,7 @@ use strowger_model::{AgentId, Incarnation, Mono, NodeId};
 use strowger_table::{Agent, Command, Control, Outcome, RowKey, Shard, heir_of};
 
 use super::turn::Turn;
-use super::{Changed, Look, What};
+use super::{Heard, Look, What};
 
 /// A node is given rows only when it has been up for so long: one that dies again soon would only have moved them.
 const SETTLED: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ impl Spread {
         }
     }
 
-    pub fn hear(&mut self, changed: &Changed) {
+    pub fn hear(&mut self, changed: &Heard) {
         if changed.many {
             self.walk = Some(AgentId(0));
         }

@@ -10,7 +10,7 @@ use strowger_table::{
 };
 
 use super::bench::{Bench, ME, OTHER, SHARD, THIRD, tenant};
-use crate::{Changed, Leader, Led, Look, Task, What};
+use crate::{Heard, Leader, Led, Look, Task, What};
 
 const QUEUE: QueueId = QueueId(1);
 /// Where the lead belongs.
@@ -23,7 +23,7 @@ struct World {
     bench: Bench,
     control: Control,
     rules: Leader,
-    changed: Changed,
+    changed: Heard,
     led: Option<Led>,
 }
 
@@ -50,7 +50,7 @@ impl World {
         let bench = Bench::new();
         let led = Some(Led { term: 1, since: bench.now });
         let rules = Leader::new(SHARD, ME.node, home);
-        let mut world = Self { bench, control: Control::default(), rules, changed: Changed::default(), led };
+        let mut world = Self { bench, control: Control::default(), rules, changed: Heard::default(), led };
         let nodes = [ME, OTHER, THIRD];
         world.decide(ControlCommand::Found { voters: nodes.map(|node| node.node).to_vec(), shards: 1 });
         for Proposer { node, incarnation } in nodes {
@@ -63,7 +63,7 @@ impl World {
 
     /// The control group has another configuration.
     fn configure(&mut self, tenant: &Tenant) -> TenantRef {
-        let what = TenantRef { tenant: tenant.id, shard: SHARD, digest: Content::of(tenant).digest };
+        let what = TenantRef { tenant: tenant.id, shard: SHARD, digest: content(tenant).digest };
         // The shard began with version 1.
         while self.control.version() < 1 {
             self.in_force(Vec::new());
@@ -158,6 +158,10 @@ fn staffed() -> Tenant {
         site: String::new(),
     };
     Tenant { queues: vec![queue()], agents: vec![agent(1)], ..tenant() }
+}
+
+fn content(tenant: &Tenant) -> Content {
+    Content::of(tenant, strowger_table::layout::FIRST).unwrap()
 }
 
 fn queue() -> Queue {
@@ -322,7 +326,7 @@ fn a_new_configuration_is_fetched_and_brought_part_by_part() {
     let what = world.configure(&large);
     assert_eq!(world.look().0, [(Task::Configure, What::Fetch(what))]);
     assert!(world.is_quiet(), "it is on its way");
-    world.rules.fetched(1, Some(Content::of(&large)), world.bench.now);
+    world.rules.fetched(1, Some(content(&large)), world.bench.now);
     let mut parts = 0;
     loop {
         match world.commits(Task::Configure) {
@@ -362,7 +366,7 @@ fn a_configuration_that_the_table_will_never_take_is_not_said_again_until_there_
     let tenant = Tenant { takes_anonymous: false, ..staffed() };
     let refuse = |world: &mut World, refusal| {
         assert!(matches!(world.look().0[..], [(Task::Configure, What::Fetch(_))]));
-        world.rules.fetched(1, Some(Content::of(&tenant)), world.bench.now);
+        world.rules.fetched(1, Some(content(&tenant)), world.bench.now);
         world.says();
         world.answer(Task::Configure, Some(Outcome::Refused(refusal)));
         world.look()

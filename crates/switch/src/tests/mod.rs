@@ -3,4 +3,5 @@
 mod bench;
 mod intake;
 mod lead;
+mod rows;
 mod vitals;

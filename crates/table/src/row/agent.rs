@@ -7,7 +7,7 @@ use strowger_model::{
 /// The slot that calls take.
 pub const VOICE_SLOT: u8 = 0;
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Agent {
     pub id: AgentId,
     pub tenant: TenantId,
@@ -26,9 +26,11 @@ pub struct Agent {
     pub misses: u16,
     /// Calls answered since the agent was made known.
     pub answered: u64,
+    #[cfg(feature = "next-layout")]
+    pub mark: crate::Later<1, u32>,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Presence {
     /// No phone.
     Out,
@@ -39,7 +41,7 @@ pub enum Presence {
 }
 
 /// Where one of an agent's phones is.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Binding {
     pub instance: Instance,
     pub kind: BindingKind,
@@ -61,7 +63,7 @@ impl Binding {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum BindingKind {
     Sip,
     Browser,
@@ -71,7 +73,7 @@ pub enum BindingKind {
 }
 
 /// One piece of work that an agent can have at a time.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Slot {
     pub no: u8,
     pub medium: Medium,
@@ -83,16 +85,14 @@ pub struct Slot {
     pub last_offer: LogTime,
 }
 
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Medium {
     Voice,
     Chat,
     Item,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum SlotState {
     Free,
     /// Kept for the answer of a called party.
@@ -116,16 +116,19 @@ pub enum SlotState {
     Paused {
         until: LogTime,
     },
+    /// The work is over, and a phone of it has yet to hang up: rung now, it would answer that it is busy. Ends with the
+    /// duty to hang it up.
+    Releasing,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Reserver {
     /// Ends with the call's own deadlines.
     Call(CallId),
     Campaign(CampaignId),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Offered {
     /// A phone rings: ends with the leg's own deadline. The call is the one whose row the leg is in.
     Leg {
@@ -149,13 +152,26 @@ impl SlotState {
         }
     }
 
+    /// Reserved, offered, busy or in wrap-up: a call or its record refers to the agent.
+    pub(crate) fn is_work(&self) -> bool {
+        match self {
+            SlotState::Reserved { .. } | SlotState::Offered(_) | SlotState::Busy { .. } | SlotState::Wrap { .. } => {
+                true
+            }
+            SlotState::Free | SlotState::Paused { .. } | SlotState::Releasing => false,
+        }
+    }
+
     pub(crate) fn until(&self) -> LogTime {
         match self {
             SlotState::Reserved { until, .. }
             | SlotState::Offered(Offered::Item { until, .. })
             | SlotState::Wrap { until, .. }
             | SlotState::Paused { until } => *until,
-            SlotState::Free | SlotState::Offered(Offered::Leg { .. }) | SlotState::Busy { .. } => LogTime::MAX,
+            SlotState::Free
+            | SlotState::Offered(Offered::Leg { .. })
+            | SlotState::Busy { .. }
+            | SlotState::Releasing => LogTime::MAX,
         }
     }
 }
@@ -165,8 +181,8 @@ impl Agent {
     pub const IDLE: &str = "idle";
 
     /// What an agent with one voice slot is doing, in a word.
-    pub const STATE_NAMES: [&str; 8] =
-        ["logged_out", "not_ready", Self::IDLE, "reserved", "offered", "talking", "wrap_up", "paused"];
+    pub const STATE_NAMES: [&str; 9] =
+        ["logged_out", "not_ready", Self::IDLE, "reserved", "offered", "talking", "wrap_up", "paused", "releasing"];
 
     pub fn state_name(&self) -> &'static str {
         Self::STATE_NAMES[self.state_index()]
@@ -180,8 +196,9 @@ impl Agent {
             (Some(SlotState::Busy { .. }), _) => 5,
             (Some(SlotState::Wrap { .. }), _) => 6,
             (Some(SlotState::Paused { .. }), _) => 7,
-            (Some(SlotState::Free) | None, Presence::Out) => 0,
-            (Some(SlotState::Free) | None, Presence::NotReady { .. }) => 1,
+            (Some(SlotState::Free | SlotState::Releasing) | None, Presence::Out) => 0,
+            (Some(SlotState::Free | SlotState::Releasing) | None, Presence::NotReady { .. }) => 1,
+            (Some(SlotState::Releasing), Presence::Ready) => 8,
             // Every phone's connection is lost.
             (Some(SlotState::Free) | None, Presence::Ready) if self.phone().is_none() => 0,
             (Some(SlotState::Free) | None, Presence::Ready) => 2,
@@ -258,14 +275,9 @@ impl Agent {
         self.slots.iter().find(free).filter(|_| may)
     }
 
-    /// Some slot is reserved, offered, busy or in wrap-up: a call or its record still refers to this agent.
+    /// A call or its record still refers to this agent.
     pub fn is_at_work(&self) -> bool {
-        self.slots.iter().any(|slot| match slot.state {
-            SlotState::Reserved { .. } | SlotState::Offered(_) | SlotState::Busy { .. } | SlotState::Wrap { .. } => {
-                true
-            }
-            SlotState::Free | SlotState::Paused { .. } => false,
-        })
+        self.slots.iter().any(|slot| slot.state.is_work())
     }
 
     /// The first moment at which this row must change if nobody changes it before.

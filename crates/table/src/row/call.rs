@@ -7,18 +7,17 @@ use strowger_model::{
     TenantId, TrunkId, Wall,
 };
 
-use super::kept::{AsValue, Kept};
+use super::kept::Kept;
 use super::leg::{Leg, LegRole};
 use super::origin::{AdmitKey, Began, Origin, Outbound};
 use super::segment::{How, Segment, SegmentKind};
 use super::tap::Tap;
 use crate::DialFailure;
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Call {
     pub id: CallId,
     pub tenant: TenantId,
-    #[rkyv(with = AsValue)]
     pub origin: Kept<Origin>,
     pub owner: Owner,
     /// The numbers that the next ones get; none is ever given twice.
@@ -38,7 +37,6 @@ pub struct Call {
     /// Something is being said that no recording, no copy and no listener may get.
     pub private: Option<LogTime>,
     pub taps: Vec<Tap>,
-    #[rkyv(with = AsValue)]
     pub segments: Kept<Vec<Segment>>,
     pub duties: Vec<Duty>,
     pub times: CallTimes,
@@ -49,7 +47,7 @@ pub struct Call {
 }
 
 /// Counters of what a call numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Next {
     pub leg: LegNo,
     pub tap: u8,
@@ -58,7 +56,7 @@ pub struct Next {
 }
 
 /// Where a call is in its life. Which phones ring is said by the legs, wrap-up by the agent's slot.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Stage {
     /// In the log; its 100 may have gone out, nothing else.
     Admitted,
@@ -75,7 +73,7 @@ pub enum Stage {
 }
 
 /// Where a call is in a flow, and the version of it that the call began with.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FlowPosition {
     pub flow: FlowId,
     /// The tenant's configuration in which the flow last changed before the call began.
@@ -88,7 +86,7 @@ pub struct FlowPosition {
 }
 
 /// When what happened, in log time as observed by whoever saw it. The rest stands in the segments.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct CallTimes {
     pub admitted: LogTime,
     pub admitted_wall: Wall,
@@ -96,14 +94,14 @@ pub struct CallTimes {
 }
 
 /// Something the owner must do, until it says `Done` or the time is past.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Duty {
     pub id: u32,
     pub kind: DutyKind,
     pub until: LogTime,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum DutyKind {
     /// Send the 200 and repeat it until the ACK.
     Answer { leg: LegKey },

@@ -2,7 +2,7 @@
 
 use strowger_model::{CampaignId, DialResult, Digest, Owner, QueueId, TenantId};
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Ledger {
     pub campaign: CampaignId,
     pub tenant: TenantId,
@@ -31,7 +31,7 @@ pub struct Ledger {
 }
 
 /// Answered calls of the present window.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Window {
     /// Answered by a person.
     pub live: u32,

@@ -4,10 +4,6 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use rkyv::rancor::Fallible;
-use rkyv::with::{ArchiveWith, DeserializeWith, SerializeWith};
-use rkyv::{Archive, Deserialize, Place, Serialize};
-
 use crate::hash;
 
 /// A value that rows share. Copying the row copies a pointer, hashing the row takes the kept hash.
@@ -64,34 +60,5 @@ impl<T: Eq> Eq for Kept<T> {}
 impl<T> Hash for Kept<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.hash);
-    }
-}
-
-/// Archives a kept value as the value itself.
-pub struct AsValue;
-
-impl<T: Archive> ArchiveWith<Kept<T>> for AsValue {
-    type Archived = T::Archived;
-    type Resolver = T::Resolver;
-
-    fn resolve_with(kept: &Kept<T>, resolver: T::Resolver, out: Place<T::Archived>) {
-        T::resolve(&kept.value, resolver, out);
-    }
-}
-
-impl<T: Serialize<S>, S: Fallible + ?Sized> SerializeWith<Kept<T>, S> for AsValue {
-    fn serialize_with(kept: &Kept<T>, serializer: &mut S) -> Result<T::Resolver, S::Error> {
-        T::serialize(&kept.value, serializer)
-    }
-}
-
-impl<T, D> DeserializeWith<T::Archived, Kept<T>, D> for AsValue
-where
-    T: Archive + Hash,
-    T::Archived: Deserialize<T, D>,
-    D: Fallible + ?Sized,
-{
-    fn deserialize_with(field: &T::Archived, deserializer: &mut D) -> Result<Kept<T>, D::Error> {
-        field.deserialize(deserializer).map(Kept::new)
     }
 }

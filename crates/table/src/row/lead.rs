@@ -2,7 +2,7 @@
 
 use strowger_model::{CallId, Cause, DialResult, E164, LeadId, Wall};
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Lead {
     pub id: LeadId,
     pub number: E164,
@@ -16,7 +16,7 @@ pub struct Lead {
 }
 
 /// Where the other columns of a lead are: a line of a batch, which is content.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct LeadSource {
     /// Which of its campaign's batches.
     pub batch: u32,
@@ -24,7 +24,7 @@ pub struct LeadSource {
     pub line: u16,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum LeadState {
     /// To be dialled, not before this.
     Due { at: Wall },
@@ -35,7 +35,7 @@ pub enum LeadState {
 }
 
 /// How the last call to a lead ended.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Attempt {
     pub call: CallId,
     pub at: Wall,

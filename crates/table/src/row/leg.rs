@@ -8,7 +8,7 @@ pub const WITH_CUSTOMER: u8 = 0;
 pub const ASIDE: u8 = 1;
 
 /// One far end of a call.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Leg {
     /// The call and number it was born with. Token, tags, Call-ID, relay port and journal derive from it.
     pub key: LegKey,
@@ -36,7 +36,7 @@ pub struct Leg {
     pub takeovers: u16,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum LegRole {
     /// Whom the call is for: who called us, or whom we called.
     Customer,
@@ -51,7 +51,7 @@ pub enum LegRole {
 }
 
 /// What a supervisor follows.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Watched {
     /// Gone when that leg is.
     Leg(LegKey),
@@ -59,7 +59,7 @@ pub enum Watched {
     Call,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Watch {
     Listen,
     Whisper,
@@ -67,7 +67,7 @@ pub enum Watch {
 }
 
 /// How a far end is reached. SIP, browser or socket is the dialog's.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Reach {
     /// It came to us.
     Inbound,
@@ -91,7 +91,7 @@ pub enum Reach {
     },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum LegState {
     /// Not answered yet, by us or by the far end.
     Ringing { until: LogTime },
@@ -104,7 +104,7 @@ pub enum LegState {
 }
 
 /// What an answered leg waits for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Screen {
     /// A key that says a person is there; without it nobody is.
     Key,
@@ -115,7 +115,7 @@ pub enum Screen {
 }
 
 /// Why a leg leaves: what its far end is told.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Released {
     /// The far end left by itself.
     ByFarEnd,
@@ -127,7 +127,7 @@ pub enum Released {
     Elsewhere,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Asked {
     pub cseq: u32,
     pub until: LogTime,

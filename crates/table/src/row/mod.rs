@@ -17,9 +17,7 @@ pub mod story;
 pub mod tap;
 
 /// Names a row that may change, come due or have an owner.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum RowKey {
     Call(CallId),
     Agent(AgentId),

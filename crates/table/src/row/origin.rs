@@ -3,14 +3,14 @@
 use strowger_model::{AgentId, CallId, CampaignId, E164, Far, FlowId, LeadId, QueueId, RelayId, TrunkId};
 
 /// What makes an INVITE the same INVITE (RFC 3261, 8.2.2.2).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct AdmitKey {
     pub call_id: String,
     pub from_tag: String,
     pub cseq: u32,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Origin {
     /// Numbers as they are told and recorded: who calls, who is called.
     pub from: String,
@@ -18,7 +18,7 @@ pub struct Origin {
     pub began: Began,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Began {
     /// By an INVITE to us.
     Inbound { key: AdmitKey, source: Source, target: Target },
@@ -29,7 +29,7 @@ pub enum Began {
 }
 
 /// Who sent the INVITE.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Source {
     Trunk(TrunkId),
     /// An agent's own call, to another agent, a queue or a number.
@@ -43,7 +43,7 @@ pub enum Source {
 }
 
 /// What the INVITE is for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Target {
     Flow(FlowId),
     Queue(QueueId),
@@ -52,7 +52,7 @@ pub enum Target {
 }
 
 /// What an outbound call was granted with.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Outbound {
     pub campaign: CampaignId,
     /// The campaign's queue: its agents, ring time and wrap-up.

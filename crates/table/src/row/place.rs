@@ -4,9 +4,9 @@ use strowger_model::config::StepNo;
 use strowger_model::{AgentId, CallId, E164, LegKey, LogTime, PlaceId, QueueId, TenantId};
 
 use super::data::Data;
-use super::kept::{AsValue, Kept};
+use super::kept::Kept;
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Place {
     pub id: PlaceId,
     pub tenant: TenantId,
@@ -34,12 +34,11 @@ pub struct Place {
     /// The call that waits at it, or talks from it.
     pub call: Option<CallId>,
     /// What the flow learnt of the caller, once the call is gone and the place goes on.
-    #[rkyv(with = rkyv::with::Map<AsValue>)]
     pub data: Option<Kept<Data>>,
 }
 
 /// What is to be served.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PlaceOf {
     /// A customer on the line.
     Call,
@@ -53,7 +52,7 @@ pub enum PlaceOf {
     Aside { leg: LegKey },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PlaceState {
     /// Free to be offered.
     Waiting,
@@ -70,9 +69,7 @@ pub enum PlaceState {
 }
 
 /// The order of a queue. Lower is earlier.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Rank {
     /// Microseconds of log time: when the wait began, less what the priority is worth. May be before the beginning.
     pub at: i64,
@@ -90,7 +87,7 @@ impl Rank {
 }
 
 /// What comes when a place has waited as long as it may, or its queue takes no more.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Then {
     /// On with the flow at this step.
     Step(StepNo),
@@ -98,7 +95,7 @@ pub enum Then {
 }
 
 /// The next moment at which more agents may take it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Relax {
     pub no: u8,
     pub at: LogTime,

@@ -2,7 +2,7 @@
 
 use strowger_model::{AgentId, Cause, LegKey, LogTime, QueueId};
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Segment {
     /// Its number within the call, never given twice.
     pub no: u16,
@@ -27,9 +27,7 @@ pub struct Segment {
     pub spent: u64,
 }
 
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum SegmentKind {
     /// In its flow.
     Flow,
@@ -69,7 +67,7 @@ impl SegmentKind {
 }
 
 /// How a piece ended.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum How {
     /// It lasts.
     Open,

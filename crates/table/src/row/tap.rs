@@ -2,7 +2,7 @@
 
 use strowger_model::{EndpointId, LegKey, LogTime};
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Tap {
     /// Its number within the call, never given twice.
     pub no: u8,
@@ -15,7 +15,7 @@ pub struct Tap {
     pub part: u16,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum TapKind {
     Record,
     Fork {
@@ -25,7 +25,7 @@ pub enum TapKind {
     Detect,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum TapState {
     Running,
     /// Gets silence.

@@ -65,7 +65,7 @@ impl Shard {
         agent.end_pauses(entry.now());
         if agent.presence != Presence::Ready {
             agent.be(Presence::Ready, entry.now());
-            for slot in agent.slots.iter_mut().filter(|slot| slot.state == SlotState::Free) {
+            for slot in agent.slots.iter_mut().filter(|slot| !slot.state.is_work()) {
                 slot.idle_since = entry.now();
             }
         }
@@ -164,6 +164,8 @@ fn new_agent(entry: Entry, tenant: TenantId, config: &config::Agent) -> Agent {
         slots: vec![Agent::voice_slot(entry.now())],
         misses: 0,
         answered: 0,
+        #[cfg(feature = "next-layout")]
+        mark: crate::Later::default(),
     }
 }
 
@@ -172,7 +174,7 @@ fn log_in(agent: &mut Agent, ready: bool, now: LogTime) {
     let not_ready = || Presence::NotReady { reason: "log-in".to_owned() };
     agent.next = None;
     agent.be(if ready { Presence::Ready } else { not_ready() }, now);
-    for slot in agent.slots.iter_mut().filter(|slot| slot.state == SlotState::Free) {
+    for slot in agent.slots.iter_mut().filter(|slot| !slot.state.is_work()) {
         (slot.since, slot.idle_since) = (now, now);
     }
 }

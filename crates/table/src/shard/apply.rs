@@ -53,6 +53,9 @@ impl Shard {
     }
 
     fn obey(&mut self, entry: Entry, command: &Command) -> Outcome {
+        if command.since() > self.layout {
+            return Refusal::TooEarly.into();
+        }
         match command {
             Command::Tick => {
                 self.sessions.forget_old(entry.now());
@@ -60,6 +63,7 @@ impl Shard {
                 Outcome::Done
             }
             Command::Expire => self.expire(entry),
+            Command::Raise { layout, members } => self.raise(*layout, members).into(),
             Command::Part(part) => self.stage(entry, part).into(),
             Command::Configure { version, tenant, digest } => self.configure(entry, *version, *tenant, *digest).into(),
             Command::Retire { version, tenant } => self.retire(entry, *version, *tenant).into(),
@@ -97,6 +101,8 @@ impl Shard {
             Command::Adopt { node, incarnation, heirs } => self.adopt(entry, *node, *incarnation, heirs),
             Command::Assign { row, to } => self.assign(entry, *row, *to).into(),
             Command::Retake { row } => self.retake(entry, *row).into(),
+            #[cfg(feature = "next-layout")]
+            Command::Mark { agent, mark } => self.mark(*agent, *mark).into(),
         }
     }
 }

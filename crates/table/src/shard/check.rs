@@ -163,9 +163,9 @@ impl Shard {
         holds!(agent.is_at_work() || agent.next.is_none(), agent, "nothing is left for later");
         for slot in &agent.slots {
             let right = match slot.state {
-                SlotState::Free | SlotState::Paused { .. } | SlotState::Reserved { by: Reserver::Campaign(_), .. } => {
-                    true
-                }
+                SlotState::Free => !self.index.hang_ups.contains_key(&(agent.id, slot.no)),
+                SlotState::Releasing => self.index.hang_ups.contains_key(&(agent.id, slot.no)),
+                SlotState::Paused { .. } | SlotState::Reserved { by: Reserver::Campaign(_), .. } => true,
                 SlotState::Reserved { by: Reserver::Call(call), .. } => {
                     self.call(call).is_some_and(|call| call.stage == Stage::Reaching && call.customer().is_some())
                 }

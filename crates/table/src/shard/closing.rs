@@ -8,13 +8,13 @@ use super::apply::Entry;
 use crate::{RowKey, limit};
 
 /// A queue that is no more, with its last content. Nobody enters it; those who wait are taken out.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub(super) struct Closing {
-    tenant: TenantId,
-    pub(super) queue: Queue,
-    since: LogTime,
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Closing {
+    pub tenant: TenantId,
+    pub queue: Queue,
+    pub since: LogTime,
     /// When no call can know it any more; none while somebody may be waiting in it.
-    forget: Option<LogTime>,
+    pub forget: Option<LogTime>,
 }
 
 impl Closing {

@@ -27,7 +27,12 @@ impl Shard {
             self.tenants.put(id, Configured { version, ..(**same).clone() });
             return Ok(());
         }
-        let tenant = self.assemble(id, digest)?.tenant().map_err(|_| Refusal::BadParts)?;
+        let content = self.assemble(id, digest)?;
+        // Not whether this build could read it: the same on every replica.
+        if content.layout().map_err(|_| Refusal::BadParts)? > self.layout {
+            return Err(Refusal::TooEarly);
+        }
+        let tenant = content.tenant().map_err(|_| Refusal::BadParts)?;
         if (tenant.id, tenant.shard) != (id, self.id) {
             return Err(Refusal::BadParts);
         }

@@ -1,9 +1,10 @@
 //! Leases: every busy state ends by itself. The leader says `Expire`; what is due by its stamp is found here.
 
-use strowger_model::{AgentId, CallId, Cause, Ended, HangupBy, LegKey, LogTime, Outcome as CallOutcome, PlaceId};
+use strowger_model::{AgentId, CallId, Cause, Ended, HangupBy, LegKey, LogTime, PlaceId};
 
 use super::Shard;
 use super::apply::Entry;
+use super::life::failed;
 use super::offer::RING_TIMEOUT;
 use crate::{
     Call, DutyKind, LegRole, LegState, Outcome, PlaceState, Presence, Reach, Refusal, RowKey, SlotState, Stage, ToldBy,
@@ -105,7 +106,8 @@ impl Shard {
             return self.lose_track(entry, id).is_ok();
         }
         // A 200 that was never acknowledged: nobody is there.
-        unanswered && self.finish(entry, id, GIVE_UP, entry.now(), Some(CallOutcome::Failed)).is_ok()
+        let outcome = self.calls.get(&id).filter(|_| unanswered).map(|call| failed(call));
+        outcome.is_some() && self.finish(entry, id, GIVE_UP, entry.now(), outcome).is_ok()
     }
 
     fn expire_place(&mut self, entry: Entry, id: PlaceId) {

@@ -1,13 +1,14 @@
-//! Versions of flows: the flow that a call began is kept, also when the configuration has another by now. So far calls
-//! still read their next step from the configuration in force; who is to go on in the old flow asks `Shard::flow`.
+//! Versions of flows: a call goes on in the flow that it began, also when the configuration has another by now.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use imbl::OrdMap;
 use strowger_model::config::{Flow, Tenant};
 use strowger_model::{FlowId, TenantId};
 
 use super::Shard;
+use super::image::owned;
 use super::index::count_down;
 use crate::hash;
 use crate::rowmap::RowMap;
@@ -22,16 +23,15 @@ pub(super) struct KeptFlows {
     counts: OrdMap<(FlowId, u64), usize>,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub(super) struct KeptFlow {
-    version: u64,
-    flow: Flow,
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct KeptFlow {
+    pub version: u64,
+    pub flow: Flow,
 }
 
-#[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub(super) struct KeptFlowsImage {
-    current: Vec<(FlowId, u64)>,
-    kept: Vec<KeptFlow>,
+pub(crate) struct KeptFlowsImage {
+    pub current: Vec<(FlowId, u64)>,
+    pub kept: Vec<Arc<KeptFlow>>,
 }
 
 impl KeptFlows {
@@ -42,14 +42,14 @@ impl KeptFlows {
     pub(super) fn image(&self) -> KeptFlowsImage {
         KeptFlowsImage {
             current: self.current.iter().map(|(flow, version)| (*flow, *version)).collect(),
-            kept: self.kept.iter().map(|(_, kept)| (**kept).clone()).collect(),
+            kept: self.kept.iter().map(|(_, kept)| kept.clone()).collect(),
         }
     }
 
     /// Without counts: calls bring them.
     pub(super) fn from_image(image: KeptFlowsImage) -> Self {
         let mut flows = Self { current: image.current.into_iter().collect(), ..Self::default() };
-        image.kept.into_iter().for_each(|kept| flows.kept.put((kept.flow.id, kept.version), kept));
+        image.kept.into_iter().for_each(|kept| flows.kept.put((kept.flow.id, kept.version), owned(kept)));
         flows
     }
 

@@ -11,8 +11,8 @@ use strowger_model::{
 
 use super::Shard;
 use crate::{
-    AdmitKey, Agent, BarList, Call, Data, Lead, LeadState, Ledger, Medium, Place, Rank, RowKey, SlotState, Touched,
-    limit,
+    AdmitKey, Agent, BarList, Call, Data, DutyKind, Lead, LeadState, Ledger, Medium, Place, Rank, RowKey, SlotState,
+    Touched, limit,
 };
 
 /// Agents of a queue by state, in the order of `Agent::STATE_NAMES`.
@@ -23,8 +23,8 @@ pub(super) struct Index {
     pub by_key: OrdMap<AdmitKey, CallId>,
     /// Legs that are in another call's row than the one they were born in.
     pub moved: OrdMap<LegKey, CallId>,
-    /// Places that wait to be offered.
-    pub waiting: OrdSet<(QueueId, Rank)>,
+    /// Places that wait to be offered, with the call of each: a plan needs no more of most of them.
+    pub waiting: OrdMap<(QueueId, Rank), Option<CallId>>,
     /// How many wait in each queue.
     pub lengths: OrdMap<QueueId, usize>,
     pub idle: OrdSet<(QueueId, Medium, LogTime, AgentId, u8)>,
@@ -40,6 +40,8 @@ pub(super) struct Index {
     pub dialled: OrdMap<(TenantId, E164), CallId>,
     /// Legs that relays hold for live calls.
     pub legs: OrdMap<RelayId, usize>,
+    /// By agent and slot: phones that are told to hang up and have not done so yet.
+    pub hang_ups: OrdMap<(AgentId, u8), usize>,
 }
 
 impl Shard {
@@ -56,10 +58,14 @@ impl Shard {
         if let Some(position) = call.flow_in_use() {
             self.flows.keep(position.flow, position.version);
         }
-        if let Some(old) = self.calls.get(&id).cloned() {
-            self.unindex_call(&old);
+        let old = self.calls.get(&id).cloned();
+        if let Some(old) = &old {
+            self.unindex_call(old);
         } else if let Some(key) = call.key() {
             self.index.by_key.insert(key.clone(), id);
+        }
+        for slot in hang_ups(&call) {
+            *self.index.hang_ups.entry(slot).or_insert(0) += 1;
         }
         if let Some(outbound) = call.outbound().filter(|_| call.has_called_party()) {
             self.index.dialled.insert((call.tenant, outbound.number), id);
@@ -73,7 +79,19 @@ impl Shard {
         self.lease(call.lease(), RowKey::Call(id));
         *self.index.owned.entry((call.owner.node, call.owner.incarnation)).or_insert(0) += 1;
         self.touch(RowKey::Call(id));
+        let changed = old.iter().flat_map(|old| hang_ups(old)).chain(hang_ups(&call)).map(|(agent, _)| agent);
+        let agents: Vec<AgentId> = changed.collect();
         self.calls.put(id, call);
+        self.settle_agents(&agents);
+    }
+
+    /// Agents of whose phones one may have hung up, or be told to.
+    fn settle_agents(&mut self, agents: &[AgentId]) {
+        for id in agents {
+            if let Ok(agent) = self.agent_row(*id) {
+                self.put_agent(agent);
+            }
+        }
     }
 
     /// Takes a call off the table, with what is kept beside it.
@@ -88,6 +106,7 @@ impl Shard {
         }
         self.data.remove(&id);
         self.touch(RowKey::Call(id));
+        self.settle_agents(&hang_ups(&old).map(|(agent, _)| agent).collect::<Vec<_>>());
     }
 
     fn unindex_call(&mut self, old: &Arc<Call>) {
@@ -99,6 +118,7 @@ impl Shard {
             self.index.dialled.remove(&(old.tenant, outbound.number));
         }
         live_relays(old).for_each(|relay| count_down(&mut self.index.legs, &relay));
+        hang_ups(old).for_each(|slot| count_down(&mut self.index.hang_ups, &slot));
         for leg in old.legs.iter().filter(|leg| leg.key.call != old.id) {
             self.index.moved.remove(&leg.key);
         }
@@ -123,7 +143,7 @@ impl Shard {
             self.unindex_place(&old);
         }
         if place.is_waiting() {
-            self.index.waiting.insert((place.queue, place.rank));
+            self.index.waiting.insert((place.queue, place.rank), place.call);
             *self.index.lengths.entry(place.queue).or_insert(0) += 1;
             self.empty_again(place.queue);
         }
@@ -184,8 +204,9 @@ impl Shard {
         self.campaigns.put(ledger.campaign, ledger);
     }
 
-    pub(super) fn put_agent(&mut self, agent: Agent) {
+    pub(super) fn put_agent(&mut self, mut agent: Agent) {
         let id = agent.id;
+        self.settle_slots(&mut agent);
         let old = self.agents.get(&id).cloned();
         if old.as_deref() == Some(&agent) {
             return;
@@ -249,12 +270,20 @@ impl Shard {
 /// The relay of each leg of a live call; twice where a leg moves from one to another.
 pub(super) fn live_relays(call: &Call) -> impl Iterator<Item = RelayId> {
     let closing = call.duties.iter().filter_map(|duty| match duty.kind {
-        crate::DutyKind::Close { relay, .. } => Some(relay),
+        DutyKind::Close { relay, .. } => Some(relay),
         _ => None,
     });
     let legs = call.live_legs().flat_map(|leg| leg.relay.into_iter().chain(leg.next_relay));
     let is_over = call.is_over();
     legs.chain(closing).filter(move |_| !is_over)
+}
+
+/// The slots of agents whose phones a call has told to hang up.
+fn hang_ups(call: &Call) -> impl Iterator<Item = (AgentId, u8)> {
+    call.duties.iter().filter_map(|duty| match duty.kind {
+        DutyKind::HangUp { leg } => call.leg(leg)?.slot(),
+        _ => None,
+    })
 }
 
 /// Where an agent stands among those who are idle: once a queue and free slot.

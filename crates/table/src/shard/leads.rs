@@ -7,7 +7,7 @@ use strowger_model::{CampaignId, DialResult, Ended, Outcome as CallOutcome, Tena
 
 use super::Shard;
 use super::apply::Entry;
-use crate::{Attempt, Call, Lead, LeadState, Refusal, SegmentKind, Stage, limit};
+use crate::{Attempt, Call, DutyKind, Lead, LeadState, Refusal, SegmentKind, Stage, limit};
 
 impl Shard {
     /// Writes into lead and ledger what came of an outbound call.
@@ -83,8 +83,13 @@ pub(super) fn result_of(call: &Call, outcome: CallOutcome) -> Option<DialResult>
         (_, CallOutcome::Answered | CallOutcome::TransferredOut) => DialResult::Connected,
         (Some(failure), _) => failure.result,
         (None, _) if was_answered => DialResult::Abandoned,
-        // The agent whose phone was rung first gave up while the called party's rang.
-        (None, _) if call.stage == Stage::Reaching && call.customer().is_some() => DialResult::NoAnswer,
+        // Whoever wanted the call gave it up.
+        (None, _) if call.stage == Stage::Reaching => match call.customer() {
+            // Nobody said yet that the INVITE is out: perhaps it is, perhaps not.
+            Some(leg) if call.duty_to(DutyKind::Originate { leg: leg.key }).is_some() => DialResult::Unknown,
+            Some(_) => DialResult::NoAnswer,
+            None => DialResult::NotDialled,
+        },
         (None, _) => DialResult::NotDialled,
     })
 }

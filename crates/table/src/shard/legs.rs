@@ -7,6 +7,7 @@ use strowger_model::{CallId, Cause, Dialog, Ended, HangupBy, LegKey, LogTime, Re
 use super::Shard;
 use super::after::{After, after};
 use super::apply::Entry;
+use super::life::failed;
 use super::offer::RING_TIMEOUT;
 use crate::row::story::Piece;
 use crate::{
@@ -129,7 +130,9 @@ impl Shard {
         if what == After::End {
             // The end takes off what is left, this leg included.
             let gone = if told_by == ToldBy::FarEnd { Some(key) } else { None };
-            return self.finish_without(entry, call.id, Ended { by, cause }, entry.observed(observed), (None, gone));
+            let unacknowledged = told_by == ToldBy::Silence && call.duty_to(DutyKind::Answer { leg: key }).is_some();
+            let outcome = unacknowledged.then(|| failed(&call));
+            return self.finish_without(entry, call.id, Ended { by, cause }, entry.observed(observed), (outcome, gone));
         }
         let serves = call.serving == Some(key);
         let at = call.told_at(entry.observed(observed));
@@ -193,7 +196,8 @@ impl Shard {
         leg.unreachable = None;
         if relay.is_some() && leg.next_relay == relay {
             let old = std::mem::replace(&mut leg.relay, leg.next_relay.take());
-            if let Some(relay) = old {
+            // What began anew at its relay has left nothing there.
+            if let Some(relay) = old.filter(|old| Some(*old) != relay) {
                 call.add_duty(DutyKind::Close { relay, leg: key }, entry.now() + limit::HANG_UP_MAX);
             }
         }
@@ -202,18 +206,20 @@ impl Shard {
         Ok(())
     }
 
-    /// Legs of this owner get another relay: make before break, so each has two until its far end agreed.
+    /// Legs of this owner get another relay: make before break, so each has two until its far end agreed. One that lost
+    /// them when it began anew may get them again.
     pub(super) fn rehome(&mut self, entry: Entry, legs: &[(LegKey, RelayId)]) -> Outcome {
         if legs.len() > limit::LEGS_PER_REHOME {
             return Refusal::TooLong.into();
         }
         for (key, relay) in legs {
             let Ok(mut call) = self.owned_leg(entry, *key) else { continue };
-            let Some(leg) = call.leg_mut(*key).filter(|leg| leg.is_answered() && leg.relay != Some(*relay)) else {
+            let Some(leg) = call.leg_mut(*key).filter(|leg| leg.is_answered()) else {
                 continue;
             };
             // A leg may come back to where it was before that was closed.
-            let given_up = leg.next_relay.replace(*relay).filter(|old| old != relay);
+            let held = leg.relay;
+            let given_up = leg.next_relay.replace(*relay).filter(|old| old != relay && Some(*old) != held);
             call.drop_duty(DutyKind::Close { relay: *relay, leg: *key });
             if let Some(relay) = given_up {
                 call.add_duty(DutyKind::Close { relay, leg: *key }, entry.now() + limit::HANG_UP_MAX);
@@ -268,7 +274,9 @@ impl Call {
         leg.state = LegState::Releasing { until, why };
         leg.room = None;
         leg.unreachable = None;
-        let relays: Vec<RelayId> = leg.relay.into_iter().chain(leg.next_relay.take()).collect();
+        let held = leg.relay;
+        let relays: Vec<RelayId> =
+            held.into_iter().chain(leg.next_relay.take().filter(|next| Some(*next) != held)).collect();
         self.duties.retain(|duty| match duty.kind {
             DutyKind::Ring { leg } | DutyKind::Originate { leg } | DutyKind::Answer { leg } => leg != key,
             DutyKind::HangUp { .. } | DutyKind::Close { .. } | DutyKind::Notify { .. } | DutyKind::Seal { .. } => true,

@@ -141,6 +141,14 @@ impl Shard {
     }
 }
 
+/// Of a call in which nobody was there, as our own clock says: a 200 that was never acknowledged. Who was served was.
+pub(super) fn failed(call: &Call) -> CallOutcome {
+    match outcome_of(call, HangupBy::System) {
+        served @ (CallOutcome::Answered | CallOutcome::TransferredOut) => served,
+        _ => CallOutcome::Failed,
+    }
+}
+
 /// By the precedence of outcomes: who was served stays served, whatever comes after.
 pub(super) fn outcome_of(call: &Call, by: HangupBy) -> CallOutcome {
     let talks = |agent: bool| {

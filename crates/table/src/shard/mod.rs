@@ -15,6 +15,7 @@ mod expire;
 mod flows;
 mod image;
 mod index;
+mod layouts;
 mod leads;
 mod legs;
 mod life;
@@ -37,21 +38,27 @@ use strowger_model::{
 use self::index::Index;
 use crate::rowmap::RowMap;
 use crate::sessions::Sessions;
-use crate::{AdmitKey, Agent, At, BarList, Call, Data, Lead, Ledger, Place, Record, Scope, Touched, hash};
+use crate::{AdmitKey, Agent, At, BarList, Call, Data, Lead, Ledger, Place, Record, Scope, Touched, hash, layout};
 
 pub use self::after::{After, after};
+pub(crate) use self::closing::Closing;
+pub(crate) use self::flows::{KeptFlow, KeptFlowsImage};
+pub(crate) use self::image::ShardImage;
 pub use self::index::Staff;
 pub use self::owner::heir_of;
+pub(crate) use self::parts::Staged;
 pub use self::query::Busy;
 
 #[derive(Clone, Debug)]
 pub struct Shard {
     id: ShardId,
     last: At,
+    /// What is written from the next entry on.
+    layout: u16,
     tenants: RowMap<TenantId, Configured>,
     /// Parts of configurations that are on their way.
     staged: RowMap<TenantId, parts::Staged>,
-    parts: RowMap<(TenantId, u16), Vec<u8>>,
+    parts: RowMap<parts::PartKey, Vec<u8>>,
     /// Queues that left the configuration.
     closing: RowMap<QueueId, closing::Closing>,
     flows: flows::KeptFlows,
@@ -78,10 +85,10 @@ pub struct Shard {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Configured {
-    version: u64,
-    digest: Digest,
-    tenant: Arc<Tenant>,
+pub(crate) struct Configured {
+    pub version: u64,
+    pub digest: Digest,
+    pub tenant: Arc<Tenant>,
 }
 
 /// The digest stands for the content, which is large.
@@ -96,6 +103,7 @@ impl Shard {
         Self {
             id,
             last: At::default(),
+            layout: layout::FIRST,
             tenants: RowMap::default(),
             staged: RowMap::default(),
             parts: RowMap::default(),
@@ -133,6 +141,6 @@ impl Shard {
         let rows = [calls.hash(), dialogs.hash(), data.hash(), places.hash(), agents.hash()];
         let dialling = [campaigns.hash(), leads.hash(), bars.hash(), outbox.hash()];
         let memory = [self.sessions.hash(), self.fenced.hash(), self.withdrawn.hash()];
-        hash::of(&(config, rows, dialling, memory, self.last.time, self.last.wall))
+        hash::of(&(config, rows, dialling, memory, self.layout, self.last.time, self.last.wall))
     }
 }

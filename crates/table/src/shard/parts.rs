@@ -7,14 +7,17 @@ use super::Shard;
 use super::apply::Entry;
 use crate::{Content, Part, Refusal, RowKey, limit};
 
+/// Whose part, and which.
+pub(crate) type PartKey = (TenantId, u16);
+
 /// The parts of one configuration of a tenant that have come so far.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub(super) struct Staged {
-    digest: Digest,
-    of: u16,
-    have: u16,
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Staged {
+    pub digest: Digest,
+    pub of: u16,
+    pub have: u16,
     /// They are dropped then.
-    until: LogTime,
+    pub until: LogTime,
 }
 
 /// One more than the content itself fills: its layout is named at its head.

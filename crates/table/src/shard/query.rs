@@ -118,18 +118,23 @@ impl Shard {
     /// Queues in which somebody waits to be offered, each with the rank of its first place.
     pub fn waiting_queues(&self) -> Vec<(QueueId, Rank)> {
         let mut heads = Vec::new();
-        let mut next = self.index.waiting.get_min().copied();
+        let mut next = self.index.waiting.get_min().map(|(first, _)| *first);
         while let Some((queue, rank)) = next {
             heads.push((queue, rank));
-            next = self.index.waiting.range((QueueId(queue.0 + 1), Rank::FIRST)..).next().copied();
+            next = self.index.waiting.range((QueueId(queue.0 + 1), Rank::FIRST)..).next().map(|(first, _)| *first);
         }
         heads
     }
 
-    /// Places that wait to be offered, in order.
-    pub fn waiting(&self, queue: QueueId) -> impl Iterator<Item = &Arc<Place>> {
+    /// Places that wait to be offered, in order: the rank of each, which names it, and its call.
+    pub fn line(&self, queue: QueueId) -> impl Iterator<Item = (Rank, Option<CallId>)> + '_ {
         let all = (queue, Rank::FIRST)..=(queue, Rank::LAST);
-        self.index.waiting.range(all).filter_map(|(_, rank)| self.places.get(&rank.id))
+        self.index.waiting.range(all).map(|((_, rank), call)| (*rank, *call))
+    }
+
+    /// Their rows, in order.
+    pub fn waiting(&self, queue: QueueId) -> impl Iterator<Item = &Arc<Place>> {
+        self.line(queue).filter_map(|(rank, _)| self.places.get(&rank.id))
     }
 
     /// How many places of a queue wait to be offered.

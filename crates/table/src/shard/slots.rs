@@ -81,6 +81,19 @@ impl Agent {
 }
 
 impl Shard {
+    /// Whose work is over is free once the phones of that work have hung up. The one place that knows it: asked whenever
+    /// an agent's row is put, and when the hang-ups of a call change.
+    pub(super) fn settle_slots(&self, agent: &mut Agent) {
+        for slot in &mut agent.slots {
+            let hangs_up = self.index.hang_ups.contains_key(&(agent.id, slot.no));
+            slot.state = match slot.state {
+                SlotState::Free if hangs_up => SlotState::Releasing,
+                SlotState::Releasing if !hangs_up => SlotState::Free,
+                state => state,
+            };
+        }
+    }
+
     /// Takes the agent of a leg off the call. Returns when the work on it is over at the latest.
     pub(super) fn release_slot(&mut self, entry: Entry, call: &mut Call, key: LegKey) -> LogTime {
         let now = entry.now();

@@ -20,13 +20,29 @@ use crate::sample::*;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Doing {
     LoggedOut,
-    NotReady { reason: String },
+    NotReady {
+        reason: String,
+    },
     Idle,
-    Reserved { call: CallId },
-    Offered { call: CallId, leg: LegKey },
-    Talking { call: CallId },
-    WrapUp { call: CallId, until: LogTime },
-    Paused { until: LogTime },
+    Reserved {
+        call: CallId,
+    },
+    Offered {
+        call: CallId,
+        leg: LegKey,
+    },
+    Talking {
+        call: CallId,
+    },
+    WrapUp {
+        call: CallId,
+        until: LogTime,
+    },
+    Paused {
+        until: LogTime,
+    },
+    /// A phone has yet to hang up.
+    Releasing,
 }
 
 /// Read from the slot first, then from the presence.
@@ -42,6 +58,7 @@ pub fn doing(agent: &Agent) -> Doing {
         SlotState::Busy { call, aside: None } => Doing::Talking { call },
         SlotState::Wrap { call, until, .. } => Doing::WrapUp { call, until },
         SlotState::Paused { until } => Doing::Paused { until },
+        SlotState::Releasing => Doing::Releasing,
         other => panic!("nobody does that: {other:?}"),
     }
 }
@@ -320,6 +337,11 @@ impl Bench {
         let duties = row.duties.iter().filter(|duty| duty.kind == kind).map(|duty| (call, duty.id)).collect();
         let owner = Proposer { node: row.owner.node, incarnation: row.owner.incarnation };
         assert_eq!(self.say_as(owner, Command::Done { duties }), Outcome::Done);
+    }
+
+    /// Every far end that is told to go has gone.
+    pub fn hung_up(&mut self, call: CallId) {
+        self.hang_ups(call).into_iter().for_each(|leg| self.done(call, DutyKind::HangUp { leg }));
     }
 
     pub fn call(&self, call: CallId) -> Call {

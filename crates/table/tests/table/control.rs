@@ -2,6 +2,7 @@
 
 use strowger_model::config::{NextIds, Tenant};
 use strowger_model::{GroupId, Incarnation, LogTime, NodeId, TenantId, Wall};
+use strowger_table::layout;
 use strowger_table::{At, Body, Content, Control, ControlCommand, Machine, Outcome, Proposal, Refusal, TenantRef};
 
 use crate::sample::*;
@@ -53,8 +54,11 @@ impl Cluster {
 
     fn configure(&mut self, version: u64, tenants: Vec<Tenant>) -> Outcome {
         let next_ids = NextIds::default().above(&tenants, &[trunk()]);
-        let reference =
-            |tenant: &Tenant| TenantRef { tenant: tenant.id, shard: tenant.shard, digest: Content::of(tenant).digest };
+        let reference = |tenant: &Tenant| TenantRef {
+            tenant: tenant.id,
+            shard: tenant.shard,
+            digest: Content::of(tenant, layout::FIRST).unwrap().digest,
+        };
         let tenants = tenants.iter().map(reference).collect();
         self.try_say(ControlCommand::Configure { version, tenants, trunks: vec![trunk()], next_ids })
     }
@@ -196,7 +200,10 @@ fn the_last_versions_can_be_gone_back_to_and_ids_never_go_back() {
     assert_eq!(cluster.control.next_ids(), ids, "an id that was given names nothing else");
     let kept: Vec<u64> = cluster.control.versions().map(|config| config.version).collect();
     assert_eq!(kept, (10..30).collect::<Vec<_>>());
-    assert_eq!(cluster.control.config(10).unwrap().tenants[0].digest, Content::of(&tenant()).digest);
+    assert_eq!(
+        cluster.control.config(10).unwrap().tenants[0].digest,
+        Content::of(&tenant(), layout::FIRST).unwrap().digest
+    );
     assert!(cluster.control.config(9).is_none());
 }
 

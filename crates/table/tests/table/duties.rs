@@ -1,9 +1,9 @@
 //! What the owner has to do stands in the row until it is done or too late.
 
 use strowger_model::{Cause, Outcome as CallOutcome};
-use strowger_table::{Command, DutyKind, Outcome, limit};
+use strowger_table::{Command, DutyKind, Outcome, Then, ToldBy, limit};
 
-use crate::bench::{Bench, answer, first_leg, hang_up};
+use crate::bench::{Bench, answer, enqueue, first_leg, hang_up};
 use crate::sample::*;
 
 #[test]
@@ -27,6 +27,44 @@ fn an_answer_nobody_acknowledges_ends_the_call_as_failed() {
     assert_eq!(bench.outcome(call), CallOutcome::Failed);
     let customer = bench.customer(call);
     assert_eq!((bench.hang_ups(call), bench.closes(call)), (vec![customer], vec![(RELAY, customer)]));
+}
+
+/// The owner's own clock says so a little sooner than the duty's.
+#[test]
+fn a_caller_who_never_acknowledges_is_no_served_one_unless_an_agent_talked() {
+    let mut bench = Bench::new();
+    let silent = |bench: &Bench, call| {
+        let leg = bench.customer(call);
+        Command::Left { leg, cause: Cause::RECOVERY_ON_TIMER, told_by: ToldBy::Silence, observed: bench.now }
+    };
+    let call = bench.admitted();
+    bench.say(answer(call));
+    let command = silent(&bench, call);
+    assert_eq!(bench.say(command), Outcome::Done);
+    assert_eq!(bench.outcome(call), CallOutcome::Failed);
+
+    // Acknowledged, and silent later: the flow had the caller.
+    let call = bench.flowing();
+    let command = silent(&bench, call);
+    assert_eq!(bench.say(command), Outcome::Done);
+    assert_eq!(bench.outcome(call), CallOutcome::ServedByFlow);
+
+    for by_owner in [true, false] {
+        let call = bench.admitted();
+        bench.say(answer(call));
+        bench.say(enqueue(call, SALES, Then::End));
+        let leg = bench.offer(call, if by_owner { ANNA } else { BERT });
+        let connect = bench.connect_command(call, leg);
+        bench.say(connect);
+        if by_owner {
+            let command = silent(&bench, call);
+            assert_eq!(bench.say(command), Outcome::Done);
+        } else {
+            bench.pass(limit::HANG_UP_MAX.as_millis() as u64);
+            bench.expire();
+        }
+        assert_eq!(bench.outcome(call), CallOutcome::Answered, "by its owner: {by_owner}");
+    }
 }
 
 #[test]

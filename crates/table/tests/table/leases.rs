@@ -201,6 +201,7 @@ fn a_registration_that_runs_out_in_a_call_takes_effect_after_it() {
     bench.expire();
     assert_eq!(bench.state(CARL), Doing::Talking { call });
     bench.end(call, CALLER_LEFT);
+    bench.hung_up(call);
     bench.pass(WRAP_UP_MS);
     bench.expire();
     assert_eq!(bench.state(CARL), Doing::LoggedOut);

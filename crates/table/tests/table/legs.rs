@@ -39,7 +39,7 @@ fn of_several_phones_the_first_to_answer_has_the_call_and_the_others_stop() {
     assert!(matches!(lost, LegState::Releasing { why: Released::Elsewhere, .. }));
     assert_eq!(bench.hang_ups(call), [legs[1]]);
     // Taken back is no miss and costs no place in line.
-    assert_eq!((bench.state(BERT), bench.idle_since(BERT), bench.agent(BERT).misses), (Doing::Idle, since, 0));
+    assert_eq!((bench.state(BERT), bench.idle_since(BERT), bench.agent(BERT).misses), (Doing::Releasing, since, 0));
     let ring = |leg| bench.call(call).segments.iter().find(|piece| piece.leg == Some(leg)).unwrap().how;
     assert_eq!((ring(legs[0]), ring(legs[1])), (How::Served, How::Withdrawn));
 
@@ -135,6 +135,31 @@ fn a_leg_has_two_relays_until_its_far_end_agreed_to_move() {
     bench.say(rehome(RELAY));
     bench.end(call, AGENT_LEFT);
     assert!([RELAY, AGENT_RELAY].iter().all(|relay| bench.closes(call).contains(&(*relay, leg))));
+}
+
+/// A relay that began anew has lost its legs, and nothing is left there to be closed.
+#[test]
+fn a_leg_may_be_put_on_its_own_relay_again() {
+    let mut bench = Bench::new();
+    let call = bench.talking(ANNA);
+    let leg = bench.agent_leg(call);
+    let again = Command::Rehome { legs: vec![(leg, RELAY)] };
+    assert_eq!(bench.say(again.clone()), Outcome::Done);
+    assert_eq!(bench.call(call).leg(leg).unwrap().next_relay, Some(RELAY), "an heir goes on with it");
+    let moved = Command::Redialog { leg, dialog: dialog(Role::Uac, "moved"), relay: Some(RELAY), holds: false };
+    assert_eq!(bench.say(moved), Outcome::Done);
+    let row = bench.call(call);
+    assert_eq!((row.leg(leg).unwrap().relay, row.leg(leg).unwrap().next_relay), (Some(RELAY), None));
+    assert_eq!(bench.closes(call), []);
+
+    // One that goes meanwhile leaves one relay, once; one that goes elsewhere after all has left nothing there.
+    bench.say(again.clone());
+    bench.say(Command::Rehome { legs: vec![(leg, AGENT_RELAY)] });
+    assert_eq!(bench.closes(call), []);
+    bench.say(again);
+    assert_eq!(bench.closes(call), [(AGENT_RELAY, leg)]);
+    bench.end(call, CALLER_LEFT);
+    assert_eq!(bench.closes(call).iter().filter(|closed| **closed == (RELAY, leg)).count(), 1);
 }
 
 #[test]

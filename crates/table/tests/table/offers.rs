@@ -118,6 +118,7 @@ fn a_caller_who_leaves_while_offered_costs_the_agent_no_place_and_no_miss() {
     bench.pass(4000);
     bench.end(call, CALLER_LEFT);
     assert_eq!(bench.outcome(call), CallOutcome::Abandoned);
+    bench.hung_up(call);
     assert_eq!(bench.idle(SALES), [ANNA, BERT]);
     assert_eq!((bench.idle_since(ANNA), bench.agent(ANNA).misses), (since, 0));
 }

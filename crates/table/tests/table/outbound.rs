@@ -336,11 +336,38 @@ fn an_agent_who_hangs_up_while_the_called_phone_rings_ends_the_call() {
     let (call, leg) = bench.asked_for(SPRING, 1, ANNA);
     let connect = bench.connect_command(call, leg);
     bench.say(connect);
+    bench.done(call, DutyKind::Originate { leg: bench.customer(call) });
     bench.end(call, AGENT_LEFT);
     let record = &bench.records(call)[0];
     assert_eq!((record.outcome, record.talk_ms), (CallOutcome::NotReached, None));
     assert_eq!(record.dial.unwrap().result, DialResult::NoAnswer);
     assert!(bench.kinds(call).contains(&hang_up(bench.customer(call))));
+}
+
+/// Its phone may ring by now, or nothing was ever sent.
+#[test]
+fn whoever_gives_a_call_up_before_its_invite_is_reported_leaves_its_result_unknown() {
+    let by_operator = Ended { by: HangupBy::System, cause: Cause::NORMAL };
+    for ended in [AGENT_LEFT, by_operator] {
+        let mut bench = bench();
+        let (call, leg) = bench.asked_for(SPRING, 1, ANNA);
+        let connect = bench.connect_command(call, leg);
+        bench.say(connect);
+        bench.end(call, ended);
+        assert_eq!(bench.records(call)[0].dial.unwrap().result, DialResult::Unknown, "{ended:?}");
+        let lead = bench.lead(SPRING, 1);
+        assert_eq!((lead.attempts, lead.last.unwrap().result), (1, DialResult::Unknown));
+        let again = limit::UNKNOWN_RETRY.as_millis() as u64;
+        assert_eq!(lead.state, LeadState::Due { at: Wall(bench.wall().0 + again) }, "nobody is called twice in a row");
+    }
+    let mut bench = bench();
+    let call = bench.dialling(0, ANNA);
+    bench.end(call, by_operator);
+    assert_eq!(bench.records(call)[0].dial.unwrap().result, DialResult::Unknown);
+    // The agent's own phone rings: the number has not been called.
+    let (call, _) = bench.asked_for(BY_HAND, 7, BERT);
+    bench.end(call, by_operator);
+    assert_eq!(bench.records(call)[0].dial.unwrap().result, DialResult::NotDialled);
 }
 
 #[test]
@@ -360,6 +387,7 @@ fn to_a_lead_nothing_happened_when_the_agent_who_asked_misses_the_own_phone() {
         assert!(bench.kinds(call).contains(&hang_up(leg)), "the agent's phone must stop");
         let lead = bench.lead(SPRING, place as u32);
         assert_eq!((lead.state, lead.attempts), (before, place as u8));
+        bench.hung_up(call);
         bench.pass(MISS_PAUSE_MS);
         bench.expire();
     }

@@ -377,7 +377,7 @@ fn assert_slots(shard: &Shard) {
                 let piece = refers(call).segments.iter().find(|piece| piece.no == *segment).expect("its segment");
                 assert!(piece.is_open() && piece.agent == Some(agent.id));
             }
-            SlotState::Free | SlotState::Paused { .. } => {
+            SlotState::Free | SlotState::Paused { .. } | SlotState::Releasing => {
                 assert_eq!(agent.bindings.is_empty(), agent.presence == Presence::Out, "{agent:?}");
             }
             other => panic!("{other:?}"),

@@ -2,6 +2,7 @@
 
 use strowger_model::config::NextIds;
 use strowger_model::{Cause, DialResult, Incarnation, NodeId, Role, Wall};
+use strowger_table::layout::FIRST;
 use strowger_table::{
     At, BarList, Body, Change, Command, Content, Control, ControlCommand, DialTo, Outcome, Presence, Proposal, Refusal,
     Scope, Shard, TenantRef, Then, ToldBy, Value,
@@ -11,7 +12,7 @@ use crate::bench::{Bench, admit_with, dial, enqueue, failure};
 use crate::sample::*;
 
 /// A bench with something of everything.
-fn full() -> Bench {
+pub fn full() -> Bench {
     let mut bench = Bench::new();
     bench.say(Command::Bind { agent: CARL, binding: phone(50, bench.now + strowger_table::limit::TALK_MAX) });
     bench.import(SPRING, 0..4);
@@ -174,7 +175,7 @@ fn everything_of_group_0_counts_to_its_hash() {
         let refer = |tenant: &strowger_model::config::Tenant| TenantRef {
             tenant: tenant.id,
             shard: tenant.shard,
-            digest: Content::of(tenant).digest,
+            digest: Content::of(tenant, FIRST).unwrap().digest,
         };
         ControlCommand::Configure { version: 1, tenants: tenants.iter().map(refer).collect(), trunks, next_ids }
     };

@@ -11,6 +11,7 @@ fn wrapping(bench: &mut Bench) -> strowger_model::CallId {
     let call = bench.talking(ANNA);
     bench.pass(10_000);
     bench.end(call, CALLER_LEFT);
+    bench.hung_up(call);
     let until = bench.now + Duration::from_millis(WRAP_UP_MS);
     assert_eq!(bench.state(ANNA), Doing::WrapUp { call, until });
     call

@@ -101,6 +101,11 @@ impl Rig {
         &self.nodes[0].context
     }
 
+    /// Where SIP is listened for, over UDP and TCP.
+    pub fn sip(&self) -> SocketAddr {
+        self.sip
+    }
+
     async fn configure(&self) {
         let context = self.context();
         let draft = strowger_config::parse(&files(self.trunk_port), &|wav| {

@@ -1,0 +1,147 @@
+//! What a phone asks for, as entries, and what they leave bound.
+
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use strowger_model::{AgentId, Far, Instance, LogTime, Transport};
+use strowger_sip::{Contact, Contacts, names, reach};
+use strowger_table::{Binding, BindingKind, Command};
+
+/// Longer registrations outlive lost phones.
+const LONGEST_S: u32 = 3600;
+/// A refresh is an entry only when so much of the time has run off, in per cent.
+const REFRESH_PERCENT: u32 = 40;
+
+/// The entries that what a phone asks for needs. A refresh of what is bound for long enough needs none.
+pub fn wanted(agent: AgentId, bound: &[Binding], asked: &Contacts, source: Far, now: LogTime) -> Vec<Command> {
+    let Contacts::List(list) = asked else { return vec![Command::Unbind { agent, instance: None }] };
+    let entry = |contact: &Contact| {
+        let instance = instance_of(contact);
+        let current = bound.iter().find(|binding| binding.instance == instance);
+        if contact.expires == 0 {
+            return current.map(|_| Command::Unbind { agent, instance: Some(instance) });
+        }
+        let lasts = Duration::from_secs(contact.expires.min(LONGEST_S).into());
+        let binding = Binding {
+            instance,
+            kind: BindingKind::Sip,
+            uri: contact.uri.clone(),
+            flow: reach(&contact.uri, source),
+            q: contact.q,
+            expires: now + lasts,
+            lost: None,
+        };
+        let is_fresh = current.is_some_and(|current| {
+            let enough = current.expires.since(now) * 100 >= lasts * (100 - REFRESH_PERCENT);
+            enough && Binding { expires: binding.expires, ..current.clone() } == binding
+        });
+        (!is_fresh).then(|| Command::Bind { agent, binding: Box::new(binding) })
+    };
+    list.iter().filter_map(entry).collect()
+}
+
+/// What an entry of `wanted` leaves bound.
+pub(crate) fn follow(bound: &mut Vec<Binding>, command: &Command) {
+    match command {
+        Command::Bind { binding, .. } => {
+            bound.retain(|old| old.instance != binding.instance);
+            bound.push((**binding).clone());
+        }
+        Command::Unbind { instance, .. } => bound.retain(|old| instance.is_some_and(|gone| gone != old.instance)),
+        _ => {}
+    }
+}
+
+/// Where phones are that a NAT forgets if nothing goes there: over UDP, from elsewhere than they say they are.
+pub fn through_nat(bound: &[Binding]) -> impl Iterator<Item = Far> {
+    let kept = |binding: &&Binding| {
+        let by_datagrams = binding.kind == BindingKind::Sip && binding.flow.transport == Transport::Udp;
+        by_datagrams && binding.lost.is_none() && !names(&binding.uri, binding.flow)
+    };
+    bound.iter().filter(kept).map(|binding| binding.flow)
+}
+
+/// The same on every node and for ever. Who finds another phone's number has found one of the same agent's.
+fn instance_of(contact: &Contact) -> Instance {
+    let name = contact.instance.as_deref().unwrap_or(&contact.uri);
+    let digest: [u8; 32] = Sha256::digest(name).into();
+    let (first, _) = digest.split_at(size_of::<u64>());
+    // 0 is the phone that is always there.
+    Instance(first.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use strowger_model::{Line, NodeId};
+
+    use super::*;
+
+    const AGENT: AgentId = AgentId(7);
+
+    fn contact(user: &str, instance: Option<&str>, q: u16, expires: u32) -> Contact {
+        Contact { uri: format!("sip:{user}@192.0.2.9"), instance: instance.map(str::to_owned), q, expires }
+    }
+
+    /// What is bound once a phone has asked, and how many entries that took.
+    fn ask(bound: &mut Vec<Binding>, list: Vec<Contact>, source: Far, at_s: u64) -> usize {
+        let now = LogTime::ZERO + Duration::from_secs(at_s);
+        let commands = wanted(AGENT, bound, &Contacts::List(list), source, now);
+        commands.iter().for_each(|command| follow(bound, command));
+        commands.len()
+    }
+
+    #[test]
+    fn a_phone_is_bound_once_under_the_name_it_gives_itself() {
+        let source = Far::udp(([192, 0, 2, 9], 5060));
+        let mut bound = Vec::new();
+        let two = vec![contact("desk", None, 500, 300), contact("soft", Some("<urn:uuid:1>"), 1000, 300)];
+        assert_eq!(ask(&mut bound, two.clone(), source, 0), 2);
+        assert_eq!(bound.iter().map(|binding| binding.q).collect::<Vec<_>>(), [500, 1000]);
+        assert_eq!(ask(&mut bound, two.clone(), source, 100), 0, "most of the time is left");
+        assert_eq!(ask(&mut bound, two, source, 150), 2, "half of it is not");
+        let moved = vec![contact("soft-2", Some("<urn:uuid:1>"), 1000, 300)];
+        assert_eq!(ask(&mut bound, moved, source, 150), 1, "another address");
+        assert_eq!(
+            bound.iter().map(|binding| binding.uri.as_str()).collect::<Vec<_>>(),
+            ["sip:desk@192.0.2.9", "sip:soft-2@192.0.2.9"]
+        );
+        assert_eq!(ask(&mut bound, vec![contact("desk", None, 500, 0)], source, 151), 1);
+        assert_eq!(ask(&mut bound, vec![contact("desk", None, 500, 0)], source, 151), 0, "it is gone already");
+        assert_eq!(bound.len(), 1);
+    }
+
+    #[test]
+    fn a_phone_that_lost_its_connection_is_bound_again_at_once() {
+        let over = |number| Far { line: Some(Line { node: NodeId(1), number }), ..Far::tcp(([192, 0, 2, 9], 5060)) };
+        let phone = || vec![contact("desk;transport=tcp", None, 1000, 300)];
+        let mut bound = Vec::new();
+        assert_eq!(ask(&mut bound, phone(), over(1), 0), 1);
+        assert_eq!(ask(&mut bound, phone(), over(1), 1), 0);
+        bound[0].lost = Some(LogTime::MAX);
+        assert_eq!(ask(&mut bound, phone(), over(1), 2), 1, "it is there again");
+        assert_eq!(ask(&mut bound, phone(), over(2), 3), 1, "by another connection");
+        assert_eq!(bound.len(), 1);
+    }
+
+    #[test]
+    fn only_what_a_nat_forgets_is_kept_open() {
+        let (inside, nat) = (Far::udp(([192, 0, 2, 9], 5060)), Far::udp(([203, 0, 113, 9], 40_000)));
+        let open = |uri: &str, flow: Far, lost: Option<LogTime>| {
+            let phone = Contact { uri: uri.to_owned(), ..contact("desk", None, 1000, 300) };
+            let mut bound = Vec::new();
+            ask(&mut bound, vec![phone], flow, 0);
+            bound[0].lost = lost;
+            through_nat(&bound).collect::<Vec<_>>()
+        };
+        assert_eq!(open("sip:desk@192.0.2.9", nat, None), [nat]);
+        assert_eq!(open("sip:desk@192.0.2.9", nat, Some(LogTime::MAX)), []);
+        assert_eq!(open("sip:desk@192.0.2.9:5060;ob", inside, None), []);
+        assert_eq!(open("sip:desk@192.0.2.9;transport=tcp", nat, None), [], "its connection is kept by the phone");
+    }
+
+    #[test]
+    fn the_wildcard_takes_all_phones_off() {
+        let all = wanted(AGENT, &[], &Contacts::Wildcard, Far::udp(([192, 0, 2, 9], 5060)), LogTime::ZERO);
+        assert_eq!(all, [Command::Unbind { agent: AGENT, instance: None }]);
+    }
+}

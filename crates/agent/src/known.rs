@@ -1,0 +1,64 @@
+//! What is bound, as the owner knows it: the row, and what it has committed since.
+
+use strowger_table::{Binding, Command};
+
+use crate::bindings::follow;
+
+/// An answer to a proposal may be here before the entry is: the next REGISTER must not find less than the last one left.
+#[derive(Debug, Default)]
+pub struct Known {
+    row: Vec<Binding>,
+    /// Committed, and not seen in the row yet.
+    ahead: Vec<Command>,
+}
+
+impl Known {
+    /// The row as it is here now. Once it has moved, it counts alone.
+    pub fn see(&mut self, row: &[Binding]) {
+        if self.row != row {
+            self.row = row.to_vec();
+            self.ahead.clear();
+        }
+    }
+
+    pub fn committed(&mut self, command: Command) {
+        self.ahead.push(command);
+    }
+
+    pub fn bound(&self) -> Vec<Binding> {
+        let mut bound = self.row.clone();
+        self.ahead.iter().for_each(|command| follow(&mut bound, command));
+        bound
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strowger_model::{AgentId, Far, LogTime};
+    use strowger_sip::{Contact, Contacts};
+
+    use super::*;
+    use crate::wanted;
+
+    #[test]
+    fn what_is_committed_is_known_before_the_row_shows_it() {
+        let phone = |expires| Contact { uri: "sip:7@192.0.2.9".to_owned(), instance: None, q: 1000, expires };
+        let ask = |known: &mut Known, expires| {
+            let asked = Contacts::List(vec![phone(expires)]);
+            let source = Far::udp(([192, 0, 2, 9], 5060));
+            let commands = wanted(AgentId(7), &known.bound(), &asked, source, LogTime::ZERO);
+            let count = commands.len();
+            commands.into_iter().for_each(|command| known.committed(command));
+            count
+        };
+        let mut known = Known::default();
+        known.see(&[]);
+        assert_eq!(ask(&mut known, 300), 1);
+        let row = known.bound();
+        known.see(&[]);
+        assert_eq!(ask(&mut known, 0), 1, "it goes, though the row has not even shown that it came");
+        assert_eq!(known.bound(), []);
+        known.see(&row);
+        assert_eq!(known.bound(), row, "the row counts once it moves");
+    }
+}

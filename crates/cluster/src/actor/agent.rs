@@ -1,0 +1,245 @@
+//! Agents' phones: an actor for each agent that this node owns, and for one that registers here. It carries out
+//! REGISTERs one after another and keeps the ways through NATs open.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use strowger_agent::{Known, OVERTAKEN_WITHIN, Order, Turn, through_nat, wanted};
+use strowger_model::{AgentId, Far, Incarnation, NodeId, ShardId, Transport};
+use strowger_sip::{Binding, Contacts, Message, phrase, register_ok, reply, reply_destination};
+use strowger_table::{Agent, Command, RowKey};
+
+use super::registry::{BROKEN_MAX, News, Registry, Ticket, Wake, sit};
+use crate::context::{Context, shard_of};
+use crate::sabotage::TestBreak;
+
+/// How long a phone's entry may take before it is told to come again.
+const COMMIT: Duration = Duration::from_secs(3);
+/// REGISTERs of one agent that wait at once: its phones repeat what is dropped.
+const WAITING_MAX: usize = 16;
+/// NATs may forget a way that was not used for 30 s (RFC 5626 section 4.4 has a phone send every 24 to 29 s over UDP).
+const KEEP_ALIVE: Duration = Duration::from_secs(25);
+/// What every SIP parser skips before a message (RFC 3261 section 7.5).
+const NOTHING: &[u8] = b"\r\n\r\n";
+
+/// A REGISTER of an agent's phone, whose digest was good.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    pub message: Message,
+    pub source: Far,
+    pub asked: Contacts,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Register(Arc<Registration>);
+
+impl News for Register {
+    /// Over TCP no phone repeats itself.
+    fn lasts(&self) -> bool {
+        true
+    }
+
+    /// One that is repeated while it waits is no second one.
+    fn fits(&self, waiting: &VecDeque<Self>) -> bool {
+        let name = |register: &Self| (register.0.message.call_id().to_owned(), register.0.message.cseq());
+        waiting.len() < WAITING_MAX && waiting.iter().all(|other| name(other) != name(self))
+    }
+}
+
+pub(crate) type Agents = Registry<AgentId, Register, ActorRef<AgentMail>>;
+
+pub(crate) enum AgentMail {
+    Wake,
+    Tick,
+}
+
+impl From<Wake> for AgentMail {
+    fn from(_: Wake) -> Self {
+        AgentMail::Wake
+    }
+}
+
+/// Whether an agent's row gives that node an actor for it.
+pub(crate) fn is_of(row: &Agent, node: (NodeId, Incarnation)) -> bool {
+    row.owner == Some(node) && !row.bindings.is_empty()
+}
+
+pub(crate) fn is_ours(context: &Context, row: &Agent) -> bool {
+    is_of(row, (context.me, context.incarnation()))
+}
+
+pub(crate) fn register(context: &Arc<Context>, shard: ShardId, agent: AgentId, registration: Registration) {
+    let register = Register(Arc::new(registration));
+    if !context.agents.tell(agent, register.clone()) {
+        begin(context, shard, agent, Some(register));
+    }
+}
+
+/// Begins an actor, unless there is one, with what it is to do first.
+fn begin(context: &Arc<Context>, shard: ShardId, agent: AgentId, first: Option<Register>) {
+    if let Some(ticket) = context.agents.begin(agent, 0, first) {
+        tokio::spawn(run(context.clone(), shard, agent, ticket));
+    }
+}
+
+/// For an agent whose row is this node's.
+pub(crate) fn begin_owned(context: &Arc<Context>, shard: ShardId, agent: AgentId) {
+    begin(context, shard, agent, None);
+}
+
+/// One actor after another, as long as they break: the row is all that they need. What breaks them again and again is
+/// dropped, and then the sweep begins the next.
+async fn run(context: Arc<Context>, shard: ShardId, agent: AgentId, mut ticket: Ticket) {
+    loop {
+        let start = Desk::new(&context, shard, agent, ticket);
+        let ended = sit(&context.agents, (agent, ticket), (AgentActor, start), || context.now()).await;
+        let Some(times) = ended else { return };
+        tracing::error!(%agent, times, "the actor of an agent broke");
+        if times >= BROKEN_MAX {
+            return context.agents.settle(agent, ticket, 1, Vec::new());
+        }
+        match context.agents.begin(agent, 0, None) {
+            Some(next) => ticket = next,
+            None => return,
+        }
+    }
+}
+
+struct AgentActor;
+
+struct Desk {
+    context: Arc<Context>,
+    shard: ShardId,
+    agent: AgentId,
+    ticket: Ticket,
+    order: Order,
+    known: Known,
+    /// A `Tick` is on its way.
+    armed: bool,
+}
+
+impl Actor for AgentActor {
+    type Msg = AgentMail;
+    type State = Desk;
+    type Arguments = Desk;
+
+    async fn pre_start(&self, me: ActorRef<AgentMail>, mut desk: Desk) -> Result<Desk, ActorProcessingErr> {
+        desk.arm(&me);
+        Ok(desk)
+    }
+
+    async fn handle(
+        &self,
+        me: ActorRef<AgentMail>,
+        mail: AgentMail,
+        desk: &mut Desk,
+    ) -> Result<(), ActorProcessingErr> {
+        match mail {
+            AgentMail::Wake => desk.serve(&me).await,
+            AgentMail::Tick => {
+                desk.armed = false;
+                desk.keep_alive();
+                desk.arm(&me);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Desk {
+    fn new(context: &Arc<Context>, shard: ShardId, agent: AgentId, ticket: Ticket) -> Self {
+        let (order, known) = (Order::default(), Known::default());
+        Self { context: context.clone(), shard, agent, ticket, order, known, armed: false }
+    }
+
+    fn row(&self) -> Option<Arc<Agent>> {
+        let view = self.context.shard_view(self.shard)?;
+        shard_of(&view)?.agent(self.agent).cloned()
+    }
+
+    /// One REGISTER after another. It waits until it is answered: should this actor break, the next answers it.
+    async fn serve(&mut self, me: &ActorRef<AgentMail>) {
+        while let Some(Register(registration)) = self.context.agents.peek(self.agent, self.ticket, 1).pop() {
+            let was_owned = self.row().is_some_and(|row| row.owner.is_some());
+            let bytes = match self.bind(&registration).await {
+                Ok(bound) => register_ok(&registration.message, &bound, &[]),
+                Err(status) => reply(&registration.message, status, phrase(status), &[], None, None),
+            };
+            if self.context.test_break.is_some_and(|fault| fault.breaks_agent(self.context.agents.breaks(self.agent))) {
+                panic!("a fault that was planted");
+            }
+            self.context.send(reply_destination(&registration.message, registration.source), &bytes);
+            // Also of an agent that is nobody's by now: what was overtaken may still come.
+            if self.context.test_break != Some(TestBreak::LeaveAgent) {
+                self.context.agents.linger(self.agent, self.ticket, self.context.now() + OVERTAKEN_WITHIN);
+            }
+            self.context.agents.settle(self.agent, self.ticket, 1, Vec::new());
+            if !was_owned && registration.source.transport == Transport::Udp {
+                self.own().await;
+                if self.context.test_break == Some(TestBreak::LoseActor) {
+                    return self.context.agents.stop(self.agent);
+                }
+            }
+        }
+        self.arm(me);
+    }
+
+    /// Commits what the phone asks for; what is bound afterwards, or the status that says why not.
+    async fn bind(&mut self, registration: &Registration) -> Result<Vec<Binding>, u16> {
+        let Registration { message, source, asked } = registration;
+        let row = self.row().ok_or(503u16)?;
+        self.known.see(&row.bindings);
+        let (now, log_now) = (self.context.now(), self.context.log_now(self.shard));
+        match self.order.turn(message.call_id(), message.cseq(), now) {
+            Turn::Overtaken => return Err(500),
+            Turn::Repeated => {}
+            Turn::Next => {
+                for command in wanted(self.agent, &self.known.bound(), asked, *source, log_now) {
+                    if let Err(fault) = self.context.command(self.shard, command.clone(), COMMIT).await {
+                        tracing::warn!(agent = row.name, %fault, "a registration was not committed");
+                        return Err(503);
+                    }
+                    self.known.committed(command);
+                }
+                self.order.done(message.call_id(), message.cseq(), now);
+            }
+        }
+        let list = |binding: strowger_table::Binding| {
+            let left = u32::try_from(binding.expires.since(log_now).as_secs()).unwrap_or(u32::MAX);
+            Binding { uri: binding.uri, expires: left }
+        };
+        Ok(self.known.bound().into_iter().map(list).collect())
+    }
+
+    /// An agent without a connection has the owner that its first phone came to, until the owners are balanced.
+    async fn own(&self) {
+        let is_bound = self.known.bound().iter().any(|binding| binding.lost.is_none());
+        let assign =
+            Command::Assign { row: RowKey::Agent(self.agent), to: (self.context.me, self.context.incarnation()) };
+        if is_bound && let Err(fault) = self.context.command(self.shard, assign, COMMIT).await {
+            tracing::debug!(agent = %self.agent, %fault, "an agent has no owner yet; its next REGISTER asks again");
+        }
+    }
+
+    /// Keeps open what a NAT would forget; of another's agent, or nobody's, there is nothing to do.
+    fn keep_alive(&self) {
+        match self.row().filter(|row| is_ours(&self.context, row)) {
+            Some(row) => through_nat(&row.bindings).for_each(|far| self.context.send(far, NOTHING)),
+            None => self.context.agents.stop_idle(self.agent, self.context.now()),
+        }
+    }
+
+    fn arm(&mut self, me: &ActorRef<AgentMail>) {
+        let row = self.row().filter(|row| is_ours(&self.context, row));
+        let next = match row {
+            Some(row) => through_nat(&row.bindings).next().map(|_| KEEP_ALIVE),
+            None => Some(OVERTAKEN_WITHIN),
+        };
+        if let Some(next) = next.filter(|_| !self.armed) {
+            self.armed = true;
+            me.send_after(next, || AgentMail::Tick);
+        }
+    }
+}
