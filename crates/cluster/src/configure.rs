@@ -4,14 +4,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use strowger_model::GroupId;
 use strowger_model::config::{NextIds, Tenant, Trunk};
-use strowger_model::{GroupId, ShardId};
-use strowger_raft::Leading;
 use strowger_table::{Content, Control, ControlCommand, Outcome, TenantRef};
 
 use crate::content::ContentFault;
 use crate::context::{Context, Refused, shard_of};
-use crate::leader::{COMMIT, lead};
+use crate::leader::COMMIT;
 
 /// A configuration that did not come into force.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +87,7 @@ impl Context {
         self.content_of(reference).await?.tenant().ok().map(Arc::new)
     }
 
-    async fn content_of(&self, reference: &TenantRef) -> Option<Content> {
+    pub(crate) async fn content_of(&self, reference: &TenantRef) -> Option<Content> {
         let bytes = self.content.get(&self.link, reference.digest).await?;
         Some(Content::from_bytes(bytes)).filter(|content| content.digest == reference.digest)
     }
@@ -111,35 +110,5 @@ impl Context {
             have < control.changed(tenant.tenant)
         };
         control.tenants().iter().filter(is_behind).copied().collect()
-    }
-}
-
-/// The leader's errand: brings into its shard what the control group says is in force. What stops it is tried again.
-pub(crate) async fn bring(context: &Context, shard: ShardId, leading: Leading) {
-    let view = context.groups.view(GroupId::CONTROL);
-    let Some(control) = view.machine.control() else { return };
-    for tenant in context.behind(control).into_iter().filter(|tenant| tenant.shard == shard) {
-        let version = control.changed(tenant.tenant).unwrap_or_default();
-        let Some(content) = context.content_of(&tenant).await else {
-            tracing::warn!(%shard, tenant = %tenant.tenant, "its configuration is on no node that can be reached");
-            continue;
-        };
-        loop {
-            let table = context.groups.view(shard.group());
-            let Some(command) = shard_of(&table).and_then(|table| content.next(table, version, tenant.tenant)) else {
-                break;
-            };
-            match lead(context, shard, leading, command).await {
-                Ok(Outcome::Done) => {}
-                Ok(outcome) => {
-                    tracing::warn!(%shard, tenant = %tenant.tenant, ?outcome, "a shard refused a configuration");
-                    break;
-                }
-                Err(fault) => {
-                    tracing::debug!(%shard, %fault, "a configuration was not committed");
-                    return;
-                }
-            }
-        }
     }
 }

@@ -21,6 +21,7 @@ use crate::content::Content;
 use crate::directory::Directory;
 use crate::done::Performed;
 use crate::explain::Decisions;
+use crate::news::News;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
 use crate::wire::Post;
@@ -40,8 +41,8 @@ pub struct Context {
     /// Key of the digest nonces, the same on all nodes.
     pub nonce_key: Vec<u8>,
     pub(crate) performed: Performed,
-    /// Woken when a shard's table changed: planner, leases and errands look again.
-    pub(crate) changed: Vec<Notify>,
+    /// For each shard's leader.
+    news: Vec<News>,
     pub(crate) control_changed: Notify,
     pub(crate) records_changed: Notify,
     pub(crate) test_break: Option<TestBreak>,
@@ -99,7 +100,7 @@ impl Context {
             local: parts.local,
             nonce_key: parts.nonce_key,
             performed: parts.performed,
-            changed: (0..parts.shards).map(|_| Notify::new()).collect(),
+            news: (0..parts.shards).map(|_| News::default()).collect(),
             control_changed: Notify::new(),
             records_changed: Notify::new(),
             test_break: parts.test_break,
@@ -123,11 +124,16 @@ impl Context {
     }
 
     pub fn shards(&self) -> impl Iterator<Item = ShardId> + use<> {
-        (0..self.changed.len() as u16).map(ShardId)
+        (0..self.news.len() as u16).map(ShardId)
     }
 
     pub fn shard_view(&self, shard: ShardId) -> Option<Arc<View>> {
-        (usize::from(shard.0) < self.changed.len()).then(|| self.groups.view(shard.group()))
+        (usize::from(shard.0) < self.news.len()).then(|| self.groups.view(shard.group()))
+    }
+
+    /// For the leader of a shard that exists.
+    pub(crate) fn news(&self, shard: ShardId) -> &News {
+        &self.news[usize::from(shard.0)]
     }
 
     pub fn log_now(&self, shard: ShardId) -> LogTime {

@@ -1,14 +1,21 @@
-//! Duties performed, collected per shard and proposed together.
+//! Runs the switch's rule for duties performed: actors leave them here, entries tell the log.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use strowger_model::{CallId, ShardId};
+use strowger_raft::ProposeError;
 use strowger_switch::limit;
-use strowger_table::Command;
+use strowger_table::{Body, Command, Outcome};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::context::Context;
+
+/// Taken at once, of what actors have left.
+const TAKE: usize = 256;
+
+/// What became of a shard's entry.
+type Answer = (ShardId, Result<Outcome, ProposeError>);
 
 /// Where actors leave what they have done. Unbounded like the actors' own mailboxes: the door bounds both.
 #[derive(Clone)]
@@ -28,20 +35,33 @@ impl Performed {
     }
 }
 
+/// Ends with the node's groups: nothing is committed any more.
 pub(crate) async fn run(context: Arc<Context>, mut list: PerformedList) {
-    while let Some(first) = list.recv().await {
-        tokio::time::sleep(limit::DONE_BATCH).await;
-        let mut by_shard: BTreeMap<ShardId, Vec<(CallId, u32)>> = BTreeMap::new();
-        by_shard.entry(first.0.shard()).or_default().push(first);
-        while let Ok(next) = list.try_recv() {
-            by_shard.entry(next.0.shard()).or_default().push(next);
-        }
-        for (shard, duties) in by_shard {
-            let context = context.clone();
-            tokio::spawn(async move {
-                // Lost only with the cluster: then the duty is still open, and is performed again.
-                let _lost = context.command(shard, Command::Done { duties }, limit::PROPOSE).await;
-            });
+    let mut rule = strowger_switch::Performed::default();
+    let mut under_way: JoinSet<Answer> = JoinSet::new();
+    let mut taken = Vec::with_capacity(TAKE);
+    loop {
+        let entries = tokio::select! {
+            count = list.recv_many(&mut taken, TAKE) => {
+                if count == 0 {
+                    return;
+                }
+                rule.say(taken.drain(..))
+            }
+            Some(answer) = under_way.join_next() => {
+                let Ok((shard, outcome)) = answer else { return tracing::error!("no duty is done any more") };
+                if outcome == Err(ProposeError::Stopped) {
+                    return;
+                }
+                rule.answered(shard, outcome.is_ok()).map(|next| (shard, next)).into_iter().collect()
+            }
+        };
+        for (shard, command) in entries {
+            under_way.spawn(propose(context.clone(), shard, command));
         }
     }
+}
+
+async fn propose(context: Arc<Context>, shard: ShardId, command: Command) -> Answer {
+    (shard, context.groups.propose(shard.group(), Body::Shard(command), limit::PROPOSE).await)
 }

@@ -1,5 +1,6 @@
-//! The errands of a shard's leader: plan, end leases, copy configuration, give away the rows of the dead, and hand
-//! the lead to the voter it belongs to. Each runs on every node and acts only where that node leads.
+//! Runs the switch's rules for the leader of a shard. Every node has one task a shard, which acts only where the node
+//! leads; it wakes when entries were applied, the lead or the control group changed, an errand was answered, or at the
+//! instant that the rules named.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,43 +8,105 @@ use std::time::Duration;
 
 use strowger_model::{GroupId, Mono, NodeId, ShardId, TrunkId};
 use strowger_raft::{LeadError, Leading};
-use strowger_switch::Gate;
-use strowger_table::{Body, Command, Outcome, Shard};
+use strowger_switch::{Errand, Gate, HandOn, HandOver, Heard, Leader, Led, Look, Task, What};
+use strowger_table::{Body, Command, Content, Outcome};
 use tokio::task::JoinSet;
 
 use crate::context::{Context, shard_of};
 
-/// A new leader ends no lease in its first second: facts that are under way arrive first.
-const EXPIRE_AFTER: Duration = Duration::from_secs(1);
-/// How long the planner sleeps when nothing changes; only a bound, news wake it.
-const IDLE: Duration = Duration::from_millis(500);
-/// The longest sleep over leases: a new one may be shorter than all that are there.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How often the pacer looks: an agent waits half of it for the next call to begin, a lead is never in a hurry.
 const PACE: Duration = Duration::from_millis(100);
 /// How long the leader waits for its own entry; an election takes less.
 pub(crate) const COMMIT: Duration = Duration::from_secs(2);
-/// How often configuration, owners and leadership are compared.
-const ERRANDS: Duration = Duration::from_millis(100);
-/// A voter keeps a lead that is not its own for so long before it hands it on: the other must have settled.
-const SETTLED: Duration = Duration::from_secs(3);
 
-/// Makes plans: at most one under way, the next on the state that the last one left.
-pub(crate) async fn plan(context: Arc<Context>, shard: ShardId) {
+/// What came of an errand.
+enum Answer {
+    Outcome { term: u64, task: Task, outcome: Option<Outcome> },
+    Content { term: u64, content: Option<Content> },
+}
+
+/// Ends with the node.
+pub(crate) async fn run(context: Arc<Context>, shard: ShardId, voters: Vec<NodeId>) {
+    let begin = || Leader::new(shard, context.me, home(shard.group(), &voters));
+    let mut machine = begin();
+    let mut under_way = JoinSet::new();
     loop {
-        wake(&context, shard, IDLE).await;
-        while let Some(leading) = leads(&context, shard) {
-            let view = context.groups.view(shard.group());
-            let Some(table) = shard_of(&view).filter(|table| table.anyone_waiting()) else { break };
-            let plan = strowger_acd::plan(table, &context.relays.usable());
-            if plan.offers.is_empty() {
-                break;
+        let (errands, again) = look(&context, shard, &mut machine);
+        for errand in errands {
+            under_way.spawn(perform(context.clone(), shard, errand));
+        }
+        tokio::select! {
+            () = context.news(shard).told() => {}
+            Some(answer) = under_way.join_next() => match answer {
+                Ok(Answer::Outcome { term, task, outcome }) => {
+                    machine.answered(term, task, outcome.as_ref(), context.now());
+                }
+                Ok(Answer::Content { term, content }) => machine.fetched(term, content, context.now()),
+                Err(fault) => {
+                    tracing::error!(%shard, %fault, "an errand of the leader broke; its rules begin anew");
+                    machine = begin();
+                }
+            },
+            () = until(&context, again) => {}
+        }
+    }
+}
+
+fn look(context: &Context, shard: ShardId, machine: &mut Leader) -> (Vec<Errand>, Option<Mono>) {
+    // In this order: what was told is in the view, and so is what was decided before this node led.
+    let changed: Heard = context.news(shard).take();
+    let leading = leads(context, shard);
+    let (view, control) = (context.groups.view(shard.group()), context.groups.view(GroupId::CONTROL));
+    let (Some(table), Some(control)) = (shard_of(&view), control.machine.control()) else { return (Vec::new(), None) };
+    let now = context.now();
+    let look = Look {
+        led: leading.map(|Leading { term, since, .. }| Led { term, since }),
+        shard: table,
+        control,
+        relays: &context.relays.usable(),
+        now,
+        log_now: table.last().time + now.since(view.received),
+    };
+    machine.look(&changed, &look)
+}
+
+async fn perform(context: Arc<Context>, shard: ShardId, errand: Errand) -> Answer {
+    let Errand { term, task, what } = errand;
+    let outcome = match what {
+        What::Propose(command) => propose(&context, shard, term, *command).await,
+        What::HandOver(home) => {
+            hand_over(&context, shard.group(), home).await;
+            None
+        }
+        What::Fetch(tenant) => {
+            let content = context.content_of(&tenant).await;
+            if content.is_none() {
+                tracing::warn!(%shard, tenant = %tenant.tenant, "its configuration is on no node that can be reached");
             }
-            let offers = plan.offers.len();
-            match lead(&context, shard, leading, Command::Plan(plan)).await {
-                Ok(Outcome::Planned { granted }) => context.figures.planned(offers, granted.count_ones() as usize),
-                Ok(_) | Err(_) => break,
+            return Answer::Content { term, content };
+        }
+    };
+    Answer::Outcome { term, task, outcome }
+}
+
+async fn propose(context: &Context, shard: ShardId, term: u64, command: Command) -> Option<Outcome> {
+    let leading = context.groups.leads(shard.group()).filter(|leading| leading.term == term)?;
+    let offers = if let Command::Plan(plan) = &command { plan.offers.len() } else { 0 };
+    let configures = matches!(command, Command::Part(_) | Command::Configure { .. });
+    match lead(context, shard, leading, command).await {
+        Ok(outcome) => {
+            match &outcome {
+                Outcome::Planned { granted } => context.figures.planned(offers, granted.count_ones() as usize),
+                Outcome::Refused(refusal) if configures => {
+                    tracing::warn!(%shard, ?refusal, "a shard refused a configuration");
+                }
+                _ => {}
             }
+            Some(outcome)
+        }
+        Err(fault) => {
+            tracing::debug!(%shard, %fault, "an errand was not committed");
+            None
         }
     }
 }
@@ -80,91 +143,51 @@ pub(crate) async fn pace(context: Arc<Context>, shard: ShardId) {
     }
 }
 
-/// Ends leases when they are due.
-pub(crate) async fn expire(context: Arc<Context>, shard: ShardId) {
-    loop {
-        let due = next_expiry(&context, shard);
-        tokio::time::sleep(due.map_or(ERRANDS, |(_, due)| due)).await;
-        if let Some((leading, Duration::ZERO)) = due
-            && lead(&context, shard, leading, Command::Expire).await.is_err()
-        {
-            tokio::time::sleep(ERRANDS).await;
-        }
-    }
-}
-
-/// How long until the next lease is due or it is time to look again; none while this node does not lead, or leads
-/// too new.
-fn next_expiry(context: &Context, shard: ShardId) -> Option<(Leading, Duration)> {
-    let leading = leads(context, shard)?;
-    if context.now().since(leading.since) < EXPIRE_AFTER {
-        return None;
-    }
-    let view = context.groups.view(shard.group());
-    let next = shard_of(&view)?.next_lease()?;
-    // Looking again soon finds leases that were made meanwhile.
-    Some((leading, next.since(view.log_now()).min(LOOK_AGAIN)))
-}
-
-/// Copies configuration into the shard, adopts, hands the lead on.
-pub(crate) async fn errands(context: Arc<Context>, shard: ShardId, voters: Vec<NodeId>) {
-    let mut every = tokio::time::interval(ERRANDS);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = every.tick() => {}
-            () = context.control_changed.notified() => {}
-        }
-        let Some(leading) = leads(&context, shard) else { continue };
-        crate::configure::bring(&context, shard, leading).await;
-        for command in due_commands(&context, shard) {
-            if let Err(fault) = lead(&context, shard, leading, command).await {
-                tracing::debug!(%shard, %fault, "an errand was not committed");
-                break;
-            }
-        }
-        hand_on(&context, shard.group(), &voters, leading.since).await;
-    }
-}
-
-fn due_commands(context: &Context, shard: ShardId) -> Vec<Command> {
-    let (control, table) = (context.groups.view(GroupId::CONTROL), context.groups.view(shard.group()));
-    let (Some(control), Some(table)) = (control.machine.control(), shard_of(&table)) else { return Vec::new() };
-    let mut due = Vec::new();
-    let gone = |table: &Shard| -> Vec<_> {
-        table.tenants().map(|tenant| tenant.id).filter(|id| control.tenant(*id).is_none()).collect()
-    };
-    due.extend(gone(table).into_iter().map(|tenant| Command::Retire { version: control.version(), tenant }));
-    for (node, incarnation) in table.owners() {
-        let over = control.node(node).is_some_and(|known| known.incarnation > incarnation || known.down);
-        if over {
-            due.push(Command::Adopt { node, incarnation, heirs: control.live() });
-        }
-    }
-    due
-}
-
-/// Leads are spread over the voters: group g belongs to voter g mod n while that one is alive.
-async fn hand_on(context: &Context, group: GroupId, voters: &[NodeId], since: Mono) {
-    let Some(home) = voters.get(usize::from(group.0) % voters.len().max(1)).copied() else { return };
-    if home == context.me || context.now().since(since) < SETTLED {
+/// The control group's lead has a home too. Ends at once where that is.
+pub(crate) async fn hand_on_control(context: Arc<Context>, voters: Vec<NodeId>) {
+    let group = GroupId::CONTROL;
+    let home = home(group, &voters);
+    if home == context.me {
         return;
     }
-    let view = context.groups.view(GroupId::CONTROL);
-    let is_live = view.machine.control().and_then(|control| control.node(home)).is_some_and(|node| !node.down);
-    if is_live && let Err(fault) = context.groups.transfer(group, home).await {
+    let mut rule = HandOn::new(context.me, home);
+    loop {
+        // Before the look, so that no change falls between.
+        let changed = context.control_changed.notified();
+        let view = context.groups.view(group);
+        let leading = context.groups.leads(group).zip(view.machine.control());
+        let hand_over = leading.map_or(HandOver::No, |(Leading { term, since, .. }, control)| {
+            rule.look(Led { term, since }, control, context.now())
+        });
+        if let HandOver::To(home) = hand_over {
+            self::hand_over(&context, group, home).await;
+            rule.answered(context.now());
+            continue;
+        }
+        tokio::select! {
+            () = changed => {}
+            () = until(&context, hand_over.again()) => {}
+        }
+    }
+}
+
+/// Group g belongs to voter g mod n.
+fn home(group: GroupId, voters: &[NodeId]) -> NodeId {
+    let at = usize::from(group.0).checked_rem(voters.len()).unwrap_or_default();
+    voters.get(at).copied().expect("a cluster has voters")
+}
+
+async fn hand_over(context: &Context, group: GroupId, home: NodeId) {
+    if let Err(fault) = context.groups.transfer(group, home).await {
         tracing::debug!(%group, %home, %fault, "the lead stays here for now");
     }
 }
 
-/// The control group's lead has a home too.
-pub(crate) async fn hand_on_control(context: Arc<Context>, voters: Vec<NodeId>) {
-    let mut every = tokio::time::interval(Duration::from_secs(1));
-    loop {
-        every.tick().await;
-        if let Some(leading) = context.groups.leads(GroupId::CONTROL) {
-            hand_on(&context, GroupId::CONTROL, &voters, leading.since).await;
-        }
+/// Never, if there is no such instant.
+async fn until(context: &Context, at: Option<Mono>) {
+    match at {
+        Some(at) => tokio::time::sleep(at.since(context.now())).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -180,9 +203,4 @@ pub(crate) async fn lead(
 fn leads(context: &Context, shard: ShardId) -> Option<Leading> {
     // A passive leader decides nothing; its entries would not be committed anyway.
     context.groups.leads(shard.group()).filter(|_| !context.edge.is_passive())
-}
-
-async fn wake(context: &Context, shard: ShardId, at_most: Duration) {
-    // Timing out is the other way to wake.
-    let _woken = tokio::time::timeout(at_most, context.changed[usize::from(shard.0)].notified()).await;
 }

@@ -18,6 +18,7 @@ mod explain;
 mod figures;
 mod intake;
 mod leader;
+mod news;
 mod observer;
 mod operate;
 mod raise;

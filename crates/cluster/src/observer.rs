@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use strowger_call::Rows;
-use strowger_model::{AgentId, GroupId, NodeId};
+use strowger_model::{AgentId, GroupId, NodeId, ShardId};
 use strowger_raft::{AppliedEntry, Observer, View};
-use strowger_switch::{Begin, Changed, Due, due, forgotten, touched};
+use strowger_switch::{Begin, Changed, Due, Heard, due, forgotten, touched};
 use strowger_table::{Call, RowKey, Shard};
 
 use crate::actor::{CallNews, agent, call};
@@ -27,11 +27,13 @@ impl Observer for Watcher {
         let Some(shard) = group.shard() else {
             context.refresh_directory();
             context.control_changed.notify_waiters();
+            context.shards().for_each(|shard| context.news(shard).tell(Heard::control));
             return;
         };
         let Some(table) = shard_of(view) else { return };
         context.refresh_directory();
         context.decision_log.hear(view, entries);
+        tell_leader(context, shard, entries);
         let rows = touched(entries.iter().map(|entry| &entry.applied.touched));
         match &rows {
             Some(rows) => self.rows_changed(context, view, table, rows),
@@ -51,8 +53,10 @@ impl Observer for Watcher {
             if let Some(intake) = self.intake.get() {
                 intake.installed(shard, view);
             }
+            context.news(shard).tell(Heard::everything);
         }
         context.control_changed.notify_waiters();
+        context.shards().for_each(|shard| context.news(shard).tell(Heard::control));
         context.records_changed.notify_one();
     }
 
@@ -61,15 +65,23 @@ impl Observer for Watcher {
         tracing::info!(%group, term, leader = leader.map(tracing::field::display), "leader changed");
         context.figures.leader_changed();
         if let Some(shard) = group.shard() {
-            context.changed[usize::from(shard.0)].notify_one();
+            context.news(shard).tell(|_| {});
         }
         context.control_changed.notify_waiters();
     }
 }
 
+/// A node that does not lead keeps no news: it looks at everything when it does.
+fn tell_leader(context: &Context, shard: ShardId, entries: &[AppliedEntry]) {
+    let touched = || entries.iter().map(|entry| &entry.applied.touched).filter(|touched| !touched.is_nothing());
+    if touched().next().is_some() && context.groups.leads(shard.group()).is_some() {
+        context.news(shard).tell(|heard| touched().for_each(|touched| heard.touched(touched)));
+    }
+}
+
 impl Watcher {
     fn rows_changed(&self, context: &Arc<Context>, view: &Arc<View>, table: &Shard, rows: &BTreeSet<RowKey>) {
-        let Changed { calls, agents, to_plan } = Changed::of(rows, table);
+        let Changed { calls, agents } = Changed::of(rows, table);
         agents.into_iter().for_each(|id| agent_changed(context, table, id));
         for id in calls {
             match table.call(id) {
@@ -77,9 +89,6 @@ impl Watcher {
                 // Forgotten: an actor that is left over has nothing to do any more.
                 None => context.calls.stop(id),
             }
-        }
-        if to_plan {
-            context.changed[usize::from(table.id().0)].notify_one();
         }
     }
 
@@ -105,7 +114,6 @@ impl Watcher {
         for row in table.agents() {
             agent_changed(context, table, row.id);
         }
-        context.changed[usize::from(table.id().0)].notify_one();
     }
 }
 

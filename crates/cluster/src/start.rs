@@ -140,10 +140,8 @@ impl Cluster {
         tokio::spawn(sweep::run(context.clone()));
         tokio::spawn(found(context.clone(), voters.clone(), options.shards));
         for shard in context.shards() {
-            tokio::spawn(leader::plan(context.clone(), shard));
+            tokio::spawn(leader::run(context.clone(), shard, voters.clone()));
             tokio::spawn(leader::pace(context.clone(), shard));
-            tokio::spawn(leader::expire(context.clone(), shard));
-            tokio::spawn(leader::errands(context.clone(), shard, voters.clone()));
         }
         for group in (0..=options.shards).map(GroupId) {
             tokio::spawn(raise::run(context.clone(), group, voters.clone()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use strowger_link::{Class, open, seal};
-use strowger_model::{GroupId, NodeId, PeerId};
+use strowger_model::{GroupId, Mono, NodeId, PeerId};
 use strowger_switch::{BEAT, Report, Vitals, is_down};
 
 use crate::context::Context;
@@ -46,6 +46,7 @@ fn applied(context: &Context) -> Vec<u64> {
 /// Beats, watches, and switches between active and passive.
 pub(crate) async fn run(context: Arc<Context>, vitals: Shared) {
     let mut was_active = false;
+    let mut active_until = Mono::ZERO;
     let mut every = tokio::time::interval(BEAT);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
@@ -57,6 +58,11 @@ pub(crate) async fn run(context: Arc<Context>, vitals: Shared) {
             tracing::info!("this node is {}", if was_active { "active" } else { "passive" });
         }
         context.edge.set_active_until(until.unwrap_or_default());
+        // Whoever looked while this node was passive looks again.
+        let was_passive = context.now() >= std::mem::replace(&mut active_until, until.unwrap_or_default());
+        if was_passive && until.is_some() {
+            context.shards().for_each(|shard| context.news(shard).tell(|_| {}));
+        }
         let view = context.groups.view(GroupId::CONTROL);
         let Some(control) = view.machine.control() else { continue };
         if is_down(control, context.me, context.incarnation()) {

@@ -140,7 +140,12 @@ pub(crate) enum Task {
         relay: RelayId,
         event: RelayEvent,
     },
-    Plan,
+    /// The leader's rules have something to look at.
+    Lead,
+    /// The leader's rules said that they look then.
+    LeadAt {
+        at: Mono,
+    },
 }
 
 impl Task {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use strowger_model::{LogTime, Mono, Wall};
+use strowger_switch::Task;
 use strowger_table::{At, Proposal};
 
 use crate::happening::Who;
@@ -38,10 +39,10 @@ pub(crate) enum Waiter {
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Errand {
-    Plan,
-    Expire,
+    /// One of the switch's rules.
+    Rule(Task),
     Pace,
-    Other,
+    Tick,
 }
 
 pub(crate) struct Pending {
@@ -62,8 +63,8 @@ pub(crate) struct Seat {
     /// Log time and own clock at the last entry before its own.
     anchor: (LogTime, Mono),
     pub stamped: Mono,
-    /// Errands under way, and when they are given up.
-    pub busy: Vec<(Errand, Mono)>,
+    /// Calls that the pacer began are under way, until then at the most.
+    pub pacing: Option<Mono>,
 }
 
 #[derive(Default)]
@@ -74,6 +75,8 @@ pub(crate) struct Log {
     pending: VecDeque<Pending>,
     /// Commits come one after the other.
     pub next_commit: Mono,
+    /// Who is to lead next.
+    pub heir: Option<usize>,
     /// When the shard last lost its leader.
     pub lost: Mono,
 }
@@ -122,6 +125,7 @@ impl Log {
     /// The leader is gone. Of what it had written, the first few entries were on a majority's disks.
     pub fn lose(&mut self, survive: u64, now: Mono) {
         self.leader = None;
+        self.heir = None;
         self.term += 1;
         self.lost = now;
         self.pending.truncate(survive as usize);
@@ -133,14 +137,14 @@ impl Log {
         self.pending.len() as u64
     }
 
-    pub fn is_busy(&self, errand: Errand, now: Mono) -> bool {
-        self.seat().is_some_and(|(_, seat)| seat.busy.iter().any(|(busy, until)| *busy == errand && *until > now))
+    pub fn is_pacing(&self, now: Mono) -> bool {
+        self.seat().is_some_and(|(_, seat)| seat.pacing.is_some_and(|until| until > now))
     }
 }
 
 impl Seat {
     pub fn new(anchor: (LogTime, Mono), now: Mono) -> Self {
-        Self { since: now, anchor, stamped: now, busy: Vec::new() }
+        Self { since: now, anchor, stamped: now, pacing: None }
     }
 
     pub fn log_now(&self, now: Mono) -> LogTime {

@@ -2,6 +2,8 @@
 //! virtual time.
 //!
 //! [`Intake`]: whose is a message? An actor's here, another node's, nobody's, or one that waits for its row.
+//! [`Leader`]: what the leader of a shard does by itself.
+//! [`Performed`]: what has been done, on its way to the log.
 //! [`Changed`], [`due`]: what entries changed, and what is done about a row.
 //! [`Vitals`]: who is alive, who is passive, who is to be fenced.
 #![forbid(unsafe_code)]
@@ -9,8 +11,10 @@
 mod around;
 mod gate;
 mod intake;
+mod lead;
 pub mod limit;
 mod nobody;
+mod performed;
 mod rows;
 mod shelf;
 #[cfg(test)]
@@ -20,5 +24,7 @@ mod vitals;
 pub use around::{Around, Destination, Door, Row};
 pub use gate::Gate;
 pub use intake::{Action, Count, Intake, Pending, key_of};
+pub use lead::{Errand, HandOn, HandOver, Heard, Leader, Led, Look, Task, What};
+pub use performed::Performed;
 pub use rows::{Begin, Changed, Due, due, forgotten, has_work, touched};
 pub use vitals::{BEAT, Report, Vitals, is_down};

@@ -27,8 +27,6 @@ pub struct Changed {
     /// Calls that changed, or whose places did.
     pub calls: BTreeSet<CallId>,
     pub agents: BTreeSet<AgentId>,
-    /// Whether the planner may find something now.
-    pub to_plan: bool,
 }
 
 impl Changed {
@@ -37,14 +35,8 @@ impl Changed {
         for row in rows {
             match row {
                 RowKey::Call(id) => drop(changed.calls.insert(*id)),
-                RowKey::Place(id) => {
-                    changed.calls.extend(table.place(*id).and_then(|place| place.call));
-                    changed.to_plan = true;
-                }
-                RowKey::Agent(id) => {
-                    changed.agents.insert(*id);
-                    changed.to_plan = true;
-                }
+                RowKey::Place(id) => changed.calls.extend(table.place(*id).and_then(|place| place.call)),
+                RowKey::Agent(id) => drop(changed.agents.insert(*id)),
                 RowKey::Campaign(_) | RowKey::Parts(_) | RowKey::Queue(_) => {}
             }
         }

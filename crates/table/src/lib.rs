@@ -43,7 +43,7 @@ pub use row::place::{Place, PlaceOf, PlaceState, Rank, Relax, Then};
 pub use row::segment::{How, Segment, SegmentKind};
 pub use row::tap::{Tap, TapKind, TapState};
 pub(crate) use shard::ShardImage;
-pub use shard::{After, Busy, Shard, Staff, after};
+pub use shard::{After, Busy, Shard, Staff, after, heir_of};
 
 /// Limits of the table, each with its unit and reason.
 pub mod limit {

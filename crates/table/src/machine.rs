@@ -34,6 +34,10 @@ impl Touched {
     pub(crate) fn nothing() -> Self {
         Touched::Few(Vec::new())
     }
+
+    pub fn is_nothing(&self) -> bool {
+        matches!(self, Touched::Few(rows) if rows.is_empty())
+    }
 }
 
 /// The state of one group.

@@ -8,7 +8,6 @@ use strowger_call::{Action, Event, Machine, MediaFact, Rows};
 use strowger_media::{Op, RelayCommand};
 use strowger_model::{CallId, Far, LegKey, Mono, RelayId};
 use strowger_sip::Message;
-use strowger_switch::limit;
 use strowger_table::{Call, Command, DutyKind, ToldBy};
 
 use super::Seated;
@@ -16,6 +15,7 @@ use super::propose::Purpose;
 use crate::far::Sip;
 use crate::happening::{Happening, Task};
 use crate::plant::Plant;
+use crate::tenant::SHARD;
 use crate::trace::About;
 use crate::world::World;
 
@@ -155,7 +155,7 @@ impl World {
         duty.into_iter().for_each(|duty| self.performed(node, row.id, duty));
     }
 
-    /// Duties performed travel together.
+    /// What is performed in one instant is said together.
     fn performed(&mut self, node: usize, call: CallId, duty: u32) {
         if self.plant == Some(Plant::DoneLost) {
             return;
@@ -164,13 +164,20 @@ impl World {
         place.performed.push((call, duty));
         if place.performed.len() == 1 {
             let who = place.who;
-            self.timeline.plan(self.now + limit::DONE_BATCH, Happening::In(who, Task::SayDone));
+            self.timeline.plan(self.now, Happening::In(who, Task::SayDone));
         }
     }
 
     pub(crate) fn say_done(&mut self, node: usize) {
-        let duties = std::mem::take(&mut self.nodes[node].performed);
-        self.propose(node, Command::Done { duties }, Purpose::Nobody);
+        let place = &mut self.nodes[node];
+        let said = place.done.say(std::mem::take(&mut place.performed));
+        said.into_iter().for_each(|(_, command)| self.propose(node, command, Purpose::Done));
+    }
+
+    pub(crate) fn done_answered(&mut self, node: usize, committed: bool) {
+        if let Some(next) = self.nodes[node].done.answered(SHARD, committed) {
+            self.propose(node, next, Purpose::Done);
+        }
     }
 }
 

@@ -84,9 +84,12 @@ impl World {
                 if self.plant == Some(Plant::LocalValue) && node == 2 && index.is_multiple_of(97) {
                     at.time.0 += 1;
                 }
-                touched.push(replica.shard.apply(at, &proposal).touched);
+                let applied = replica.shard.apply(at, &proposal);
                 replica.hear(self.now);
+                self.nodes[node].lead.heard.touched(&applied.touched);
+                touched.push(applied.touched);
             }
+            let replica = &mut self.nodes[node].replica;
             replica.applied = index;
             self.promises.same_log.applied(node, index, &replica.shard);
         }
@@ -119,14 +122,12 @@ impl World {
                 None => drop(self.nodes[node].actors.remove(&call)),
             }
         }
-        if changed.to_plan {
-            self.wake_planner(node);
-        }
+        self.wake_leader(node);
     }
 
-    fn wake_planner(&mut self, node: usize) {
+    fn wake_leader(&mut self, node: usize) {
         if self.leads(node) {
-            self.timeline.plan(self.now, Happening::In(self.nodes[node].who, Task::Plan));
+            self.timeline.plan(self.now, Happening::In(self.nodes[node].who, Task::Lead));
         }
     }
 
@@ -165,7 +166,7 @@ impl World {
         for row in rows {
             self.call_changed(node, row);
         }
-        self.wake_planner(node);
+        self.wake_leader(node);
     }
 
     fn keep_snapshot(&mut self, node: usize) {

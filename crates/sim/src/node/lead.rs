@@ -1,74 +1,177 @@
-//! The errands of the shard's leader: plan, end leases, give away the rows of the dead, keep time.
+//! The shard's leader: runs the switch's rules on virtual time, dials for campaigns, keeps the log's time.
 
 use std::rc::Rc;
 use std::time::Duration;
 
+use strowger_model::config::NextIds;
 use strowger_model::{Incarnation, Mono, NodeId};
-use strowger_table::{Body, Command, Plan, Proposal};
+use strowger_switch::{Heard, Leader, Led, Look, What};
+use strowger_table::{At, Body, Command, Content, ControlCommand, Outcome, Plan, Proposal, Proposer, TenantRef};
 
-use crate::happening::{Happening, node_id};
+use crate::happening::{Happening, Task, node_id};
 use crate::log::{Errand, Waiter, wall};
 use crate::plant::Plant;
+use crate::tenant::SHARD;
 use crate::trace::About;
 use crate::world::World;
 
-/// As the product's leader has them.
-const EXPIRE_AFTER: Duration = Duration::from_secs(1);
+/// As the product's pacer has it.
 const COMMIT: Duration = Duration::from_secs(2);
+/// The node that the lead belongs to.
+const HOME: usize = 1;
+/// How long the cluster is without a leader when the lead is handed on.
+const HANDED_MS: (u64, u64) = (5, 50);
 /// A quiet shard's time goes on with one entry in so long.
 const TICK: Duration = Duration::from_secs(1);
+
+/// A node's rules, what they have not heard, and when they look next.
+pub(crate) struct Lead {
+    pub rules: Leader,
+    pub heard: Heard,
+    armed: Option<Mono>,
+    /// Which lead the last look was on.
+    looked_as: Option<Led>,
+}
+
+impl Lead {
+    pub fn new(node: usize) -> Self {
+        let rules = Leader::new(SHARD, node_id(node), node_id(HOME));
+        Self { rules, heard: Heard::default(), armed: None, looked_as: None }
+    }
+}
 
 impl World {
     pub(crate) fn leads(&self, node: usize) -> bool {
         self.log.seat().is_some_and(|(leader, _)| leader == self.nodes[node].who) && !self.is_passive(node)
     }
 
-    /// At most one plan under way, the next on the state that the last one left.
-    pub(crate) fn plan(&mut self, node: usize) {
-        if !self.leads(node) || self.log.is_busy(Errand::Plan, self.now) {
-            return;
+    /// The leader's rules look, and what they say is done.
+    pub(crate) fn look_as_leader(&mut self, node: usize) {
+        let seat = self.log.seat().filter(|_| self.leads(node));
+        let led = seat.map(|(_, seat)| Led { term: self.log.term, since: seat.since });
+        let log_now = seat.map(|(_, seat)| seat.log_now(self.now)).unwrap_or_default();
+        let place = &mut self.nodes[node];
+        let (changed, shard) = (std::mem::take(&mut place.lead.heard), &place.replica.shard);
+        let look = Look { led, shard, control: &self.control, relays: &self.usable, now: self.now, log_now };
+        let (errands, again) = place.lead.rules.look(&changed, &look);
+        place.lead.looked_as = led;
+        if let Some(at) = again.filter(|again| place.lead.armed.is_none_or(|armed| *again < armed)) {
+            place.lead.armed = Some(at);
+            self.timeline.plan(at, Happening::In(place.who, Task::LeadAt { at }));
         }
-        let shard = &self.nodes[node].replica.shard;
-        if !shard.anyone_waiting() {
-            return;
+        for errand in errands {
+            self.run_errand(node, errand);
         }
-        let mut plan = strowger_acd::plan(shard, &self.usable);
-        if plan.offers.is_empty() {
-            return;
-        }
-        self.spoil(node, &mut plan);
-        self.lead(node, Errand::Plan, Command::Plan(plan));
     }
 
-    /// What a leader looks at again and again.
-    pub(crate) fn run_errands(&mut self) {
+    pub(crate) fn lead_at(&mut self, node: usize, at: Mono) {
+        let armed = &mut self.nodes[node].lead.armed;
+        if *armed == Some(at) {
+            *armed = None;
+        }
+        self.look_as_leader(node);
+    }
+
+    fn run_errand(&mut self, node: usize, errand: strowger_switch::Errand) {
+        let strowger_switch::Errand { term, task, what } = errand;
+        match what {
+            What::Propose(command) if self.withholds_errand(&command) => {}
+            What::Propose(mut command) => {
+                if let Command::Plan(plan) = &mut *command {
+                    self.spoil(node, plan);
+                }
+                self.lead(node, Errand::Rule(task), *command);
+            }
+            What::HandOver(home) => {
+                self.hand_over(usize::from(home.0) - 1);
+                self.nodes[node].lead.rules.answered(term, task, None, self.now);
+                self.look_as_leader(node);
+            }
+            What::Fetch(_) => {
+                let content = self.content();
+                self.nodes[node].lead.rules.fetched(term, Some(content), self.now);
+                self.look_as_leader(node);
+            }
+        }
+    }
+
+    /// What the leader's rule proposed is applied here.
+    pub(crate) fn errand_answered(&mut self, node: usize, task: strowger_switch::Task, outcome: &Outcome) {
+        self.nodes[node].lead.rules.answered(self.log.term, task, Some(outcome), self.now);
+        self.look_as_leader(node);
+    }
+
+    /// A planted bug: leases are never ended.
+    fn withholds_errand(&self, command: &Command) -> bool {
+        self.plant == Some(Plant::NoExpire) && matches!(command, Command::Expire)
+    }
+
+    /// What moves by itself: members, the pacer's rounds, the time of a quiet shard.
+    pub(crate) fn pulse_leader(&mut self) {
+        let told = self.tell_control();
         let Some((leader, seat)) = self.log.seat() else { return };
-        let (node, since, stamped) = (leader.node, seat.since, seat.stamped);
-        let log_now = seat.log_now(self.now);
-        if !self.leads(node) {
+        let (node, stamped) = (leader.node, seat.stamped);
+        let led = self.leads(node);
+        // As in the product: who was passive looks again when it is not.
+        if told || led != self.nodes[node].lead.looked_as.is_some() {
+            self.look_as_leader(node);
+        }
+        if !led {
             return;
-        }
-        self.plan(node);
-        let shard = &self.nodes[node].replica.shard;
-        let due = shard.next_lease().is_some_and(|lease| lease <= log_now);
-        let rested = self.now.since(since) >= EXPIRE_AFTER;
-        if due && rested && !self.log.is_busy(Errand::Expire, self.now) && self.plant != Some(Plant::NoExpire) {
-            self.lead(node, Errand::Expire, Command::Expire);
-        }
-        if !self.log.is_busy(Errand::Other, self.now)
-            && let Some(command) = self.due_adoption(node)
-        {
-            self.lead(node, Errand::Other, command);
         }
         self.pace(node);
         if self.now.since(stamped) >= TICK {
-            self.lead(node, Errand::Other, Command::Tick);
+            self.lead(node, Errand::Tick, Command::Tick);
         }
+    }
+
+    /// The control group says who lives; all nodes hear it.
+    fn tell_control(&mut self) -> bool {
+        let mut commands = Vec::new();
+        for (at, member) in self.members.iter().enumerate() {
+            let (node, incarnation) = (node_id(at), member.life);
+            let known = self.control.node(node);
+            if known.is_none_or(|known| known.incarnation < incarnation) {
+                commands.push(ControlCommand::Hello { node, incarnation });
+            }
+            if member.down && known.is_none_or(|known| !known.down) {
+                let silent = |voter| ControlCommand::Silent { voter, node, incarnation };
+                commands.extend((0..self.members.len()).map(node_id).filter(|voter| *voter != node).map(silent));
+            }
+        }
+        let told = !commands.is_empty();
+        commands.into_iter().for_each(|command| self.decide(command));
+        if told {
+            self.nodes.iter_mut().for_each(|node| node.lead.heard.control());
+        }
+        told
+    }
+
+    pub(crate) fn decide(&mut self, command: ControlCommand) {
+        let last = self.control.last();
+        let at = At { index: last.index + 1, time: last.time, wall: wall(self.now) };
+        let from = Proposer { node: node_id(0), incarnation: Incarnation(1) };
+        self.control.apply(at, &Proposal { from, seq: 0, body: Body::Control(command) });
+    }
+
+    fn content(&self) -> Content {
+        Content::of(&self.configuration(), self.truth.layout()).expect("the layout in force is known")
+    }
+
+    /// The control group when the cluster is founded and configured.
+    pub(crate) fn found(&mut self) {
+        let voters = (0..self.nodes.len()).map(node_id).collect();
+        self.decide(ControlCommand::Found { voters, shards: 1 });
+        self.tell_control();
+        let (tenant, digest) = (self.tenant.id, self.content().digest);
+        let tenants = vec![TenantRef { tenant, shard: SHARD, digest }];
+        let (trunks, next_ids) = (Vec::new(), NextIds::default());
+        self.decide(ControlCommand::Configure { version: 1, tenants, trunks, next_ids });
     }
 
     /// Begins calls to leads; the next round is judged on what this one left.
     fn pace(&mut self, node: usize) {
-        if !self.dialling.is_on() || self.log.is_busy(Errand::Pace, self.now) {
+        if !self.dialling.is_on() || self.log.is_pacing(self.now) {
             return;
         }
         let nodes = self.living();
@@ -90,19 +193,11 @@ impl World {
     pub(crate) fn lead(&mut self, node: usize, errand: Errand, command: Command) {
         let until = self.now + COMMIT;
         let Some(seat) = self.log.seat_mut() else { return };
-        seat.busy.retain(|(busy, _)| *busy != errand);
-        seat.busy.push((errand, until));
+        if errand == Errand::Pace {
+            seat.pacing = Some(until);
+        }
         let proposal = Proposal { from: self.nodes[node].who.proposer(), seq: 0, body: Body::Shard(command) };
         self.write(Some(Rc::new(proposal)), Waiter::Errand(errand));
-    }
-
-    fn due_adoption(&self, node: usize) -> Option<Command> {
-        let over = |id: NodeId, life| {
-            let known = self.members[usize::from(id.0) - 1];
-            known.life > life || known.down
-        };
-        let (node, incarnation) = self.nodes[node].replica.shard.owners().find(|(id, life)| over(*id, *life))?;
-        Some(Command::Adopt { node, incarnation, heirs: self.living() })
     }
 
     /// The planner's planted bug: calls that were adopted are offered last first.
@@ -135,6 +230,19 @@ impl World {
         self.timeline.plan(at, Happening::Elect { term });
     }
 
+    /// All that was written is there before the lead goes.
+    fn hand_over(&mut self, home: usize) {
+        if !self.nodes[home].is_sound() || self.is_passive(home) {
+            return;
+        }
+        self.log.lose(self.log.under_way(), self.now);
+        self.log.heir = Some(home);
+        let term = self.log.term;
+        self.say(About::World, || format!("the lead is handed to n{}", home + 1));
+        let at = self.now + self.rng.millis(HANDED_MS.0, HANDED_MS.1);
+        self.timeline.plan(at, Happening::Elect { term });
+    }
+
     pub(crate) fn elect(&mut self, term: u64) {
         if term != self.log.term || self.log.leader.is_some() {
             return;
@@ -145,7 +253,8 @@ impl World {
             let at = self.now + Duration::from_millis(200);
             return self.timeline.plan(at, Happening::Elect { term });
         }
-        let node = self.rng.pick(&fit).unwrap_or_default();
+        let heir = self.log.heir.take().filter(|heir| fit.contains(heir));
+        let node = heir.or_else(|| self.rng.pick(&fit)).unwrap_or_default();
         let who = self.nodes[node].who;
         self.say(About::World, || format!("n{} is elected in term {term}", node + 1));
         while self.log.under_way() > 0 {
@@ -164,5 +273,6 @@ impl World {
             leader.seated = Some(crate::log::Seat::new(anchor, now));
         }
         self.say(About::World, || format!("n{} leads", node + 1));
+        self.look_as_leader(node);
     }
 }

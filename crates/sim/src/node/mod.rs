@@ -15,13 +15,14 @@ use std::rc::Rc;
 use strowger_call::Machine;
 use strowger_media::RelayCommand;
 use strowger_model::{CallId, Incarnation, LogClock, LogTime, Mono};
-use strowger_switch::Intake;
+use strowger_switch::{Intake, Performed};
 use strowger_table::{Proposal, Shard};
 
 use crate::happening::{Happening, Who};
 use crate::tenant::SHARD;
 
 pub(crate) use actors::{News, relay_of};
+pub(crate) use lead::Lead;
 pub(crate) use propose::Purpose;
 
 pub(crate) struct Node {
@@ -39,13 +40,16 @@ pub(crate) struct Node {
     /// A majority said that it is silent; nobody answers it any more.
     pub reported: bool,
     pub replica: Replica,
+    pub lead: Lead,
     pub actors: BTreeMap<CallId, Seated>,
     pub intake: Intake,
     /// When its next tick is on its way.
     pub intake_armed: Option<Mono>,
     pub asking: BTreeMap<u64, Asking>,
     pub last_seq: u64,
+    /// In this instant.
     pub performed: Vec<(CallId, u32)>,
+    pub done: Performed,
     pub couriers: Vec<Courier>,
     /// What came while it was frozen.
     pub waiting: Vec<Happening>,
@@ -108,12 +112,14 @@ impl Node {
             unheard: None,
             reported: false,
             replica: Replica::new(Mono::ZERO),
+            lead: Lead::new(node),
             actors: BTreeMap::new(),
             intake: around::intake(Mono::ZERO),
             intake_armed: None,
             asking: BTreeMap::new(),
             last_seq: 0,
             performed: Vec::new(),
+            done: Performed::default(),
             couriers: (0..relays).map(|_| Courier::default()).collect(),
             waiting: Vec::new(),
             stranded: Vec::new(),

@@ -19,8 +19,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Who waits for the outcome.
 #[derive(Clone, Debug)]
 pub(crate) enum Purpose {
-    OfCall { call: CallId, number: u64 },
+    OfCall {
+        call: CallId,
+        number: u64,
+    },
     Admit(AdmitKey),
+    /// Duties performed.
+    Done,
     Nobody,
 }
 
@@ -67,6 +72,7 @@ impl World {
                 self.tell(node, call, News::Proposed { number, accepted });
             }
             Purpose::Admit(key) => self.admit_answered(node, &key, Some(&outcome)),
+            Purpose::Done => self.done_answered(node, true),
         }
     }
 
@@ -80,6 +86,7 @@ impl World {
                 self.tell(node, call, News::Proposed { number, accepted: false });
             }
             Purpose::Admit(key) => self.admit_answered(node, &key, None),
+            Purpose::Done => self.done_answered(node, false),
         }
     }
 }

@@ -9,7 +9,7 @@ use strowger_table::{Applied, Body, Command, Outcome, Proposal, Shard, Touched};
 
 use super::World;
 use crate::happening::{Happening, Task, Who};
-use crate::log::Waiter;
+use crate::log::{Errand, Waiter};
 use crate::plant::Plant;
 use crate::promise::{Decision, Step};
 use crate::trace::About;
@@ -105,9 +105,14 @@ impl World {
                     self.timeline.plan(at, Happening::In(who, Task::Answered { seq, outcome }));
                 }
             }
-            (Waiter::Errand(errand), _) => {
+            (Waiter::Errand(Errand::Rule(task)), Some(outcome)) => {
+                if let Some(leader) = leader {
+                    self.errand_answered(leader.node, task, &outcome);
+                }
+            }
+            (Waiter::Errand(Errand::Pace), _) => {
                 if let Some(seat) = self.log.seat_mut() {
-                    seat.busy.retain(|(busy, _)| *busy != errand);
+                    seat.pacing = None;
                 }
             }
             (Waiter::Seat, _) => {

@@ -15,7 +15,7 @@ use strowger_acd::UsableRelay;
 use strowger_model::config::Tenant;
 use strowger_model::{CallId, Incarnation, Mono, RelayId};
 use strowger_sip::Local;
-use strowger_table::Shard;
+use strowger_table::{Control, Shard};
 
 use crate::dialling::Dialling;
 use crate::far::{AgentPhone, Called, Caller};
@@ -54,6 +54,8 @@ pub struct World {
     pub(crate) nodes: Vec<Node>,
     /// What the control group has decided: who lives.
     pub(crate) members: Vec<Member>,
+    /// The control group, as all nodes have it.
+    pub(crate) control: Control,
     pub(crate) relays: Vec<Relay>,
     /// The same, as those see them who choose.
     pub(crate) usable: Vec<UsableRelay>,
@@ -111,6 +113,7 @@ impl World {
             truth: Shard::new(SHARD),
             nodes: (0..NODES).map(|node| Node::new(node, RELAYS)).collect(),
             members: vec![Member { life: Incarnation(1), down: false }; NODES],
+            control: Control::default(),
             relays: (0..RELAYS).map(Relay::new).collect(),
             usable: (0..RELAYS).map(usable).collect(),
             callers,
@@ -126,6 +129,7 @@ impl World {
             sent_invites: BTreeMap::new(),
             made_up: BTreeMap::new(),
         };
+        world.found();
         world.begin_time();
         world
     }

@@ -90,34 +90,20 @@ impl World {
             Task::CourierAgain { relay, batch } => self.courier_again(node, relay, batch),
             Task::RelayAnswers { relay, batch, answers } => self.relay_answered(node, relay, batch, answers),
             Task::RelayEvent { relay, event } => self.relay_event(node, relay, &event),
-            Task::Plan => self.plan(node),
+            Task::Lead => self.look_as_leader(node),
+            Task::LeadAt { at } => self.lead_at(node, at),
         }
     }
 
     fn pulse(&mut self) {
         self.timeline.plan(self.now + PULSE, Happening::Pulse);
         self.beat();
-        self.configure();
-        self.run_errands();
+        self.pulse_leader();
         let now = self.now;
         self.relays.iter_mut().for_each(|relay| relay.close_orphans(now));
         self.look_for_stuck();
         if self.calm_since.is_some() {
             self.look_for_rest();
-        }
-    }
-
-    /// The leader copies the configuration into the shard.
-    fn configure(&mut self) {
-        let Some((leader, _)) = self.log.seat() else { return };
-        let shard = &self.nodes[leader.node].replica.shard;
-        if shard.config_version(self.tenant.id).is_some() || self.log.is_busy(crate::log::Errand::Other, self.now) {
-            return;
-        }
-        let content = strowger_table::Content::of(&self.configuration(), shard.layout());
-        let content = content.expect("the layout in force is known");
-        if let Some(command) = content.next(shard, 1, self.tenant.id) {
-            self.lead(leader.node, crate::log::Errand::Other, command);
         }
     }
 

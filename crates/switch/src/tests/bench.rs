@@ -11,7 +11,7 @@ use strowger_model::{
     TenantId, TrunkId, Wall,
 };
 use strowger_sip::{Local, Message, tag};
-use strowger_table::{AdmitKey, At, Body, Call, Command, Outcome, Proposal, Proposer, Shard};
+use strowger_table::{AdmitKey, At, Body, Call, Command, Outcome, Proposal, Proposer, Shard, Touched};
 
 use crate::{Action, Around, Destination, Door, Intake, Row, key_of};
 
@@ -29,8 +29,10 @@ pub struct Bench {
     pub is_unwanted: bool,
     pub intake: Intake,
     local: Local,
-    now: Mono,
+    pub now: Mono,
     index: u64,
+    /// By the last entry.
+    pub touched: Touched,
     /// A replica that lags shows the table as it was at this entry.
     pub lags_at: Cell<Option<u64>>,
 }
@@ -47,6 +49,7 @@ impl Bench {
             local: Local { contact_host: "192.0.2.1:5060".into(), user_agent: String::new() },
             now,
             index: 0,
+            touched: Touched::Few(Vec::new()),
             lags_at: Cell::new(None),
         };
         for command in Command::configuring(1, &tenant()) {
@@ -59,7 +62,9 @@ impl Bench {
     pub fn commit(&mut self, by: Proposer, command: Command) -> Outcome {
         self.index += 1;
         let at = At { index: self.index, time: LogTime(self.now.0), wall: Wall(0) };
-        self.shard.apply(at, &Proposal { from: by, seq: 0, body: Body::Shard(command) }).outcome
+        let applied = self.shard.apply(at, &Proposal { from: by, seq: 0, body: Body::Shard(command) });
+        self.touched = applied.touched;
+        applied.outcome
     }
 
     /// What the intake says to one event.
@@ -182,7 +187,7 @@ impl Around for Bench {
     }
 }
 
-fn tenant() -> Tenant {
+pub fn tenant() -> Tenant {
     Tenant {
         id: TenantId(1),
         name: "acme".into(),

@@ -2,5 +2,6 @@
 
 mod bench;
 mod intake;
+mod lead;
 mod rows;
 mod vitals;

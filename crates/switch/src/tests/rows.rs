@@ -106,9 +106,8 @@ fn too_many_rows_to_name_are_all_rows() {
     assert_eq!(rows.len(), 2, "each once");
     assert_eq!(touched([&few, &Touched::Many]), None);
     let changed = Changed::of(&rows, &bench.shard);
-    assert_eq!((changed.calls.into_iter().collect::<Vec<_>>(), changed.to_plan), (vec![call], true));
-    let changed = Changed::of(&[RowKey::Call(call)], &bench.shard);
-    assert!(!changed.to_plan, "nobody waits or is free that was not before");
-    assert!(Changed::of(&[RowKey::Place(PlaceId(1))], &bench.shard).to_plan, "a place that is gone freed an agent");
+    assert_eq!((changed.calls, changed.agents), ([call].into(), [AgentId(1)].into()));
+    let gone = [RowKey::Place(PlaceId(1))];
+    assert_eq!(Changed::of(&gone, &bench.shard), Changed::default(), "a place that is gone is no call's");
     assert_eq!(forgotten([call, CallId::new(SHARD, 999)], &bench.shard), [CallId::new(SHARD, 999)]);
 }

@@ -276,7 +276,7 @@ impl Agent {
     }
 
     /// A call or its record still refers to this agent.
-    pub(crate) fn is_at_work(&self) -> bool {
+    pub fn is_at_work(&self) -> bool {
         self.slots.iter().any(|slot| slot.state.is_work())
     }
 

@@ -45,6 +45,7 @@ pub(crate) use self::closing::Closing;
 pub(crate) use self::flows::{KeptFlow, KeptFlowsImage};
 pub(crate) use self::image::ShardImage;
 pub use self::index::Staff;
+pub use self::owner::heir_of;
 pub(crate) use self::parts::Staged;
 pub use self::query::Busy;
 

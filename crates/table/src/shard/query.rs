@@ -167,6 +167,11 @@ impl Shard {
         self.agents.iter().map(|(_, agent)| agent)
     }
 
+    /// Agents in the order of their ids, from this one on.
+    pub fn agents_from(&self, id: AgentId) -> impl Iterator<Item = &Arc<Agent>> {
+        self.agents.range(id..).map(|(_, agent)| agent)
+    }
+
     /// How many agents of a queue are in each state, in the order of `Agent::STATE_NAMES`.
     pub fn staff(&self, queue: QueueId) -> Staff {
         self.index.staff.get(&queue).copied().unwrap_or_default()
@@ -234,7 +239,12 @@ impl Shard {
     /// Leads of a campaign that wait to be dialled and are not barred, of one of its ledger's zones; the longest due
     /// first.
     pub fn due(&self, campaign: CampaignId, zone: u16) -> impl Iterator<Item = (Wall, LeadId)> {
-        let all = (campaign, zone, Wall(0), LeadId(0))..=(campaign, zone, Wall(u64::MAX), LeadId(u64::MAX));
+        self.due_from(campaign, zone, Wall(0))
+    }
+
+    /// Those that are not due before then.
+    pub fn due_from(&self, campaign: CampaignId, zone: u16, from: Wall) -> impl Iterator<Item = (Wall, LeadId)> {
+        let all = (campaign, zone, from, LeadId(0))..=(campaign, zone, Wall(u64::MAX), LeadId(u64::MAX));
         self.index.due.range(all).map(|(_, _, at, lead)| (*at, *lead))
     }
 

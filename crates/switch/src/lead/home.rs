@@ -1,0 +1,68 @@
+//! Leads are spread over the voters: each group's lead belongs to one of them, and goes there when that one is alive.
+
+use std::time::Duration;
+
+use strowger_model::{Mono, NodeId};
+use strowger_table::Control;
+
+use super::Led;
+
+/// A voter keeps a lead that is not its own for so long before it hands it on: the other must have settled.
+const SETTLED: Duration = Duration::from_secs(3);
+/// A home that did not take the lead lacks entries, or is about to be declared dead.
+const AGAIN: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HandOver {
+    To(NodeId),
+    /// Not before then.
+    At(Mono),
+    /// Not before the control group says something new, or an answer comes; never, for a lead that is at home.
+    No,
+}
+
+impl HandOver {
+    pub fn again(self) -> Option<Mono> {
+        match self {
+            HandOver::At(at) => Some(at),
+            HandOver::To(_) | HandOver::No => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct HandOn {
+    me: NodeId,
+    home: NodeId,
+    under_way: bool,
+    not_before: Mono,
+}
+
+impl HandOn {
+    pub fn new(me: NodeId, home: NodeId) -> Self {
+        Self { me, home, under_way: false, not_before: Mono::ZERO }
+    }
+
+    pub fn begin_anew(&mut self) {
+        (self.under_way, self.not_before) = (false, Mono::ZERO);
+    }
+
+    /// Every node can be asked, and acts only while it leads.
+    pub fn look(&mut self, led: Led, control: &Control, now: Mono) -> HandOver {
+        let is_live = control.node(self.home).is_some_and(|node| !node.down);
+        if self.home == self.me || self.under_way || !is_live {
+            return HandOver::No;
+        }
+        let at = self.not_before.max(led.since + SETTLED);
+        if at > now {
+            return HandOver::At(at);
+        }
+        self.under_way = true;
+        HandOver::To(self.home)
+    }
+
+    /// Whoever still leads then was not relieved.
+    pub fn answered(&mut self, now: Mono) {
+        (self.under_way, self.not_before) = (false, now + AGAIN);
+    }
+}
