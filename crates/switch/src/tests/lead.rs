@@ -57,7 +57,9 @@ impl World {
             world.decide(ControlCommand::Hello { node, incarnation });
         }
         world.configure(&staffed());
-        Command::configuring(2, &staffed()).into_iter().for_each(|command| drop(world.say(command)));
+        Command::configuring(2, &staffed())
+            .into_iter()
+            .for_each(|command| assert!(world.say(command).refusal().is_none()));
         world
     }
 
@@ -309,7 +311,7 @@ fn an_older_incarnation_is_over_when_its_node_comes_back() {
 fn tenants_that_are_gone_are_retired_one_after_the_other() {
     let mut world = World::new();
     let second = Tenant { id: TenantId(2), agents: Vec::new(), queues: Vec::new(), ..staffed() };
-    Command::configuring(2, &second).into_iter().for_each(|command| drop(world.say(command)));
+    Command::configuring(2, &second).into_iter().for_each(|command| assert!(world.say(command).refusal().is_none()));
     world.in_force(Vec::new());
     let version = world.control.version();
     assert_eq!(world.commits(Task::Own), Command::Retire { version, tenant: TenantId(1) });
@@ -447,7 +449,9 @@ fn crowd(many: u32) -> World {
     let tenant = Tenant { agents, ..staffed() };
     world.configure(&tenant);
     let version = world.control.version();
-    Command::configuring(version, &tenant).into_iter().for_each(|command| drop(world.say(command)));
+    Command::configuring(version, &tenant)
+        .into_iter()
+        .for_each(|command| assert!(world.say(command).refusal().is_none()));
     world
 }
 
