@@ -114,6 +114,7 @@ fn a_long_history_keeps_its_end() {
         let leg = bench.offer(call, agent);
         let missed = bench.missed_command(leg, strowger_model::Cause::NO_ANSWER);
         bench.say(missed);
+        bench.hung_up(call);
         bench.ready(agent);
     }
     bench.end(call, CALLER_LEFT);

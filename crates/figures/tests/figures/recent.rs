@@ -18,6 +18,7 @@ fn answered_after(bench: &mut Bench, wait_ms: u64) {
     let connect = bench.connect_command(call, leg);
     bench.say(connect);
     bench.end(call, CALLER_LEFT);
+    bench.hung_up(call);
     bench.pass(WRAP_UP_MS);
     bench.expire();
 }

@@ -1,6 +1,6 @@
 //! Rows whose owners are dead, and tenants that left the configuration.
 
-use strowger_model::{Mono, TenantId};
+use strowger_model::{Incarnation, Mono, NodeId, TenantId};
 use strowger_table::{Command, Control, Outcome, Shard};
 
 use super::turn::Turn;
@@ -57,10 +57,14 @@ impl Owners {
 
 /// An incarnation that owns rows here and is over.
 fn adoption(look: &Look<'_>) -> Option<Command> {
-    let is_over =
-        |node, incarnation| look.control.node(node).is_some_and(|known| known.incarnation > incarnation || known.down);
-    let (node, incarnation) = look.shard.owners().find(|(node, incarnation)| is_over(*node, *incarnation))?;
+    let (node, incarnation) = look.shard.owners().find(|(node, life)| is_over(look.control, *node, *life))?;
     Some(Command::Adopt { node, incarnation, heirs: look.control.live() })
+}
+
+/// What is down is the life that is known: a newer one, whose hello this node has not applied yet, is not.
+fn is_over(control: &Control, node: NodeId, incarnation: Incarnation) -> bool {
+    let known = control.node(node);
+    known.is_some_and(|known| known.incarnation > incarnation || (known.incarnation == incarnation && known.down))
 }
 
 fn gone(shard: &Shard, control: &Control) -> Option<TenantId> {

@@ -307,6 +307,20 @@ fn an_older_incarnation_is_over_when_its_node_comes_back() {
     assert!(heirs.contains(&(OTHER.node, incarnation)));
 }
 
+/// This node may be behind in the control group, when the newer life's first calls are in the shard already.
+#[test]
+fn what_is_down_is_the_life_that_is_known_and_no_newer_one() {
+    let mut world = World::new();
+    let newer = Proposer { incarnation: strowger_model::Incarnation(OTHER.incarnation.0 + 1), ..OTHER };
+    world.bench.call_of(newer, "a");
+    world.dies(OTHER);
+    assert!(world.is_quiet(), "its newer life lives as far as anybody knows");
+    world.decide(ControlCommand::Hello { node: newer.node, incarnation: newer.incarnation });
+    world.dies(newer);
+    let Command::Adopt { incarnation, .. } = world.says() else { panic!("an adoption") };
+    assert_eq!(incarnation, newer.incarnation);
+}
+
 #[test]
 fn tenants_that_are_gone_are_retired_one_after_the_other() {
     let mut world = World::new();

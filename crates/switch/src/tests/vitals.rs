@@ -176,3 +176,16 @@ fn beats_go_to_the_other_voters() {
     let (number, to) = vitals.beat(at(1));
     assert_eq!((number, to.collect::<Vec<_>>()), (1, vec![NodeId(2), NodeId(3)]));
 }
+
+#[test]
+fn who_is_no_member_yet_is_not_answered() {
+    let (mut vitals, mut group) = (active(), Group::new());
+    let next = Incarnation(2);
+    for voter in [ME, NodeId(3)] {
+        group.commit(ControlCommand::Silent { voter, node: NodeId(2), incarnation: LIFE });
+    }
+    assert!(!vitals.on_beat(NodeId(2), next, &group.control, at(1100)), "nobody could report it");
+    group.commit(ControlCommand::Hello { node: NodeId(2), incarnation: next });
+    assert!(vitals.on_beat(NodeId(2), next, &group.control, at(1200)));
+    assert!(!vitals.on_beat(NodeId(2), LIFE, &group.control, at(1300)), "an earlier life is over");
+}
