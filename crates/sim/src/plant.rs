@@ -39,7 +39,7 @@ plants! {
     /// An adopter passes over calls whose agent is being rung.
     RingingForgotten => ["nothing is stuck"],
     /// A call that an INVITE began here is begun without the INVITE.
-    InviteForgotten => ["told", "rest", "nothing is stuck"],
+    InviteForgotten => ["site"],
     /// A far end's hang-up is answered but never proposed.
     HangUpUnproposed => ["both ways", "survival", "rest"],
     /// One replica stamps an entry with its own clock.
