@@ -3,12 +3,13 @@
 //!
 //! [`Intake`]: whose is a message? An actor's here, another node's, nobody's, or one that waits for its row.
 //! [`Changed`], [`due`]: what entries changed, and what is done about a row.
-//! [`Vitals`]: who is alive, who is passive, who is to be fenced.
+//! [`Vitals`], [`join`]: who is a member, who is alive, who is passive, who is to be fenced.
 #![forbid(unsafe_code)]
 
 mod around;
 mod gate;
 mod intake;
+mod join;
 pub mod limit;
 mod nobody;
 mod rows;
@@ -20,5 +21,6 @@ mod vitals;
 pub use around::{Around, Destination, Door, Row};
 pub use gate::Gate;
 pub use intake::{Action, Count, Intake, Pending, key_of};
+pub use join::{JOIN, JOIN_AGAIN, join};
 pub use rows::{Begin, Changed, Due, due, forgotten, touched};
-pub use vitals::{BEAT, Report, Vitals, is_down};
+pub use vitals::{BEAT, REPORT, Report, Vitals, is_down};

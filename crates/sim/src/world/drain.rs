@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use strowger_model::NodeId;
 use strowger_table::Call;
 
 use super::World;
@@ -64,6 +65,7 @@ impl World {
                 left.push((None, format!("{} has not applied all", node.who.id())));
             }
         }
+        left.extend(self.not_well().into_iter().map(|text| (None, text)));
         for relay in &self.relays {
             left.extend(relay.open_legs().map(|leg| (Some(leg.call), format!("{leg} is open at a relay"))));
         }
@@ -82,6 +84,25 @@ impl World {
             left.extend(rings.map(|ring| {
                 (ring.key.map(|key| key.call), format!("{} is {:?} with {:?}", phone.addr, ring.state, ring.key))
             }));
+        }
+        left
+    }
+
+    /// In the end every process is a member, speaks, and is heard by all.
+    fn not_well(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for node in 0..self.nodes.len() {
+            let (place, member) = (&self.nodes[node], self.members[node]);
+            let who = place.who;
+            if !place.up || self.is_passive(node) || (member.life, member.down) != (who.life, false) {
+                left.push(format!("{} is no speaking member", who.id()));
+            }
+            if place.control.applied < self.control.log.last() {
+                left.push(format!("{} has not applied all of the control group", who.id()));
+            }
+            let silent = |voter: &&NodeId| self.control.table.is_silent(who.id(), who.life, **voter);
+            let voters = self.control.table.voters().iter().filter(silent);
+            left.extend(voters.map(|voter| format!("{voter} says that {} is silent", who.id())));
         }
         left
     }

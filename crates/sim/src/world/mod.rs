@@ -1,6 +1,7 @@
 //! A world: one seed, one tenant, three nodes, three relays, far ends, a log and a wire, and what happens to them.
 
 mod commit;
+mod control;
 mod drain;
 mod operator;
 mod planted;
@@ -17,6 +18,8 @@ use strowger_model::{CallId, Incarnation, Mono, RelayId};
 use strowger_sip::Local;
 use strowger_table::Shard;
 
+pub(crate) use control::{ControlGroup, ControlReplica, Member};
+
 use crate::dialling::Dialling;
 use crate::far::{AgentPhone, Called, Caller};
 use crate::happening::Happening;
@@ -31,9 +34,9 @@ use crate::tenant::{SHARD, site_of, tenant};
 use crate::timeline::Timeline;
 use crate::trace::{About, Trace};
 
-const NODES: usize = 3;
+pub(crate) const NODES: usize = 3;
 const RELAYS: usize = 3;
-/// How often heartbeats, errands and promises are looked at.
+/// How often errands and promises are looked at.
 const PULSE: Duration = Duration::from_millis(50);
 /// Of the callers a world would have, one in so many comes where campaigns dial.
 const DIALLED_CALLERS: usize = 3;
@@ -52,7 +55,8 @@ pub struct World {
     /// The state after every committed entry, as no node has it so soon: what the promises look at.
     pub(crate) truth: Shard,
     pub(crate) nodes: Vec<Node>,
-    /// What the control group has decided: who lives.
+    pub(crate) control: ControlGroup,
+    /// Who lives, by the control group's newest entry: as the leader's errands see it.
     pub(crate) members: Vec<Member>,
     pub(crate) relays: Vec<Relay>,
     /// The same, as those see them who choose.
@@ -75,12 +79,6 @@ pub struct World {
     pub(crate) sent_invites: BTreeMap<String, u32>,
     /// Offers that a planted bug made up, one a call.
     pub(crate) made_up: BTreeMap<CallId, std::sync::Arc<strowger_table::Call>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Member {
-    pub life: Incarnation,
-    pub down: bool,
 }
 
 impl World {
@@ -110,6 +108,7 @@ impl World {
             log: Log::default(),
             truth: Shard::new(SHARD),
             nodes: (0..NODES).map(|node| Node::new(node, RELAYS)).collect(),
+            control: ControlGroup::default(),
             members: vec![Member { life: Incarnation(1), down: false }; NODES],
             relays: (0..RELAYS).map(Relay::new).collect(),
             usable: (0..RELAYS).map(usable).collect(),
@@ -132,6 +131,10 @@ impl World {
 
     fn begin_time(&mut self) {
         self.timeline.plan(Mono::ZERO, Happening::Elect { term: 0 });
+        self.timeline.plan(Mono::ZERO, Happening::ElectControl { term: 0 });
+        for node in 0..NODES {
+            self.begin_vitals(node);
+        }
         self.timeline.plan(Mono::ZERO + PULSE, Happening::Pulse);
         self.timeline.plan(Mono::ZERO + Duration::from_secs(5), Happening::Desk);
         self.timeline.plan(Mono::ZERO + Duration::from_secs(1), Happening::Operator);
