@@ -37,7 +37,7 @@ plants! {
     /// A node that nobody answers goes on for three seconds.
     PassiveLate => ["one voice"],
     /// No voter says that it hears nothing of a node.
-    SilentUnsaid => ["nothing is stuck", "rest"],
+    SilentUnsaid => ["nothing is stuck"],
     /// No voter says that it hears a node again.
     HeardUnsaid => ["rest"],
     /// The reader of the outbox writes each record twice.

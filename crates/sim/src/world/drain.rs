@@ -25,9 +25,23 @@ impl World {
                 self.promises.stuck.hands(&self.nodes[node]);
             }
         }
+        self.look_for_dead();
         self.look_at_relays();
         self.promises.rest.callers(&self.truth, &self.callers, now);
         self.promises.rest.phones(&self.truth, &self.phones, &self.called, now);
+    }
+
+    /// Of a process that nobody calls dead, nobody adopts the calls.
+    fn look_for_dead(&mut self) {
+        let is_well: Vec<bool> =
+            (0..self.nodes.len()).map(|node| self.nodes[node].is_sound() && !self.is_passive(node)).collect();
+        for node in 0..self.nodes.len() {
+            let (who, member) = (self.nodes[node].who, self.members[node]);
+            let others = (0..self.nodes.len()).all(|other| other == node || is_well[other]);
+            let lives = member.life == who.life && !member.down;
+            let is_unsaid = !self.nodes[node].is_sound() && others && lives;
+            self.promises.stuck.gone(who, is_unsaid, self.now);
+        }
     }
 
     fn look_at_relays(&mut self) {
