@@ -94,10 +94,12 @@ impl Vitals {
     }
 
     /// A beat of another node. True: it is answered. False: this voter stands by its report that the node is silent,
-    /// or the cluster has declared it dead.
+    /// the cluster has declared it dead, or does not know it yet: nobody could declare dead a process that is no
+    /// member, and its calls would be nobody's.
     pub fn on_beat(&mut self, from: NodeId, incarnation: Incarnation, control: &Control, now: Mono) -> bool {
         self.heard.insert(from, (incarnation, now));
-        !is_down(control, from, incarnation) && !control.is_silent(from, incarnation, self.me)
+        let is_member = control.node(from).is_some_and(|known| known.incarnation == incarnation && !known.down);
+        is_member && !control.is_silent(from, incarnation, self.me)
     }
 
     /// Until when this node is active: as long as a majority of the voters has answered beats sent lately; once

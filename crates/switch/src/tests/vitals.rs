@@ -194,3 +194,16 @@ fn the_first_voter_founds_the_cluster_and_everybody_says_hello_until_it_is_known
     assert_eq!(next(&group, ME, LIFE), None);
     assert_eq!(next(&group, ME, Incarnation(2)), hello(ME, Incarnation(2)), "another life of it");
 }
+
+#[test]
+fn who_is_no_member_yet_is_not_answered() {
+    let (mut vitals, mut group) = (active(), Group::new());
+    let next = Incarnation(2);
+    for voter in [ME, NodeId(3)] {
+        group.commit(ControlCommand::Silent { voter, node: NodeId(2), incarnation: LIFE });
+    }
+    assert!(!vitals.on_beat(NodeId(2), next, &group.control, at(1100)), "nobody could report it");
+    group.commit(ControlCommand::Hello { node: NodeId(2), incarnation: next });
+    assert!(vitals.on_beat(NodeId(2), next, &group.control, at(1200)));
+    assert!(!vitals.on_beat(NodeId(2), LIFE, &group.control, at(1300)), "an earlier life is over");
+}
