@@ -44,7 +44,9 @@ impl World {
         let place = &mut self.nodes[node];
         let was_active = place.active_until > now;
         let until = place.vitals.active_until(&place.applied(), now);
-        place.active_until = until.unwrap_or_default();
+        let active_until = self.taken_for_active(node, until);
+        let place = &mut self.nodes[node];
+        place.active_until = active_until;
         let who = place.who;
         if is_down(&place.control.table, who.id(), who.life) && self.plant != Some(Plant::Unfenced) {
             return self.end_fenced(node);
@@ -107,7 +109,7 @@ impl World {
 
     /// Checked before every send: a node that has not been answered lately is silent.
     pub(crate) fn is_passive(&self, node: usize) -> bool {
-        self.now >= self.speaks_until(node)
+        self.plant != Some(Plant::Unfenced) && self.now >= self.nodes[node].active_until
     }
 }
 

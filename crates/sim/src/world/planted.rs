@@ -173,12 +173,11 @@ impl World {
         }
     }
 
-    /// Until when a node says something, as it takes it.
-    pub(crate) fn speaks_until(&self, node: usize) -> Mono {
+    /// Until when a node takes itself for active, of what the switch says.
+    pub(crate) fn taken_for_active(&self, node: usize, until: Option<Mono>) -> Mono {
         match self.plant {
-            Some(Plant::Unfenced) => Mono(u64::MAX),
-            Some(Plant::PassiveLate) => self.nodes[node].active_until + PASSIVE_LATE,
-            _ => self.nodes[node].active_until,
+            Some(Plant::PassiveLate) => until.map_or(self.nodes[node].active_until, |until| until + PASSIVE_LATE),
+            _ => until.unwrap_or_default(),
         }
     }
 
