@@ -1,45 +1,32 @@
-//! Orders to relays and what comes of them. One courier a relay: orders of a call stay in order, what waits travels
-//! together.
+//! Runs the switch's couriers, one a relay: orders over the link, content they lack, what comes of them to the actors.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use strowger_acd::UsableRelay;
 use strowger_call::MediaFact;
 use strowger_link::{Class, Link, open, seal};
 use strowger_media::protocol::{Answers, Commands, ContentAnswer, ContentPut, Events, StatsAsk};
-use strowger_media::{Op, RelayAnswer, RelayCommand, RelayStats};
-use strowger_model::{CallId, Digest, Incarnation, LegKey, PeerId, RelayId};
+use strowger_media::{RelayCommand, RelayStats};
+use strowger_model::{CallId, Digest, LegKey, PeerId, RelayId};
+use strowger_raft::clock;
+use strowger_switch::{ANSWER, Carried, Courier, Order, PAUSE, holder};
 use tokio::sync::mpsc;
 
 use crate::calls::CallNews;
 use crate::context::{Context, shard_of};
 
-/// Orders in one message: about 20 KiB.
-const BATCH: usize = 256;
-/// A relay that does not answer a batch within this is tried again.
-const ANSWER: Duration = Duration::from_millis(500);
-const PAUSE: Duration = Duration::from_millis(50);
-/// How long a leg waits for a port of a relay out of reach: a connection that is only renewed is back before.
-const OPEN_WAIT: Duration = Duration::from_secs(1);
-
 /// The relays of the cluster, as this node speaks to them.
 pub struct Relays {
     link: Link,
-    couriers: BTreeMap<RelayId, Courier>,
+    ways: BTreeMap<RelayId, Way>,
 }
 
-struct Courier {
+/// To one relay.
+struct Way {
     site: String,
     orders: mpsc::UnboundedSender<Order>,
-}
-
-/// A command, and the call whose actor gave it: legs may have been born in another.
-#[derive(Clone)]
-struct Order {
-    by: CallId,
-    command: RelayCommand,
 }
 
 /// Where the couriers find the context, which is made after them.
@@ -48,26 +35,26 @@ pub(crate) type ContextCell = Arc<OnceLock<Arc<Context>>>;
 impl Relays {
     /// `relays` with their sites.
     pub(crate) fn start(link: &Link, relays: Vec<(RelayId, String)>, context: &ContextCell) -> Self {
-        let couriers = relays
+        let ways = relays
             .into_iter()
             .map(|(relay, site)| {
                 let (sender, orders) = mpsc::unbounded_channel();
-                tokio::spawn(courier(relay, link.clone(), context.clone(), orders));
-                (relay, Courier { site, orders: sender })
+                tokio::spawn(carry(relay, link.clone(), context.clone(), orders));
+                (relay, Way { site, orders: sender })
             })
             .collect();
-        Self { link: link.clone(), couriers }
+        Self { link: link.clone(), ways }
     }
 
     /// Those that can be reached now.
     pub fn usable(&self) -> Vec<UsableRelay> {
         let there = |relay: &RelayId| self.link.connected(PeerId::Relay(*relay));
-        let couriers = self.couriers.iter().filter(|(relay, _)| there(relay));
-        couriers.map(|(relay, courier)| UsableRelay { relay: *relay, site: courier.site.clone() }).collect()
+        let ways = self.ways.iter().filter(|(relay, _)| there(relay));
+        ways.map(|(relay, way)| UsableRelay { relay: *relay, site: way.site.clone() }).collect()
     }
 
     pub fn all(&self) -> impl Iterator<Item = (RelayId, bool)> {
-        self.couriers.keys().map(|relay| (*relay, self.link.connected(PeerId::Relay(*relay))))
+        self.ways.keys().map(|relay| (*relay, self.link.connected(PeerId::Relay(*relay))))
     }
 
     pub(crate) fn order(&self, relay: RelayId, by: CallId, command: RelayCommand) {
@@ -75,9 +62,9 @@ impl Relays {
     }
 
     fn send(&self, relay: RelayId, order: Order) {
-        if let Some(courier) = self.couriers.get(&relay) {
+        if let Some(way) = self.ways.get(&relay) {
             // The courier ends with the node.
-            let _stopping = courier.orders.send(order);
+            let _stopping = way.orders.send(order);
         }
     }
 
@@ -88,53 +75,50 @@ impl Relays {
     }
 }
 
-async fn courier(relay: RelayId, link: Link, context: ContextCell, mut orders: mpsc::UnboundedReceiver<Order>) {
-    let mut batch = Vec::new();
-    while orders.recv_many(&mut batch, BATCH).await > 0 {
-        let begun = Instant::now();
-        // An order given up would leave a call silent for ever: the relay gets it when it can be reached again.
-        while !batch.is_empty() {
-            let answers = deliver(relay, &link, batch.iter().map(|order| order.command.clone()).collect()).await;
-            let Some(context) = context.get() else { break };
-            match answers {
-                Some(answers) => conclude(context, relay, batch.drain(..), answers),
-                None => {
-                    release_waiting(context, relay, &mut batch, begun.elapsed());
-                    tokio::time::sleep(PAUSE).await;
-                }
+async fn carry(relay: RelayId, link: Link, context: ContextCell, mut orders: mpsc::UnboundedReceiver<Order>) {
+    let mut courier = Courier::default();
+    while let Some(order) = orders.recv().await {
+        courier.take(order, clock::boottime());
+        loop {
+            // What came meanwhile travels with it.
+            while let Ok(order) = orders.try_recv() {
+                courier.take(order, clock::boottime());
+            }
+            let Some(batch) = courier.carry() else { break };
+            let answers = deliver(relay, &link, batch).await;
+            let has_failed = answers.is_none();
+            let carried = match answers {
+                Some(Answers { incarnation, list }) => courier.answered(incarnation, list),
+                None => courier.failed(clock::boottime()),
+            };
+            // Nobody gives orders before there is a context.
+            if let Some(context) = context.get() {
+                carried.into_iter().for_each(|carried| conclude(context, relay, carried));
+            }
+            if has_failed {
+                tokio::time::sleep(PAUSE).await;
             }
         }
     }
 }
 
-fn conclude(context: &Arc<Context>, relay: RelayId, orders: impl Iterator<Item = Order>, answers: Answers) {
-    let Answers { incarnation, list } = answers;
-    let mut answers = list.into_iter();
-    for order in orders {
-        match answers.next() {
-            Some(RelayAnswer::NeedContent { content }) => {
-                tokio::spawn(supply(context.clone(), relay, content, order));
+/// What came of an order, for the call.
+fn conclude(context: &Arc<Context>, relay: RelayId, carried: Carried) {
+    match carried {
+        Carried::Answered { order, answer } => {
+            let Order { by, command } = order;
+            let answer = answer.as_ref().map(|(incarnation, answer)| (*incarnation, answer));
+            for fact in MediaFact::of_answer(relay, command.call, &command.op, answer) {
+                context.calls.tell(by, CallNews::Media(fact));
             }
-            answer => tell(context, relay, &order, answer.as_ref().map(|answer| (incarnation, answer))),
+        }
+        Carried::Supply { content, order } => {
+            tokio::spawn(supply(context.clone(), relay, content, order));
         }
     }
 }
 
-/// While the relay is out of reach: who waits for a port hears soon that there is none, and a call that is over waits
-/// for nothing (a relay that comes back closes what nobody wants any more).
-fn release_waiting(context: &Context, relay: RelayId, batch: &mut Vec<Order>, waited: Duration) {
-    let mut kept = Vec::new();
-    for order in batch.drain(..) {
-        match order.command.op {
-            Op::Open { .. } if waited > OPEN_WAIT => tell(context, relay, &order, None),
-            Op::CloseLeg { .. } | Op::Close => tell(context, relay, &order, None),
-            _ => kept.push(order),
-        }
-    }
-    *batch = kept;
-}
-
-/// None if the relay gave no answer; every order may be repeated, so trying again costs nothing but time.
+/// None if the relay gave no answer.
 async fn deliver(relay: RelayId, link: &Link, list: Vec<RelayCommand>) -> Option<Answers> {
     let body = seal(&Commands { list });
     let answer = match link.ask(PeerId::Relay(relay), Class::Relay, body, ANSWER).await {
@@ -150,13 +134,6 @@ async fn deliver(relay: RelayId, link: &Link, list: Vec<RelayCommand>) -> Option
             tracing::error!(%relay, %fault, "a relay's answer does not decode");
             None
         }
-    }
-}
-
-/// What an answer means to the call.
-fn tell(context: &Context, relay: RelayId, order: &Order, answer: Option<(Incarnation, &RelayAnswer)>) {
-    for fact in MediaFact::of_answer(relay, order.command.call, &order.command.op, answer) {
-        context.calls.tell(order.by, CallNews::Media(fact));
     }
 }
 
@@ -181,17 +158,12 @@ pub(crate) fn on_events(context: &Context, relay: RelayId, body: &[u8]) {
         return;
     };
     for event in events.list {
-        let call = holder(context, LegKey { call: event.call, leg: event.leg });
+        let view = context.shard_view(event.call.shard());
+        let table = view.as_ref().and_then(|view| shard_of(view));
+        let call = holder(table, LegKey { call: event.call, leg: event.leg });
         if let Some(fact) = MediaFact::of_event(&event) {
             context.calls.tell(call, CallNews::Media(fact));
         }
         context.calls.tell(call, CallNews::Acknowledge { relay, born_in: event.call, event: event.seq });
     }
-}
-
-/// The call that has a leg now; what is known of none is told to the one it was born in.
-fn holder(context: &Context, leg: LegKey) -> CallId {
-    let view = context.shard_view(leg.call.shard());
-    let row = view.as_ref().and_then(|view| shard_of(view)?.call_of_leg(leg));
-    row.map_or(leg.call, |row| row.id)
 }

@@ -14,9 +14,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use strowger_call::Machine;
-use strowger_media::RelayCommand;
 use strowger_model::{CallId, Incarnation, LogClock, LogTime, Mono};
-use strowger_switch::{Intake, Vitals};
+use strowger_switch::{Courier, Intake, Vitals};
 use strowger_table::{Proposal, Shard};
 
 use crate::happening::{Happening, Who, node_id};
@@ -45,7 +44,7 @@ pub(crate) struct Node {
     pub asking: BTreeMap<u64, Asking>,
     pub last_seq: u64,
     pub performed: Vec<(CallId, u32)>,
-    pub couriers: Vec<Courier>,
+    pub ways: Vec<Way>,
     /// What came while it was frozen.
     pub waiting: Vec<Happening>,
     /// What peers sent while it was cut off; their connections outlive that.
@@ -78,12 +77,12 @@ pub(crate) struct Asking {
     pub purpose: Purpose,
 }
 
-/// Orders to one relay: those under way, and those behind them.
+/// To one relay.
 #[derive(Default)]
-pub(crate) struct Courier {
-    pub backlog: VecDeque<RelayCommand>,
-    pub batch: Option<(Rc<Vec<RelayCommand>>, u32)>,
-    pub number: u64,
+pub(crate) struct Way {
+    pub courier: Courier,
+    /// The number of the last batch that left.
+    pub batch: u64,
 }
 
 #[derive(Default)]
@@ -113,7 +112,7 @@ impl Node {
             asking: BTreeMap::new(),
             last_seq: 0,
             performed: Vec::new(),
-            couriers: (0..relays).map(|_| Courier::default()).collect(),
+            ways: (0..relays).map(|_| Way::default()).collect(),
             waiting: Vec::new(),
             stranded: Vec::new(),
             disk: Disk::default(),
