@@ -20,9 +20,8 @@ pub fn plan(shard: &Shard, relays: &[UsableRelay]) -> Plan {
     let now = shard.last().time;
     let mut heads: BinaryHeap<Head> = BinaryHeap::new();
     let mut lines = Vec::new();
-    for (queue, _) in shard.waiting_queues() {
-        let agents = shard.idle(queue, Medium::Voice);
-        let mut line = Line { queue, places: shard.line(queue).peekable(), agents };
+    for queue in shard.waiting_queues() {
+        let mut line = Line { queue, places: shard.line(queue).peekable(), agents: None };
         if let Some(head) = line.next_head() {
             heads.push(head);
             lines.push(line);
@@ -37,7 +36,8 @@ pub fn plan(shard: &Shard, relays: &[UsableRelay]) -> Plan {
         let Ok(at) = lines.binary_search_by_key(&queue, |line| line.queue) else { continue };
         let line = &mut lines[at];
         let Some((place, call)) = line.places.next() else { continue };
-        let Some((since, agent, slot)) = line.agents.find(|(_, agent, _)| !taken.contains(agent)) else { continue };
+        let agents = line.agents.get_or_insert_with(|| shard.idle(queue, Medium::Voice));
+        let Some((since, agent, slot)) = agents.find(|(_, agent, _)| !taken.contains(agent)) else { continue };
         taken.insert(agent);
         let relay = relay_for(shard, &choice, call, agent);
         let score = now.since(since).as_micros() as u64;
@@ -57,11 +57,11 @@ fn relay_for(shard: &Shard, choice: &RelayChoice<'_>, call: Option<CallId>, agen
     choice.choose(site, near).or(near).unwrap_or_default()
 }
 
-/// One queue's places and agents, both in order.
+/// One queue's places and agents, both in order. Its agents are looked up when one of its places comes first.
 struct Line<P: Iterator<Item = (Rank, Option<CallId>)>, A> {
     queue: QueueId,
     places: Peekable<P>,
-    agents: A,
+    agents: Option<A>,
 }
 
 impl<P: Iterator<Item = (Rank, Option<CallId>)>, A> Line<P, A> {

@@ -41,22 +41,24 @@ pub(crate) async fn run(context: Arc<Context>, mut list: PerformedList) {
     let mut under_way: JoinSet<Answer> = JoinSet::new();
     let mut taken = Vec::with_capacity(TAKE);
     loop {
-        let entries = tokio::select! {
+        let due = rule.due().map(|due| due.since(context.now()));
+        tokio::select! {
             count = list.recv_many(&mut taken, TAKE) => {
                 if count == 0 {
                     return;
                 }
-                rule.say(taken.drain(..))
+                rule.take(taken.drain(..), context.now());
             }
             Some(answer) = under_way.join_next() => {
                 let Ok((shard, outcome)) = answer else { return tracing::error!("no duty is done any more") };
                 if outcome == Err(ProposeError::Stopped) {
                     return;
                 }
-                rule.answered(shard, outcome.is_ok()).map(|next| (shard, next)).into_iter().collect()
+                rule.answered(shard, outcome.is_ok());
             }
-        };
-        for (shard, command) in entries {
+            () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => {}
+        }
+        for (shard, command) in rule.say(context.now()) {
             under_way.spawn(propose(context.clone(), shard, command));
         }
     }

@@ -140,7 +140,7 @@ struct Staff<'a> {
 
 impl<'a> Staff<'a> {
     fn new(shard: &'a Shard) -> Self {
-        let waiting = shard.waiting_queues().into_iter().map(|(queue, _)| queue).collect();
+        let waiting = shard.waiting_queues().collect();
         Self { shard, waiting, taken: BTreeSet::new(), free: BTreeMap::new() }
     }
 

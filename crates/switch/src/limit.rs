@@ -8,6 +8,9 @@ use std::time::Duration;
 pub const ADMIT: Duration = Duration::from_secs(5);
 /// A call's proposals are repeated this long: longer than any election, and than the duties they belong to.
 pub const PROPOSE: Duration = Duration::from_secs(30);
+/// How long duties performed are gathered for one entry: said one by one they were 1.4 entries more a call at 200
+/// calls/s. An agent without wrap-up is taken that much longer, for his hang-up is one of them.
+pub const GATHER: Duration = Duration::from_millis(50);
 /// How long a message for a row that is not applied here yet is kept.
 pub const HOLD: Duration = Duration::from_millis(1500);
 /// How long a node remembers what it passed on over TCP, where no far end says it again: a death is noticed within

@@ -1,10 +1,12 @@
-//! Duties performed, on their way to the log: one entry of a shard is under way at a time, what is performed meanwhile
-//! goes with the next. So a quiet node's duties wait for nothing, and a busy one's travel together.
+//! Duties performed, on their way to the log: gathered for a moment, then said in one entry of a shard, of which one is
+//! under way at a time. So a call's duties travel with those of others.
 
 use std::collections::BTreeMap;
 
-use strowger_model::{CallId, ShardId};
+use strowger_model::{CallId, Mono, ShardId};
 use strowger_table::Command;
+
+use crate::limit::GATHER;
 
 /// Duties in one entry: 64 KiB at the most, so that calls' entries do not wait long behind it.
 const PER_ENTRY: usize = 4096;
@@ -19,43 +21,54 @@ pub struct Performed(BTreeMap<ShardId, Line>);
 #[derive(Debug, Default)]
 struct Line {
     waiting: Vec<Duty>,
+    /// When what waits is said, unless an entry is under way then.
+    due: Mono,
     /// In the entry that is under way; empty: none is.
     said: Vec<Duty>,
 }
 
 impl Performed {
-    /// The entries that begin now; what became of each goes to `answered`.
-    pub fn say(&mut self, duties: impl IntoIterator<Item = Duty>) -> Vec<(ShardId, Command)> {
-        let mut lines = Vec::new();
+    pub fn take(&mut self, duties: impl IntoIterator<Item = Duty>, now: Mono) {
         for duty in duties {
-            let shard = duty.0.shard();
-            self.0.entry(shard).or_default().waiting.push(duty);
-            lines.push(shard);
+            let line = self.0.entry(duty.0.shard()).or_default();
+            if line.waiting.is_empty() {
+                line.due = now + GATHER;
+            }
+            line.waiting.push(duty);
         }
-        lines.sort_unstable();
-        lines.dedup();
-        lines.into_iter().filter_map(|shard| Some((shard, self.next(shard)?))).collect()
     }
 
-    /// Whether a shard's entry was committed; if nobody knows, it is said again: doing it twice changes nothing. Gives
-    /// the next entry.
-    pub fn answered(&mut self, shard: ShardId, committed: bool) -> Option<Command> {
-        let line = self.0.get_mut(&shard)?;
+    /// When an entry begins next, if nothing happens before.
+    pub fn due(&self) -> Option<Mono> {
+        self.0.values().filter(|line| line.is_next()).map(|line| line.due).min()
+    }
+
+    /// The entries that begin now; what became of each goes to `answered`.
+    pub fn say(&mut self, now: Mono) -> Vec<(ShardId, Command)> {
+        let lines = self.0.iter_mut().filter(|(_, line)| line.is_next() && line.due <= now);
+        lines.map(|(shard, line)| (*shard, line.next())).collect()
+    }
+
+    /// Whether a shard's entry was committed; if nobody knows, it is said again: doing it twice changes nothing.
+    pub fn answered(&mut self, shard: ShardId, committed: bool) {
+        let Some(line) = self.0.get_mut(&shard) else { return };
         let said = std::mem::take(&mut line.said);
         if !committed {
             line.waiting.splice(..0, said);
+            line.due = Mono::ZERO;
         }
-        self.next(shard)
+    }
+}
+
+impl Line {
+    fn is_next(&self) -> bool {
+        !self.waiting.is_empty() && self.said.is_empty()
     }
 
-    fn next(&mut self, shard: ShardId) -> Option<Command> {
-        let line = self.0.get_mut(&shard)?;
-        if line.waiting.is_empty() || !line.said.is_empty() {
-            return None;
-        }
-        let many = line.waiting.len().min(PER_ENTRY);
-        line.said = line.waiting.drain(..many).collect();
-        Some(Command::Done { duties: line.said.clone() })
+    fn next(&mut self) -> Command {
+        let many = self.waiting.len().min(PER_ENTRY);
+        self.said = self.waiting.drain(..many).collect();
+        Command::Done { duties: self.said.clone() }
     }
 }
 
@@ -65,50 +78,66 @@ mod tests {
 
     const SHARD: ShardId = ShardId(0);
     const OTHER: ShardId = ShardId(1);
+    const START: Mono = Mono::ZERO;
 
     fn duty(shard: ShardId, number: u32) -> Duty {
         (CallId::new(shard, 7), number)
     }
 
-    fn done(shard: ShardId, numbers: impl IntoIterator<Item = u32>) -> Command {
-        Command::Done { duties: numbers.into_iter().map(|number| duty(shard, number)).collect() }
+    fn done(shard: ShardId, numbers: impl IntoIterator<Item = u32>) -> (ShardId, Command) {
+        (shard, Command::Done { duties: numbers.into_iter().map(|number| duty(shard, number)).collect() })
     }
 
     #[test]
-    fn what_is_performed_while_an_entry_is_under_way_goes_with_the_next() {
+    fn what_is_performed_within_the_time_to_gather_is_one_entry() {
         let mut performed = Performed::default();
-        assert_eq!(performed.say([duty(SHARD, 1), duty(SHARD, 2)]), [(SHARD, done(SHARD, [1, 2]))]);
-        assert_eq!(performed.say([duty(SHARD, 3)]), []);
-        assert_eq!(performed.say([duty(SHARD, 4)]), []);
-        assert_eq!(performed.answered(SHARD, true), Some(done(SHARD, [3, 4])));
-        assert_eq!(performed.answered(SHARD, true), None);
-        assert_eq!(performed.say([duty(SHARD, 5)]), [(SHARD, done(SHARD, [5]))], "nothing is under way");
+        performed.take([duty(SHARD, 1)], START);
+        performed.take([duty(SHARD, 2)], START + GATHER / 2);
+        assert_eq!((performed.due(), performed.say(START + GATHER / 2)), (Some(START + GATHER), Vec::new()));
+        assert_eq!(performed.say(START + GATHER), [done(SHARD, [1, 2])]);
+        assert_eq!(performed.due(), None);
+    }
+
+    #[test]
+    fn what_is_performed_while_an_entry_is_under_way_waits_for_its_answer() {
+        let (mut performed, later) = (Performed::default(), START + GATHER);
+        performed.take([duty(SHARD, 1)], START);
+        assert_eq!(performed.say(later), [done(SHARD, [1])]);
+        performed.take([duty(SHARD, 2)], START + GATHER);
+        assert_eq!((performed.due(), performed.say(later + GATHER)), (None, Vec::new()));
+        performed.answered(SHARD, true);
+        assert_eq!((performed.due(), performed.say(later + GATHER)), (Some(later + GATHER), vec![done(SHARD, [2])]));
+        performed.answered(SHARD, true);
+        assert_eq!(performed.due(), None);
     }
 
     #[test]
     fn shards_do_not_wait_for_one_another() {
-        let mut performed = Performed::default();
-        let both = performed.say([duty(OTHER, 1), duty(SHARD, 2), duty(OTHER, 3)]);
-        assert_eq!(both, [(SHARD, done(SHARD, [2])), (OTHER, done(OTHER, [1, 3]))]);
-        assert_eq!(performed.say([duty(SHARD, 4), duty(OTHER, 5)]), []);
-        assert_eq!(performed.answered(OTHER, true), Some(done(OTHER, [5])));
+        let (mut performed, later) = (Performed::default(), START + GATHER);
+        performed.take([duty(OTHER, 1), duty(SHARD, 2), duty(OTHER, 3)], START);
+        assert_eq!(performed.say(later), [done(SHARD, [2]), done(OTHER, [1, 3])]);
+        performed.take([duty(SHARD, 4), duty(OTHER, 5)], START);
+        performed.answered(OTHER, true);
+        assert_eq!(performed.say(later), [done(OTHER, [5])]);
     }
 
     #[test]
-    fn what_was_lost_is_said_again_first() {
-        let mut performed = Performed::default();
-        performed.say([duty(SHARD, 1)]);
-        performed.say([duty(SHARD, 2)]);
-        assert_eq!(performed.answered(SHARD, false), Some(done(SHARD, [1, 2])));
-        assert_eq!(performed.answered(SHARD, true), None);
+    fn what_was_lost_is_said_again_at_once_and_first() {
+        let (mut performed, later) = (Performed::default(), START + GATHER);
+        performed.take([duty(SHARD, 1)], START);
+        performed.say(later);
+        performed.take([duty(SHARD, 2)], later);
+        performed.answered(SHARD, false);
+        assert_eq!(performed.say(later), [done(SHARD, [1, 2])]);
     }
 
     #[test]
     fn an_entry_has_its_size() {
-        let mut performed = Performed::default();
+        let (mut performed, later) = (Performed::default(), START + GATHER);
         let many = PER_ENTRY as u32 + 1;
-        let first = performed.say((0..many).map(|number| duty(SHARD, number)));
-        assert_eq!(first, [(SHARD, done(SHARD, 0..PER_ENTRY as u32))]);
-        assert_eq!(performed.answered(SHARD, true), Some(done(SHARD, PER_ENTRY as u32..many)));
+        performed.take((0..many).map(|number| duty(SHARD, number)), START);
+        assert_eq!(performed.say(later), [done(SHARD, 0..PER_ENTRY as u32)]);
+        performed.answered(SHARD, true);
+        assert_eq!(performed.say(later), [done(SHARD, PER_ENTRY as u32..many)]);
     }
 }

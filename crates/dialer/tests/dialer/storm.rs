@@ -32,7 +32,7 @@ fn seeded(dice: &mut Dice) -> World {
 /// What must hold of a plan on the state it was made of.
 fn check(world: &World, dials: &[Dial]) {
     let shard = &world.shard;
-    let waiting: BTreeSet<QueueId> = shard.waiting_queues().into_iter().map(|(queue, _)| queue).collect();
+    let waiting: BTreeSet<QueueId> = shard.waiting_queues().collect();
     let mut agents: BTreeSet<AgentId> = BTreeSet::new();
     let mut numbers: BTreeSet<E164> = BTreeSet::new();
     for dial in dials {

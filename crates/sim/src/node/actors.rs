@@ -155,29 +155,33 @@ impl World {
         duty.into_iter().for_each(|duty| self.performed(node, row.id, duty));
     }
 
-    /// What is performed in one instant is said together.
     fn performed(&mut self, node: usize, call: CallId, duty: u32) {
         if self.plant == Some(Plant::DoneLost) {
             return;
         }
-        let place = &mut self.nodes[node];
-        place.performed.push((call, duty));
-        if place.performed.len() == 1 {
-            let who = place.who;
-            self.timeline.plan(self.now, Happening::In(who, Task::SayDone));
-        }
+        let rule = &mut self.nodes[node].done;
+        let was = rule.due();
+        rule.take([(call, duty)], self.now);
+        self.plan_done(node, was);
     }
 
     pub(crate) fn say_done(&mut self, node: usize) {
-        let place = &mut self.nodes[node];
-        let said = place.done.say(std::mem::take(&mut place.performed));
+        let said = self.nodes[node].done.say(self.now);
         said.into_iter().for_each(|(_, command)| self.propose(node, command, Purpose::Done));
     }
 
     pub(crate) fn done_answered(&mut self, node: usize, committed: bool) {
-        if let Some(next) = self.nodes[node].done.answered(SHARD, committed) {
-            self.propose(node, next, Purpose::Done);
-        }
+        let rule = &mut self.nodes[node].done;
+        let was = rule.due();
+        rule.answered(SHARD, committed);
+        self.plan_done(node, was);
+    }
+
+    /// `was`: for when it is planned already.
+    fn plan_done(&mut self, node: usize, was: Option<Mono>) {
+        let place = &self.nodes[node];
+        let Some(due) = place.done.due().filter(|due| Some(*due) != was) else { return };
+        self.timeline.plan(due.max(self.now), Happening::In(place.who, Task::SayDone));
     }
 }
 

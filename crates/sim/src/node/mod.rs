@@ -47,8 +47,6 @@ pub(crate) struct Node {
     pub intake_armed: Option<Mono>,
     pub asking: BTreeMap<u64, Asking>,
     pub last_seq: u64,
-    /// In this instant.
-    pub performed: Vec<(CallId, u32)>,
     pub done: Performed,
     pub couriers: Vec<Courier>,
     /// What came while it was frozen.
@@ -118,7 +116,6 @@ impl Node {
             intake_armed: None,
             asking: BTreeMap::new(),
             last_seq: 0,
-            performed: Vec::new(),
             done: Performed::default(),
             couriers: (0..relays).map(|_| Courier::default()).collect(),
             waiting: Vec::new(),

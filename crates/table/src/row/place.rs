@@ -79,7 +79,6 @@ pub struct Rank {
 
 impl Rank {
     pub const FIRST: Rank = Rank { at: i64::MIN, id: PlaceId(0) };
-    pub const LAST: Rank = Rank { at: i64::MAX, id: PlaceId(u64::MAX) };
 
     pub fn since(since: LogTime, id: PlaceId) -> Self {
         Self { at: i64::try_from(since.0).unwrap_or(i64::MAX), id }

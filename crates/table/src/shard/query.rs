@@ -115,21 +115,16 @@ impl Shard {
         self.place_of(call).is_some_and(|place| place.is_waiting())
     }
 
-    /// Queues in which somebody waits to be offered, each with the rank of its first place.
-    pub fn waiting_queues(&self) -> Vec<(QueueId, Rank)> {
-        let mut heads = Vec::new();
-        let mut next = self.index.waiting.get_min().map(|(first, _)| *first);
-        while let Some((queue, rank)) = next {
-            heads.push((queue, rank));
-            next = self.index.waiting.range((QueueId(queue.0 + 1), Rank::FIRST)..).next().map(|(first, _)| *first);
-        }
-        heads
+    /// Queues in which somebody waits to be offered, in order.
+    pub fn waiting_queues(&self) -> impl Iterator<Item = QueueId> {
+        self.index.lengths.iter().map(|(queue, _)| *queue)
     }
 
     /// Places that wait to be offered, in order: the rank of each, which names it, and its call.
     pub fn line(&self, queue: QueueId) -> impl Iterator<Item = (Rank, Option<CallId>)> + '_ {
-        let all = (queue, Rank::FIRST)..=(queue, Rank::LAST);
-        self.index.waiting.range(all).map(|((_, rank), call)| (*rank, *call))
+        // Without an end: a bounded range would look its end up as well, though most readers want the first few.
+        let from = self.index.waiting.range((queue, Rank::FIRST)..);
+        from.take_while(move |((of, _), _)| *of == queue).map(|((_, rank), call)| (*rank, *call))
     }
 
     /// Their rows, in order.
@@ -144,7 +139,7 @@ impl Shard {
 
     /// How many wait before this place.
     pub fn ahead(&self, place: &Place) -> usize {
-        self.index.waiting.range((place.queue, Rank::FIRST)..(place.queue, place.rank)).count()
+        self.line(place.queue).take_while(|(rank, _)| *rank < place.rank).count()
     }
 
     pub fn anyone_waiting(&self) -> bool {
@@ -179,9 +174,9 @@ impl Shard {
 
     /// Agents of a queue with a free slot for a medium, the longest idle first.
     pub fn idle(&self, queue: QueueId, medium: Medium) -> impl Iterator<Item = (LogTime, AgentId, u8)> {
-        let first = (queue, medium, LogTime::ZERO, AgentId(0), 0);
-        let last = (queue, medium, LogTime::MAX, AgentId(u32::MAX), u8::MAX);
-        self.index.idle.range(first..=last).map(|(_, _, since, agent, slot)| (*since, *agent, *slot))
+        let from = self.index.idle.range((queue, medium, LogTime::ZERO, AgentId(0), 0)..);
+        let of_queue = from.take_while(move |(of, kind, ..)| (*of, *kind) == (queue, medium));
+        of_queue.map(|(_, _, since, agent, slot)| (*since, *agent, *slot))
     }
 
     pub fn tenant(&self, id: TenantId) -> Option<&Tenant> {
