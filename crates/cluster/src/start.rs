@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -15,7 +14,6 @@ use strowger_raft::{Groups, Tuning, clock};
 use strowger_sip::Local;
 use strowger_store::{Store, StoreError};
 use strowger_switch::Vitals;
-use strowger_table::ControlCommand;
 use strowger_trunk::{Edge, EdgeError};
 
 use crate::actor::sweep;
@@ -138,7 +136,7 @@ impl Cluster {
         tokio::spawn(done::run(context.clone(), performed_list));
         tokio::spawn(records::run(context.clone()));
         tokio::spawn(sweep::run(context.clone()));
-        tokio::spawn(found(context.clone(), voters.clone(), options.shards));
+        tokio::spawn(vitals::join(context.clone(), voters.clone(), options.shards));
         for shard in context.shards() {
             tokio::spawn(leader::run(context.clone(), shard, voters.clone()));
             tokio::spawn(leader::pace(context.clone(), shard));
@@ -163,31 +161,6 @@ fn catch_up(context: &Arc<Context>, watcher: &Watcher) {
         if let Some(view) = context.shard_view(shard) {
             watcher.sweep(context, &view);
         }
-    }
-}
-
-/// Says hello until it is heard; the first voter also says who votes.
-async fn found(context: Arc<Context>, voters: Vec<NodeId>, shards: u16) {
-    let within = Duration::from_secs(5);
-    loop {
-        let view = context.groups.view(GroupId::CONTROL);
-        let Some(control) = view.machine.control() else { return };
-        let known = control.node(context.me).is_some_and(|node| node.incarnation >= context.incarnation());
-        if known && !control.voters().is_empty() {
-            return;
-        }
-        if control.voters().is_empty() && voters.iter().min() == Some(&context.me) {
-            let found = ControlCommand::Found { voters: voters.clone(), shards };
-            if let Err(fault) = context.control(found, within).await {
-                tracing::debug!(%fault, "the cluster is not founded yet");
-                continue;
-            }
-        }
-        let hello = ControlCommand::Hello { node: context.me, incarnation: context.incarnation() };
-        if let Err(fault) = context.control(hello, within).await {
-            tracing::debug!(%fault, "hello was not heard yet");
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -3,10 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use strowger_model::config::NextIds;
-use strowger_model::{Incarnation, Mono, NodeId};
+use strowger_model::Mono;
 use strowger_switch::{Heard, Leader, Led, Look, What};
-use strowger_table::{At, Body, Command, Content, ControlCommand, Outcome, Plan, Proposal, Proposer, TenantRef};
+use strowger_table::{Body, Command, Outcome, Plan, Proposal};
 
 use crate::happening::{Happening, Task, node_id};
 use crate::log::{Errand, Waiter, wall};
@@ -29,14 +28,12 @@ pub(crate) struct Lead {
     pub rules: Leader,
     pub heard: Heard,
     armed: Option<Mono>,
-    /// Which lead the last look was on.
-    looked_as: Option<Led>,
 }
 
 impl Lead {
     pub fn new(node: usize) -> Self {
         let rules = Leader::new(SHARD, node_id(node), node_id(HOME));
-        Self { rules, heard: Heard::default(), armed: None, looked_as: None }
+        Self { rules, heard: Heard::default(), armed: None }
     }
 }
 
@@ -52,9 +49,9 @@ impl World {
         let log_now = seat.map(|(_, seat)| seat.log_now(self.now)).unwrap_or_default();
         let place = &mut self.nodes[node];
         let (changed, shard) = (std::mem::take(&mut place.lead.heard), &place.replica.shard);
-        let look = Look { led, shard, control: &self.control, relays: &self.usable, now: self.now, log_now };
+        let control = &place.control.table;
+        let look = Look { led, shard, control, relays: &self.usable, now: self.now, log_now };
         let (errands, again) = place.lead.rules.look(&changed, &look);
-        place.lead.looked_as = led;
         if let Some(at) = again.filter(|again| place.lead.armed.is_none_or(|armed| *again < armed)) {
             place.lead.armed = Some(at);
             self.timeline.plan(at, Happening::In(place.who, Task::LeadAt { at }));
@@ -106,17 +103,11 @@ impl World {
         self.plant == Some(Plant::NoExpire) && matches!(command, Command::Expire)
     }
 
-    /// What moves by itself: members, the pacer's rounds, the time of a quiet shard.
+    /// What moves by itself: the pacer's rounds, the time of a quiet shard.
     pub(crate) fn pulse_leader(&mut self) {
-        let told = self.tell_control();
         let Some((leader, seat)) = self.log.seat() else { return };
         let (node, stamped) = (leader.node, seat.stamped);
-        let led = self.leads(node);
-        // As in the product: who was passive looks again when it is not.
-        if told || led != self.nodes[node].lead.looked_as.is_some() {
-            self.look_as_leader(node);
-        }
-        if !led {
+        if !self.leads(node) {
             return;
         }
         self.pace(node);
@@ -125,68 +116,18 @@ impl World {
         }
     }
 
-    /// The control group says who lives; all nodes hear it.
-    fn tell_control(&mut self) -> bool {
-        let mut commands = Vec::new();
-        for (at, member) in self.members.iter().enumerate() {
-            let (node, incarnation) = (node_id(at), member.life);
-            let known = self.control.node(node);
-            if known.is_none_or(|known| known.incarnation < incarnation) {
-                commands.push(ControlCommand::Hello { node, incarnation });
-            }
-            if member.down && known.is_none_or(|known| !known.down) {
-                let silent = |voter| ControlCommand::Silent { voter, node, incarnation };
-                commands.extend((0..self.members.len()).map(node_id).filter(|voter| *voter != node).map(silent));
-            }
-        }
-        let told = !commands.is_empty();
-        commands.into_iter().for_each(|command| self.decide(command));
-        if told {
-            self.nodes.iter_mut().for_each(|node| node.lead.heard.control());
-        }
-        told
-    }
-
-    pub(crate) fn decide(&mut self, command: ControlCommand) {
-        let last = self.control.last();
-        let at = At { index: last.index + 1, time: last.time, wall: wall(self.now) };
-        let from = Proposer { node: node_id(0), incarnation: Incarnation(1) };
-        self.control.apply(at, &Proposal { from, seq: 0, body: Body::Control(command) });
-    }
-
-    fn content(&self) -> Content {
-        Content::of(&self.configuration(), self.truth.layout()).expect("the layout in force is known")
-    }
-
-    /// The control group when the cluster is founded and configured.
-    pub(crate) fn found(&mut self) {
-        let voters = (0..self.nodes.len()).map(node_id).collect();
-        self.decide(ControlCommand::Found { voters, shards: 1 });
-        self.tell_control();
-        let (tenant, digest) = (self.tenant.id, self.content().digest);
-        let tenants = vec![TenantRef { tenant, shard: SHARD, digest }];
-        let (trunks, next_ids) = (Vec::new(), NextIds::default());
-        self.decide(ControlCommand::Configure { version: 1, tenants, trunks, next_ids });
-    }
-
     /// Begins calls to leads; the next round is judged on what this one left.
     fn pace(&mut self, node: usize) {
         if !self.dialling.is_on() || self.log.is_pacing(self.now) {
             return;
         }
-        let nodes = self.living();
+        let nodes = self.nodes[node].control.table.live();
         let means = self.dialling.means(wall(self.now), &nodes, &self.usable);
         let shard = self.nodes[node].replica.shard.clone();
         for dial in strowger_dialer::pace(&shard, &means) {
             let dial = self.dialling.routed(&shard, dial);
             self.lead(node, Errand::Pace, Command::Dial(Box::new(dial)));
         }
-    }
-
-    /// Processes that are not known to be gone.
-    pub(crate) fn living(&self) -> Vec<(NodeId, Incarnation)> {
-        let living = self.members.iter().enumerate().filter(|(_, member)| !member.down);
-        living.map(|(at, member)| (node_id(at), member.life)).collect()
     }
 
     /// The leader's own proposal, once: what only a leader may say is worth nothing after it.

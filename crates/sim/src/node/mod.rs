@@ -8,6 +8,7 @@ mod intake;
 mod lead;
 mod life;
 mod propose;
+mod vitals;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -15,15 +16,17 @@ use std::rc::Rc;
 use strowger_call::Machine;
 use strowger_media::RelayCommand;
 use strowger_model::{CallId, Incarnation, LogClock, LogTime, Mono};
-use strowger_switch::{Intake, Performed};
+use strowger_switch::{Intake, Performed, Vitals};
 use strowger_table::{Proposal, Shard};
 
-use crate::happening::{Happening, Who};
+use crate::happening::{Happening, Who, node_id};
 use crate::tenant::SHARD;
+use crate::world::ControlReplica;
 
 pub(crate) use actors::{News, relay_of};
 pub(crate) use lead::Lead;
 pub(crate) use propose::Purpose;
+use vitals::voters;
 
 pub(crate) struct Node {
     pub who: Who,
@@ -31,14 +34,10 @@ pub(crate) struct Node {
     pub frozen: bool,
     pub cut: bool,
     pub stalled: bool,
-    pub passive: bool,
-    /// When a majority last answered, and since when it does without a break.
-    pub answered: Mono,
-    pub answered_since: Option<Mono>,
-    /// Since when the others hear nothing of it.
-    pub unheard: Option<Mono>,
-    /// A majority said that it is silent; nobody answers it any more.
-    pub reported: bool,
+    pub vitals: Vitals,
+    /// Passive from then on, unless it is answered meanwhile.
+    pub active_until: Mono,
+    pub control: ControlReplica,
     pub replica: Replica,
     pub lead: Lead,
     pub actors: BTreeMap<CallId, Seated>,
@@ -94,6 +93,8 @@ pub(crate) struct Disk {
     pub snapshot: Option<(u64, Vec<u8>)>,
     /// Known to be committed.
     pub committed: u64,
+    /// The same of the control group.
+    pub control: u64,
 }
 
 impl Node {
@@ -104,11 +105,9 @@ impl Node {
             frozen: false,
             cut: false,
             stalled: false,
-            passive: false,
-            answered: Mono::ZERO,
-            answered_since: Some(Mono::ZERO),
-            unheard: None,
-            reported: false,
+            vitals: Vitals::new(node_id(node), voters()),
+            active_until: Mono::ZERO,
+            control: ControlReplica::default(),
             replica: Replica::new(Mono::ZERO),
             lead: Lead::new(node),
             actors: BTreeMap::new(),

@@ -17,6 +17,9 @@ use crate::trace::About;
 impl World {
     /// A proposal reaches whoever it was sent to; if that one leads no more, it is lost.
     pub(crate) fn proposed(&mut self, term: u64, by: Who, seq: u64, proposal: Rc<Proposal>) {
+        if matches!(proposal.body, Body::Control(_)) {
+            return self.control_proposed(term, by, seq, proposal);
+        }
         let leads =
             term == self.log.term && self.log.seat().is_some_and(|(leader, _)| self.nodes[leader.node].is_sound());
         if !leads {
