@@ -24,6 +24,7 @@ use crate::explain::Decisions;
 use crate::news::News;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
+use crate::tasks::Tasks;
 use crate::wire::Post;
 
 pub struct Context {
@@ -48,6 +49,10 @@ pub struct Context {
     pub(crate) test_break: Option<TestBreak>,
     pub(crate) boards: Boards,
     pub(crate) decision_log: Decisions,
+    /// Broken off when the node stops.
+    pub(crate) tasks: Tasks,
+    /// Each sits beside an actor, and ends with it.
+    pub(crate) acting: Tasks,
     directory: RwLock<Arc<Directory>>,
     /// Of what the directory shows.
     mark: RwLock<Mark>,
@@ -106,9 +111,16 @@ impl Context {
             test_break: parts.test_break,
             boards: Boards::default(),
             decision_log: Decisions::default(),
+            tasks: Tasks::new(),
+            acting: Tasks::new(),
             directory: RwLock::default(),
             mark: RwLock::default(),
         }
+    }
+
+    /// Ends with the node at the latest.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
     }
 
     pub fn incarnation(&self) -> Incarnation {
@@ -183,7 +195,7 @@ impl Context {
         if let Some((node, incarnation)) = alive.filter(|_| !self.edge.is_passive()) {
             let post = Post { to, message: bytes.to_vec() };
             if self.link.cast(PeerId::Node(node), Class::Sip, seal(&post)).is_ok() {
-                tokio::spawn(self.clone().stand_by(node, incarnation, post));
+                self.spawn(self.clone().stand_by(node, incarnation, post));
                 return;
             }
         }

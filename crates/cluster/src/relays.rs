@@ -83,7 +83,7 @@ pub(crate) fn conclude(context: &Arc<Context>, relay: RelayId, orders: Vec<Order
     for order in orders {
         match answers.next() {
             Some(RelayAnswer::NeedContent { content }) => {
-                tokio::spawn(supply(context.clone(), relay, content, order));
+                context.spawn(supply(context.clone(), relay, content, order));
             }
             answer => tell(context, relay, &order, answer.as_ref().map(|answer| (incarnation, answer))),
         }

@@ -93,7 +93,7 @@ pub(crate) async fn retake(context: &Context, call: CallId) {
 pub(crate) fn begin(context: &Arc<Context>, row: &Arc<Call>, view: &Arc<View>, make: impl FnOnce() -> Machine) {
     let first = CallNews::Row(row.clone(), view.clone());
     if let Some(ticket) = context.calls.begin(row.id, row.owner.epoch, Some(first)) {
-        tokio::spawn(run(context.clone(), ticket, make()));
+        context.acting.spawn(run(context.clone(), ticket, make()));
     }
 }
 
@@ -217,7 +217,7 @@ impl Desk {
     fn propose(&self, me: ActorRef<CallMail>, number: u64, command: Command) {
         let context = self.context.clone();
         let group = self.machine.id().shard().group();
-        tokio::spawn(async move {
+        self.context.spawn(async move {
             let outcome = context.groups.propose(group, Body::Shard(command), limit::PROPOSE).await;
             let accepted = matches!(outcome, Ok(Outcome::Done));
             // The actor may be over by now: then nobody waits.
