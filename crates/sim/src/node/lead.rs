@@ -101,9 +101,13 @@ impl World {
         self.look_as_leader(node);
     }
 
-    /// A planted bug: leases are never ended.
+    /// Planted bugs: leases are never ended, agents never sent where they belong.
     fn withholds_errand(&self, command: &Command) -> bool {
-        self.plant == Some(Plant::NoExpire) && matches!(command, Command::Expire)
+        match command {
+            Command::Expire => self.plant == Some(Plant::NoExpire),
+            Command::Assign { .. } => self.plant == Some(Plant::NoAssign),
+            _ => false,
+        }
     }
 
     /// What moves by itself: members, the pacer's rounds, the time of a quiet shard.
