@@ -14,6 +14,7 @@ use strowger_switch::limit;
 use strowger_table::{Body, Command, Control, ControlCommand, Outcome, Refusal, Shard, TenantRef};
 use strowger_trunk::Edge;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::actor::{Agents, Calls};
 use crate::board::Boards;
@@ -45,6 +46,8 @@ pub struct Context {
     /// For each shard's leader.
     news: Vec<News>,
     pub(crate) control_changed: Notify,
+    /// The directory shows another configuration.
+    pub(crate) configured: Notify,
     pub(crate) records_changed: Notify,
     pub(crate) test_break: Option<TestBreak>,
     pub(crate) boards: Boards,
@@ -107,6 +110,7 @@ impl Context {
             performed: parts.performed,
             news: (0..parts.shards).map(|_| News::default()).collect(),
             control_changed: Notify::new(),
+            configured: Notify::new(),
             records_changed: Notify::new(),
             test_break: parts.test_break,
             boards: Boards::default(),
@@ -116,6 +120,11 @@ impl Context {
             directory: RwLock::default(),
             mark: RwLock::default(),
         }
+    }
+
+    /// Resolves when something changes in the control group after this was asked, or a lead does.
+    pub fn control_news(&self) -> Notified<'_> {
+        self.control_changed.notified()
     }
 
     /// Ends with the node at the latest.
@@ -173,6 +182,8 @@ impl Context {
         let directory = Arc::new(Directory::new(control, &tenants));
         *self.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
         *shown = mark;
+        drop(shown);
+        self.configured.notify_waiters();
     }
 
     fn shared_tenant(&self, tenant: &TenantRef) -> Option<Arc<Tenant>> {
@@ -209,7 +220,7 @@ impl Context {
         tokio::pin!(give_up);
         loop {
             // Before the look, so that no change falls between.
-            let changed = self.control_changed.notified();
+            let changed = self.control_news();
             if self.lives_as(node) != Some(incarnation) {
                 return self.edge.send(post.to, &post.message);
             }

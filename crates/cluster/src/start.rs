@@ -138,10 +138,10 @@ impl Cluster {
         context.spawn(done::run(context.clone(), performed_list));
         context.spawn(records::run(context.clone()));
         context.spawn(sweep::run(context.clone()));
+        context.spawn(relays::watch(context.clone()));
         context.spawn(found(context.clone(), voters.clone(), options.shards));
         for shard in context.shards() {
             context.spawn(leader::run(context.clone(), shard, voters.clone()));
-            context.spawn(leader::pace(context.clone(), shard));
         }
         for group in (0..=options.shards).map(GroupId) {
             context.spawn(raise::run(context.clone(), group, voters.clone()));

@@ -190,6 +190,11 @@ impl Link {
         self.handle.shared.peers.connection(of).map(|connection| connection.layout)
     }
 
+    /// Told whenever a peer is connected, anew or again, and whenever one is lost; an error once the link is gone.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.handle.shared.peers.changed.subscribe()
+    }
+
     /// The peers connected now, in order.
     pub fn peers(&self) -> Vec<PeerId> {
         self.handle.shared.peers.connected()

@@ -64,8 +64,9 @@ impl World {
         let nodes = self.living();
         let means = self.dialling.means(wall(self.now), &nodes, &self.usable);
         let shard = &self.nodes[node].replica.shard;
-        let dial = strowger_dialer::manual(shard, &means, agent, campaign, number).ok()?;
-        Some(Command::Dial(Box::new(self.dialling.routed(shard, dial))))
+        let mut dial = strowger_dialer::manual(shard, &means, agent, campaign, number).ok()?;
+        self.dialling.route(shard, &mut dial);
+        Some(Command::Dial(Box::new(dial)))
     }
 
     fn bar(&mut self) -> Option<Command> {
