@@ -1,7 +1,6 @@
 //! The configuration: what is in force, and how another becomes it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -10,16 +9,12 @@ use serde::Serialize;
 use strowger_cluster::{Context, InForce, Refused};
 use strowger_config::{Change, Draft, What, parse, resolve};
 use strowger_model::{Digest, GroupId};
-
 use strowger_table::{Control, Refusal};
-use tokio::time::Instant;
 
 use crate::archive::Archive;
 use crate::body::Body;
 use crate::error::Problem;
 use crate::limit;
-
-const LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Serialize)]
 pub struct Shown {
@@ -86,7 +81,7 @@ pub async fn apply(
         context.configure(version, resolved.tenants, resolved.trunks).await?;
         tracing::info!(version, "a configuration was applied");
     }
-    let shards_behind = settle(&context, version).await;
+    let shards_behind = context.settle(version, limit::CONFIG_SPREAD).await;
     let status = if shards_behind == 0 { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(Applied { version, dry_run, changes, shards_behind })))
 }
@@ -118,21 +113,6 @@ async fn now(context: &Context) -> Result<InForce, Problem> {
     })?;
     // Twenty versions later it is gone; then somebody else applied them meanwhile.
     context.configuration(version).await?.ok_or_else(|| Refused::ByTable(Refusal::OldVersion).into())
-}
-
-/// Waits until this node sees the version in all shards, and says how many still lack it.
-async fn settle(context: &Context, version: u64) -> usize {
-    let end = Instant::now() + limit::CONFIG_SPREAD;
-    loop {
-        let view = context.groups.view(GroupId::CONTROL);
-        let is_here = view.machine.control().is_some_and(|control| control.version() >= version);
-        // Until the version is here the shards cannot be compared with it: then all may lack it.
-        let behind = if is_here { context.shards_behind() } else { context.shards().count() };
-        if behind == 0 || Instant::now() >= end {
-            return behind;
-        }
-        tokio::time::sleep(LOOK).await;
-    }
 }
 
 fn row(change: &Change) -> ChangeRow {

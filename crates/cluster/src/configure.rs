@@ -2,7 +2,9 @@
 //! part each tenant's shard, by that shard's leader.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use strowger_model::GroupId;
 use strowger_model::config::{NextIds, Tenant, Trunk};
@@ -90,6 +92,26 @@ impl Context {
     pub(crate) async fn content_of(&self, reference: &TenantRef) -> Option<Content> {
         let bytes = self.content.get(&self.link, reference.digest).await?;
         Some(Content::from_bytes(bytes)).filter(|content| content.digest == reference.digest)
+    }
+
+    /// Waits until this node sees the version in all shards, and says how many still lack it.
+    pub async fn settle(&self, version: u64, within: Duration) -> usize {
+        let mut over = pin!(tokio::time::sleep(within));
+        loop {
+            // Before the look, so that no change falls between.
+            let changed = self.configured.notified();
+            let view = self.groups.view(GroupId::CONTROL);
+            let is_here = view.machine.control().is_some_and(|control| control.version() >= version);
+            // Until the version is here the shards cannot be compared with it: then all may lack it.
+            let behind = if is_here { self.shards_behind() } else { self.shards().count() };
+            if behind == 0 {
+                return 0;
+            }
+            tokio::select! {
+                () = changed => {}
+                () = &mut over => return behind,
+            }
+        }
     }
 
     /// Shards that have not yet taken over the newest configuration.

@@ -14,6 +14,7 @@ use strowger_switch::limit;
 use strowger_table::{Body, Command, Control, ControlCommand, Outcome, Refusal, Shard, TenantRef};
 use strowger_trunk::Edge;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::actor::{Agents, Calls};
 use crate::board::Boards;
@@ -24,6 +25,7 @@ use crate::explain::Decisions;
 use crate::news::News;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
+use crate::tasks::Tasks;
 use crate::wire::Post;
 
 pub struct Context {
@@ -44,10 +46,16 @@ pub struct Context {
     /// For each shard's leader.
     news: Vec<News>,
     pub(crate) control_changed: Notify,
+    /// The directory shows another configuration.
+    pub(crate) configured: Notify,
     pub(crate) records_changed: Notify,
     pub(crate) test_break: Option<TestBreak>,
     pub(crate) boards: Boards,
     pub(crate) decision_log: Decisions,
+    /// Broken off when the node stops.
+    pub(crate) tasks: Tasks,
+    /// Each sits beside an actor, and ends with it.
+    pub(crate) acting: Tasks,
     directory: RwLock<Arc<Directory>>,
     /// Of what the directory shows.
     mark: RwLock<Mark>,
@@ -102,13 +110,26 @@ impl Context {
             performed: parts.performed,
             news: (0..parts.shards).map(|_| News::default()).collect(),
             control_changed: Notify::new(),
+            configured: Notify::new(),
             records_changed: Notify::new(),
             test_break: parts.test_break,
             boards: Boards::default(),
             decision_log: Decisions::default(),
+            tasks: Tasks::new(),
+            acting: Tasks::new(),
             directory: RwLock::default(),
             mark: RwLock::default(),
         }
+    }
+
+    /// Resolves when something changes in the control group after this was asked, or a lead does.
+    pub fn control_news(&self) -> Notified<'_> {
+        self.control_changed.notified()
+    }
+
+    /// Ends with the node at the latest.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
     }
 
     pub fn incarnation(&self) -> Incarnation {
@@ -161,6 +182,8 @@ impl Context {
         let directory = Arc::new(Directory::new(control, &tenants));
         *self.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
         *shown = mark;
+        drop(shown);
+        self.configured.notify_waiters();
     }
 
     fn shared_tenant(&self, tenant: &TenantRef) -> Option<Arc<Tenant>> {
@@ -183,7 +206,7 @@ impl Context {
         if let Some((node, incarnation)) = alive.filter(|_| !self.edge.is_passive()) {
             let post = Post { to, message: bytes.to_vec() };
             if self.link.cast(PeerId::Node(node), Class::Sip, seal(&post)).is_ok() {
-                tokio::spawn(self.clone().stand_by(node, incarnation, post));
+                self.spawn(self.clone().stand_by(node, incarnation, post));
                 return;
             }
         }
@@ -197,7 +220,7 @@ impl Context {
         tokio::pin!(give_up);
         loop {
             // Before the look, so that no change falls between.
-            let changed = self.control_changed.notified();
+            let changed = self.control_news();
             if self.lives_as(node) != Some(incarnation) {
                 return self.edge.send(post.to, &post.message);
             }

@@ -19,6 +19,7 @@ mod figures;
 mod intake;
 mod leader;
 mod news;
+mod node;
 mod observer;
 mod operate;
 mod raise;
@@ -27,6 +28,7 @@ mod registrar;
 mod relays;
 mod sabotage;
 mod start;
+mod tasks;
 mod vitals;
 mod wire;
 

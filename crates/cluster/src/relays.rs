@@ -1,6 +1,6 @@
 //! Orders to relays and what comes of them. A relay's actor delivers them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use strowger_link::{Class, Link, open, seal};
 use strowger_media::protocol::{Answers, Commands, ContentAnswer, ContentPut, Events, StatsAsk};
 use strowger_media::{Op, RelayAnswer, RelayCommand, RelayStats};
 use strowger_model::{CallId, Digest, Incarnation, LegKey, PeerId, RelayId};
+use strowger_switch::Heard;
 
 use crate::actor::{CallNews, Couriers, relay as courier};
 use crate::context::{Context, shard_of};
@@ -83,7 +84,7 @@ pub(crate) fn conclude(context: &Arc<Context>, relay: RelayId, orders: Vec<Order
     for order in orders {
         match answers.next() {
             Some(RelayAnswer::NeedContent { content }) => {
-                tokio::spawn(supply(context.clone(), relay, content, order));
+                context.spawn(supply(context.clone(), relay, content, order));
             }
             answer => tell(context, relay, &order, answer.as_ref().map(|answer| (incarnation, answer))),
         }
@@ -146,6 +147,21 @@ async fn supply(context: Arc<Context>, relay: RelayId, digest: Digest, order: Or
     match answer.map(|answer| open::<ContentAnswer>(&answer)) {
         Ok(Ok(ContentAnswer { refused: None })) => context.relays.send(relay, order),
         other => tracing::warn!(%relay, %digest, ?other, "a relay did not take content"),
+    }
+}
+
+/// Tells the leaders when others can be reached than before. Ends with the link.
+pub(crate) async fn watch(context: Arc<Context>) {
+    let mut changes = context.link.changes();
+    let mut known = BTreeSet::new();
+    loop {
+        let usable = context.relays.usable().into_iter().map(|usable| usable.relay).collect();
+        if std::mem::replace(&mut known, usable) != known {
+            context.shards().for_each(|shard| context.news(shard).tell(Heard::relays));
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
     }
 }
 

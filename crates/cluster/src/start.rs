@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -21,7 +21,8 @@ use crate::content::Content;
 use crate::context::{Context, Parts};
 use crate::done::{self, Performed};
 use crate::intake::Intake;
-use crate::observer::Watcher;
+use crate::node::{Known, Node};
+use crate::observer::{self, Watcher};
 use crate::relays::{self, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals;
@@ -62,7 +63,7 @@ pub enum StartError {
     Store(#[from] StoreError),
 }
 
-/// A running node.
+/// A running node. It goes on until it is stopped, or its runtime ends.
 pub struct Cluster {
     pub context: Arc<Context>,
 }
@@ -125,72 +126,83 @@ impl Cluster {
         let vitals = Arc::new(Mutex::new(Vitals::new(options.me, voters.clone())));
         let limits = (options.max_calls, options.max_calls_per_second);
         let intake = Arc::new(Intake::new(context.clone(), limits));
-        let behind = Behind { context: context.clone(), intake: intake.clone(), vitals: vitals.clone() };
+        let node = Arc::new(Node { context: context.clone(), intake: intake.clone(), vitals: vitals.clone() });
         Relays::begin(&context);
-        // Set once each, here.
-        let _first = front.0.set(behind);
-        let _first = (watcher.intake.set(intake.clone()), watcher.context.set(context.clone()));
-        catch_up(&context, &watcher);
-        tokio::spawn(vitals::run(context.clone(), vitals));
-        tokio::spawn(intake.clone().keep_time());
-        tokio::spawn(done::run(context.clone(), performed_list));
-        tokio::spawn(records::run(context.clone()));
-        tokio::spawn(sweep::run(context.clone()));
-        tokio::spawn(vitals::join(context.clone(), voters.clone(), options.shards));
+        front.0.is(&node);
+        watcher.0.is(&node);
+        catch_up(&node);
+        context.spawn(vitals::run(context.clone(), vitals));
+        context.spawn(intake.keep_time());
+        context.spawn(done::run(context.clone(), performed_list));
+        context.spawn(records::run(context.clone()));
+        context.spawn(sweep::run(context.clone()));
+        context.spawn(relays::watch(context.clone()));
+        context.spawn(vitals::join(context.clone(), voters.clone(), options.shards));
         for shard in context.shards() {
-            tokio::spawn(leader::run(context.clone(), shard, voters.clone()));
-            tokio::spawn(leader::pace(context.clone(), shard));
+            context.spawn(leader::run(context.clone(), shard, voters.clone()));
         }
         for group in (0..=options.shards).map(GroupId) {
-            tokio::spawn(raise::run(context.clone(), group, voters.clone()));
+            context.spawn(raise::run(context.clone(), group, voters.clone()));
         }
-        tokio::spawn(leader::hand_on_control(context.clone(), voters));
-        tokio::spawn(async move {
+        context.spawn(leader::hand_on_control(context.clone(), voters));
+        // The node lives in this task, and with its end the edge closes.
+        context.spawn(async move {
             while let Some(message) = incoming.recv().await {
-                intake.take(message);
+                node.intake.take(message);
             }
         });
         Ok(Cluster { context })
     }
-}
 
-/// What the log already held before anybody watched it.
-fn catch_up(context: &Arc<Context>, watcher: &Watcher) {
-    context.refresh_directory();
-    for shard in context.shards() {
-        if let Some(view) = context.shard_view(shard) {
-            watcher.sweep(context, &view);
+    /// Ends all that has begun with the node: far ends and other processes hear nothing more of it, its files are
+    /// closed and its ports are free, as long as nobody else holds the context.
+    pub async fn stop(self) {
+        let Cluster { context } = self;
+        context.calls.close();
+        context.agents.close();
+        context.relays.couriers.close();
+        context.tasks.end().await;
+        context.groups.shutdown().await;
+        context.acting.ended().await;
+        context.link.close().await;
+        if Arc::into_inner(context).is_none() {
+            tracing::warn!("the node has ended, and somebody still holds it");
         }
     }
 }
 
-/// What the link hands messages to; it is there before what stands behind it.
-#[derive(Default)]
-struct Front(OnceLock<Behind>);
-
-struct Behind {
-    context: Arc<Context>,
-    intake: Arc<Intake>,
-    vitals: vitals::Shared,
+/// What the log already held before anybody watched it.
+fn catch_up(node: &Node) {
+    let context = &node.context;
+    context.refresh_directory();
+    for shard in context.shards() {
+        if let Some(view) = context.shard_view(shard) {
+            observer::sweep(node, &view);
+        }
+    }
 }
+
+/// What the link hands messages to.
+#[derive(Default)]
+struct Front(Known);
 
 impl Handler for Front {
     fn on_cast(&self, from: PeerId, class: Class, body: Bytes) {
-        let Some(behind) = self.0.get() else { return };
+        let Some(node) = self.0.get() else { return };
         match (class, from) {
-            (Class::Heartbeat, PeerId::Node(node)) => vitals::on_beat(&behind.context, &behind.vitals, node, &body),
-            (Class::Sip, PeerId::Node(_)) => on_sip(behind, &body),
-            (Class::Relay, PeerId::Relay(relay)) => relays::on_events(&behind.context, relay, &body),
+            (Class::Heartbeat, PeerId::Node(from)) => vitals::on_beat(&node.context, &node.vitals, from, &body),
+            (Class::Sip, PeerId::Node(_)) => on_sip(&node, &body),
+            (Class::Relay, PeerId::Relay(relay)) => relays::on_events(&node.context, relay, &body),
             _ => tracing::warn!(%from, ?class, "nobody here takes that"),
         }
     }
 
     fn on_ask(&self, from: PeerId, class: Class, body: Bytes, reply: Reply) {
-        let Some(behind) = self.0.get() else { return };
+        let Some(node) = self.0.get() else { return };
         match class {
-            Class::Raft | Class::Command => behind.context.groups.on_ask(from, class, body, reply),
+            Class::Raft | Class::Command => node.context.groups.on_ask(from, class, body, reply),
             Class::Content => {
-                let content = behind.context.content.clone();
+                let content = node.context.content.clone();
                 tokio::task::spawn_blocking(move || serve_content(&content, &body, reply));
             }
             _ => tracing::warn!(%from, ?class, "nobody here answers that"),
@@ -199,15 +211,15 @@ impl Handler for Front {
 }
 
 /// A message of a far end for a call or an agent here, or one to a far end whose connection is here.
-fn on_sip(behind: &Behind, body: &[u8]) {
+fn on_sip(node: &Node, body: &[u8]) {
     match peek(body).map(|header| header.type_id) {
         Ok(Post::TYPE) => {
             if let Ok(Post { to, message }) = open::<Post>(body) {
-                behind.context.edge.send(to, &message);
+                node.context.edge.send(to, &message);
             }
         }
-        Ok(Registering::TYPE) => registrar::passed_on(&behind.context, body),
-        _ => behind.intake.forwarded(body),
+        Ok(Registering::TYPE) => registrar::passed_on(&node.context, body),
+        _ => node.intake.forwarded(body),
     }
 }
 

@@ -83,7 +83,7 @@ pub(crate) async fn run(context: Arc<Context>, vitals: Shared) {
         }
         let reports = lock(&vitals).reports(control, context.now());
         for report in reports {
-            tokio::spawn(say(context.clone(), vitals.clone(), report));
+            context.spawn(say(context.clone(), vitals.clone(), report));
         }
     }
 }

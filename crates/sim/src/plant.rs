@@ -30,6 +30,8 @@ plants! {
     OrderLost => ["order"],
     /// The leader never says `Expire`.
     NoExpire => ["nothing is stuck"],
+    /// The leader never says `Assign`.
+    NoAssign => ["balance"],
     /// What is done is never said.
     DoneLost => ["nothing is stuck", "survival", "true record"],
     /// A process that was paused or cut off goes on as if nothing had been decided meanwhile.

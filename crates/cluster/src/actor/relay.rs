@@ -22,7 +22,7 @@ pub(crate) type Couriers = Registry<RelayId, Order, ActorRef<Wake>>;
 /// Begins a courier, unless there is one.
 pub(crate) fn begin(context: &Arc<Context>, relay: RelayId) {
     if let Some(ticket) = context.relays.couriers.begin(relay, 0, None) {
-        tokio::spawn(run(context.clone(), relay, ticket));
+        context.acting.spawn(run(context.clone(), relay, ticket));
     }
 }
 

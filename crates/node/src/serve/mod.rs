@@ -27,11 +27,11 @@ const BREAK_VARIABLE: &str = "STROWGER_TEST_BREAK";
 pub fn node(path: &Path) -> anyhow::Result<ExitCode> {
     match NodeConfig::load(path) {
         Ok(config) => run(async move {
-            let node = start_node(config).await?;
+            let (node, http) = start_node(config).await?;
             shut_down().await?;
             tracing::info!("stopping");
-            node.context.groups.shutdown().await;
-            node.context.link.close().await;
+            http.close().await;
+            node.stop().await;
             Ok(ExitCode::SUCCESS)
         }),
         Err(faults) => Ok(refuse(&faults)),
@@ -62,7 +62,7 @@ fn run(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<E
     runtime.block_on(work)
 }
 
-async fn start_node(config: NodeConfig) -> anyhow::Result<Cluster> {
+async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api::Running)> {
     let identity = Identity::development(&config.cluster.tls_dir, PeerId::Node(config.id))?;
     let nonce_key = nonce_key(&config.cluster.tls_dir)?;
     std::fs::create_dir_all(&config.data_dir)
@@ -86,8 +86,6 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<Cluster> {
     let fixed = std::env::var(TOKEN_VARIABLE).ok();
     let options = strowger_api::Options { listen: config.http.listen, token: fixed.clone() };
     let http = strowger_api::serve(options, cluster.context.clone()).await?;
-    // The server lives as long as the process.
-    std::mem::forget(http);
     tracing::info!(node = %config.id, sip = %config.sip.shared, http = %config.http.listen, "node started");
     if fixed.is_none() {
         let context = cluster.context.clone();
@@ -97,7 +95,7 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<Cluster> {
             }
         });
     }
-    Ok(cluster)
+    Ok((cluster, http))
 }
 
 /// The key of the digest nonces must be the same on all nodes: it is derived from the cluster's CA, which is.

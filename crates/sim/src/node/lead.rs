@@ -1,4 +1,4 @@
-//! The shard's leader: runs the switch's rules on virtual time, dials for campaigns, keeps the log's time.
+//! The shard's leader: runs the switch's rules on virtual time, keeps the log's time.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,8 +14,6 @@ use crate::tenant::SHARD;
 use crate::trace::About;
 use crate::world::World;
 
-/// As the product's pacer has it.
-const COMMIT: Duration = Duration::from_secs(2);
 /// The node that the lead belongs to.
 const HOME: usize = 1;
 /// How long the cluster is without a leader when the lead is handed on.
@@ -50,7 +48,8 @@ impl World {
         let place = &mut self.nodes[node];
         let (changed, shard) = (std::mem::take(&mut place.lead.heard), &place.replica.shard);
         let control = &place.control.table;
-        let look = Look { led, shard, control, relays: &self.usable, now: self.now, log_now };
+        let (relays, now, wall) = (&self.usable, self.now, wall(self.now));
+        let look = Look { led, shard, control, relays, now, log_now, wall };
         let (errands, again) = place.lead.rules.look(&changed, &look);
         if let Some(at) = again.filter(|again| place.lead.armed.is_none_or(|armed| *again < armed)) {
             place.lead.armed = Some(at);
@@ -74,8 +73,10 @@ impl World {
         match what {
             What::Propose(command) if self.withholds_errand(&command) => {}
             What::Propose(mut command) => {
-                if let Command::Plan(plan) = &mut *command {
-                    self.spoil(node, plan);
+                match &mut *command {
+                    Command::Plan(plan) => self.spoil(node, plan),
+                    Command::Dial(dial) => self.dialling.route(&self.nodes[node].replica.shard, dial),
+                    _ => {}
                 }
                 self.lead(node, Errand::Rule(task), *command);
             }
@@ -98,44 +99,28 @@ impl World {
         self.look_as_leader(node);
     }
 
-    /// A planted bug: leases are never ended.
+    /// Planted bugs: leases are never ended, agents never sent where they belong.
     fn withholds_errand(&self, command: &Command) -> bool {
-        self.plant == Some(Plant::NoExpire) && matches!(command, Command::Expire)
+        match command {
+            Command::Expire => self.plant == Some(Plant::NoExpire),
+            Command::Assign { .. } => self.plant == Some(Plant::NoAssign),
+            _ => false,
+        }
     }
 
-    /// What moves by itself: the pacer's rounds, the time of a quiet shard.
+    /// What moves by itself: the time of a quiet shard.
     pub(crate) fn pulse_leader(&mut self) {
         let Some((leader, seat)) = self.log.seat() else { return };
         let (node, stamped) = (leader.node, seat.stamped);
-        if !self.leads(node) {
-            return;
-        }
-        self.pace(node);
-        if self.now.since(stamped) >= TICK {
+        if self.leads(node) && self.now.since(stamped) >= TICK {
             self.lead(node, Errand::Tick, Command::Tick);
-        }
-    }
-
-    /// Begins calls to leads; the next round is judged on what this one left.
-    fn pace(&mut self, node: usize) {
-        if !self.dialling.is_on() || self.log.is_pacing(self.now) {
-            return;
-        }
-        let nodes = self.nodes[node].control.table.live();
-        let means = self.dialling.means(wall(self.now), &nodes, &self.usable);
-        let shard = self.nodes[node].replica.shard.clone();
-        for dial in strowger_dialer::pace(&shard, &means) {
-            let dial = self.dialling.routed(&shard, dial);
-            self.lead(node, Errand::Pace, Command::Dial(Box::new(dial)));
         }
     }
 
     /// The leader's own proposal, once: what only a leader may say is worth nothing after it.
     pub(crate) fn lead(&mut self, node: usize, errand: Errand, command: Command) {
-        let until = self.now + COMMIT;
-        let Some(seat) = self.log.seat_mut() else { return };
-        if errand == Errand::Pace {
-            seat.pacing = Some(until);
+        if self.log.seat().is_none() {
+            return;
         }
         let proposal = Proposal { from: self.nodes[node].who.proposer(), seq: 0, body: Body::Shard(command) };
         self.write(Some(Rc::new(proposal)), Waiter::Errand(errand));

@@ -47,7 +47,8 @@ impl World {
             && let Some((leader, _)) = self.log.seat()
         {
             let shard = &self.nodes[leader.node].replica.shard;
-            self.promises.rules.decided(&Decision { command, shard, config: &self.tenant, now: self.now });
+            let (config, term, now) = (&self.tenant, self.log.term, self.now);
+            self.promises.rules.decided(&Decision { command, shard, config, term, now });
         }
         let proposal = proposal.map(|proposal| self.misproposed(proposal));
         self.log.write(proposal, waiter, self.now);
@@ -111,11 +112,6 @@ impl World {
             (Waiter::Errand(Errand::Rule(task)), Some(outcome)) => {
                 if let Some(leader) = leader {
                     self.errand_answered(leader.node, task, &outcome);
-                }
-            }
-            (Waiter::Errand(Errand::Pace), _) => {
-                if let Some(seat) = self.log.seat_mut() {
-                    seat.pacing = None;
                 }
             }
             (Waiter::Seat, _) => {

@@ -8,6 +8,7 @@ use strowger_table::Call;
 use super::World;
 use crate::far::CallerState;
 use crate::happening::Who;
+use crate::promise::astray_of;
 
 /// From the last caller and the last fault to rest: the longest patience (60 s), the life of a SIP transaction, the
 /// time an ended row is kept (64 s), and some more.
@@ -64,6 +65,7 @@ impl World {
     }
 
     pub(crate) fn look_for_rest(&mut self) {
+        self.promises.balance.look(&self.truth, self.control.table.live(), self.now);
         let left = self.left();
         if left.is_empty() {
             self.promises.same_log_at_end(&self.truth, &self.nodes, self.log.last());
@@ -79,6 +81,8 @@ impl World {
         left.extend(self.truth.calls().map(|row| (Some(row.id), format!("row of {}, {}", row.id, row.stage_name()))));
         let busy = self.truth.agents().filter(|agent| agent.free_since().is_none());
         left.extend(busy.map(|agent| (agent.call(), format!("{} is {}", agent.id, agent.state_name()))));
+        let live = self.control.table.live();
+        left.extend(astray_of(&self.truth, &live).map(|agent| (None, format!("{} is astray", agent.id))));
         for node in &self.nodes {
             left.extend(node.actors.keys().map(|call| (Some(*call), format!("actor of {call} on {}", node.who.id()))));
             if node.replica.applied < self.log.last() {

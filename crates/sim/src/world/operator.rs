@@ -32,7 +32,7 @@ impl World {
         let Some(node) = self.rng.pick(&sound).filter(|_| is_founded) else { return };
         let (tenant, digest) = (self.tenant.id, self.content().digest);
         let tenants = vec![TenantRef { tenant, shard: SHARD, digest }];
-        let (trunks, next_ids) = (Vec::new(), NextIds::default());
+        let (trunks, next_ids) = (self.dialling.trunks().to_vec(), NextIds::default());
         let command = ControlCommand::Configure { version: 1, tenants, trunks, next_ids };
         self.propose_within(node, Body::Control(command), Purpose::Nobody, limit::PROPOSE);
     }
@@ -94,8 +94,9 @@ impl World {
         let nodes = self.nodes[node].control.table.live();
         let means = self.dialling.means(wall(self.now), &nodes, &self.usable);
         let shard = &self.nodes[node].replica.shard;
-        let dial = strowger_dialer::manual(shard, &means, agent, campaign, number).ok()?;
-        Some(Command::Dial(Box::new(self.dialling.routed(shard, dial))))
+        let mut dial = strowger_dialer::manual(shard, &means, agent, campaign, number).ok()?;
+        self.dialling.route(shard, &mut dial);
+        Some(Command::Dial(Box::new(dial)))
     }
 
     fn bar(&mut self) -> Option<Command> {

@@ -3,5 +3,6 @@
 mod bench;
 mod intake;
 mod lead;
+mod pacing;
 mod rows;
 mod vitals;

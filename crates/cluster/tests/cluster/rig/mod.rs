@@ -210,7 +210,7 @@ fn files(trunk_port: u16) -> Files {
     )
 }
 
-fn free() -> SocketAddr {
+pub fn free() -> SocketAddr {
     UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
 }
 
