@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use strowger_cluster::{Context, InForce, Refused};
 use strowger_config::{Change, Draft, What, parse, resolve};
-use strowger_model::{Digest, GroupId};
+use strowger_model::{Digest, GroupId, Ha1, Whose};
 use strowger_table::{Control, Refusal};
 
 use crate::archive::Archive;
@@ -63,7 +63,7 @@ pub async fn apply(
     Body(archive): Body<Archive>,
 ) -> Result<(StatusCode, Json<Applied>), Problem> {
     let dry_run = archive.dry_run;
-    let draft = check(archive).await?;
+    let draft = check(context.clone(), archive).await?;
     let InForce { version: control_version, shards, tenants: current, trunks, next_ids } = now(&context).await?;
     let resolved = resolve(&draft, &current, &trunks, shards, next_ids);
     let changes = resolved.changes.iter().map(row).collect();
@@ -87,10 +87,11 @@ pub async fn apply(
 }
 
 /// Off the runtime's threads: minutes of audio are decoded.
-async fn check(archive: Archive) -> Result<Draft, Problem> {
-    let checked = tokio::task::spawn_blocking(|| {
+async fn check(context: Arc<Context>, archive: Archive) -> Result<Draft, Problem> {
+    let checked = tokio::task::spawn_blocking(move || {
         let files = archive.unpack()?;
-        parse(&files, &load_prompt).map_err(Problem::bad_configuration)
+        let seal = |whose: Whose<'_>, ha1: &Ha1| context.data_keys.seal(whose, ha1);
+        parse(&files, &load_prompt, &seal).map_err(Problem::bad_configuration)
     });
     checked.await.map_err(|fault| Problem::internal("checking the configuration", &fault))?
 }

@@ -19,6 +19,7 @@ use tokio::sync::futures::Notified;
 use crate::actor::{Agents, Calls};
 use crate::board::Boards;
 use crate::content::Content;
+use crate::data_keys::DataKeys;
 use crate::directory::Directory;
 use crate::done::Performed;
 use crate::explain::Decisions;
@@ -42,6 +43,7 @@ pub struct Context {
     pub local: Local,
     /// Key of the digest nonces, the same on all nodes.
     pub nonce_key: Vec<u8>,
+    pub data_keys: DataKeys,
     pub(crate) performed: Performed,
     /// For each shard's leader.
     news: Vec<News>,
@@ -87,6 +89,7 @@ pub(crate) struct Parts {
     pub store: Store,
     pub local: Local,
     pub nonce_key: Vec<u8>,
+    pub data_keys: DataKeys,
     pub performed: Performed,
     pub shards: u16,
     pub test_break: Option<TestBreak>,
@@ -107,6 +110,7 @@ impl Context {
             store: parts.store,
             local: parts.local,
             nonce_key: parts.nonce_key,
+            data_keys: parts.data_keys,
             performed: parts.performed,
             news: (0..parts.shards).map(|_| News::default()).collect(),
             control_changed: Notify::new(),
@@ -179,7 +183,8 @@ impl Context {
             return;
         };
         let tenants: Vec<_> = control.tenants().iter().filter_map(|tenant| self.shared_tenant(tenant)).collect();
-        let directory = Arc::new(Directory::new(control, &tenants));
+        let directory = Arc::new(Directory::new(control, &tenants, &self.data_keys));
+        tell_missing_keys(&self.directory(), &directory);
         *self.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
         *shown = mark;
         drop(shown);
@@ -259,4 +264,18 @@ impl Context {
 /// The shard of a view that is known to be one.
 pub(crate) fn shard_of(view: &View) -> Option<&Shard> {
     view.machine.shard()
+}
+
+/// Once for each tenant and key: until somebody brings the key, none of its phones can register here.
+fn tell_missing_keys(old: &Directory, new: &Directory) {
+    for tenant in new.tenants() {
+        let missing = new.missing_key(tenant.id).filter(|key| old.missing_key(tenant.id) != Some(*key));
+        if let Some(key) = missing {
+            tracing::error!(
+                tenant = tenant.name, %key,
+                "its passwords are sealed under a data key that this node does not have, so its phones cannot register \
+                 here: add the key to this node's data_keys and start it again, or apply the configuration again"
+            );
+        }
+    }
 }

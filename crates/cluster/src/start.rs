@@ -19,6 +19,7 @@ use strowger_trunk::{Edge, EdgeError};
 use crate::actor::sweep;
 use crate::content::Content;
 use crate::context::{Context, Parts};
+use crate::data_keys::DataKeys;
 use crate::done::{self, Performed};
 use crate::intake::Intake;
 use crate::node::{Known, Node};
@@ -26,7 +27,7 @@ use crate::observer::{self, Watcher};
 use crate::relays::{self, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals;
-use crate::wire::{ContentWanted, Post, Registering};
+use crate::wire::{ContentWanted, KeysMissing, KeysWanted, Post, Registering};
 use crate::{leader, raise, records, registrar};
 
 /// What a node is told at its start.
@@ -44,6 +45,8 @@ pub struct Options {
     pub advertised: String,
     /// Key of the digest nonces, the same on all nodes.
     pub nonce_key: Vec<u8>,
+    /// With which secrets are sealed, the same on all nodes.
+    pub data_keys: DataKeys,
     /// Calls this node drives at once.
     pub max_calls: usize,
     /// New calls a second this node takes, over all trunks.
@@ -119,6 +122,7 @@ impl Cluster {
             store,
             local: Local { contact_host: options.advertised, user_agent: "Strowger".to_owned() },
             nonce_key: options.nonce_key,
+            data_keys: options.data_keys,
             performed,
             shards: options.shards,
             test_break: options.test_break,
@@ -202,8 +206,8 @@ impl Handler for Front {
         match class {
             Class::Raft | Class::Command => node.context.groups.on_ask(from, class, body, reply),
             Class::Content => {
-                let content = node.context.content.clone();
-                tokio::task::spawn_blocking(move || serve_content(&content, &body, reply));
+                let context = node.context.clone();
+                tokio::task::spawn_blocking(move || serve_content(&context, &body, reply));
             }
             _ => tracing::warn!(%from, ?class, "nobody here answers that"),
         }
@@ -223,8 +227,9 @@ fn on_sip(node: &Node, body: &[u8]) {
     }
 }
 
-/// Another node gives content or asks for it.
-fn serve_content(content: &Content, body: &[u8], reply: Reply) {
+/// Another node gives content or asks for it, or whether secrets in it can be opened here.
+fn serve_content(context: &Context, body: &[u8], reply: Reply) {
+    let content = &context.content;
     match peek(body).map(|header| header.type_id) {
         Ok(ContentPut::TYPE) => {
             let Ok(put) = open::<ContentPut>(body) else { return };
@@ -242,6 +247,11 @@ fn serve_content(content: &Content, body: &[u8], reply: Reply) {
             let Ok(wanted) = open::<ContentWanted>(body) else { return };
             let bytes = content.read(wanted.digest).unwrap_or_default();
             reply.send(seal(&ContentPut { digest: wanted.digest, bytes }));
+        }
+        Ok(KeysWanted::TYPE) => {
+            let Ok(KeysWanted { keys }) = open::<KeysWanted>(body) else { return };
+            let missing = keys.into_iter().filter(|key| !context.data_keys.has(*key)).collect();
+            reply.send(seal(&KeysMissing { keys: missing }));
         }
         _ => {}
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use strowger_cluster::{Cluster, Context, Options};
+use strowger_cluster::{Cluster, Context, DataKeys, Options};
 use strowger_link::Identity;
 use strowger_model::config::{Agent, Phone, Tenant};
 use strowger_model::{AgentId, Far, GroupId, NodeId, PeerId, ShardId, TenantId};
@@ -54,6 +54,7 @@ impl Nodes {
             sip: strowger_trunk::Options { shared: self.sip, own: None },
             advertised: self.sip.to_string(),
             nonce_key: vec![7; 32],
+            data_keys: DataKeys::parse(&"07".repeat(32)).expect("a key"),
             max_calls: 10,
             max_calls_per_second: 10,
             test_break: None,
@@ -132,6 +133,7 @@ fn tenant() -> Tenant {
         agents: (1..=30).map(agent).collect(),
         campaigns: Vec::new(),
         takes_anonymous: true,
+        offers_sha256: false,
     }
 }
 
