@@ -2,8 +2,8 @@
 //! one whole world, and the same world every time.
 //!
 //! What is real: the tables of the shard and of the control group on every node, the planner, the call machine with its
-//! legs, and of the switch whose a message is, which rows get an actor, what a leader does by itself, and who is alive.
-//! What is modelled, as the product's shell has it: proposals and their repetition, the pacer's rounds, couriers to relays.
+//! legs, and of the switch whose a message is, which rows get an actor, what a leader does by itself, orders to relays,
+//! and who is alive. What is modelled, as the product's shell has it: proposals and their repetition, the pacer's rounds.
 #![forbid(unsafe_code)]
 
 mod campaign;

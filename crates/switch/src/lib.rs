@@ -2,6 +2,7 @@
 //! virtual time.
 //!
 //! [`Intake`]: whose is a message? An actor's here, another node's, nobody's, or one that waits for its row.
+//! [`courier`]: orders to a relay and their answers, tried again, supplied or given up.
 //! [`Leader`]: what the leader of a shard does by itself.
 //! [`Performed`]: what has been done, on its way to the log.
 //! [`Changed`], [`due`]: what entries changed, and what is done about a row.
@@ -9,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod around;
+pub mod courier;
 mod gate;
 mod intake;
 mod join;

@@ -220,7 +220,7 @@ impl Desk {
 
     fn media(&self, relay: RelayId, call: CallId, op: Op) {
         let epoch = self.machine.row().owner.epoch;
-        self.context.relays.order(relay, self.machine.id(), RelayCommand { call, epoch, op });
+        self.context.relays.order(relay, self.machine.id(), RelayCommand { call, epoch, op }, self.context.now());
     }
 
     fn arm(&mut self, me: &ActorRef<CallMail>, deadline: Mono, now: Mono) {

@@ -51,7 +51,7 @@ impl World {
         let place = &mut self.nodes[node];
         let disk = std::mem::take(&mut place.disk);
         let (who, cut) = (place.who, place.cut);
-        *place = Node::new(node, place.couriers.len());
+        *place = Node::new(node, place.ways.len());
         (place.who, place.up, place.disk, place.cut) = (who, false, disk, cut);
         self.unseat(node, "dead");
     }

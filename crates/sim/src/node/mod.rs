@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use strowger_call::Machine;
-use strowger_media::RelayCommand;
 use strowger_model::{CallId, Incarnation, LogClock, LogTime, Mono};
+use strowger_switch::courier::Order;
 use strowger_switch::{Intake, Performed, Vitals};
 use strowger_table::{Proposal, Shard};
 
@@ -47,7 +47,8 @@ pub(crate) struct Node {
     pub asking: BTreeMap<u64, Asking>,
     pub last_seq: u64,
     pub done: Performed,
-    pub couriers: Vec<Courier>,
+    /// To each relay.
+    pub ways: Vec<Way>,
     /// What came while it was frozen.
     pub waiting: Vec<Happening>,
     /// What peers sent while it was cut off; their connections outlive that.
@@ -80,12 +81,21 @@ pub(crate) struct Asking {
     pub purpose: Purpose,
 }
 
-/// Orders to one relay: those under way, and those behind them.
+/// Orders to one relay.
 #[derive(Default)]
-pub(crate) struct Courier {
-    pub backlog: VecDeque<RelayCommand>,
-    pub batch: Option<(Rc<Vec<RelayCommand>>, u32)>,
-    pub number: u64,
+pub(crate) struct Way {
+    pub waiting: VecDeque<Order>,
+    /// So many of the first, in the last batch.
+    pub under_way: Option<usize>,
+    /// Its number.
+    pub batch: u64,
+}
+
+impl Way {
+    /// That batch is under way no more: how many orders were. None: it was given up before.
+    pub fn arrived(&mut self, batch: u64) -> Option<usize> {
+        self.under_way.take_if(|_| self.batch == batch)
+    }
 }
 
 #[derive(Default)]
@@ -116,7 +126,7 @@ impl Node {
             asking: BTreeMap::new(),
             last_seq: 0,
             done: Performed::default(),
-            couriers: (0..relays).map(|_| Courier::default()).collect(),
+            ways: (0..relays).map(|_| Way::default()).collect(),
             waiting: Vec::new(),
             stranded: Vec::new(),
             disk: Disk::default(),

@@ -1,6 +1,7 @@
 //! The rules as pure machines: no clock but the one that a test moves.
 
 mod bench;
+mod courier;
 mod intake;
 mod lead;
 mod pacing;
