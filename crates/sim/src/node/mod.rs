@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use strowger_call::Machine;
 use strowger_model::{CallId, Incarnation, LogClock, LogTime, Mono};
-use strowger_switch::courier::Order;
+use strowger_switch::courier::{Courier, Order};
 use strowger_switch::{Intake, Performed, Vitals};
 use strowger_table::{Proposal, Shard};
 
@@ -84,6 +84,7 @@ pub(crate) struct Asking {
 /// Orders to one relay.
 #[derive(Default)]
 pub(crate) struct Way {
+    pub courier: Courier,
     pub waiting: VecDeque<Order>,
     /// So many of the first, in the last batch.
     pub under_way: Option<usize>,
