@@ -203,6 +203,7 @@ impl Ring {
             call_id: self.invite.call_id(),
             cseq: self.cseq,
             contact: None,
+            parameters: "",
             body: "",
         }
         .bytes();
