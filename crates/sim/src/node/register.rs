@@ -93,7 +93,7 @@ impl World {
         let desk = place.desks.get_mut(&agent)?;
         let first = desk.waiting.front().filter(|_| !desk.under_way)?.clone();
         let Some(row) = place.replica.shard.agent(agent) else { return Some(503) };
-        desk.known.see(&row.bindings);
+        desk.known.see(&row.bindings, now);
         let (call_id, cseq) = (first.message.call_id(), first.message.cseq());
         match desk.order.turn(call_id, cseq, now) {
             Turn::Overtaken => return Some(500),
@@ -119,11 +119,12 @@ impl World {
     }
 
     pub(crate) fn registration_answered(&mut self, node: usize, agent: AgentId, committed: bool) {
+        let now = self.now;
         let Some(desk) = self.nodes[node].desks.get_mut(&agent) else { return };
         desk.under_way = false;
         let done = desk.wants.pop_front();
         let status = if committed {
-            done.into_iter().for_each(|command| desk.known.committed(command));
+            done.into_iter().for_each(|command| desk.known.committed(command, now));
             self.next_entry(node, agent)
         } else {
             Some(503)
