@@ -7,8 +7,10 @@ use strowger_model::Mono;
 
 use super::text::{Request, Sip, sdp};
 use super::{Due, FarOut, Repeat};
+use crate::promise::ANONYMOUS;
 use crate::rng::Rng;
-use crate::tenant::{NUMBERS, caller_addr};
+use crate::scenario::Scenario;
+use crate::tenant::{CALLING, NUMBERS, TRUNKS, caller_addr};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum CallerState {
@@ -27,7 +29,9 @@ pub(crate) struct Caller {
     pub addr: SocketAddr,
     pub state: CallerState,
     pub call_id: String,
-    number: &'static str,
+    pub number: &'static str,
+    /// Who calls, as the caller says.
+    pub user: String,
     from: String,
     to: String,
     to_tag: String,
@@ -46,8 +50,17 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub fn draw(rng: &mut Rng, id: usize, busy: Duration) -> Self {
-        let number = rng.pick(&NUMBERS).unwrap_or(NUMBERS[0]);
+    pub fn draw(rng: &mut Rng, id: usize, scenario: &Scenario) -> Self {
+        let (busy, tenant) = (scenario.busy, rng.below(scenario.shares.len() as u64) as usize);
+        let number = rng.pick(&NUMBERS[tenant]).unwrap_or(NUMBERS[tenant][0]);
+        let user = match rng.below(8) {
+            0 => ANONYMOUS.to_owned(),
+            1..4 => CALLING[rng.below(CALLING.len() as u64) as usize].to_owned(),
+            // An extension.
+            _ => format!("555{id}"),
+        };
+        // Over whichever trunk a call comes.
+        let trunk = TRUNKS[rng.below(TRUNKS.len() as u64) as usize];
         let dial_at = Mono::ZERO + Duration::from_millis(500) + rng.millis(0, busy.as_millis() as u64 - 1000);
         let patience = match rng.below(10) {
             // Who dialled wrong notices at once.
@@ -62,11 +75,12 @@ impl Caller {
         };
         Self {
             id,
-            addr: caller_addr(id),
+            addr: caller_addr(id, trunk),
             state: CallerState::Before,
             call_id: format!("call{id}@far"),
             number,
-            from: format!("<sip:555{id}@far>;tag=f{id}"),
+            from: format!("<sip:{user}@far>;tag=f{id}"),
+            user,
             to: format!("<sip:{number}@cluster>"),
             to_tag: String::new(),
             target: format!("sip:{number}@cluster"),
@@ -264,6 +278,7 @@ impl Caller {
             call_id: &self.call_id,
             cseq,
             contact,
+            parameters: "",
             body,
         }
         .bytes()

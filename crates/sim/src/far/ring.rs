@@ -217,6 +217,7 @@ impl Ring {
             call_id: self.invite.call_id(),
             cseq: self.cseq,
             contact: None,
+            parameters: "",
             body: "",
         }
         .bytes();

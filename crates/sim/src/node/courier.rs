@@ -97,6 +97,11 @@ impl World {
                 self.promises.closed.given_up(relay, key);
             }
         }
+        for order in orders {
+            if let Op::Hear { what: Hears::Content { digest, .. }, .. } = &order.op {
+                self.promises.apart.plays(order.call, *digest);
+            }
+        }
         let mut effects = Effects::default();
         let list =
             orders.iter().map(|order| self.relays[relay].perform(from.node, order, self.now, &mut effects)).collect();

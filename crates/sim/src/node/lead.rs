@@ -85,9 +85,9 @@ impl World {
                 self.nodes[node].lead.rules.answered(term, task, None, self.now);
                 self.look_as_leader(node);
             }
-            What::Fetch(_) => {
-                let content = self.content();
-                self.nodes[node].lead.rules.fetched(term, Some(content), self.now);
+            What::Fetch(what) => {
+                let content = self.content(what.digest);
+                self.nodes[node].lead.rules.fetched(term, content, self.now);
                 self.look_as_leader(node);
             }
         }
