@@ -132,7 +132,7 @@ impl World {
             truth: Shard::new(SHARD),
             nodes: (0..NODES).map(|node| Node::new(node, RELAYS)).collect(),
             control: ControlGroup::default(),
-            relays: (0..RELAYS).map(Relay::new).collect(),
+            relays: (0..RELAYS).map(|id| Relay::new(id, plant != Some(Plant::RelayUnfenced))).collect(),
             usable: (0..RELAYS).map(usable).collect(),
             callers,
             phones,
