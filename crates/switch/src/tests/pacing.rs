@@ -6,7 +6,7 @@ use strowger_model::config::{Agent, Campaign, DialMode, Hours, LeadColumns, Tena
 use strowger_model::{AgentId, CampaignId, Digest, Far, Mono, TrunkId};
 use strowger_table::{Command, Dial, DialTo, NewLead, Outcome};
 
-use super::lead::{QUEUE, World, staffed};
+use super::leading::{QUEUE, World, staffed};
 use crate::{Task, What};
 
 const CAMPAIGN: CampaignId = CampaignId(1);
