@@ -27,7 +27,7 @@ use crate::observer::{self, Watcher};
 use crate::relays::{self, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals;
-use crate::wire::{ContentWanted, KeysMissing, KeysWanted, Post, Registering};
+use crate::wire::{ContentWanted, KeysMissing, KeysWanted, Post};
 use crate::{leader, raise, records, registrar};
 
 /// What a node is told at its start.
@@ -204,6 +204,7 @@ impl Handler for Front {
     fn on_ask(&self, from: PeerId, class: Class, body: Bytes, reply: Reply) {
         let Some(node) = self.0.get() else { return };
         match class {
+            Class::Sip if matches!(from, PeerId::Node(_)) => registrar::passed_on(&node.context, &body, reply),
             Class::Raft | Class::Command => node.context.groups.on_ask(from, class, body, reply),
             Class::Content => {
                 let context = node.context.clone();
@@ -214,7 +215,7 @@ impl Handler for Front {
     }
 }
 
-/// A message of a far end for a call or an agent here, or one to a far end whose connection is here.
+/// A message of a far end for a call here, or one to a far end whose connection is here.
 fn on_sip(node: &Node, body: &[u8]) {
     match peek(body).map(|header| header.type_id) {
         Ok(Post::TYPE) => {
@@ -222,7 +223,6 @@ fn on_sip(node: &Node, body: &[u8]) {
                 node.context.edge.send(to, &message);
             }
         }
-        Ok(Registering::TYPE) => registrar::passed_on(&node.context, body),
         _ => node.intake.forwarded(body),
     }
 }

@@ -75,6 +75,8 @@ pub struct World {
     pub(crate) phones: Vec<AgentPhone>,
     pub(crate) called: Vec<Called>,
     pub(crate) dialling: Dialling,
+    /// Whoever says the next call to a lead dies of it, for so long.
+    pub(crate) pacer_dies: Option<Duration>,
     /// Parts of lists that were imported.
     pub(crate) imported: usize,
     /// When each far end's timer is due already.
@@ -138,6 +140,7 @@ impl World {
             phones,
             called,
             dialling,
+            pacer_dies: None,
             imported: 0,
             far_armed: BTreeMap::new(),
             promises,

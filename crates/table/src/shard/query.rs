@@ -293,6 +293,11 @@ impl Shard {
         self.index.owned.keys().copied()
     }
 
+    /// The last life of a node that is known here to be over.
+    pub fn fenced(&self, node: NodeId) -> Incarnation {
+        self.fenced.get(&node).map(|over| **over).unwrap_or_default()
+    }
+
     /// Records after a cursor, oldest first.
     pub fn records(&self, after: u64) -> impl Iterator<Item = (u64, &Arc<Record>)> {
         self.outbox.range(after + 1..).map(|(number, record)| (*number, record))
