@@ -29,7 +29,7 @@ use crate::relays::{self, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals;
 use crate::wire::{ContentWanted, KeysMissing, KeysWanted, Post, Registering};
-use crate::{leader, raise, records, registrar};
+use crate::{directory, leader, prune, raise, records, registrar};
 
 /// What a node is told at its start.
 pub struct Options {
@@ -137,6 +137,8 @@ impl Cluster {
         let _first = front.0.set(behind);
         let _first = (watcher.intake.set(intake.clone()), watcher.context.set(context.clone()));
         catch_up(&context, &watcher);
+        tokio::spawn(directory::run(context.clone()));
+        tokio::spawn(prune::run(context.clone()));
         tokio::spawn(vitals::run(context.clone(), vitals));
         tokio::spawn(intake.clone().keep_time());
         tokio::spawn(done::run(context.clone(), performed_list));
