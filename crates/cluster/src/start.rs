@@ -28,7 +28,7 @@ use crate::relays::{self, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals;
 use crate::wire::{ContentWanted, KeysMissing, KeysWanted, Post};
-use crate::{leader, raise, records, registrar};
+use crate::{directory, leader, prune, raise, records, registrar};
 
 /// What a node is told at its start.
 pub struct Options {
@@ -135,6 +135,8 @@ impl Cluster {
         front.0.is(&node);
         watcher.0.is(&node);
         catch_up(&node);
+        context.spawn(directory::run(context.clone()));
+        context.spawn(prune::run(context.clone()));
         context.spawn(vitals::run(context.clone(), vitals));
         context.spawn(intake.keep_time());
         context.spawn(done::run(context.clone(), performed_list));
