@@ -58,7 +58,9 @@ impl Owners {
 /// An incarnation that owns rows here and is over.
 fn adoption(look: &Look<'_>) -> Option<Command> {
     let (node, incarnation) = look.shard.owners().find(|(node, life)| is_over(look.control, *node, *life))?;
-    Some(Command::Adopt { node, incarnation, heirs: look.control.live() })
+    let heirs = look.control.live();
+    debug_assert!(!heirs.contains(&(node, incarnation)), "the dead inherit nothing");
+    Some(Command::Adopt { node, incarnation, heirs })
 }
 
 /// What is down is the life that is known: a newer one, whose hello this node has not applied yet, is not.
