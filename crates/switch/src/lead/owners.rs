@@ -65,7 +65,9 @@ fn adoption(look: &Look<'_>) -> Option<Command> {
     let lives = look.control.nodes().map(|(node, known)| (node, over(known)));
     let mut unsaid = lives.filter(|(node, over)| look.shard.fenced(*node) < *over || has_rows(*node, *over));
     let (node, incarnation) = unsaid.next()?;
-    Some(Command::Adopt { node, incarnation, heirs: look.control.live() })
+    let heirs = look.control.live();
+    debug_assert!(!heirs.contains(&(node, incarnation)), "the dead inherit nothing");
+    Some(Command::Adopt { node, incarnation, heirs })
 }
 
 /// What is down is the life that is known: a newer one, whose hello this node has not applied yet, is not.
