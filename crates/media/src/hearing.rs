@@ -67,6 +67,7 @@ impl Hearing {
         }
     }
 
+    /// What the newest order says, played to its end or not.
     pub fn what(&self) -> &Hears {
         &self.what
     }

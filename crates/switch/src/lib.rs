@@ -7,6 +7,7 @@
 //! [`Changed`], [`due`]: what entries changed, and what is done about a row.
 //! [`Vitals`]: who is alive, who is passive, who is to be fenced.
 #![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod around;
 mod gate;
