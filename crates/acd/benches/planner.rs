@@ -300,6 +300,7 @@ fn tenant(scale: Scale) -> Tenant {
         agents: (1..=scale.agents).map(agent).collect(),
         campaigns: Vec::new(),
         takes_anonymous: true,
+        offers_sha256: false,
     }
 }
 

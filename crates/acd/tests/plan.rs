@@ -116,6 +116,7 @@ fn tenant(queues: u32, agents: &[&[u32]]) -> Tenant {
         agents: agents.iter().enumerate().map(agent).collect(),
         campaigns: Vec::new(),
         takes_anonymous: true,
+        offers_sha256: false,
     }
 }
 

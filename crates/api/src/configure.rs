@@ -1,7 +1,6 @@
 //! The configuration: what is in force, and how another becomes it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -9,17 +8,13 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use strowger_cluster::{Context, InForce, Refused};
 use strowger_config::{Change, Draft, What, parse, resolve};
-use strowger_model::{Digest, GroupId};
-
+use strowger_model::{Digest, GroupId, Ha1, Whose};
 use strowger_table::{Control, Refusal};
-use tokio::time::Instant;
 
 use crate::archive::Archive;
 use crate::body::Body;
 use crate::error::Problem;
 use crate::limit;
-
-const LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Serialize)]
 pub struct Shown {
@@ -68,7 +63,7 @@ pub async fn apply(
     Body(archive): Body<Archive>,
 ) -> Result<(StatusCode, Json<Applied>), Problem> {
     let dry_run = archive.dry_run;
-    let draft = check(archive).await?;
+    let draft = check(context.clone(), archive).await?;
     let InForce { version: control_version, shards, tenants: current, trunks, next_ids } = now(&context).await?;
     let resolved = resolve(&draft, &current, &trunks, shards, next_ids);
     let changes = resolved.changes.iter().map(row).collect();
@@ -86,16 +81,17 @@ pub async fn apply(
         context.configure(version, resolved.tenants, resolved.trunks).await?;
         tracing::info!(version, "a configuration was applied");
     }
-    let shards_behind = settle(&context, version).await;
+    let shards_behind = context.settle(version, limit::CONFIG_SPREAD).await;
     let status = if shards_behind == 0 { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(Applied { version, dry_run, changes, shards_behind })))
 }
 
 /// Off the runtime's threads: minutes of audio are decoded.
-async fn check(archive: Archive) -> Result<Draft, Problem> {
-    let checked = tokio::task::spawn_blocking(|| {
+async fn check(context: Arc<Context>, archive: Archive) -> Result<Draft, Problem> {
+    let checked = tokio::task::spawn_blocking(move || {
         let files = archive.unpack()?;
-        parse(&files, &load_prompt).map_err(Problem::bad_configuration)
+        let seal = |whose: Whose<'_>, ha1: &Ha1| context.data_keys.seal(whose, ha1);
+        parse(&files, &load_prompt, &seal).map_err(Problem::bad_configuration)
     });
     checked.await.map_err(|fault| Problem::internal("checking the configuration", &fault))?
 }
@@ -118,21 +114,6 @@ async fn now(context: &Context) -> Result<InForce, Problem> {
     })?;
     // Twenty versions later it is gone; then somebody else applied them meanwhile.
     context.configuration(version).await?.ok_or_else(|| Refused::ByTable(Refusal::OldVersion).into())
-}
-
-/// Waits until this node sees the version in all shards, and says how many still lack it.
-async fn settle(context: &Context, version: u64) -> usize {
-    let end = Instant::now() + limit::CONFIG_SPREAD;
-    loop {
-        let view = context.groups.view(GroupId::CONTROL);
-        let is_here = view.machine.control().is_some_and(|control| control.version() >= version);
-        // Until the version is here the shards cannot be compared with it: then all may lack it.
-        let behind = if is_here { context.shards_behind() } else { context.shards().count() };
-        if behind == 0 || Instant::now() >= end {
-            return behind;
-        }
-        tokio::time::sleep(LOOK).await;
-    }
 }
 
 fn row(change: &Change) -> ChangeRow {

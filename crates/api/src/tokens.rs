@@ -18,7 +18,8 @@ use crate::limit;
 
 const TOKEN_BYTES: usize = 32;
 const COMMIT: Duration = Duration::from_secs(5);
-const LOOK: Duration = Duration::from_millis(50);
+/// Nobody tells that the cluster would take it now.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// The first token of a cluster: an admin's, made by the node that founds it, and to be shown to the operator once.
 /// None on other nodes and when there are tokens already. Waits until the cluster is founded, however long that is.
@@ -26,6 +27,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// If the process ends between the commit and the showing, nobody has the token: start it once with `Options::token`.
 pub async fn bootstrap_token(context: Arc<Context>) -> Option<String> {
     loop {
+        // Before the look, so that no change falls between.
+        let changed = context.control_news();
         let view = context.groups.view(GroupId::CONTROL);
         let control = view.machine.control()?;
         // Our own hello of this start is in the view, so everything that was committed before it is too: a node that
@@ -37,7 +40,7 @@ pub async fn bootstrap_token(context: Arc<Context>) -> Option<String> {
             }
             break;
         }
-        tokio::time::sleep(LOOK).await;
+        changed.await;
     }
     let token = random().map_err(|fault| tracing::error!(%fault, "no first token: no random numbers")).ok()?;
     grant_for_certain(&context, &token).await.then_some(token)
@@ -65,7 +68,7 @@ async fn grant_for_certain(context: &Context, token: &str) -> bool {
             Ok(()) => return true,
             Err(Refused::NotCommitted(why)) => {
                 tracing::debug!(%why, "the admin's token is not committed yet");
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(AGAIN).await;
             }
             Err(fault @ (Refused::ByTable(_) | Refused::TooLarge { .. })) => {
                 tracing::error!(%fault, "the admin's token was refused");

@@ -2,15 +2,23 @@
 //! part each tenant's shard, by that shard's leader.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use strowger_model::GroupId;
+use strowger_link::{Class, open, seal};
 use strowger_model::config::{NextIds, Tenant, Trunk};
+use strowger_model::{GroupId, KeyId, NodeId, PeerId};
 use strowger_table::{Content, Control, ControlCommand, Outcome, TenantRef};
 
 use crate::content::ContentFault;
 use crate::context::{Context, Refused, shard_of};
+use crate::directory::keys_of;
 use crate::leader::COMMIT;
+use crate::wire::{KeysMissing, KeysWanted};
+
+/// For an answer that is known at once.
+const KEYS: Duration = Duration::from_secs(2);
 
 /// A configuration that did not come into force.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +31,8 @@ pub enum NotConfigured {
     Layout(#[from] strowger_table::LayoutFault),
     #[error("the content of tenant {} is on no node that can be reached", tenant.tenant)]
     Missing { tenant: TenantRef },
+    #[error("{node} does not have data key {key}, under which passwords are sealed")]
+    NoKey { node: NodeId, key: KeyId },
 }
 
 /// A configuration that is or was in force.
@@ -44,6 +54,7 @@ impl Context {
         tenants: Vec<Tenant>,
         trunks: Vec<Trunk>,
     ) -> Result<Outcome, NotConfigured> {
+        self.check_keys(tenants.iter().flat_map(keys_of).collect()).await?;
         let next_ids = NextIds::default().above(&tenants, &trunks);
         let mut references = Vec::with_capacity(tenants.len());
         let layout = self.groups.view(GroupId::CONTROL).machine.layout();
@@ -58,6 +69,23 @@ impl Context {
         }
         let command = ControlCommand::Configure { version, tenants: references, trunks, next_ids };
         Ok(self.control(command, COMMIT).await?)
+    }
+
+    /// What some node cannot open must not come into force. Who cannot be asked, says so in its log when it comes back.
+    async fn check_keys(&self, keys: BTreeSet<KeyId>) -> Result<(), NotConfigured> {
+        if let Some(key) = keys.iter().find(|key| !self.data_keys.has(**key)) {
+            return Err(NotConfigured::NoKey { node: self.me, key: *key });
+        }
+        for peer in self.link.peers() {
+            let PeerId::Node(node) = peer else { continue };
+            let wanted = KeysWanted { keys: keys.iter().copied().collect() };
+            let answer = self.link.ask(peer, Class::Content, seal(&wanted), KEYS).await;
+            let Ok(Ok(KeysMissing { keys })) = answer.map(|answer| open(&answer)) else { continue };
+            if let Some(key) = keys.first() {
+                return Err(NotConfigured::NoKey { node, key: *key });
+            }
+        }
+        Ok(())
     }
 
     /// A configuration of the last few versions, with its tenants' contents. None: there is no such version any more.
@@ -90,6 +118,26 @@ impl Context {
     pub(crate) async fn content_of(&self, reference: &TenantRef) -> Option<Content> {
         let bytes = self.content.get(&self.link, reference.digest).await?;
         Some(Content::from_bytes(bytes)).filter(|content| content.digest == reference.digest)
+    }
+
+    /// Waits until this node sees the version in all shards, and says how many still lack it.
+    pub async fn settle(&self, version: u64, within: Duration) -> usize {
+        let mut over = pin!(tokio::time::sleep(within));
+        loop {
+            // Before the look, so that no change falls between.
+            let changed = self.configured.notified();
+            let view = self.groups.view(GroupId::CONTROL);
+            let is_here = view.machine.control().is_some_and(|control| control.version() >= version);
+            // Until the version is here the shards cannot be compared with it: then all may lack it.
+            let behind = if is_here { self.shards_behind() } else { self.shards().count() };
+            if behind == 0 {
+                return 0;
+            }
+            tokio::select! {
+                () = changed => {}
+                () = &mut over => return behind,
+            }
+        }
     }
 
     /// Shards that have not yet taken over the newest configuration.

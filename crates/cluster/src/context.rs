@@ -14,16 +14,19 @@ use strowger_switch::limit;
 use strowger_table::{Body, Command, Control, ControlCommand, Outcome, Refusal, Shard, TenantRef};
 use strowger_trunk::Edge;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::actor::{Agents, Calls};
 use crate::board::Boards;
 use crate::content::Content;
+use crate::data_keys::DataKeys;
 use crate::directory::Directory;
 use crate::done::Performed;
 use crate::explain::Decisions;
 use crate::news::News;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
+use crate::tasks::Tasks;
 use crate::wire::Post;
 
 pub struct Context {
@@ -40,14 +43,21 @@ pub struct Context {
     pub local: Local,
     /// Key of the digest nonces, the same on all nodes.
     pub nonce_key: Vec<u8>,
+    pub data_keys: DataKeys,
     pub(crate) performed: Performed,
     /// For each shard's leader.
     news: Vec<News>,
     pub(crate) control_changed: Notify,
+    /// The directory shows another configuration.
+    pub(crate) configured: Notify,
     pub(crate) records_changed: Notify,
     pub(crate) test_break: Option<TestBreak>,
     pub(crate) boards: Boards,
     pub(crate) decision_log: Decisions,
+    /// Broken off when the node stops.
+    pub(crate) tasks: Tasks,
+    /// Each sits beside an actor, and ends with it.
+    pub(crate) acting: Tasks,
     directory: RwLock<Arc<Directory>>,
     /// Of what the directory shows.
     mark: RwLock<Mark>,
@@ -79,6 +89,7 @@ pub(crate) struct Parts {
     pub store: Store,
     pub local: Local,
     pub nonce_key: Vec<u8>,
+    pub data_keys: DataKeys,
     pub performed: Performed,
     pub shards: u16,
     pub test_break: Option<TestBreak>,
@@ -99,16 +110,30 @@ impl Context {
             store: parts.store,
             local: parts.local,
             nonce_key: parts.nonce_key,
+            data_keys: parts.data_keys,
             performed: parts.performed,
             news: (0..parts.shards).map(|_| News::default()).collect(),
             control_changed: Notify::new(),
+            configured: Notify::new(),
             records_changed: Notify::new(),
             test_break: parts.test_break,
             boards: Boards::default(),
             decision_log: Decisions::default(),
+            tasks: Tasks::new(),
+            acting: Tasks::new(),
             directory: RwLock::default(),
             mark: RwLock::default(),
         }
+    }
+
+    /// Resolves when something changes in the control group after this was asked, or a lead does.
+    pub fn control_news(&self) -> Notified<'_> {
+        self.control_changed.notified()
+    }
+
+    /// Ends with the node at the latest.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
     }
 
     pub fn incarnation(&self) -> Incarnation {
@@ -158,9 +183,12 @@ impl Context {
             return;
         };
         let tenants: Vec<_> = control.tenants().iter().filter_map(|tenant| self.shared_tenant(tenant)).collect();
-        let directory = Arc::new(Directory::new(control, &tenants));
+        let directory = Arc::new(Directory::new(control, &tenants, &self.data_keys));
+        tell_missing_keys(&self.directory(), &directory);
         *self.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
         *shown = mark;
+        drop(shown);
+        self.configured.notify_waiters();
     }
 
     fn shared_tenant(&self, tenant: &TenantRef) -> Option<Arc<Tenant>> {
@@ -183,7 +211,7 @@ impl Context {
         if let Some((node, incarnation)) = alive.filter(|_| !self.edge.is_passive()) {
             let post = Post { to, message: bytes.to_vec() };
             if self.link.cast(PeerId::Node(node), Class::Sip, seal(&post)).is_ok() {
-                tokio::spawn(self.clone().stand_by(node, incarnation, post));
+                self.spawn(self.clone().stand_by(node, incarnation, post));
                 return;
             }
         }
@@ -197,7 +225,7 @@ impl Context {
         tokio::pin!(give_up);
         loop {
             // Before the look, so that no change falls between.
-            let changed = self.control_changed.notified();
+            let changed = self.control_news();
             if self.lives_as(node) != Some(incarnation) {
                 return self.edge.send(post.to, &post.message);
             }
@@ -236,4 +264,18 @@ impl Context {
 /// The shard of a view that is known to be one.
 pub(crate) fn shard_of(view: &View) -> Option<&Shard> {
     view.machine.shard()
+}
+
+/// Once for each tenant and key: until somebody brings the key, none of its phones can register here.
+fn tell_missing_keys(old: &Directory, new: &Directory) {
+    for tenant in new.tenants() {
+        let missing = new.missing_key(tenant.id).filter(|key| old.missing_key(tenant.id) != Some(*key));
+        if let Some(key) = missing {
+            tracing::error!(
+                tenant = tenant.name, %key,
+                "its passwords are sealed under a data key that this node does not have, so its phones cannot register \
+                 here: add the key to this node's data_keys and start it again, or apply the configuration again"
+            );
+        }
+    }
 }

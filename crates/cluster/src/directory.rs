@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use strowger_model::config::{Agent, Tenant, Trunk};
-use strowger_model::{AgentId, CampaignId, Far, QueueId, TenantId};
+use strowger_model::config::{Agent, Phone, Tenant, Trunk};
+use strowger_model::{AgentId, CampaignId, Far, KeyId, QueueId, TenantId};
 use strowger_store::Names;
 use strowger_switch::Destination;
 use strowger_table::Control;
+
+use crate::data_keys::DataKeys;
 
 #[derive(Default, Debug)]
 pub struct Directory {
@@ -22,11 +24,13 @@ pub struct Directory {
     queues: HashMap<QueueId, TenantId>,
     /// By SIP user, which phones register with.
     users: HashMap<TenantId, HashMap<String, AgentId>>,
+    /// Tenants with secrets that this node cannot open, for want of this key.
+    unreadable: HashMap<TenantId, KeyId>,
 }
 
 impl Directory {
     /// `tenants` are what the shards have of those that the control group names.
-    pub fn new(control: &Control, tenants: &[Arc<Tenant>]) -> Self {
+    pub fn new(control: &Control, tenants: &[Arc<Tenant>], keys: &DataKeys) -> Self {
         let mut directory = Self { version: control.version(), trunks: control.trunks(), ..Self::default() };
         directory.names = Arc::new(Names::of(tenants.iter().map(|tenant| &**tenant), &directory.trunks));
         for tenant in tenants {
@@ -39,6 +43,7 @@ impl Directory {
             directory.realms.insert(tenant.realm.to_ascii_lowercase(), tenant.id);
             directory.agents.extend(tenant.agents.iter().map(|agent| (agent.id, tenant.id)));
             directory.queues.extend(tenant.queues.iter().map(|queue| (queue.id, tenant.id)));
+            directory.unreadable.extend(missing(tenant, keys).map(|key| (tenant.id, key)));
             directory.tenants.insert(tenant.id, tenant.clone());
         }
         directory
@@ -64,6 +69,11 @@ impl Directory {
         self.realms.get(&realm.to_ascii_lowercase()).and_then(|id| self.tenants.get(id))
     }
 
+    /// The data key that a tenant's secrets are sealed under, if this node does not have it.
+    pub fn missing_key(&self, id: TenantId) -> Option<KeyId> {
+        self.unreadable.get(&id).copied()
+    }
+
     pub fn agent(&self, id: AgentId) -> Option<(&Arc<Tenant>, &Agent)> {
         let tenant = self.tenants.get(self.agents.get(&id)?)?;
         Some((tenant, tenant.agent(id)?))
@@ -86,4 +96,16 @@ impl Directory {
     pub fn trunk(&self, source: Far) -> Option<&Trunk> {
         self.trunks.iter().find(|trunk| trunk.sends_from(source))
     }
+}
+
+/// The keys that a tenant's secrets are sealed under.
+pub(crate) fn keys_of(tenant: &Tenant) -> impl Iterator<Item = KeyId> {
+    tenant.agents.iter().filter_map(|agent| match &agent.phone {
+        Phone::Registers { ha1 } => Some(ha1.key),
+        Phone::Static { .. } => None,
+    })
+}
+
+fn missing(tenant: &Tenant, keys: &DataKeys) -> Option<KeyId> {
+    keys_of(tenant).find(|key| !keys.has(*key))
 }

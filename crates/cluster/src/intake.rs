@@ -114,10 +114,10 @@ impl Intake {
             Action::Forward { to, source, message } => self.forward(to, source, &message),
             Action::Send { to, bytes } => context.send(to, &bytes),
             Action::Admit { key, shard, command } => {
-                tokio::spawn(self.clone().admit(key, shard, *command));
+                context.spawn(self.clone().admit(key, shard, *command));
             }
             Action::Withdraw { shard, key } => {
-                tokio::spawn(withdraw(context.clone(), shard, key));
+                context.spawn(withdraw(context.clone(), shard, key));
             }
             Action::Count(Count::Forwarded) => context.figures.forwarded(),
             Action::Count(Count::Stranger) => context.figures.stranger(),

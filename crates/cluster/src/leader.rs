@@ -2,20 +2,17 @@
 //! leads; it wakes when entries were applied, the lead or the control group changed, an errand was answered, or at the
 //! instant that the rules named.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strowger_model::{GroupId, Mono, NodeId, ShardId, TrunkId};
-use strowger_raft::{LeadError, Leading};
-use strowger_switch::{Errand, Gate, HandOn, HandOver, Heard, Leader, Led, Look, Task, What};
+use strowger_model::{GroupId, Mono, NodeId, ShardId};
+use strowger_raft::{LeadError, Leading, clock};
+use strowger_switch::{Errand, HandOn, HandOver, Heard, Leader, Led, Look, Task, What};
 use strowger_table::{Body, Command, Content, Outcome};
 use tokio::task::JoinSet;
 
 use crate::context::{Context, shard_of};
 
-/// How often the pacer looks: an agent waits half of it for the next call to begin, a lead is never in a hurry.
-const PACE: Duration = Duration::from_millis(100);
 /// How long the leader waits for its own entry; an election takes less.
 pub(crate) const COMMIT: Duration = Duration::from_secs(2);
 
@@ -66,6 +63,7 @@ fn look(context: &Context, shard: ShardId, machine: &mut Leader) -> (Vec<Errand>
         relays: &context.relays.usable(),
         now,
         log_now: table.last().time + now.since(view.received),
+        wall: clock::wall(),
     };
     machine.look(&changed, &look)
 }
@@ -93,7 +91,12 @@ async fn propose(context: &Context, shard: ShardId, term: u64, command: Command)
     let leading = context.groups.leads(shard.group()).filter(|leading| leading.term == term)?;
     let offers = if let Command::Plan(plan) = &command { plan.offers.len() } else { 0 };
     let configures = matches!(command, Command::Part(_) | Command::Configure { .. });
-    match lead(context, shard, leading, command).await {
+    let dials = matches!(command, Command::Dial(_));
+    let led = lead(context, shard, leading, command).await;
+    if dials {
+        context.figures.dialled(matches!(led, Ok(Outcome::Dialled { .. })));
+    }
+    match led {
         Ok(outcome) => {
             match &outcome {
                 Outcome::Planned { granted } => context.figures.planned(offers, granted.count_ones() as usize),
@@ -111,38 +114,6 @@ async fn propose(context: &Context, shard: ShardId, term: u64, command: Command)
     }
 }
 
-/// Dials for campaigns: looks every so often, because leads become due by themselves. The next round begins on the state that the last one left, so nothing is dialled twice for an agent.
-pub(crate) async fn pace(context: Arc<Context>, shard: ShardId) {
-    let mut gates: BTreeMap<TrunkId, Gate> = BTreeMap::new();
-    loop {
-        tokio::time::sleep(PACE).await;
-        let Some(leading) = leads(&context, shard) else { continue };
-        let view = context.groups.view(shard.group());
-        let Some(table) = shard_of(&view) else { continue };
-        let now = context.now();
-        let trunks = context.directory().trunks.clone();
-        for trunk in trunks.iter() {
-            gates.entry(trunk.id).or_insert_with(|| Gate::new(trunk.max_dials_per_second, now));
-        }
-        let allowance = gates.iter_mut().map(|(trunk, gate)| (*trunk, gate.available(now))).collect();
-        let dials = context.with_means(&allowance, |means| strowger_dialer::pace(table, means));
-        for dial in &dials {
-            let tenant = table.campaign(dial.campaign).and_then(|ledger| table.tenant(ledger.tenant));
-            let trunk = tenant.and_then(|tenant| tenant.campaign(dial.campaign)).map(|campaign| campaign.trunk);
-            // What was planned within the allowance is let in.
-            let _admitted = trunk.and_then(|trunk| gates.get_mut(&trunk)).map(|gate| gate.admit(now));
-        }
-        let mut proposed = JoinSet::new();
-        for dial in dials {
-            let context = context.clone();
-            proposed.spawn(async move { lead(&context, shard, leading, Command::Dial(Box::new(dial))).await });
-        }
-        while let Some(outcome) = proposed.join_next().await {
-            context.figures.dialled(matches!(outcome, Ok(Ok(Outcome::Dialled { .. }))));
-        }
-    }
-}
-
 /// The control group's lead has a home too. Ends at once where that is.
 pub(crate) async fn hand_on_control(context: Arc<Context>, voters: Vec<NodeId>) {
     let group = GroupId::CONTROL;
@@ -153,7 +124,7 @@ pub(crate) async fn hand_on_control(context: Arc<Context>, voters: Vec<NodeId>) 
     let mut rule = HandOn::new(context.me, home);
     loop {
         // Before the look, so that no change falls between.
-        let changed = context.control_changed.notified();
+        let changed = context.control_news();
         let view = context.groups.view(group);
         let leading = context.groups.leads(group).zip(view.machine.control());
         let hand_over = leading.map_or(HandOver::No, |(Leading { term, since, .. }, control)| {
@@ -184,7 +155,7 @@ async fn hand_over(context: &Context, group: GroupId, home: NodeId) {
 }
 
 /// Never, if there is no such instant.
-async fn until(context: &Context, at: Option<Mono>) {
+pub(crate) async fn until(context: &Context, at: Option<Mono>) {
     match at {
         Some(at) => tokio::time::sleep(at.since(context.now())).await,
         None => std::future::pending().await,

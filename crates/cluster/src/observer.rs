@@ -1,7 +1,7 @@
 //! What the log did, handed to those who act on it: actors of calls that changed, the leader's errands, records.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use strowger_call::Rows;
 use strowger_model::{AgentId, GroupId, NodeId, ShardId};
@@ -11,19 +11,17 @@ use strowger_table::{Call, RowKey, Shard};
 
 use crate::actor::{CallNews, agent, call};
 use crate::context::{Context, shard_of};
-use crate::intake::Intake;
+use crate::node::{Known, Node};
 use crate::sabotage::TestBreak;
 
-/// Hears the log before the context exists; what comes until then is caught up by the sweep at start.
+/// Hears the log before the node has begun; what comes until then is caught up by the sweep at start.
 #[derive(Default)]
-pub(crate) struct Watcher {
-    pub context: OnceLock<Arc<Context>>,
-    pub intake: OnceLock<Arc<Intake>>,
-}
+pub(crate) struct Watcher(pub Known);
 
 impl Observer for Watcher {
     fn applied(&self, group: GroupId, view: &Arc<View>, entries: &[AppliedEntry]) {
-        let Some(context) = self.context.get() else { return };
+        let Some(node) = self.0.get() else { return };
+        let context = &node.context;
         let Some(shard) = group.shard() else {
             context.refresh_directory();
             context.control_changed.notify_waiters();
@@ -36,23 +34,20 @@ impl Observer for Watcher {
         tell_leader(context, shard, entries);
         let rows = touched(entries.iter().map(|entry| &entry.applied.touched));
         match &rows {
-            Some(rows) => self.rows_changed(context, view, table, rows),
-            None => self.sweep(context, view),
+            Some(rows) => rows_changed(&node, view, table, rows),
+            None => sweep(&node, view),
         }
-        if let Some(intake) = self.intake.get() {
-            intake.applied(shard, view, rows.as_ref());
-        }
+        node.intake.applied(shard, view, rows.as_ref());
         context.records_changed.notify_one();
     }
 
     fn installed(&self, group: GroupId, view: &Arc<View>) {
-        let Some(context) = self.context.get() else { return };
+        let Some(node) = self.0.get() else { return };
+        let context = &node.context;
         context.refresh_directory();
         if let Some(shard) = group.shard() {
-            self.sweep(context, view);
-            if let Some(intake) = self.intake.get() {
-                intake.installed(shard, view);
-            }
+            sweep(&node, view);
+            node.intake.installed(shard, view);
             context.news(shard).tell(Heard::everything);
         }
         context.control_changed.notify_waiters();
@@ -61,7 +56,8 @@ impl Observer for Watcher {
     }
 
     fn leader_changed(&self, group: GroupId, leader: Option<NodeId>, term: u64) {
-        let Some(context) = self.context.get() else { return };
+        let Some(node) = self.0.get() else { return };
+        let context = &node.context;
         tracing::info!(%group, term, leader = leader.map(tracing::field::display), "leader changed");
         context.figures.leader_changed();
         if let Some(shard) = group.shard() {
@@ -79,41 +75,40 @@ fn tell_leader(context: &Context, shard: ShardId, entries: &[AppliedEntry]) {
     }
 }
 
-impl Watcher {
-    fn rows_changed(&self, context: &Arc<Context>, view: &Arc<View>, table: &Shard, rows: &BTreeSet<RowKey>) {
-        let Changed { calls, agents } = Changed::of(rows, table);
-        agents.into_iter().for_each(|id| agent_changed(context, table, id));
-        for id in calls {
-            match table.call(id) {
-                Some(row) => self.call_changed(context, view, row),
-                // Forgotten: an actor that is left over has nothing to do any more.
-                None => context.calls.stop(id),
-            }
+fn rows_changed(node: &Node, view: &Arc<View>, table: &Shard, rows: &BTreeSet<RowKey>) {
+    let Changed { calls, agents } = Changed::of(rows, table);
+    agents.into_iter().for_each(|id| agent_changed(&node.context, table, id));
+    for id in calls {
+        match table.call(id) {
+            Some(row) => call_changed(node, view, row),
+            // Forgotten: an actor that is left over has nothing to do any more.
+            None => node.context.calls.stop(id),
         }
     }
+}
 
-    fn call_changed(&self, context: &Arc<Context>, view: &Arc<View>, row: &Arc<Call>) {
-        let is_told = context.calls.tell(row.id, CallNews::Row(row.clone(), view.clone()));
-        let seat = |key: &_| self.intake.get()?.seat(key);
-        match due(row, is_told, context.owns(row.owner), seat) {
-            Due::Nothing => {}
-            Due::LetGo => context.calls.stop(row.id),
-            Due::Begin(begin) => begin_actor(context, view, row, begin),
-        }
+fn call_changed(node: &Node, view: &Arc<View>, row: &Arc<Call>) {
+    let context = &node.context;
+    let is_told = context.calls.tell(row.id, CallNews::Row(row.clone(), view.clone()));
+    match due(row, is_told, context.owns(row.owner), |key| node.intake.seat(key)) {
+        Due::Nothing => {}
+        Due::LetGo => context.calls.stop(row.id),
+        Due::Begin(begin) => begin_actor(context, view, row, begin),
     }
+}
 
-    /// Compares all rows of a shard with the actors here: makes those that are missing, tells the others what they may
-    /// have missed, and ends those without a row.
-    pub fn sweep(&self, context: &Arc<Context>, view: &Arc<View>) {
-        let Some(table) = shard_of(view) else { return };
-        let seated = context.calls.keys().into_iter().filter(|id| id.shard() == table.id());
-        forgotten(seated, table).into_iter().for_each(|id| context.calls.stop(id));
-        for row in table.calls() {
-            self.call_changed(context, view, row);
-        }
-        for row in table.agents() {
-            agent_changed(context, table, row.id);
-        }
+/// Compares all rows of a shard with the actors here: makes those that are missing, tells the others what they may
+/// have missed, and ends those without a row.
+pub(crate) fn sweep(node: &Node, view: &Arc<View>) {
+    let context = &node.context;
+    let Some(table) = shard_of(view) else { return };
+    let seated = context.calls.keys().into_iter().filter(|id| id.shard() == table.id());
+    forgotten(seated, table).into_iter().for_each(|id| context.calls.stop(id));
+    for row in table.calls() {
+        call_changed(node, view, row);
+    }
+    for row in table.agents() {
+        agent_changed(context, table, row.id);
     }
 }
 

@@ -7,43 +7,68 @@ use strowger_model::{GroupId, Mono, NodeId, PeerId};
 use strowger_table::{Body, Command, ControlCommand, Outcome, layout};
 
 use crate::context::Context;
+use crate::leader::until;
 
-/// How often the leader compares.
-const LOOK: Duration = Duration::from_secs(1);
 /// All voters must have been of the new build for so long: an update that is taken back at once finds the layout it
 /// knows. What was raised stays so.
 const SETTLED: Duration = Duration::from_secs(10);
 /// How long the leader waits for its own entry; an election takes less.
 const COMMIT: Duration = Duration::from_secs(2);
+/// What was not committed is tried again after this: nobody waits for it.
+const AGAIN: Duration = Duration::from_secs(1);
 
-/// Runs on every node and acts where that node leads.
+/// Runs on every node and acts where that node leads. It looks when a peer was connected or lost, when a lead or the
+/// control group changed, and when the voters have been of the new build for long enough.
 pub(crate) async fn run(context: Arc<Context>, group: GroupId, voters: Vec<NodeId>) {
-    let mut every = tokio::time::interval(LOOK);
+    let mut peers = context.link.changes();
     let mut since: Option<Mono> = None;
     loop {
-        every.tick().await;
-        let members: Vec<_> = voters.iter().map(|voter| (*voter, context.link.layout(PeerId::Node(*voter)))).collect();
-        let view = context.groups.view(group);
-        let Some((layout, members)) = layout::next(view.machine.layout(), &members) else {
-            since = None;
-            continue;
-        };
-        let began = *since.get_or_insert_with(|| context.now());
-        let Some(leading) = context.groups.leads(group).filter(|_| context.now().since(began) >= SETTLED) else {
-            continue;
-        };
-        let body = match group.shard() {
-            None => Body::Control(ControlCommand::Raise { layout, members }),
-            Some(_) => Body::Shard(Command::Raise { layout, members }),
-        };
-        match context.groups.propose_as_leader(group, leading, body, COMMIT).await {
-            Ok(Outcome::Done) => {
-                tracing::info!(%group, layout, "layout raised: every voter reads it");
-                #[cfg(feature = "next-layout")]
-                mark(&context, group, leading).await;
-            }
-            Ok(outcome) => tracing::debug!(%group, layout, ?outcome, "layout not raised"),
-            Err(fault) => tracing::debug!(%group, layout, %fault, "layout not raised"),
+        // Before the look, so that no change falls between.
+        let control = context.control_news();
+        peers.borrow_and_update();
+        let again = look(&context, group, &voters, &mut since).await;
+        tokio::select! {
+            () = control => {}
+            changed = peers.changed() => if changed.is_err() {
+                return;
+            },
+            () = until(&context, again) => {}
+        }
+    }
+}
+
+/// When to look again, if nothing changes before.
+async fn look(context: &Context, group: GroupId, voters: &[NodeId], since: &mut Option<Mono>) -> Option<Mono> {
+    let members: Vec<_> = voters.iter().map(|voter| (*voter, context.link.layout(PeerId::Node(*voter)))).collect();
+    let view = context.groups.view(group);
+    let Some((layout, members)) = layout::next(view.machine.layout(), &members) else {
+        *since = None;
+        return None;
+    };
+    let settled = *since.get_or_insert_with(|| context.now()) + SETTLED;
+    if context.now() < settled {
+        return Some(settled);
+    }
+    let leading = context.groups.leads(group)?;
+    let body = match group.shard() {
+        None => Body::Control(ControlCommand::Raise { layout, members }),
+        Some(_) => Body::Shard(Command::Raise { layout, members }),
+    };
+    match context.groups.propose_as_leader(group, leading, body, COMMIT).await {
+        Ok(Outcome::Done) => {
+            tracing::info!(%group, layout, "layout raised: every voter reads it");
+            #[cfg(feature = "next-layout")]
+            mark(context, group, leading).await;
+            // There may be a later one still.
+            Some(context.now())
+        }
+        Ok(outcome) => {
+            tracing::debug!(%group, layout, ?outcome, "layout not raised");
+            Some(context.now() + AGAIN)
+        }
+        Err(fault) => {
+            tracing::debug!(%group, layout, %fault, "layout not raised");
+            Some(context.now() + AGAIN)
         }
     }
 }

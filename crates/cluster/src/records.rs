@@ -11,17 +11,24 @@ use crate::context::{Context, shard_of};
 const BATCH: usize = 512;
 /// Records gather this long, so that a busy shard costs one transaction and not hundreds.
 const GATHER: Duration = Duration::from_millis(100);
+/// A full disk is not said to be free again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(context: Arc<Context>) {
     loop {
+        let mut failed = false;
         for shard in context.shards() {
             if let Err(fault) = project(&context, shard).await {
                 tracing::error!(%shard, %fault, "records stay in the outbox for now");
+                failed = true;
             }
         }
-        // Timing out is the other way to wake.
-        let _woken = tokio::time::timeout(Duration::from_secs(1), context.records_changed.notified()).await;
-        tokio::time::sleep(GATHER).await;
+        if failed {
+            tokio::time::sleep(AGAIN).await;
+        } else {
+            context.records_changed.notified().await;
+            tokio::time::sleep(GATHER).await;
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use strowger_link::{Class, open, seal};
-use strowger_model::config::Phone;
-use strowger_model::{AgentId, Far, NodeId, PeerId, ShardId, Transport};
+use strowger_model::config::{Agent, Phone, Tenant};
+use strowger_model::{AgentId, Far, Ha1, NodeId, PeerId, ShardId, Transport, Whose};
 use strowger_raft::clock;
 use strowger_sip::{
     Algorithm, Contacts, DigestFault, Message, challenge, contacts, phrase, reply, reply_destination, verify,
@@ -12,10 +12,13 @@ use strowger_sip::{
 
 use crate::actor::agent::{self, Registration};
 use crate::context::{Context, shard_of};
+use crate::data_keys::DataKeys;
 use crate::wire::Registering;
 
 /// A shorter registration, in seconds, would flood the log.
 const SHORTEST_S: u32 = 60;
+/// When a phone asks again, in seconds, where its password's hash cannot be read: somebody has to bring a key.
+const UNREADABLE_RETRY_S: u32 = 60;
 
 /// From a phone. Over TCP it is this node's, which has the connection; else the agent's owner's.
 pub(crate) fn register(context: &Arc<Context>, message: Message, source: Far) {
@@ -73,11 +76,17 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
     let tenant = directory.realm(host_of(message.to_uri()))?;
     let now_s = clock::wall().0 / 1000;
     let from = source.addr.to_string();
+    // To all alike, and before anything is looked at: that this node cannot read the tenant's hashes is no word on whom
+    // the tenant has.
+    if directory.missing_key(tenant.id).is_some() {
+        return Some(Verdict::Answer { status: 503, extra: vec![("Retry-After", UNREADABLE_RETRY_S.to_string())] });
+    }
     let user = match verify(
         message,
         &tenant.realm,
         |user, algorithm| {
-            hash(&tenant.agent(directory.agent_named(tenant, user)?)?.phone, algorithm).map(str::to_owned)
+            let agent = tenant.agent(directory.agent_named(tenant, user)?)?;
+            hash(&context.data_keys, tenant, agent, algorithm)
         },
         &context.nonce_key,
         now_s,
@@ -88,14 +97,7 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
         // One answer for a wrong password and for a user who does not exist: no oracle.
         Err(fault) => {
             let stale = fault == DigestFault::Stale;
-            let values = challenge(
-                &tenant.realm,
-                offered(tenant.agents.iter().map(|agent| &agent.phone)),
-                &context.nonce_key,
-                now_s,
-                &from,
-                stale,
-            );
+            let values = challenge(&tenant.realm, offered(tenant), &context.nonce_key, now_s, &from, stale);
             let extra = values.into_iter().map(|value| ("WWW-Authenticate", value)).collect();
             return Some(Verdict::Answer { status: 401, extra });
         }
@@ -114,19 +116,27 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
 }
 
 /// Phones exist that give up on any challenge they do not know, also beside one they do: SHA-256 is offered only where
-/// the tenant says so, which shows in its hashes. Decided by tenant, not by user, so that it tells nothing of users.
-fn offered<'a>(mut phones: impl Iterator<Item = &'a Phone>) -> &'static [Algorithm] {
-    if phones.any(|phone| hash(phone, Algorithm::Sha256).is_some()) { &Algorithm::ALL } else { &[Algorithm::Md5] }
+/// the tenant says so. Decided by tenant, not by user, so that it tells nothing of users.
+fn offered(tenant: &Tenant) -> &'static [Algorithm] {
+    if tenant.offers_sha256 { &Algorithm::ALL } else { &[Algorithm::Md5] }
 }
 
-fn hash(phone: &Phone, algorithm: Algorithm) -> Option<&str> {
-    let hash = match (phone, algorithm) {
-        (Phone::Registers { ha1_sha256, .. }, Algorithm::Sha256) => ha1_sha256,
-        (Phone::Registers { ha1_md5, .. }, Algorithm::Md5) => ha1_md5,
-        (Phone::Static { .. }, _) => return None,
-    };
-    // Anybody could compute what an empty hash answers.
-    (!hash.is_empty()).then_some(hash)
+/// In lower-case hexadecimal.
+fn hash(keys: &DataKeys, tenant: &Tenant, agent: &Agent, algorithm: Algorithm) -> Option<String> {
+    let Phone::Registers { ha1 } = &agent.phone else { return None };
+    let whose = Whose { realm: &tenant.realm, user: &agent.name };
+    let opened = keys.open(whose, ha1).inspect_err(|fault| {
+        tracing::error!(tenant = tenant.name, agent = agent.name, %fault, "a password's hash cannot be read");
+    });
+    let Ha1 { md5, sha256 } = opened.ok()?;
+    match algorithm {
+        Algorithm::Sha256 => sha256.map(|sha256| hex(&sha256)),
+        Algorithm::Md5 => Some(hex(&md5)),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn host_of(uri: &str) -> &str {
@@ -137,19 +147,49 @@ fn host_of(uri: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use strowger_model::config::Phone;
-    use strowger_sip::Algorithm;
+    use super::*;
 
-    use super::{hash, host_of, offered};
+    use strowger_model::TenantId;
 
     #[test]
-    fn sha_256_is_offered_and_taken_only_where_there_are_such_hashes() {
-        let phone = |ha1_sha256: &str| Phone::Registers { ha1_sha256: ha1_sha256.to_owned(), ha1_md5: "m".to_owned() };
-        let (old, new) = (phone(""), phone("s"));
-        assert_eq!((hash(&old, Algorithm::Sha256), hash(&old, Algorithm::Md5)), (None, Some("m")));
-        assert_eq!((hash(&new, Algorithm::Sha256), hash(&new, Algorithm::Md5)), (Some("s"), Some("m")));
-        assert_eq!(offered([&old].into_iter()), [Algorithm::Md5]);
-        assert_eq!(offered([&old, &new].into_iter()), Algorithm::ALL);
+    fn sha_256_is_offered_and_taken_only_where_the_tenant_says_so() {
+        let keys = DataKeys::parse(&"42".repeat(32)).unwrap();
+        let world = |offers_sha256: bool| {
+            let whose = Whose { realm: "acme.example", user: "1001" };
+            let ha1 = Ha1 { md5: [0x0a; Ha1::MD5], sha256: offers_sha256.then_some([0xb0; Ha1::SHA256]) };
+            let agent = Agent {
+                id: AgentId(1),
+                name: whose.user.to_owned(),
+                queues: Vec::new(),
+                phone: Phone::Registers { ha1: keys.seal(whose, &ha1) },
+                ready_at_login: true,
+                site: String::new(),
+            };
+            let tenant = Tenant {
+                id: TenantId(1),
+                name: "acme".to_owned(),
+                realm: whose.realm.to_owned(),
+                shard: ShardId(0),
+                numbers: Vec::new(),
+                flows: Vec::new(),
+                queues: Vec::new(),
+                agents: Vec::new(),
+                campaigns: Vec::new(),
+                takes_anonymous: true,
+                offers_sha256,
+            };
+            (tenant, agent)
+        };
+        for offers_sha256 in [false, true] {
+            let (tenant, agent) = world(offers_sha256);
+            let hash = |algorithm| hash(&keys, &tenant, &agent, algorithm);
+            assert_eq!(hash(Algorithm::Md5), Some("0a".repeat(16)));
+            assert_eq!(hash(Algorithm::Sha256), offers_sha256.then(|| "b0".repeat(32)));
+            let all: &[Algorithm] = &Algorithm::ALL;
+            assert_eq!(offered(&tenant), if offers_sha256 { all } else { &[Algorithm::Md5] });
+        }
+        let (other, agent) = (Tenant { realm: "bolt.example".to_owned(), ..world(true).0 }, world(true).1);
+        assert_eq!(hash(&keys, &other, &agent, Algorithm::Md5), None, "sealed for another realm");
     }
 
     #[test]

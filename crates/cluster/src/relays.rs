@@ -1,6 +1,7 @@
-//! Orders to relays and what comes of them. A relay's actor delivers them.
+//! Orders to relays over the link, content that they lack, and what comes of it to the calls. A relay's actor delivers
+//! them by the switch's rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,19 +9,13 @@ use strowger_acd::UsableRelay;
 use strowger_call::MediaFact;
 use strowger_link::{Class, Link, open, seal};
 use strowger_media::protocol::{Answers, Commands, ContentAnswer, ContentPut, Events, StatsAsk};
-use strowger_media::{Op, RelayAnswer, RelayCommand, RelayStats};
-use strowger_model::{CallId, Digest, Incarnation, LegKey, PeerId, RelayId};
+use strowger_media::{RelayCommand, RelayStats};
+use strowger_model::{CallId, Digest, LegKey, Mono, PeerId, RelayId};
+use strowger_switch::Heard;
+use strowger_switch::courier::{ANSWER, Carried, Order, holder};
 
 use crate::actor::{CallNews, Couriers, relay as courier};
 use crate::context::{Context, shard_of};
-
-/// Orders in one message: about 20 KiB.
-pub(crate) const BATCH: usize = 256;
-/// A relay that does not answer a batch within this is tried again.
-const ANSWER: Duration = Duration::from_millis(500);
-pub(crate) const PAUSE: Duration = Duration::from_millis(50);
-/// How long a leg waits for a port of a relay out of reach: a connection that is only renewed is back before.
-const OPEN_WAIT: Duration = Duration::from_secs(1);
 
 /// The relays of the cluster, as this node speaks to them.
 pub struct Relays {
@@ -28,13 +23,6 @@ pub struct Relays {
     /// With their sites.
     relays: BTreeMap<RelayId, String>,
     pub(crate) couriers: Couriers,
-}
-
-/// A command, and the call whose actor gave it: legs may have been born in another.
-#[derive(Clone, Debug)]
-pub(crate) struct Order {
-    pub by: CallId,
-    pub command: RelayCommand,
 }
 
 impl Relays {
@@ -61,8 +49,8 @@ impl Relays {
         self.relays.keys().map(|relay| (*relay, self.link.connected(PeerId::Relay(*relay))))
     }
 
-    pub(crate) fn order(&self, relay: RelayId, by: CallId, command: RelayCommand) {
-        self.send(relay, Order { by, command });
+    pub(crate) fn order(&self, relay: RelayId, by: CallId, command: RelayCommand, now: Mono) {
+        self.send(relay, Order { by, command, since: now });
     }
 
     fn send(&self, relay: RelayId, order: Order) {
@@ -77,39 +65,23 @@ impl Relays {
     }
 }
 
-pub(crate) fn conclude(context: &Arc<Context>, relay: RelayId, orders: Vec<Order>, answers: Answers) {
-    let Answers { incarnation, list } = answers;
-    let mut answers = list.into_iter();
-    for order in orders {
-        match answers.next() {
-            Some(RelayAnswer::NeedContent { content }) => {
-                tokio::spawn(supply(context.clone(), relay, content, order));
+/// What came of an order, for the call that gave it.
+pub(crate) fn conclude(context: &Arc<Context>, relay: RelayId, carried: Carried) {
+    match carried {
+        Carried::Answered { order, answer } => {
+            let Order { by, command, .. } = order;
+            let answer = answer.as_ref().map(|(incarnation, answer)| (*incarnation, answer));
+            for fact in MediaFact::of_answer(relay, command.call, &command.op, answer) {
+                context.calls.tell(by, CallNews::Media(fact));
             }
-            answer => tell(context, relay, &order, answer.as_ref().map(|answer| (incarnation, answer))),
+        }
+        Carried::Supply { content, order } => {
+            context.spawn(supply(context.clone(), relay, content, order));
         }
     }
 }
 
-/// Orders that no courier could deliver.
-pub(crate) fn give_up(context: &Context, relay: RelayId, orders: &[Order]) {
-    orders.iter().for_each(|order| tell(context, relay, order, None));
-}
-
-/// While the relay is out of reach: who waits for a port hears soon that there is none, and a call that is over waits
-/// for nothing (a relay that comes back closes what nobody wants any more).
-pub(crate) fn release_waiting(context: &Context, relay: RelayId, batch: &mut Vec<Order>, waited: Duration) {
-    let mut kept = Vec::new();
-    for order in batch.drain(..) {
-        match order.command.op {
-            Op::Open { .. } if waited > OPEN_WAIT => tell(context, relay, &order, None),
-            Op::CloseLeg { .. } | Op::Close => tell(context, relay, &order, None),
-            _ => kept.push(order),
-        }
-    }
-    *batch = kept;
-}
-
-/// None if the relay gave no answer; every order may be repeated, so trying again costs nothing but time.
+/// None if the relay gave no answer.
 pub(crate) async fn deliver(context: &Context, relay: RelayId, list: Vec<RelayCommand>) -> Option<Answers> {
     let body = seal(&Commands { list });
     let answer = match context.link.ask(PeerId::Relay(relay), Class::Relay, body, ANSWER).await {
@@ -128,13 +100,6 @@ pub(crate) async fn deliver(context: &Context, relay: RelayId, list: Vec<RelayCo
     }
 }
 
-/// What an answer means to the call.
-fn tell(context: &Context, relay: RelayId, order: &Order, answer: Option<(Incarnation, &RelayAnswer)>) {
-    for fact in MediaFact::of_answer(relay, order.command.call, &order.command.op, answer) {
-        context.calls.tell(order.by, CallNews::Media(fact));
-    }
-}
-
 /// The relay has not this prompt yet: it gets it, and the order again.
 async fn supply(context: Arc<Context>, relay: RelayId, digest: Digest, order: Order) {
     let Some(bytes) = context.content.get(&context.link, digest).await else {
@@ -149,6 +114,21 @@ async fn supply(context: Arc<Context>, relay: RelayId, digest: Digest, order: Or
     }
 }
 
+/// Tells the leaders when others can be reached than before. Ends with the link.
+pub(crate) async fn watch(context: Arc<Context>) {
+    let mut changes = context.link.changes();
+    let mut known = BTreeSet::new();
+    loop {
+        let usable = context.relays.usable().into_iter().map(|usable| usable.relay).collect();
+        if std::mem::replace(&mut known, usable) != known {
+            context.shards().for_each(|shard| context.news(shard).tell(Heard::relays));
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
 /// What a relay says unasked.
 pub(crate) fn on_events(context: &Context, relay: RelayId, body: &[u8]) {
     let Ok(events) = open::<Events>(body) else {
@@ -156,17 +136,11 @@ pub(crate) fn on_events(context: &Context, relay: RelayId, body: &[u8]) {
         return;
     };
     for event in events.list {
-        let call = holder(context, LegKey { call: event.call, leg: event.leg });
+        let view = context.shard_view(event.call.shard());
+        let call = holder(view.as_ref().and_then(|view| shard_of(view)), LegKey { call: event.call, leg: event.leg });
         if let Some(fact) = MediaFact::of_event(&event) {
             context.calls.tell(call, CallNews::Media(fact));
         }
         context.calls.tell(call, CallNews::Acknowledge { relay, born_in: event.call, event: event.seq });
     }
-}
-
-/// The call that has a leg now; what is known of none is told to the one it was born in.
-fn holder(context: &Context, leg: LegKey) -> CallId {
-    let view = context.shard_view(leg.call.shard());
-    let row = view.as_ref().and_then(|view| shard_of(view)?.call_of_leg(leg));
-    row.map_or(leg.call, |row| row.id)
 }

@@ -3,9 +3,8 @@
 use strowger_call::Action;
 use strowger_media::{Hears, Op};
 use strowger_model::{Cause, Ended, Far, HangupBy, LegKey, LogTime};
+use strowger_switch::courier::Order;
 use strowger_table::{Call, Command};
-
-use crate::relays::Order;
 
 /// One call in so many is spoiled.
 const EVERY: u64 = 10;

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -15,19 +14,20 @@ use strowger_raft::{Groups, Tuning, clock};
 use strowger_sip::Local;
 use strowger_store::{Store, StoreError};
 use strowger_switch::Vitals;
-use strowger_table::ControlCommand;
 use strowger_trunk::{Edge, EdgeError};
 
 use crate::actor::sweep;
 use crate::content::Content;
 use crate::context::{Context, Parts};
+use crate::data_keys::DataKeys;
 use crate::done::{self, Performed};
 use crate::intake::Intake;
-use crate::observer::Watcher;
+use crate::node::{Known, Node};
+use crate::observer::{self, Watcher};
 use crate::relays::{self, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals;
-use crate::wire::{ContentWanted, Post, Registering};
+use crate::wire::{ContentWanted, KeysMissing, KeysWanted, Post, Registering};
 use crate::{leader, raise, records, registrar};
 
 /// What a node is told at its start.
@@ -45,6 +45,8 @@ pub struct Options {
     pub advertised: String,
     /// Key of the digest nonces, the same on all nodes.
     pub nonce_key: Vec<u8>,
+    /// With which secrets are sealed, the same on all nodes.
+    pub data_keys: DataKeys,
     /// Calls this node drives at once.
     pub max_calls: usize,
     /// New calls a second this node takes, over all trunks.
@@ -64,7 +66,7 @@ pub enum StartError {
     Store(#[from] StoreError),
 }
 
-/// A running node.
+/// A running node. It goes on until it is stopped, or its runtime ends.
 pub struct Cluster {
     pub context: Arc<Context>,
 }
@@ -120,6 +122,7 @@ impl Cluster {
             store,
             local: Local { contact_host: options.advertised, user_agent: "Strowger".to_owned() },
             nonce_key: options.nonce_key,
+            data_keys: options.data_keys,
             performed,
             shards: options.shards,
             test_break: options.test_break,
@@ -127,98 +130,84 @@ impl Cluster {
         let vitals = Arc::new(Mutex::new(Vitals::new(options.me, voters.clone())));
         let limits = (options.max_calls, options.max_calls_per_second);
         let intake = Arc::new(Intake::new(context.clone(), limits));
-        let behind = Behind { context: context.clone(), intake: intake.clone(), vitals: vitals.clone() };
+        let node = Arc::new(Node { context: context.clone(), intake: intake.clone(), vitals: vitals.clone() });
         Relays::begin(&context);
-        // Set once each, here.
-        let _first = front.0.set(behind);
-        let _first = (watcher.intake.set(intake.clone()), watcher.context.set(context.clone()));
-        catch_up(&context, &watcher);
-        tokio::spawn(vitals::run(context.clone(), vitals));
-        tokio::spawn(intake.clone().keep_time());
-        tokio::spawn(done::run(context.clone(), performed_list));
-        tokio::spawn(records::run(context.clone()));
-        tokio::spawn(sweep::run(context.clone()));
-        tokio::spawn(found(context.clone(), voters.clone(), options.shards));
+        front.0.is(&node);
+        watcher.0.is(&node);
+        catch_up(&node);
+        context.spawn(vitals::run(context.clone(), vitals));
+        context.spawn(intake.keep_time());
+        context.spawn(done::run(context.clone(), performed_list));
+        context.spawn(records::run(context.clone()));
+        context.spawn(sweep::run(context.clone()));
+        context.spawn(relays::watch(context.clone()));
+        context.spawn(vitals::join(context.clone(), voters.clone(), options.shards));
         for shard in context.shards() {
-            tokio::spawn(leader::run(context.clone(), shard, voters.clone()));
-            tokio::spawn(leader::pace(context.clone(), shard));
+            context.spawn(leader::run(context.clone(), shard, voters.clone()));
         }
         for group in (0..=options.shards).map(GroupId) {
-            tokio::spawn(raise::run(context.clone(), group, voters.clone()));
+            context.spawn(raise::run(context.clone(), group, voters.clone()));
         }
-        tokio::spawn(leader::hand_on_control(context.clone(), voters));
-        tokio::spawn(async move {
+        context.spawn(leader::hand_on_control(context.clone(), voters));
+        // The node lives in this task, and with its end the edge closes.
+        context.spawn(async move {
             while let Some(message) = incoming.recv().await {
-                intake.take(message);
+                node.intake.take(message);
             }
         });
         Ok(Cluster { context })
     }
+
+    /// Ends all that has begun with the node: far ends and other processes hear nothing more of it, its files are
+    /// closed and its ports are free, as long as nobody else holds the context.
+    pub async fn stop(self) {
+        let Cluster { context } = self;
+        context.calls.close();
+        context.agents.close();
+        context.relays.couriers.close();
+        context.tasks.end().await;
+        context.groups.shutdown().await;
+        context.acting.ended().await;
+        context.link.close().await;
+        if Arc::into_inner(context).is_none() {
+            tracing::warn!("the node has ended, and somebody still holds it");
+        }
+    }
 }
 
 /// What the log already held before anybody watched it.
-fn catch_up(context: &Arc<Context>, watcher: &Watcher) {
+fn catch_up(node: &Node) {
+    let context = &node.context;
     context.refresh_directory();
     for shard in context.shards() {
         if let Some(view) = context.shard_view(shard) {
-            watcher.sweep(context, &view);
+            observer::sweep(node, &view);
         }
     }
 }
 
-/// Says hello until it is heard; the first voter also says who votes.
-async fn found(context: Arc<Context>, voters: Vec<NodeId>, shards: u16) {
-    let within = Duration::from_secs(5);
-    loop {
-        let view = context.groups.view(GroupId::CONTROL);
-        let Some(control) = view.machine.control() else { return };
-        let known = control.node(context.me).is_some_and(|node| node.incarnation >= context.incarnation());
-        if known && !control.voters().is_empty() {
-            return;
-        }
-        if control.voters().is_empty() && voters.iter().min() == Some(&context.me) {
-            let found = ControlCommand::Found { voters: voters.clone(), shards };
-            if let Err(fault) = context.control(found, within).await {
-                tracing::debug!(%fault, "the cluster is not founded yet");
-                continue;
-            }
-        }
-        let hello = ControlCommand::Hello { node: context.me, incarnation: context.incarnation() };
-        if let Err(fault) = context.control(hello, within).await {
-            tracing::debug!(%fault, "hello was not heard yet");
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// What the link hands messages to; it is there before what stands behind it.
+/// What the link hands messages to.
 #[derive(Default)]
-struct Front(OnceLock<Behind>);
-
-struct Behind {
-    context: Arc<Context>,
-    intake: Arc<Intake>,
-    vitals: vitals::Shared,
-}
+struct Front(Known);
 
 impl Handler for Front {
     fn on_cast(&self, from: PeerId, class: Class, body: Bytes) {
-        let Some(behind) = self.0.get() else { return };
+        let Some(node) = self.0.get() else { return };
         match (class, from) {
-            (Class::Heartbeat, PeerId::Node(node)) => vitals::on_beat(&behind.context, &behind.vitals, node, &body),
-            (Class::Sip, PeerId::Node(_)) => on_sip(behind, &body),
-            (Class::Relay, PeerId::Relay(relay)) => relays::on_events(&behind.context, relay, &body),
+            (Class::Heartbeat, PeerId::Node(from)) => vitals::on_beat(&node.context, &node.vitals, from, &body),
+            (Class::Sip, PeerId::Node(_)) => on_sip(&node, &body),
+            (Class::Relay, PeerId::Relay(relay)) => relays::on_events(&node.context, relay, &body),
             _ => tracing::warn!(%from, ?class, "nobody here takes that"),
         }
     }
 
     fn on_ask(&self, from: PeerId, class: Class, body: Bytes, reply: Reply) {
-        let Some(behind) = self.0.get() else { return };
+        let Some(node) = self.0.get() else { return };
         match class {
-            Class::Raft | Class::Command => behind.context.groups.on_ask(from, class, body, reply),
+            Class::Raft | Class::Command => node.context.groups.on_ask(from, class, body, reply),
             Class::Content => {
-                let content = behind.context.content.clone();
-                tokio::task::spawn_blocking(move || serve_content(&content, &body, reply));
+                let context = node.context.clone();
+                tokio::task::spawn_blocking(move || serve_content(&context, &body, reply));
             }
             _ => tracing::warn!(%from, ?class, "nobody here answers that"),
         }
@@ -226,20 +215,21 @@ impl Handler for Front {
 }
 
 /// A message of a far end for a call or an agent here, or one to a far end whose connection is here.
-fn on_sip(behind: &Behind, body: &[u8]) {
+fn on_sip(node: &Node, body: &[u8]) {
     match peek(body).map(|header| header.type_id) {
         Ok(Post::TYPE) => {
             if let Ok(Post { to, message }) = open::<Post>(body) {
-                behind.context.edge.send(to, &message);
+                node.context.edge.send(to, &message);
             }
         }
-        Ok(Registering::TYPE) => registrar::passed_on(&behind.context, body),
-        _ => behind.intake.forwarded(body),
+        Ok(Registering::TYPE) => registrar::passed_on(&node.context, body),
+        _ => node.intake.forwarded(body),
     }
 }
 
-/// Another node gives content or asks for it.
-fn serve_content(content: &Content, body: &[u8], reply: Reply) {
+/// Another node gives content or asks for it, or whether secrets in it can be opened here.
+fn serve_content(context: &Context, body: &[u8], reply: Reply) {
+    let content = &context.content;
     match peek(body).map(|header| header.type_id) {
         Ok(ContentPut::TYPE) => {
             let Ok(put) = open::<ContentPut>(body) else { return };
@@ -257,6 +247,11 @@ fn serve_content(content: &Content, body: &[u8], reply: Reply) {
             let Ok(wanted) = open::<ContentWanted>(body) else { return };
             let bytes = content.read(wanted.digest).unwrap_or_default();
             reply.send(seal(&ContentPut { digest: wanted.digest, bytes }));
+        }
+        Ok(KeysWanted::TYPE) => {
+            let Ok(KeysWanted { keys }) = open::<KeysWanted>(body) else { return };
+            let missing = keys.into_iter().filter(|key| !context.data_keys.has(*key)).collect();
+            reply.send(seal(&KeysMissing { keys: missing }));
         }
         _ => {}
     }

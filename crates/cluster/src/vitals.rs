@@ -1,18 +1,16 @@
-//! Runs the switch's heartbeats: beats and pulses over the link, reports in the control group.
+//! Runs the switch's heartbeats: beats and pulses over the link, reports in the control group. And how this process
+//! becomes a member.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use strowger_link::{Class, open, seal};
 use strowger_model::{GroupId, Mono, NodeId, PeerId};
-use strowger_switch::{BEAT, Report, Vitals, is_down};
+use strowger_switch::{BEAT, JOIN, JOIN_AGAIN, REPORT, Report, Vitals, is_down};
 
 use crate::context::Context;
 use crate::wire::{Beat, Pulse};
 
-/// How long a report is proposed before it is judged anew whether it is still true.
-const REPORT: Duration = Duration::from_secs(2);
 /// How a process ends that the cluster has declared dead: its supervisor starts it again with a new incarnation.
 const EXIT_FENCED: i32 = 75;
 
@@ -20,6 +18,21 @@ pub(crate) type Shared = Arc<Mutex<Vitals>>;
 
 fn lock(vitals: &Shared) -> std::sync::MutexGuard<'_, Vitals> {
     vitals.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Says what the switch says, until this process is known to a cluster that is founded.
+pub(crate) async fn join(context: Arc<Context>, voters: Vec<NodeId>, shards: u16) {
+    loop {
+        let view = context.groups.view(GroupId::CONTROL);
+        let Some(control) = view.machine.control() else { return };
+        let Some(command) = strowger_switch::join(control, context.me, context.incarnation(), &voters, shards) else {
+            return;
+        };
+        if let Err(fault) = context.control(command, JOIN).await {
+            tracing::debug!(%fault, "not yet a member");
+        }
+        tokio::time::sleep(JOIN_AGAIN).await;
+    }
 }
 
 /// A beat of another node, or a voter's answer to one of ours.
@@ -70,7 +83,7 @@ pub(crate) async fn run(context: Arc<Context>, vitals: Shared) {
         }
         let reports = lock(&vitals).reports(control, context.now());
         for report in reports {
-            tokio::spawn(say(context.clone(), vitals.clone(), report));
+            context.spawn(say(context.clone(), vitals.clone(), report));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What nodes say to each other besides consensus. Version 1, frozen.
 
 use strowger_link::{Wire, schema};
-use strowger_model::{Digest, Far, Incarnation};
+use strowger_model::{Digest, Far, Incarnation, KeyId};
 
 /// To every voter, ten times a second.
 #[derive(Clone, Copy, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -43,6 +43,28 @@ pub struct Post {
 #[derive(Clone, Copy, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct ContentWanted {
     pub digest: Digest,
+}
+
+/// Asks a node whether it has the data keys that a configuration is sealed under.
+#[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct KeysWanted {
+    pub keys: Vec<KeyId>,
+}
+
+/// Those that it does not have.
+#[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct KeysMissing {
+    pub keys: Vec<KeyId>,
+}
+
+impl Wire for KeysWanted {
+    const TYPE: u16 = 0x0607;
+    const SCHEMA: u32 = schema("KeysWantedV1{keys:Vec<u32>}");
+}
+
+impl Wire for KeysMissing {
+    const TYPE: u16 = 0x0608;
+    const SCHEMA: u32 = schema("KeysMissingV1{keys:Vec<u32>}");
 }
 
 impl Wire for Beat {

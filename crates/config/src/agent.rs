@@ -6,7 +6,7 @@ use strowger_model::{AgentId, QueueId};
 use crate::limits::MAX_AGENTS;
 use crate::names::{Names, read_site};
 use crate::page::Written;
-use crate::phone::PhoneText;
+use crate::phone::{PhoneText, Seal};
 use crate::section::Section;
 
 const RANGE_EXAMPLE: &str = "names = \"1000-1449\"";
@@ -17,6 +17,7 @@ pub(crate) const NAME_MARK: &str = "{name}";
 pub(crate) struct Team<'a> {
     pub(crate) realm: &'a str,
     pub(crate) sha256: bool,
+    pub(crate) seal: &'a Seal<'a>,
     pub(crate) queues: &'a Names<'a>,
 }
 

@@ -42,6 +42,7 @@ fn tenant_changes(old: &Tenant, new: &Tenant, changes: &mut Vec<Change>) {
     let detail = list([
         field("realm", &old.realm, &new.realm),
         field("takes_anonymous", &old.takes_anonymous.to_string(), &new.takes_anonymous.to_string()),
+        field("digest", digest_text(old), digest_text(new)),
     ]);
     if !detail.is_empty() {
         changes.push(change(What::Changed, Kind::Tenant, "", &new.name, detail));
@@ -164,11 +165,17 @@ fn queue_detail(old: &Queue, new: &Queue) -> String {
     ])
 }
 
-/// Hashes are secrets and say nothing to a reader.
+fn digest_text(tenant: &Tenant) -> &str {
+    if tenant.offers_sha256 { "sha-256" } else { "md5" }
+}
+
+/// Under one key the same secret is the same sealed; whether it is under another, only the keys could tell.
 fn phone_detail(old: &Phone, new: &Phone) -> Option<String> {
     match (old, new) {
         _ if old == new => None,
-        (Phone::Registers { .. }, Phone::Registers { .. }) => Some("password".to_owned()),
+        (Phone::Registers { ha1: old }, Phone::Registers { ha1: new }) => {
+            field("data key", old.key, new.key).or_else(|| Some("password".to_owned()))
+        }
         _ => field("phone", phone_text(old), phone_text(new)),
     }
 }

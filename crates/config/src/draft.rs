@@ -9,8 +9,9 @@ use crate::fault::{Fault, Faults};
 use crate::files::Files;
 use crate::limits::{MAX_ALL_SOURCES, MAX_NUMBERS, MAX_SOURCES, MAX_TENANTS, MAX_TRUNKS};
 use crate::page::Page;
+use crate::phone::Seal;
 use crate::prompts::{Load, Prompts};
-use crate::tenant::{Across, read_tenant};
+use crate::tenant::{Across, Surroundings, read_tenant};
 use crate::trunk::read_trunks;
 
 const TRUNKS: &str = "trunks.toml";
@@ -32,8 +33,9 @@ impl Draft {
     }
 }
 
-/// Checks all files and finds all faults. `load` turns the bytes of a WAV file into what a relay plays and its address.
-pub fn parse(files: &Files, load: &Load<'_>) -> Result<Draft, Vec<Fault>> {
+/// Checks all files and finds all faults. `load` turns the bytes of a WAV file into what a relay plays and its address;
+/// `seal` seals secrets, of which none goes on as it is.
+pub fn parse(files: &Files, load: &Load<'_>, seal: &Seal<'_>) -> Result<Draft, Vec<Fault>> {
     let faults = Faults::default();
     let prompts = Prompts::new(files, load, &faults);
     let mut across = Across::default();
@@ -43,6 +45,7 @@ pub fn parse(files: &Files, load: &Load<'_>) -> Result<Draft, Vec<Fault>> {
         Some(bytes) => trunks_of(bytes, &faults),
         None => Some(Vec::new()),
     };
+    let around = Surroundings { prompts: &prompts, trunks: trunks.as_deref(), seal };
     for (file, bytes) in files.0.iter().filter(|(file, _)| file.to_ascii_lowercase().ends_with(".toml")) {
         if file == TRUNKS {
             continue;
@@ -55,7 +58,7 @@ pub fn parse(files: &Files, load: &Load<'_>) -> Result<Draft, Vec<Fault>> {
         let Some(page) = Page::open(file, bytes, &faults) else { continue };
         let Some(document) = page.document() else { continue };
         let section = page.section(&document);
-        let tenant = read_tenant(&section, tenant, &prompts, trunks.as_deref(), &mut across);
+        let tenant = read_tenant(&section, tenant, &around, &mut across);
         let bytes = tenant.size_bytes();
         if bytes > Tenant::MAX_BYTES {
             let what = format!("the tenant has {bytes} bytes as the cluster keeps it");

@@ -32,5 +32,6 @@ pub use draft::{Draft, parse};
 pub use fault::Fault;
 pub use files::{Files, ReadFault, read_dir};
 pub use limits::{LIMITS, Limit};
+pub use phone::{Seal, sealed_for_check};
 pub use resolve::{Resolved, resolve};
 pub use strowger_model::config::NextIds;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 use strowger_model::config::Phone;
-use strowger_model::{Far, Transport};
+use strowger_model::{Far, Ha1, Sealed, Transport, Whose};
 
 use crate::agent::{NAME_MARK, Team};
 use crate::page::Written;
@@ -17,13 +17,18 @@ const MAX_PASSWORD_CHARS: usize = 128;
 /// RFC 3261 section 19.1.2.
 const SIP_PORT: u16 = 5060;
 
-const SHA256_DIGITS: usize = 64;
-const MD5_DIGITS: usize = 32;
+/// Seals a secret of the user that it belongs to.
+pub type Seal<'a> = dyn Fn(Whose<'_>, &Ha1) -> Sealed + 'a;
+
+/// For a check where there is no data key: as long as what is sealed, and nothing of the secret.
+pub fn sealed_for_check(_: Whose<'_>, ha1: &Ha1) -> Sealed {
+    Sealed { bytes: vec![0; ha1.to_bytes().len() + Sealed::OVERHEAD], ..Sealed::default() }
+}
 
 /// As written. In a range, `{name}` stands for each agent's name.
 pub(crate) enum PhoneText {
     Password { text: Written<String>, of_range: bool },
-    Hashes { sha256: String, md5: String },
+    Hashes(Ha1),
     Contact { text: Written<String>, of_range: bool },
 }
 
@@ -31,8 +36,8 @@ impl PhoneText {
     /// None after a fault.
     pub(crate) fn read(section: &Section<'_>, of_range: bool) -> Option<Self> {
         let password = section.optional_text("password", "password = \"PASSWORD\"");
-        let sha256 = read_hash(section, "ha1_sha256", SHA256_DIGITS);
-        let md5 = read_hash(section, "ha1_md5", MD5_DIGITS);
+        let sha256 = read_hash(section, "ha1_sha256");
+        let md5 = read_hash(section, "ha1_md5");
         let contact = section.optional_text("contact", "contact = \"sip:1001@192.0.2.20:5060\"");
         let hashes = section.has("ha1_sha256") || section.has("ha1_md5");
         let ways: Vec<_> = [
@@ -64,17 +69,18 @@ impl PhoneText {
         if let Some(text) = contact {
             return Some(PhoneText::Contact { text, of_range });
         }
-        Some(PhoneText::Hashes { sha256: sha256?, md5: md5? })
+        Some(PhoneText::Hashes(Ha1 { md5: md5?, sha256: Some(sha256?) }))
     }
 
-    /// The phone of one agent. Passwords end here: only hashes go on, and only those that its tenant offers.
+    /// The phone of one agent. Passwords end here: only hashes go on, sealed, and only those that its tenant offers.
     pub(crate) fn of(&self, section: &Section<'_>, name: &str, team: &Team<'_>) -> Option<Phone> {
         match self {
             PhoneText::Password { text, of_range } => {
                 let a1 = format!("{name}:{}:{}", team.realm, fill(&text.value, name, *of_range));
-                Some(registers(team, hex(&Sha256::digest(&a1)), hex(&Md5::digest(&a1))))
+                let ha1 = Ha1 { md5: Md5::digest(&a1).into(), sha256: Some(Sha256::digest(&a1).into()) };
+                Some(registers(team, name, ha1))
             }
-            PhoneText::Hashes { sha256, md5 } => Some(registers(team, sha256.clone(), md5.clone())),
+            PhoneText::Hashes(ha1) => Some(registers(team, name, ha1.clone())),
             PhoneText::Contact { text, of_range } => {
                 let uri = fill(&text.value, name, *of_range);
                 let Some(far) = far(&uri) else {
@@ -88,19 +94,27 @@ impl PhoneText {
     }
 }
 
-fn registers(team: &Team<'_>, sha256: String, md5: String) -> Phone {
-    Phone::Registers { ha1_sha256: if team.sha256 { sha256 } else { String::new() }, ha1_md5: md5 }
+fn registers(team: &Team<'_>, user: &str, ha1: Ha1) -> Phone {
+    let ha1 = Ha1 { sha256: ha1.sha256.filter(|_| team.sha256), ..ha1 };
+    Phone::Registers { ha1: (team.seal)(Whose { realm: team.realm, user }, &ha1) }
 }
 
-fn read_hash(section: &Section<'_>, key: &'static str, digits: usize) -> Option<String> {
+fn read_hash<const N: usize>(section: &Section<'_>, key: &'static str) -> Option<[u8; N]> {
+    let digits = 2 * N;
     let hash = section.optional_text(key, &format!("{key} = \"{digits} hexadecimal digits\""))?;
-    if hash.value.len() != digits || !hash.value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    let read = from_hex(&hash.value);
+    if read.is_none() {
         let fix = format!("write {digits} hexadecimal digits: the hash of NAME:REALM:PASSWORD");
         section.fault_at(&hash.at, format!("`{key}` is no such hash"), fix);
-        return None;
     }
-    // Compared as text with what `sip` computes.
-    Some(hash.value.to_ascii_lowercase())
+    read
+}
+
+fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).map(|digit| digit as u8);
+    let digits: Vec<u8> = text.as_bytes().iter().map(digit).collect::<Option<_>>()?;
+    let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
+    bytes.try_into().ok().filter(|_| digits.len() == 2 * N)
 }
 
 fn check_password(section: &Section<'_>, text: &Written<String>) -> bool {
@@ -146,13 +160,17 @@ fn ip(host: &str) -> Option<IpAddr> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hashes_are_read_in_either_case_and_whole() {
+        assert_eq!(from_hex("00aF10"), Some([0, 0xaf, 0x10]));
+        for bad in ["00af1", "00af100", "00af1g", "+0af10", "00af100000", ""] {
+            assert_eq!(from_hex::<3>(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn contacts_have_addresses() {

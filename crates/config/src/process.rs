@@ -60,10 +60,19 @@ struct Base(PathBuf);
 impl Base {
     fn path(&self, section: &Section<'_>, key: &'static str, example: &str) -> Option<PathBuf> {
         let path = section.text(key, example)?;
+        Some(self.join(section, key, path, example))
+    }
+
+    fn optional_path(&self, section: &Section<'_>, key: &'static str, example: &str) -> Option<PathBuf> {
+        let path = section.optional_text(key, example)?;
+        Some(self.join(section, key, path, example))
+    }
+
+    fn join(&self, section: &Section<'_>, key: &'static str, path: Written<String>, example: &str) -> PathBuf {
         if path.value.is_empty() {
             section.fault_at(&path.at, format!("`{key}` is empty"), format!("write it like {example}"));
         }
-        Some(self.0.join(path.value))
+        self.0.join(path.value)
     }
 }
 

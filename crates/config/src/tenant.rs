@@ -11,6 +11,7 @@ use crate::fault::Faults;
 use crate::flow::read_flow;
 use crate::names::{Names, check_name};
 use crate::page::{Place, Written};
+use crate::phone::Seal;
 use crate::prompts::Prompts;
 use crate::queue::read_queue;
 use crate::section::Section;
@@ -29,12 +30,18 @@ pub(crate) struct Across {
     realms: BTreeMap<String, (String, Place)>,
 }
 
-/// `trunks` is none when they cannot be read.
+/// What a tenant's file is read with.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) prompts: &'a Prompts<'a>,
+    /// None when they cannot be read.
+    pub(crate) trunks: Option<&'a [Trunk]>,
+    pub(crate) seal: &'a Seal<'a>,
+}
+
 pub(crate) fn read_tenant(
     top: &Section<'_>,
     file_name: &str,
-    prompts: &Prompts<'_>,
-    trunks: Option<&[Trunk]>,
+    &Surroundings { prompts, trunks, seal }: &Surroundings<'_>,
     across: &mut Across,
 ) -> Tenant {
     let faults = top.page().faults;
@@ -57,7 +64,7 @@ pub(crate) fn read_tenant(
     let flows: Vec<Flow> = flows.iter().enumerate().map(read).collect();
     let numbers = top.list("number", "[[number]]");
     let numbers = numbers.iter().filter_map(|section| read_number(section, file_name, &flow_names, across)).collect();
-    let agents = read_agents(top, &Team { realm: &realm, sha256, queues: &queue_names });
+    let agents = read_agents(top, &Team { realm: &realm, sha256, seal, queues: &queue_names });
     let campaigns = read_campaigns(top, &Around { queues: &queue_names, trunks });
     let takes_anonymous = top.flag("takes_anonymous", true);
     top.finish();
@@ -72,6 +79,7 @@ pub(crate) fn read_tenant(
         agents,
         campaigns,
         takes_anonymous,
+        offers_sha256: sha256,
     }
 }
 

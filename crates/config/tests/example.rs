@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use strowger_config::process::{NodeConfig, RelayConfig};
-use strowger_config::{LIMITS, NextIds, parse, read_dir, resolve};
+use strowger_config::{LIMITS, NextIds, parse, read_dir, resolve, sealed_for_check};
 use strowger_model::{Digest, NodeId};
 
 const MAX_AUDIO_BYTES: u64 = 400 << 10;
@@ -34,7 +34,8 @@ fn load(bytes: &[u8]) -> Result<(Vec<u8>, Digest), String> {
 #[test]
 fn the_directory_applies() {
     let dir = config().join("example");
-    let draft = parse(&read_dir(&dir).unwrap(), &load).unwrap_or_else(|faults| panic!("{}", text(faults)));
+    let draft =
+        parse(&read_dir(&dir).unwrap(), &load, &sealed_for_check).unwrap_or_else(|faults| panic!("{}", text(faults)));
     assert_eq!(draft.contents().len(), 5);
     let resolved = resolve(&draft, &[], &[], 3, NextIds::default());
     assert_eq!(

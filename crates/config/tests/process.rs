@@ -52,7 +52,7 @@ fn check<T>(good: &str, cases: &[Case], parse: impl Fn(&[u8]) -> Result<T, Vec<F
 fn a_node_has_its_defaults() {
     let node = NodeConfig::parse("n.toml", Path::new("/srv"), NODE.as_bytes()).unwrap();
     assert_eq!(node.data_dir, Path::new("/srv/data"));
-    assert_eq!(node.cluster.tls_dir, Path::new("/etc/strowger/tls"));
+    assert_eq!((node.cluster.tls_dir.as_path(), node.cluster.data_keys), (Path::new("/etc/strowger/tls"), None));
     assert_eq!((node.cluster.shards, node.limits.max_calls, node.limits.max_calls_per_second), (3, 20_000, 500));
     assert_eq!(node.sip.advertised, node.sip.shared);
 }

@@ -2,11 +2,12 @@
 
 mod world;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use strowger_config::{NextIds, Resolved, resolve};
-use strowger_model::config::{Phone, Step};
-use strowger_model::{AgentId, Far, FlowId, QueueId, ShardId, TenantId};
+use strowger_config::{NextIds, Resolved, parse, resolve, sealed_for_check};
+use strowger_model::config::{Phone, Step, Tenant};
+use strowger_model::{AgentId, Far, FlowId, Ha1, KeyId, QueueId, ShardId, TenantId, Whose};
 use world::{draft, edit, good};
 
 const ACME: &str = "tenants/acme.toml";
@@ -151,19 +152,42 @@ fn a_range_is_one_change() {
 
 /// As `printf NAME:REALM:PASSWORD | md5sum` says, and sha256sum.
 #[test]
-fn passwords_become_hashes() {
+fn passwords_become_hashes_and_are_sealed() {
     let mut files = good();
     edit(&mut files, ACME, "acme.example.com", "http-auth.example.org");
     edit(&mut files, ACME, "12345678", "Circle of Life");
-    let hashes = |files: &strowger_config::Files| match apply(files, None).tenants.remove(0).agents.remove(0).phone {
-        Phone::Registers { ha1_sha256, ha1_md5 } => (ha1_sha256, ha1_md5),
-        Phone::Static { .. } => panic!("a phone that registers"),
+    let hashes = |files: &strowger_config::Files| {
+        let told = RefCell::new(Vec::new());
+        let seal = |whose: Whose<'_>, ha1: &Ha1| {
+            let text = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let sha256 = ha1.sha256.map(|sha256| text(&sha256)).unwrap_or_default();
+            told.borrow_mut().push((format!("{}@{}", whose.user, whose.realm), text(&ha1.md5), sha256));
+            sealed_for_check(whose, ha1)
+        };
+        let draft = parse(files, &world::load, &seal).unwrap_or_else(|faults| panic!("{faults:?}"));
+        assert!(!format!("{draft:?}").contains("Circle of Life"), "passwords are not kept");
+        told.into_inner()
     };
-    let md5 = "5172fcabe1f719f90e3f8c4d15e164b4".to_owned();
-    assert_eq!(hashes(&files), (String::new(), md5.clone()), "SHA-256 only where it is asked for");
+    let (user, md5) = ("1001@http-auth.example.org".to_owned(), "5172fcabe1f719f90e3f8c4d15e164b4".to_owned());
+    assert_eq!(hashes(&files), [(user.clone(), md5.clone(), String::new())], "SHA-256 only where it is asked for");
+    assert!(!draft_tenant(&files).offers_sha256);
     edit(&mut files, ACME, "realm", "digest = \"sha-256\"\nrealm");
     let sha256 = "9cc3020912aab2234a79a767f4047ec740a63be05c72d19694e0ef32f98725fd".to_owned();
-    assert_eq!(hashes(&files), (sha256, md5));
-    let text = format!("{:?}", draft(&files));
-    assert!(!text.contains("Circle of Life"), "passwords are not kept");
+    assert_eq!(hashes(&files), [(user, md5, sha256)]);
+    assert!(draft_tenant(&files).offers_sha256);
+}
+
+fn draft_tenant(files: &strowger_config::Files) -> Tenant {
+    apply(files, None).tenants.remove(0)
+}
+
+#[test]
+fn another_data_key_is_a_change_of_its_own() {
+    let first = apply(&good(), None);
+    let mut sealed_anew = first.clone();
+    for agent in sealed_anew.tenants.iter_mut().flat_map(|tenant| &mut tenant.agents) {
+        let Phone::Registers { ha1 } = &mut agent.phone else { continue };
+        ha1.key = KeyId(0xab);
+    }
+    assert_eq!(changes(&apply(&good(), Some(&sealed_anew))), ["~ agent acme/1001: data key 000000ab → 00000001"]);
 }

@@ -2,10 +2,11 @@
 
 use std::iter::Peekable;
 
-use strowger_model::config::Campaign;
+use strowger_model::config::{Campaign, DialMode};
 use strowger_model::{LeadId, Wall};
-use strowger_table::Ledger;
+use strowger_table::{Ledger, Shard};
 
+use crate::hours::{MS_PER_MINUTE, open_until};
 use crate::placing::Placing;
 
 /// Leads of one zone, none of them before its time.
@@ -32,6 +33,26 @@ impl<'a> DueLeads<'a> {
         };
         Self((0..).zip(&ledger.zones).filter_map(zone).collect())
     }
+}
+
+/// When somebody may be called, by a campaign that dials by itself, whom no entry tells of: the time of a lead comes, or the
+/// hours of its zone begin, which they do at a full minute. None: nobody waits for a time.
+pub fn next_due(shard: &Shard, now: Wall) -> Option<Wall> {
+    let after = Wall(now.0.saturating_add(1));
+    let of_zone = |campaign: &Campaign, number: u16, name: &str| {
+        let waits = shard.due(campaign.id, number).next().is_some_and(|(at, _)| at <= now);
+        let is_closed = waits && matches!(open_until(name, &campaign.hours, now), Ok(None));
+        let opens = is_closed.then(|| Wall((now.0 / MS_PER_MINUTE + 1) * MS_PER_MINUTE));
+        let comes = shard.due_from(campaign.id, number, after).next().map(|(at, _)| at);
+        [opens, comes].into_iter().flatten().min()
+    };
+    let of_campaign = |ledger: &Ledger| {
+        let campaign = shard.tenant(ledger.tenant)?.campaign(ledger.campaign)?;
+        let dials = ledger.running && campaign.mode == DialMode::Progressive;
+        let zones = (0..).zip(&ledger.zones).filter(|_| dials);
+        zones.filter_map(|(number, name)| of_zone(campaign, number, name)).min()
+    };
+    shard.campaigns().filter_map(|ledger| of_campaign(ledger)).min()
 }
 
 impl Iterator for DueLeads<'_> {

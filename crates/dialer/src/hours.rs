@@ -13,7 +13,7 @@ use crate::zone::{NoSuchZone, find};
 
 /// Who may be called round the clock may be called for so long. It is asked again long before.
 const HORIZON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-const MS_PER_MINUTE: u64 = 60_000;
+pub(crate) const MS_PER_MINUTE: u64 = 60_000;
 const MINUTES_PER_DAY: u16 = 24 * 60;
 
 /// If a lead in that zone may be called at `wall`, until when, that moment not included; else none. Hours that touch,

@@ -22,6 +22,7 @@ mod placing;
 mod zone;
 
 pub use denial::Denial;
+pub use due::next_due;
 pub use hours::open_until;
 pub use leads::{Header, LineFault, ReadLead, Reading, read_leads};
 pub use manual::manual;

@@ -1,4 +1,4 @@
-//! The CA of a development directory.
+//! The CA of a development directory, and the data key of whoever has none.
 //!
 //! Several processes may start on an empty directory at once, and any may die at any instruction. So there is no
 //! lock: each file is written whole under a name of its own and hard-linked to its place, which exactly one process
@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
+use ring::rand::{SecureRandom, SystemRandom};
 use strowger_model::PeerId;
 
 use crate::identity::{Identity, IdentityError, server_name};
@@ -21,6 +22,8 @@ use crate::identity::{Identity, IdentityError, server_name};
 /// Read and written by the owner alone.
 const KEY_MODE: u32 = 0o600;
 const CERTIFICATE_MODE: u32 = 0o644;
+/// Of AES-256.
+const DATA_KEY_BYTES: usize = 32;
 
 /// Loads the identity of `me`, issuing what is not there yet. What is there stays: a restarted process keeps its
 /// key, by which its peers learn at once that the old one is gone.
@@ -34,6 +37,21 @@ pub fn identity(dir: &Path, me: PeerId) -> Result<Identity, IdentityError> {
     let identity = Identity::load(&ca, &cert, &key)?;
     identity.check_name(me)?;
     Ok(identity)
+}
+
+/// The file of data keys in the directory. It is made where the CA is: whoever brings certificates brings keys too.
+pub fn data_keys(dir: &Path) -> Result<PathBuf, IdentityError> {
+    let path = dir.join("data.keys");
+    if !exists(&path) {
+        if !exists(&dir.join("ca-key.pem")) {
+            return Err(IdentityError::NoDataKeys { dir: dir.to_owned() });
+        }
+        let mut key = [0; DATA_KEY_BYTES];
+        SystemRandom::new().fill(&mut key).map_err(|_| IdentityError::NoRandomness)?;
+        let digits: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        place(&path, format!("# Made at the first start, for development.\n{digits}\n").as_bytes(), KEY_MODE)?;
+    }
+    Ok(path)
 }
 
 fn issue(dir: &Path, ca: &Path, cert: &Path, key: &Path, me: PeerId) -> Result<(), IdentityError> {

@@ -38,6 +38,13 @@ pub enum IdentityError {
     WrongName { name: String, why: String },
     #[error("certificate and key do not work together: {0}; both must come from one request")]
     KeyMismatch(String),
+    #[error(
+        "there are no data keys: name the file in data_keys under [cluster], or put data.keys into {dir}; it has 64 \
+         hexadecimal digits a line, as `openssl rand -hex 32` makes them, and is the same on all nodes"
+    )]
+    NoDataKeys { dir: PathBuf },
+    #[error("the system gives no random bytes for a data key")]
+    NoRandomness,
     #[error("cannot make a certificate: {0}")]
     Issue(#[from] rcgen::Error),
 }
@@ -71,6 +78,11 @@ impl Identity {
     /// there. For development and demonstrations: whoever reads the directory can be any peer.
     pub fn development(dir: &Path, me: PeerId) -> Result<Identity, IdentityError> {
         development::identity(dir, me)
+    }
+
+    /// The file of data keys below such a directory, made if the CA was made there.
+    pub fn development_data_keys(dir: &Path) -> Result<PathBuf, IdentityError> {
+        development::data_keys(dir)
     }
 
     /// That this identity proves `me`.

@@ -21,8 +21,12 @@ use crate::media::{MediaOptions, MediaStats};
 use crate::media_line::MediaLine;
 use crate::media_lines::MediaLines;
 use crate::peers::{PeerStats, Peers};
-use crate::transport::MediaSides;
+use crate::transport::{Held, MediaSides};
 use crate::{accept, dial, transport};
+
+/// How often a link that closes looks whether its port is free, and how long at most.
+const FREED_STEP: Duration = Duration::from_millis(1);
+const FREED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Who this process is on the link and whom it knows.
 pub struct Options {
@@ -71,6 +75,7 @@ pub struct Shared {
     /// Media threads open lines, and they are none of its own.
     runtime: Runtime,
     endpoint: Mutex<Option<Endpoint>>,
+    socket: Held,
 }
 
 /// What a connection is for. A pair of peers has one of each at most.
@@ -100,7 +105,7 @@ impl Link {
         let Options { me, listen, identity, layout, peers } = options;
         identity.check_name(me)?;
         let runtime = Runtime::try_current().map_err(|_| LinkError::NoRuntime)?;
-        let (endpoint, media_sides) = transport::endpoint(listen, &identity, media)?;
+        let (endpoint, socket, media_sides) = transport::endpoint(listen, &identity, media)?;
         let local = endpoint.local_addr().map_err(|source| LinkError::Bind { address: listen, source })?;
         let shared = Arc::new(Shared {
             me,
@@ -112,6 +117,7 @@ impl Link {
             handler,
             runtime,
             endpoint: Mutex::new(Some(endpoint.clone())),
+            socket,
         });
         tokio::spawn(accept::all(shared.clone(), endpoint));
         let link = Link { handle: Arc::new(Handle { shared, local }) };
@@ -184,6 +190,11 @@ impl Link {
         self.handle.shared.peers.connection(of).map(|connection| connection.layout)
     }
 
+    /// Told whenever a peer is connected, anew or again, and whenever one is lost; an error once the link is gone.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.handle.shared.peers.changed.subscribe()
+    }
+
     /// The peers connected now, in order.
     pub fn peers(&self) -> Vec<PeerId> {
         self.handle.shared.peers.connected()
@@ -202,10 +213,21 @@ impl Link {
         self.handle.shared.peers.stats()
     }
 
-    /// Ends all connections and tells the peers so; what is under way is not waited for.
+    /// Ends all connections and tells the peers so; what is under way is not waited for. Then the port is free, unless
+    /// a handler stands still.
     pub async fn close(&self) {
-        if let Some(endpoint) = self.handle.shared.end() {
-            endpoint.wait_idle().await;
+        let shared = &self.handle.shared;
+        let Some(endpoint) = shared.end() else { return };
+        endpoint.wait_idle().await;
+        drop(endpoint);
+        // quinn tells nobody when its tasks have let the socket go: microseconds after the last connection.
+        let freed = async {
+            while shared.socket.strong_count() > 0 {
+                tokio::time::sleep(FREED_STEP).await;
+            }
+        };
+        if tokio::time::timeout(FREED_WITHIN, freed).await.is_err() {
+            tracing::warn!(me = %shared.me, "a handler stands still and holds the link's port");
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use strowger_model::PeerId;
+use tokio::sync::watch;
 
 use crate::connection::Connection;
 use crate::hello::CLOSE_REPLACED;
@@ -29,6 +30,8 @@ pub struct PeerStats {
 #[derive(Default)]
 pub struct Peers {
     by_id: RwLock<BTreeMap<PeerId, Peer>>,
+    /// Another connection is in use than before, or none.
+    pub changed: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -70,6 +73,7 @@ impl Peers {
             peer.fault = None;
             peer.connection.replace(connection.clone())
         };
+        self.changed.send_replace(());
         if let Some(older) = older {
             older.close(CLOSE_REPLACED, "replaced by a newer connection of the same peer");
         }
@@ -77,12 +81,15 @@ impl Peers {
 
     /// Takes an ended connection out of use, unless a newer one has taken its place.
     pub fn leave(&self, connection: &Arc<Connection>, why: &str) {
-        if let Some(peer) = self.write().get_mut(&connection.peer)
-            && peer.connection.as_ref().is_some_and(|now| Arc::ptr_eq(now, connection))
         {
+            let mut peers = self.write();
+            let peer = peers.get_mut(&connection.peer);
+            let in_use = |peer: &&mut Peer| peer.connection.as_ref().is_some_and(|now| Arc::ptr_eq(now, connection));
+            let Some(peer) = peer.filter(in_use) else { return };
             peer.connection = None;
             peer.fault = Some(why.to_owned());
         }
+        self.changed.send_replace(());
     }
 
     /// Notes why a peer was not reached; true if that is news.

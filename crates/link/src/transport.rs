@@ -1,13 +1,13 @@
 //! How QUIC is set up for a local network of few, known, mutually proven peers.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
-    AckFrequencyConfig, ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, ServerConfig,
-    TransportConfig,
+    AckFrequencyConfig, AsyncUdpSocket, ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig,
+    ServerConfig, TransportConfig,
 };
 use ring::rand::SecureRandom;
 
@@ -49,12 +49,15 @@ pub struct MediaSides {
     pub server: Arc<ServerConfig>,
 }
 
+/// A socket that quinn holds: it is open as long as this can be upgraded.
+pub type Held = Weak<dyn AsyncUdpSocket>;
+
 /// Opens the one socket that both dials and answers.
 pub fn endpoint(
     listen: SocketAddr,
     identity: &Identity,
     media: MediaOptions,
-) -> Result<(Endpoint, MediaSides), LinkError> {
+) -> Result<(Endpoint, Held, MediaSides), LinkError> {
     let bind = |source| LinkError::Bind { address: listen, source };
     let tls = |why: String| LinkError::Tls(why);
     let transport = Arc::new(transport());
@@ -67,9 +70,12 @@ pub fn endpoint(
 
     let socket = std::net::UdpSocket::bind(listen).map_err(bind)?;
     let runtime = quinn::default_runtime().ok_or(LinkError::NoRuntime)?;
-    let mut endpoint = Endpoint::new(resets(identity), Some(server), socket, runtime).map_err(bind)?;
+    let socket = runtime.wrap_udp_socket(socket).map_err(bind)?;
+    let held = Arc::downgrade(&socket);
+    let endpoint = Endpoint::new_with_abstract_socket(resets(identity), Some(server), socket, runtime);
+    let mut endpoint = endpoint.map_err(bind)?;
     endpoint.set_default_client_config(client);
-    Ok((endpoint, sides))
+    Ok((endpoint, held, sides))
 }
 
 /// Whether a dialler wants a media connection.

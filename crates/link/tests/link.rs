@@ -229,3 +229,14 @@ async fn the_last_handle_ends_the_link() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_was_closed_leaves_its_port_to_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let ((one, _), (two, _)) = pair(dir.path()).await;
+    let home = two.local_addr();
+    two.close().await;
+    let (again, _) = start(dir.path(), node(2), home, &[]).await.unwrap();
+    connected(&again, node(1)).await;
+    connected(&one, node(2)).await;
+}

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::{
-    AgentId, CampaignId, DialResult, Digest, E164, Far, FlowId, QueueId, ShardId, TenantId, Transport, TrunkId,
+    AgentId, CampaignId, DialResult, Digest, E164, Far, FlowId, QueueId, Sealed, ShardId, TenantId, Transport, TrunkId,
 };
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -21,6 +21,8 @@ pub struct Tenant {
     pub campaigns: Vec<Campaign>,
     /// Whether calls without a caller's number are taken.
     pub takes_anonymous: bool,
+    /// Whether its agents' phones are offered SHA-256 beside MD5.
+    pub offers_sha256: bool,
 }
 
 impl Tenant {
@@ -264,9 +266,8 @@ pub struct LeadColumns {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum Phone {
-    /// Registers with digest; only the hashes of RFC 7616 (H(A1)) are kept.
-    /// `ha1_sha256` is empty where the tenant does not offer SHA-256.
-    Registers { ha1_sha256: String, ha1_md5: String },
+    /// Registers with digest; only the hashes of RFC 7616 (`Ha1`) are kept, sealed.
+    Registers { ha1: Sealed },
     /// Always there.
     Static { uri: String, far: Far },
 }

@@ -11,6 +11,7 @@ mod log_clock;
 mod media;
 mod number;
 mod outcome;
+mod secret;
 mod time;
 mod wire;
 
@@ -24,5 +25,6 @@ pub use log_clock::LogClock;
 pub use media::{Codec, Law, MediaAddr};
 pub use number::{E164, NotE164};
 pub use outcome::{Cause, DialResult, Ended, HangupBy, Outcome};
+pub use secret::{Ha1, KeyId, Sealed, Whose};
 pub use time::{LogTime, Mono, Wall};
 pub use wire::{Wire, schema};

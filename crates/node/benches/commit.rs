@@ -347,6 +347,7 @@ fn tenant() -> Tenant {
         agents: Vec::new(),
         campaigns: Vec::new(),
         takes_anonymous: true,
+        offers_sha256: false,
     }
 }
 

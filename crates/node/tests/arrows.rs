@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dialer", &["model", "acd", "table"]),
     ("figures", &["model", "acd", "table"]),
     ("call", &["model", "ivr", "media", "sip", "table"]),
-    ("switch", &["model", "acd", "call", "sip", "table"]),
+    ("switch", &["model", "acd", "call", "dialer", "media", "sip", "table"]),
     ("config", &["model"]),
     ("link", &["model"]),
     ("raft", &["model", "table", "link"]),

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use strowger_media::{Refusal, RelayAnswer, RelayCommand, RelayEvent, RelayStats};
 use strowger_model::{CallId, PeerId, RelayId};
-use tokio::sync::{mpsc as events, oneshot};
+use tokio::sync::{mpsc as events, oneshot, watch};
 
 use crate::clock;
 use crate::counters::Counters;
@@ -89,6 +89,23 @@ pub struct Engine {
     threads: Vec<Thread>,
     hops: Arc<Hops>,
     stop: Arc<AtomicBool>,
+    /// True once a thread has ended.
+    ended: watch::Receiver<bool>,
+}
+
+/// How threads are told to end, and tell that one has.
+struct Ends {
+    stop: Arc<AtomicBool>,
+    tell: watch::Sender<bool>,
+}
+
+/// Held by a thread until it ends, by a panic too.
+struct Told(watch::Sender<bool>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
 }
 
 /// Answers under way.
@@ -117,12 +134,13 @@ impl Engine {
     ) -> Result<Engine, EngineError> {
         check(&options)?;
         raise_descriptors(&options.ports);
-        let stop = Arc::new(AtomicBool::new(false));
         let wakes = (0..options.threads).map(|_| wake()).collect::<Result<Vec<_>, _>>()?;
         let hops = Arc::new(Hops::new(options.id, wakes.iter().cloned().map(Inbox::new).collect()));
-        let start = |(part, wake)| start_thread(part, wake, &options, &shelf, &events, &stop, &hops);
+        let (tell, ended) = watch::channel(false);
+        let ends = Ends { stop: Arc::default(), tell };
+        let start = |(part, wake)| start_thread(part, wake, &options, &shelf, &events, &ends, &hops);
         let threads = wakes.into_iter().enumerate().map(start).collect::<Result<_, _>>()?;
-        Ok(Engine { threads, hops, stop })
+        Ok(Engine { threads, hops, stop: ends.stop, ended })
     }
 
     /// Hands commands to the threads of their calls. Two lists submitted one after the other are carried out in that order.
@@ -169,9 +187,11 @@ impl Engine {
         sum
     }
 
-    /// Whether every thread still runs.
-    pub fn is_alive(&self) -> bool {
-        self.threads.iter().all(|thread| thread.handle.as_ref().is_some_and(|handle| !handle.is_finished()))
+    /// Returns when a thread has ended, which none does by itself.
+    pub async fn thread_ended(&self) {
+        let mut ended = self.ended.clone();
+        // With the last of them the sender is gone, too.
+        let _ended = ended.wait_for(|ended| *ended).await.is_ok();
     }
 
     fn thread_of(&self, call: CallId) -> usize {
@@ -234,7 +254,7 @@ fn start_thread(
     options: &Options,
     shelf: &Arc<Shelf>,
     events: &events::Sender<Addressed>,
-    stop: &Arc<AtomicBool>,
+    ends: &Ends,
     hops: &Arc<Hops>,
 ) -> Result<Thread, EngineError> {
     let random = getrandom::u64().map_err(std::io::Error::other)?;
@@ -245,7 +265,7 @@ fn start_thread(
     let worker = Worker {
         epoll,
         wake: wake.clone(),
-        stop: stop.clone(),
+        stop: ends.stop.clone(),
         orders: inbox,
         backlog: Default::default(),
         events: events.clone(),
@@ -267,7 +287,11 @@ fn start_thread(
         next_mind: clock::now(),
         part: 0,
     };
-    let handle = std::thread::Builder::new().name(format!("media-{part}")).spawn(move || worker.run())?;
+    let end = Told(ends.tell.clone());
+    let handle = std::thread::Builder::new().name(format!("media-{part}")).spawn(move || {
+        let _told = end;
+        worker.run();
+    })?;
     Ok(Thread { orders, wake, published, handle: Some(handle) })
 }
 

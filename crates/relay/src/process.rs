@@ -72,9 +72,6 @@ const EVENTS_BACKLOG: usize = 65_536;
 /// Events in one cast: some 10 KB.
 const EVENTS_AT_ONCE: usize = 256;
 
-/// How often the threads are looked at.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-
 /// Runs a relay until a fault ends it.
 pub async fn run(config: RelayConfig) -> Result<(), RelayError> {
     Relay::start(config).await?.run().await
@@ -125,13 +122,8 @@ impl Relay {
 
     /// Ends only by a fault.
     pub async fn run(&self) -> Result<(), RelayError> {
-        let mut look = tokio::time::interval(LOOK_INTERVAL);
-        loop {
-            look.tick().await;
-            if !self.desk.engine.is_alive() {
-                return Err(RelayError::ThreadLost);
-            }
-        }
+        self.desk.engine.thread_ended().await;
+        Err(RelayError::ThreadLost)
     }
 
     /// Ends the link, so that nodes see it at once, then the media threads and with them all calls.

@@ -16,8 +16,8 @@ const SHARE: u64 = 350;
 const NUMBERS: (u64, u64) = (4, 24);
 /// Lists come in so many parts at the most.
 const PARTS: u64 = 4;
-/// Calls that the trunk takes in one round of the pacer.
-pub(crate) const ALLOWANCE: usize = 4;
+/// New calls that the trunk takes.
+pub(crate) const DIALS_PER_SECOND: u32 = 4;
 const FIRST_NUMBER: u64 = 442_070_000_000;
 
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,7 @@ pub(crate) struct Dialling {
     /// Every number that can be called, in the order of the far ends behind them.
     pub numbers: Vec<E164>,
     trunks: Vec<Trunk>,
+    /// Who asks for one call waits for none.
     allowance: BTreeMap<TrunkId, usize>,
 }
 
@@ -41,32 +42,38 @@ impl Dialling {
         let campaigns: Vec<Campaign> =
             (1..=rng.between(1, 2)).map(|id| campaign(rng, CampaignId(id as u32), queues)).collect();
         let parts = campaigns.iter().flat_map(|campaign| parts(rng, campaign.id, &numbers)).collect();
-        Self { campaigns, parts, numbers, trunks: vec![trunk(trunk_site)], allowance: [(TRUNK, ALLOWANCE)].into() }
+        Self { campaigns, parts, numbers, trunks: vec![trunk(trunk_site)], allowance: [(TRUNK, 1)].into() }
     }
 
-    /// A planted bug: the trunk's room is counted wrong.
+    /// A planted bug: the pacer takes the trunk for a larger one.
     pub fn flood(&mut self) {
-        self.allowance.values_mut().for_each(|allowance| *allowance *= 8);
+        self.trunks.iter_mut().for_each(|trunk| trunk.max_dials_per_second *= 8);
+    }
+
+    pub fn trunks(&self) -> &[Trunk] {
+        &self.trunks
     }
 
     pub fn is_on(&self) -> bool {
         !self.campaigns.is_empty()
     }
 
-    /// What there is to dial with.
+    /// What there is to dial with for an agent who asks.
     pub fn means<'a>(&'a self, wall: Wall, nodes: &'a [(NodeId, Incarnation)], relays: &'a [UsableRelay]) -> Means<'a> {
         Means { wall, nodes, relays, trunks: &self.trunks, allowance: &self.allowance }
     }
 
     /// Behind the trunk each number has its own far end: the call goes there at once.
-    pub fn routed(&self, shard: &Shard, dial: Dial) -> Dial {
+    pub fn route(&self, shard: &Shard, dial: &mut Dial) {
         let of_lead = |id: LeadId| shard.lead(id).map(|lead| lead.number);
         let number = match dial.to {
             DialTo::Lead(lead) => of_lead(lead),
             DialTo::Number { number } => Some(number),
         };
         let at = number.and_then(|number| self.numbers.iter().position(|known| *known == number));
-        Dial { destination: at.map_or(dial.destination, |at| Far::udp(called_addr(at))), ..dial }
+        if let Some(at) = at {
+            dial.destination = Far::udp(called_addr(at));
+        }
     }
 }
 
@@ -78,7 +85,7 @@ fn trunk(site: &str) -> Trunk {
         max_calls_per_second: 100,
         max_calls: 1000,
         destination: Some(Far::udp(called_addr(0))),
-        max_dials_per_second: 100,
+        max_dials_per_second: DIALS_PER_SECOND,
         site: site.to_owned(),
     }
 }

@@ -61,6 +61,13 @@ pub(crate) enum Happening {
     Elect {
         term: u64,
     },
+    /// The same two in the control group.
+    CommitControl {
+        term: u64,
+    },
+    ElectControl {
+        term: u64,
+    },
     AtRelay {
         relay: usize,
         from: Who,
@@ -80,14 +87,12 @@ pub(crate) enum Happening {
     /// A relay is well again.
     RelayWell(usize),
     Unstall(Who),
-    /// A new process is known to the cluster.
-    Hello(Who),
-    /// The cluster has decided that a process is gone.
-    Down(Who),
-    /// Heartbeats, errands, leases, promises.
+    /// Errands, leases, promises.
     Pulse,
     /// Somebody at a desk presses ready or not ready.
     Desk,
+    /// Somebody applies the configuration.
+    Configure,
     /// Somebody does something about campaigns.
     Operator,
     Calm,
@@ -108,6 +113,22 @@ pub(crate) enum Task {
     },
     Apply {
         upto: u64,
+    },
+    ApplyControl {
+        upto: u64,
+    },
+    /// It is time to beat.
+    Beat,
+    /// It is time to ask whether this process is a member.
+    Join,
+    Heartbeat {
+        from: Who,
+        number: u64,
+    },
+    Pulse {
+        voter: NodeId,
+        number: u64,
+        applied: Vec<u64>,
     },
     Answered {
         seq: u64,
@@ -155,6 +176,9 @@ impl Task {
             self,
             Task::Forwarded { .. }
                 | Task::Apply { .. }
+                | Task::ApplyControl { .. }
+                | Task::Heartbeat { .. }
+                | Task::Pulse { .. }
                 | Task::Answered { .. }
                 | Task::RelayAnswers { .. }
                 | Task::RelayEvent { .. }

@@ -1,9 +1,9 @@
 //! Seeded worlds: the product's pure crates under a virtual clock, over a modelled log, relay and wire. One seed is
 //! one whole world, and the same world every time.
 //!
-//! What is real: the table's shard on every node, the planner, the call machine with its legs, and of the switch whose a
-//! message is and which rows get an actor. What is modelled, as the product's shell has it: proposals and their
-//! repetition, the leader's errands, couriers to relays, heartbeats and membership.
+//! What is real: the tables of the shard and of the control group on every node, the planner, the call machine with its
+//! legs, and of the switch whose a message is, which rows get an actor, what a leader does by itself, orders to relays,
+//! and who is alive. What is modelled, as the product's shell has it: proposals and their repetition, the pacer's rounds.
 #![forbid(unsafe_code)]
 
 mod campaign;

@@ -41,7 +41,6 @@ pub(crate) enum Waiter {
 pub(crate) enum Errand {
     /// One of the switch's rules.
     Rule(Task),
-    Pace,
     Tick,
 }
 
@@ -63,8 +62,6 @@ pub(crate) struct Seat {
     /// Log time and own clock at the last entry before its own.
     anchor: (LogTime, Mono),
     pub stamped: Mono,
-    /// Calls that the pacer began are under way, until then at the most.
-    pub pacing: Option<Mono>,
 }
 
 #[derive(Default)]
@@ -136,15 +133,11 @@ impl Log {
     pub fn under_way(&self) -> u64 {
         self.pending.len() as u64
     }
-
-    pub fn is_pacing(&self, now: Mono) -> bool {
-        self.seat().is_some_and(|(_, seat)| seat.pacing.is_some_and(|until| until > now))
-    }
 }
 
 impl Seat {
     pub fn new(anchor: (LogTime, Mono), now: Mono) -> Self {
-        Self { since: now, anchor, stamped: now, pacing: None }
+        Self { since: now, anchor, stamped: now }
     }
 
     pub fn log_now(&self, now: Mono) -> LogTime {

@@ -30,10 +30,18 @@ plants! {
     OrderLost => ["order"],
     /// The leader never says `Expire`.
     NoExpire => ["nothing is stuck"],
+    /// The leader never says `Assign`.
+    NoAssign => ["balance"],
     /// What is done is never said.
     DoneLost => ["nothing is stuck", "survival", "true record"],
     /// A process that was paused or cut off goes on as if nothing had been decided meanwhile.
     Unfenced => ["one voice"],
+    /// A node that nobody answers goes on for three seconds.
+    PassiveLate => ["one voice"],
+    /// No voter says that it hears nothing of a node.
+    SilentUnsaid => ["nothing is stuck"],
+    /// No voter says that it hears a node again.
+    HeardUnsaid => ["rest"],
     /// The reader of the outbox writes each record twice.
     RecordTwice => ["conservation"],
     /// An adopter passes over calls whose agent is being rung.

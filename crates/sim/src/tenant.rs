@@ -46,6 +46,7 @@ pub(crate) fn tenant(rng: &mut Rng, scenario: &Scenario, dialling: &Dialling) ->
         queues: (1..=scenario.queues).map(|id| queue(rng, QueueId(id))).collect(),
         campaigns: dialling.campaigns.clone(),
         takes_anonymous: true,
+        offers_sha256: false,
         agents: (0..scenario.agents).map(|at| agent(rng, at, scenario.queues)).collect(),
     }
 }

@@ -30,6 +30,12 @@ impl Gate {
         (self.credit / self.cost) as usize
     }
 
+    /// When it lets one in again; none: it does now. Of `last`, when it was last asked.
+    pub fn reopens(&self) -> Option<Mono> {
+        let short = self.cost.saturating_sub(self.credit);
+        (short > 0).then(|| self.last + Duration::from_micros(short))
+    }
+
     fn save_up(&mut self, now: Mono) {
         let full = BURST.as_micros() as u64;
         self.credit = (self.credit + now.since(self.last).as_micros() as u64).min(full.max(self.cost));
@@ -65,5 +71,8 @@ mod tests {
             admitted += u32::from(gate.admit(now));
         }
         assert_eq!(admitted, 20, "ten a second for two seconds");
+        let reopens = gate.reopens().expect("it is used up");
+        assert!(!gate.admit(reopens - Duration::from_micros(1)));
+        assert!(gate.admit(reopens));
     }
 }

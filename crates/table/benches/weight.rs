@@ -236,5 +236,6 @@ fn tenant() -> Tenant {
         agents: (1..=AGENTS).map(agent).collect(),
         campaigns: Vec::new(),
         takes_anonymous: true,
+        offers_sha256: false,
     }
 }

@@ -1,6 +1,7 @@
 //! The sockets: one address that every node shares, and one of the node's own, each over UDP and TCP.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use strowger_model::{Far, Mono, NodeId, Transport};
 use strowger_sip::MAX_DATAGRAM_BYTES;
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::bind::{self, EdgeError};
 use crate::ingress::{Incoming, Verdict, judge};
@@ -19,8 +20,6 @@ use crate::places;
 /// Messages between the sockets and the one who takes them. Beyond, datagrams are dropped and repeated by their
 /// senders, and connections are not read from: at 10 000 messages a second this is 0.4 s.
 const BACKLOG: usize = 4096;
-/// How often a connection of a passive node looks whether it may go on.
-const PASSIVE_STEP: Duration = Duration::from_millis(20);
 /// A pause when the system gives no more connections: it has no file descriptors left, and asking again at once
 /// would only take the processor too.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -63,12 +62,14 @@ struct Inner {
     out: mpsc::Sender<Incoming>,
     /// Microseconds of the process's clock until which the node is active; a passive node sends nothing.
     active_until: AtomicU64,
+    /// It is active again.
+    activated: Notify,
     clock: fn() -> Mono,
     counters: Counters,
 }
 
 impl Edge {
-    /// Binds and begins to receive. What is worth attention comes out of the receiver.
+    /// Binds and begins to receive. What is worth attention comes out of the receiver; with that every socket closes.
     /// Passive until told otherwise; `clock` is read before every send. `me` holds the connections.
     pub fn start(
         me: NodeId,
@@ -87,6 +88,7 @@ impl Edge {
             lines: Lines::new(me, places::allowed(MAX_CONNECTIONS)),
             out,
             active_until: AtomicU64::new(0),
+            activated: Notify::new(),
             clock,
             counters: Counters::default(),
         };
@@ -140,6 +142,10 @@ impl Edge {
     /// The node may act until then. A process that was stopped meanwhile finds the time past before it sends a word.
     pub fn set_active_until(&self, until: Mono) {
         self.inner.active_until.store(until.0, Ordering::Relaxed);
+        // Whether it was passive before nobody can say: time goes on between a look and the store.
+        if !self.is_passive() {
+            self.inner.activated.notify_waiters();
+        }
     }
 
     pub fn is_passive(&self) -> bool {
@@ -163,10 +169,20 @@ impl Edge {
         self.inner.own_ip
     }
 
-    pub(crate) async fn until_active(&self) {
-        while self.is_passive() {
-            tokio::time::sleep(PASSIVE_STEP).await;
+    pub async fn until_active(&self) {
+        loop {
+            // Before the look, so that no change falls between.
+            let activated = self.inner.activated.notified();
+            if !self.is_passive() {
+                return;
+            }
+            activated.await;
         }
+    }
+
+    /// Returns when nobody takes messages any more: the node ends.
+    pub(crate) async fn deaf(&self) {
+        self.inner.out.closed().await;
     }
 
     /// Waits for room; an error if nobody takes messages any more.
@@ -190,9 +206,14 @@ enum Which {
 
 async fn receive(edge: Edge, which: Which) {
     let mut buffer = vec![0; MAX_DATAGRAM_BYTES];
+    let mut deaf = pin!(edge.deaf());
     while let Some(socket) = edge.socket(which) {
+        let received = tokio::select! {
+            received = socket.recv_from(&mut buffer) => received,
+            () = &mut deaf => return,
+        };
         // An error here is an ICMP answer to something we sent; the socket lives on.
-        let Ok((length, source)) = socket.recv_from(&mut buffer).await else { continue };
+        let Ok((length, source)) = received else { continue };
         let counters = edge.counters();
         counters.received.fetch_add(1, Ordering::Relaxed);
         let why = match judge(&buffer[..length], Far::udp(source)) {
@@ -216,7 +237,11 @@ async fn receive(edge: Edge, which: Which) {
 
 async fn accept(edge: Edge, listener: TcpListener) {
     loop {
-        let Ok((stream, peer)) = listener.accept().await else {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = edge.deaf() => return,
+        };
+        let Ok((stream, peer)) = accepted else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };

@@ -65,6 +65,7 @@ pub(crate) async fn run(edge: Edge, stream: TcpStream, peer: SocketAddr, opened:
         Err(end) = read(&edge, &reading, far, opened) => end,
         Err(end) = write(&edge, writing, &mut held) => end,
         () = over.notified() => End::Slow,
+        () = edge.deaf() => End::Deaf,
     };
     edge.lines().close(line);
     let counters = edge.counters();
@@ -158,7 +159,10 @@ async fn write(edge: &Edge, mut writing: OwnedWriteHalf, held: &mut Held) -> Res
 
 /// Connects for what waits in `held`, and goes on as any line. What cannot be delivered is refused here.
 pub(crate) async fn dial(edge: Edge, to: SocketAddr, mut held: Held) {
-    edge.until_active().await;
+    tokio::select! {
+        () = edge.until_active() => {}
+        () = edge.deaf() => return edge.lines().close(held.line),
+    }
     match timeout(CONNECT_WITHIN, connect(edge.own_ip(), to)).await {
         Ok(Ok(stream)) => run(edge, stream, to, Opened::Dialled, held).await,
         failed => {

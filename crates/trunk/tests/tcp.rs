@@ -271,3 +271,29 @@ async fn a_message_that_does_not_end_in_time_ends_its_line() {
     assert!(begun.elapsed() >= Duration::from_secs(9), "{:?}", begun.elapsed());
     assert_eq!(bench.edge.connections(), 0);
 }
+
+#[tokio::test]
+async fn with_whoever_takes_messages_every_socket_closes() {
+    let Bench { edge, incoming, at } = Bench::start();
+    let far = TcpStream::connect(at).await.unwrap();
+    drop(incoming);
+    assert!(is_closed(far).await);
+    // One that waits for the node to be active, and one that cannot be reached.
+    edge.set_active_until(Mono(0));
+    edge.send(Far::tcp(at), b"too late");
+    timeout(SOON, async {
+        while edge.connections() > 0 || TcpStream::connect(at).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("nothing is left open");
+    drop(edge);
+    timeout(SOON, async {
+        while std::net::UdpSocket::bind(at).is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("the port is free");
+}

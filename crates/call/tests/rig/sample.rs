@@ -146,6 +146,7 @@ pub fn tenant_of(apology: &str) -> Tenant {
         agents: AGENTS.map(|(name, id)| phone(name, id)).into(),
         campaigns: vec![campaign(SPRING, DialMode::Progressive), campaign(BY_HAND, DialMode::Manual)],
         takes_anonymous: true,
+        offers_sha256: false,
     }
 }
 

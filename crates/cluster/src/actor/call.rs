@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use strowger_call::{Action, Event, Machine, MediaFact, Rows};
@@ -18,8 +17,6 @@ use crate::context::{Context, shard_of};
 
 /// Messages that wait for one call's actor at once; it takes them in microseconds. Far ends repeat what is dropped.
 const WAITING_MAX: usize = 256;
-/// How soon a passive node looks again whether it may act.
-const PASSIVE_STEP: Duration = Duration::from_millis(100);
 
 /// What a call's actor is told.
 #[derive(Clone)]
@@ -93,7 +90,7 @@ pub(crate) async fn retake(context: &Context, call: CallId) {
 pub(crate) fn begin(context: &Arc<Context>, row: &Arc<Call>, view: &Arc<View>, make: impl FnOnce() -> Machine) {
     let first = CallNews::Row(row.clone(), view.clone());
     if let Some(ticket) = context.calls.begin(row.id, row.owner.epoch, Some(first)) {
-        tokio::spawn(run(context.clone(), ticket, make()));
+        context.acting.spawn(run(context.clone(), ticket, make()));
     }
 }
 
@@ -152,14 +149,10 @@ impl Desk {
             CallMail::Proposed { number, accepted } => self.run(me, Event::Proposed { number, accepted }),
             CallMail::Tick => {
                 self.armed = None;
-                // A passive node fires no timer; it looks again soon.
-                match self.context.edge.is_passive() {
-                    true => {
-                        let now = self.context.now();
-                        self.arm(me, now + PASSIVE_STEP, now);
-                    }
-                    false => self.run(me, Event::Tick),
+                if self.context.edge.is_passive() {
+                    return self.tick_when_active(me.clone());
                 }
+                self.run(me, Event::Tick);
             }
         }
     }
@@ -217,7 +210,7 @@ impl Desk {
     fn propose(&self, me: ActorRef<CallMail>, number: u64, command: Command) {
         let context = self.context.clone();
         let group = self.machine.id().shard().group();
-        tokio::spawn(async move {
+        self.context.spawn(async move {
             let outcome = context.groups.propose(group, Body::Shard(command), limit::PROPOSE).await;
             let accepted = matches!(outcome, Ok(Outcome::Done));
             // The actor may be over by now: then nobody waits.
@@ -227,7 +220,7 @@ impl Desk {
 
     fn media(&self, relay: RelayId, call: CallId, op: Op) {
         let epoch = self.machine.row().owner.epoch;
-        self.context.relays.order(relay, self.machine.id(), RelayCommand { call, epoch, op });
+        self.context.relays.order(relay, self.machine.id(), RelayCommand { call, epoch, op }, self.context.now());
     }
 
     fn arm(&mut self, me: &ActorRef<CallMail>, deadline: Mono, now: Mono) {
@@ -235,6 +228,18 @@ impl Desk {
             self.armed = Some(deadline);
             me.send_after(deadline.since(now), || CallMail::Tick);
         }
+    }
+
+    /// A passive node fires no timer.
+    fn tick_when_active(&mut self, me: ActorRef<CallMail>) {
+        // It is on its way, and nothing is due before it.
+        self.armed = Some(Mono::ZERO);
+        let edge = self.context.edge.clone();
+        self.context.spawn(async move {
+            edge.until_active().await;
+            // The call may be over by now, or somebody else's.
+            let _over = me.cast(CallMail::Tick);
+        });
     }
 
     /// The owner counts a call's end once, when it first sees it.

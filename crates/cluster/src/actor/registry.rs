@@ -35,6 +35,8 @@ pub(crate) trait Hand {
     /// Something waits for it.
     fn wake(&self);
     fn stop(&self);
+    /// Breaks off what it is about.
+    fn kill(&self);
 }
 
 /// What the registry casts to an actor.
@@ -50,6 +52,10 @@ impl<M: ractor::Message + From<Wake>> Hand for ActorRef<M> {
     fn stop(&self) {
         self.get_cell().stop(None);
     }
+
+    fn kill(&self) {
+        self.get_cell().kill();
+    }
 }
 
 /// Names an actor for the registry: the one that had the seat before is another.
@@ -64,6 +70,8 @@ pub(crate) struct Registry<K, N, H> {
 #[derive(Debug)]
 struct Seats<K, N, H> {
     last: u64,
+    /// Nobody is begun any more.
+    closed: bool,
     by_key: HashMap<K, Seat<N, H>>,
     /// How often a key's actors broke lately, and when the first did.
     breaks: HashMap<K, (u32, Mono)>,
@@ -93,7 +101,7 @@ enum State<H> {
 
 impl<K: Copy + Ord + Hash, N: News, H: Hand> Registry<K, N, H> {
     pub fn new() -> Self {
-        Self { seats: Mutex::new(Seats { last: 0, by_key: HashMap::new(), breaks: HashMap::new() }) }
+        Self { seats: Mutex::new(Seats { last: 0, closed: false, by_key: HashMap::new(), breaks: HashMap::new() }) }
     }
 
     pub fn len(&self) -> usize {
@@ -129,6 +137,9 @@ impl<K: Copy + Ord + Hash, N: News, H: Hand> Registry<K, N, H> {
     pub fn begin(&self, key: K, epoch: u64, first: Option<N>) -> Option<Ticket> {
         let mut seats = self.lock();
         let seats = &mut *seats;
+        if seats.closed {
+            return None;
+        }
         let ticket = Ticket(seats.last + 1);
         let mut waiting = match seats.by_key.get_mut(&key) {
             Some(Seat { actor: State::Broken, waiting, .. }) => std::mem::take(waiting),
@@ -228,6 +239,17 @@ impl<K: Copy + Ord + Hash, N: News, H: Hand> Registry<K, N, H> {
             && let Some(Seat { actor: State::Running { hand, .. }, .. }) = seats.by_key.remove(&key)
         {
             hand.stop();
+        }
+    }
+
+    /// The node ends: what its actors have not done is for the heirs of their rows.
+    pub fn close(&self) {
+        let mut seats = self.lock();
+        seats.closed = true;
+        for seat in std::mem::take(&mut seats.by_key).into_values() {
+            if let State::Running { hand, .. } = seat.actor {
+                hand.kill();
+            }
         }
     }
 
@@ -332,6 +354,10 @@ mod tests {
 
         fn stop(&self) {
             self.0.borrow_mut().1 += 1;
+        }
+
+        fn kill(&self) {
+            self.stop();
         }
     }
 
@@ -458,5 +484,15 @@ mod tests {
             bench.ended(1, ticket, Mono(at_s * 1_000_000))
         };
         assert_eq!([count(1), count(2), count(60), count(61), count(62)], [1, 2, 3, 1, 2].map(Some));
+    }
+
+    #[test]
+    fn who_sits_when_the_node_ends_goes_and_nobody_comes() {
+        let (bench, ticket, actor) = running();
+        let starting = bench.begin(2, 5, None).unwrap();
+        bench.close();
+        assert_eq!((actor.stops(), bench.ended(1, ticket, Mono(1)), bench.len()), (1, None, 0));
+        bench.seat(2, starting, actor.clone());
+        assert_eq!((actor.stops(), bench.begin(1, 5, None)), (2, None));
     }
 }

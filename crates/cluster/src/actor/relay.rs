@@ -1,14 +1,15 @@
-//! Relays: a courier for each, which every node has. Orders of a call stay in order, what waits travels together.
+//! Relays: a courier for each, which every node has. It runs the switch's rules; the registry keeps the orders.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use strowger_media::protocol::Answers;
 use strowger_model::RelayId;
+use strowger_switch::courier::{BATCH, Carried, Order, PAUSE, answered, failed};
 
 use super::registry::{BROKEN_MAX, News, Registry, Ticket, Wake, sit};
 use crate::context::Context;
-use crate::relays::{BATCH, Order, PAUSE, conclude, deliver, give_up, release_waiting};
+use crate::relays::{conclude, deliver};
 
 impl News for Order {
     /// A lost order would leave a call silent.
@@ -22,7 +23,7 @@ pub(crate) type Couriers = Registry<RelayId, Order, ActorRef<Wake>>;
 /// Begins a courier, unless there is one.
 pub(crate) fn begin(context: &Arc<Context>, relay: RelayId) {
     if let Some(ticket) = context.relays.couriers.begin(relay, 0, None) {
-        tokio::spawn(run(context.clone(), relay, ticket));
+        context.acting.spawn(run(context.clone(), relay, ticket));
     }
 }
 
@@ -31,14 +32,14 @@ pub(crate) fn begin(context: &Arc<Context>, relay: RelayId) {
 async fn run(context: Arc<Context>, relay: RelayId, mut ticket: Ticket) {
     let couriers = &context.relays.couriers;
     loop {
-        let start = Desk { context: context.clone(), relay, ticket, under_way: None };
+        let start = Desk { context: context.clone(), relay, ticket };
         let ended = sit(couriers, (relay, ticket), (Courier, start), || context.now()).await;
         let Some(times) = ended else { return };
         tracing::error!(%relay, times, "the courier of a relay broke");
         if times >= BROKEN_MAX {
             let batch = couriers.peek(relay, ticket, BATCH);
             couriers.settle(relay, ticket, batch.len(), Vec::new());
-            return give_up(&context, relay, &batch);
+            return batch.into_iter().for_each(|order| conclude(&context, relay, Carried::given_up(order)));
         }
         match couriers.begin(relay, 0, None) {
             Some(next) => ticket = next,
@@ -53,8 +54,6 @@ struct Desk {
     context: Arc<Context>,
     relay: RelayId,
     ticket: Ticket,
-    /// How many orders are being delivered, and since when: what comes meanwhile waits for the next batch.
-    under_way: Option<(usize, Instant)>,
 }
 
 impl Actor for Courier {
@@ -73,32 +72,32 @@ impl Actor for Courier {
 }
 
 impl Desk {
-    /// False if there is nothing to deliver.
+    /// False if there is nothing to deliver. What is concluded is settled afterwards: should the courier break
+    /// meanwhile, the next one repeats it.
     async fn deliver(&mut self) -> bool {
         let (context, relay) = (&self.context, self.relay);
         let couriers = &context.relays.couriers;
-        let most = self.under_way.map_or(BATCH, |(count, _)| count);
-        let mut batch = couriers.peek(relay, self.ticket, most);
+        let batch = couriers.peek(relay, self.ticket, BATCH);
         if batch.is_empty() {
             return false;
         }
-        let count = batch.len();
-        let (_, begun) = *self.under_way.get_or_insert((count, Instant::now()));
         if context.test_break.is_some_and(|fault| fault.breaks_courier(couriers.breaks(relay), &batch)) {
             panic!("a fault that was planted");
         }
-        // An order given up would leave a call silent for ever: the relay gets it when it can be reached again.
         let answers = deliver(context, relay, batch.iter().map(|order| order.command.clone()).collect()).await;
         match answers {
-            Some(answers) => {
-                conclude(context, relay, batch, answers);
+            Some(Answers { incarnation, list }) => {
+                let count = batch.len();
+                let carried = answered(batch, incarnation, list);
+                carried.into_iter().for_each(|carried| conclude(context, relay, carried));
                 couriers.settle(relay, self.ticket, count, Vec::new());
-                self.under_way = None;
             }
             None => {
-                release_waiting(context, relay, &mut batch, begun.elapsed());
-                self.under_way = (!batch.is_empty()).then_some((batch.len(), begun));
-                couriers.settle(relay, self.ticket, count, batch);
+                let waiting = couriers.peek(relay, self.ticket, usize::MAX);
+                let count = waiting.len();
+                let (given_up, again) = failed(waiting, context.now());
+                given_up.into_iter().for_each(|carried| conclude(context, relay, carried));
+                couriers.settle(relay, self.ticket, count, again);
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -85,8 +85,8 @@ fn mend(context: &Arc<Context>, difference: Difference) {
     match difference {
         // What was told to relays and far ends is not known any more: a new epoch, whose row begins the actor.
         Difference::CallWithout(call) => {
-            let context = context.clone();
-            tokio::spawn(async move { call::retake(&context, call).await });
+            let taking = context.clone();
+            context.spawn(async move { call::retake(&taking, call).await });
         }
         Difference::CallLeft(call) => context.calls.stop(call),
         Difference::AgentWithout(shard, agent) => agent::begin_owned(context, shard, agent),

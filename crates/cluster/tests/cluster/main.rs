@@ -1,5 +1,6 @@
 //! Whole clusters in one process. One program: each test program holds everything, which takes a minute to build.
 
+mod balance;
 mod broken;
 mod explain;
 mod outbound;

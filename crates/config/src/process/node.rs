@@ -36,6 +36,8 @@ pub struct Cluster {
     /// By id.
     pub relays: Vec<RelayPeer>,
     pub tls_dir: PathBuf,
+    /// The file of the keys that secrets are sealed under; none: `data.keys` beside the certificates.
+    pub data_keys: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -116,6 +118,7 @@ fn read_cluster(top: &Section<'_>, base: &Base, me: Option<&Written<u32>>, taken
         section.fault_at(&me.at, what, "correct the id, or add it to cluster.voters");
     }
     let tls_dir = base.path(&section, "tls_dir", "tls_dir = \"tls\"");
+    let data_keys = base.optional_path(&section, "data_keys", "data_keys = \"data.keys\"");
     section.finish();
     Some(Cluster {
         listen: listen?.value,
@@ -123,6 +126,7 @@ fn read_cluster(top: &Section<'_>, base: &Base, me: Option<&Written<u32>>, taken
         voters: voters.into_iter().map(|(id, (link, ()))| Voter { id: NodeId(id), link }).collect(),
         relays: relays.into_iter().map(|(id, (link, site))| RelayPeer { id: RelayId(id), link, site }).collect(),
         tls_dir: tls_dir?,
+        data_keys,
     })
 }
 

@@ -237,6 +237,7 @@ pub fn tenant(agents: &[&[u32]], campaigns: Vec<Campaign>) -> Tenant {
         agents: agents.iter().enumerate().map(agent).collect(),
         campaigns,
         takes_anonymous: true,
+        offers_sha256: false,
     }
 }
 

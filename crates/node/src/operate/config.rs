@@ -7,7 +7,7 @@ use super::{At, block_on, text};
 
 pub fn check_config(dir: &Path) -> anyhow::Result<ExitCode> {
     let files = strowger_config::read_dir(dir)?;
-    match strowger_config::parse(&files, &load_prompt) {
+    match strowger_config::parse(&files, &load_prompt, &strowger_config::sealed_for_check) {
         Ok(draft) => {
             println!("{} is good: {} pieces of content", dir.display(), draft.contents().len());
             Ok(ExitCode::SUCCESS)

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
-use strowger_cluster::{Cluster, TestBreak};
+use strowger_cluster::{Cluster, DataKeys, TestBreak};
 use strowger_config::Fault;
 use strowger_config::process::{NodeConfig, RelayConfig};
 use strowger_link::Identity;
@@ -27,11 +27,11 @@ const BREAK_VARIABLE: &str = "STROWGER_TEST_BREAK";
 pub fn node(path: &Path) -> anyhow::Result<ExitCode> {
     match NodeConfig::load(path) {
         Ok(config) => run(async move {
-            let node = start_node(config).await?;
+            let (node, http) = start_node(config).await?;
             shut_down().await?;
             tracing::info!("stopping");
-            node.context.groups.shutdown().await;
-            node.context.link.close().await;
+            http.close().await;
+            node.stop().await;
             Ok(ExitCode::SUCCESS)
         }),
         Err(faults) => Ok(refuse(&faults)),
@@ -62,9 +62,10 @@ fn run(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<E
     runtime.block_on(work)
 }
 
-async fn start_node(config: NodeConfig) -> anyhow::Result<Cluster> {
+async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api::Running)> {
     let identity = Identity::development(&config.cluster.tls_dir, PeerId::Node(config.id))?;
     let nonce_key = nonce_key(&config.cluster.tls_dir)?;
+    let data_keys = data_keys(&config.cluster)?;
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("cannot make the data directory {}", config.data_dir.display()))?;
     let cluster = Cluster::start(strowger_cluster::Options {
@@ -78,6 +79,7 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<Cluster> {
         sip: strowger_trunk::Options { shared: config.sip.shared, own: Some(config.sip.own) },
         advertised: config.sip.advertised.to_string(),
         nonce_key,
+        data_keys,
         max_calls: config.limits.max_calls as usize,
         max_calls_per_second: config.limits.max_calls_per_second,
         test_break: test_break()?,
@@ -86,8 +88,6 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<Cluster> {
     let fixed = std::env::var(TOKEN_VARIABLE).ok();
     let options = strowger_api::Options { listen: config.http.listen, token: fixed.clone() };
     let http = strowger_api::serve(options, cluster.context.clone()).await?;
-    // The server lives as long as the process.
-    std::mem::forget(http);
     tracing::info!(node = %config.id, sip = %config.sip.shared, http = %config.http.listen, "node started");
     if fixed.is_none() {
         let context = cluster.context.clone();
@@ -97,7 +97,7 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<Cluster> {
             }
         });
     }
-    Ok(cluster)
+    Ok((cluster, http))
 }
 
 /// The key of the digest nonces must be the same on all nodes: it is derived from the cluster's CA, which is.
@@ -105,6 +105,16 @@ fn nonce_key(tls_dir: &Path) -> anyhow::Result<Vec<u8>> {
     let ca = tls_dir.join("ca.pem");
     let bytes = std::fs::read(&ca).with_context(|| format!("cannot read {}", ca.display()))?;
     Ok(Sha256::digest([b"strowger digest nonces\0".as_slice(), &bytes].concat()).to_vec())
+}
+
+fn data_keys(cluster: &strowger_config::process::Cluster) -> anyhow::Result<DataKeys> {
+    let path = match &cluster.data_keys {
+        Some(path) => path.clone(),
+        None => Identity::development_data_keys(&cluster.tls_dir)?,
+    };
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read the data keys in {}: check data_keys and the rights", path.display()))?;
+    DataKeys::parse(&text).with_context(|| format!("{} is no file of data keys", path.display()))
 }
 
 fn test_break() -> anyhow::Result<Option<TestBreak>> {

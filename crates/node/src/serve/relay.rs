@@ -42,7 +42,11 @@ pub(super) async fn run(config: RelayConfig) -> anyhow::Result<ExitCode> {
         fault = relay.run() => fault?,
         signal = shut_down() => signal?,
     }
-    drop(http);
+    http.close().await;
+    // The metrics held it, too.
+    if let Some(relay) = Arc::into_inner(relay) {
+        relay.close().await;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

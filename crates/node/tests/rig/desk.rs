@@ -36,22 +36,36 @@ impl Desk {
     /// REGISTER, challenge, REGISTER with the answer (RFC 7616, SHA-256); what the 200 says. `contact` is the header's
     /// value.
     pub fn register(&mut self, node: SocketAddr, user: &str, contact: &str, expires_s: u32) -> Message {
-        let at = self.wire.address();
-        let mut send = |wire: &Wire, more: &str| {
-            self.registers += 1;
-            let cseq = self.registers;
-            let head = format!(
-                "REGISTER sip:{REALM} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKreg{cseq};rport\r\nMax-Forwards: 70\r\n\
-                 From: <sip:{user}@{REALM}>;tag=reg\r\nTo: <sip:{user}@{REALM}>\r\nCall-ID: reg@{at}\r\n\
-                 CSeq: {cseq} REGISTER\r\nContact: {contact}\r\nExpires: {expires_s}\r\n{more}"
-            );
-            wire.send(node, &with_body(&head, ""));
-            format!("{cseq} REGISTER")
-        };
-        let asked = send(&self.wire, "");
-        let challenge = self.wire.expect("401", |message| message.answers(401, &asked));
-        let asked = send(&self.wire, &credentials(user, challenge.header("www-authenticate")));
-        self.wire.expect("200 to the REGISTER", |message| message.answers(200, &asked))
+        let challenge = self.asks_to_register(node, user, contact, expires_s, "", 401);
+        let credentials = credentials(user, challenge.header("www-authenticate"));
+        self.asks_to_register(node, user, contact, expires_s, &credentials, 200)
+    }
+
+    /// One REGISTER without credentials, which must be answered so.
+    pub fn first_register(&mut self, node: SocketAddr, user: &str, status: u16) -> Message {
+        let contact = format!("<sip:{user}@{}>", self.wire.address());
+        self.asks_to_register(node, user, &contact, 600, "", status)
+    }
+
+    fn asks_to_register(
+        &mut self,
+        node: SocketAddr,
+        user: &str,
+        contact: &str,
+        expires_s: u32,
+        more: &str,
+        status: u16,
+    ) -> Message {
+        self.registers += 1;
+        let (at, cseq) = (self.wire.address(), self.registers);
+        let head = format!(
+            "REGISTER sip:{REALM} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKreg{cseq};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:{user}@{REALM}>;tag=reg\r\nTo: <sip:{user}@{REALM}>\r\nCall-ID: reg@{at}\r\n\
+             CSeq: {cseq} REGISTER\r\nContact: {contact}\r\nExpires: {expires_s}\r\n{more}"
+        );
+        self.wire.send(node, &with_body(&head, ""));
+        let asked = format!("{cseq} REGISTER");
+        self.wire.expect(&format!("{status} to the REGISTER"), |message| message.answers(status, &asked))
     }
 
     /// Waits for an INVITE that opens a call.

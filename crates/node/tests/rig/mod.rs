@@ -158,6 +158,10 @@ impl Rig {
         self.runtime.block_on(client.post_csv(path, lines)).expect("an answer")
     }
 
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
     pub fn campaign(&self) -> Value {
         self.get("/api/v1/campaigns")["campaigns"][0].clone()
     }

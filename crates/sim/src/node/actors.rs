@@ -31,9 +31,10 @@ pub(crate) enum News {
         source: SocketAddr,
     },
     Media(MediaFact),
-    /// A relay's facts up to this one have been heard.
+    /// A relay's facts up to this one have been heard, of legs that were born in that call.
     Acknowledge {
         relay: RelayId,
+        born_in: CallId,
         event: u64,
     },
     Proposed {
@@ -62,7 +63,9 @@ impl World {
             News::Sip { leg, message, source } => {
                 actor.machine.on(Event::Message { leg, message: &message, source: Far::udp(source) }, log_now, now)
             }
-            News::Acknowledge { relay, event } => vec![Action::Media { relay, call, op: Op::Ack { seq: event } }],
+            News::Acknowledge { relay, born_in, event } => {
+                vec![Action::Media { relay, call: born_in, op: Op::Ack { seq: event } }]
+            }
             News::Media(fact) => actor.machine.on(Event::Media(fact), log_now, now),
             News::Proposed { number, accepted } => actor.machine.on(Event::Proposed { number, accepted }, log_now, now),
             News::Tick => actor.machine.on(Event::Tick, log_now, now),
@@ -138,7 +141,7 @@ impl World {
             Action::Done { duty } => self.performed(node, call, duty),
             Action::Media { relay, op, .. } if self.withholds(row, relay, &op) => {}
             Action::Media { relay, call, op } => {
-                self.order(node, relay, RelayCommand { call, epoch: row.owner.epoch, op });
+                self.order(node, relay, row.id, RelayCommand { call, epoch: row.owner.epoch, op });
             }
             Action::Stop => self.say(About::Call(call), || format!("n{} is done with it", node + 1)),
         }

@@ -1,11 +1,11 @@
-//! Orders to relays: one courier a relay, one batch under way, tried again until it is answered or given up.
+//! Runs the switch's couriers: batches to relays and back, each of which may be lost on its way.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use strowger_call::MediaFact;
 use strowger_media::{Hears, Op, RelayAnswer, RelayCommand, RelayEvent};
-use strowger_model::{LegKey, RelayId};
+use strowger_model::{CallId, LegKey, RelayId};
+use strowger_switch::courier::{ANSWER, BATCH, Carried, Order, PAUSE, answered, failed, holder};
 
 use super::News;
 use crate::happening::{Happening, Task, Who};
@@ -13,66 +13,56 @@ use crate::relay::{Effects, LIFE, Report};
 use crate::trace::About;
 use crate::world::World;
 
-/// As the product's couriers have it: an answer that takes longer is lost, and after so many tries given up.
-const ANSWER: Duration = Duration::from_millis(550);
-const TRIES: u32 = 4;
-
 impl World {
-    pub(crate) fn order(&mut self, node: usize, relay: RelayId, order: RelayCommand) {
-        if !matches!(order.op, Op::Ack { .. } | Op::Remote { .. }) {
-            self.say(About::Call(order.call), || format!("n{} → {relay}: {}", node + 1, op_name(&order.op)));
+    /// Of the actor of `by`.
+    pub(crate) fn order(&mut self, node: usize, relay: RelayId, by: CallId, command: RelayCommand) {
+        if !matches!(command.op, Op::Ack { .. } | Op::Remote { .. }) {
+            self.say(About::Call(command.call), || format!("n{} → {relay}: {}", node + 1, op_name(&command.op)));
         }
+        let (now, relay) = (self.now, usize::from(relay.0));
         let place = &mut self.nodes[node];
         let who = place.who;
-        let courier = &mut place.couriers[usize::from(relay.0)];
-        courier.backlog.push_back(order);
-        if courier.batch.is_none() && courier.backlog.len() == 1 {
-            self.timeline.plan(self.now, Happening::In(who, Task::Courier { relay: usize::from(relay.0) }));
+        let way = &mut place.ways[relay];
+        way.waiting.push_back(Order { by, command, since: now });
+        if way.waiting.len() == 1 && way.under_way.is_none() {
+            self.timeline.plan(now, Happening::In(who, Task::Courier { relay }));
         }
     }
 
     pub(crate) fn courier_goes(&mut self, node: usize, relay: usize) {
-        let courier = &mut self.nodes[node].couriers[relay];
-        if courier.batch.is_some() || courier.backlog.is_empty() {
+        let place = &mut self.nodes[node];
+        let (from, way) = (place.who, &mut place.ways[relay]);
+        if way.under_way.is_some() || way.waiting.is_empty() {
             return;
         }
-        courier.number += 1;
-        courier.batch = Some((Rc::new(courier.backlog.drain(..).collect()), 1));
-        self.carry_orders(node, relay);
+        let orders: Vec<RelayCommand> = way.waiting.iter().take(BATCH).map(|order| order.command.clone()).collect();
+        way.under_way = Some(orders.len());
+        way.batch += 1;
+        let (batch, orders) = (way.batch, Rc::new(orders));
+        if !(self.nodes[node].cut || self.drops()) {
+            let at = self.after_hop() + self.relays[relay].slow;
+            self.timeline.plan(at, Happening::AtRelay { relay, from, batch, orders });
+        }
+        self.timeline.plan(self.now + ANSWER, Happening::In(from, Task::CourierAgain { relay, batch }));
     }
 
     pub(crate) fn courier_again(&mut self, node: usize, relay: usize, batch: u64) {
-        let courier = &mut self.nodes[node].couriers[relay];
-        if courier.number != batch {
+        let now = self.now;
+        let way = &mut self.nodes[node].ways[relay];
+        if way.arrived(batch).is_none() {
             return;
         }
-        let Some((orders, tries)) = courier.batch.as_mut() else { return };
-        if *tries < TRIES {
-            *tries += 1;
-            return self.carry_orders(node, relay);
-        }
-        let orders = orders.clone();
-        courier.batch = None;
-        let (given_up, kept): (Vec<RelayCommand>, Vec<RelayCommand>) = orders.iter().cloned().partition(may_fail);
-        // What is to be heard and is lost for good leaves the call hanging: it waits for the relay, in its place.
-        for order in kept.into_iter().rev() {
-            self.nodes[node].couriers[relay].backlog.push_front(order);
-        }
-        for order in given_up {
-            self.tell_answer(node, relay, &order, None);
-        }
-        self.courier_goes(node, relay);
+        let (given_up, again) = failed(way.waiting.drain(..).collect(), now);
+        way.waiting.extend(again);
+        self.conclude(node, relay, given_up);
+        self.timeline.plan(now + PAUSE, Happening::In(self.nodes[node].who, Task::Courier { relay }));
     }
 
     pub(crate) fn relay_answered(&mut self, node: usize, relay: usize, batch: u64, answers: Vec<RelayAnswer>) {
-        let courier = &mut self.nodes[node].couriers[relay];
-        if courier.number != batch {
-            return;
-        }
-        let Some((orders, _)) = courier.batch.take() else { return };
-        for (order, answer) in orders.iter().zip(&answers) {
-            self.tell_answer(node, relay, order, Some(answer));
-        }
+        let way = &mut self.nodes[node].ways[relay];
+        let Some(count) = way.arrived(batch) else { return };
+        let carried = answered(way.waiting.drain(..count).collect(), LIFE, answers);
+        self.conclude(node, relay, carried);
         self.courier_goes(node, relay);
     }
 
@@ -111,40 +101,27 @@ impl World {
     }
 
     pub(crate) fn relay_event(&mut self, node: usize, relay: RelayId, event: &RelayEvent) {
+        let leg = LegKey { call: event.call, leg: event.leg };
+        let call = holder(Some(&self.nodes[node].replica.shard), leg);
         if let Some(fact) = MediaFact::of_event(event) {
-            self.tell(node, event.call, News::Media(fact));
+            self.tell(node, call, News::Media(fact));
         }
-        self.tell(node, event.call, News::Acknowledge { relay, event: event.seq });
+        self.tell(node, call, News::Acknowledge { relay, born_in: event.call, event: event.seq });
     }
 
-    fn carry_orders(&mut self, node: usize, relay: usize) {
-        let lost = self.nodes[node].cut || self.drops();
-        let place = &self.nodes[node];
-        let (from, courier) = (place.who, &place.couriers[relay]);
-        let Some((orders, _)) = &courier.batch else { return };
-        let (orders, batch) = (orders.clone(), courier.number);
-        if !lost {
-            let at = self.after_hop() + self.relays[relay].slow;
-            self.timeline.plan(at, Happening::AtRelay { relay, from, batch, orders });
-        }
-        self.timeline.plan(self.now + ANSWER, Happening::In(from, Task::CourierAgain { relay, batch }));
-    }
-
-    fn tell_answer(&mut self, node: usize, relay: usize, order: &RelayCommand, answer: Option<&RelayAnswer>) {
-        if let (Op::CloseLeg { leg }, None) = (&order.op, answer) {
-            self.promises.closed.given_up(relay, LegKey { call: order.call, leg: *leg });
-        }
-        let facts =
-            MediaFact::of_answer(RelayId(relay as u16), order.call, &order.op, answer.map(|answer| (LIFE, answer)));
-        for fact in facts {
-            self.tell(node, order.call, News::Media(fact));
+    fn conclude(&mut self, node: usize, relay: usize, carried: Vec<Carried>) {
+        for carried in carried {
+            // A world's relays have all content.
+            let Carried::Answered { order: Order { by, command, .. }, answer } = carried else { continue };
+            if let (Op::CloseLeg { leg }, None) = (&command.op, &answer) {
+                self.promises.closed.given_up(relay, LegKey { call: command.call, leg: *leg });
+            }
+            let answer = answer.as_ref().map(|(life, answer)| (*life, answer));
+            for fact in MediaFact::of_answer(RelayId(relay as u16), command.call, &command.op, answer) {
+                self.tell(node, by, News::Media(fact));
+            }
         }
     }
-}
-
-/// Orders whose failure the call hears of.
-fn may_fail(order: &RelayCommand) -> bool {
-    matches!(order.op, Op::Open { .. } | Op::CloseLeg { .. } | Op::Close)
 }
 
 fn op_name(op: &Op) -> String {

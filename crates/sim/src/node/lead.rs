@@ -1,12 +1,11 @@
-//! The shard's leader: runs the switch's rules on virtual time, dials for campaigns, keeps the log's time.
+//! The shard's leader: runs the switch's rules on virtual time, keeps the log's time.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use strowger_model::config::NextIds;
-use strowger_model::{Incarnation, Mono, NodeId};
+use strowger_model::Mono;
 use strowger_switch::{Heard, Leader, Led, Look, What};
-use strowger_table::{At, Body, Command, Content, ControlCommand, Outcome, Plan, Proposal, Proposer, TenantRef};
+use strowger_table::{Body, Command, Outcome, Plan, Proposal};
 
 use crate::happening::{Happening, Task, node_id};
 use crate::log::{Errand, Waiter, wall};
@@ -15,8 +14,6 @@ use crate::tenant::SHARD;
 use crate::trace::About;
 use crate::world::World;
 
-/// As the product's pacer has it.
-const COMMIT: Duration = Duration::from_secs(2);
 /// The node that the lead belongs to.
 const HOME: usize = 1;
 /// How long the cluster is without a leader when the lead is handed on.
@@ -29,14 +26,12 @@ pub(crate) struct Lead {
     pub rules: Leader,
     pub heard: Heard,
     armed: Option<Mono>,
-    /// Which lead the last look was on.
-    looked_as: Option<Led>,
 }
 
 impl Lead {
     pub fn new(node: usize) -> Self {
         let rules = Leader::new(SHARD, node_id(node), node_id(HOME));
-        Self { rules, heard: Heard::default(), armed: None, looked_as: None }
+        Self { rules, heard: Heard::default(), armed: None }
     }
 }
 
@@ -52,9 +47,10 @@ impl World {
         let log_now = seat.map(|(_, seat)| seat.log_now(self.now)).unwrap_or_default();
         let place = &mut self.nodes[node];
         let (changed, shard) = (std::mem::take(&mut place.lead.heard), &place.replica.shard);
-        let look = Look { led, shard, control: &self.control, relays: &self.usable, now: self.now, log_now };
+        let control = &place.control.table;
+        let (relays, now, wall) = (&self.usable, self.now, wall(self.now));
+        let look = Look { led, shard, control, relays, now, log_now, wall };
         let (errands, again) = place.lead.rules.look(&changed, &look);
-        place.lead.looked_as = led;
         if let Some(at) = again.filter(|again| place.lead.armed.is_none_or(|armed| *again < armed)) {
             place.lead.armed = Some(at);
             self.timeline.plan(at, Happening::In(place.who, Task::LeadAt { at }));
@@ -77,8 +73,10 @@ impl World {
         match what {
             What::Propose(command) if self.withholds_errand(&command) => {}
             What::Propose(mut command) => {
-                if let Command::Plan(plan) = &mut *command {
-                    self.spoil(node, plan);
+                match &mut *command {
+                    Command::Plan(plan) => self.spoil(node, plan),
+                    Command::Dial(dial) => self.dialling.route(&self.nodes[node].replica.shard, dial),
+                    _ => {}
                 }
                 self.lead(node, Errand::Rule(task), *command);
             }
@@ -101,100 +99,28 @@ impl World {
         self.look_as_leader(node);
     }
 
-    /// A planted bug: leases are never ended.
+    /// Planted bugs: leases are never ended, agents never sent where they belong.
     fn withholds_errand(&self, command: &Command) -> bool {
-        self.plant == Some(Plant::NoExpire) && matches!(command, Command::Expire)
+        match command {
+            Command::Expire => self.plant == Some(Plant::NoExpire),
+            Command::Assign { .. } => self.plant == Some(Plant::NoAssign),
+            _ => false,
+        }
     }
 
-    /// What moves by itself: members, the pacer's rounds, the time of a quiet shard.
+    /// What moves by itself: the time of a quiet shard.
     pub(crate) fn pulse_leader(&mut self) {
-        let told = self.tell_control();
         let Some((leader, seat)) = self.log.seat() else { return };
         let (node, stamped) = (leader.node, seat.stamped);
-        let led = self.leads(node);
-        // As in the product: who was passive looks again when it is not.
-        if told || led != self.nodes[node].lead.looked_as.is_some() {
-            self.look_as_leader(node);
-        }
-        if !led {
-            return;
-        }
-        self.pace(node);
-        if self.now.since(stamped) >= TICK {
+        if self.leads(node) && self.now.since(stamped) >= TICK {
             self.lead(node, Errand::Tick, Command::Tick);
         }
     }
 
-    /// The control group says who lives; all nodes hear it.
-    fn tell_control(&mut self) -> bool {
-        let mut commands = Vec::new();
-        for (at, member) in self.members.iter().enumerate() {
-            let (node, incarnation) = (node_id(at), member.life);
-            let known = self.control.node(node);
-            if known.is_none_or(|known| known.incarnation < incarnation) {
-                commands.push(ControlCommand::Hello { node, incarnation });
-            }
-            if member.down && known.is_none_or(|known| !known.down) {
-                let silent = |voter| ControlCommand::Silent { voter, node, incarnation };
-                commands.extend((0..self.members.len()).map(node_id).filter(|voter| *voter != node).map(silent));
-            }
-        }
-        let told = !commands.is_empty();
-        commands.into_iter().for_each(|command| self.decide(command));
-        if told {
-            self.nodes.iter_mut().for_each(|node| node.lead.heard.control());
-        }
-        told
-    }
-
-    pub(crate) fn decide(&mut self, command: ControlCommand) {
-        let last = self.control.last();
-        let at = At { index: last.index + 1, time: last.time, wall: wall(self.now) };
-        let from = Proposer { node: node_id(0), incarnation: Incarnation(1) };
-        self.control.apply(at, &Proposal { from, seq: 0, body: Body::Control(command) });
-    }
-
-    fn content(&self) -> Content {
-        Content::of(&self.configuration(), self.truth.layout()).expect("the layout in force is known")
-    }
-
-    /// The control group when the cluster is founded and configured.
-    pub(crate) fn found(&mut self) {
-        let voters = (0..self.nodes.len()).map(node_id).collect();
-        self.decide(ControlCommand::Found { voters, shards: 1 });
-        self.tell_control();
-        let (tenant, digest) = (self.tenant.id, self.content().digest);
-        let tenants = vec![TenantRef { tenant, shard: SHARD, digest }];
-        let (trunks, next_ids) = (Vec::new(), NextIds::default());
-        self.decide(ControlCommand::Configure { version: 1, tenants, trunks, next_ids });
-    }
-
-    /// Begins calls to leads; the next round is judged on what this one left.
-    fn pace(&mut self, node: usize) {
-        if !self.dialling.is_on() || self.log.is_pacing(self.now) {
-            return;
-        }
-        let nodes = self.living();
-        let means = self.dialling.means(wall(self.now), &nodes, &self.usable);
-        let shard = self.nodes[node].replica.shard.clone();
-        for dial in strowger_dialer::pace(&shard, &means) {
-            let dial = self.dialling.routed(&shard, dial);
-            self.lead(node, Errand::Pace, Command::Dial(Box::new(dial)));
-        }
-    }
-
-    /// Processes that are not known to be gone.
-    pub(crate) fn living(&self) -> Vec<(NodeId, Incarnation)> {
-        let living = self.members.iter().enumerate().filter(|(_, member)| !member.down);
-        living.map(|(at, member)| (node_id(at), member.life)).collect()
-    }
-
     /// The leader's own proposal, once: what only a leader may say is worth nothing after it.
     pub(crate) fn lead(&mut self, node: usize, errand: Errand, command: Command) {
-        let until = self.now + COMMIT;
-        let Some(seat) = self.log.seat_mut() else { return };
-        if errand == Errand::Pace {
-            seat.pacing = Some(until);
+        if self.log.seat().is_none() {
+            return;
         }
         let proposal = Proposal { from: self.nodes[node].who.proposer(), seq: 0, body: Body::Shard(command) };
         self.write(Some(Rc::new(proposal)), Waiter::Errand(errand));

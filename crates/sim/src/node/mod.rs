@@ -8,22 +8,25 @@ mod intake;
 mod lead;
 mod life;
 mod propose;
+mod vitals;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use strowger_call::Machine;
-use strowger_media::RelayCommand;
 use strowger_model::{CallId, Incarnation, LogClock, LogTime, Mono};
-use strowger_switch::{Intake, Performed};
+use strowger_switch::courier::Order;
+use strowger_switch::{Intake, Performed, Vitals};
 use strowger_table::{Proposal, Shard};
 
-use crate::happening::{Happening, Who};
+use crate::happening::{Happening, Who, node_id};
 use crate::tenant::SHARD;
+use crate::world::ControlReplica;
 
 pub(crate) use actors::{News, relay_of};
 pub(crate) use lead::Lead;
 pub(crate) use propose::Purpose;
+use vitals::voters;
 
 pub(crate) struct Node {
     pub who: Who,
@@ -31,14 +34,10 @@ pub(crate) struct Node {
     pub frozen: bool,
     pub cut: bool,
     pub stalled: bool,
-    pub passive: bool,
-    /// When a majority last answered, and since when it does without a break.
-    pub answered: Mono,
-    pub answered_since: Option<Mono>,
-    /// Since when the others hear nothing of it.
-    pub unheard: Option<Mono>,
-    /// A majority said that it is silent; nobody answers it any more.
-    pub reported: bool,
+    pub vitals: Vitals,
+    /// Passive from then on, unless it is answered meanwhile.
+    pub active_until: Mono,
+    pub control: ControlReplica,
     pub replica: Replica,
     pub lead: Lead,
     pub actors: BTreeMap<CallId, Seated>,
@@ -48,7 +47,8 @@ pub(crate) struct Node {
     pub asking: BTreeMap<u64, Asking>,
     pub last_seq: u64,
     pub done: Performed,
-    pub couriers: Vec<Courier>,
+    /// To each relay.
+    pub ways: Vec<Way>,
     /// What came while it was frozen.
     pub waiting: Vec<Happening>,
     /// What peers sent while it was cut off; their connections outlive that.
@@ -81,12 +81,21 @@ pub(crate) struct Asking {
     pub purpose: Purpose,
 }
 
-/// Orders to one relay: those under way, and those behind them.
+/// Orders to one relay.
 #[derive(Default)]
-pub(crate) struct Courier {
-    pub backlog: VecDeque<RelayCommand>,
-    pub batch: Option<(Rc<Vec<RelayCommand>>, u32)>,
-    pub number: u64,
+pub(crate) struct Way {
+    pub waiting: VecDeque<Order>,
+    /// So many of the first, in the last batch.
+    pub under_way: Option<usize>,
+    /// Its number.
+    pub batch: u64,
+}
+
+impl Way {
+    /// That batch is under way no more: how many orders were. None: it was given up before.
+    pub fn arrived(&mut self, batch: u64) -> Option<usize> {
+        self.under_way.take_if(|_| self.batch == batch)
+    }
 }
 
 #[derive(Default)]
@@ -94,6 +103,8 @@ pub(crate) struct Disk {
     pub snapshot: Option<(u64, Vec<u8>)>,
     /// Known to be committed.
     pub committed: u64,
+    /// The same of the control group.
+    pub control: u64,
 }
 
 impl Node {
@@ -104,11 +115,9 @@ impl Node {
             frozen: false,
             cut: false,
             stalled: false,
-            passive: false,
-            answered: Mono::ZERO,
-            answered_since: Some(Mono::ZERO),
-            unheard: None,
-            reported: false,
+            vitals: Vitals::new(node_id(node), voters()),
+            active_until: Mono::ZERO,
+            control: ControlReplica::default(),
             replica: Replica::new(Mono::ZERO),
             lead: Lead::new(node),
             actors: BTreeMap::new(),
@@ -117,7 +126,7 @@ impl Node {
             asking: BTreeMap::new(),
             last_seq: 0,
             done: Performed::default(),
-            couriers: (0..relays).map(|_| Courier::default()).collect(),
+            ways: (0..relays).map(|_| Way::default()).collect(),
             waiting: Vec::new(),
             stranded: Vec::new(),
             disk: Disk::default(),

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use strowger_model::CallId;
+use strowger_model::{CallId, NodeId};
 use strowger_switch::limit;
 use strowger_table::{AdmitKey, Body, Command, Outcome, Proposal};
 
@@ -26,16 +26,23 @@ pub(crate) enum Purpose {
     Admit(AdmitKey),
     /// Duties performed.
     Done,
+    /// What this voter says of a node.
+    Report(NodeId),
+    Join,
     Nobody,
 }
 
 impl World {
     pub(crate) fn propose(&mut self, node: usize, command: Command, purpose: Purpose) {
         let within = if matches!(purpose, Purpose::Admit(_)) { limit::ADMIT } else { limit::PROPOSE };
+        self.propose_within(node, Body::Shard(command), purpose, within);
+    }
+
+    pub(crate) fn propose_within(&mut self, node: usize, body: Body, purpose: Purpose, within: Duration) {
         let place = &mut self.nodes[node];
         place.last_seq += 1;
         let (who, seq) = (place.who, place.last_seq);
-        let proposal = Rc::new(Proposal { from: who.proposer(), seq, body: Body::Shard(command) });
+        let proposal = Rc::new(Proposal { from: who.proposer(), seq, body });
         place.asking.insert(seq, Asking { proposal, purpose });
         self.timeline.plan(self.now + within, Happening::In(who, Task::GiveUp { seq }));
         self.ask(node, seq);
@@ -46,8 +53,12 @@ impl World {
         let place = &self.nodes[node];
         let Some(asking) = place.asking.get(&seq) else { return };
         let (who, proposal, cut) = (place.who, asking.proposal.clone(), place.cut);
-        let term = self.log.term;
-        let leader = self.log.seat().map(|(leader, _)| leader.node);
+        let log = match proposal.body {
+            Body::Shard(_) => &self.log,
+            Body::Control(_) => &self.control.log,
+        };
+        let term = log.term;
+        let leader = log.seat().map(|(leader, _)| leader.node);
         let Some(leader) = leader.filter(|leader| !cut || *leader == node) else {
             self.timeline.plan(self.now + PAUSE, Happening::In(who, Task::Retry { seq }));
             return;
@@ -64,7 +75,9 @@ impl World {
 
     pub(crate) fn answered(&mut self, node: usize, seq: u64, outcome: Outcome) {
         let Some(asking) = self.nodes[node].asking.remove(&seq) else { return };
-        self.promises.once.answered(self.nodes[node].who.proposer(), seq, &outcome);
+        if matches!(asking.proposal.body, Body::Shard(_)) {
+            self.promises.once.answered(self.nodes[node].who.proposer(), seq, &outcome);
+        }
         match asking.purpose {
             Purpose::Nobody => {}
             Purpose::OfCall { call, number } => {
@@ -73,6 +86,8 @@ impl World {
             }
             Purpose::Admit(key) => self.admit_answered(node, &key, Some(&outcome)),
             Purpose::Done => self.done_answered(node, true),
+            Purpose::Report(about) => self.nodes[node].vitals.reported(about),
+            Purpose::Join => self.join_again(node),
         }
     }
 
@@ -87,6 +102,8 @@ impl World {
             }
             Purpose::Admit(key) => self.admit_answered(node, &key, None),
             Purpose::Done => self.done_answered(node, false),
+            Purpose::Report(about) => self.nodes[node].vitals.reported(about),
+            Purpose::Join => self.join_again(node),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The promises, each an invariant in its own file.
 
+mod balance;
 mod barred;
 mod both_ways;
 mod closed;
@@ -29,6 +30,7 @@ use strowger_table::{Applied, Body, Command, Offer, Outcome, Place, Presence, Pr
 
 use crate::node::Node;
 
+pub(crate) use balance::{Balance, astray_of};
 pub(crate) use barred::Barred;
 pub(crate) use both_ways::BothWays;
 pub(crate) use closed::Closed;
@@ -155,6 +157,7 @@ pub(crate) struct Promises {
     pub once: Once,
     pub voice: Voice,
     pub rest: Rest,
+    pub balance: Balance,
     pub survival: Survival,
     pub dialled_once: DialledOnce,
     pub barred: Barred,
@@ -180,6 +183,7 @@ impl Promises {
             once: Once::default(),
             voice: Voice::default(),
             rest: Rest::default(),
+            balance: Balance::default(),
             survival: Survival::default(),
             dialled_once: DialledOnce::default(),
             barred: Barred::default(),
@@ -239,6 +243,7 @@ impl Promises {
             &mut self.once.found,
             &mut self.voice.found,
             &mut self.rest.found,
+            &mut self.balance.found,
             &mut self.survival.found,
             &mut self.dialled_once.found,
             &mut self.barred.found,

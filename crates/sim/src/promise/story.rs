@@ -37,6 +37,11 @@ fn is_whereabouts(piece: &&Segment) -> bool {
     kind && !matches!(piece.how, How::Full | How::Closed)
 }
 
+/// A story has no room for more pieces of a kind: the last one of it stands for some, and says only how long they were.
+fn is_folded(pieces: &[Segment]) -> bool {
+    pieces.iter().filter(is_whereabouts).any(|piece| piece.n > 1)
+}
+
 fn fault(pieces: &[Segment], now: LogTime) -> Option<String> {
     let backwards = pieces.iter().find(|piece| piece.to.unwrap_or(now) < piece.from || piece.from > now);
     if let Some(piece) = backwards {
@@ -47,7 +52,7 @@ fn fault(pieces: &[Segment], now: LogTime) -> Option<String> {
         return Some(format!("its pieces are {numbers:?}"));
     }
     let mut last: Option<&Segment> = None;
-    for piece in pieces.iter().filter(is_whereabouts) {
+    for piece in pieces.iter().filter(is_whereabouts).filter(|_| !is_folded(pieces)) {
         if let Some(last) = last.filter(|last| last.to != Some(piece.from)) {
             return Some(format!("{piece:?} does not follow {last:?}"));
         }
@@ -114,6 +119,9 @@ fn record_fault(record: &Record) -> Option<String> {
     let agent = pieces().rfind(|piece| piece.kind == SegmentKind::Talk).and_then(|talk| talk.agent);
     if record.agent != agent {
         return Some(format!("{:?} is recorded, the story has {agent:?}", record.agent));
+    }
+    if is_folded(&record.segments) {
+        return None;
     }
     // The customer's time and the time before it are the whole of it.
     let first = pieces().find(is_whereabouts).map(|piece| piece.from);

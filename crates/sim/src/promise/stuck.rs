@@ -9,6 +9,7 @@ use strowger_model::{AgentId, CallId, LogTime, Mono};
 use strowger_table::{Call, Shard, limit};
 
 use super::{Found, Step};
+use crate::happening::Who;
 use crate::node::Node;
 
 const PROMISE: &str = "nothing is stuck";
@@ -17,6 +18,9 @@ const LED: Duration = Duration::from_secs(1);
 const LOST: Duration = Duration::from_secs(3);
 /// A new leader ends no lease in its first second.
 const FIRST: Duration = Duration::from_secs(1);
+/// A process that is gone is known to be dead within this, while the others are there: a voter's patience, an election of
+/// the control group, a report that is given up and made again, and some more.
+const KNOWN_DEAD: Duration = Duration::from_secs(5);
 /// The longest step of a flow: a prompt twice, its time for a digit twice, and the death of its owner in between.
 const STEP: Duration = Duration::from_secs(20);
 
@@ -41,6 +45,8 @@ pub(crate) struct Stuck {
     overdue: BTreeMap<Whose, Mono>,
     /// The step of each call in a flow, its owner's epoch, and since when.
     steps: BTreeMap<CallId, (u16, u64, Mono)>,
+    /// Since when a process is gone and nobody has said so.
+    gone: BTreeMap<Who, Mono>,
 }
 
 impl Stuck {
@@ -158,6 +164,15 @@ impl Stuck {
             steps.insert(row.id, (step, epoch, since));
         }
         self.steps = steps;
+    }
+
+    /// `is_unsaid`: the others are there and do not reach it, and the control group has it for alive.
+    pub fn gone(&mut self, who: Who, is_unsaid: bool, now: Mono) {
+        if !is_unsaid {
+            self.gone.remove(&who);
+        } else if now.since(*self.gone.entry(who).or_insert(now)) > KNOWN_DEAD {
+            self.found.breach(PROMISE, None, || format!("{who:?} is gone and nobody says so"));
+        }
     }
 
     /// Every row with something left to do has its actor on the node that owns it.

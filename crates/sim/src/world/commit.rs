@@ -17,6 +17,9 @@ use crate::trace::About;
 impl World {
     /// A proposal reaches whoever it was sent to; if that one leads no more, it is lost.
     pub(crate) fn proposed(&mut self, term: u64, by: Who, seq: u64, proposal: Rc<Proposal>) {
+        if matches!(proposal.body, Body::Control(_)) {
+            return self.control_proposed(term, by, seq, proposal);
+        }
         let leads =
             term == self.log.term && self.log.seat().is_some_and(|(leader, _)| self.nodes[leader.node].is_sound());
         if !leads {
@@ -44,7 +47,8 @@ impl World {
             && let Some((leader, _)) = self.log.seat()
         {
             let shard = &self.nodes[leader.node].replica.shard;
-            self.promises.rules.decided(&Decision { command, shard, config: &self.tenant, now: self.now });
+            let (config, term, now) = (&self.tenant, self.log.term, self.now);
+            self.promises.rules.decided(&Decision { command, shard, config, term, now });
         }
         let proposal = proposal.map(|proposal| self.misproposed(proposal));
         self.log.write(proposal, waiter, self.now);
@@ -108,11 +112,6 @@ impl World {
             (Waiter::Errand(Errand::Rule(task)), Some(outcome)) => {
                 if let Some(leader) = leader {
                     self.errand_answered(leader.node, task, &outcome);
-                }
-            }
-            (Waiter::Errand(Errand::Pace), _) => {
-                if let Some(seat) = self.log.seat_mut() {
-                    seat.pacing = None;
                 }
             }
             (Waiter::Seat, _) => {

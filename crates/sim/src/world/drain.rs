@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use strowger_model::NodeId;
 use strowger_table::Call;
 
 use super::World;
 use crate::far::CallerState;
+use crate::happening::Who;
+use crate::promise::astray_of;
 
 /// From the last caller and the last fault to rest: the longest patience (60 s), the life of a SIP transaction, the
 /// time an ended row is kept (64 s), and some more.
@@ -24,9 +27,28 @@ impl World {
                 self.promises.stuck.hands(&self.nodes[node]);
             }
         }
+        self.look_for_dead();
         self.look_at_relays();
         self.promises.rest.callers(&self.truth, &self.callers, now);
         self.promises.rest.phones(&self.truth, &self.phones, &self.called, now);
+    }
+
+    /// Of a process that nobody calls dead, nobody adopts the calls.
+    fn look_for_dead(&mut self) {
+        let is_well: Vec<bool> =
+            (0..self.nodes.len()).map(|node| self.nodes[node].is_sound() && !self.is_passive(node)).collect();
+        for node in 0..self.nodes.len() {
+            let who = self.nodes[node].who;
+            let others = (0..self.nodes.len()).all(|other| other == node || is_well[other]);
+            let is_unsaid = !self.nodes[node].is_sound() && others && self.is_member(who);
+            self.promises.stuck.gone(who, is_unsaid, self.now);
+        }
+    }
+
+    /// Whether the control group has that life of a node for alive.
+    fn is_member(&self, who: Who) -> bool {
+        let known = self.control.table.node(who.id());
+        known.is_some_and(|known| known.incarnation == who.life && !known.down)
     }
 
     fn look_at_relays(&mut self) {
@@ -43,6 +65,7 @@ impl World {
     }
 
     pub(crate) fn look_for_rest(&mut self) {
+        self.promises.balance.look(&self.truth, self.control.table.live(), self.now);
         let left = self.left();
         if left.is_empty() {
             self.promises.same_log_at_end(&self.truth, &self.nodes, self.log.last());
@@ -58,12 +81,15 @@ impl World {
         left.extend(self.truth.calls().map(|row| (Some(row.id), format!("row of {}, {}", row.id, row.stage_name()))));
         let busy = self.truth.agents().filter(|agent| agent.free_since().is_none());
         left.extend(busy.map(|agent| (agent.call(), format!("{} is {}", agent.id, agent.state_name()))));
+        let live = self.control.table.live();
+        left.extend(astray_of(&self.truth, &live).map(|agent| (None, format!("{} is astray", agent.id))));
         for node in &self.nodes {
             left.extend(node.actors.keys().map(|call| (Some(*call), format!("actor of {call} on {}", node.who.id()))));
             if node.replica.applied < self.log.last() {
                 left.push((None, format!("{} has not applied all", node.who.id())));
             }
         }
+        left.extend(self.not_well().into_iter().map(|text| (None, text)));
         for relay in &self.relays {
             left.extend(relay.open_legs().map(|leg| (Some(leg.call), format!("{leg} is open at a relay"))));
         }
@@ -82,6 +108,25 @@ impl World {
             left.extend(rings.map(|ring| {
                 (ring.key.map(|key| key.call), format!("{} is {:?} with {:?}", phone.addr, ring.state, ring.key))
             }));
+        }
+        left
+    }
+
+    /// In the end every process is a member, speaks, and is heard by all.
+    fn not_well(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for node in 0..self.nodes.len() {
+            let place = &self.nodes[node];
+            let who = place.who;
+            if !place.up || self.is_passive(node) || !self.is_member(who) {
+                left.push(format!("{} is no speaking member", who.id()));
+            }
+            if place.control.applied < self.control.log.last() {
+                left.push(format!("{} has not applied all of the control group", who.id()));
+            }
+            let silent = |voter: &&NodeId| self.control.table.is_silent(who.id(), who.life, **voter);
+            let voters = self.control.table.voters().iter().filter(silent);
+            left.extend(voters.map(|voter| format!("{voter} says that {} is silent", who.id())));
         }
         left
     }

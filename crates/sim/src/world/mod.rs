@@ -1,6 +1,7 @@
 //! A world: one seed, one tenant, three nodes, three relays, far ends, a log and a wire, and what happens to them.
 
 mod commit;
+mod control;
 mod drain;
 mod operator;
 mod planted;
@@ -13,9 +14,11 @@ use std::time::Duration;
 
 use strowger_acd::UsableRelay;
 use strowger_model::config::Tenant;
-use strowger_model::{CallId, Incarnation, Mono, RelayId};
+use strowger_model::{CallId, Mono, RelayId};
 use strowger_sip::Local;
-use strowger_table::{Control, Shard};
+use strowger_table::Shard;
+
+pub(crate) use control::{ControlGroup, ControlReplica};
 
 use crate::dialling::Dialling;
 use crate::far::{AgentPhone, Called, Caller};
@@ -31,9 +34,9 @@ use crate::tenant::{SHARD, site_of, tenant};
 use crate::timeline::Timeline;
 use crate::trace::{About, Trace};
 
-const NODES: usize = 3;
+pub(crate) const NODES: usize = 3;
 const RELAYS: usize = 3;
-/// How often heartbeats, errands and promises are looked at.
+/// How often errands and promises are looked at.
 const PULSE: Duration = Duration::from_millis(50);
 /// Of the callers a world would have, one in so many comes where campaigns dial.
 const DIALLED_CALLERS: usize = 3;
@@ -52,10 +55,7 @@ pub struct World {
     /// The state after every committed entry, as no node has it so soon: what the promises look at.
     pub(crate) truth: Shard,
     pub(crate) nodes: Vec<Node>,
-    /// What the control group has decided: who lives.
-    pub(crate) members: Vec<Member>,
-    /// The control group, as all nodes have it.
-    pub(crate) control: Control,
+    pub(crate) control: ControlGroup,
     pub(crate) relays: Vec<Relay>,
     /// The same, as those see them who choose.
     pub(crate) usable: Vec<UsableRelay>,
@@ -77,12 +77,6 @@ pub struct World {
     pub(crate) sent_invites: BTreeMap<String, u32>,
     /// Offers that a planted bug made up, one a call.
     pub(crate) made_up: BTreeMap<CallId, std::sync::Arc<strowger_table::Call>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Member {
-    pub life: Incarnation,
-    pub down: bool,
 }
 
 impl World {
@@ -112,8 +106,7 @@ impl World {
             log: Log::default(),
             truth: Shard::new(SHARD),
             nodes: (0..NODES).map(|node| Node::new(node, RELAYS)).collect(),
-            members: vec![Member { life: Incarnation(1), down: false }; NODES],
-            control: Control::default(),
+            control: ControlGroup::default(),
             relays: (0..RELAYS).map(Relay::new).collect(),
             usable: (0..RELAYS).map(usable).collect(),
             callers,
@@ -129,14 +122,18 @@ impl World {
             sent_invites: BTreeMap::new(),
             made_up: BTreeMap::new(),
         };
-        world.found();
         world.begin_time();
         world
     }
 
     fn begin_time(&mut self) {
         self.timeline.plan(Mono::ZERO, Happening::Elect { term: 0 });
+        self.timeline.plan(Mono::ZERO, Happening::ElectControl { term: 0 });
+        for node in 0..NODES {
+            self.begin_vitals(node);
+        }
         self.timeline.plan(Mono::ZERO + PULSE, Happening::Pulse);
+        self.timeline.plan(Mono::ZERO + PULSE, Happening::Configure);
         self.timeline.plan(Mono::ZERO + Duration::from_secs(5), Happening::Desk);
         self.timeline.plan(Mono::ZERO + Duration::from_secs(1), Happening::Operator);
         for (at, fault) in self.scenario.faults.clone() {

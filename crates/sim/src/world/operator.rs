@@ -1,17 +1,47 @@
-//! Who runs the campaigns: imports lists, starts and stops, bars numbers; and agents who dial a number themselves.
+//! Who runs the cluster: applies the configuration; imports lists, starts and stops campaigns, bars numbers. And agents
+//! who dial a number themselves.
 
+use std::time::Duration;
+
+use strowger_model::config::NextIds;
 use strowger_model::{CampaignId, Digest, E164};
-use strowger_table::{BarList, Command, Scope};
+use strowger_switch::limit;
+use strowger_table::{BarList, Body, Command, Content, ControlCommand, Scope, TenantRef};
 
 use super::World;
 use crate::happening::Happening;
 use crate::log::wall;
 use crate::node::Purpose;
+use crate::tenant::SHARD;
 
 /// Between two things an operator or an agent does, in milliseconds.
 const PAUSE_MS: (u64, u64) = (200, 3000);
+/// How soon it is looked whether a configuration is in force.
+const IN_FORCE: Duration = Duration::from_millis(200);
 
 impl World {
+    /// Applies the configuration once the cluster is founded, and again until it is in force.
+    pub(crate) fn configure(&mut self) {
+        let control = &self.control.table;
+        if control.version() > 0 {
+            return;
+        }
+        let is_founded = !control.voters().is_empty();
+        self.timeline.plan(self.now + IN_FORCE, Happening::Configure);
+        let sound: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect();
+        let Some(node) = self.rng.pick(&sound).filter(|_| is_founded) else { return };
+        let (tenant, digest) = (self.tenant.id, self.content().digest);
+        let tenants = vec![TenantRef { tenant, shard: SHARD, digest }];
+        let (trunks, next_ids) = (self.dialling.trunks().to_vec(), NextIds::default());
+        let command = ControlCommand::Configure { version: 1, tenants, trunks, next_ids };
+        self.propose_within(node, Body::Control(command), Purpose::Nobody, limit::PROPOSE);
+    }
+
+    /// What the configuration in force says of the tenant, as any node finds it.
+    pub(crate) fn content(&self) -> Content {
+        Content::of(&self.configuration(), self.truth.layout()).expect("the layout in force is known")
+    }
+
     pub(crate) fn operate(&mut self) {
         if !self.dialling.is_on() {
             return;
@@ -61,11 +91,12 @@ impl World {
         let agents: Vec<_> = self.tenant.agents.iter().map(|agent| agent.id).collect();
         let (campaign, agent) = (self.rng.pick(&campaigns)?, self.rng.pick(&agents)?);
         let number = self.any_number()?;
-        let nodes = self.living();
+        let nodes = self.nodes[node].control.table.live();
         let means = self.dialling.means(wall(self.now), &nodes, &self.usable);
         let shard = &self.nodes[node].replica.shard;
-        let dial = strowger_dialer::manual(shard, &means, agent, campaign, number).ok()?;
-        Some(Command::Dial(Box::new(self.dialling.routed(shard, dial))))
+        let mut dial = strowger_dialer::manual(shard, &means, agent, campaign, number).ok()?;
+        self.dialling.route(shard, &mut dial);
+        Some(Command::Dial(Box::new(dial)))
     }
 
     fn bar(&mut self) -> Option<Command> {

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use strowger_media::{Hears, Op};
 use strowger_model::config::Tenant;
-use strowger_model::{AgentId, DialResult, E164, LegKey, LogTime, RelayId};
+use strowger_model::{AgentId, DialResult, E164, LegKey, LogTime, Mono, RelayId};
 use strowger_switch::{Begin, Due};
 use strowger_table::{
-    Binding, Body, Call, Command, Duty, DutyKind, Leg, LegRole, LegState, Medium, Offer, Plan, Presence, Proposal,
-    Reach, Shard, SlotState, ToldBy, VOICE_SLOT, WITH_CUSTOMER,
+    Binding, Body, Call, Command, ControlCommand, Duty, DutyKind, Leg, LegRole, LegState, Medium, Offer, Plan,
+    Presence, Proposal, Reach, Shard, SlotState, ToldBy, VOICE_SLOT, WITH_CUSTOMER,
 };
 
 use super::World;
@@ -21,6 +21,9 @@ use crate::happening::Task;
 use crate::node::relay_of;
 use crate::plant::Plant;
 use crate::trace::About;
+
+/// So much longer does a node go on that nobody answers.
+const PASSIVE_LATE: Duration = Duration::from_secs(3);
 
 impl World {
     /// A proposal as its proposer's shell passes it on.
@@ -158,6 +161,23 @@ impl World {
             Op::Export { .. } => self.plant == Some(Plant::ExportOneSide) && other_side,
             Op::Close | Op::CloseLeg { .. } => self.plant == Some(Plant::CloseOneSide) && other_side,
             _ => false,
+        }
+    }
+
+    /// A voter's word that never comes to the control group.
+    pub(crate) fn is_unsaid(&self, proposal: &Proposal) -> bool {
+        match proposal.body {
+            Body::Control(ControlCommand::Silent { .. }) => self.plant == Some(Plant::SilentUnsaid),
+            Body::Control(ControlCommand::Heard { .. }) => self.plant == Some(Plant::HeardUnsaid),
+            _ => false,
+        }
+    }
+
+    /// Until when a node takes itself for active, of what the switch says.
+    pub(crate) fn taken_for_active(&self, node: usize, until: Option<Mono>) -> Mono {
+        match self.plant {
+            Some(Plant::PassiveLate) => until.map_or(self.nodes[node].active_until, |until| until + PASSIVE_LATE),
+            _ => until.unwrap_or_default(),
         }
     }
 

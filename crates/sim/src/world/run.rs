@@ -42,6 +42,9 @@ impl World {
             Happening::Commit { term } if term == self.log.term => self.commit_one(),
             Happening::Commit { .. } => {}
             Happening::Elect { term } => self.elect(term),
+            Happening::CommitControl { term } if term == self.control.log.term => self.commit_control(),
+            Happening::CommitControl { .. } => {}
+            Happening::ElectControl { term } => self.elect_control(term),
             Happening::RelayWell(relay) => self.relays[relay].recover(),
             Happening::AtRelay { relay, from, batch, orders } => self.at_relay(relay, from, batch, &orders),
             Happening::PlayOver { relay, play } => {
@@ -53,10 +56,9 @@ impl World {
             Happening::Thaw(who) => self.thaw(who),
             Happening::Mend(who) => self.mend(who),
             Happening::Unstall(who) => self.unstall(who),
-            Happening::Hello(who) => self.hello(who),
-            Happening::Down(who) => self.declare_down(who),
             Happening::Pulse => self.pulse(),
             Happening::Desk => self.desk(),
+            Happening::Configure => self.configure(),
             Happening::Operator => self.operate(),
             Happening::Calm => self.calm(),
         }
@@ -81,6 +83,11 @@ impl World {
             Task::Forwarded { source, bytes } => self.forwarded(node, source, &bytes),
             Task::Intake { at } => self.switch_tick(node, at),
             Task::Apply { upto } => self.apply(node, upto),
+            Task::ApplyControl { upto } => self.apply_control(node, upto),
+            Task::Beat => self.beat(node),
+            Task::Join => self.join(node),
+            Task::Heartbeat { from, number } => self.on_heartbeat(node, from, number),
+            Task::Pulse { voter, number, applied } => self.on_pulse(node, voter, number, applied),
             Task::Answered { seq, outcome } => self.answered(node, seq, outcome),
             Task::Retry { seq } => self.ask(node, seq),
             Task::GiveUp { seq } => self.give_up(node, seq),
@@ -97,7 +104,6 @@ impl World {
 
     fn pulse(&mut self) {
         self.timeline.plan(self.now + PULSE, Happening::Pulse);
-        self.beat();
         self.pulse_leader();
         let now = self.now;
         self.relays.iter_mut().for_each(|relay| relay.close_orphans(now));

@@ -1,4 +1,4 @@
-//! What the leader of a shard does by itself: it plans, ends leases, gives away the rows of the dead and those that
+//! What the leader of a shard does by itself: it plans, dials for campaigns, ends leases, gives away the rows of the dead and those that
 //! belong elsewhere, brings the configuration, hands the lead to the voter it belongs to.
 //!
 //! Every node has one machine a shard, and it acts only where the node leads. Whoever runs it calls `look` whenever
@@ -8,6 +8,7 @@
 mod bring;
 mod home;
 mod owners;
+mod pacing;
 mod spread;
 mod turn;
 
@@ -15,12 +16,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use strowger_acd::UsableRelay;
-use strowger_model::{LogTime, Mono, NodeId, ShardId};
+use strowger_model::{LogTime, Mono, NodeId, ShardId, Wall};
 use strowger_table::{Command, Content, Control, Outcome, RowKey, Shard, TenantRef, Touched};
 
 use bring::Bring;
 pub use home::{HandOn, HandOver};
 use owners::Owners;
+use pacing::Pacing;
 use spread::Spread;
 use turn::Turn;
 
@@ -45,6 +47,8 @@ pub struct Look<'a> {
     pub now: Mono,
     /// What an entry written now is stamped at least.
     pub log_now: LogTime,
+    /// The calendar's time.
+    pub wall: Wall,
 }
 
 /// What has happened since the last look. A node that does not lead need not keep it.
@@ -54,6 +58,7 @@ pub struct Heard {
     /// More rows than were named.
     many: bool,
     control: bool,
+    relays: bool,
 }
 
 impl Heard {
@@ -75,19 +80,27 @@ impl Heard {
         self.control = true;
     }
 
+    /// Others can be reached than before.
+    pub fn relays(&mut self) {
+        self.relays = true;
+    }
+
     fn is_any_row(&self) -> bool {
         self.many || !self.rows.is_empty()
     }
 
     fn is_to_plan(&self) -> bool {
-        self.many || self.rows.iter().any(|row| matches!(row, RowKey::Place(_) | RowKey::Agent(_)))
+        let is_one = |row: &RowKey| matches!(row, RowKey::Place(_) | RowKey::Agent(_));
+        self.many || self.relays || self.rows.iter().any(is_one)
     }
 }
 
-/// The rules. One errand of each is under way at a time.
+/// The rules. One errand of each is under way at a time, of pacing one round.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Task {
     Plan,
+    /// Calls to leads: a round of them is under way at a time.
+    Pace,
     Expire,
     /// Rows of the dead, and tenants that are gone.
     Own,
@@ -128,6 +141,7 @@ pub struct Leader {
     /// Whether it could act at the last look.
     acts: bool,
     plan: Turn,
+    pacing: Pacing,
     expire: Turn,
     owners: Owners,
     bring: Bring,
@@ -142,6 +156,7 @@ impl Leader {
             led: None,
             acts: false,
             plan: Turn::default(),
+            pacing: Pacing::default(),
             expire: Turn::default(),
             owners: Owners::default(),
             bring: Bring::new(shard),
@@ -157,6 +172,7 @@ impl Leader {
         self.hear(changed);
         let mut todo = Vec::new();
         todo.extend(self.plan(look).map(|what| (Task::Plan, what)));
+        todo.extend(self.pacing.look(look).into_iter().map(|what| (Task::Pace, what)));
         todo.extend(self.expire(led, look).map(|what| (Task::Expire, what)));
         todo.extend(self.owners.look(look).map(|what| (Task::Own, what)));
         todo.extend(self.bring.look(look).map(|what| (Task::Configure, what)));
@@ -167,6 +183,7 @@ impl Leader {
         }
         let again = [
             self.plan.again(),
+            self.pacing.again(),
             self.next_expiry(led, look),
             self.owners.again(),
             self.bring.again(),
@@ -186,6 +203,7 @@ impl Leader {
         let done = outcome.is_some();
         match task {
             Task::Plan => self.plan.end(done, now),
+            Task::Pace => self.pacing.answered(done, now),
             Task::Expire => self.expire.end(done, now),
             Task::Own => self.owners.answered(outcome, now),
             Task::Configure => self.bring.answered(outcome, now),
@@ -209,13 +227,14 @@ impl Leader {
         let is_new = self.led.replace(led) != Some(led);
         if is_new {
             (self.plan, self.expire) = (Turn::default(), Turn::default());
+            self.pacing.begin_anew();
             self.owners = Owners::default();
             self.bring.begin_anew();
             self.spread.begin_anew();
             self.hand_on.begin_anew();
         }
         if is_new || !acted {
-            self.hear(&Heard { rows: BTreeSet::new(), many: true, control: true });
+            self.hear(&Heard { rows: BTreeSet::new(), many: true, control: true, relays: true });
         }
         Some(led)
     }
@@ -225,6 +244,9 @@ impl Leader {
             self.plan.wake();
         }
         self.spread.hear(changed);
+        if changed.is_any_row() || changed.control || changed.relays {
+            self.pacing.wake();
+        }
         if changed.is_any_row() || changed.control {
             self.owners.wake();
         }

@@ -61,6 +61,11 @@ impl Turn {
         self.not_before = Some(until);
     }
 
+    /// Not before then, whatever the news; without any it rests.
+    pub fn hold(&mut self, until: Mono) {
+        self.not_before = Some(until);
+    }
+
     /// When it looks again by itself.
     pub fn again(&self) -> Option<Mono> {
         self.not_before.filter(|_| self.news && !self.under_way)

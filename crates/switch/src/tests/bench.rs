@@ -198,6 +198,7 @@ pub fn tenant() -> Tenant {
         queues: Vec::new(),
         campaigns: Vec::new(),
         takes_anonymous: true,
+        offers_sha256: false,
         agents: Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use strowger_acd::UsableRelay;
-use strowger_model::config::{Agent, NextIds, Phone, Queue, Strategy, Tenant};
+use strowger_model::config::{Agent, NextIds, Phone, Queue, Strategy, Tenant, Trunk};
 use strowger_model::{AgentId, Digest, Far, LegKey, LegNo, LogTime, Mono, NodeId, QueueId, RelayId, TenantId, Wall};
 use strowger_table::{
     At, Body, Command, Content, Control, ControlCommand, Outcome, Proposal, Proposer, Refusal, TenantRef, Then, limit,
@@ -12,23 +12,27 @@ use strowger_table::{
 use super::bench::{Bench, ME, OTHER, SHARD, THIRD, tenant};
 use crate::{Heard, Leader, Led, Look, Task, What};
 
-const QUEUE: QueueId = QueueId(1);
+pub(super) const QUEUE: QueueId = QueueId(1);
 /// Where the lead belongs.
 const HOME: NodeId = ME.node;
 const SECOND: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// A node that leads a shard with one queue, in a cluster of three.
-struct World {
-    bench: Bench,
+pub(super) struct World {
+    pub bench: Bench,
     control: Control,
     rules: Leader,
-    changed: Heard,
+    pub changed: Heard,
     led: Option<Led>,
+    /// What calls can be made over.
+    pub trunks: Vec<Trunk>,
+    /// The calendar's time when this process's clock began.
+    pub wall_ms: u64,
 }
 
 impl World {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::at_home(HOME)
     }
 
@@ -50,7 +54,8 @@ impl World {
         let bench = Bench::new();
         let led = Some(Led { term: 1, since: bench.now });
         let rules = Leader::new(SHARD, ME.node, home);
-        let mut world = Self { bench, control: Control::default(), rules, changed: Heard::default(), led };
+        let (control, changed) = (Control::default(), Heard::default());
+        let mut world = Self { bench, control, rules, changed, led, trunks: Vec::new(), wall_ms: 0 };
         let nodes = [ME, OTHER, THIRD];
         world.decide(ControlCommand::Found { voters: nodes.map(|node| node.node).to_vec(), shards: 1 });
         for Proposer { node, incarnation } in nodes {
@@ -64,7 +69,7 @@ impl World {
     }
 
     /// The control group has another configuration.
-    fn configure(&mut self, tenant: &Tenant) -> TenantRef {
+    pub fn configure(&mut self, tenant: &Tenant) -> TenantRef {
         let what = TenantRef { tenant: tenant.id, shard: SHARD, digest: content(tenant).digest };
         // The shard began with version 1.
         while self.control.version() < 1 {
@@ -76,7 +81,7 @@ impl World {
 
     fn in_force(&mut self, tenants: Vec<TenantRef>) {
         let (version, next_ids) = (self.control.version() + 1, NextIds::default());
-        self.decide(ControlCommand::Configure { version, tenants, trunks: Vec::new(), next_ids });
+        self.decide(ControlCommand::Configure { version, tenants, trunks: self.trunks.clone(), next_ids });
     }
 
     fn decide(&mut self, command: ControlCommand) {
@@ -85,13 +90,17 @@ impl World {
         self.changed.control();
     }
 
+    pub fn version(&self) -> u64 {
+        self.control.version()
+    }
+
     fn dies(&mut self, node: Proposer) {
         for voter in [ME, OTHER, THIRD].map(|voter| voter.node) {
             self.decide(ControlCommand::Silent { voter, node: node.node, incarnation: node.incarnation });
         }
     }
 
-    fn say(&mut self, command: Command) -> Outcome {
+    pub fn say(&mut self, command: Command) -> Outcome {
         let outcome = self.bench.commit(ME, command);
         self.changed.touched(&self.bench.touched);
         outcome
@@ -108,7 +117,7 @@ impl World {
     }
 
     /// What is to be done, and when it looks again.
-    fn look(&mut self) -> (Vec<(Task, What)>, Option<Mono>) {
+    pub fn look(&mut self) -> (Vec<(Task, What)>, Option<Mono>) {
         let look = Look {
             led: self.led,
             shard: &self.bench.shard,
@@ -116,6 +125,7 @@ impl World {
             relays: &[UsableRelay { relay: RelayId(1), site: String::new() }],
             now: self.bench.now,
             log_now: LogTime(self.bench.now.0),
+            wall: Wall(self.wall_ms + self.bench.now.0 / 1000),
         };
         let (errands, again) = self.rules.look(&std::mem::take(&mut self.changed), &look);
         (errands.into_iter().map(|errand| (errand.task, errand.what)).collect(), again)
@@ -133,7 +143,7 @@ impl World {
         self.look().0.is_empty()
     }
 
-    fn answer(&mut self, task: Task, outcome: Option<Outcome>) {
+    pub fn answer(&mut self, task: Task, outcome: Option<Outcome>) {
         self.rules.answered(1, task, outcome.as_ref(), self.bench.now);
     }
 
@@ -145,12 +155,12 @@ impl World {
         command
     }
 
-    fn pass(&mut self, time: Duration) {
+    pub fn pass(&mut self, time: Duration) {
         self.bench.now = self.bench.now + time;
     }
 }
 
-fn staffed() -> Tenant {
+pub(super) fn staffed() -> Tenant {
     let agent = |id: u32| Agent {
         id: AgentId(id),
         name: format!("{id}"),

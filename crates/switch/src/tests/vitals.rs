@@ -3,8 +3,8 @@ use std::time::Duration;
 use strowger_model::{Incarnation, LogTime, Mono, NodeId, Wall};
 use strowger_table::{At, Body, Control, ControlCommand, Proposal, Proposer};
 
-use crate::Vitals;
 use crate::vitals::is_down;
+use crate::{Vitals, join};
 
 const VOTERS: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
 const ME: NodeId = NodeId(1);
@@ -175,6 +175,24 @@ fn beats_go_to_the_other_voters() {
     let mut vitals = vitals();
     let (number, to) = vitals.beat(at(1));
     assert_eq!((number, to.collect::<Vec<_>>()), (1, vec![NodeId(2), NodeId(3)]));
+}
+
+#[test]
+fn the_first_voter_founds_the_cluster_and_everybody_says_hello_until_it_is_known() {
+    let mut group = Group { control: Control::default(), index: 0 };
+    let next = |group: &Group, node, life| join(&group.control, node, life, &VOTERS, 2);
+    let hello = |node, incarnation| Some(ControlCommand::Hello { node, incarnation });
+    let found = ControlCommand::Found { voters: VOTERS.to_vec(), shards: 2 };
+    assert_eq!(next(&group, ME, LIFE).as_ref(), Some(&found));
+    assert_eq!(next(&group, NodeId(2), LIFE), hello(NodeId(2), LIFE));
+    group.commit(ControlCommand::Hello { node: NodeId(2), incarnation: LIFE });
+    assert_eq!(next(&group, NodeId(2), LIFE), hello(NodeId(2), LIFE), "nobody knows yet who votes");
+    group.commit(found);
+    assert_eq!(next(&group, NodeId(2), LIFE), None);
+    assert_eq!(next(&group, ME, LIFE), hello(ME, LIFE));
+    group.commit(ControlCommand::Hello { node: ME, incarnation: LIFE });
+    assert_eq!(next(&group, ME, LIFE), None);
+    assert_eq!(next(&group, ME, Incarnation(2)), hello(ME, Incarnation(2)), "another life of it");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use strowger_model::{
-    AgentId, CallId, CampaignId, Cause, Digest, E164, EndpointId, FlowId, Incarnation, Instance, LeadId, LegNo,
+    AgentId, CallId, CampaignId, Cause, Digest, E164, EndpointId, FlowId, Incarnation, Instance, KeyId, LeadId, LegNo,
     LogTime, NodeId, PlaceId, QueueId, RelayId, ShardId, TenantId, TrunkId, Wall,
 };
 
@@ -185,6 +185,7 @@ names! {
     FlowId = u32: |name| name.0,
     TrunkId = u32: |name| name.0,
     CampaignId = u32: |name| name.0,
+    KeyId = u32: |name| name.0,
     EndpointId = u32: |name| name.0,
     Incarnation = u64: |name| name.0,
     LegNo = u16: |name| name.0,

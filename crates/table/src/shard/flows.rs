@@ -124,6 +124,7 @@ mod tests {
             agents: Vec::new(),
             campaigns: Vec::new(),
             takes_anonymous: true,
+            offers_sha256: false,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use strowger_model::config::{Phone, Tenant};
-use strowger_model::{AgentId, Outcome as CallOutcome};
+use strowger_model::{AgentId, Outcome as CallOutcome, Sealed};
 use strowger_table::{Command, Outcome, Presence, Refusal, Stage, Then, limit};
 
 use crate::bench::{Bench, Doing, not_ready};
@@ -133,7 +133,7 @@ fn an_agent_moves_to_another_queue_and_to_a_phone_that_registers() {
     let mut bench = Bench::new();
     let mut config = tenant();
     config.agents[0].queues = vec![SUPPORT];
-    config.agents[1].phone = Phone::Registers { ha1_sha256: String::new(), ha1_md5: String::new() };
+    config.agents[1].phone = Phone::Registers { ha1: Sealed::default() };
     bench.configure(2, config);
     assert!(bench.idle(SALES).is_empty());
     assert_eq!(bench.idle(SUPPORT), [ANNA, DORA]);

@@ -7,7 +7,7 @@ use strowger_model::config::{
 };
 use strowger_model::{
     AgentId, CampaignId, Cause, DialResult, Dialog, DialogState, Digest, E164, Ended, Far, FlowId, HangupBy,
-    Incarnation, Instance, LogTime, NodeId, QueueId, RelayId, Role, ShardId, TenantId, TrunkId,
+    Incarnation, Instance, KeyId, LogTime, NodeId, QueueId, RelayId, Role, Sealed, ShardId, TenantId, TrunkId,
 };
 use strowger_table::{AdmitKey, Binding, BindingKind, Proposer};
 
@@ -112,7 +112,7 @@ fn fixed(id: AgentId) -> Phone {
 }
 
 fn registers() -> Phone {
-    Phone::Registers { ha1_sha256: "a".repeat(64), ha1_md5: "b".repeat(32) }
+    Phone::Registers { ha1: Sealed { key: KeyId(1), bytes: vec![0xab; 76] } }
 }
 
 pub fn tenant() -> Tenant {
@@ -145,6 +145,7 @@ pub fn tenant() -> Tenant {
             campaign(BY_HAND, "by-hand", DialMode::Manual),
         ],
         takes_anonymous: true,
+        offers_sha256: false,
     }
 }
 

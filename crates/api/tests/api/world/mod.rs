@@ -14,7 +14,7 @@ use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use strowger_api::{archive, bootstrap_token, router};
-use strowger_cluster::{Cluster, Context, Options};
+use strowger_cluster::{Cluster, Context, DataKeys, Options};
 use strowger_config::{Files, read_dir};
 use strowger_link::Identity;
 use strowger_model::{CallId, Cause, Dialog, DialogState, Far, LegKey, LegNo, LogTime, NodeId, PeerId, Role, ShardId};
@@ -49,6 +49,7 @@ impl World {
             sip: strowger_trunk::Options { shared: ANY_PORT, own: None },
             advertised: "127.0.0.1:5060".to_owned(),
             nonce_key: vec![1; 32],
+            data_keys: DataKeys::parse(&"01".repeat(32)).unwrap(),
             max_calls: 1000,
             max_calls_per_second: 100,
             test_break: None,

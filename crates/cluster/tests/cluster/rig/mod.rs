@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use strowger_cluster::{Cluster, Context, Options, TestBreak};
+use strowger_cluster::{Cluster, Context, DataKeys, Options, TestBreak};
 use strowger_config::{Files, NextIds};
 use strowger_link::Identity;
-use strowger_model::{GroupId, NodeId, PeerId, RelayId};
+use strowger_model::{GroupId, Ha1, NodeId, PeerId, RelayId, Whose};
 use strowger_phones::{AgentSpec, CallSpec, Phones, PhonesOptions, Report};
 use strowger_relay::{Relay, RelayConfig};
 use strowger_store::{CallFilter, CallLine};
@@ -79,6 +79,7 @@ impl Rig {
                 sip: strowger_trunk::Options { shared: sip, own: None },
                 advertised: sip.to_string(),
                 nonce_key: vec![7; 32],
+                data_keys: DataKeys::parse(&"07".repeat(32)).expect("a key"),
                 max_calls: 1000,
                 max_calls_per_second: 1000,
                 test_break,
@@ -108,11 +109,13 @@ impl Rig {
 
     async fn configure(&self) {
         let context = self.context();
-        let draft = strowger_config::parse(&files(self.trunk_port), &|wav| {
+        let load = |wav: &[u8]| {
             strowger_media::content::from_wav(wav)
                 .map(|content| (content.bytes, content.digest))
                 .map_err(|f| f.to_string())
-        });
+        };
+        let seal = |whose: Whose<'_>, ha1: &Ha1| context.data_keys.seal(whose, ha1);
+        let draft = strowger_config::parse(&files(self.trunk_port), &load, &seal);
         let draft = draft.unwrap_or_else(|faults| panic!("{}", faults[0]));
         for (digest, bytes) in draft.contents() {
             context.spread(*digest, bytes).await.expect("prompts spread");
@@ -210,7 +213,7 @@ fn files(trunk_port: u16) -> Files {
     )
 }
 
-fn free() -> SocketAddr {
+pub fn free() -> SocketAddr {
     UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Decision<'a> {
     pub command: &'a Command,
     pub shard: &'a Shard,
     pub config: &'a Tenant,
+    /// Of the leader.
+    pub term: u64,
     pub now: Mono,
 }
 

@@ -1,18 +1,23 @@
-//! A trunk takes no more new calls in a round of the pacer than it has room for.
+//! A trunk takes so many new calls a second from a leader's pacer, and a second's worth at once.
 
 use std::collections::BTreeMap;
 
 use strowger_model::{Mono, TrunkId};
-use strowger_table::Command;
+use strowger_table::{Command, DialTo};
 
 use super::super::Found;
 use super::{Decision, Rule};
-use crate::dialling::ALLOWANCE;
+use crate::dialling::DIALS_PER_SECOND;
+
+const SECOND_US: u64 = 1_000_000;
 
 #[derive(Default)]
 pub(crate) struct TrunkAllowance {
     found: Found,
-    round: (Mono, BTreeMap<TrunkId, usize>),
+    /// Whoever leads next knows of nothing.
+    term: u64,
+    /// When what was begun would have been begun at the trunk's pace: at most a second ahead.
+    ahead: BTreeMap<TrunkId, Mono>,
 }
 
 impl Rule for TrunkAllowance {
@@ -23,14 +28,18 @@ impl Rule for TrunkAllowance {
     fn decided(&mut self, decision: &Decision<'_>) {
         let Command::Dial(dial) = decision.command else { return };
         let Some(trunk) = decision.config.campaign(dial.campaign).map(|campaign| campaign.trunk) else { return };
-        if self.round.0 != decision.now {
-            self.round = (decision.now, BTreeMap::new());
+        if !matches!(dial.to, DialTo::Lead(_)) {
+            return;
         }
-        let begun = self.round.1.entry(trunk).or_default();
-        *begun += 1;
-        let begun = *begun;
-        if begun > ALLOWANCE {
-            self.found.breach("trunk allowance", None, || format!("{begun} calls on {trunk}, {ALLOWANCE} may"));
+        if std::mem::replace(&mut self.term, decision.term) != decision.term {
+            self.ahead.clear();
+        }
+        let ahead = self.ahead.entry(trunk).or_insert(decision.now);
+        ahead.0 = ahead.0.max(decision.now.0) + SECOND_US / u64::from(DIALS_PER_SECOND);
+        if ahead.0 > decision.now.0 + SECOND_US {
+            self.found.breach("trunk allowance", None, || {
+                format!("more calls on {trunk} than {DIALS_PER_SECOND} a second and a second's worth at once")
+            });
         }
     }
 }

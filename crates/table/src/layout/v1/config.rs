@@ -19,6 +19,7 @@ frozen! {
         agents: Vec<ConfiguredAgentV1>,
         campaigns: Vec<CampaignV1>,
         takes_anonymous: bool,
+        offers_sha256: bool,
     }
     struct NumberV1 = config::Number {
         number: String,
@@ -93,8 +94,12 @@ frozen! {
         zone: Option<String>,
     }
     enum PhoneV1 = config::Phone {
-        Registers { ha1_sha256: String, ha1_md5: String },
+        Registers { ha1: SealedV1 },
         Static { uri: String, far: FarV1 },
+    }
+    struct SealedV1 = Sealed {
+        key: KeyId,
+        bytes: Vec<u8>,
     }
     struct NextIdsV1 = config::NextIds {
         tenant: u32,

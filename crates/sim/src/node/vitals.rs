@@ -1,0 +1,126 @@
+//! Runs the switch's heartbeats: beats and pulses between processes, reports and hellos in the control group.
+
+use strowger_model::NodeId;
+use strowger_switch::{BEAT, JOIN, JOIN_AGAIN, REPORT, Report, is_down, join};
+use strowger_table::Body;
+
+use super::{Node, Purpose};
+use crate::happening::{Happening, Task, Who, node_id};
+use crate::plant::Plant;
+use crate::trace::About;
+use crate::world::{NODES, World};
+
+/// Every node votes.
+pub(crate) fn voters() -> Vec<NodeId> {
+    (0..NODES).map(node_id).collect()
+}
+
+impl World {
+    /// A process has begun: it beats, and says hello.
+    pub(crate) fn begin_vitals(&mut self, node: usize) {
+        let who = self.nodes[node].who;
+        let at = self.now + self.rng.millis(0, BEAT.as_millis() as u64);
+        self.timeline.plan(at, Happening::In(who, Task::Beat));
+        let at = self.now + self.rng.millis(0, 200);
+        self.timeline.plan(at, Happening::In(who, Task::Join));
+    }
+
+    /// Beats, watches, and switches between active and passive.
+    pub(crate) fn beat(&mut self, node: usize) {
+        let now = self.now;
+        let place = &mut self.nodes[node];
+        let from = place.who;
+        self.timeline.plan(now + BEAT, Happening::In(from, Task::Beat));
+        let (number, voters) = place.vitals.beat(now);
+        for voter in voters.collect::<Vec<_>>() {
+            let voter = self.nodes[usize::from(voter.0) - 1].who;
+            self.cast(node, voter, Task::Heartbeat { from, number });
+        }
+        self.look_at_vitals(node);
+    }
+
+    fn look_at_vitals(&mut self, node: usize) {
+        let now = self.now;
+        let place = &mut self.nodes[node];
+        let was_active = place.active_until > now;
+        let until = place.vitals.active_until(&place.applied(), now);
+        let active_until = self.taken_for_active(node, until);
+        let place = &mut self.nodes[node];
+        place.active_until = active_until;
+        if !was_active && until.is_some() {
+            // As in the product: who was passive looks again.
+            self.look_as_leader(node);
+        }
+        let place = &mut self.nodes[node];
+        let who = place.who;
+        if is_down(&place.control.table, who.id(), who.life) && self.plant != Some(Plant::Unfenced) {
+            return self.end_fenced(node);
+        }
+        let reports = place.vitals.reports(&place.control.table, now);
+        if was_active != until.is_some() {
+            self.say(About::World, || format!("n{} is {}", node + 1, if was_active { "passive" } else { "active" }));
+        }
+        for Report { node: about, command, .. } in reports {
+            self.say(About::World, || format!("n{} reports: {command:?}", node + 1));
+            self.propose_within(node, Body::Control(command), Purpose::Report(about), REPORT);
+        }
+    }
+
+    /// A beat of another node.
+    pub(crate) fn on_heartbeat(&mut self, node: usize, from: Who, number: u64) {
+        let now = self.now;
+        let place = &mut self.nodes[node];
+        if place.vitals.on_beat(from.id(), from.life, &place.control.table, now) {
+            let (voter, applied) = (place.who.id(), place.applied());
+            self.cast(node, from, Task::Pulse { voter, number, applied });
+        }
+    }
+
+    /// A voter's answer to a beat.
+    pub(crate) fn on_pulse(&mut self, node: usize, voter: NodeId, number: u64, applied: Vec<u64>) {
+        self.nodes[node].vitals.on_pulse(voter, number, applied);
+    }
+
+    /// Says what the switch says, until the process is a member.
+    pub(crate) fn join(&mut self, node: usize) {
+        let place = &self.nodes[node];
+        let who = place.who;
+        if let Some(command) = join(&place.control.table, who.id(), who.life, &voters(), 1) {
+            self.propose_within(node, Body::Control(command), Purpose::Join, JOIN);
+        }
+    }
+
+    /// Its proposal has an outcome, or none in time.
+    pub(crate) fn join_again(&mut self, node: usize) {
+        let at = self.now + JOIN_AGAIN;
+        self.timeline.plan(at, Happening::In(self.nodes[node].who, Task::Join));
+    }
+
+    /// The cluster has given this incarnation's calls to others: its supervisor starts it anew.
+    fn end_fenced(&mut self, node: usize) {
+        self.say(About::World, || format!("n{} learns that it was declared dead, and ends", node + 1));
+        self.kill(node);
+        let at = self.now + self.rng.millis(300, 1500);
+        self.timeline.plan(at, Happening::Start { node });
+    }
+
+    /// To another process, without an answer: lost with the connection.
+    fn cast(&mut self, node: usize, to: Who, task: Task) {
+        if !self.nodes[node].cut && !self.drops() {
+            let at = self.after_hop();
+            self.timeline.plan(at, Happening::In(to, task));
+        }
+    }
+
+    /// Checked before every send: a node that has not been answered lately is silent.
+    pub(crate) fn is_passive(&self, node: usize) -> bool {
+        self.plant != Some(Plant::Unfenced) && self.now >= self.nodes[node].active_until
+    }
+}
+
+impl Node {
+    /// How far it is in each group.
+    fn applied(&self) -> Vec<u64> {
+        vec![self.control.applied, self.replica.applied]
+    }
+}
