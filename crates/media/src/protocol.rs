@@ -8,6 +8,7 @@
 //! legs of several birth calls into one row adopts each of them.
 //!
 //! [`LegKey`]: strowger_model::LegKey
+#![allow(missing_docs, reason = "rkyv's derive makes public fields of its own without a word")]
 
 use std::net::SocketAddr;
 
