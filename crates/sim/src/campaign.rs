@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::{Breach, Faults, Plant, World};
+use crate::{Breach, Faults, Plant, Seen, World};
 
 /// Lines of the trace shown with a violation.
 const SHOWN: usize = 60;
@@ -32,6 +32,8 @@ pub struct Report {
     pub violations: Vec<Violation>,
     pub calls: usize,
     pub virtual_seconds: u64,
+    /// What happened in all of them.
+    pub seen: Seen,
 }
 
 impl Campaign {
@@ -49,6 +51,7 @@ impl Campaign {
             report.seeds += 1;
             report.calls += world.calls();
             report.virtual_seconds += world.now().0 / 1_000_000;
+            report.seen.join(world.seen());
             report.violations.extend(violation);
             progress(&report);
             if self.until_caught && report.violations.iter().any(|violation| self.is_caught_by(violation)) {

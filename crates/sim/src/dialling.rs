@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use strowger_acd::UsableRelay;
 use strowger_dialer::Means;
 use strowger_model::config::{Campaign, DialMode, Hours, LeadColumns, Retry, Trunk};
-use strowger_model::{CampaignId, DialResult, E164, Far, Incarnation, LeadId, NodeId, QueueId, TrunkId, Wall};
+use strowger_model::{CampaignId, DialResult, E164, Far, Incarnation, LeadId, NodeId, TenantId, TrunkId, Wall};
 use strowger_table::{Dial, DialTo, NewLead, Shard};
 
 use crate::rng::Rng;
-use crate::tenant::{TRUNK, called_addr};
+use crate::scenario::Scenario;
+use crate::tenant::{Share, TRUNKS, called_addr};
 
 /// Worlds of a thousand that have campaigns.
 const SHARE: u64 = 350;
@@ -23,6 +24,7 @@ const FIRST_NUMBER: u64 = 442_070_000_000;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dialling {
     pub campaigns: Vec<Campaign>,
+    tenants: BTreeMap<CampaignId, TenantId>,
     /// Lists in parts, each for its campaign; a part may hold what an earlier one held.
     pub parts: Vec<(CampaignId, Vec<NewLead>)>,
     /// Every number that can be called, in the order of the far ends behind them.
@@ -33,16 +35,23 @@ pub(crate) struct Dialling {
 }
 
 impl Dialling {
-    pub fn draw(rng: &mut Rng, queues: u32, trunk_site: &str) -> Self {
+    pub fn draw(rng: &mut Rng, scenario: &Scenario) -> Self {
         if !rng.chance(SHARE) {
             return Self::default();
         }
         let numbers: Vec<E164> = (0..rng.between(NUMBERS.0, NUMBERS.1)).filter_map(number).collect();
-        // A second one may have the same people on its list.
-        let campaigns: Vec<Campaign> =
-            (1..=rng.between(1, 2)).map(|id| campaign(rng, CampaignId(id as u32), queues)).collect();
+        // A second one may have the same people on its list, and is another tenant's where there is one.
+        let mut campaigns = Vec::new();
+        let mut tenants = BTreeMap::new();
+        for at in 0..rng.between(1, 2) as usize {
+            let share = scenario.shares.get(at).unwrap_or(&scenario.shares[0]);
+            let id = CampaignId(at as u32 + 1);
+            campaigns.push(campaign(rng, id, share));
+            tenants.insert(id, share.tenant());
+        }
         let parts = campaigns.iter().flat_map(|campaign| parts(rng, campaign.id, &numbers)).collect();
-        Self { campaigns, parts, numbers, trunks: vec![trunk(trunk_site)], allowance: [(TRUNK, 1)].into() }
+        let trunks = TRUNKS.iter().zip(scenario.trunk_sites).map(|(id, site)| trunk(*id, site)).collect();
+        Self { campaigns, tenants, parts, numbers, trunks, allowance: TRUNKS.map(|trunk| (trunk, 1)).into() }
     }
 
     /// A planted bug: the pacer takes the trunk for a larger one.
@@ -52,6 +61,11 @@ impl Dialling {
 
     pub fn trunks(&self) -> &[Trunk] {
         &self.trunks
+    }
+
+    pub fn of_tenant(&self, tenant: TenantId) -> Vec<Campaign> {
+        let campaigns = self.campaigns.iter().filter(|campaign| self.tenants.get(&campaign.id) == Some(&tenant));
+        campaigns.cloned().collect()
     }
 
     pub fn is_on(&self) -> bool {
@@ -77,10 +91,10 @@ impl Dialling {
     }
 }
 
-fn trunk(site: &str) -> Trunk {
+fn trunk(id: TrunkId, site: &str) -> Trunk {
     Trunk {
-        id: TRUNK,
-        name: "carrier".to_owned(),
+        id,
+        name: format!("carrier {}", id.0),
         sources: Vec::new(),
         max_calls_per_second: 100,
         max_calls: 1000,
@@ -94,7 +108,7 @@ fn number(at: u64) -> Option<E164> {
     format!("+{}", FIRST_NUMBER + at).parse().ok()
 }
 
-fn campaign(rng: &mut Rng, id: CampaignId, queues: u32) -> Campaign {
+fn campaign(rng: &mut Rng, id: CampaignId, share: &Share) -> Campaign {
     let again = [
         DialResult::Busy,
         DialResult::NoAnswer,
@@ -110,8 +124,8 @@ fn campaign(rng: &mut Rng, id: CampaignId, queues: u32) -> Campaign {
         id,
         name: format!("campaign {}", id.0),
         mode: if id.0 == 1 || rng.chance(700) { DialMode::Progressive } else { DialMode::Manual },
-        queue: QueueId(rng.between(1, queues.into()) as u32),
-        trunk: TRUNK,
+        queue: share.queue(rng),
+        trunk: share.trunk(),
         caller_id: number(999).unwrap_or_else(|| unreachable!("a number of this file")),
         ring_timeout_ms: rng.pick(&[1500, 3000, 6000]).unwrap_or(3000),
         keep_idle: rng.pick(&[0, 0, 1]).unwrap_or_default(),

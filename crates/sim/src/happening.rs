@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use strowger_media::{RelayAnswer, RelayCommand, RelayEvent};
-use strowger_model::{CallId, Incarnation, Mono, NodeId, RelayId};
+use strowger_media::protocol::Answers;
+use strowger_media::{RelayCommand, RelayEvent};
+use strowger_model::{AgentId, CallId, Incarnation, Mono, NodeId, RelayId};
 use strowger_table::{Outcome, Proposal, Proposer};
 
 use crate::relay::Play;
@@ -89,6 +90,15 @@ pub(crate) enum Happening {
     Unstall(Who),
     /// Errands, leases, promises.
     Pulse,
+    /// An agent says how a call went.
+    Dispose {
+        agent: AgentId,
+        call: CallId,
+    },
+    /// Somebody proposes what nobody should.
+    Stranger,
+    /// An actor breaks.
+    Break,
     /// Somebody at a desk presses ready or not ready.
     Desk,
     /// Somebody applies the configuration.
@@ -104,6 +114,11 @@ pub(crate) enum Task {
         bytes: Vec<u8>,
     },
     Forwarded {
+        source: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    /// A phone's REGISTER, from the node that it came to.
+    Registering {
         source: SocketAddr,
         bytes: Vec<u8>,
     },
@@ -144,6 +159,10 @@ pub(crate) enum Task {
         call: CallId,
         at: Mono,
     },
+    /// A call whose actor broke is taken again.
+    Retake {
+        call: CallId,
+    },
     SayDone,
     Courier {
         relay: usize,
@@ -155,7 +174,7 @@ pub(crate) enum Task {
     RelayAnswers {
         relay: usize,
         batch: u64,
-        answers: Vec<RelayAnswer>,
+        answers: Answers,
     },
     RelayEvent {
         relay: RelayId,
@@ -175,6 +194,7 @@ impl Task {
         matches!(
             self,
             Task::Forwarded { .. }
+                | Task::Registering { .. }
                 | Task::Apply { .. }
                 | Task::ApplyControl { .. }
                 | Task::Heartbeat { .. }

@@ -6,7 +6,9 @@
 //! and who is alive. What is modelled, as the product's shell has it: proposals and their repetition, the pacer's rounds.
 #![forbid(unsafe_code)]
 
+mod asked;
 mod campaign;
+mod change;
 mod dialling;
 mod far;
 mod happening;
@@ -17,6 +19,7 @@ mod promise;
 mod relay;
 mod rng;
 mod scenario;
+mod seen;
 mod tenant;
 mod timeline;
 mod trace;
@@ -26,5 +29,6 @@ pub use campaign::{Campaign, Report, Violation};
 pub use plant::Plant;
 pub use promise::Breach;
 pub use scenario::Faults;
+pub use seen::{Seen, Thing};
 pub use trace::{About, Line, Trace};
 pub use world::World;

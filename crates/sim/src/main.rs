@@ -102,6 +102,7 @@ fn summary(report: &Report, campaign: &Campaign, json: bool) -> String {
             "calls": report.calls,
             "virtual_seconds": report.virtual_seconds,
             "planted": planted,
+            "seen": report.seen.named(),
         })
         .to_string();
     }

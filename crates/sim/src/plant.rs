@@ -38,6 +38,12 @@ plants! {
     Unfenced => ["one voice"],
     /// A node that nobody answers goes on for three seconds.
     PassiveLate => ["one voice"],
+    /// A passive node sends what it has to say.
+    PassiveSends => ["one voice"],
+    /// A process that finds itself declared dead goes on.
+    FencedStays => ["rest"],
+    /// Relays obey whoever says something, also an owner that was replaced.
+    RelayUnfenced => ["one voice"],
     /// No voter says that it hears nothing of a node.
     SilentUnsaid => ["nothing is stuck"],
     /// No voter says that it hears a node again.
@@ -62,6 +68,38 @@ plants! {
     SameLife => ["nothing is stuck", "once"],
     /// An heir takes a call that is being dialled for one that nobody has dialled.
     HeirDials => ["dialled once"],
+    /// What one tenant bars is barred for all.
+    BarForAll => ["barred"],
+    /// A caller whom an operator bars is let in.
+    CallerBarForgotten => ["unwanted"],
+    /// A caller is barred whom nobody meant.
+    WrongCallerBarred => ["unwanted"],
+    /// Who hides is taken, whatever the tenant says.
+    AnonymousTaken => ["unwanted"],
+    /// A new configuration is named with the content of the first one.
+    OldContent => ["in force"],
+    /// The content of later configurations is nowhere to be found.
+    ContentLost => ["in force"],
+    /// An agent who says how a call went is only made ready.
+    DispositionLost => ["disposition"],
+    /// What an agent says of a call is written down as something else.
+    DispositionMixed => ["disposition"],
+    /// Anybody may speak for a call.
+    OwnerUnchecked => ["refused"],
+    /// Processes that were declared dead are listened to.
+    FenceUnchecked => ["refused"],
+    /// A call whose actor broke is not taken again.
+    RetakeForgotten => ["nothing is stuck"],
+    /// A phone that registers is bound for ever.
+    BindingForEver => ["registered"],
+    /// A phone that takes itself off stays bound.
+    UnbindForgotten => ["registered"],
+    /// A phone is bound for a shorter time than it is told.
+    BindingTooShort => ["registered"],
+    /// One tenant's callers hear the other's music.
+    OtherTenantsMusic => ["apart"],
+    /// One tenant's agents serve the other's queues.
+    OtherTenantsAgents => ["apart", "staffed", "longest idle"],
     /// What an operator bars is entered as if it were lifted: the pacer and the table know of no bars.
     BarForgotten => ["barred"],
     /// Of two relays, only the caller's is told that the legs hear each other.
@@ -146,6 +184,8 @@ plants! {
     NoTimers => ["nothing is stuck", "rest"],
     /// What relays say unasked is lost.
     RelayUnheard => ["nothing is stuck"],
+    /// Nobody hears that a relay began anew, unless it is told something.
+    AnewUnheard => ["both ways", "nothing is stuck", "rest"],
     /// Orders to relays are said once, and no more when they are lost.
     OrdersOnce => ["nothing is stuck", "both ways", "rest", "closed"],
     /// A proposal that is not answered is not said again.

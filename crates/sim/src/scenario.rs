@@ -5,12 +5,22 @@ use std::time::Duration;
 use strowger_model::Mono;
 
 use crate::rng::Rng;
-use crate::tenant::SITES;
+use crate::tenant::{SITES, Share};
 
 /// Callers stop coming, and all faults are mended, between these.
 const BUSY_SECONDS: (u64, u64) = (30, 60);
 const CALLERS: (u64, u64) = (8, 45);
 const AGENTS: (u64, u64) = (2, 7);
+const QUEUES: (u64, u64) = (1, 3);
+/// Worlds of a thousand that have two tenants.
+const TWO_TENANTS: u64 = 400;
+/// Worlds of a thousand in which somebody proposes what nobody should, and in which actors break.
+const STRANGE: u64 = 500;
+const BREAKS: u64 = 300;
+/// Worlds of a thousand in which callers are barred.
+const BARS_CALLERS: u64 = 300;
+/// Of a thousand worlds, and of a thousand of these once more: a configuration that is applied while calls are there.
+const CHANGES: u64 = 450;
 /// From the first fault: the cluster has begun by then.
 const CALM_START: Duration = Duration::from_secs(3);
 
@@ -27,11 +37,19 @@ pub(crate) struct Scenario {
     pub wire: Carriage,
     pub log: LogHabit,
     pub callers: usize,
-    pub agents: usize,
-    pub queues: u32,
-    /// Whose relays carry the callers' media; empty for any.
-    pub trunk_site: &'static str,
+    /// What each tenant has, one or two.
+    pub shares: Vec<Share>,
+    /// Whose relays carry the media of each trunk's callers; empty for any.
+    pub trunk_sites: [&'static str; 2],
     pub busy: Duration,
+    /// When the next version of the configuration is applied; the third is the first again.
+    pub applies: Vec<Mono>,
+    /// An operator bars callers.
+    pub bars_callers: bool,
+    /// Somebody proposes what nobody should.
+    pub strange: bool,
+    /// Actors break.
+    pub breaks: bool,
     pub faults: Vec<(Mono, Fault)>,
 }
 
@@ -60,6 +78,10 @@ pub(crate) enum Fault {
         node: usize,
         away: Duration,
     },
+    /// Whoever leads dies in the middle of the next round of calls to leads; where none is made, at once.
+    KillPacer {
+        away: Duration,
+    },
     Freeze {
         node: usize,
         away: Duration,
@@ -85,6 +107,10 @@ pub(crate) enum Fault {
         away: Duration,
         by: Duration,
     },
+    /// A relay's process ends and begins again.
+    RelayRestart {
+        relay: usize,
+    },
     /// The lead goes to somebody else.
     MoveLead,
 }
@@ -99,13 +125,38 @@ impl Scenario {
             wire,
             log,
             callers: rng.between(CALLERS.0, CALLERS.1) as usize,
-            agents: rng.between(AGENTS.0, AGENTS.1) as usize,
-            queues: rng.between(1, 3) as u32,
-            trunk_site: rng.pick(&["", SITES[0], SITES[1]]).unwrap_or_default(),
+            shares: draw_shares(rng),
+            trunk_sites: [(); 2].map(|()| rng.pick(&["", SITES[0], SITES[1]]).unwrap_or_default()),
             busy,
+            applies: draw_applies(rng),
+            bars_callers: rng.chance(BARS_CALLERS),
+            strange: rng.chance(STRANGE),
+            breaks: !calm && rng.chance(BREAKS),
             faults: if calm { Vec::new() } else { draw_faults(rng, busy, nodes) },
         }
     }
+}
+
+fn draw_applies(rng: &mut Rng) -> Vec<Mono> {
+    let mut applies = Vec::new();
+    let mut at = Mono::ZERO + rng.millis(8000, 25_000);
+    while applies.len() < 2 && rng.chance(CHANGES) {
+        applies.push(at);
+        at = at + rng.millis(3000, 12_000);
+    }
+    applies
+}
+
+fn draw_shares(rng: &mut Rng) -> Vec<Share> {
+    let mut shares = Vec::new();
+    let (mut agents_before, mut queues_before) = (0, 0);
+    for at in 0..1 + usize::from(rng.chance(TWO_TENANTS)) {
+        let agents = rng.between(AGENTS.0, AGENTS.1) as usize;
+        let queues = rng.between(QUEUES.0, QUEUES.1) as u32;
+        shares.push(Share { at, agents_before, queues_before, agents, queues });
+        (agents_before, queues_before) = (agents_before + agents, queues_before + queues);
+    }
+    shares
 }
 
 impl Carriage {
@@ -155,14 +206,16 @@ fn draw_faults(rng: &mut Rng, busy: Duration, nodes: usize) -> Vec<(Mono, Fault)
 
 impl Fault {
     fn draw(rng: &mut Rng, node: usize) -> Self {
-        match rng.below(12) {
-            0..4 => Fault::Kill { node, away: rng.millis(200, 8000) },
+        match rng.below(14) {
+            0..3 => Fault::Kill { node, away: rng.millis(200, 8000) },
+            3 => Fault::KillPacer { away: rng.millis(200, 8000) },
             4 | 5 => Fault::Freeze { node, away: rng.millis(300, 5000) },
             6 | 7 => Fault::Cut { node, away: rng.millis(300, 5000) },
             8 => Fault::Stall { node, away: rng.millis(500, 6000) },
             // As many relays as nodes.
             9 => Fault::RelayFull { relay: node, away: rng.millis(500, 6000) },
             10 => Fault::RelaySlow { relay: node, away: rng.millis(500, 6000), by: rng.millis(100, 1500) },
+            11 | 12 => Fault::RelayRestart { relay: node },
             _ => Fault::MoveLead,
         }
     }

@@ -1,9 +1,9 @@
 //! The simulator itself: its worlds are clean, come again the same, and catch what is planted.
 
-use strowger_sim::{Campaign, Faults, Plant, World};
+use strowger_sim::{Campaign, Faults, Plant, Thing, World};
 
 /// Worlds of the ordinary test run; the gate runs more with the command.
-const CLEAN_SEEDS: u64 = 40;
+const CLEAN_SEEDS: u64 = 100;
 /// A planted bug must show within so many worlds.
 const PLANT_SEEDS: u64 = 400;
 
@@ -28,6 +28,10 @@ fn worlds_keep_all_promises() {
             .collect();
         assert!(broken.is_empty(), "{}", broken.join("\n"));
         assert!(report.calls > 500, "only {} calls: the worlds do nothing", report.calls);
+        if faults == Faults::All {
+            let never: Vec<&Thing> = Thing::ALL.iter().filter(|thing| report.seen.times(**thing) == 0).collect();
+            assert!(never.is_empty(), "{never:?} never happened in {CLEAN_SEEDS} worlds");
+        }
     }
 }
 

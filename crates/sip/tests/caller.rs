@@ -160,6 +160,18 @@ fn a_refusal_repeats_until_acknowledged() {
 }
 
 #[test]
+fn a_failure_of_ours_is_no_decline() {
+    for (cause, answer) in [
+        (Cause::NORMAL, "603 INVITE"),
+        (Cause::NO_CIRCUIT, "503 INVITE"),
+        (Cause::TEMPORARY_FAILURE, "503 INVITE"),
+        (Cause::RECOVERY_ON_TIMER, "503 INVITE"),
+    ] {
+        Bench::called(&invite()).told(|leg, now| leg.hang_up(Some(cause), now)).is(&[answer], &[]);
+    }
+}
+
+#[test]
 fn we_hang_up_and_the_bye_repeats_until_answered() {
     let (mut bench, tag) = confirmed_call();
     let heard = bench.told(|leg, now| leg.hang_up(Some(Cause::NORMAL), now)).is(&["BYE"], &[]);

@@ -24,6 +24,11 @@ impl Gate {
         Self { cost, credit: BURST.as_micros() as u64, last: now }
     }
 
+    /// One of which somebody else may have taken all that there was.
+    pub fn empty(calls_per_second: u32, now: Mono) -> Self {
+        Self { credit: 0, ..Self::new(calls_per_second, now) }
+    }
+
     /// How many calls would be let in at once now.
     pub fn available(&mut self, now: Mono) -> usize {
         self.save_up(now);

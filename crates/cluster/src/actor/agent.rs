@@ -190,8 +190,8 @@ impl Desk {
     async fn bind(&mut self, registration: &Registration) -> Result<Vec<Binding>, u16> {
         let Registration { message, source, asked } = registration;
         let row = self.row().ok_or(503u16)?;
-        self.known.see(&row.bindings);
         let (now, log_now) = (self.context.now(), self.context.log_now(self.shard));
+        self.known.see(&row.bindings, now);
         match self.order.turn(message.call_id(), message.cseq(), now) {
             Turn::Overtaken => return Err(500),
             Turn::Repeated => {}
@@ -201,7 +201,7 @@ impl Desk {
                         tracing::warn!(agent = row.name, %fault, "a registration was not committed");
                         return Err(503);
                     }
-                    self.known.committed(command);
+                    self.known.committed(command, self.context.now());
                 }
                 self.order.done(message.call_id(), message.cseq(), now);
             }

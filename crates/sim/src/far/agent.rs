@@ -1,11 +1,13 @@
 //! An agent: most calls are answered, some refused, some ignored.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use strowger_model::Mono;
 
 use super::FarOut;
 use super::phone::Phone;
+use super::registering::{Habit, Registering};
 use super::ring::{Manner, Reaction};
 use super::text::Sip;
 use crate::rng::Rng;
@@ -13,14 +15,51 @@ use crate::tenant::phone_addr;
 
 pub(crate) struct AgentPhone {
     pub phone: Phone,
+    /// None: it is always there.
+    pub line: Option<Registering>,
 }
 
 impl AgentPhone {
-    pub fn new(id: usize) -> Self {
-        Self { phone: Phone::new(format!("a{id}"), phone_addr(id)) }
+    pub fn new(id: usize, line: Option<Registering>) -> Self {
+        Self { phone: Phone::new(format!("a{id}"), phone_addr(id, 0)), line }
+    }
+
+    /// Nobody is at an address that the phone had, or while it has no power.
+    pub fn is_at(&self, addr: SocketAddr) -> bool {
+        self.phone.addr == addr && !self.line.as_ref().is_some_and(Registering::is_dark)
+    }
+
+    pub fn deadline(&self) -> Option<Mono> {
+        self.phone.deadline().into_iter().chain(self.line.as_ref().map(Registering::deadline)).min()
+    }
+
+    /// `calm`: it stays from now on. What it did about its registration, too.
+    pub fn tick(&mut self, now: Mono, calm: bool, rng: &mut Rng) -> (Vec<FarOut>, Option<Habit>) {
+        let mut out = self.phone.tick(now);
+        let Some(line) = &mut self.line else { return (out, None) };
+        let busy = self.phone.rings().iter().any(|ring| !ring.is_at_rest());
+        let habit = line.due(now, busy, calm, rng);
+        match habit {
+            None => out.extend(line.repeats(now).map(FarOut::Send)),
+            Some(Habit::LosePower) => {
+                line.loses_power(now, rng);
+                self.phone.forget();
+                out.clear();
+            }
+            Some(habit) => {
+                if habit == Habit::Move {
+                    self.phone.addr = line.moves();
+                }
+                out.push(FarOut::Send(line.registers(self.phone.addr, habit == Habit::Go, now, rng)));
+            }
+        }
+        (out, habit)
     }
 
     pub fn on_message(&mut self, message: &Sip, now: Mono, rng: &mut Rng) -> Vec<FarOut> {
+        if let Some(line) = &mut self.line {
+            line.hears(message, now);
+        }
         let manner = if self.phone.is_new(message) { manner(rng) } else { Manner::IDLE };
         self.phone.on_message(message, now, manner)
     }

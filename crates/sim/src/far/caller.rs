@@ -7,8 +7,10 @@ use strowger_model::Mono;
 
 use super::text::{Request, Sip, sdp};
 use super::{Due, FarOut, Repeat};
+use crate::promise::ANONYMOUS;
 use crate::rng::Rng;
-use crate::tenant::{NUMBERS, caller_addr};
+use crate::scenario::Scenario;
+use crate::tenant::{CALLING, NUMBERS, TRUNKS, caller_addr};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum CallerState {
@@ -27,7 +29,9 @@ pub(crate) struct Caller {
     pub addr: SocketAddr,
     pub state: CallerState,
     pub call_id: String,
-    number: &'static str,
+    pub number: &'static str,
+    /// Who calls, as the caller says.
+    pub user: String,
     from: String,
     to: String,
     to_tag: String,
@@ -46,8 +50,17 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub fn draw(rng: &mut Rng, id: usize, busy: Duration) -> Self {
-        let number = rng.pick(&NUMBERS).unwrap_or(NUMBERS[0]);
+    pub fn draw(rng: &mut Rng, id: usize, scenario: &Scenario) -> Self {
+        let (busy, tenant) = (scenario.busy, rng.below(scenario.shares.len() as u64) as usize);
+        let number = rng.pick(&NUMBERS[tenant]).unwrap_or(NUMBERS[tenant][0]);
+        let user = match rng.below(8) {
+            0 => ANONYMOUS.to_owned(),
+            1..4 => CALLING[rng.below(CALLING.len() as u64) as usize].to_owned(),
+            // An extension.
+            _ => format!("555{id}"),
+        };
+        // Over whichever trunk a call comes.
+        let trunk = TRUNKS[rng.below(TRUNKS.len() as u64) as usize];
         let dial_at = Mono::ZERO + Duration::from_millis(500) + rng.millis(0, busy.as_millis() as u64 - 1000);
         let patience = match rng.below(10) {
             // Who dialled wrong notices at once.
@@ -62,11 +75,12 @@ impl Caller {
         };
         Self {
             id,
-            addr: caller_addr(id),
+            addr: caller_addr(id, trunk),
             state: CallerState::Before,
             call_id: format!("call{id}@far"),
             number,
-            from: format!("<sip:555{id}@far>;tag=f{id}"),
+            from: format!("<sip:{user}@far>;tag=f{id}"),
+            user,
             to: format!("<sip:{number}@cluster>"),
             to_tag: String::new(),
             target: format!("sip:{number}@cluster"),
@@ -123,6 +137,7 @@ impl Caller {
             return if message.status() == 0 && message.method() != "ACK" { vec![refused(message, 481)] } else { out };
         }
         match (message.status(), message.method()) {
+            (0, "INVITE") if self.takes(message) => self.move_media(message, &mut out),
             (0, _) => self.on_request(message, &mut out),
             (status, "INVITE") if message.cseq() == 1 => self.on_answer(message, status, now, &mut out),
             (200.., "CANCEL") if self.state == CallerState::Cancelling => self.repeat = Some(Repeat::wait(now)),
@@ -205,6 +220,19 @@ impl Caller {
         out.push(refused(message, status));
     }
 
+    /// Whether a request of its dialog is of its time, and the dialog stands.
+    fn takes(&self, message: &Sip) -> bool {
+        let is_ours = !self.to_tag.is_empty() && message.tag_of_from() == self.to_tag;
+        is_ours && message.cseq() >= self.remote_cseq && matches!(self.state, CallerState::Up | CallerState::Leaving)
+    }
+
+    /// Its media goes elsewhere from now on (RFC 3261 section 14.2). The INVITE is repeated until it is answered.
+    fn move_media(&mut self, invite: &Sip, out: &mut Vec<FarOut>) {
+        self.remote_cseq = invite.cseq();
+        self.rtp = invite.rtp().or(self.rtp);
+        out.push(FarOut::Send(invite.answer(200, "", Some(&self.contact()), &sdp(self.addr))));
+    }
+
     fn cancel(&mut self, now: Mono, out: &mut Vec<FarOut>) {
         self.state = CallerState::Cancelling;
         let bytes = self.request("CANCEL", &self.to, 1, None, "");
@@ -250,6 +278,7 @@ impl Caller {
             call_id: &self.call_id,
             cseq,
             contact,
+            parameters: "",
             body,
         }
         .bytes()

@@ -4,6 +4,7 @@ mod agent;
 mod called;
 mod caller;
 mod phone;
+mod registering;
 mod ring;
 mod text;
 
@@ -15,6 +16,7 @@ pub(crate) use agent::AgentPhone;
 pub(crate) use called::Called;
 pub(crate) use caller::{Caller, CallerState};
 pub(crate) use phone::Phone;
+pub(crate) use registering::{Habit, Registering};
 pub(crate) use ring::Ring;
 pub(crate) use text::{Sip, sdp};
 

@@ -28,6 +28,11 @@ impl Phone {
         &self.rings
     }
 
+    /// Without power: it knows of nothing any more.
+    pub fn forget(&mut self) {
+        self.rings.clear();
+    }
+
     pub fn deadline(&self) -> Option<Mono> {
         self.rings.iter().filter_map(Ring::deadline).min()
     }

@@ -136,6 +136,8 @@ pub(crate) struct Request<'a> {
     pub call_id: &'a str,
     pub cseq: u32,
     pub contact: Option<&'a str>,
+    /// Of the Contact.
+    pub parameters: &'a str,
     pub body: &'a str,
 }
 
@@ -149,7 +151,7 @@ impl Request<'_> {
         line(&mut out, "Call-ID", self.call_id);
         line(&mut out, "CSeq", &format!("{} {}", self.cseq, self.method));
         if let Some(contact) = self.contact {
-            line(&mut out, "Contact", &format!("<{contact}>"));
+            line(&mut out, "Contact", &format!("<{contact}>{}", self.parameters));
         }
         end(out, self.body)
     }

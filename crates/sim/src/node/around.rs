@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use strowger_acd::{RelayChoice, UsableRelay};
-use strowger_model::config::Tenant;
 use strowger_model::{CallId, Far, LegKey, LogTime, Mono, Owner, RelayId, ShardId};
 use strowger_sip::Local;
 use strowger_switch::{Around, Destination, Door, Row};
 use strowger_table::{AdmitKey, Call};
 
 use super::Node;
-use crate::tenant::{SHARD, TRUNK};
+use crate::asked::Asked;
+use crate::tenant::{SHARD, trunk_of};
+use crate::world::World;
 
 /// New calls a second and calls at once: more than any world has.
 const UNBOUNDED: u32 = 10_000;
@@ -19,9 +20,10 @@ const UNBOUNDED: u32 = 10_000;
 pub(crate) struct Surroundings<'a> {
     pub node: &'a Node,
     pub now: Mono,
-    pub tenant: &'a Tenant,
+    pub asked: &'a Asked,
     pub usable: &'a [UsableRelay],
-    pub site: &'a str,
+    /// Of the trunks.
+    pub sites: &'a [&'static str; 2],
     pub local: &'a Local,
 }
 
@@ -66,13 +68,14 @@ impl Around for Surroundings<'_> {
     }
 
     fn number(&self, number: &str) -> Option<Destination> {
-        let found = self.tenant.numbers.iter().find(|known| known.number == number)?;
-        Some(Destination { tenant: self.tenant.id, flow: found.flow, shard: SHARD })
+        let (tenant, flow) = self.asked.number(number)?;
+        Some(Destination { tenant, flow, shard: SHARD })
     }
 
-    fn door(&self, _: Far) -> Option<Door> {
-        let site = self.site.to_owned();
-        Some(Door { trunk: TRUNK, site, max_calls: UNBOUNDED, max_calls_per_second: UNBOUNDED })
+    fn door(&self, source: Far) -> Option<Door> {
+        let trunk = trunk_of(source.addr);
+        let site = self.sites[trunk.0 as usize - 1].to_owned();
+        Some(Door { trunk, site, max_calls: UNBOUNDED, max_calls_per_second: UNBOUNDED })
     }
 
     fn is_unwanted(&self, to: Destination, from: &str) -> bool {
@@ -81,6 +84,17 @@ impl Around for Surroundings<'_> {
 
     fn relay(&self, _: ShardId, site: &str) -> Option<RelayId> {
         RelayChoice::new(&self.node.replica.shard, self.usable).choose(site, None)
+    }
+}
+
+impl World {
+    /// The newest configuration that a node knows of.
+    pub(crate) fn directory(&self, node: usize) -> &Asked {
+        static NOTHING: Asked = Asked::NOTHING;
+        match self.nodes[node].control.table.version() {
+            0 => &NOTHING,
+            version => self.version(version),
+        }
     }
 }
 

@@ -32,6 +32,7 @@ impl World {
             (None, "INVITE") if message.to_tag().is_empty() => {
                 self.switch(node, |intake, around| intake.invite(message, far, around));
             }
+            (None, "REGISTER") => self.register(node, message, far),
             (None, "CANCEL") => self.switch(node, |intake, around| intake.cancel(message, far, around)),
             (None, "ACK") => {}
             (None, _) => {
@@ -85,9 +86,9 @@ impl World {
         ask(&Surroundings {
             node: &self.nodes[node],
             now: self.now,
-            tenant: &self.tenant,
+            asked: self.directory(node),
             usable: &self.usable,
-            site: self.scenario.trunk_site,
+            sites: &self.scenario.trunk_sites,
             local: &local(),
         })
     }

@@ -78,16 +78,20 @@ impl World {
                     Command::Dial(dial) => self.dialling.route(&self.nodes[node].replica.shard, dial),
                     _ => {}
                 }
+                let dials = matches!(*command, Command::Dial(_));
                 self.lead(node, Errand::Rule(task), *command);
+                if dials {
+                    self.has_dialled(node);
+                }
             }
             What::HandOver(home) => {
                 self.hand_over(usize::from(home.0) - 1);
                 self.nodes[node].lead.rules.answered(term, task, None, self.now);
                 self.look_as_leader(node);
             }
-            What::Fetch(_) => {
-                let content = self.content();
-                self.nodes[node].lead.rules.fetched(term, Some(content), self.now);
+            What::Fetch(what) => {
+                let content = self.content(what.digest);
+                self.nodes[node].lead.rules.fetched(term, content, self.now);
                 self.look_as_leader(node);
             }
         }

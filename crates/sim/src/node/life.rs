@@ -16,9 +16,11 @@ impl World {
     pub(crate) fn fault(&mut self, fault: Fault) {
         self.say(About::World, || format!("fault: {fault:?}"));
         match fault {
-            Fault::Kill { node, away } => {
-                self.kill(node);
-                self.timeline.plan(self.now + away, Happening::Start { node });
+            Fault::Kill { node, away } => self.kill_for(node, away),
+            Fault::KillPacer { away } if self.dialling.is_on() => self.pacer_dies = Some(away),
+            Fault::KillPacer { away } => {
+                let leader = self.log.leader.as_ref().map(|leader| leader.who.node);
+                leader.into_iter().for_each(|node| self.kill_for(node, away));
             }
             Fault::Freeze { node, away } if self.nodes[node].up && !self.nodes[node].frozen => {
                 self.nodes[node].frozen = true;
@@ -36,11 +38,28 @@ impl World {
             }
             Fault::RelayFull { relay, away } => self.trouble_relay(relay, away, true, Duration::ZERO),
             Fault::RelaySlow { relay, away, by } => self.trouble_relay(relay, away, false, by),
+            Fault::RelayRestart { relay } => self.restart_relay(relay),
             Fault::MoveLead => {
                 self.lose_leader("the lead moves");
                 self.lose_control();
             }
             _ => {}
+        }
+    }
+
+    fn kill_for(&mut self, node: usize, away: Duration) {
+        self.kill(node);
+        self.timeline.plan(self.now + away, Happening::Start { node });
+    }
+
+    /// A leader has said one call of a round; it may be its last word.
+    pub(crate) fn has_dialled(&mut self, node: usize) {
+        if self.pacer_dies.is_some()
+            && self.rng.chance(600)
+            && let Some(away) = self.pacer_dies.take()
+        {
+            self.say(About::World, || format!("n{} dies in the middle of a round", node + 1));
+            self.kill_for(node, away);
         }
     }
 
@@ -84,6 +103,7 @@ impl World {
         self.apply_control(node, self.nodes[node].disk.control);
         self.notify_control(node, false);
         self.begin_vitals(node);
+        self.begin_couriers(node);
     }
 
     pub(crate) fn thaw(&mut self, who: Who) {

@@ -8,14 +8,15 @@ mod intake;
 mod lead;
 mod life;
 mod propose;
+mod register;
 mod vitals;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use strowger_call::Machine;
-use strowger_model::{CallId, Incarnation, LogClock, LogTime, Mono};
-use strowger_switch::courier::Order;
+use strowger_model::{AgentId, CallId, Incarnation, LogClock, LogTime, Mono};
+use strowger_switch::courier::{Courier, Order};
 use strowger_switch::{Intake, Performed, Vitals};
 use strowger_table::{Proposal, Shard};
 
@@ -26,6 +27,7 @@ use crate::world::ControlReplica;
 pub(crate) use actors::{News, relay_of};
 pub(crate) use lead::Lead;
 pub(crate) use propose::Purpose;
+pub(crate) use register::Desk;
 use vitals::voters;
 
 pub(crate) struct Node {
@@ -41,6 +43,8 @@ pub(crate) struct Node {
     pub replica: Replica,
     pub lead: Lead,
     pub actors: BTreeMap<CallId, Seated>,
+    /// Where phones of agents register.
+    pub desks: BTreeMap<AgentId, Desk>,
     pub intake: Intake,
     /// When its next tick is on its way.
     pub intake_armed: Option<Mono>,
@@ -84,6 +88,7 @@ pub(crate) struct Asking {
 /// Orders to one relay.
 #[derive(Default)]
 pub(crate) struct Way {
+    pub courier: Courier,
     pub waiting: VecDeque<Order>,
     /// So many of the first, in the last batch.
     pub under_way: Option<usize>,
@@ -121,6 +126,7 @@ impl Node {
             replica: Replica::new(Mono::ZERO),
             lead: Lead::new(node),
             actors: BTreeMap::new(),
+            desks: BTreeMap::new(),
             intake: around::intake(Mono::ZERO),
             intake_armed: None,
             asking: BTreeMap::new(),

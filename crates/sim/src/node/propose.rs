@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use strowger_model::{CallId, NodeId};
+use strowger_model::{AgentId, CallId, NodeId};
 use strowger_switch::limit;
 use strowger_table::{AdmitKey, Body, Command, Outcome, Proposal};
 
@@ -29,6 +29,10 @@ pub(crate) enum Purpose {
     /// What this voter says of a node.
     Report(NodeId),
     Join,
+    /// What an agent's phone asks for.
+    Registration(AgentId),
+    /// A call whose actor broke.
+    Retake(CallId),
     Nobody,
 }
 
@@ -88,6 +92,8 @@ impl World {
             Purpose::Done => self.done_answered(node, true),
             Purpose::Report(about) => self.nodes[node].vitals.reported(about),
             Purpose::Join => self.join_again(node),
+            Purpose::Registration(agent) => self.registration_answered(node, agent, outcome == Outcome::Done),
+            Purpose::Retake(call) => self.retaken(node, call, outcome == Outcome::Done),
         }
     }
 
@@ -104,6 +110,8 @@ impl World {
             Purpose::Done => self.done_answered(node, false),
             Purpose::Report(about) => self.nodes[node].vitals.reported(about),
             Purpose::Join => self.join_again(node),
+            Purpose::Registration(agent) => self.registration_answered(node, agent, false),
+            Purpose::Retake(call) => self.retaken(node, call, false),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Who does not want to be called is not called: no INVITE leaves for a call that was begun after its number was barred.
+//! Whoever is on no list may be.
 
 use std::collections::BTreeSet;
 
 use strowger_model::{CallId, E164};
-use strowger_table::{BarList, Body, Command, Outcome, Scope};
+use strowger_table::{BarList, Body, Command, DialTo, Outcome, Refusal, Scope};
 
 use super::{Found, Step};
 
@@ -32,6 +33,7 @@ impl Barred {
                 }
             }
         }
+        self.refused(step);
         if let Outcome::Dialled { call } = step.applied.outcome
             && let Some(row) = step.after.call(call)
             && let Some(outbound) = row.outbound()
@@ -40,6 +42,25 @@ impl Barred {
             if scopes.iter().any(|scope| self.numbers.contains(&(*scope, outbound.number))) {
                 self.wrong.insert(call);
             }
+        }
+    }
+
+    /// Nobody is told that a number is barred that is on no list of the tenant's or of everybody's.
+    fn refused(&mut self, step: &Step<'_>) {
+        let (Body::Shard(Command::Dial(dial)), Outcome::Refused(Refusal::Barred)) =
+            (&step.proposal.body, &step.applied.outcome)
+        else {
+            return;
+        };
+        let tenant = step.config.and_then(|config| config.tenant_of_campaign(dial.campaign));
+        let number = match dial.to {
+            DialTo::Lead(lead) => step.before.lead(lead).map(|lead| lead.number),
+            DialTo::Number { number } => Some(number),
+        };
+        let (Some(tenant), Some(number)) = (tenant, number) else { return };
+        let scopes = [Scope::Everyone, Scope::Tenant(tenant)];
+        if !scopes.iter().any(|scope| self.numbers.contains(&(*scope, number))) {
+            self.found.breach("barred", None, || format!("{number} is refused to {tenant:?}, who may call it"));
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use strowger_model::{CallId, LeadId, LegKey, Mono, Owner};
+use strowger_model::{CallId, LeadId, LegKey, Mono, Owner, TenantId};
 use strowger_table::{Shard, limit};
 
 use super::{Found, Step};
@@ -26,6 +26,7 @@ pub(crate) struct DialledOnce {
 
 struct Begun {
     owner: Owner,
+    tenant: TenantId,
     at: Mono,
     lead: Option<LeadId>,
     /// An agent asked for it, and is on the line.
@@ -41,7 +42,14 @@ impl DialledOnce {
             {
                 let (owner, lead, manual) =
                     (row.owner, outbound.lead, row.legs.iter().any(|leg| leg.agent().is_some()));
-                self.begun.entry(row.id).or_insert(Begun { owner, at: now, lead, manual, sent: false });
+                self.begun.entry(row.id).or_insert(Begun {
+                    owner,
+                    tenant: row.tenant,
+                    at: now,
+                    lead,
+                    manual,
+                    sent: false,
+                });
             }
         }
     }
@@ -64,7 +72,10 @@ impl DialledOnce {
     /// A phone gets an INVITE that it has not had.
     pub fn rung(&mut self, truth: &Shard, called: &Called, key: Option<LegKey>) {
         let Some(key) = key else { return };
-        let other = called.phone.rings().iter().find(|ring| ring.is_live()).and_then(|ring: &Ring| ring.key);
+        // Another tenant knows nothing of it.
+        let tenant = |key: LegKey| self.begun.get(&key.call).map(|begun| begun.tenant);
+        let live = called.phone.rings().iter().filter(|ring| ring.is_live()).filter_map(|ring: &Ring| ring.key);
+        let other = live.filter(|other| tenant(*other) == tenant(key)).next();
         if let Some(other) = other {
             let number = called.number;
             self.found.breach(PROMISE, Some(key.call), || format!("{number} is called while it has {other}"));

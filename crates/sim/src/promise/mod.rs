@@ -1,14 +1,19 @@
 //! The promises, each an invariant in its own file.
 
+mod apart;
 mod balance;
 mod barred;
 mod both_ways;
 mod closed;
 mod conservation;
 mod dialled_once;
+mod disposed;
+mod in_force;
 mod leads;
 mod once;
 mod order;
+mod refused;
+mod registered;
 mod rest;
 mod rules;
 mod same_log;
@@ -19,26 +24,32 @@ mod stuck;
 mod survival;
 mod told;
 mod true_record;
+mod unwanted;
 mod voice;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use strowger_model::config::Tenant;
 use strowger_model::{AgentId, CallId, LogTime, Mono};
 use strowger_table::{Applied, Body, Command, Offer, Outcome, Place, Presence, Proposal, Record, Shard};
 
+use crate::asked::Asked;
 use crate::node::Node;
 
+pub(crate) use apart::Apart;
 pub(crate) use balance::{Balance, astray_of};
 pub(crate) use barred::Barred;
 pub(crate) use both_ways::BothWays;
 pub(crate) use closed::Closed;
 pub(crate) use conservation::Conservation;
 pub(crate) use dialled_once::DialledOnce;
+pub(crate) use disposed::Disposed;
+pub(crate) use in_force::InForce;
 pub(crate) use leads::Leads;
 pub(crate) use once::{Once, RENUMBERED};
 pub(crate) use order::Order;
+pub(crate) use refused::Refused;
+pub(crate) use registered::Registered;
 pub(crate) use rest::Rest;
 pub(crate) use rules::{Decision, Rules};
 pub(crate) use same_log::SameLog;
@@ -49,6 +60,7 @@ pub(crate) use stuck::Stuck;
 pub(crate) use survival::Survival;
 pub(crate) use told::Told;
 pub(crate) use true_record::TrueRecord;
+pub(crate) use unwanted::{ANONYMOUS, Unwanted};
 pub(crate) use voice::Voice;
 
 /// States a plan may have been made on; plans under way are younger than this many entries.
@@ -75,7 +87,7 @@ pub(crate) struct Step<'a> {
     /// Records it wrote.
     pub records: &'a [Arc<Record>],
     /// The configuration that is in force, as it was asked for.
-    pub config: Option<&'a Tenant>,
+    pub config: Option<&'a Asked>,
     /// Somebody proposes what no part of the product would: only the table stands between it and the calls.
     pub is_wrong: bool,
     /// The proposal was carried out before, under the same number.
@@ -147,6 +159,12 @@ impl Found {
 }
 
 pub(crate) struct Promises {
+    pub apart: Apart,
+    pub unwanted: Unwanted,
+    pub in_force: InForce,
+    pub disposed: Disposed,
+    pub refused: Refused,
+    pub registered: Registered,
     pub slot: Slot,
     pub conservation: Conservation,
     pub order: Order,
@@ -171,8 +189,14 @@ pub(crate) struct Promises {
 }
 
 impl Promises {
-    pub fn new(trunk_site: &'static str) -> Self {
+    pub fn new(trunk_sites: [&'static str; 2]) -> Self {
         Self {
+            apart: Apart::default(),
+            unwanted: Unwanted::default(),
+            in_force: InForce::default(),
+            disposed: Disposed::default(),
+            refused: Refused::default(),
+            registered: Registered::default(),
             slot: Slot::default(),
             conservation: Conservation::default(),
             order: Order::default(),
@@ -192,7 +216,7 @@ impl Promises {
             closed: Closed::default(),
             told: Told::default(),
             true_record: TrueRecord::default(),
-            rules: Rules::new(trunk_site),
+            rules: Rules::new(trunk_sites),
             bases: VecDeque::new(),
         }
     }
@@ -205,6 +229,11 @@ impl Promises {
             _ => None,
         };
         let step = &Step { is_repeat: !is_first, basis, ..*step };
+        self.apart.committed(step);
+        self.disposed.committed(step);
+        if let Some(config) = step.config {
+            self.unwanted.committed(step, config);
+        }
         self.slot.committed(step);
         self.conservation.committed(step, twice);
         self.order.committed(step);
@@ -233,6 +262,12 @@ impl Promises {
 
     pub fn breach(&mut self) -> Option<Breach> {
         let found = [
+            &mut self.apart.found,
+            &mut self.unwanted.found,
+            &mut self.in_force.found,
+            &mut self.disposed.found,
+            &mut self.refused.found,
+            &mut self.registered.found,
             &mut self.slot.found,
             &mut self.conservation.found,
             &mut self.order.found,

@@ -44,6 +44,11 @@ impl Once {
         }
     }
 
+    /// Whether it was carried out before.
+    pub fn is_known(&self, proposal: &Proposal) -> bool {
+        self.outcomes.contains_key(&(proposal.from, proposal.seq & !RENUMBERED))
+    }
+
     /// Whether the leader has seen it before.
     pub fn is_repeat(&mut self, proposal: &Proposal) -> bool {
         !self.seen.insert((proposal.from, proposal.seq))

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strowger_model::config::Tenant;
 use strowger_model::{AgentId, CallId, LogTime, Mono};
 use strowger_table::{Call, Shard, limit};
 
 use super::{Found, Step};
+use crate::asked::Asked;
 use crate::happening::Who;
 use crate::node::Node;
+use crate::world::Broken;
 
 const PROMISE: &str = "nothing is stuck";
 /// While the shard has a leader, and across the loss of one.
@@ -21,6 +22,8 @@ const FIRST: Duration = Duration::from_secs(1);
 /// A process that is gone is known to be dead within this, while the others are there: a voter's patience, an election of
 /// the control group, a report that is given up and made again, and some more.
 const KNOWN_DEAD: Duration = Duration::from_secs(5);
+/// From an actor that broke to its row taken again: the proposal, the sweep, and a proposal of that.
+const RETAKEN: Duration = Duration::from_secs(20);
 /// The longest step of a flow: a prompt twice, its time for a digit twice, and the death of its owner in between.
 const STEP: Duration = Duration::from_secs(20);
 
@@ -68,6 +71,11 @@ impl Stuck {
             self.lasting.retain(|_, (state, _)| state != "queued");
             step.after.calls().filter(|row| row.is_waiting()).for_each(|row| self.follow_call(config, row, now));
         }
+        let is_there = |whose: &Whose| match whose {
+            Whose::Agent(agent) => step.after.agent(*agent).is_some(),
+            Whose::Call(_) | Whose::Duties(_) => true,
+        };
+        self.lasting.retain(|whose, _| is_there(whose));
         for agent in step.after.agents() {
             let of_call = |call: CallId| step.after.call(call).and_then(|row| row.queue());
             let queue = step.before.agent(agent.id).and_then(|before| before.call()).and_then(of_call);
@@ -83,7 +91,7 @@ impl Stuck {
         }
     }
 
-    fn follow_call(&mut self, config: &Tenant, row: &Call, now: LogTime) {
+    fn follow_call(&mut self, config: &Asked, row: &Call, now: LogTime) {
         let queue = row.queue().and_then(|queue| config.queue(queue));
         let millis = |ms: u32| Duration::from_millis(ms.into());
         if !row.holds_place() {
@@ -94,7 +102,10 @@ impl Stuck {
         let (state, until) = match row.stage_name() {
             "queued" => {
                 let since = self.waiting.get(&row.id).copied().unwrap_or(now);
-                ("queued".to_owned(), queue.map(|queue| since + millis(queue.max_wait_ms)))
+                // Out of a queue that closed, who waits is taken at once.
+                let is_open = row.queue().is_some_and(|queue| config.open_queue(queue).is_some());
+                let until = queue.map(|queue| if is_open { since + millis(queue.max_wait_ms) } else { now });
+                ("queued".to_owned(), until)
             }
             "offered" => {
                 let ring = queue.map(|queue| now + millis(queue.ring_timeout_ms) + limit::OFFER_GRACE);
@@ -176,10 +187,15 @@ impl Stuck {
     }
 
     /// Every row with something left to do has its actor on the node that owns it.
-    pub fn hands(&mut self, node: &Node) {
+    /// `broken`: calls whose actor broke; the next one begins once the row was taken again.
+    pub fn hands(&mut self, node: &Node, broken: &BTreeMap<CallId, Broken>, now: Mono) {
+        let begins = |row: &Call| {
+            let broken = broken.get(&row.id).filter(|broken| broken.epoch == row.owner.epoch);
+            broken.is_some_and(|broken| now.since(broken.at) < RETAKEN)
+        };
         let owned = node.replica.shard.calls().filter(|row| node.owns(row.owner));
         let open = owned.filter(|row| !row.is_over() || row.has_duties());
-        for row in open.filter(|row| !node.actors.contains_key(&row.id)) {
+        for row in open.filter(|row| !node.actors.contains_key(&row.id) && !begins(row)) {
             self.found.breach(PROMISE, Some(row.id), || {
                 format!("{} owns it, it is {} and has no actor", node.who.id(), row.stage_name())
             });

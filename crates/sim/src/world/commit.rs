@@ -7,7 +7,8 @@ use strowger_model::CallId;
 use strowger_switch::{Changed, touched};
 use strowger_table::{Applied, Body, Command, Outcome, Proposal, Shard, Touched};
 
-use super::World;
+use super::{World, Wrong};
+use crate::asked::Asked;
 use crate::happening::{Happening, Task, Who};
 use crate::log::{Errand, Waiter};
 use crate::plant::Plant;
@@ -47,8 +48,8 @@ impl World {
             && let Some((leader, _)) = self.log.seat()
         {
             let shard = &self.nodes[leader.node].replica.shard;
-            let (config, term, now) = (&self.tenant, self.log.term, self.now);
-            self.promises.rules.decided(&Decision { command, shard, config, term, now });
+            let (config, now) = (&self.asked, self.now);
+            self.promises.rules.decided(&Decision { command, shard, config, now });
         }
         let proposal = proposal.map(|proposal| self.misproposed(proposal));
         self.log.write(proposal, waiter, self.now);
@@ -75,6 +76,11 @@ impl World {
             calls.extend(calls_of(&applied.touched, &self.truth));
             let calls: Vec<CallId> = calls.into_iter().collect();
             self.note(index, proposal, applied, &calls);
+            if matches!(proposal.body, Body::Shard(Command::Configure { .. })) {
+                self.asked = Asked::in_force(&self.versions, &self.truth);
+            }
+            let again = self.repeated.contains(&(proposal.from, proposal.seq)) && self.promises.once.is_known(proposal);
+            let wrong = self.wrong_with(proposal).or_else(|| again.then_some(Wrong::Again));
             let step = Step {
                 index,
                 proposal,
@@ -83,13 +89,17 @@ impl World {
                 before: &before,
                 after: &self.truth,
                 records: &records,
-                config: self.truth.config_version(self.tenant.id).map(|_| &self.tenant),
-                is_wrong: false,
+                config: self.truth.tenants().next().map(|_| &self.asked),
+                is_wrong: wrong.is_some(),
                 is_repeat: false,
                 basis: None,
             };
+            self.seen.committed(&step);
+            self.promises.refused.committed(&step, wrong, &mut self.seen);
+            self.promises.registered.committed(&step, &self.phones, self.now);
             self.promises.committed(&step, self.now, self.plant == Some(Plant::RecordTwice));
         }
+        self.look_at_wraps();
         self.promises.same_log.committed(index, self.truth.hash());
         let leader = self.log.leader.as_ref().map(|leader| leader.who).filter(|who| self.is(*who));
         self.spread(index, leader.map(|who| who.node));

@@ -47,6 +47,10 @@ impl World {
         if let Some(proposal) = proposal {
             self.note_control(index, &proposal, outcome.as_ref(), &before);
         }
+        let version = self.control.table.version();
+        if version > before.version() {
+            self.promises.in_force.taken(version, self.digests(version), self.now);
+        }
         let leader = self.control.log.seat().map(|(leader, _)| leader.node);
         for node in 0..self.nodes.len() {
             self.notify_control(node, Some(node) == leader);

@@ -24,9 +24,13 @@ impl World {
         stuck.flows(&self.truth, now, |_| false);
         for node in 0..self.nodes.len() {
             if self.nodes[node].is_sound() && !self.is_passive(node) {
-                self.promises.stuck.hands(&self.nodes[node]);
+                self.promises.stuck.hands(&self.nodes[node], &self.broken, now);
             }
         }
+        self.promises.registered.look(&self.truth, &self.asked, &self.phones, now);
+        let leader = self.log.seat().map(|(leader, _)| leader.node).filter(|node| self.leads(*node));
+        let led = leader.filter(|node| self.nodes[*node].is_sound()).map(|_| self.log.term);
+        self.promises.in_force.look(&self.truth, led, now);
         self.look_for_dead();
         self.look_at_relays();
         self.promises.rest.callers(&self.truth, &self.callers, now);

@@ -1,27 +1,35 @@
-//! A world: one seed, one tenant, three nodes, three relays, far ends, a log and a wire, and what happens to them.
+//! A world: one seed, one or two tenants, three nodes, three relays, far ends, a log and a wire, and what happens to them.
 
+mod broken;
 mod commit;
 mod control;
 mod drain;
 mod operator;
 mod planted;
 mod run;
+mod stranger;
 mod wire;
+mod wrap;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use strowger_acd::UsableRelay;
-use strowger_model::config::Tenant;
-use strowger_model::{CallId, Mono, RelayId};
+use strowger_model::config::{Agent, Phone};
+use strowger_model::{AgentId, CallId, Mono, RelayId};
 use strowger_sip::Local;
-use strowger_table::Shard;
+use strowger_table::{Proposer, Shard};
 
+pub(crate) use broken::Broken;
 pub(crate) use control::{ControlGroup, ControlReplica};
 
+use crate::asked::Asked;
+pub(crate) use stranger::Wrong;
+
+use crate::change::changed;
 use crate::dialling::Dialling;
-use crate::far::{AgentPhone, Called, Caller};
+use crate::far::{AgentPhone, Called, Caller, Registering};
 use crate::happening::Happening;
 use crate::log::Log;
 use crate::node::Node;
@@ -30,7 +38,8 @@ use crate::promise::Promises;
 use crate::relay::Relay;
 use crate::rng::Rng;
 use crate::scenario::{Faults, Scenario};
-use crate::tenant::{SHARD, site_of, tenant};
+use crate::seen::Seen;
+use crate::tenant::{SHARD, site_of, tenants};
 use crate::timeline::Timeline;
 use crate::trace::{About, Trace};
 
@@ -48,7 +57,10 @@ pub struct World {
     pub(crate) rng: Rng,
     pub(crate) scenario: Scenario,
     pub(crate) plant: Option<Plant>,
-    pub(crate) tenant: Tenant,
+    /// Versions of the configuration as they are asked for, and what is in force of them.
+    pub(crate) versions: Vec<Asked>,
+    pub(crate) asked: Asked,
+    pub(crate) seen: Seen,
     pub(crate) timeline: Timeline<Happening>,
     pub(crate) trace: Trace,
     pub(crate) log: Log,
@@ -63,11 +75,20 @@ pub struct World {
     pub(crate) phones: Vec<AgentPhone>,
     pub(crate) called: Vec<Called>,
     pub(crate) dialling: Dialling,
+    /// Whoever says the next call to a lead dies of it, for so long.
+    pub(crate) pacer_dies: Option<Duration>,
     /// Parts of lists that were imported.
     pub(crate) imported: usize,
     /// When each far end's timer is due already.
     pub(crate) far_armed: BTreeMap<SocketAddr, Mono>,
     pub(crate) promises: Promises,
+    /// Wrap-ups that were looked at.
+    pub(crate) wraps: BTreeSet<(AgentId, CallId)>,
+    /// Proposals that no part of the product made, by number; and those of the product that somebody repeated.
+    pub(crate) wrong: BTreeMap<u64, Wrong>,
+    pub(crate) repeated: BTreeSet<(Proposer, u64)>,
+    /// Calls whose actor broke.
+    pub(crate) broken: BTreeMap<CallId, Broken>,
     /// The outbox is read up to here.
     pub(crate) recorded: u64,
     /// All faults are mended and nobody calls any more.
@@ -83,39 +104,50 @@ impl World {
     pub fn new(seed: u64, faults: Faults, plant: Option<Plant>) -> Self {
         let mut rng = Rng::new(seed);
         let scenario = Scenario::draw(&mut rng, faults, NODES);
-        let mut dialling = Dialling::draw(&mut rng, scenario.queues, scenario.trunk_site);
+        let mut dialling = Dialling::draw(&mut rng, &scenario);
         if plant == Some(Plant::TrunkFlood) {
             dialling.flood();
         }
-        let tenant = tenant(&mut rng, &scenario, &dialling);
+        let versions = versions(&mut rng, &scenario, &dialling);
         let numbers = dialling.numbers.iter().enumerate();
         let called = numbers.map(|(at, number)| Called::draw(&mut rng, at, *number)).collect();
         // Where campaigns dial, agents must be free for it.
         let many = if dialling.is_on() { scenario.callers / DIALLED_CALLERS } else { scenario.callers };
-        let callers = (0..many).map(|id| Caller::draw(&mut rng, id, scenario.busy)).collect();
-        let phones = (0..scenario.agents).map(AgentPhone::new).collect();
-        let promises = Promises::new(scenario.trunk_site);
+        let callers = (0..many).map(|id| Caller::draw(&mut rng, id, &scenario)).collect();
+        let registers = |agent: &Agent| matches!(agent.phone, Phone::Registers { .. });
+        let lines: Vec<bool> = versions[0].agents().map(registers).collect();
+        let lines = lines.into_iter().enumerate();
+        let line = |rng: &mut Rng, at, registers: bool| registers.then(|| Registering::draw(rng, at));
+        let phones = lines.map(|(at, registers)| AgentPhone::new(at, line(&mut rng, at, registers))).collect();
+        let promises = Promises::new(scenario.trunk_sites);
         let mut world = Self {
             now: Mono::ZERO,
             rng,
             scenario,
             plant,
-            tenant,
+            versions,
+            asked: Asked::default(),
+            seen: Seen::default(),
             timeline: Timeline::new(),
             trace: Trace::default(),
             log: Log::default(),
             truth: Shard::new(SHARD),
             nodes: (0..NODES).map(|node| Node::new(node, RELAYS)).collect(),
             control: ControlGroup::default(),
-            relays: (0..RELAYS).map(Relay::new).collect(),
+            relays: (0..RELAYS).map(|id| Relay::new(id, plant != Some(Plant::RelayUnfenced))).collect(),
             usable: (0..RELAYS).map(usable).collect(),
             callers,
             phones,
             called,
             dialling,
+            pacer_dies: None,
             imported: 0,
             far_armed: BTreeMap::new(),
             promises,
+            wraps: BTreeSet::new(),
+            wrong: BTreeMap::new(),
+            repeated: BTreeSet::new(),
+            broken: BTreeMap::new(),
             recorded: 0,
             calm_since: None,
             drained: false,
@@ -131,16 +163,29 @@ impl World {
         self.timeline.plan(Mono::ZERO, Happening::ElectControl { term: 0 });
         for node in 0..NODES {
             self.begin_vitals(node);
+            self.begin_couriers(node);
         }
         self.timeline.plan(Mono::ZERO + PULSE, Happening::Pulse);
         self.timeline.plan(Mono::ZERO + PULSE, Happening::Configure);
+        for at in self.scenario.applies.clone() {
+            self.timeline.plan(at, Happening::Configure);
+        }
         self.timeline.plan(Mono::ZERO + Duration::from_secs(5), Happening::Desk);
         self.timeline.plan(Mono::ZERO + Duration::from_secs(1), Happening::Operator);
+        if self.scenario.strange {
+            self.timeline.plan(Mono::ZERO + Duration::from_secs(3), Happening::Stranger);
+        }
+        if self.scenario.breaks {
+            self.timeline.plan(Mono::ZERO + Duration::from_secs(4), Happening::Break);
+        }
         for (at, fault) in self.scenario.faults.clone() {
             self.timeline.plan(at, Happening::Fault(fault));
         }
         let calm = Mono::ZERO + self.scenario.busy + AFTERMATH;
         self.timeline.plan(calm, Happening::Calm);
+        for phone in 0..self.phones.len() {
+            self.arm_far(self.phones[phone].phone.addr);
+        }
         for caller in 0..self.callers.len() {
             self.arm_far(self.callers[caller].addr);
         }
@@ -154,6 +199,11 @@ impl World {
         self.now
     }
 
+    /// What really happened.
+    pub fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
     /// Calls admitted so far.
     pub fn calls(&self) -> usize {
         self.promises.conservation.admitted()
@@ -162,6 +212,14 @@ impl World {
     pub(crate) fn say(&mut self, about: About, text: impl FnOnce() -> String) {
         self.trace.say(self.now, about, text());
     }
+}
+
+/// One that changes something, and the first again.
+fn versions(rng: &mut Rng, scenario: &Scenario, dialling: &Dialling) -> Vec<Asked> {
+    let first = tenants(rng, scenario, dialling);
+    let second = changed(rng, &first);
+    let all = [first.clone(), second, first];
+    all.into_iter().take(1 + scenario.applies.len()).collect()
 }
 
 /// Relays and phones stand at the same few sites in turn.

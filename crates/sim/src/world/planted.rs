@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use strowger_media::{Hears, Op};
 use strowger_model::config::Tenant;
-use strowger_model::{AgentId, DialResult, E164, LegKey, LogTime, Mono, RelayId};
+use strowger_model::{AgentId, DialResult, E164, Incarnation, Instance, LegKey, LogTime, Mono, RelayId};
 use strowger_switch::{Begin, Due};
 use strowger_table::{
-    Binding, Body, Call, Command, ControlCommand, Duty, DutyKind, Leg, LegRole, LegState, Medium, Offer, Plan,
-    Presence, Proposal, Reach, Shard, SlotState, ToldBy, VOICE_SLOT, WITH_CUSTOMER,
+    BarList, Binding, Body, Call, Command, ControlCommand, Duty, DutyKind, Leg, LegRole, LegState, Medium, Offer, Plan,
+    Presence, Proposal, Proposer, Reach, Scope, Shard, SlotState, ToldBy, VOICE_SLOT, WITH_CUSTOMER,
 };
 
-use super::World;
+use super::{World, Wrong};
 use crate::far::Sip;
 use crate::happening::Task;
 use crate::node::relay_of;
@@ -31,6 +31,9 @@ impl World {
         let Some(plant) = self.plant else { return proposal };
         let Body::Shard(command) = &proposal.body else { return proposal };
         let mut command = command.clone();
+        if let Some(from) = self.taken_for(plant, &proposal) {
+            return Rc::new(Proposal { from, ..(*proposal).clone() });
+        }
         let changed = match &mut command {
             Command::Plan(plan) => self.misplanned(plant, plan),
             Command::Admit(admit) if plant == Plant::AdmittedTwice => {
@@ -38,7 +41,10 @@ impl World {
                 true
             }
             Command::Enqueue { queue, .. } if plant == Plant::WrongQueue => {
-                queue.0 = queue.0 % self.tenant.queues.len() as u32 + 1;
+                let tenant = self.asked.tenant_of_queue(*queue).and_then(|tenant| self.asked.tenant(tenant));
+                let queues = tenant.iter().flat_map(|tenant| &tenant.queues).map(|queue| queue.id);
+                let Some(other) = queues.filter(|other| other != queue).next() else { return proposal };
+                *queue = other;
                 true
             }
             Command::Adopt { heirs, .. } if plant == Plant::NoHeirs => {
@@ -51,6 +57,18 @@ impl World {
             return proposal;
         }
         Rc::new(Proposal { body: Body::Shard(command), ..(*proposal).clone() })
+    }
+
+    /// Whom a stranger is taken for.
+    fn taken_for(&self, plant: Plant, proposal: &Proposal) -> Option<Proposer> {
+        match (plant, self.wrong_with(proposal)?) {
+            (Plant::OwnerUnchecked, Wrong::NotOwner { call, .. }) => {
+                let owner = self.truth.call(call)?.owner;
+                Some(Proposer { node: owner.node, incarnation: owner.incarnation })
+            }
+            (Plant::FenceUnchecked, Wrong::Over { by }) => Some(Proposer { incarnation: Incarnation(u64::MAX), ..by }),
+            _ => None,
+        }
     }
 
     /// Acknowledged, and lost.
@@ -84,7 +102,7 @@ impl World {
                     more.push(Offer { agent, slot, ..*offer });
                 }
                 Plant::SharedUnfair => {
-                    let served = self.tenant.agent(offer.agent).map(|agent| agent.queues.clone()).unwrap_or_default();
+                    let served = self.asked.agent(offer.agent).map(|agent| agent.queues.clone()).unwrap_or_default();
                     let others = served.into_iter().filter(|queue| *queue != offer.queue);
                     let waits = others.flat_map(|queue| self.truth.waiting(queue));
                     let Some(place) = waits.filter(|place| !offered.contains(&place.id)).last() else { continue };
@@ -119,12 +137,13 @@ impl World {
     }
 
     /// The configuration as the tables get it.
-    pub(crate) fn configuration(&self) -> Tenant {
-        let mut tenant = self.tenant.clone();
+    pub(crate) fn configuration(&self, version: u64) -> Vec<Tenant> {
+        let mut tenants = self.version(version).tenants.clone();
         if let Some(plant) = self.plant {
-            misconfigured(plant, &mut tenant);
+            tenants.iter_mut().for_each(|tenant| misconfigured(plant, tenant));
+            mixed_up(plant, &mut tenants);
         }
-        tenant
+        tenants
     }
 
     /// The entry as the tables get it.
@@ -132,7 +151,40 @@ impl World {
         let (Some(plant), Body::Shard(command)) = (self.plant, &proposal.body) else { return proposal };
         let mut command = command.clone();
         let changed = match &mut command {
-            Command::Bar { lift, .. } if plant == Plant::BarForgotten => {
+            Command::Dispose { code, .. } if plant == Plant::DispositionMixed => {
+                code.push('?');
+                true
+            }
+            Command::Dispose { agent, .. } if plant == Plant::DispositionLost => {
+                command = Command::Presence { agent: *agent, presence: Presence::Ready };
+                true
+            }
+            Command::Bind { binding, .. } if plant == Plant::BindingForEver => {
+                binding.expires = LogTime::MAX;
+                true
+            }
+            Command::Unbind { instance, .. } if plant == Plant::UnbindForgotten => {
+                *instance = Some(Instance(1));
+                true
+            }
+            Command::Bind { binding, .. } if plant == Plant::BindingTooShort => {
+                // Two seconds of the shortest one are left.
+                binding.expires = LogTime(binding.expires.0.saturating_sub(18_000_000));
+                true
+            }
+            Command::Bar { list: BarList::DoNotCall, scope, .. } if plant == Plant::BarForAll => {
+                *scope = Scope::Everyone;
+                true
+            }
+            Command::Bar { list: BarList::Callers, lift, .. } if plant == Plant::CallerBarForgotten => {
+                *lift = true;
+                true
+            }
+            Command::Bar { list: BarList::Callers, numbers, .. } if plant == Plant::WrongCallerBarred => {
+                numbers.iter_mut().for_each(|number| *number = next_number(*number));
+                true
+            }
+            Command::Bar { list: BarList::DoNotCall, lift, .. } if plant == Plant::BarForgotten => {
                 *lift = true;
                 true
             }
@@ -162,6 +214,11 @@ impl World {
             Op::Close | Op::CloseLeg { .. } => self.plant == Some(Plant::CloseOneSide) && other_side,
             _ => false,
         }
+    }
+
+    /// Whether a node keeps to itself what it would say.
+    pub(crate) fn is_silent(&self, node: usize) -> bool {
+        self.is_passive(node) && self.plant != Some(Plant::PassiveSends)
     }
 
     /// A voter's word that never comes to the control group.
@@ -316,8 +373,25 @@ fn misconfigured(plant: Plant, tenant: &mut Tenant) {
             _ => {}
         }
     }
+    tenant.takes_anonymous |= plant == Plant::AnonymousTaken;
     if plant == Plant::EveryQueue {
         tenant.agents.iter_mut().for_each(|agent| agent.queues.clone_from(&all));
+    }
+}
+
+/// What is one tenant's given to the other.
+fn mixed_up(plant: Plant, tenants: &mut [Tenant]) {
+    let [first, second] = tenants else { return };
+    match plant {
+        Plant::OtherTenantsMusic => {
+            let music = first.queues.first().map(|queue| queue.music).unwrap_or_default();
+            second.queues.iter_mut().for_each(|queue| queue.music = music);
+        }
+        Plant::OtherTenantsAgents => {
+            let queues: Vec<_> = first.queues.iter().map(|queue| queue.id).collect();
+            second.agents.iter_mut().for_each(|agent| agent.queues.extend(&queues));
+        }
+        _ => {}
     }
 }
 

@@ -57,6 +57,9 @@ impl World {
             Happening::Mend(who) => self.mend(who),
             Happening::Unstall(who) => self.unstall(who),
             Happening::Pulse => self.pulse(),
+            Happening::Dispose { agent, call } => self.dispose(agent, call),
+            Happening::Stranger => self.stranger(),
+            Happening::Break => self.break_an_actor(),
             Happening::Desk => self.desk(),
             Happening::Configure => self.configure(),
             Happening::Operator => self.operate(),
@@ -81,6 +84,7 @@ impl World {
         match task {
             Task::Datagram { source, bytes } => self.take(node, source, &bytes),
             Task::Forwarded { source, bytes } => self.forwarded(node, source, &bytes),
+            Task::Registering { source, bytes } => self.registering(node, source, &bytes),
             Task::Intake { at } => self.switch_tick(node, at),
             Task::Apply { upto } => self.apply(node, upto),
             Task::ApplyControl { upto } => self.apply_control(node, upto),
@@ -92,6 +96,7 @@ impl World {
             Task::Retry { seq } => self.ask(node, seq),
             Task::GiveUp { seq } => self.give_up(node, seq),
             Task::Tick { call, at } => self.on_tick(node, call, at),
+            Task::Retake { call } => self.retake(node, call),
             Task::SayDone => self.say_done(node),
             Task::Courier { relay } => self.courier_goes(node, relay),
             Task::CourierAgain { relay, batch } => self.courier_again(node, relay, batch),
@@ -119,7 +124,7 @@ impl World {
         self.timeline.plan(next, Happening::Desk);
         let sound: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect();
         let Some(node) = self.rng.pick(&sound) else { return };
-        let agents: Vec<_> = self.tenant.agents.iter().map(|agent| agent.id).collect();
+        let agents: Vec<_> = self.asked.agents().map(|agent| agent.id).collect();
         if self.calm_since.is_none() {
             let Some(agent) = self.rng.pick(&agents).filter(|_| self.rng.chance(300)) else { return };
             self.propose(
@@ -137,12 +142,22 @@ impl World {
 
     /// A relay that opens no port, or is late, for a while.
     pub(crate) fn trouble_relay(&mut self, relay: usize, away: Duration, full: bool, slow: Duration) {
+        // A call that is on its way back to one that began anew is left with nothing if that fails.
+        if self.relays[relay].has_begun_anew() {
+            return;
+        }
         (self.relays[relay].full, self.relays[relay].slow) = (full, slow);
         self.timeline.plan(self.now + away, Happening::RelayWell(relay));
     }
 
+    pub(crate) fn restart_relay(&mut self, relay: usize) {
+        self.relays[relay].restart();
+        self.say(About::World, || format!("relay-{relay} begins anew"));
+    }
+
     fn calm(&mut self) {
         self.calm_since = Some(self.now);
+        self.pacer_dies = None;
         self.scenario.wire = Carriage::calm();
         self.scenario.log = LogHabit::calm();
         self.say(About::World, || "callers stop, everything is mended".to_owned());

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 
-use strowger_model::{LegKey, Mono};
+use strowger_model::{AgentId, LegKey, Mono};
 
 use super::World;
-use crate::far::{FarOut, Sip};
+use crate::far::{FarOut, Habit, Sip};
 use crate::happening::{Happening, Task};
 use crate::relay::relay_of;
+use crate::seen::Thing;
 use crate::trace::About;
 
 /// Who has an address.
@@ -22,7 +23,7 @@ impl World {
     /// A node's packet to a far end. A passive node keeps it to itself.
     pub(crate) fn send(&mut self, node: usize, about: About, to: SocketAddr, bytes: Vec<u8>) {
         let Some(bytes) = self.missent(bytes) else { return };
-        let withheld = self.is_passive(node);
+        let withheld = self.is_silent(node);
         if let Some(sip) = Sip::parse(&bytes) {
             let about = sip.key().filter(|_| about == About::World).map_or(about, |key| About::Call(key.call));
             let about = if about == About::World { self.about_caller(to) } else { about };
@@ -69,9 +70,12 @@ impl World {
         let Some(sip) = Sip::parse(bytes) else { return };
         let (about, outs) = match far(to) {
             Some(Far::Caller(at)) if at < self.callers.len() => {
+                self.turned_away(at, &sip);
                 (About::Caller(at), self.callers[at].on_message(&sip, self.now))
             }
-            Some(Far::Agent(at)) if at < self.phones.len() => (about_leg(sip.key()), self.at_phone(at, &sip)),
+            Some(Far::Agent(at)) if self.phones.get(at).is_some_and(|phone| phone.is_at(to)) => {
+                (about_leg(sip.key()), self.at_phone(at, &sip))
+            }
             Some(Far::Called(at)) if at < self.called.len() => (about_leg(sip.key()), self.at_called(at, &sip)),
             _ => return,
         };
@@ -85,17 +89,32 @@ impl World {
         self.far_armed.remove(&addr);
         let (about, outs) = match far(addr) {
             Some(Far::Caller(at)) => (About::Caller(at), self.callers[at].tick(self.now)),
-            Some(Far::Agent(at)) => (About::World, self.phones[at].phone.tick(self.now)),
+            Some(Far::Agent(at)) => (About::World, self.phone_ticks(at)),
             Some(Far::Called(at)) => (About::World, self.called[at].phone.tick(self.now)),
             None => return,
         };
+        // One that moved speaks from where it is now.
+        let addr = if let Some(Far::Agent(at)) = far(addr) { self.phones[at].phone.addr } else { addr };
         self.far_does(addr, about, outs);
+    }
+
+    fn phone_ticks(&mut self, at: usize) -> Vec<FarOut> {
+        let in_call = self.phones[at].phone.rings().iter().any(|ring| ring.is_live());
+        let (outs, habit) = self.phones[at].tick(self.now, self.calm_since.is_some(), &mut self.rng);
+        if in_call && habit == Some(Habit::LosePower) {
+            self.seen.add(Thing::PhoneLostInCall, 1);
+        }
+        if let Some(habit) = habit {
+            self.seen.add(Thing::of_habit(habit), 1);
+            self.say(About::World, || format!("phone-{}: {habit:?}", at + 1));
+        }
+        outs
     }
 
     pub(crate) fn arm_far(&mut self, addr: SocketAddr) {
         let deadline = match far(addr) {
             Some(Far::Caller(at)) => self.callers[at].deadline(),
-            Some(Far::Agent(at)) => self.phones[at].phone.deadline(),
+            Some(Far::Agent(at)) => self.phones[at].deadline(),
             Some(Far::Called(at)) => self.called[at].phone.deadline(),
             None => None,
         };
@@ -120,6 +139,7 @@ impl World {
     fn at_phone(&mut self, at: usize, sip: &Sip) -> Vec<FarOut> {
         let phone = &self.phones[at].phone;
         if phone.is_new(sip) {
+            self.promises.apart.rung(&self.asked, AgentId(at as u32 + 1), sip.key());
             self.promises.slot.invited(&self.truth, at, sip.key(), phone);
         }
         self.phones[at].on_message(sip, self.now, &mut self.rng)
@@ -170,6 +190,18 @@ impl World {
         (0..copies).map(|_| self.now + self.rng.millis(wire.delay_ms.0, wire.delay_ms.1)).collect()
     }
 
+    /// What a caller is told who does not come in.
+    fn turned_away(&mut self, at: usize, sip: &Sip) {
+        let caller = &self.callers[at];
+        match (sip.status(), sip.method()) {
+            (603, "INVITE") => {
+                self.promises.unwanted.declined(&self.versions[0], &caller.user, caller.number, &mut self.seen);
+            }
+            (404, "INVITE") => self.seen.add(Thing::NumberGone, 1),
+            _ => {}
+        }
+    }
+
     fn about_caller(&self, addr: SocketAddr) -> About {
         match far(addr) {
             Some(Far::Caller(at)) => About::Caller(at),
@@ -181,8 +213,8 @@ impl World {
 fn far(addr: SocketAddr) -> Option<Far> {
     let SocketAddr::V4(v4) = addr else { return None };
     match v4.ip().octets() {
-        [10, 1, high, low] => Some(Far::Caller(usize::from(high) * 250 + usize::from(low).checked_sub(1)?)),
-        [10, 2, 0, low] => Some(Far::Agent(usize::from(low).checked_sub(1)?)),
+        [10, 1 | 4, high, low] => Some(Far::Caller(usize::from(high) * 250 + usize::from(low).checked_sub(1)?)),
+        [10, 2, _, low] => Some(Far::Agent(usize::from(low).checked_sub(1)?)),
         [10, 3, 0, low] => Some(Far::Called(usize::from(low).checked_sub(1)?)),
         _ => None,
     }

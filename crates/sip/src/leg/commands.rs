@@ -123,7 +123,8 @@ impl Leg {
         let mut out = self.answer_bye(now);
         match (self.state, self.row.role) {
             (LegState::Early, Role::Uas) if self.is_open(true) => {
-                out.extend(self.reject(603, reason::phrase(603), None, q850, now));
+                let status = refusal_of(q850);
+                out.extend(self.reject(status, reason::phrase(status), None, q850, now));
             }
             (LegState::Early, Role::Uas) => self.finish(&mut out),
             (LegState::Early, Role::Uac) => {
@@ -272,5 +273,14 @@ impl Leg {
         client.offer = sdp;
         client.glares = glares;
         self.client = Some(client);
+    }
+}
+
+/// What a caller is told who is not answered: that it failed here, where it did (RFC 3261 section 21.5.4; another route
+/// may do), else that nobody wants to (section 21.6.2; none will).
+fn refusal_of(q850: Option<Cause>) -> u16 {
+    match q850 {
+        Some(Cause::NO_CIRCUIT | Cause::TEMPORARY_FAILURE | Cause::RECOVERY_ON_TIMER) => 503,
+        _ => 603,
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use strowger_model::CallId;
-use strowger_model::config::Tenant;
 use strowger_table::{Command, Outcome};
 
 use super::super::{Found, Step};
 use super::Rule;
+use crate::asked::Asked;
 
 #[derive(Default)]
 pub(crate) struct AdmittedOnce {
@@ -21,7 +21,7 @@ impl Rule for AdmittedOnce {
         &mut self.found
     }
 
-    fn committed(&mut self, step: &Step<'_>, _config: &Tenant) {
+    fn committed(&mut self, step: &Step<'_>, _config: &Asked) {
         let (Some(Command::Admit(admit)), Outcome::Admitted { call, .. }) = (step.command(), &step.applied.outcome)
         else {
             return;

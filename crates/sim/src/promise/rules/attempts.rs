@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use strowger_model::config::Tenant;
 use strowger_model::{DialResult, LeadId};
 use strowger_table::{Command, DialTo, Outcome};
 
 use super::super::{Found, Step};
 use super::Rule;
+use crate::asked::Asked;
 
 #[derive(Default)]
 pub(crate) struct Attempts {
@@ -20,7 +20,7 @@ impl Rule for Attempts {
         &mut self.found
     }
 
-    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+    fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         for dial in step.records.iter().filter(|record| record.wrap_ms.is_none()).filter_map(|record| record.dial) {
             // Nothing was sent.
             if let Some(lead) = dial.lead.filter(|_| dial.result == DialResult::NotDialled) {

@@ -1,10 +1,10 @@
 //! `hours`: no call to a number is begun while the clock on its own wall is outside the campaign's hours.
 
-use strowger_model::config::Tenant;
 use strowger_table::{Command, Outcome};
 
 use super::super::{Found, Step};
 use super::Rule;
+use crate::asked::Asked;
 use crate::dialling::minute_of_day;
 
 #[derive(Default)]
@@ -17,7 +17,7 @@ impl Rule for OpenHours {
         &mut self.found
     }
 
-    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+    fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         let (Some(Command::Dial(dial)), Outcome::Dialled { call }) = (step.command(), &step.applied.outcome) else {
             return;
         };

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use strowger_model::config::Tenant;
 use strowger_model::{CampaignId, E164};
 use strowger_table::{Command, DialTo, Outcome};
 
 use super::super::{Found, Step};
 use super::Rule;
+use crate::asked::Asked;
 
 #[derive(Default)]
 pub(crate) struct Listed {
@@ -20,7 +20,7 @@ impl Rule for Listed {
         &mut self.found
     }
 
-    fn committed(&mut self, step: &Step<'_>, _config: &Tenant) {
+    fn committed(&mut self, step: &Step<'_>, _config: &Asked) {
         match (step.command(), &step.applied.outcome) {
             (Some(Command::Import { campaign, leads, .. }), Outcome::Imported { .. }) => {
                 self.numbers.extend(leads.iter().map(|lead| (*campaign, lead.number)));

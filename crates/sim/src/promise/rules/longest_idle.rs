@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use strowger_model::AgentId;
-use strowger_model::config::Tenant;
 
 use super::super::{Found, Step};
 use super::Rule;
+use crate::asked::Asked;
 
 #[derive(Default)]
 pub(crate) struct LongestIdle {
@@ -18,7 +18,7 @@ impl Rule for LongestIdle {
         &mut self.found
     }
 
-    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+    fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         let Some((basis, offers)) = step.granted_offers() else { return };
         let taken: BTreeSet<AgentId> = step.planned_offers().iter().map(|offer| offer.agent).collect();
         for offer in offers {

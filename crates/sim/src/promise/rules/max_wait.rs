@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strowger_model::config::Tenant;
 use strowger_model::{CallId, LogTime};
 use strowger_table::Command;
 
 use super::super::{Found, Step, queued};
 use super::Rule;
+use crate::asked::Asked;
 
 const PROMISE: &str = "max wait";
 
@@ -23,9 +23,10 @@ impl Rule for MaxWait {
         &mut self.found
     }
 
-    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+    fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         let now = step.log_now();
-        let longest = |queue| config.queue(queue).map(|queue| Duration::from_millis(queue.max_wait_ms.into()));
+        // Out of a queue that closed, who waits is taken at once.
+        let longest = |queue| config.open_queue(queue).map(|queue| Duration::from_millis(queue.max_wait_ms.into()));
         for call in step.calls {
             if queued(step.after, *call).is_some() {
                 self.since.entry(*call).or_insert(now);

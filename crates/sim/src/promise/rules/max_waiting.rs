@@ -1,11 +1,11 @@
 //! `max_waiting`: a queue takes no more calls than may wait in it, and turns nobody away before it is full.
 
 use strowger_model::QueueId;
-use strowger_model::config::Tenant;
 use strowger_table::{Command, Outcome, Shard};
 
 use super::super::{Found, Step, queued};
 use super::Rule;
+use crate::asked::Asked;
 
 const PROMISE: &str = "max waiting";
 
@@ -19,7 +19,7 @@ impl Rule for MaxWaiting {
         &mut self.found
     }
 
-    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+    fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         let (Some(Command::Enqueue { call, queue, .. }), Outcome::Done) = (step.command(), &step.applied.outcome)
         else {
             return;
@@ -27,7 +27,7 @@ impl Rule for MaxWaiting {
         if !step.calls.contains(call) {
             return;
         }
-        let Some(most) = config.queue(*queue).map(|queue| queue.max_waiting as usize) else { return };
+        let Some(most) = config.open_queue(*queue).map(|queue| queue.max_waiting as usize) else { return };
         let taken = queued(step.after, *call).is_some();
         let (before, after) = (waiting(step.before, *queue), waiting(step.after, *queue));
         if taken && after > most {

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strowger_model::config::Tenant;
 use strowger_model::{AgentId, LogTime};
 use strowger_table::{Command, DialTo};
 
 use super::super::{Found, Step};
 use super::Rule;
+use crate::asked::Asked;
 
 const PROMISE: &str = "misses";
 
@@ -26,7 +26,7 @@ impl Rule for Misses {
         &mut self.found
     }
 
-    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+    fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         if let Some(agent) = step.is_ready() {
             self.alone.remove(&agent);
         }

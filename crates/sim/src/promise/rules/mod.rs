@@ -21,32 +21,30 @@ mod trunk_allowance;
 mod wrap_up;
 
 use strowger_model::Mono;
-use strowger_model::config::Tenant;
 use strowger_table::{Command, Shard};
 
 use super::{Breach, Found, Step};
+use crate::asked::Asked;
 
 /// What is to be proposed by a leader, and what it was decided on.
 pub(crate) struct Decision<'a> {
     pub command: &'a Command,
     pub shard: &'a Shard,
-    pub config: &'a Tenant,
-    /// Of the leader.
-    pub term: u64,
+    pub config: &'a Asked,
     pub now: Mono,
 }
 
 pub(crate) trait Rule {
     /// Its first breach, if it has one.
     fn found(&mut self) -> &mut Found;
-    fn committed(&mut self, _step: &Step<'_>, _config: &Tenant) {}
+    fn committed(&mut self, _step: &Step<'_>, _config: &Asked) {}
     fn decided(&mut self, _decision: &Decision<'_>) {}
 }
 
 pub(crate) struct Rules(Vec<Box<dyn Rule>>);
 
 impl Rules {
-    pub fn new(trunk_site: &'static str) -> Self {
+    pub fn new(trunk_sites: [&'static str; 2]) -> Self {
         Self(vec![
             Box::<admitted_once::AdmittedOnce>::default(),
             Box::<attempts::Attempts>::default(),
@@ -61,7 +59,7 @@ impl Rules {
             Box::<retry_pause::RetryPause>::default(),
             Box::<routed::Routed>::default(),
             Box::<shared_agents::SharedAgents>::default(),
-            Box::new(site::Site::new(trunk_site)),
+            Box::new(site::Site::new(trunk_sites)),
             Box::<staffed::Staffed>::default(),
             Box::<stopped::Stopped>::default(),
             Box::<trunk_allowance::TrunkAllowance>::default(),

@@ -1,9 +1,10 @@
 //! Strategy longest idle: for a place that waits one phone rings at a time.
 
-use strowger_model::config::{Strategy, Tenant};
+use strowger_model::config::Strategy;
 
 use super::super::{Found, Step};
 use super::Rule;
+use crate::asked::Asked;
 
 #[derive(Default)]
 pub(crate) struct OnePhone {
@@ -15,7 +16,7 @@ impl Rule for OnePhone {
         &mut self.found
     }
 
-    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+    fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         for row in step.calls.iter().filter_map(|call| step.after.call(*call)) {
             let Some(queue) = row.queue().and_then(|queue| config.queue(queue)) else { continue };
             let rung: Vec<_> = row.ringing().filter_map(|leg| leg.agent()).collect();

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use strowger_model::config::Tenant;
 use strowger_model::{CallId, DialResult, LeadId, Wall};
 use strowger_table::{Command, DialRecord, DialTo, Outcome, limit};
 
 use super::super::{Found, Step};
 use super::Rule;
+use crate::asked::Asked;
 
 #[derive(Default)]
 pub(crate) struct RetryPause {
@@ -24,7 +24,7 @@ impl Rule for RetryPause {
         &mut self.found
     }
 
-    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+    fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         let rows = step.calls.iter().filter_map(|call| step.after.call(*call));
         self.dialled.extend(rows.filter(|row| row.is_dialling()).map(|row| row.id));
         let wall = step.after.last().wall;
@@ -47,7 +47,7 @@ impl Rule for RetryPause {
 }
 
 impl RetryPause {
-    fn rest(&mut self, config: &Tenant, dial: &DialRecord, wall: Wall) {
+    fn rest(&mut self, config: &Asked, dial: &DialRecord, wall: Wall) {
         let (Some(lead), Some(campaign)) = (dial.lead, config.campaign(dial.campaign)) else { return };
         let named = campaign.retries.iter().find(|retry| retry.result == dial.result);
         let after = match (named, dial.result) {

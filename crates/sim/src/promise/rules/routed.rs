@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use strowger_model::config::{Step as FlowStep, Tenant};
-use strowger_model::{CallId, FlowId, QueueId};
+use strowger_model::config::{Flow, Step as FlowStep};
+use strowger_model::{CallId, QueueId};
 use strowger_table::{Command, Outcome};
 
 use super::super::{Found, Step, queued};
 use super::Rule;
+use crate::asked::Asked;
 
 #[derive(Default)]
 pub(crate) struct Routed {
     found: Found,
-    flows: BTreeMap<CallId, FlowId>,
+    /// Each call goes on with the flow as it was when the call began.
+    flows: BTreeMap<CallId, Flow>,
 }
 
 impl Rule for Routed {
@@ -20,16 +22,16 @@ impl Rule for Routed {
         &mut self.found
     }
 
-    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+    fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         match (step.command(), &step.applied.outcome) {
             (Some(Command::Admit(admit)), Outcome::Admitted { call, .. }) => {
-                let flow = config.numbers.iter().find(|number| number.number == admit.to).map(|number| number.flow);
-                self.flows.extend(flow.map(|flow| (*call, flow)));
+                let flow = config.number(&admit.to).and_then(|(_, flow)| config.flow(flow));
+                self.flows.extend(flow.map(|flow| (*call, flow.clone())));
             }
-            (Some(Command::Enqueue { call, .. }), Outcome::Done) => {
+            (Some(Command::Enqueue { call, step: no, .. }), Outcome::Done) => {
                 let Some(entered) = queued(step.after, *call).map(|place| place.queue) else { return };
-                let flow = self.flows.get(call).and_then(|flow| config.flow(*flow));
-                if flow.is_some_and(|flow| !flow.steps.iter().any(|step| enters(step, entered))) {
+                let at = |flow: &Flow| flow.steps.get(usize::from(*no)).is_some_and(|step| enters(step, entered));
+                if self.flows.get(call).is_some_and(|flow| !at(flow)) {
                     self.found.breach("routed", Some(*call), || format!("its flow leads not to {entered}"));
                 }
             }

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use strowger_model::PlaceId;
-use strowger_model::config::Tenant;
 
 use super::super::{Found, Step};
 use super::Rule;
+use crate::asked::Asked;
 
 #[derive(Default)]
 pub(crate) struct SharedAgents {
@@ -19,7 +19,7 @@ impl Rule for SharedAgents {
         &mut self.found
     }
 
-    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+    fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         let Some((basis, offers)) = step.granted_offers() else { return };
         let offered: BTreeSet<PlaceId> = step.planned_offers().iter().map(|offer| offer.place).collect();
         for offer in offers {

@@ -2,22 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use strowger_model::config::Tenant;
 use strowger_model::{LegKey, RelayId};
 
 use super::super::{Found, Step};
 use super::Rule;
+use crate::asked::Asked;
 use crate::tenant::site_of;
 
 pub(crate) struct Site {
     found: Found,
-    trunk_site: &'static str,
+    trunk_sites: [&'static str; 2],
     seen: BTreeSet<LegKey>,
 }
 
 impl Site {
-    pub fn new(trunk_site: &'static str) -> Self {
-        Self { found: Found::default(), trunk_site, seen: BTreeSet::new() }
+    pub fn new(trunk_sites: [&'static str; 2]) -> Self {
+        Self { found: Found::default(), trunk_sites, seen: BTreeSet::new() }
     }
 }
 
@@ -26,13 +26,13 @@ impl Rule for Site {
         &mut self.found
     }
 
-    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+    fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         for row in step.calls.iter().filter_map(|call| step.after.call(*call)) {
             for leg in &row.legs {
                 let Some(RelayId(relay)) = leg.relay.filter(|_| self.seen.insert(leg.key)) else { continue };
                 let wanted = match leg.agent() {
                     Some(agent) => config.agent(agent).map_or("", |agent| agent.site.as_str()),
-                    None => self.trunk_site,
+                    None => row.trunk().map_or("", |trunk| self.trunk_sites[trunk.0 as usize - 1]),
                 };
                 let there = site_of(usize::from(relay));
                 // An heir of a call that had no relay yet takes any: known, and the shell's to mend.

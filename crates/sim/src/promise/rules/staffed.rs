@@ -1,10 +1,10 @@
 //! An agent is offered calls of no queue but those that the configuration gives to the agent.
 
-use strowger_model::config::Tenant;
 use strowger_table::{Command, DialTo, Outcome};
 
 use super::super::{Found, Step, queued};
 use super::Rule;
+use crate::asked::Asked;
 
 const PROMISE: &str = "staffed";
 
@@ -18,7 +18,7 @@ impl Rule for Staffed {
         &mut self.found
     }
 
-    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+    fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         let serves = |agent, queue| config.agent(agent).is_some_and(|agent| agent.queues.contains(&queue));
         for row in step.calls.iter().filter_map(|call| step.after.call(*call)) {
             let Some(agent) = row.rung_agent().filter(|_| row.is_answered()) else { continue };

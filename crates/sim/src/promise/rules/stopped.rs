@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use strowger_model::CampaignId;
-use strowger_model::config::{DialMode, Tenant};
+use strowger_model::config::DialMode;
 use strowger_table::{Command, DialTo, Outcome};
 
 use super::super::{Found, Step};
 use super::Rule;
+use crate::asked::Asked;
 
 #[derive(Default)]
 pub(crate) struct Stopped {
@@ -20,7 +21,7 @@ impl Rule for Stopped {
         &mut self.found
     }
 
-    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+    fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         match (step.command(), &step.applied.outcome) {
             (Some(Command::Run { campaign, running }), Outcome::Done) if !step.is_repeat => {
                 self.running.insert(*campaign, *running);

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strowger_model::config::Tenant;
 use strowger_model::{AgentId, LogTime};
 use strowger_table::Command;
 
 use super::super::{Found, Step};
 use super::Rule;
+use crate::asked::Asked;
 
 #[derive(Default)]
 pub(crate) struct WrapUp {
@@ -21,7 +21,7 @@ impl Rule for WrapUp {
         &mut self.found
     }
 
-    fn committed(&mut self, step: &Step<'_>, config: &Tenant) {
+    fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         let now = step.log_now();
         let disposed = match step.command() {
             Some(Command::Dispose { agent, .. }) => Some(*agent).filter(|_| step.is_granted()),

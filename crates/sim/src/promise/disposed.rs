@@ -1,0 +1,64 @@
+//! Dispositions: what an agent says of a call ends the agent's wrap-up and stands in the call's record, and nothing else
+//! does. Who is not wrapping up that call says nothing of it.
+
+use std::collections::BTreeMap;
+
+use strowger_model::{AgentId, CallId};
+use strowger_table::{Command, Record, Shard, SlotState};
+
+use super::{Found, Step};
+
+const PROMISE: &str = "disposition";
+
+#[derive(Default)]
+pub(crate) struct Disposed {
+    pub found: Found,
+    said: BTreeMap<CallId, String>,
+}
+
+impl Disposed {
+    pub fn committed(&mut self, step: &Step<'_>) {
+        if let Some(Command::Dispose { agent, call, code }) = step.command()
+            && !step.is_repeat
+        {
+            self.judge(step, *agent, *call, code);
+        }
+        for record in step.records {
+            self.record(record);
+        }
+    }
+
+    fn judge(&mut self, step: &Step<'_>, agent: AgentId, call: CallId, code: &str) {
+        let (granted, wrapped) = (step.is_granted(), wraps(step.before, agent, call));
+        if granted != wrapped && !step.is_wrong {
+            let outcome = &step.applied.outcome;
+            self.found
+                .breach(PROMISE, Some(call), || format!("{agent} wraps it up: {wrapped}, said {code}: {outcome:?}"));
+        }
+        if !granted {
+            return;
+        }
+        self.said.insert(call, code.to_owned());
+        if wraps(step.after, agent, call) {
+            self.found.breach(PROMISE, Some(call), || format!("{agent} said {code} and still wraps it up"));
+        }
+        let is_over = step.after.call(call).is_none_or(|row| row.is_over());
+        let written = step.records.iter().any(|record| record.call == call && record.wrap_ms.is_some());
+        if is_over && !written {
+            self.found.breach(PROMISE, Some(call), || format!("{agent} said {code}, and no record says so"));
+        }
+    }
+
+    fn record(&mut self, record: &Record) {
+        let said = self.said.get(&record.call);
+        if record.disposition.as_ref() != said {
+            let (written, call) = (&record.disposition, record.call);
+            self.found.breach(PROMISE, Some(call), || format!("recorded as {written:?}, said was {said:?}"));
+        }
+    }
+}
+
+fn wraps(shard: &Shard, agent: AgentId, call: CallId) -> bool {
+    let is_wrap = |state: SlotState| matches!(state, SlotState::Wrap { call: wrapped, .. } if wrapped == call);
+    shard.agent(agent).is_some_and(|agent| agent.slots.iter().any(|slot| is_wrap(slot.state)))
+}
