@@ -74,8 +74,8 @@ impl DialledOnce {
         let Some(key) = key else { return };
         // Another tenant knows nothing of it.
         let tenant = |key: LegKey| self.begun.get(&key.call).map(|begun| begun.tenant);
-        let live = called.phone.rings().iter().filter(|ring| ring.is_live()).filter_map(|ring: &Ring| ring.key);
-        let other = live.filter(|other| tenant(*other) == tenant(key)).next();
+        let mut live = called.phone.rings().iter().filter(|ring| ring.is_live()).filter_map(|ring: &Ring| ring.key);
+        let other = live.find(|other| tenant(*other) == tenant(key));
         if let Some(other) = other {
             let number = called.number;
             self.found.breach(PROMISE, Some(key.call), || format!("{number} is called while it has {other}"));

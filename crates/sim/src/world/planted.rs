@@ -42,8 +42,8 @@ impl World {
             }
             Command::Enqueue { queue, .. } if plant == Plant::WrongQueue => {
                 let tenant = self.asked.tenant_of_queue(*queue).and_then(|tenant| self.asked.tenant(tenant));
-                let queues = tenant.iter().flat_map(|tenant| &tenant.queues).map(|queue| queue.id);
-                let Some(other) = queues.filter(|other| other != queue).next() else { return proposal };
+                let mut queues = tenant.iter().flat_map(|tenant| &tenant.queues).map(|queue| queue.id);
+                let Some(other) = queues.find(|other| other != queue) else { return proposal };
                 *queue = other;
                 true
             }

@@ -49,8 +49,8 @@ impl World {
         let drawn = match self.rng.below(10) {
             0..4 => self.as_owner(by),
             4 | 5 => self.as_before(by),
-            6 | 7 => Some((by, Wrong::Gone, self.to_nobody())),
-            8 => self.to_the_busy(by),
+            6 | 7 => Some((by, Wrong::Gone, self.for_nobody())),
+            8 => self.for_the_busy(by),
             _ => return self.again(),
         };
         let Some((by, wrong, command)) = drawn else { return };
@@ -99,7 +99,7 @@ impl World {
         Some((by, Wrong::Over { by: by.proposer() }, Command::Presence { agent, presence }))
     }
 
-    fn to_nobody(&mut self) -> Command {
+    fn for_nobody(&mut self) -> Command {
         let (call, agent) = (CallId::new(SHARD, NEVER), AgentId(u32::MAX));
         let leg = LegKey { call, leg: strowger_model::LegNo(0) };
         let observed = self.truth.last().time;
@@ -114,7 +114,7 @@ impl World {
     }
 
     /// A plan for an agent who has work.
-    fn to_the_busy(&mut self, by: Who) -> Option<(Who, Wrong, Command)> {
+    fn for_the_busy(&mut self, by: Who) -> Option<(Who, Wrong, Command)> {
         let busy: Vec<AgentId> = self.truth.agents().filter(|agent| agent.is_at_work()).map(|agent| agent.id).collect();
         let agent = self.rng.pick(&busy)?;
         let (place, queue) =
