@@ -1,7 +1,7 @@
 //! What a plan costs: offers with their why, on a shard that was built by entries only and that moves on between plans.
 //!
 //! `cargo bench -p strowger-acd --bench planner`
-#![allow(clippy::print_stdout)] // a bench prints
+#![allow(clippy::print_stdout, reason = "a bench prints")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;

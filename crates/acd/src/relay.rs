@@ -10,6 +10,7 @@ use strowger_table::Shard;
 /// A relay that can be reached now.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UsableRelay {
+    /// By the name that rows know it under.
     pub relay: RelayId,
     /// Where it stands; empty if nobody said.
     pub site: String,
@@ -23,6 +24,7 @@ pub struct RelayChoice<'a> {
 }
 
 impl<'a> RelayChoice<'a> {
+    /// With nothing given away yet.
     pub fn new(shard: &'a Shard, usable: &'a [UsableRelay]) -> Self {
         Self { shard, usable, given: RefCell::default() }
     }

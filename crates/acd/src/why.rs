@@ -6,19 +6,23 @@ use strowger_table::{Agent, Medium, Shard};
 /// How many candidates are named; the rest are counted.
 const NAMED: usize = 8;
 
+/// One waiting call, and who could have taken it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Why {
+    /// It waits, and no phone rings for it.
     pub call: CallId,
     /// Log index of the state it was computed on.
     pub basis: u64,
     /// Places ahead of it in its queue.
     pub ahead: usize,
+    /// The agents of its queue.
     pub field: Field,
 }
 
 /// Who could take the calls of a queue, and why the others could not: the same for all its calls.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Field {
+    /// Whose agents they are.
     pub queue: QueueId,
     /// The best idle agents, first the one the strategy prefers.
     pub candidates: Vec<Candidate>,
@@ -28,9 +32,12 @@ pub struct Field {
     pub excluded: Vec<(Exclusion, usize)>,
 }
 
+/// An agent who is ready, reachable and free.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Candidate {
+    /// By the id that rows know the agent under.
     pub agent: AgentId,
+    /// What longest idle is counted from: the end of the last work, or the log-in.
     pub idle_since: LogTime,
 }
 

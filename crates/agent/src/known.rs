@@ -29,10 +29,12 @@ impl Known {
         }
     }
 
+    /// The entry of a command is in the log, though perhaps not applied here.
     pub fn committed(&mut self, command: Command, now: Mono) {
         self.ahead.push((now, command));
     }
 
+    /// Phones as they are once all that is committed is applied.
     pub fn bound(&self) -> Vec<Binding> {
         let mut bound = self.row.clone();
         self.ahead.iter().for_each(|(_, command)| follow(&mut bound, command));

@@ -13,6 +13,7 @@ pub const OVERTAKEN_WITHIN: Duration = Duration::from_secs(32);
 /// What a REGISTER is beside those that came before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Turn {
+    /// To be carried out.
     Next,
     /// It has been carried out; only its answer was lost.
     Repeated,
@@ -34,6 +35,7 @@ struct Newest {
 }
 
 impl Order {
+    /// Judges a REGISTER by its CSeq among those of its Call-ID (RFC 3261, 10.2).
     pub fn turn(&self, call_id: &str, cseq: u32, now: Mono) -> Turn {
         let newest = self.newest.iter().find(|newest| newest.call_id == call_id);
         match newest.filter(|newest| now.since(newest.at) < OVERTAKEN_WITHIN) {

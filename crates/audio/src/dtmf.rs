@@ -7,6 +7,7 @@ use crate::RATE_HZ;
 pub struct Event {
     /// 0–15 are the DTMF digits (RFC 4733, table 3); others (tones, flash) are none.
     pub event: u8,
+    /// The E bit: the key is up again; such a packet is sent three times (RFC 4733, 2.5.1.4).
     pub end: bool,
     /// Below 0 dBm0, in dB, 0–63.
     pub volume: u8,
@@ -20,11 +21,13 @@ pub const EVENT_BYTES: usize = 4;
 const DIGITS: &[u8; 16] = b"0123456789*#ABCD";
 
 impl Event {
+    /// None if it is too short; bytes beyond the fourth are passed over.
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let [event, flags, high, low] = *payload.first_chunk()?;
         Some(Self { event, end: flags & 0x80 != 0, volume: flags & 0x3f, duration: u16::from_be_bytes([high, low]) })
     }
 
+    /// As it goes on the wire, with the reserved bit zero (RFC 4733, 2.3).
     pub fn to_bytes(self) -> [u8; EVENT_BYTES] {
         let [high, low] = self.duration.to_be_bytes();
         [self.event, u8::from(self.end) << 7 | self.volume & 0x3f, high, low]

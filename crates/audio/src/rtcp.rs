@@ -3,31 +3,41 @@
 /// What a compound packet of ours says: SR if something was sent, else RR; then the CNAME; then BYE.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Report<'a> {
+    /// Whose report it is.
     pub ssrc: u32,
+    /// None makes it a receiver report.
     pub sender: Option<SenderInfo>,
+    /// None while nothing was received.
     pub reception: Option<Reception>,
     /// At most `CNAME_MAX_BYTES` are written.
     pub cname: &'a str,
+    /// The source leaves (RFC 3550, 6.6).
     pub bye: bool,
 }
 
+/// What a source has sent so far (RFC 3550, 6.4.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SenderInfo {
     /// NTP time, 32.32 fixed point, seconds since 1900.
     pub ntp: u64,
+    /// The same instant in units of the RTP clock.
     pub rtp_timestamp: u32,
+    /// Since the source began.
     pub packets: u32,
+    /// Of payload, without headers.
     pub octets: u32,
 }
 
 /// A report block: how one source was received.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Reception {
+    /// The source that was received.
     pub ssrc: u32,
     /// Of 256, since the report before.
     pub fraction_lost: u8,
     /// 24 bits signed: duplicates can make it negative.
     pub cumulative_lost: i32,
+    /// With the count of its wraps in the upper 16 bits.
     pub highest_sequence: u32,
     /// In units of the RTP clock.
     pub jitter: u32,
@@ -40,20 +50,30 @@ pub struct Reception {
 /// One packet of a compound that somebody sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Item {
+    /// From a source that sends (RFC 3550, 6.4.1).
     SenderReport {
+        /// Of the sender.
         ssrc: u32,
+        /// How much it has sent.
         info: SenderInfo,
+        /// How it receives us; none without a block.
         reception: Option<Reception>,
     },
+    /// From one that only receives (RFC 3550, 6.4.2).
     ReceiverReport {
+        /// Of the receiver.
         ssrc: u32,
+        /// How it receives us; none without a block.
         reception: Option<Reception>,
     },
+    /// A source leaves (RFC 3550, 6.6).
     Bye {
+        /// The first that is named; none if none is.
         ssrc: Option<u32>,
     },
     /// SDES, APP, feedback: not read.
     Other {
+        /// As IANA registers them.
         packet_type: u8,
     },
 }
@@ -111,6 +131,7 @@ pub fn items(bytes: &[u8]) -> Items<'_> {
     Items { rest: bytes }
 }
 
+/// The packets of a compound, one by one; ends at what cannot be read.
 pub struct Items<'a> {
     rest: &'a [u8],
 }

@@ -6,10 +6,15 @@ use std::ops::Range;
 /// own and names no contributors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
+    /// For audio, the first packet after a silence (RFC 3551, 4.1).
     pub marker: bool,
+    /// 7 bits, as agreed in SDP.
     pub payload_type: u8,
+    /// Counts packets, and wraps.
     pub sequence: u16,
+    /// Of the first sample, in units of the clock; begins anywhere and wraps.
     pub timestamp: u32,
+    /// Chosen by the source at random.
     pub ssrc: u32,
 }
 
@@ -21,6 +26,7 @@ const VERSION: u8 = 2;
 /// A datagram that was read: its header, and where in the datagram its payload lies.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Packet {
+    /// Without contributors or extensions.
     pub header: Header,
     /// Starts at `HEADER_BYTES` or later, so a header can always be written right before it.
     pub payload: Range<usize>,
@@ -29,10 +35,13 @@ pub struct Packet {
 /// A datagram that is no RTP packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NotRtp {
+    /// Shorter than its own header says.
     #[error("shorter than its headers say")]
     Short,
+    /// The first two bits are not 2.
     #[error("version is not 2")]
     Version,
+    /// More padding than payload, or none where it says some.
     #[error("padding is longer than the payload")]
     Padding,
 }

@@ -69,10 +69,12 @@ impl RtpStats {
         outcome
     }
 
+    /// Of the source heard last; none before the first packet.
     pub fn ssrc(&self) -> Option<u32> {
         self.source.as_ref().map(|source| source.ssrc)
     }
 
+    /// Packets of all sources, late ones among them, astray ones not.
     pub fn received(&self) -> u64 {
         self.received
     }

@@ -18,6 +18,7 @@ impl Tone {
         Self::pair([frequency_hz, frequency_hz], amplitude)
     }
 
+    /// Two at equal strength; `amplitude` is the peak of the sum, 0–32767.
     pub fn pair(frequencies_hz: [f32; 2], amplitude: f32) -> Self {
         Self { frequencies_hz, amplitude: amplitude.clamp(0.0, 32767.0), at: 0 }
     }
@@ -52,11 +53,13 @@ struct Filter {
 }
 
 impl<const N: usize> Bank<N> {
+    /// For these frequencies, each below 4000 Hz.
     pub fn new(frequencies_hz: [f32; N]) -> Self {
         let filter = |hz: f32| Filter { coefficient: 2.0 * (TAU * hz / RATE_HZ as f32).cos(), newer: 0.0, older: 0.0 };
         Self { filters: frequencies_hz.map(filter), energy: 0.0, samples: 0 }
     }
 
+    /// One 16-bit linear sample at 8 kHz.
     pub fn feed(&mut self, sample: i16) {
         let sample = f32::from(sample);
         self.energy += sample * sample;

@@ -4,6 +4,7 @@
 //! done with what it has begun, and begins the rest. A machine made from a row alone (adoption) is the same code as
 //! one that saw the INVITE itself.
 #![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod answer;
 mod dial;

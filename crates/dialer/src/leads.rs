@@ -28,25 +28,33 @@ pub struct Header {
 }
 
 impl Header {
+    /// All columns as they are written, in the order of the list.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(|name| &**name)
     }
 }
 
+/// One lead, checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReadLead {
+    /// As the numbering plans have it.
     pub number: E164,
     /// IANA name.
     pub zone: String,
     /// All other columns, in the order of the list.
     pub fields: Vec<(Arc<str>, String)>,
+    /// On which it begins, from 1.
     pub line: u64,
 }
 
+/// A line that cannot be used, or not alone.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LineFault {
+    /// On which the record begins, from 1.
     pub line: u64,
+    /// What stands there, cut to a length that a person reads.
     pub value: String,
+    /// In words, with what would be right.
     pub why: String,
 }
 
@@ -55,9 +63,11 @@ pub struct LineFault {
 pub struct Reading {
     /// For the next part. None: there was none that can be used, and nothing was read.
     pub header: Option<Header>,
+    /// In the order of the list.
     pub leads: Vec<ReadLead>,
     /// Lines whose number stands in an earlier line of this part.
     pub duplicates: Vec<LineFault>,
+    /// In the order of the list; such lines are left out.
     pub faults: Vec<LineFault>,
     /// The line at which the next part begins.
     pub next_line: u64,

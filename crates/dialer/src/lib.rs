@@ -7,6 +7,7 @@
 //!                                       agent asks ──► manual ──► Dial
 //! ```
 #![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod csv;
 mod denial;

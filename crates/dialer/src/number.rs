@@ -5,18 +5,25 @@ use strowger_model::E164;
 /// Stand between digits for the eye only; the last two are the no-break spaces that spreadsheets and web pages leave.
 const DECORATION: [char; 9] = [' ', '.', '-', '/', '(', ')', '\t', '\u{a0}', '\u{202f}'];
 
+/// Why a text is no telephone number, in words for who wrote it.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NoNumber {
+    /// Nothing, or nothing but spaces.
     #[error("there is no number")]
     Missing,
+    /// A character that no number has.
     #[error("not a telephone number: + and digits, with spaces . - / ( ) between them")]
     Form,
+    /// It begins with neither + nor 00.
     #[error("a number without its country: write + and the country code before it, for example +442071838750")]
     National,
+    /// With its count of digits.
     #[error("an international number has {min} to {max} digits, this has {0}", min = E164::MIN_DIGITS, max = E164::MAX_DIGITS)]
     Length(usize),
+    /// ITU-T has given it to nobody.
     #[error("no country has the code it begins with")]
     NoCountry,
+    /// With the code of the country.
     #[error("the numbering plan of country code {0} has no such number: a digit too many, too few or wrong")]
     NotInPlan(u16),
 }

@@ -20,10 +20,13 @@ const PASSED_OVER_PER_ROUND: usize = 1000;
 
 /// What there is to dial with.
 pub struct Means<'a> {
+    /// By which calling hours are judged.
     pub wall: Wall,
     /// Nodes that can own a call, in the same order each time.
     pub nodes: &'a [(NodeId, Incarnation)],
+    /// Those that answer.
     pub relays: &'a [UsableRelay],
+    /// As the configuration in force has them.
     pub trunks: &'a [Trunk],
     /// New calls that each trunk takes now; one that is not named takes none.
     pub allowance: &'a BTreeMap<TrunkId, usize>,

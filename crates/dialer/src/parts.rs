@@ -9,7 +9,9 @@ use crate::leads::guess_delimiter;
 pub struct Part<'t> {
     /// The line of the list on which it begins.
     pub first_line: u64,
+    /// Whole records, as they stand in the list.
     pub text: &'t str,
+    /// At least 1.
     pub records: usize,
 }
 

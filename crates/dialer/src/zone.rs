@@ -8,6 +8,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 /// A cache of what is compiled in; nothing is read from the machine.
 static BUNDLED: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
+/// With the name as it was written.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("there is no time zone `{0}`: write an IANA name, for example Europe/Berlin")]
 pub struct NoSuchZone(pub String);

@@ -1,5 +1,6 @@
 //! Call flows: where a caller is in one, and what to do next. Pure: events in, one instruction out.
 #![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::time::Duration;
 
@@ -24,19 +25,26 @@ pub enum Next {
     Play,
     /// On to another step: committed first, entered then.
     GoTo(StepNo),
+    /// Into a queue; turned away there, or after its longest wait, on at `overflow`, or nowhere.
     Enqueue {
+        /// Whose line the caller joins.
         queue: QueueId,
+        /// A step of the same flow; none: the call ends.
         overflow: Option<StepNo>,
     },
+    /// The flow is over, and with it the call.
     HangUp,
+    /// Nothing: something has to happen first.
     Wait,
 }
 
 impl Stepper {
+    /// At step 0, with nothing played.
     pub fn new(flow: Flow) -> Self {
         Self { flow, at: 0, attempt: 0, digit_by: None }
     }
 
+    /// Index of the step in the flow.
     pub fn at(&self) -> StepNo {
         self.at
     }
@@ -49,6 +57,7 @@ impl Stepper {
         }
     }
 
+    /// Of the playings of this step, from 0: it numbers the prompt that is told to the relay.
     pub fn attempt(&self) -> u8 {
         self.attempt
     }
@@ -76,6 +85,7 @@ impl Stepper {
         }
     }
 
+    /// The relay has played to the end. From here on a menu gives the caller its time for a digit.
     pub fn prompt_over(&mut self, now: Mono) -> Next {
         match self.step() {
             Some(Step::Play { next, .. }) => Next::GoTo(*next),
@@ -103,6 +113,7 @@ impl Stepper {
         }
     }
 
+    /// The time for a digit may be over; what comes is `Wait` as long as it is not.
     pub fn tick(&mut self, now: Mono) -> Next {
         match self.digit_by {
             Some(by) if by <= now => self.again(),

@@ -11,6 +11,7 @@ pub const MAX_PIECE_BYTES: usize = 30 * 60 * 8000;
 /// Audio as relays take it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Content {
+    /// SHA-256 of `bytes`.
     pub digest: Digest,
     /// G.711 µ-law, 8 kHz.
     pub bytes: Vec<u8>,
@@ -19,15 +20,22 @@ pub struct Content {
 /// Why a file is no content. Whoever read the file knows its name.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
+    /// With what the reader says of it.
     #[error("not a WAV file: {0}")]
     Unreadable(#[from] hound::Error),
+    /// Another coding, rate or count of channels: named in words.
     #[error(
         "it is {found}; prompts and music are WAV files with 16-bit PCM, one channel, 8000 Hz. Convert it, for \
          example: sox in.wav -b 16 -c 1 -r 8000 out.wav"
     )]
-    Format { found: String },
+    Format {
+        /// What the file's header says.
+        found: String,
+    },
+    /// A header alone.
     #[error("it has no samples; a prompt needs at least one")]
     Empty,
+    /// Beyond [`MAX_PIECE_BYTES`].
     #[error("it is longer than {} minutes; cut it, music repeats by itself", MAX_PIECE_BYTES / 8000 / 60)]
     TooLong,
 }

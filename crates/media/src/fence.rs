@@ -11,10 +11,12 @@ pub struct Fence<O> {
 }
 
 impl<O: Copy> Fence<O> {
+    /// As the first order of a birth call opens it.
     pub fn new(epoch: u64, owner: O) -> Self {
         Self { epoch, owner }
     }
 
+    /// Below it nothing is carried out.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }

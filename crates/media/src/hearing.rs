@@ -20,7 +20,10 @@ pub enum Verdict {
     /// It is newer and asks for what is heard already.
     Same,
     /// It asks for a play that has ended: `PlayDone` is said again, and nothing is heard.
-    Over { play: u64 },
+    Over {
+        /// As numbered by the `Hear` that began it.
+        play: u64,
+    },
     /// Something else is heard from now on. If content is missing, [`Hearing::lacks_content`] says so.
     Change,
 }
@@ -67,6 +70,7 @@ impl Hearing {
         }
     }
 
+    /// What the newest order says, played to its end or not.
     pub fn what(&self) -> &Hears {
         &self.what
     }

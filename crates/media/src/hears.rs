@@ -5,10 +5,12 @@ use strowger_model::{Digest, LegKey};
 /// What one far end hears at a time. Whoever owns the call says the whole of it; nothing is added to what was.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum Hears {
+    /// No voice and no content.
     #[default]
     Nothing,
     /// A prompt or music.
     Content {
+        /// Which piece.
         digest: Digest,
         /// Begins anew at its end, until something else is heard.
         repeat: bool,
@@ -24,7 +26,7 @@ pub enum Hears {
 /// Voices one far end can hear: the other legs of a call with 16, which is the most a row has.
 pub const MAX_SOURCES: usize = 15;
 
-/// How loud a voice is in a mix, in 1/256.
+/// How loud a voice is in a mix, in 1/256: 256 leaves it as it is, 0 silences it.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
 )]

@@ -30,12 +30,14 @@ impl Journal {
         (event, full)
     }
 
+    /// The owner has seen events up to `seq`, which need not be kept any more.
     pub fn acknowledge(&mut self, seq: u64) {
         while self.kept.front().is_some_and(|event| event.seq <= seq) {
             self.kept.pop_front();
         }
     }
 
+    /// What no owner has acknowledged, oldest first.
     pub fn missed(&self) -> Vec<RelayEvent> {
         self.kept.iter().cloned().collect()
     }

@@ -6,12 +6,15 @@
 //! ([`MediaAddr`], [`Codec`]) stands in `model`, because `sip` reads it from SDP and may know nothing of relays; whoever
 //! orders passes it on unread.
 #![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
+/// Prompts and music as files and as bytes.
 pub mod content;
 mod fence;
 mod hearing;
 mod hears;
 mod journal;
+/// What nodes and relays say to each other.
 pub mod protocol;
 mod snapshot;
 mod stats;

@@ -2,7 +2,7 @@
 //! This program starts itself three more times; the copies are the nodes, each with a link and the groups.
 //!
 //! `cargo bench -p strowger-node --bench commit [-- WRITERS...]`
-#![allow(clippy::print_stdout)] // a bench prints, and its nodes answer on their output
+#![allow(clippy::print_stdout, reason = "a bench prints, and its nodes answer on their output")]
 
 mod measure;
 

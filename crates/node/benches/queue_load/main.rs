@@ -3,7 +3,7 @@
 //! saturation.
 //!
 //! `cargo bench -p strowger-node --bench queue_load [-- ladder|live|waiting|peers]`
-#![allow(clippy::print_stdout)] // a bench prints
+#![allow(clippy::print_stdout, reason = "a bench prints")]
 
 mod ladder;
 #[path = "../measure/mod.rs"]

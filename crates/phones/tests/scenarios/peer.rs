@@ -80,7 +80,7 @@ impl Peer {
     }
 
     /// A request of one's own; `from` and `to` with their tags.
-    #[allow(clippy::too_many_arguments)] // The fields of a message, in its order.
+    #[allow(clippy::too_many_arguments, reason = "the fields of a message, in its order")]
     pub fn request(
         &self,
         method: &str,
