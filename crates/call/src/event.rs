@@ -56,6 +56,11 @@ pub enum MediaFact {
         leg: LegKey,
         incarnation: Incarnation,
     },
+    /// The relay answers, and this start of it is the one that does. It has nothing of what an earlier one was told.
+    Met {
+        relay: RelayId,
+        incarnation: Incarnation,
+    },
     /// No relay would open a port for this leg.
     Unavailable {
         leg: LegKey,

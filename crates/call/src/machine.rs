@@ -178,7 +178,7 @@ impl Machine {
     fn on_media(&mut self, fact: MediaFact, log_now: LogTime, now: Mono) {
         match fact {
             MediaFact::Opened { relay, leg, rtp, incarnation } => {
-                self.told.met(relay, incarnation);
+                self.meet_relay(relay, incarnation);
                 if !self.moves_to(leg, relay, rtp, now) {
                     self.media_open(leg, rtp, log_now, now);
                 }
@@ -191,9 +191,10 @@ impl Machine {
                 self.relay_adopted(relay, call, &legs, now);
             }
             MediaFact::Lost { relay, leg, incarnation } => {
-                self.told.met(relay, incarnation);
+                self.meet_relay(relay, incarnation);
                 self.lost_by_relay(relay, [leg]);
             }
+            MediaFact::Met { relay, incarnation } => self.meet_relay(relay, incarnation),
             MediaFact::Unavailable { leg } => self.no_media(leg, log_now, now),
             MediaFact::PlayDone { leg, play } => self.prompt_over(leg, play, now),
             MediaFact::Digit { leg, digit } => self.digit(leg, digit, log_now),

@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use strowger_media::Op;
-use strowger_model::{Cause, LegKey, LogTime, Mono, RelayId};
+use strowger_model::{Cause, Incarnation, LegKey, LogTime, Mono, RelayId};
 use strowger_sip::{LegState, offer_sdp, parse_sdp};
 use strowger_table as table;
 use strowger_table::{Command, ToldBy};
@@ -44,6 +44,14 @@ impl Moving {
 }
 
 impl Machine {
+    /// One that began anew has nothing of the legs that it had.
+    pub(crate) fn meet_relay(&mut self, relay: RelayId, incarnation: Incarnation) {
+        if self.told.met(relay, incarnation) {
+            let row = self.rows.call.clone();
+            self.lost_by_relay(relay, row.live_legs().map(|leg| leg.key));
+        }
+    }
+
     /// A relay has nothing of these legs. They are put there anew: it is of their site, and it answers.
     pub(crate) fn lost_by_relay(&mut self, relay: RelayId, lost: impl IntoIterator<Item = LegKey>) {
         let is_lost = |key: &LegKey| {

@@ -36,11 +36,13 @@ impl Told {
         self.unheard.insert((relay, call));
     }
 
-    /// A relay that was started anew was told nothing.
-    pub fn met(&mut self, relay: RelayId, incarnation: Incarnation) {
-        if self.incarnations.insert(relay, incarnation).is_some_and(|before| before != incarnation) {
+    /// A relay that was started anew was told nothing. True: this one was.
+    pub fn met(&mut self, relay: RelayId, incarnation: Incarnation) -> bool {
+        let is_anew = self.incarnations.insert(relay, incarnation).is_some_and(|before| before != incarnation);
+        if is_anew {
             self.legs.retain(|_, heard| heard.relay != relay);
         }
+        is_anew
     }
 
     fn learn(&mut self, relay: RelayId, call: CallId, legs: &[LegSnapshot]) {

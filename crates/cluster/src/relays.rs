@@ -12,7 +12,7 @@ use strowger_media::protocol::{Answers, Commands, ContentAnswer, ContentPut, Eve
 use strowger_media::{RelayCommand, RelayStats};
 use strowger_model::{CallId, Digest, LegKey, Mono, PeerId, RelayId};
 use strowger_switch::Heard;
-use strowger_switch::courier::{ANSWER, Carried, Order, holder};
+use strowger_switch::courier::{ANSWER, Carried, Order, calls_at, holder};
 
 use crate::actor::{CallNews, Couriers, relay as courier};
 use crate::context::{Context, shard_of};
@@ -77,6 +77,13 @@ pub(crate) fn conclude(context: &Arc<Context>, relay: RelayId, carried: Carried)
         }
         Carried::Supply { content, order } => {
             context.spawn(supply(context.clone(), relay, content, order));
+        }
+        Carried::Met { incarnation } => {
+            for view in context.shards().filter_map(|shard| context.shard_view(shard)) {
+                for call in shard_of(&view).into_iter().flat_map(|table| calls_at(table, relay)) {
+                    context.calls.tell(call, CallNews::Media(MediaFact::Met { relay, incarnation }));
+                }
+            }
         }
     }
 }

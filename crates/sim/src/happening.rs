@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use strowger_media::{RelayAnswer, RelayCommand, RelayEvent};
+use strowger_media::protocol::Answers;
+use strowger_media::{RelayCommand, RelayEvent};
 use strowger_model::{AgentId, CallId, Incarnation, Mono, NodeId, RelayId};
 use strowger_table::{Outcome, Proposal, Proposer};
 
@@ -173,7 +174,7 @@ pub(crate) enum Task {
     RelayAnswers {
         relay: usize,
         batch: u64,
-        answers: Vec<RelayAnswer>,
+        answers: Answers,
     },
     RelayEvent {
         relay: RelayId,

@@ -15,8 +15,6 @@ use crate::tenant::prompt_ms;
 /// it has media to look at.
 pub(crate) const ORPHAN: Duration = Duration::from_secs(90);
 const FIRST_PORT: u16 = 10_000;
-/// Relays of a world are never started anew.
-pub(crate) const LIFE: Incarnation = Incarnation(1);
 
 /// A play that will end by itself, unless something else is heard before.
 pub(crate) struct Play {
@@ -40,6 +38,8 @@ pub(crate) struct Effects {
 
 pub(crate) struct Relay {
     id: usize,
+    /// Which start of it this is.
+    pub life: Incarnation,
     calls: BTreeMap<CallId, Held>,
     /// Closed calls and the epoch they were closed in.
     ended: BTreeMap<CallId, u64>,
@@ -73,6 +73,7 @@ impl Relay {
     pub fn new(id: usize) -> Self {
         Self {
             id,
+            life: Incarnation(1),
             calls: BTreeMap::new(),
             ended: BTreeMap::new(),
             ports: BTreeMap::new(),
@@ -80,6 +81,16 @@ impl Relay {
             full: false,
             slow: Duration::ZERO,
         }
+    }
+
+    /// Its process ends and begins again: it knows nothing any more. Ports are other ones, so that nobody takes what
+    /// comes late for something new.
+    pub fn restart(&mut self) {
+        *self = Self { life: Incarnation(self.life.0 + 1), next_port: self.next_port, ..Self::new(self.id) };
+    }
+
+    pub fn has_begun_anew(&self) -> bool {
+        self.life > Incarnation(1)
     }
 
     /// Whatever was wrong is mended.

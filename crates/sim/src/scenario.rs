@@ -103,6 +103,10 @@ pub(crate) enum Fault {
         away: Duration,
         by: Duration,
     },
+    /// A relay's process ends and begins again.
+    RelayRestart {
+        relay: usize,
+    },
     /// The lead goes to somebody else.
     MoveLead,
 }
@@ -198,7 +202,7 @@ fn draw_faults(rng: &mut Rng, busy: Duration, nodes: usize) -> Vec<(Mono, Fault)
 
 impl Fault {
     fn draw(rng: &mut Rng, node: usize) -> Self {
-        match rng.below(12) {
+        match rng.below(14) {
             0..4 => Fault::Kill { node, away: rng.millis(200, 8000) },
             4 | 5 => Fault::Freeze { node, away: rng.millis(300, 5000) },
             6 | 7 => Fault::Cut { node, away: rng.millis(300, 5000) },
@@ -206,6 +210,7 @@ impl Fault {
             // As many relays as nodes.
             9 => Fault::RelayFull { relay: node, away: rng.millis(500, 6000) },
             10 => Fault::RelaySlow { relay: node, away: rng.millis(500, 6000), by: rng.millis(100, 1500) },
+            11 | 12 => Fault::RelayRestart { relay: node },
             _ => Fault::MoveLead,
         }
     }

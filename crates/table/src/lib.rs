@@ -4,6 +4,18 @@
 //! What must be done afterwards stands in the rows as *duties*; the owner of a row performs them.
 #![forbid(unsafe_code)]
 
+// Tests that lay rows by hand speak in the words of those that use the public face only.
+#[cfg(test)]
+extern crate self as strowger_table;
+#[cfg(test)]
+#[path = "../tests/table/bench.rs"]
+#[expect(dead_code, reason = "shared with the tests of the public face, which use all of it")]
+mod bench;
+#[cfg(test)]
+#[path = "../tests/table/sample.rs"]
+#[expect(dead_code, reason = "shared with the tests of the public face, which use all of it")]
+mod sample;
+
 mod command;
 mod content;
 mod control;

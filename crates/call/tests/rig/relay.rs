@@ -107,6 +107,11 @@ impl Relays {
         MediaFact::Unavailable { leg }
     }
 
+    /// A courier that had nothing to say has asked which start of it this is.
+    pub fn met(&self, relay: RelayId) -> MediaFact {
+        MediaFact::Met { relay, incarnation: self.incarnation() }
+    }
+
     /// A slow relay says of every leg that it was told to close that nothing is left of it; once it has, it says so
     /// again.
     pub fn closed(&mut self, of: RelayId) -> Vec<MediaFact> {

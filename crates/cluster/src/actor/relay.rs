@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use strowger_media::protocol::Answers;
 use strowger_model::RelayId;
-use strowger_switch::courier::{BATCH, Carried, Order, PAUSE, answered, failed};
+use strowger_switch::courier::{self, BATCH, Carried, Order, PAUSE};
 
 use super::registry::{BROKEN_MAX, News, Registry, Ticket, Wake, sit};
 use crate::context::Context;
@@ -18,7 +18,20 @@ impl News for Order {
     }
 }
 
-pub(crate) type Couriers = Registry<RelayId, Order, ActorRef<Wake>>;
+pub(crate) type Couriers = Registry<RelayId, Order, ActorRef<CourierMail>>;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum CourierMail {
+    Wake,
+    /// The relay may have been quiet for long.
+    Tick,
+}
+
+impl From<Wake> for CourierMail {
+    fn from(_: Wake) -> Self {
+        CourierMail::Wake
+    }
+}
 
 /// Begins a courier, unless there is one.
 pub(crate) fn begin(context: &Arc<Context>, relay: RelayId) {
@@ -32,7 +45,8 @@ pub(crate) fn begin(context: &Arc<Context>, relay: RelayId) {
 async fn run(context: Arc<Context>, relay: RelayId, mut ticket: Ticket) {
     let couriers = &context.relays.couriers;
     loop {
-        let start = Desk { context: context.clone(), relay, ticket };
+        let courier = courier::Courier::default();
+        let start = Desk { context: context.clone(), relay, ticket, courier, armed: false };
         let ended = sit(couriers, (relay, ticket), (Courier, start), || context.now()).await;
         let Some(times) = ended else { return };
         tracing::error!(%relay, times, "the courier of a relay broke");
@@ -54,19 +68,30 @@ struct Desk {
     context: Arc<Context>,
     relay: RelayId,
     ticket: Ticket,
+    courier: courier::Courier,
+    /// A `Tick` is on its way.
+    armed: bool,
 }
 
 impl Actor for Courier {
-    type Msg = Wake;
+    type Msg = CourierMail;
     type State = Desk;
     type Arguments = Desk;
 
-    async fn pre_start(&self, _: ActorRef<Wake>, desk: Desk) -> Result<Desk, ActorProcessingErr> {
+    async fn pre_start(&self, me: ActorRef<CourierMail>, mut desk: Desk) -> Result<Desk, ActorProcessingErr> {
+        desk.arm(&me);
         Ok(desk)
     }
 
-    async fn handle(&self, _: ActorRef<Wake>, _: Wake, desk: &mut Desk) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        me: ActorRef<CourierMail>,
+        mail: CourierMail,
+        desk: &mut Desk,
+    ) -> Result<(), ActorProcessingErr> {
+        desk.armed &= !matches!(mail, CourierMail::Tick);
         while desk.deliver().await {}
+        desk.arm(&me);
         Ok(())
     }
 }
@@ -78,29 +103,32 @@ impl Desk {
         let (context, relay) = (&self.context, self.relay);
         let couriers = &context.relays.couriers;
         let batch = couriers.peek(relay, self.ticket, BATCH);
-        if batch.is_empty() {
-            return false;
-        }
+        let Some(commands) = self.courier.carry(&batch, context.now()) else { return false };
         if context.test_break.is_some_and(|fault| fault.breaks_courier(couriers.breaks(relay), &batch)) {
             panic!("a fault that was planted");
         }
-        let answers = deliver(context, relay, batch.iter().map(|order| order.command.clone()).collect()).await;
-        match answers {
+        match deliver(context, relay, commands).await {
             Some(Answers { incarnation, list }) => {
                 let count = batch.len();
-                let carried = answered(batch, incarnation, list);
+                let carried = self.courier.answered(batch, incarnation, list, context.now());
                 carried.into_iter().for_each(|carried| conclude(context, relay, carried));
                 couriers.settle(relay, self.ticket, count, Vec::new());
             }
             None => {
                 let waiting = couriers.peek(relay, self.ticket, usize::MAX);
                 let count = waiting.len();
-                let (given_up, again) = failed(waiting, context.now());
+                let (given_up, again) = self.courier.failed(waiting, context.now());
                 given_up.into_iter().for_each(|carried| conclude(context, relay, carried));
                 couriers.settle(relay, self.ticket, count, again);
                 tokio::time::sleep(PAUSE).await;
             }
         }
         true
+    }
+
+    fn arm(&mut self, me: &ActorRef<CourierMail>) {
+        if !std::mem::replace(&mut self.armed, true) {
+            me.send_after(self.courier.asks_at().since(self.context.now()), || CourierMail::Tick);
+        }
     }
 }

@@ -137,6 +137,7 @@ impl Caller {
             return if message.status() == 0 && message.method() != "ACK" { vec![refused(message, 481)] } else { out };
         }
         match (message.status(), message.method()) {
+            (0, "INVITE") if self.takes(message) => self.move_media(message, &mut out),
             (0, _) => self.on_request(message, &mut out),
             (status, "INVITE") if message.cseq() == 1 => self.on_answer(message, status, now, &mut out),
             (200.., "CANCEL") if self.state == CallerState::Cancelling => self.repeat = Some(Repeat::wait(now)),
@@ -217,6 +218,19 @@ impl Caller {
             self.remote_cseq = self.remote_cseq.max(message.cseq());
         }
         out.push(refused(message, status));
+    }
+
+    /// Whether a request of its dialog is of its time, and the dialog stands.
+    fn takes(&self, message: &Sip) -> bool {
+        let is_ours = !self.to_tag.is_empty() && message.tag_of_from() == self.to_tag;
+        is_ours && message.cseq() >= self.remote_cseq && matches!(self.state, CallerState::Up | CallerState::Leaving)
+    }
+
+    /// Its media goes elsewhere from now on (RFC 3261 section 14.2). The INVITE is repeated until it is answered.
+    fn move_media(&mut self, invite: &Sip, out: &mut Vec<FarOut>) {
+        self.remote_cseq = invite.cseq();
+        self.rtp = invite.rtp().or(self.rtp);
+        out.push(FarOut::Send(invite.answer(200, "", Some(&self.contact()), &sdp(self.addr))));
     }
 
     fn cancel(&mut self, now: Mono, out: &mut Vec<FarOut>) {

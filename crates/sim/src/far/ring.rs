@@ -116,6 +116,7 @@ impl Ring {
         }
         match (message.status(), message.method()) {
             (0, "INVITE") if message.branch() == self.invite.branch() => out.push(FarOut::Send(self.last.clone())),
+            (0, "INVITE") if self.takes(message) => self.move_media(message, out),
             // Another copy of what it has (RFC 3261 section 8.2.2.2).
             (0, "INVITE") => out.push(FarOut::Send(message.answer(482, "none", None, ""))),
             (0, "ACK") => self.acked(now),
@@ -167,6 +168,19 @@ impl Ring {
         if matched && self.state == RingState::Ringing {
             self.refuse(487, now, out);
         }
+    }
+
+    /// Whether a request of its dialog is of its time, and the dialog stands.
+    fn takes(&self, message: &Sip) -> bool {
+        let is_ours = message.tag_of_to() == self.tag && message.tag_of_from() == self.invite.tag_of_from();
+        let is_up = matches!(self.state, RingState::Answered | RingState::Talking | RingState::Leaving);
+        is_ours && is_up && message.cseq() >= self.remote_cseq
+    }
+
+    /// Its media goes elsewhere from now on (RFC 3261 section 14.2). The INVITE is repeated until it is answered.
+    fn move_media(&mut self, invite: &Sip, out: &mut Vec<FarOut>) {
+        self.remote_cseq = invite.cseq();
+        out.push(FarOut::Send(invite.answer(200, &self.tag, Some(&contact(self.addr)), &sdp(self.addr))));
     }
 
     fn in_dialog(&mut self, message: &Sip, out: &mut Vec<FarOut>) {

@@ -3,13 +3,15 @@
 use std::rc::Rc;
 
 use strowger_call::MediaFact;
+use strowger_media::protocol::Answers;
 use strowger_media::{Hears, Op, RelayAnswer, RelayCommand, RelayEvent};
-use strowger_model::{CallId, LegKey, RelayId};
-use strowger_switch::courier::{ANSWER, BATCH, Carried, Order, PAUSE, answered, failed, holder};
+use strowger_model::{CallId, Incarnation, LegKey, RelayId};
+use strowger_switch::courier::{ANSWER, Carried, Order, PAUSE, calls_at, holder};
 
 use super::News;
 use crate::happening::{Happening, Task, Who};
-use crate::relay::{Effects, LIFE, Report};
+use crate::plant::Plant;
+use crate::relay::{Effects, Report};
 use crate::trace::About;
 use crate::world::World;
 
@@ -30,12 +32,13 @@ impl World {
     }
 
     pub(crate) fn courier_goes(&mut self, node: usize, relay: usize) {
+        let now = self.now;
         let place = &mut self.nodes[node];
         let (from, way) = (place.who, &mut place.ways[relay]);
-        if way.under_way.is_some() || way.waiting.is_empty() {
+        if way.under_way.is_some() {
             return;
         }
-        let orders: Vec<RelayCommand> = way.waiting.iter().take(BATCH).map(|order| order.command.clone()).collect();
+        let Some(orders) = way.courier.carry(way.waiting.make_contiguous(), now) else { return };
         way.under_way = Some(orders.len());
         way.batch += 1;
         let (batch, orders) = (way.batch, Rc::new(orders));
@@ -52,18 +55,35 @@ impl World {
         if way.arrived(batch).is_none() {
             return;
         }
-        let (given_up, again) = failed(way.waiting.drain(..).collect(), now);
+        let waiting = way.waiting.drain(..).collect();
+        let (given_up, again) = way.courier.failed(waiting, now);
         way.waiting.extend(again);
         self.conclude(node, relay, given_up);
         self.timeline.plan(now + PAUSE, Happening::In(self.nodes[node].who, Task::Courier { relay }));
+        self.arm_courier(node, relay);
     }
 
-    pub(crate) fn relay_answered(&mut self, node: usize, relay: usize, batch: u64, answers: Vec<RelayAnswer>) {
+    pub(crate) fn relay_answered(&mut self, node: usize, relay: usize, batch: u64, answers: Answers) {
+        let now = self.now;
         let way = &mut self.nodes[node].ways[relay];
         let Some(count) = way.arrived(batch) else { return };
-        let carried = answered(way.waiting.drain(..count).collect(), LIFE, answers);
+        let orders = way.waiting.drain(..count).collect();
+        let carried = way.courier.answered(orders, answers.incarnation, answers.list, now);
         self.conclude(node, relay, carried);
         self.courier_goes(node, relay);
+        self.arm_courier(node, relay);
+    }
+
+    /// Of a process that has begun.
+    pub(crate) fn begin_couriers(&mut self, node: usize) {
+        (0..self.relays.len()).for_each(|relay| self.arm_courier(node, relay));
+    }
+
+    /// It looks again then, whatever comes before.
+    fn arm_courier(&mut self, node: usize, relay: usize) {
+        let place = &self.nodes[node];
+        let at = place.ways[relay].courier.asks_at().max(self.now);
+        self.timeline.plan(at, Happening::In(place.who, Task::Courier { relay }));
     }
 
     /// A batch reaches its relay.
@@ -83,8 +103,9 @@ impl World {
             }
         }
         let mut effects = Effects::default();
-        let answers: Vec<RelayAnswer> =
+        let list =
             orders.iter().map(|order| self.relays[relay].perform(from.node, order, self.now, &mut effects)).collect();
+        let answers = Answers { incarnation: self.relays[relay].life, list };
         for play in effects.plays {
             self.timeline.plan(play.over, Happening::PlayOver { relay, play });
         }
@@ -116,15 +137,33 @@ impl World {
 
     fn conclude(&mut self, node: usize, relay: usize, carried: Vec<Carried>) {
         for carried in carried {
-            // A world's relays have all content.
-            let Carried::Answered { order: Order { by, command, .. }, answer } = carried else { continue };
-            if let (Op::CloseLeg { leg }, None) = (&command.op, &answer) {
-                self.promises.closed.given_up(relay, LegKey { call: command.call, leg: *leg });
+            match carried {
+                Carried::Answered { order, answer } => self.order_answered(node, relay, order, answer),
+                Carried::Met { incarnation } => self.relay_met(node, RelayId(relay as u16), incarnation),
+                // A world's relays have all content.
+                Carried::Supply { .. } => {}
             }
-            let answer = answer.as_ref().map(|(life, answer)| (*life, answer));
-            for fact in MediaFact::of_answer(RelayId(relay as u16), command.call, &command.op, answer) {
-                self.tell(node, by, News::Media(fact));
-            }
+        }
+    }
+
+    fn order_answered(&mut self, node: usize, relay: usize, order: Order, answer: Option<(Incarnation, RelayAnswer)>) {
+        let Order { by, command, .. } = order;
+        if let (Op::CloseLeg { leg }, None) = (&command.op, &answer) {
+            self.promises.closed.given_up(relay, LegKey { call: command.call, leg: *leg });
+        }
+        let answer = answer.as_ref().map(|(life, answer)| (*life, answer));
+        for fact in MediaFact::of_answer(RelayId(relay as u16), command.call, &command.op, answer) {
+            self.tell(node, by, News::Media(fact));
+        }
+    }
+
+    fn relay_met(&mut self, node: usize, relay: RelayId, incarnation: Incarnation) {
+        if self.plant == Some(Plant::AnewUnheard) {
+            return;
+        }
+        let calls: Vec<CallId> = calls_at(&self.nodes[node].replica.shard, relay).collect();
+        for call in calls {
+            self.tell(node, call, News::Media(MediaFact::Met { relay, incarnation }));
         }
     }
 }

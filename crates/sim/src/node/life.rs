@@ -36,6 +36,7 @@ impl World {
             }
             Fault::RelayFull { relay, away } => self.trouble_relay(relay, away, true, Duration::ZERO),
             Fault::RelaySlow { relay, away, by } => self.trouble_relay(relay, away, false, by),
+            Fault::RelayRestart { relay } => self.restart_relay(relay),
             Fault::MoveLead => {
                 self.lose_leader("the lead moves");
                 self.lose_control();
@@ -84,6 +85,7 @@ impl World {
         self.apply_control(node, self.nodes[node].disk.control);
         self.notify_control(node, false);
         self.begin_vitals(node);
+        self.begin_couriers(node);
     }
 
     pub(crate) fn thaw(&mut self, who: Who) {

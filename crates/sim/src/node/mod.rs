@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 use strowger_call::Machine;
 use strowger_model::{AgentId, CallId, Incarnation, LogClock, LogTime, Mono};
-use strowger_switch::courier::Order;
+use strowger_switch::courier::{Courier, Order};
 use strowger_switch::{Intake, Performed, Vitals};
 use strowger_table::{Proposal, Shard};
 
@@ -88,6 +88,7 @@ pub(crate) struct Asking {
 /// Orders to one relay.
 #[derive(Default)]
 pub(crate) struct Way {
+    pub courier: Courier,
     pub waiting: VecDeque<Order>,
     /// So many of the first, in the last batch.
     pub under_way: Option<usize>,

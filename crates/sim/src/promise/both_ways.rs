@@ -5,20 +5,33 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use strowger_media::Hears;
-use strowger_model::{CallId, LegKey, Mono, RelayId};
-use strowger_table::{Call, Shard};
+use strowger_model::{CallId, Incarnation, LegKey, Mono, RelayId};
+use strowger_table::{Call, Leg, Shard};
 
 use super::Found;
 use crate::relay::Relay;
 
 /// Orders to relays are said again after half a second; so many losses in a row do not happen.
 const SOON: Duration = Duration::from_secs(6);
+/// A far end that is asked to send elsewhere answers within the life of a transaction, or is gone.
+const MOVED: Duration = Duration::from_secs(40);
 
 #[derive(Default)]
 pub(crate) struct BothWays {
     pub found: Found,
     /// Since when an owner, by its epoch, could have joined the legs of a call.
-    since: BTreeMap<CallId, (LegKey, u64, Mono)>,
+    since: BTreeMap<CallId, (Chance, Mono)>,
+}
+
+/// What an owner has had to do since: with another of these it begins anew.
+#[derive(PartialEq, Eq)]
+struct Chance {
+    agent: LegKey,
+    epoch: u64,
+    /// Which starts of their relays.
+    lives: [Option<Incarnation>; 2],
+    /// A leg is on its way to a relay.
+    moves: bool,
 }
 
 impl BothWays {
@@ -28,10 +41,13 @@ impl BothWays {
         for row in truth.calls().filter(|row| row.is_served() && able(row)) {
             let Some(agent) = row.serving_leg() else { continue };
             let Some(customer) = row.customer() else { continue };
-            let known = self.since.get(&row.id).filter(|known| (known.0, known.1) == (agent.key, row.owner.epoch));
-            let since = known.map_or(now, |known| known.2);
-            talking.insert(row.id, (agent.key, row.owner.epoch, since));
-            if now.since(since) > SOON {
+            let life = |leg: &Leg| Some(relays.get(usize::from(leg.relay?.0))?.life);
+            let moves = customer.next_relay.or(agent.next_relay).is_some();
+            let lives = [life(customer), life(agent)];
+            let chance = Chance { agent: agent.key, epoch: row.owner.epoch, lives, moves };
+            let since = self.since.get(&row.id).filter(|known| known.0 == chance).map_or(now, |known| known.1);
+            talking.insert(row.id, (chance, since));
+            if now.since(since) > if moves { MOVED } else { SOON } {
                 let caller = (customer.key, customer.relay.unwrap_or_default());
                 let agent = (agent.key, agent.relay.unwrap_or_default());
                 self.hears(relays, caller, agent);

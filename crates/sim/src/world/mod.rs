@@ -160,6 +160,7 @@ impl World {
         self.timeline.plan(Mono::ZERO, Happening::ElectControl { term: 0 });
         for node in 0..NODES {
             self.begin_vitals(node);
+            self.begin_couriers(node);
         }
         self.timeline.plan(Mono::ZERO + PULSE, Happening::Pulse);
         self.timeline.plan(Mono::ZERO + PULSE, Happening::Configure);

@@ -142,8 +142,17 @@ impl World {
 
     /// A relay that opens no port, or is late, for a while.
     pub(crate) fn trouble_relay(&mut self, relay: usize, away: Duration, full: bool, slow: Duration) {
+        // A call that is on its way back to one that began anew is left with nothing if that fails.
+        if self.relays[relay].has_begun_anew() {
+            return;
+        }
         (self.relays[relay].full, self.relays[relay].slow) = (full, slow);
         self.timeline.plan(self.now + away, Happening::RelayWell(relay));
+    }
+
+    pub(crate) fn restart_relay(&mut self, relay: usize) {
+        self.relays[relay].restart();
+        self.say(About::World, || format!("relay-{relay} begins anew"));
     }
 
     fn calm(&mut self) {

@@ -151,6 +151,11 @@ impl Call {
         self.legs.iter().filter(|leg| leg.is_ringing() && leg.agent().is_some())
     }
 
+    /// Whether an agent's phone rings, or somebody at it is asked first.
+    pub(crate) fn is_rung(&self) -> bool {
+        self.live_legs().any(|leg| leg.agent().is_some() && !leg.is_up())
+    }
+
     /// Legs that are being told to go.
     pub fn releasing(&self) -> impl Iterator<Item = &Leg> {
         self.legs.iter().filter(|leg| leg.is_releasing())
@@ -281,10 +286,16 @@ impl Call {
         self.duties.retain(|duty| duty.kind != kind);
     }
 
+    /// Whether a relay has yet to say that all of a recording is kept: until then the row is, though over.
+    pub(crate) fn is_sealing(&self) -> bool {
+        self.duties.iter().any(|duty| matches!(duty.kind, DutyKind::Seal { .. }))
+    }
+
     /// The first moment at which this row must change if nobody changes it before.
     pub(crate) fn lease(&self) -> LogTime {
         let legs = self.legs.iter().map(Leg::until).min().unwrap_or(LogTime::MAX);
         let duties = self.duties.iter().map(|duty| duty.until).min().unwrap_or(LogTime::MAX);
-        self.until.min(duties).min(if self.is_over() { LogTime::MAX } else { legs })
+        let until = if self.is_over() && self.is_sealing() { LogTime::MAX } else { self.until };
+        until.min(duties).min(if self.is_over() { LogTime::MAX } else { legs })
     }
 }

@@ -29,6 +29,8 @@ pub fn after(call: &Call, place: Option<&Place>, leaving: LegKey) -> After {
         _ if !call.live_legs().any(|other| other.key != leaving) => After::End,
         // Nobody hears a supervisor leave.
         LegRole::Supervisor { .. } => After::GoesOn,
+        // Two without a customer, colleagues or those of a merge: nobody is left talking to nobody.
+        _ if call.stage == Stage::Talking && !left.customer && left.voices < 2 => After::End,
         // A step that failed leaves the flow to its own exits; one that served the caller beside an agent just goes.
         LegRole::Step if call.stage == Stage::Flow => After::Flow,
         LegRole::Step => After::GoesOn,
@@ -86,6 +88,10 @@ fn party(call: &Call, left: &Left) -> After {
 
 /// Who is there without the leg that leaves.
 struct Left {
+    /// Whom the call is for.
+    customer: bool,
+    /// How many there are who do not only watch, or are coming.
+    voices: usize,
     /// An agent is with the customer.
     agent: bool,
     /// An agent's phone rings, or is answered and not in yet.
@@ -105,7 +111,10 @@ impl Left {
         let others = || call.live_legs().filter(|leg| leg.key != leaving);
         let with_customer = |leg: &Leg| leg.is_up() && leg.room == Some(crate::WITH_CUSTOMER);
         let is_agent = |leg: &Leg| leg.agent().is_some();
+        let voices = others().filter(|leg| !matches!(leg.role, LegRole::Supervisor { .. }));
         Self {
+            customer: others().any(Leg::is_customer),
+            voices: voices.count(),
             agent: others().any(|leg| is_agent(leg) && with_customer(leg)),
             rung_agent: others().any(|leg| is_agent(leg) && !leg.is_up()),
             party: others().any(|leg| leg.role == LegRole::Party && with_customer(leg)),

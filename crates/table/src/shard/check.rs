@@ -8,8 +8,8 @@ use strowger_model::LegKey;
 use super::Shard;
 use super::index::Index;
 use crate::{
-    Agent, Call, DutyKind, Leg, LegRole, LegState, Offered, Place, PlaceState, Presence, Reserver, RowKey, SegmentKind,
-    SlotState, Stage, Touched, limit,
+    Agent, Began, Call, DutyKind, Leg, LegRole, LegState, Offered, Place, PlaceState, Presence, Reserver, RowKey,
+    SegmentKind, SlotState, Stage, Touched, limit,
 };
 
 /// Says what does not hold, and of which row.
@@ -99,7 +99,9 @@ impl Shard {
             (LegState::Ringing { .. }, Some(SlotState::Offered(Offered::Leg { call: by, leg: rung }))) => {
                 (by, rung) == (call.id, leg.key)
             }
-            (LegState::Screening { .. } | LegState::Up, Some(SlotState::Busy { call: busy, .. })) => busy == call.id,
+            (LegState::Screening { .. } | LegState::Up, Some(SlotState::Busy { call: busy, aside })) => {
+                busy == call.id || aside == Some(call.id)
+            }
             _ => false,
         };
         holds!(right, (call, state), "the slot of {} is taken by it", leg.key);
@@ -123,7 +125,8 @@ impl Shard {
             }
             Stage::Talking => {
                 let party = call.live_legs().any(|leg| leg.role == LegRole::Party);
-                party || call.serving.is_some() && lasts(SegmentKind::Talk)
+                let is_own = matches!(call.origin.began, Began::Split { .. });
+                party || is_own || call.serving.is_some() && lasts(SegmentKind::Talk)
             }
             Stage::Ended { .. } => {
                 let over = call.segments.iter().all(|piece| !piece.is_open() || piece.kind == SegmentKind::Wrap);
@@ -145,8 +148,11 @@ impl Shard {
             (place, call),
             "call and place name each other"
         );
-        let rung = call.live_legs().any(|leg| leg.agent().is_some() && !leg.is_up());
-        holds!((place.state == PlaceState::Offered) == rung, (place, call), "it is offered while phones ring");
+        holds!(
+            (place.state == PlaceState::Offered) == call.is_rung(),
+            (place, call),
+            "it is offered while phones ring"
+        );
         holds!(
             (place.state == PlaceState::Served) == (call.stage == Stage::Talking) || place.is_in_queue(),
             (place, call),
@@ -174,8 +180,10 @@ impl Shard {
                     .and_then(|call| call.leg(leg))
                     .is_some_and(|leg| leg.slot() == Some((agent.id, slot.no))),
                 SlotState::Offered(Offered::Item { place, .. }) => self.place(place).is_some(),
-                SlotState::Busy { call, .. } => {
-                    self.call(call).is_some_and(|call| call.leg_of(agent.id).is_some_and(Leg::is_answered))
+                SlotState::Busy { call, aside } => {
+                    let has_leg =
+                        |call| self.call(call).is_some_and(|call| call.leg_of(agent.id).is_some_and(Leg::is_answered));
+                    has_leg(call) && aside.is_none_or(has_leg)
                 }
                 SlotState::Wrap { call, segment, .. } => {
                     let wraps = |call: &std::sync::Arc<Call>| {

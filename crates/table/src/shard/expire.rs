@@ -7,8 +7,8 @@ use super::apply::Entry;
 use super::life::failed;
 use super::offer::RING_TIMEOUT;
 use crate::{
-    Call, DutyKind, LegRole, LegState, Outcome, PlaceState, Presence, Reach, Refusal, RowKey, SlotState, Stage, ToldBy,
-    limit,
+    Call, DutyKind, LegRole, LegState, Offered, Outcome, PlaceState, Presence, Reach, Refusal, RowKey, SlotState,
+    Stage, ToldBy, limit,
 };
 
 const GIVE_UP: Ended = Ended { by: HangupBy::System, cause: Cause::RECOVERY_ON_TIMER };
@@ -59,6 +59,7 @@ impl Shard {
             return;
         }
         let done = match call.stage {
+            Stage::Ended { .. } if call.is_sealing() => Ok(()),
             Stage::Ended { .. } => {
                 self.remove_call(id);
                 Ok(())
@@ -136,8 +137,11 @@ impl Shard {
             }
         }
         let due: Vec<_> = agent.slots.iter().filter(|slot| over(slot.state.until())).cloned().collect();
-        let mut wraps = Vec::new();
+        let (mut wraps, mut items) = (Vec::new(), Vec::new());
         for slot in due {
+            if let SlotState::Offered(Offered::Item { place, .. }) = slot.state {
+                items.push(place);
+            }
             match slot.state {
                 SlotState::Wrap { call, segment, .. } => wraps.push((call, segment)),
                 // Nothing came of what it was kept or asked for.
@@ -147,6 +151,7 @@ impl Shard {
         }
         debug_assert!(!agent.bindings.is_empty() || agent.is_at_work() || agent.presence == Presence::Out);
         self.put_agent(agent);
+        items.into_iter().for_each(|place| self.set_place(Some(place), PlaceState::Waiting));
         for wrap in wraps {
             let ended = self.end_wrap_up(entry, id, wrap, None);
             debug_assert!(ended.is_ok(), "a wrap-up that is due ends: {ended:?}");

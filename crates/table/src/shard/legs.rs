@@ -11,8 +11,8 @@ use super::life::failed;
 use super::offer::RING_TIMEOUT;
 use crate::row::story::Piece;
 use crate::{
-    Call, DutyKind, How, Leg, LegRole, LegState, Miss, Outcome, PlaceState, Reach, Refusal, Released, Screen,
-    SegmentKind, Stage, ToldBy, WITH_CUSTOMER, Watched, limit,
+    Call, DutyKind, How, Leg, LegRole, LegState, Miss, Outcome, Reach, Refusal, Released, Screen, SegmentKind, Stage,
+    ToldBy, WITH_CUSTOMER, Watched, limit,
 };
 
 /// How long whoever answered an outside number has to press the key that says it is the agent.
@@ -160,10 +160,9 @@ impl Shard {
                 }
                 call.stage = Stage::Waiting;
                 call.until = LogTime::MAX;
-                let is_rung = call.ringing().next().is_some();
-                self.set_place(call.place, if is_rung { PlaceState::Offered } else { PlaceState::Waiting });
             }
         }
+        self.settle_place(&call);
         self.put_call(call);
         Ok(())
     }
@@ -308,7 +307,7 @@ fn hung_up_by(role: LegRole) -> HangupBy {
 }
 
 /// Supervisors who follow that leg and no other.
-fn followers(call: &Call, key: LegKey) -> Vec<LegKey> {
+pub(super) fn followers(call: &Call, key: LegKey) -> Vec<LegKey> {
     let follows = |leg: &&Leg| matches!(leg.role, LegRole::Supervisor { on: Watched::Leg(on), .. } if on == key);
     call.live_legs().filter(follows).map(|leg| leg.key).collect()
 }

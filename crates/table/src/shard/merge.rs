@@ -166,7 +166,7 @@ impl Shard {
         if !call.segments.iter().any(|piece| piece.is_open() && piece.kind == SegmentKind::Wait) {
             call.begin(Piece::of_call(SegmentKind::Wait, Some(place.queue), entry.now()))?;
         }
-        let rings = call.ringing().next().is_some();
+        let rings = call.is_rung();
         call.place = Some(place.id);
         call.stage = Stage::Waiting;
         call.serving = None;

@@ -26,6 +26,8 @@ mod parts;
 mod query;
 mod queue;
 mod slots;
+#[cfg(test)]
+mod walks;
 
 use std::sync::Arc;
 

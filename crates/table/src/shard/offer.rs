@@ -10,6 +10,7 @@ use strowger_model::{
 use super::Shard;
 use super::after::{After, after};
 use super::apply::Entry;
+use super::legs::followers;
 use crate::row::story::Piece;
 use crate::{
     Agent, Call, DutyKind, How, LegRole, Medium, Miss, Offer, Offered, Outcome, PlaceState, Plan, Presence, Reach,
@@ -123,19 +124,15 @@ impl Shard {
         if !miss.hang_up {
             self.forget_leg(&mut call, key);
         }
-        let place = call.place;
+        self.settle_place(&call);
         self.put_call(call);
         if let Some((agent, slot)) = slot {
             self.pass_over(entry, agent, (slot, id, key), rule, observed);
         }
-        match what {
-            After::Place => self.set_place(place, PlaceState::Waiting),
-            // The agent who asked for the call did not come to the phone: there is nothing to go back to.
-            After::End => {
-                let ended = Ended { by: HangupBy::System, cause: miss.cause };
-                return self.finish(entry, id, ended, entry.observed(observed), Some(CallOutcome::NotReached));
-            }
-            After::GoesOn | After::Flow => {}
+        // The agent who asked for the call did not come to the phone: there is nothing to go back to.
+        if what == After::End {
+            let ended = Ended { by: HangupBy::System, cause: miss.cause };
+            return self.finish(entry, id, ended, entry.observed(observed), Some(CallOutcome::NotReached));
         }
         Ok(())
     }
@@ -202,10 +199,31 @@ impl Shard {
                 self.set_place(call.place, PlaceState::Served);
                 self.put_call(call);
             }
+            // The customer waited beside whoever served until now.
+            Stage::Talking if self.place_of(call.id).is_some_and(|place| place.state == PlaceState::Offered) => {
+                self.take_over(entry, call, key, observed);
+            }
             // The agent asked for this call and is there: now the number.
             Stage::Reaching if call.customer().is_none() => self.originate(entry, call),
             _ => self.put_call(call),
         }
+    }
+
+    /// Who served until the next one came goes, and who follows that one.
+    fn take_over(&mut self, entry: Entry, mut call: Call, key: LegKey, observed: LogTime) {
+        let at = call.told_at(entry.observed(observed));
+        self.withdraw_others(entry, &mut call, key);
+        if let Some(before) = call.serving {
+            self.release_slot(entry, &mut call, before);
+            call.finish_leg_pieces(before, at, How::Transferred);
+            let follow = followers(&call, before);
+            for leg in std::iter::once(before).chain(follow) {
+                call.depart(entry, leg, Released::Over(Cause::NORMAL), true);
+            }
+        }
+        self.serve(entry, &mut call, key, at);
+        self.set_place(call.place, PlaceState::Served);
+        self.put_call(call);
     }
 
     /// The customer and the agent of this leg talk from now on.

@@ -116,6 +116,15 @@ impl Shard {
         }
     }
 
+    /// A place in its queue is offered while phones ring for it, and waits when none does.
+    pub(super) fn settle_place(&mut self, call: &Call) {
+        let state = if call.is_rung() { PlaceState::Offered } else { PlaceState::Waiting };
+        let is_other = |place: &Place| place.is_in_queue() && place.state != state;
+        if call.place.and_then(|place| self.places.get(&place)).is_some_and(|place| is_other(place)) {
+            self.set_place(call.place, state);
+        }
+    }
+
     /// Changes the state of a place, if it is there.
     pub(super) fn set_place(&mut self, id: Option<PlaceId>, state: PlaceState) {
         if let Some(place) = id.and_then(|id| self.places.get(&id)) {

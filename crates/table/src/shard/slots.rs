@@ -104,7 +104,17 @@ impl Shard {
         match agent.slot(no).map(|slot| slot.state) {
             // Rung for nothing: no miss.
             Some(SlotState::Offered(Offered::Leg { leg, .. })) if leg == key => agent.give_back(no, now),
-            Some(SlotState::Busy { call: busy, .. }) if busy == call.id => {
+            // The question beside the customer is over.
+            Some(SlotState::Busy { call: first, aside: Some(aside) }) if aside == call.id => {
+                if let Some(slot) = agent.slot_mut(no) {
+                    slot.state = SlotState::Busy { call: first, aside: None };
+                }
+            }
+            // The customer is gone, and the agent still with who was asked.
+            Some(SlotState::Busy { call: busy, aside: Some(aside) }) if busy == call.id => {
+                agent.enter(no, SlotState::Busy { call: aside, aside: None }, now);
+            }
+            Some(SlotState::Busy { call: busy, aside: None }) if busy == call.id => {
                 let queue = self.queue_of(call.tenant, leg.queue);
                 let wrap = queue.map_or(Duration::ZERO, |queue| Duration::from_millis(queue.wrap_up_ms.into()));
                 let piece = Piece::of_leg(SegmentKind::Wrap, &leg, now);

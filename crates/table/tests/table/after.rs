@@ -178,6 +178,23 @@ fn what_comes_after_a_leg_is_one_table() {
             Some(&served),
             vec![End, End, GoesOn],
         ),
+        (
+            "a customer gone from a conference of three",
+            Talking,
+            Some(0),
+            vec![(anna, UP, c), (PARTY, UP, c), (CUSTOMER, GOES, c)],
+            Some(&served),
+            vec![End, End, GoesOn],
+        ),
+        ("two agents, and no customer", Talking, Some(1), vec![(anna, UP, c), (bert, UP, c)], None, vec![End, End]),
+        (
+            "two agents, and one who listens",
+            Talking,
+            Some(0),
+            vec![(anna, UP, c), (bert, UP, c), (ON_ANNA, UP, c)],
+            None,
+            vec![End, End, GoesOn],
+        ),
         ("an agent asked for a number", Reaching, None, vec![(anna, RINGS, c)], None, vec![End]),
         ("and is there", Reaching, None, vec![(anna, UP, c), (CUSTOMER, RINGS, c)], None, vec![End, End]),
     ];

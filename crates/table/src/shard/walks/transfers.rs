@@ -1,0 +1,391 @@
+//! A customer goes from one to another: blind, after a question, three at once, from a machine to a person, outside.
+
+use std::time::Duration;
+
+use super::*;
+use crate::row::segment::SegmentKind;
+use crate::{Began, How, Origin, Place, PlaceState, Released, SlotState, Source, Target, Then, WITH_CUSTOMER, limit};
+
+/// Another customer waits in support, since later than ours.
+fn transferred() -> Walk {
+    let mut walk = Walk::talking();
+    let other = walk.bench.waiting(SUPPORT);
+    walk.calls.insert("other", other);
+    let anna = walk.leg("anna");
+    let (mut call, place) = (walk.call(), walk.bench.place(walk.calls["call"]));
+    walk.lay(|shard, entry| {
+        shard.release_slot(entry, &mut call, anna);
+        call.finish_leg_pieces(anna, entry.now(), How::Transferred);
+        call.depart(entry, anna, Released::Over(Cause::NORMAL), true);
+        call.stage = Stage::Waiting;
+        call.until = strowger_model::LogTime::MAX;
+        call.begin(Piece::of_call(SegmentKind::Wait, Some(SUPPORT), entry.now())).expect("room");
+        shard.put_call(call);
+        let until = entry.now() + Duration::from_secs(60);
+        shard.put_place(Place { queue: SUPPORT, state: PlaceState::Waiting, until, ..place });
+    });
+    walk
+}
+
+#[test]
+fn a_blind_transfer_to_another_queue_keeps_the_rank() {
+    walk(
+        transferred,
+        &[
+            ("the phone that was left has hung up", |walk| {
+                walk.all_told();
+                assert_eq!(walk.bench.line(SUPPORT), [walk.calls["call"], walk.calls["other"]], "first who came first");
+            }),
+            ("an agent of the other queue is asked", |walk| walk.offered(&[("dora", DORA)])),
+            ("and does not answer", |walk| {
+                let missed = walk.bench.missed_command(walk.leg("dora"), Cause::NO_ANSWER);
+                walk.done(missed);
+                assert_eq!(walk.bench.line(SUPPORT)[0], walk.calls["call"]);
+            }),
+            ("the customer hangs up", |walk| {
+                walk.leaves("customer");
+                assert_eq!(walk.outcome(), Some(CallOutcome::Answered), "somebody has talked with the customer");
+                assert_eq!(walk.bench.line(SUPPORT), [walk.calls["other"]]);
+            }),
+        ],
+    );
+}
+
+/// A machine talks with the customer, and the place is in line again: it goes when a person comes.
+fn handed_over() -> Walk {
+    let mut walk = Walk::talking();
+    let bot = walk.leg("anna");
+    let place = walk.bench.place(walk.calls["call"]);
+    walk.lay_call("call", |call| {
+        call.leg_mut(bot).expect("it talks").reach = Reach::Socket { endpoint: strowger_model::EndpointId(1) };
+    });
+    walk.legs.insert("bot", bot);
+    let until = walk.bench.now + Duration::from_secs(60);
+    walk.lay(|shard, _| shard.put_place(Place { state: PlaceState::Waiting, until, ..place }));
+    walk
+}
+
+#[test]
+fn a_machine_hands_over_and_goes_when_a_person_comes() {
+    walk(
+        handed_over,
+        &[
+            ("a person's phone rings", |walk| {
+                walk.offered(&[("bert", BERT)]);
+                assert_eq!((walk.stage(), walk.serving()), (Stage::Talking, Some(ANNA)));
+            }),
+            ("and is not answered", |walk| {
+                let missed = walk.bench.missed_command(walk.leg("bert"), Cause::BUSY);
+                walk.done(missed);
+                assert_eq!(walk.bench.line(SALES), [walk.calls["call"]], "the next one is asked");
+                assert_eq!(walk.serving(), Some(ANNA), "meanwhile the machine talks on");
+            }),
+            ("the next one's phone rings", |walk| {
+                let until = walk.bench.now + limit::TALK_MAX;
+                walk.bench.say_as(LEADER, Command::Bind { agent: CARL, binding: phone(50, until) });
+                walk.offered(&[("carl", CARL)]);
+            }),
+            ("and is answered", |walk| {
+                walk.answers("carl");
+                assert_eq!((walk.stage(), walk.serving()), (Stage::Talking, Some(CARL)));
+                assert_eq!(walk.bench.hang_ups(walk.calls["call"]), [walk.leg("bot")]);
+                assert_eq!(walk.bench.place(walk.calls["call"]).state, PlaceState::Served);
+                assert!(matches!(walk.bench.agent(ANNA).voice().unwrap().state, SlotState::Wrap { .. }));
+            }),
+            ("the machine is gone", |walk| walk.all_told()),
+            ("the person hangs up", |walk| {
+                walk.leaves("carl");
+                assert_eq!(walk.outcome(), Some(CallOutcome::Answered));
+                let call = walk.call();
+                let talks: Vec<_> = call
+                    .segments
+                    .iter()
+                    .filter(|piece| piece.kind == SegmentKind::Talk)
+                    .map(|piece| piece.agent)
+                    .collect();
+                assert_eq!(talks, [Some(ANNA), Some(CARL)]);
+            }),
+        ],
+    );
+}
+
+#[test]
+fn a_machine_that_breaks_leaves_the_customer_in_line() {
+    walk(
+        handed_over,
+        &[
+            ("a person's phone rings", |walk| walk.offered(&[("bert", BERT)])),
+            ("the machine's socket breaks", |walk| {
+                let broken = walk.left("bot", ToldBy::DeadMedia);
+                walk.done(broken);
+                assert_eq!((walk.stage(), walk.serving()), (Stage::Waiting, None));
+                assert_eq!(walk.bench.place(walk.calls["call"]).state, PlaceState::Offered);
+            }),
+            ("the person answers", |walk| {
+                walk.answers("bert");
+                assert_eq!((walk.stage(), walk.serving()), (Stage::Talking, Some(BERT)));
+            }),
+        ],
+    );
+}
+
+/// The customer with Anna, and a second call with Bert that she made.
+fn two_calls() -> Walk {
+    let mut walk = Walk::talking();
+    let second = walk.bench.talking(BERT);
+    walk.calls.insert("second", second);
+    walk.legs.insert("bert", walk.bench.agent_leg(second));
+    walk.legs.insert("party", walk.bench.customer(second));
+    walk
+}
+
+fn merge(walk: &Walk) -> Command {
+    Command::Merge { from: walk.calls["second"], into: walk.calls["call"], by: walk.leg("anna"), cseq: 7 }
+}
+
+#[test]
+fn two_calls_become_one_and_all_leave_one_by_one() {
+    walk(
+        two_calls,
+        &[
+            ("the calls become one", |walk| {
+                let merge = merge(walk);
+                walk.done(merge);
+                assert!(walk.call().is_over() != walk.row("second").is_over());
+            }),
+            ("the request comes again", |walk| {
+                let (merge, before) = (merge(walk), walk.bench.shard.calls().cloned().collect::<Vec<_>>());
+                walk.done(merge);
+                assert_eq!(walk.bench.shard.calls().cloned().collect::<Vec<_>>(), before);
+            }),
+            ("the agent who asked has hung up", |walk| walk.all_told()),
+            ("the agent who stays hangs up", |walk| walk.leaves("bert")),
+            ("one of the others hangs up, and nobody is left alone", |walk| {
+                walk.leaves("party");
+                assert!(walk.call().is_over() && walk.row("second").is_over());
+            }),
+        ],
+    );
+}
+
+/// Anna's own call to Bert, beside the customer: a second row, which her slot names.
+fn asked_aside() -> Walk {
+    let mut walk = Walk::talking();
+    let (first, now) = (walk.calls["call"], walk.bench.now);
+    let second = CallId::new(SHARD, walk.bench.shard.last().index + 1000);
+    walk.calls.insert("second", second);
+    walk.lay(|shard, entry| {
+        let key = key(4711);
+        let source = Source::Agent(ANNA);
+        let origin = Origin {
+            from: "anna".to_owned(),
+            to: "bert".to_owned(),
+            began: Began::Inbound { key, source, target: Target::Agent(BERT) },
+        };
+        let owner = shard.calls.get(&first).expect("it is there").owner;
+        let mut call = shard.new_call(entry, ACME, origin, owner);
+        (call.id, call.stage, call.until) = (second, Stage::Talking, now + limit::TALK_MAX);
+        // With both of them in it before the table looks.
+        shard.put_call(call);
+    });
+    walk.lay_leg("second", "anna aside", LegRole::Agent(ANNA, 0), Reach::Inbound, LegState::Up);
+    let bert = walk.lay_leg("second", "bert", LegRole::Agent(BERT, 0), at_phone(BERT), LegState::Up);
+    let piece =
+        walk.row("second").leg(bert).map(|leg| Piece::of_leg(SegmentKind::Talk, leg, now)).expect("it is there");
+    walk.lay_piece("second", piece);
+    walk.lay_call("second", |call| call.serving = Some(bert));
+    let (mut anna, mut bert) = (walk.bench.agent(ANNA), walk.bench.agent(BERT));
+    walk.lay(|shard, entry| {
+        anna.enter(0, SlotState::Busy { call: first, aside: Some(second) }, entry.now());
+        bert.enter(0, SlotState::Busy { call: second, aside: None }, entry.now());
+        shard.put_agent(anna);
+        shard.put_agent(bert);
+    });
+    walk
+}
+
+#[test]
+fn an_agent_asks_another_who_leaves_before_the_transfer() {
+    walk(
+        asked_aside,
+        &[
+            ("who was asked hangs up", |walk| {
+                walk.leaves("bert");
+                assert!(walk.row("second").is_over(), "nobody is left alone in it");
+                let slot = SlotState::Busy { call: walk.calls["call"], aside: None };
+                assert_eq!(walk.bench.agent(ANNA).voice().unwrap().state, slot);
+                assert_eq!(walk.serving(), Some(ANNA));
+            }),
+            ("the transfer comes too late", |walk| {
+                let merge = merge(walk);
+                assert!(walk.say(merge).refusal().is_some());
+                assert_eq!(walk.serving(), Some(ANNA), "the agent keeps the customer");
+            }),
+            ("the second phone call is told", |walk| walk.all_told()),
+            ("the agent hangs up", |walk| {
+                walk.leaves("anna");
+                assert_eq!(walk.outcome(), Some(CallOutcome::Answered));
+                assert!(matches!(walk.bench.agent(ANNA).voice().unwrap().state, SlotState::Wrap { .. }));
+            }),
+        ],
+    );
+}
+
+#[test]
+fn an_agent_asks_another_who_takes_the_customer_and_leaves() {
+    walk(
+        asked_aside,
+        &[
+            ("the customer goes to who was asked", |walk| {
+                let merge = merge(walk);
+                walk.done(merge);
+                assert_eq!((walk.stage(), walk.serving()), (Stage::Talking, Some(BERT)));
+                assert!(walk.row("second").is_over());
+                let mut gone = walk.bench.hang_ups(walk.calls["call"]);
+                gone.sort();
+                assert_eq!(gone, [walk.leg("anna"), walk.leg("anna aside")]);
+                assert!(matches!(walk.bench.agent(ANNA).voice().unwrap().state, SlotState::Wrap { .. }));
+                let slot = SlotState::Busy { call: walk.calls["call"], aside: None };
+                assert_eq!(walk.bench.agent(BERT).voice().unwrap().state, slot);
+            }),
+            ("both legs of who asked have hung up", |walk| walk.all_told()),
+            ("who was asked hangs up", |walk| {
+                walk.leaves("bert");
+                assert_eq!(walk.outcome(), Some(CallOutcome::Answered));
+            }),
+        ],
+    );
+}
+
+/// The customer's call is over first: the agent goes on talking with who was asked, and works on neither for ever.
+#[test]
+fn an_agent_asks_another_and_the_customer_leaves() {
+    walk(
+        asked_aside,
+        &[
+            ("the customer hangs up", |walk| {
+                walk.leaves("customer");
+                assert_eq!(walk.outcome(), Some(CallOutcome::Answered));
+                let slot = SlotState::Busy { call: walk.calls["second"], aside: None };
+                assert_eq!(walk.bench.agent(ANNA).voice().unwrap().state, slot);
+            }),
+            ("the agent hangs up", |walk| {
+                walk.leaves("anna aside");
+                assert!(walk.row("second").is_over());
+            }),
+        ],
+    );
+}
+
+/// The customer, Anna and somebody outside, all with each other.
+fn three_at_once() -> Walk {
+    let mut walk = Walk::talking();
+    let party = walk.lay_leg("call", "party", LegRole::Party, over_trunk(), LegState::Up);
+    let piece = walk.call().leg(party).map(|leg| Piece::of_leg(SegmentKind::Talk, leg, walk.bench.now));
+    walk.lay_piece("call", piece.expect("it is there"));
+    assert_eq!(walk.call().leg(party).unwrap().room, Some(WITH_CUSTOMER));
+    walk
+}
+
+#[test]
+fn three_talk_and_the_agent_leaves_first() {
+    walk(
+        three_at_once,
+        &[
+            ("the agent hangs up", |walk| {
+                walk.leaves("anna");
+                assert_eq!((walk.stage(), walk.serving()), (Stage::Talking, None));
+                assert!(matches!(walk.bench.agent(ANNA).voice().unwrap().state, SlotState::Wrap { .. }));
+            }),
+            ("the work after it is over", |walk| {
+                walk.bench.pass(WRAP_UP_MS);
+                walk.done(Command::Expire);
+                assert_eq!(walk.stage(), Stage::Talking);
+            }),
+            ("the outsider hangs up", |walk| {
+                walk.leaves("party");
+                assert_eq!(walk.outcome(), Some(CallOutcome::Answered));
+            }),
+        ],
+    );
+}
+
+#[test]
+fn three_talk_and_the_customer_leaves_first() {
+    walk(
+        three_at_once,
+        &[
+            ("the customer hangs up", |walk| {
+                walk.leaves("customer");
+                assert_eq!(walk.stage(), Stage::Talking, "the others talk on");
+            }),
+            ("the outsider hangs up, and the agent is not left alone", |walk| {
+                walk.leaves("party");
+                assert!(walk.call().is_over());
+                assert_eq!(walk.bench.hang_ups(walk.calls["call"]), [walk.leg("anna")]);
+            }),
+        ],
+    );
+}
+
+/// A queue that takes no more sends the call on to a number outside: its phone rings.
+fn outside() -> Walk {
+    let mut bench = Bench::new();
+    let call = bench.flowing();
+    let mut walk = Walk::of(bench, call);
+    let until = walk.bench.now + Duration::from_secs(20);
+    let party = walk.lay_leg("call", "party", LegRole::Party, over_trunk(), LegState::Ringing { until });
+    walk.lay_call("call", |call| {
+        call.finish_pieces(until - Duration::from_secs(20), How::WentOn, |piece| piece.kind == SegmentKind::Flow);
+        call.stage = Stage::Talking;
+        call.until = until + limit::TALK_MAX;
+        call.add_duty(DutyKind::Ring { leg: party }, until);
+    });
+    walk
+}
+
+#[test]
+fn a_caller_is_sent_outside_and_nobody_answers_there() {
+    walk(
+        outside,
+        &[
+            ("the number is busy", |walk| {
+                let failure = crate::bench::failure(strowger_model::DialResult::Busy, 486, Cause::BUSY);
+                let (leg, observed) = (walk.leg("party"), walk.bench.now);
+                walk.done(Command::NotReached { leg, failure, observed });
+                assert_eq!(walk.stage(), Stage::Flow, "on with the flow");
+            }),
+            ("the flow goes on to a queue", |walk| {
+                let enqueue = crate::bench::enqueue(walk.calls["call"], SALES, Then::End);
+                walk.done(enqueue);
+                assert_eq!(walk.bench.line(SALES), [walk.calls["call"]]);
+            }),
+        ],
+    );
+}
+
+#[test]
+fn a_caller_is_sent_outside_and_talks_there() {
+    walk(
+        outside,
+        &[
+            ("somebody answers", |walk| {
+                walk.answers("party");
+                assert_eq!((walk.stage(), walk.serving()), (Stage::Talking, None));
+            }),
+            ("the caller hangs up", |walk| {
+                walk.leaves("customer");
+                assert_eq!(walk.outcome(), Some(CallOutcome::TransferredOut));
+            }),
+        ],
+    );
+}
+
+/// Another tenant's call comes over the trunk within: nothing serves it yet, and nothing is left of it.
+#[test]
+fn a_call_from_another_tenant_is_refused_until_somebody_serves_it() {
+    let mut bench = Bench::new();
+    let Command::Admit(mut admit) = bench.admit_command() else { panic!("an INVITE") };
+    admit.source = Source::Internal { trunk: TRUNK, call: CallId::new(SHARD, 1), hops: 5 };
+    assert_eq!(bench.refused_without_trace(Command::Admit(admit)), Refusal::NotServed);
+}
