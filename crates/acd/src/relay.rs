@@ -82,4 +82,23 @@ mod tests {
         let chosen: Vec<_> = (0..6).filter_map(|_| choice.choose("", None)).map(|relay| relay.0).collect();
         assert_eq!(chosen, [1, 2, 3, 1, 2, 3]);
     }
+
+    #[test]
+    fn a_leg_beside_another_one_is_load_as_well() {
+        let shard = Shard::new(ShardId(0));
+        let usable = relays(&[(1, ""), (2, "")]);
+        let choice = RelayChoice::new(&shard, &usable);
+        assert_eq!(choice.choose("", Some(RelayId(1))), Some(RelayId(1)));
+        assert_eq!(choice.choose("", None), Some(RelayId(2)));
+    }
+
+    /// The other leg's relay may be gone, or be one that no leg goes to any more.
+    #[test]
+    fn a_relay_that_is_not_usable_is_never_chosen() {
+        let shard = Shard::new(ShardId(0));
+        let usable = relays(&[(1, "east"), (2, "east")]);
+        let choice = RelayChoice::new(&shard, &usable);
+        assert_eq!(choice.choose("north", Some(RelayId(9))), Some(RelayId(1)));
+        assert_eq!(choice.choose("east", Some(RelayId(9))), Some(RelayId(2)));
+    }
 }

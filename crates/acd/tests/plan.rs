@@ -31,8 +31,12 @@ struct World {
 impl World {
     /// Each agent with the queues it serves; all have fixed phones and are ready.
     fn new(queues: u32, agents: &[&[u32]]) -> World {
+        Self::configured(&tenant(queues, agents))
+    }
+
+    fn configured(tenant: &Tenant) -> World {
         let mut world = World { shard: Shard::new(ShardId(0)), index: 0, now_ms: 1000, seq: 0 };
-        for command in Command::configuring(1, &tenant(queues, agents)) {
+        for command in Command::configuring(1, tenant) {
             assert_eq!(world.say(command), Outcome::Done);
         }
         world
@@ -201,6 +205,36 @@ fn a_plan_is_never_longer_than_an_entry_may_be() {
     assert_eq!(first.offers.len(), limit::OFFERS_PER_PLAN);
     assert_eq!(world.grant(first), 64);
     assert_eq!(plan(&world.shard).offers.len(), 36, "the rest comes with the next");
+}
+
+/// An agent is carried by a relay of the own site, although the caller is on another one.
+#[test]
+fn an_agents_relay_is_one_of_the_agents_site() {
+    let mut config = tenant(1, &[&[1]]);
+    config.agents[0].site = "west".into();
+    let mut world = World::configured(&config);
+    world.call(1);
+    let usable =
+        [(1, "east"), (2, "west")].map(|(relay, site)| UsableRelay { relay: RelayId(relay), site: site.into() });
+    let plan = strowger_acd::plan(&world.shard, &usable);
+    assert_eq!(plan.offers[0].relay, RelayId(2));
+    // Without one of the site it is the caller's.
+    assert_eq!(strowger_acd::plan(&world.shard, &usable[..1]).offers[0].relay, RelayId(1));
+}
+
+#[test]
+fn who_waits_is_told_how_many_are_ahead_and_who_could_come() {
+    let mut world = World::new(2, &[&[1], &[1, 2]]);
+    let (first, second, other) = (world.call(1), world.call(1), world.call(2));
+    let why = |call| strowger_acd::why(&world.shard, call).expect("it waits");
+    assert_eq!([first, second, other].map(|call| why(call).ahead), [0, 1, 0]);
+    assert_eq!((why(first).field.idle, why(other).field.idle), (2, 1));
+    assert_eq!(why(first).field.excluded, []);
+    let plan = plan(&world.shard);
+    world.grant(plan);
+    assert!(strowger_acd::why(&world.shard, first).is_none(), "a phone rings for it");
+    let states = strowger_acd::why(&world.shard, other).expect("it waits").field;
+    assert_eq!((states.idle, states.excluded), (0, vec![("offered", 1)]));
 }
 
 #[test]

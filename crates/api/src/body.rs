@@ -12,12 +12,16 @@ use crate::limit;
 /// The JSON in a body, whatever its Content-Type says.
 pub struct Body<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned + Send + 'static, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let Raw(bytes) = Raw::from_request(request, state).await?;
-        let value = serde_json::from_slice(&bytes).map_err(|fault| {
+        let is_large = bytes.len() > limit::BODY_BYTES;
+        let read = move || serde_json::from_slice(&bytes);
+        // A configuration of many megabytes is read where nobody waits for the thread.
+        let value = if is_large { tokio::task::spawn_blocking(read).await } else { Ok(read()) };
+        let value = value.map_err(|fault| Problem::internal("reading the body", &fault))?.map_err(|fault| {
             let advice = "send a JSON object with the fields that GET /api/v1/openapi.json names";
             Problem::bad_request(format!("the body is not what this route takes: {fault}"), advice)
         })?;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use strowger_cluster::{Context, InForce, Refused};
-use strowger_config::{Change, Draft, What, parse, resolve};
+use strowger_config::{Change, Draft, What, differences, parse, resolve};
+use strowger_model::config::{Tenant, Trunk};
 use strowger_model::{Digest, GroupId, Ha1, Whose};
 use strowger_table::{Control, Refusal};
 
@@ -64,36 +65,132 @@ pub async fn apply(
 ) -> Result<(StatusCode, Json<Applied>), Problem> {
     let dry_run = archive.dry_run;
     let draft = check(context.clone(), archive).await?;
-    let InForce { version: control_version, shards, tenants: current, trunks, next_ids } = now(&context).await?;
-    let resolved = resolve(&draft, &current, &trunks, shards, next_ids);
+    let InForce { version: control_version, shards, tenants: current, trunks: old, next_ids } = now(&context).await?;
+    let resolving = move || {
+        let resolved = resolve(&draft, &current, &old, shards, next_ids);
+        let is_same = *old == resolved.trunks && current.iter().map(|tenant| &**tenant).eq(&resolved.tenants);
+        (draft, resolved, is_same)
+    };
+    let (draft, resolved, is_same) = beside("comparing the configurations", resolving).await?;
     let changes = resolved.changes.iter().map(row).collect();
     if dry_run {
-        let answer = Applied { version: control_version, dry_run, changes, shards_behind: context.shards_behind() };
-        return Ok((StatusCode::OK, Json(answer)));
+        return Ok(unchanged(&context, control_version, true, changes));
     }
     // Also when nothing changed: a node that lost its prompts gets them back.
     for (digest, bytes) in draft.contents() {
-        context.spread(*digest, bytes).await?;
+        context.spread(*digest, bytes.clone()).await?;
     }
-    let is_same = *trunks == resolved.trunks && current.iter().map(|tenant| &**tenant).eq(&resolved.tenants);
-    let version = if is_same { control_version } else { control_version + 1 };
-    if !is_same {
-        context.configure(version, resolved.tenants, resolved.trunks).await?;
-        tracing::info!(version, "a configuration was applied");
+    if is_same {
+        return Ok(unchanged(&context, control_version, false, changes));
     }
-    let shards_behind = context.settle(version, limit::CONFIG_SPREAD).await;
-    let status = if shards_behind == 0 { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(Applied { version, dry_run, changes, shards_behind })))
+    put_in_force(&context, control_version + 1, resolved.tenants, resolved.trunks, changes).await
 }
 
-/// Off the runtime's threads: minutes of audio are decoded.
+/// The answer where nothing new comes into force.
+fn unchanged(context: &Context, version: u64, dry_run: bool, changes: Vec<ChangeRow>) -> (StatusCode, Json<Applied>) {
+    let shards_behind = context.shards_behind();
+    let status = if dry_run || shards_behind == 0 { StatusCode::OK } else { StatusCode::ACCEPTED };
+    (status, Json(Applied { version, dry_run, changes, shards_behind }))
+}
+
+async fn put_in_force(
+    context: &Context,
+    version: u64,
+    tenants: Vec<Tenant>,
+    trunks: Vec<Trunk>,
+    changes: Vec<ChangeRow>,
+) -> Result<(StatusCode, Json<Applied>), Problem> {
+    context.configure(version, tenants, trunks).await?;
+    tracing::info!(version, "a configuration was applied");
+    let shards_behind = context.settle(version, limit::CONFIG_SPREAD).await;
+    let status = if shards_behind == 0 { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(Applied { version, dry_run: false, changes, shards_behind })))
+}
+
+#[derive(Serialize)]
+pub struct Kept {
+    versions: Vec<KeptVersion>,
+}
+
+#[derive(Serialize)]
+struct KeptVersion {
+    version: u64,
+    tenants: usize,
+    trunks: usize,
+    in_force: bool,
+}
+
+/// `GET /api/v1/config/versions`
+pub async fn kept(State(context): State<Arc<Context>>) -> Json<Kept> {
+    let view = context.groups.view(GroupId::CONTROL);
+    let kept = view.machine.control().into_iter().flat_map(|control| {
+        control.versions().rev().map(|config| KeptVersion {
+            version: config.version,
+            tenants: config.tenants.len(),
+            trunks: config.trunks.len(),
+            in_force: config.version == control.version(),
+        })
+    });
+    Json(Kept { versions: kept.collect() })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RollBack {
+    to: u64,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// `POST /api/v1/config/roll-back`: what was in force comes into force again, as a version of its own.
+pub async fn roll_back(
+    State(context): State<Arc<Context>>,
+    Body(RollBack { to, dry_run }): Body<RollBack>,
+) -> Result<(StatusCode, Json<Applied>), Problem> {
+    let InForce { version, tenants: current, trunks: current_trunks, .. } = now(&context).await?;
+    let then = match to {
+        0 => None,
+        to => context.configuration(to).await?,
+    };
+    let Some(InForce { tenants, trunks, .. }) = then else { return Err(no_such_version(&context, to)) };
+    let again: Vec<Tenant> = tenants.iter().map(|tenant| (**tenant).clone()).collect();
+    let again_trunks = trunks.to_vec();
+    let comparing = move || {
+        let changes = differences(&current, &again, &current_trunks, &again_trunks);
+        let is_same = *current_trunks == again_trunks && current.iter().map(|tenant| &**tenant).eq(&again);
+        (again, again_trunks, is_same, changes.iter().map(row).collect())
+    };
+    let (again, again_trunks, is_same, changes) = beside("comparing the configurations", comparing).await?;
+    if dry_run || is_same {
+        return Ok(unchanged(&context, version, dry_run, changes));
+    }
+    context.spread_prompts(&tenants).await?;
+    put_in_force(&context, version + 1, again, again_trunks, changes).await
+}
+
+fn no_such_version(context: &Context, version: u64) -> Problem {
+    let view = context.groups.view(GroupId::CONTROL);
+    let kept = view.machine.control().into_iter().flat_map(|control| control.versions().rev());
+    let kept: Vec<String> = kept.map(|config| config.version.to_string()).collect();
+    let advice = match kept.len() {
+        0 => "apply a configuration directory; none was applied yet".to_owned(),
+        _ => format!("kept are {}; of any other apply the directory", kept.join(", ")),
+    };
+    Problem::not_found("no_such_version", format!("version {version} of the configuration is not kept"), advice)
+}
+
 async fn check(context: Arc<Context>, archive: Archive) -> Result<Draft, Problem> {
-    let checked = tokio::task::spawn_blocking(move || {
+    let checking = move || {
         let files = archive.unpack()?;
         let seal = |whose: Whose<'_>, ha1: &Ha1| context.data_keys.seal(whose, ha1);
         parse(&files, &load_prompt, &seal).map_err(Problem::bad_configuration)
-    });
-    checked.await.map_err(|fault| Problem::internal("checking the configuration", &fault))?
+    };
+    beside("checking the configuration", checking).await?
+}
+
+/// Off the runtime's threads: minutes of audio are decoded, a million numbers compared.
+async fn beside<T: Send + 'static>(doing: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|fault| Problem::internal(doing, &fault))
 }
 
 fn load_prompt(wav: &[u8]) -> Result<(Vec<u8>, Digest), String> {

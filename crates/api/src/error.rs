@@ -257,12 +257,13 @@ impl From<NotConfigured> for Problem {
             NotConfigured::Content(fault) => fault.into(),
             NotConfigured::Refused(refused) => refused.into(),
             NotConfigured::Layout(fault) => Self::internal("writing the configuration", &fault),
+            NotConfigured::Broken(fault) => Self::internal("writing the configuration", &fault),
             fault @ NotConfigured::NoKey { .. } => {
                 let advice =
                     "add the key to that node's data_keys, below the first line, and start it again; then apply again";
                 Self::new(StatusCode::CONFLICT, "no_data_key", format!("{fault}; nothing was changed"), advice)
             }
-            fault @ NotConfigured::Missing { .. } => {
+            fault @ (NotConfigured::Missing { .. } | NotConfigured::NoPrompt { .. }) => {
                 let advice = "start the nodes that are missing, see GET /api/v1/status, then apply again";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "content_missing", fault.to_string(), advice)
             }

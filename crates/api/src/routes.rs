@@ -68,6 +68,11 @@ pub static ROUTES: &[Route] = &[
             post(configure::apply).layer(DefaultBodyLimit::max(limit::CONFIG_BODY_BYTES))
         })
     },
+    read("/api/v1/config/versions", || get(configure::kept)),
+    Route {
+        within: limit::CONFIG_REQUEST,
+        ..command(Role::Admin, "/api/v1/config/roll-back", || post(configure::roll_back))
+    },
     command(Role::Admin, "/api/v1/tokens", || post(tokens::make)),
     read("/api/v1/openapi.json", || get(openapi::document)),
 ];

@@ -50,3 +50,20 @@ impl MediaFact {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use strowger_model::{LegNo, ShardId};
+
+    use super::*;
+
+    /// A relay that is gone answers nothing: what it held is gone as well, and nobody waits for it.
+    #[test]
+    fn a_port_of_a_relay_that_is_gone_is_closed() {
+        let (relay, call, leg) = (RelayId(1), CallId::new(ShardId(0), 7), LegNo(2));
+        let facts = MediaFact::of_answer(relay, call, &Op::CloseLeg { leg }, None);
+        assert!(
+            matches!(facts[..], [MediaFact::Closed { relay: of, leg: key }] if (of, key) == (relay, LegKey { call, leg }))
+        );
+    }
+}

@@ -106,7 +106,25 @@ const WITH_CUSTOMER: u8 = 0;
 
 /// What each leg's far end hears. It is a whole: a leg that is not in it hears nothing.
 pub fn hears(call: &View, sounds: &Sounds) -> Vec<(LegKey, Hears)> {
-    call.legs.iter().map(|leg| (leg.key, heard_by(call, sounds, leg))).collect()
+    let all: Vec<(LegKey, Hears)> = call.legs.iter().map(|leg| (leg.key, heard_by(call, sounds, leg))).collect();
+    debug_assert!(is_symmetric(call, &all), "who takes part and is heard hears, but for who is muted");
+    debug_assert!(
+        call.serving.is_none_or(|key| call.leg(key).is_none_or(|leg| leg.role == Role::Agent)),
+        "who serves is an agent"
+    );
+    all
+}
+
+/// Those who take part hear each other. Who watches, and who is muted, hears more than is heard of it.
+fn is_symmetric(call: &View, all: &[(LegKey, Hears)]) -> bool {
+    let takes_part = |key: LegKey| call.leg(key).is_some_and(|leg| !matches!(leg.role, Role::Supervisor { .. }));
+    let is_muted = |key: LegKey| call.leg(key).is_some_and(|leg| leg.muted);
+    let hears = |one: LegKey, other: LegKey| {
+        all.iter().any(|(hearer, what)| *hearer == one && what.sources().any(|source| source == other))
+    };
+    let mut pairs = all.iter().flat_map(|(hearer, what)| what.sources().map(move |source| (*hearer, source)));
+    pairs
+        .all(|(hearer, source)| !takes_part(hearer) || !takes_part(source) || is_muted(hearer) || hears(source, hearer))
 }
 
 fn heard_by(call: &View, sounds: &Sounds, leg: &LegView) -> Hears {

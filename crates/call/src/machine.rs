@@ -102,10 +102,14 @@ impl Machine {
             Event::Message { leg, message, source } => self.on_message(leg, message, source, log_now, now),
             Event::Media(fact) => self.on_media(fact, log_now, now),
             Event::Proposed { number, accepted } => self.on_proposed(number, accepted, now),
-            Event::Tick => self.on_tick(log_now, now),
+            Event::Tick => {
+                self.on_tick(log_now, now);
+                debug_assert!(self.deadline().is_none_or(|at| at > now), "what is due at {now:?} is left undone");
+            }
         }
         self.tell_relays();
         self.stop_if_idle();
+        self.hold();
         std::mem::take(&mut self.out)
     }
 
@@ -326,6 +330,28 @@ impl Machine {
         if let Some(duty) = self.rows.call.duty_to(kind).map(|duty| duty.id) {
             self.done(duty);
         }
+    }
+
+    /// What holds between any two events.
+    fn hold(&self) {
+        let row = &self.rows.call;
+        debug_assert!(!row.is_over() || self.ending.is_none(), "an end is proposed of what is over");
+        debug_assert!(self.stepping.is_none() || self.step.is_some(), "a next step of a flow that is not begun");
+        debug_assert!(self.stepping.is_none_or(|number| number < self.next_number), "a step that was not proposed");
+        debug_assert!(self.closing.iter().all(|duty| row.duty(*duty).is_some()), "a port is closed for no duty");
+        debug_assert!(
+            self.out.iter().all(|action| match action {
+                Action::Done { duty } => row.duty(*duty).is_some(),
+                _ => true,
+            }),
+            "a duty is done that nobody has"
+        );
+        let sips = || self.sides.iter().filter_map(|(key, side)| Some((key, side.sip.as_ref()?)));
+        debug_assert!(sips().all(|(key, sip)| sip.key() == *key), "a side has the leg of another");
+        debug_assert!(
+            self.adopting || row.legs.iter().all(|leg| !leg.is_up() || self.sides.contains_key(&leg.key)),
+            "a leg is up, and nobody drives it"
+        );
     }
 
     fn stop_if_idle(&mut self) {

@@ -64,7 +64,7 @@ impl Context {
     ) -> Result<Imported, NotImported> {
         let shard = self.shard_of_campaign(campaign)?;
         let batch = Digest(Sha256::digest(fields).into());
-        self.spread(batch, fields).await?;
+        self.spread(batch, fields.to_vec()).await?;
         match self.command(shard, Command::Import { campaign, batch, leads }, COMMIT).await? {
             Outcome::Imported { added, duplicates } => Ok(Imported { added, duplicates }),
             _ => Ok(Imported::default()),

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use strowger_link::{Class, open, seal};
 use strowger_model::config::{NextIds, Tenant, Trunk};
-use strowger_model::{GroupId, KeyId, NodeId, PeerId};
-use strowger_table::{Content, Control, ControlCommand, Outcome, TenantRef};
+use strowger_model::{Digest, GroupId, KeyId, NodeId, PeerId};
+use strowger_table::{Content, Control, ControlCommand, LayoutFault, Outcome, TenantRef};
 
 use crate::content::ContentFault;
 use crate::context::{Context, Refused, shard_of};
@@ -28,9 +28,13 @@ pub enum NotConfigured {
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error(transparent)]
-    Layout(#[from] strowger_table::LayoutFault),
+    Layout(#[from] LayoutFault),
+    #[error("the tenants could not be written: {0}")]
+    Broken(tokio::task::JoinError),
     #[error("the content of tenant {} is on no node that can be reached", tenant.tenant)]
     Missing { tenant: TenantRef },
+    #[error("prompt {digest} is on no node that can be reached")]
+    NoPrompt { digest: Digest },
     #[error("{node} does not have data key {key}, under which passwords are sealed")]
     NoKey { node: NodeId, key: KeyId },
 }
@@ -56,14 +60,20 @@ impl Context {
     ) -> Result<Outcome, NotConfigured> {
         self.check_keys(tenants.iter().flat_map(keys_of).collect()).await?;
         let next_ids = NextIds::default().above(&tenants, &trunks);
-        let mut references = Vec::with_capacity(tenants.len());
-        let layout = self.groups.view(GroupId::CONTROL).machine.layout();
-        for tenant in &tenants {
-            let content = Content::of(tenant, layout)?;
-            let reference = TenantRef { tenant: tenant.id, shard: tenant.shard, digest: content.digest };
-            let view = self.groups.view(GroupId::CONTROL);
-            if view.machine.control().and_then(|control| control.tenant(tenant.id)) != Some(&reference) {
-                self.spread(content.digest, &content.bytes).await?;
+        let view = self.groups.view(GroupId::CONTROL);
+        let layout = view.machine.layout();
+        let write = move |tenants: Vec<Tenant>| {
+            let pair = |tenant: &Tenant| {
+                let content = Content::of(tenant, layout)?;
+                Ok((TenantRef { tenant: tenant.id, shard: tenant.shard, digest: content.digest }, content))
+            };
+            tenants.iter().map(pair).collect::<Result<Vec<_>, LayoutFault>>()
+        };
+        let contents = tokio::task::spawn_blocking(move || write(tenants)).await.map_err(NotConfigured::Broken)??;
+        let mut references = Vec::with_capacity(contents.len());
+        for (reference, content) in contents {
+            if view.machine.control().and_then(|control| control.tenant(reference.tenant)) != Some(&reference) {
+                self.spread(content.digest, content.bytes).await?;
             }
             references.push(reference);
         }
@@ -88,6 +98,16 @@ impl Context {
         Ok(())
     }
 
+    /// Makes sure that a majority has what these play, before a configuration names it again.
+    pub async fn spread_prompts(&self, tenants: &[Arc<Tenant>]) -> Result<(), NotConfigured> {
+        let prompts: BTreeSet<Digest> = tenants.iter().flat_map(|tenant| tenant.prompts()).collect();
+        for digest in prompts {
+            let bytes = self.content.get(&self.link, digest).await.ok_or(NotConfigured::NoPrompt { digest })?;
+            self.spread(digest, bytes).await?;
+        }
+        Ok(())
+    }
+
     /// A configuration of the last few versions, with its tenants' contents. None: there is no such version any more.
     pub async fn configuration(&self, version: u64) -> Result<Option<InForce>, NotConfigured> {
         let view = self.groups.view(GroupId::CONTROL);
@@ -105,19 +125,21 @@ impl Context {
     }
 
     /// From its shard's table where that has it, else from content.
-    async fn tenant_of(&self, reference: &TenantRef) -> Option<Arc<Tenant>> {
+    pub(crate) async fn tenant_of(&self, reference: &TenantRef) -> Option<Arc<Tenant>> {
         if let Some(view) = self.shard_view(reference.shard)
             && let Some(table) = shard_of(&view)
             && table.config_digest(reference.tenant) == Some(reference.digest)
         {
             return table.shared_tenant(reference.tenant).cloned();
         }
-        self.content_of(reference).await?.tenant().ok().map(Arc::new)
+        let content = self.content_of(reference).await?;
+        let read = move || content.tenant().ok().map(Arc::new);
+        tokio::task::spawn_blocking(read).await.ok().flatten()
     }
 
     pub(crate) async fn content_of(&self, reference: &TenantRef) -> Option<Content> {
         let bytes = self.content.get(&self.link, reference.digest).await?;
-        Some(Content::from_bytes(bytes)).filter(|content| content.digest == reference.digest)
+        Some(Content { digest: reference.digest, bytes })
     }
 
     /// Waits until this node sees the version in all shards, and says how many still lack it.
@@ -130,7 +152,8 @@ impl Context {
             let is_here = view.machine.control().is_some_and(|control| control.version() >= version);
             // Until the version is here the shards cannot be compared with it: then all may lack it.
             let behind = if is_here { self.shards_behind() } else { self.shards().count() };
-            if behind == 0 {
+            // Whoever hears that all have it finds it, too.
+            if behind == 0 && !self.is_directory_old() {
                 return 0;
             }
             tokio::select! {
@@ -144,10 +167,6 @@ impl Context {
     pub fn shards_behind(&self) -> usize {
         let view = self.groups.view(GroupId::CONTROL);
         let behind = view.machine.control().map(|control| self.behind(control)).unwrap_or_default();
-        if behind.is_empty() {
-            // Whoever hears that all have it finds it in the directory.
-            self.refresh_directory();
-        }
         behind.iter().map(|tenant| tenant.shard).collect::<BTreeSet<_>>().len()
     }
 

@@ -1,16 +1,24 @@
 //! Prompts, music and what lists of leads say besides numbers, by their digest: on this node's disk, and fetched from the others when missing.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 use strowger_link::{Class, Link, open, seal};
 use strowger_media::protocol::{ContentAnswer, ContentPut};
 use strowger_model::{Digest, PeerId};
+use tokio::task::JoinSet;
 
 use crate::wire::ContentWanted;
 
 const FETCH: Duration = Duration::from_secs(5);
+/// How long a MiB may take on top, to a node that is busy: a tenant has up to 15.
+const SLOWEST_MIB: Duration = Duration::from_secs(1);
+/// Of SHA-256, in hexadecimal.
+const DIGEST_DIGITS: usize = 64;
 /// Tells apart the files of those who write the same content at the same moment.
 static WRITING: AtomicU64 = AtomicU64::new(0);
 
@@ -33,10 +41,6 @@ impl Content {
         Self { dir }
     }
 
-    pub fn has(&self, digest: Digest) -> bool {
-        self.path(digest).exists()
-    }
-
     /// Written whole or not at all: a reader never finds half a prompt.
     pub fn put(&self, digest: Digest, bytes: &[u8]) -> Result<(), ContentFault> {
         let path = self.path(digest);
@@ -48,19 +52,47 @@ impl Content {
             std::fs::File::open(&part)?.sync_all()?;
             std::fs::rename(&part, path)
         };
-        if path.exists() {
-            return Ok(());
+        if self.read(digest).is_some() {
+            // As new as if it had been written now: what is about to be named is not pruned.
+            let fresh = std::fs::File::options().write(true).open(&path);
+            let renewed = fresh.and_then(|file| file.set_modified(SystemTime::now()));
+            return renewed.map_err(|cause| ContentFault::Write { path, cause });
         }
         write(&path).map_err(|cause| ContentFault::Write { path, cause })
     }
 
+    /// What is on this node's disk, if it is what was put there.
     pub fn read(&self, digest: Digest) -> Option<Vec<u8>> {
-        std::fs::read(self.path(digest)).ok()
+        let path = self.path(digest);
+        let bytes = std::fs::read(&path).ok()?;
+        if digest_of(&bytes) == digest {
+            return Some(bytes);
+        }
+        tracing::error!(path = %path.display(), "content on this node's disk is damaged; another node is asked for it");
+        None
     }
 
-    /// From disk, else from the first node that has it.
+    /// Takes off what nobody names and was put here before `before`, also what was never written whole. How many files.
+    pub fn prune(&self, named: &BTreeSet<Digest>, before: SystemTime) -> std::io::Result<usize> {
+        let named: BTreeSet<String> = named.iter().map(ToString::to_string).collect();
+        let mut pruned = 0;
+        for entry in std::fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_str().unwrap_or_default();
+            let digits = name.split('.').next().unwrap_or_default();
+            let is_ours = digits.len() == DIGEST_DIGITS && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+            if is_ours && !named.contains(name) && entry.metadata()?.modified()? < before {
+                std::fs::remove_file(entry.path())?;
+                pruned += 1;
+            }
+        }
+        Ok(pruned)
+    }
+
+    /// What has this digest: from disk, else from the first node that has it.
     pub async fn get(&self, link: &Link, digest: Digest) -> Option<Vec<u8>> {
-        if let Ok(bytes) = tokio::fs::read(self.path(digest)).await {
+        if let Some(bytes) = self.blocking(move |content| content.read(digest)).await.flatten() {
             return Some(bytes);
         }
         let nodes = link.peers().into_iter().filter(|peer| matches!(peer, PeerId::Node(_)));
@@ -68,34 +100,103 @@ impl Content {
             let Ok(answer) = link.ask(node, Class::Content, seal(&ContentWanted { digest }), FETCH).await else {
                 continue;
             };
-            if let Ok(ContentPut { bytes, .. }) = open(&answer)
-                && !bytes.is_empty()
-            {
-                if let Err(fault) = self.put(digest, &bytes) {
-                    tracing::warn!(%fault, "content fetched but not kept");
-                }
-                return Some(bytes);
+            let kept = self.blocking(move |content| content.keep(digest, node, &answer)).await.flatten();
+            if kept.is_some() {
+                return kept;
             }
         }
         None
     }
 
+    /// What another node sent, if it is what was asked for.
+    fn keep(&self, digest: Digest, from: PeerId, answer: &[u8]) -> Option<Vec<u8>> {
+        let ContentPut { bytes, .. } = open(answer).ok().filter(|put: &ContentPut| !put.bytes.is_empty())?;
+        if digest_of(&bytes) != digest {
+            tracing::warn!(%digest, %from, "content from another node is damaged");
+            return None;
+        }
+        match self.put(digest, &bytes) {
+            Ok(()) => tracing::info!(%digest, %from, "content was fetched from another node"),
+            Err(fault) => tracing::warn!(%fault, "content fetched but not kept"),
+        }
+        Some(bytes)
+    }
+
     /// Puts content here and on the other nodes; enough of them must have it before a configuration names it.
-    pub async fn spread(&self, link: &Link, digest: Digest, bytes: &[u8], want: usize) -> Result<(), ContentFault> {
-        self.put(digest, bytes)?;
+    pub async fn spread(&self, link: &Link, digest: Digest, bytes: Vec<u8>, want: usize) -> Result<(), ContentFault> {
+        let within = FETCH + SLOWEST_MIB * (bytes.len() >> 20) as u32;
+        let put = Bytes::from(seal(&ContentPut { digest, bytes: bytes.clone() }));
+        let mut asked = JoinSet::new();
+        for peer in link.peers().into_iter().filter(|peer| matches!(peer, PeerId::Node(_))) {
+            let (link, put) = (link.clone(), put.clone());
+            asked.spawn(async move { link.ask(peer, Class::Content, put, within).await });
+        }
+        let here = self.blocking(move |content| content.put(digest, &bytes)).await;
+        here.ok_or(ContentFault::TooFew { have: 0, want })??;
         let mut have = 1;
-        for peer in link.peers() {
-            let PeerId::Node(_) = peer else { continue };
-            let put = seal(&ContentPut { digest, bytes: bytes.to_vec() });
-            let answer = link.ask(peer, Class::Content, put, FETCH).await;
-            if matches!(answer.map(|answer| open(&answer)), Ok(Ok(ContentAnswer { refused: None }))) {
+        while let Some(answer) = asked.join_next().await {
+            let answer = answer.ok().and_then(Result::ok);
+            if matches!(answer.map(|answer| open(&answer)), Some(Ok(ContentAnswer { refused: None }))) {
                 have += 1;
             }
         }
         if have >= want { Ok(()) } else { Err(ContentFault::TooFew { have, want }) }
     }
 
+    /// Files of megabytes are written, synced and hashed where nobody waits for the thread.
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> Option<T> {
+        let content = self.clone();
+        tokio::task::spawn_blocking(move || work(&content)).await.ok()
+    }
+
     fn path(&self, digest: Digest) -> PathBuf {
         self.dir.join(digest.to_string())
+    }
+}
+
+fn digest_of(bytes: &[u8]) -> Digest {
+    Digest(Sha256::digest(bytes).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_file_is_not_taken_and_is_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let content = Content::new(dir.path().join("content"));
+        let digest = digest_of(b"a prompt");
+        assert_eq!(content.read(digest), None);
+        for damage in [None, Some(&b"a promqt"[..]), Some(b"")] {
+            if let Some(damage) = damage {
+                std::fs::write(content.path(digest), damage).unwrap();
+                assert_eq!(content.read(digest), None);
+            }
+            content.put(digest, b"a prompt").unwrap();
+            assert_eq!(content.read(digest).as_deref(), Some(&b"a prompt"[..]));
+        }
+    }
+
+    #[test]
+    fn only_what_nobody_names_and_is_old_is_pruned() {
+        let dir = tempfile::tempdir().unwrap();
+        let content = Content::new(dir.path().join("content"));
+        let all = [&b"named"[..], b"old", b"put again"].map(|bytes| (digest_of(bytes), bytes));
+        all.iter().for_each(|(digest, bytes)| content.put(*digest, bytes).unwrap());
+        let begun = dir.path().join("content").join(format!("{}.part-1-1", all[0].0));
+        let [strange, begun] = [dir.path().join("content/README"), begun];
+        [&strange, &begun].into_iter().for_each(|path| std::fs::write(path, "x").unwrap());
+        let long_ago = SystemTime::now() - Duration::from_secs(3600);
+        for path in all.iter().map(|(digest, _)| content.path(*digest)).chain([strange.clone(), begun.clone()]) {
+            std::fs::File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
+        }
+        content.put(all[2].0, all[2].1).unwrap();
+        let named = BTreeSet::from([all[0].0]);
+        assert_eq!(content.prune(&named, long_ago - Duration::from_secs(1)).unwrap(), 0, "nothing is as old as that");
+        assert_eq!(content.prune(&named, long_ago + Duration::from_secs(1)).unwrap(), 2);
+        let there: Vec<bool> = all.iter().map(|(digest, _)| content.read(*digest).is_some()).collect();
+        assert_eq!(there, [true, false, true]);
+        assert_eq!((strange.exists(), begun.exists()), (true, false));
     }
 }

@@ -1,6 +1,6 @@
 //! What every part of a node may use: handles, no state of its own but the newest directory.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use strowger_figures::metrics::Counters;
@@ -20,7 +20,7 @@ use crate::actor::{Agents, Calls};
 use crate::board::Boards;
 use crate::content::Content;
 use crate::data_keys::DataKeys;
-use crate::directory::Directory;
+use crate::directory::{Directory, Mark};
 use crate::done::Performed;
 use crate::explain::Decisions;
 use crate::news::News;
@@ -59,12 +59,10 @@ pub struct Context {
     /// Each sits beside an actor, and ends with it.
     pub(crate) acting: Tasks,
     directory: RwLock<Arc<Directory>>,
-    /// Of what the directory shows.
-    mark: RwLock<Mark>,
+    pub(crate) directory_old: Notify,
+    /// Whose turn it is to make the next one.
+    refreshing: Mutex<()>,
 }
-
-/// Version of the control group, and what tells each shard's configurations apart.
-type Mark = (u64, Vec<u64>);
 
 /// A command that was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +120,8 @@ impl Context {
             tasks: Tasks::new(),
             acting: Tasks::new(),
             directory: RwLock::default(),
-            mark: RwLock::default(),
+            directory_old: Notify::new(),
+            refreshing: Mutex::default(),
         }
     }
 
@@ -169,25 +168,24 @@ impl Context {
         self.directory.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Makes the directory anew if the control group or a shard has another configuration than it shows.
+    /// Whether the control group or a shard has another configuration than the directory shows.
+    pub fn is_directory_old(&self) -> bool {
+        self.config_mark() != self.directory().mark
+    }
+
+    /// Makes the next directory if this one is old. It takes a second where a million numbers come: not for a thread
+    /// that others wait for.
     pub(crate) fn refresh_directory(&self) {
-        let is_old = |mark: &Mark| *self.mark.read().unwrap_or_else(PoisonError::into_inner) != *mark;
-        if !is_old(&self.config_mark()) {
-            return;
-        }
-        // Groups are applied side by side: whoever comes last under the lock sees all that the others saw.
-        let mut shown = self.mark.write().unwrap_or_else(PoisonError::into_inner);
-        let mark = self.config_mark();
+        // Whoever comes last sees all that the others saw.
+        let _turn = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (old, mark) = (self.directory(), self.config_mark());
         let view = self.groups.view(GroupId::CONTROL);
-        let Some(control) = view.machine.control().filter(|control| control.version() > 0 && *shown != mark) else {
-            return;
-        };
+        let Some(control) = view.machine.control().filter(|_| mark != old.mark) else { return };
+        // What comes meanwhile is told after it, and makes the next.
         let tenants: Vec<_> = control.tenants().iter().filter_map(|tenant| self.shared_tenant(tenant)).collect();
-        let directory = Arc::new(Directory::new(control, &tenants, &self.data_keys));
-        tell_missing_keys(&self.directory(), &directory);
+        let directory = Arc::new(old.followed_by(mark, control, &tenants, &self.data_keys));
+        tell_missing_keys(&old, &directory);
         *self.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
-        *shown = mark;
-        drop(shown);
         self.configured.notify_waiters();
     }
 

@@ -82,8 +82,8 @@ impl Context {
         }
     }
 
-    /// Puts a prompt on a majority of the voters.
-    pub async fn spread(&self, digest: Digest, bytes: &[u8]) -> Result<(), crate::ContentFault> {
+    /// Puts content on a majority of the voters.
+    pub async fn spread(&self, digest: Digest, bytes: Vec<u8>) -> Result<(), crate::ContentFault> {
         let view = self.groups.view(GroupId::CONTROL);
         let voters = view.machine.control().map_or(1, |control| control.voters().len());
         self.content.spread(&self.link, digest, bytes, voters / 2 + 1).await

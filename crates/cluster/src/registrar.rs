@@ -1,8 +1,9 @@
 //! Who registers here: digest, and whose the REGISTER is. The agent's actor carries it out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use strowger_link::{Class, open, seal};
+use strowger_link::{Class, Reply, open, seal};
 use strowger_model::config::{Agent, Phone, Tenant};
 use strowger_model::{AgentId, Far, Ha1, NodeId, PeerId, ShardId, Transport, Whose};
 use strowger_raft::clock;
@@ -13,10 +14,14 @@ use strowger_sip::{
 use crate::actor::agent::{self, Registration};
 use crate::context::{Context, shard_of};
 use crate::data_keys::DataKeys;
+use crate::sabotage::TestBreak;
 use crate::wire::Registering;
 
 /// A shorter registration, in seconds, would flood the log.
 const SHORTEST_S: u32 = 60;
+/// How long an agent's owner has to take a REGISTER: as long as its phone waits before it repeats it (T1 of RFC 3261
+/// section 17.1.1.1).
+const TAKEN: Duration = Duration::from_millis(500);
 /// When a phone asks again, in seconds, where its password's hash cannot be read: somebody has to bring a key.
 const UNREADABLE_RETRY_S: u32 = 60;
 
@@ -26,22 +31,29 @@ pub(crate) fn register(context: &Arc<Context>, message: Message, source: Far) {
     if source.transport == Transport::Udp
         && let Some(owner) = elsewhere(context, shard, agent)
     {
-        let body = seal(&Registering { source, message: message.bytes() });
-        // Not connected: it is taken here, for the phone should not wait for a death to be noticed.
-        if context.link.cast(PeerId::Node(owner), Class::Sip, body).is_ok() {
-            return;
-        }
+        context.spawn(pass_on(context.clone(), owner, shard, agent, Registration { message, source, asked }));
+        return;
     }
     agent::register(context, shard, agent, Registration { message, source, asked });
 }
 
-/// From another node, which took this one for the agent's owner.
-pub(crate) fn passed_on(context: &Arc<Context>, body: &[u8]) {
+/// What the owner does not take is taken here: a phone should not wait for a death to be noticed.
+async fn pass_on(context: Arc<Context>, owner: NodeId, shard: ShardId, agent: AgentId, registration: Registration) {
+    let Registration { message, source, .. } = &registration;
+    let body = seal(&Registering { source: *source, message: message.bytes() });
+    if context.link.ask(PeerId::Node(owner), Class::Sip, body, TAKEN).await.is_err() {
+        agent::register(&context, shard, agent, registration);
+    }
+}
+
+/// From another node, which took this one for the agent's owner. Without a reply it is not taken.
+pub(crate) fn passed_on(context: &Arc<Context>, body: &[u8], taken: Reply) {
     let Ok(Registering { source, message }) = open::<Registering>(body) else { return };
     let Ok(message) = Message::parse(&message) else { return };
-    if context.edge.is_passive() {
+    if context.edge.is_passive() || context.test_break == Some(TestBreak::LosePassedOn) {
         return;
     }
+    taken.send(Vec::new());
     let Some((shard, agent, asked)) = judge(context, &message, source) else { return };
     agent::register(context, shard, agent, Registration { message, source, asked });
 }

@@ -31,6 +31,8 @@ pub enum TestBreak {
     /// The first actor of each call is gone without a word once an agent talks, that of each agent once a phone is
     /// bound.
     LoseActor,
+    /// REGISTERs that another node passes on are lost, as with a process that has just died.
+    LosePassedOn,
     /// Actors of agents stay when their rows are another's or nobody's.
     LeaveAgent,
 }
@@ -47,6 +49,7 @@ impl TestBreak {
             "panic_agent" => Some(TestBreak::PanicAgent),
             "panic_relay" => Some(TestBreak::PanicRelay),
             "lose_actor" => Some(TestBreak::LoseActor),
+            "lose_passed_on" => Some(TestBreak::LosePassedOn),
             "leave_agent" => Some(TestBreak::LeaveAgent),
             _ => None,
         }

@@ -27,8 +27,8 @@ use crate::observer::{self, Watcher};
 use crate::relays::{self, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals;
-use crate::wire::{ContentWanted, KeysMissing, KeysWanted, Post, Registering};
-use crate::{leader, raise, records, registrar};
+use crate::wire::{ContentWanted, KeysMissing, KeysWanted, Post};
+use crate::{directory, leader, prune, raise, records, registrar};
 
 /// What a node is told at its start.
 pub struct Options {
@@ -135,6 +135,8 @@ impl Cluster {
         front.0.is(&node);
         watcher.0.is(&node);
         catch_up(&node);
+        context.spawn(directory::run(context.clone()));
+        context.spawn(prune::run(context.clone()));
         context.spawn(vitals::run(context.clone(), vitals));
         context.spawn(intake.keep_time());
         context.spawn(done::run(context.clone(), performed_list));
@@ -204,6 +206,7 @@ impl Handler for Front {
     fn on_ask(&self, from: PeerId, class: Class, body: Bytes, reply: Reply) {
         let Some(node) = self.0.get() else { return };
         match class {
+            Class::Sip if matches!(from, PeerId::Node(_)) => registrar::passed_on(&node.context, &body, reply),
             Class::Raft | Class::Command => node.context.groups.on_ask(from, class, body, reply),
             Class::Content => {
                 let context = node.context.clone();
@@ -214,7 +217,7 @@ impl Handler for Front {
     }
 }
 
-/// A message of a far end for a call or an agent here, or one to a far end whose connection is here.
+/// A message of a far end for a call here, or one to a far end whose connection is here.
 fn on_sip(node: &Node, body: &[u8]) {
     match peek(body).map(|header| header.type_id) {
         Ok(Post::TYPE) => {
@@ -222,7 +225,6 @@ fn on_sip(node: &Node, body: &[u8]) {
                 node.context.edge.send(to, &message);
             }
         }
-        Ok(Registering::TYPE) => registrar::passed_on(&node.context, body),
         _ => node.intake.forwarded(body),
     }
 }

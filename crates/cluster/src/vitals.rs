@@ -23,15 +23,22 @@ fn lock(vitals: &Shared) -> std::sync::MutexGuard<'_, Vitals> {
 /// Says what the switch says, until this process is known to a cluster that is founded.
 pub(crate) async fn join(context: Arc<Context>, voters: Vec<NodeId>, shards: u16) {
     loop {
+        // Before the look, so that no change falls between.
+        let changed = context.control_news();
         let view = context.groups.view(GroupId::CONTROL);
         let Some(control) = view.machine.control() else { return };
         let Some(command) = strowger_switch::join(control, context.me, context.incarnation(), &voters, shards) else {
             return;
         };
-        if let Err(fault) = context.control(command, JOIN).await {
-            tracing::debug!(%fault, "not yet a member");
+        match context.control(command, JOIN).await {
+            // It is applied here soon.
+            Ok(_) => changed.await,
+            // Nobody tells that it would be taken now.
+            Err(fault) => {
+                tracing::debug!(%fault, "not yet a member");
+                tokio::time::sleep(JOIN_AGAIN).await;
+            }
         }
-        tokio::time::sleep(JOIN_AGAIN).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use strowger_model::config::Agent;
 use strowger_model::{AgentId, QueueId};
 
-use crate::limits::MAX_AGENTS;
+use crate::limits::{Count, MAX_AGENTS};
 use crate::names::{Names, read_site};
 use crate::page::Written;
 use crate::phone::{PhoneText, Seal};
@@ -22,7 +22,9 @@ pub(crate) struct Team<'a> {
 }
 
 pub(crate) fn read_agents(top: &Section<'_>, team: &Team<'_>) -> Vec<Agent> {
-    let mut roll = Roll { names: Names::new("agent", top.page().faults), agents: Vec::new() };
+    let faults = top.page().faults;
+    let count = Count::new("agents", MAX_AGENTS);
+    let mut roll = Roll { names: Names::new("agent", faults), agents: Vec::new(), count };
     for section in top.list("agent", "[[agent]]") {
         let name = section.text("name", "name = \"1001\"");
         let kit = Kit::read(&section, team, false);
@@ -42,16 +44,14 @@ pub(crate) fn read_agents(top: &Section<'_>, team: &Team<'_>) -> Vec<Agent> {
             }
         }
     }
-    if roll.agents.len() > MAX_AGENTS {
-        let what = format!("the tenant has {} agents", roll.agents.len());
-        top.page().fault_in_file(what, format!("make several tenants of it: {MAX_AGENTS} is the most"));
-    }
+    roll.count.check("a tenant", "make several tenants of it", faults);
     roll.agents
 }
 
 struct Roll<'a> {
     names: Names<'a>,
     agents: Vec<Agent>,
+    count: Count,
 }
 
 impl Roll<'_> {
@@ -61,6 +61,7 @@ impl Roll<'_> {
         let before = faults.count();
         let position = self.agents.len();
         self.names.add(position, name);
+        self.count.one(|| name.at.clone());
         if let Some(phone) = kit.phone.as_ref().and_then(|phone| phone.of(section, &name.value, team)) {
             self.agents.push(Agent {
                 id: AgentId(position as u32),

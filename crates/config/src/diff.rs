@@ -4,22 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::Arc;
 
-use strowger_model::config::{Agent, Campaign, Flow, Hours, Phone, Queue, Source, Tenant, Trunk};
+use strowger_model::config::{Agent, Campaign, Flow, Hours, Number, Phone, Queue, Source, Tenant, Trunk};
 use strowger_model::{Far, FlowId, QueueId, Transport, TrunkId};
 
 use crate::change::{Change, Kind, What};
 use crate::hours::written;
 
-/// Agents with the same change told one by one; of more, the first and how many there are.
-const AGENTS_SHOWN: usize = 4;
+/// Agents or numbers with the same change told one by one; of more, the first and how many there are.
+const ALIKE_SHOWN: usize = 4;
 
 /// Tenants by name, each with what belongs to it; then trunks.
-pub(crate) fn differences(
-    old: &[Arc<Tenant>],
-    new: &[Tenant],
-    old_trunks: &[Trunk],
-    new_trunks: &[Trunk],
-) -> Vec<Change> {
+pub fn differences(old: &[Arc<Tenant>], new: &[Tenant], old_trunks: &[Trunk], new_trunks: &[Trunk]) -> Vec<Change> {
     let mut changes = Vec::new();
     let old: Vec<&Tenant> = old.iter().map(|tenant| &**tenant).collect();
     let new: Vec<&Tenant> = new.iter().collect();
@@ -47,14 +42,9 @@ fn tenant_changes(old: &Tenant, new: &Tenant, changes: &mut Vec<Change>) {
     if !detail.is_empty() {
         changes.push(change(What::Changed, Kind::Tenant, "", &new.name, detail));
     }
-    changes.extend(compare(
-        Kind::Number,
-        &prefix,
-        &old.numbers,
-        &new.numbers,
-        |number| &number.number,
-        |a, b| list([field("flow", flow_name(old, a.flow), flow_name(new, b.flow))]),
-    ));
+    let number_detail = |a: &Number, b: &Number| list([field("flow", flow_name(old, a.flow), flow_name(new, b.flow))]);
+    let numbers = compare(Kind::Number, &prefix, &old.numbers, &new.numbers, |number| &number.number, number_detail);
+    changes.extend(summed_up(numbers));
     changes.extend(compare(Kind::Flow, &prefix, &old.flows, &new.flows, |flow| &flow.name, flow_detail));
     changes.extend(compare(Kind::Queue, &prefix, &old.queues, &new.queues, |queue| &queue.name, queue_detail));
     let agent_detail = |a: &Agent, b: &Agent| {
@@ -109,7 +99,7 @@ fn change(what: What, kind: Kind, prefix: &str, name: &str, detail: String) -> C
     Change { what, kind, name: format!("{prefix}{name}"), detail }
 }
 
-/// A range of hundreds of agents is one line to write and shall be one to read.
+/// A range of hundreds of agents is one line to write and shall be one to read; numbers come by thousands.
 fn summed_up(changes: Vec<Change>) -> Vec<Change> {
     let alike = |change: &Change| (change.what as u8, change.detail.clone());
     let mut counts: BTreeMap<_, usize> = BTreeMap::new();
@@ -121,7 +111,7 @@ fn summed_up(changes: Vec<Change>) -> Vec<Change> {
     for mut change in changes {
         let key = alike(&change);
         let count = counts[&key];
-        if count <= AGENTS_SHOWN {
+        if count <= ALIKE_SHOWN {
             shown.push(change);
         } else if told.insert(key) {
             change.name = format!("{} and {} more", change.name, count - 1);

@@ -1,21 +1,23 @@
 //! A whole configuration, checked as far as that goes without knowing the cluster.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use strowger_model::Digest;
 use strowger_model::config::{Tenant, Trunk};
 
 use crate::fault::{Fault, Faults};
 use crate::files::Files;
-use crate::limits::{MAX_ALL_SOURCES, MAX_NUMBERS, MAX_SOURCES, MAX_TENANTS, MAX_TRUNKS};
+use crate::limits::{Count, MAX_TENANTS};
 use crate::page::Page;
 use crate::phone::Seal;
 use crate::prompts::{Load, Prompts};
-use crate::tenant::{Across, Surroundings, read_tenant};
+use crate::tenant::{Across, Surroundings, TENANTS, read_tenant, tenant_of};
 use crate::trunk::read_trunks;
 
 const TRUNKS: &str = "trunks.toml";
-const TENANTS: &str = "tenants/";
+/// A fault of a whole file stands where it begins.
+const WHOLE: Range<usize> = 0..0;
 
 /// Ids in it are positions in the lists of the same tenant: which id a name has is the cluster's to say. That is why
 /// the tenants and trunks are not for the public; `resolve` makes real ones of them.
@@ -38,8 +40,9 @@ impl Draft {
 pub fn parse(files: &Files, load: &Load<'_>, seal: &Seal<'_>) -> Result<Draft, Vec<Fault>> {
     let faults = Faults::default();
     let prompts = Prompts::new(files, load, &faults);
-    let mut across = Across::default();
+    let mut across = Across::new();
     let mut tenants = Vec::new();
+    let mut count = Count::new("tenants", MAX_TENANTS);
     // First: tenants' campaigns name them.
     let trunks = match files.0.get(TRUNKS) {
         Some(bytes) => trunks_of(bytes, &faults),
@@ -59,14 +62,13 @@ pub fn parse(files: &Files, load: &Load<'_>, seal: &Seal<'_>) -> Result<Draft, V
         let Some(document) = page.document() else { continue };
         let section = page.section(&document);
         let tenant = read_tenant(&section, tenant, &around, &mut across);
-        let bytes = tenant.size_bytes();
-        if bytes > Tenant::MAX_BYTES {
-            let what = format!("the tenant has {bytes} bytes as the cluster keeps it");
-            page.fault_in_file(what, format!("make several tenants of it: {} is the most", Tenant::MAX_BYTES));
-        }
+        count.one(|| page.place(&WHOLE));
+        check_size(&tenant, &page);
         tenants.push(tenant);
     }
-    check_sizes(&tenants, trunks.as_deref().unwrap_or_default(), &faults);
+    for count in [&count, &across.count] {
+        count.check("a cluster", "make several clusters of it", &faults);
+    }
     if !files.0.keys().any(|file| tenant_of(file).is_some()) {
         // An empty directory would remove every tenant: far more often it is the wrong directory.
         let fix = format!("add {TENANTS}NAME.toml, or name the right directory");
@@ -80,22 +82,17 @@ pub fn parse(files: &Files, load: &Load<'_>, seal: &Seal<'_>) -> Result<Draft, V
     }
 }
 
-/// What all files together may hold.
-fn check_sizes(tenants: &[Tenant], trunks: &[Trunk], faults: &Faults) {
-    let numbers = tenants.iter().map(|tenant| tenant.numbers.len()).sum();
-    let sources = trunks.iter().map(|trunk| trunk.sources.len()).sum();
-    let most = trunks.iter().map(|trunk| trunk.sources.len()).max().unwrap_or_default();
-    for (file, what, have, limit) in [
-        (TENANTS, "tenants", tenants.len(), MAX_TENANTS),
-        (TENANTS, "numbers", numbers, MAX_NUMBERS),
-        (TRUNKS, "trunks", trunks.len(), MAX_TRUNKS),
-        (TRUNKS, "sources of one trunk", most, MAX_SOURCES),
-        (TRUNKS, "sources of all trunks", sources, MAX_ALL_SOURCES),
-    ] {
-        if have > limit {
-            let fix = format!("{limit} is the most a cluster takes: make several clusters of it");
-            faults.push(Fault::in_file(file, format!("there are {have} {what}"), fix));
-        }
+/// It is in many places: the fault stands at the file's first line and says of what there is how much.
+fn check_size(tenant: &Tenant, page: &Page<'_>) {
+    let bytes = tenant.size_bytes();
+    if bytes > Tenant::MAX_BYTES {
+        let (numbers, agents) = (tenant.numbers.len(), tenant.agents.len());
+        let what = format!(
+            "the tenant, with {numbers} numbers and {agents} agents, has {bytes} bytes as the cluster keeps it, and \
+             a cluster takes {}",
+            Tenant::MAX_BYTES
+        );
+        page.fault(&WHOLE, what, "make several tenants of it");
     }
 }
 
@@ -104,10 +101,4 @@ fn trunks_of(bytes: &[u8], faults: &Faults) -> Option<Vec<Trunk>> {
     let page = Page::open(TRUNKS, bytes, faults)?;
     let document = page.document()?;
     Some(read_trunks(&page.section(&document)))
-}
-
-/// `acme` for `tenants/acme.toml`.
-fn tenant_of(file: &str) -> Option<&str> {
-    let name = file.strip_prefix(TENANTS)?.strip_suffix(".toml")?;
-    (!name.contains('/')).then_some(name)
 }

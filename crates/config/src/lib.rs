@@ -28,6 +28,7 @@ mod tenant;
 mod trunk;
 
 pub use change::{Change, Kind, What};
+pub use diff::differences;
 pub use draft::{Draft, parse};
 pub use fault::Fault;
 pub use files::{Files, ReadFault, read_dir};

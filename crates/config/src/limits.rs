@@ -1,6 +1,9 @@
 //! Every number an operator may set: its unit, its range and what it is unless set. The range keeps out slips of the
 //! keyboard and what the cluster could not do; it is no recommendation.
 
+use crate::fault::Faults;
+use crate::page::Place;
+
 /// A whole number in a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limit {
@@ -93,6 +96,37 @@ pub const LIMITS: [Limit; 21] = [
     MEDIA_THREADS,
     DEAD_MEDIA,
 ];
+
+/// What is counted against a limit. The fault stands where the first one beyond it is written, and says how many there
+/// are in all.
+pub(crate) struct Count {
+    /// `numbers`
+    things: &'static str,
+    most: usize,
+    have: usize,
+    beyond: Option<Place>,
+}
+
+impl Count {
+    pub(crate) fn new(things: &'static str, most: usize) -> Self {
+        Self { things, most, have: 0, beyond: None }
+    }
+
+    pub(crate) fn one(&mut self, at: impl FnOnce() -> Place) {
+        self.have += 1;
+        if self.have == self.most + 1 {
+            self.beyond = Some(at());
+        }
+    }
+
+    /// To be called once all are counted. `whose` is what has the limit: `a cluster`.
+    pub(crate) fn check(&self, whose: &str, fix: &str, faults: &Faults) {
+        let Some(at) = &self.beyond else { return };
+        let Self { things, most, have, .. } = self;
+        let what = format!("there are {have} {things}, and {whose} takes {most}: this is the first one beyond");
+        faults.add(at, what, fix);
+    }
+}
 
 /// Steps of one flow; the stepper numbers them in 16 bits.
 pub(crate) const MAX_STEPS: usize = 1000;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use crate::fault::{Fault, Faults};
+use crate::fault::Faults;
 use crate::section::Section;
 
 /// Where something is written.
@@ -83,9 +83,5 @@ impl<'a> Page<'a> {
 
     pub(crate) fn fault(&self, span: &Range<usize>, what: impl Into<String>, fix: impl Into<String>) {
         self.faults.add(&self.place(span), what, fix);
-    }
-
-    pub(crate) fn fault_in_file(&self, what: impl Into<String>, fix: impl Into<String>) {
-        self.faults.push(Fault::in_file(&self.file, what, fix));
     }
 }

@@ -34,6 +34,11 @@ impl<'a> Section<'a> {
         self.table.contains_key(key)
     }
 
+    /// Where it begins.
+    pub(crate) fn place(&self) -> Place {
+        self.page.place(&self.span)
+    }
+
     /// Faults about the section as a whole.
     pub(crate) fn fault(&self, what: impl Into<String>, fix: impl Into<String>) {
         self.page.fault(&self.span, what, fix);

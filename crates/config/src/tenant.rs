@@ -9,6 +9,7 @@ use crate::agent::{Team, read_agents};
 use crate::campaign::{Around, read_campaign};
 use crate::fault::Faults;
 use crate::flow::read_flow;
+use crate::limits::{Count, MAX_NUMBERS};
 use crate::names::{Names, check_name};
 use crate::page::{Place, Written};
 use crate::phone::Seal;
@@ -16,6 +17,7 @@ use crate::prompts::Prompts;
 use crate::queue::read_queue;
 use crate::section::Section;
 
+pub(crate) const TENANTS: &str = "tenants/";
 /// Digits of an E.164 number, after the `+`.
 const NUMBER_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 /// Digits of a short code, such as an internal number or a service number that a carrier passes on as dialled.
@@ -23,11 +25,17 @@ const SHORT_CODE_DIGITS: std::ops::RangeInclusive<usize> = 2..=6;
 /// RFC 1035 section 2.3.4.
 const MAX_REALM_CHARS: usize = 253;
 
-/// What no two tenants may share: its value, and the tenant and place that have it.
-#[derive(Default)]
+/// What no two tenants may share, and where it is written; and how many numbers all have.
 pub(crate) struct Across {
-    numbers: BTreeMap<String, (String, Place)>,
-    realms: BTreeMap<String, (String, Place)>,
+    numbers: BTreeMap<String, Place>,
+    realms: BTreeMap<String, Place>,
+    pub(crate) count: Count,
+}
+
+impl Across {
+    pub(crate) fn new() -> Self {
+        Self { numbers: BTreeMap::new(), realms: BTreeMap::new(), count: Count::new("numbers", MAX_NUMBERS) }
+    }
 }
 
 /// What a tenant's file is read with.
@@ -134,6 +142,7 @@ fn read_number(section: &Section<'_>, tenant: &str, flows: &Names<'_>, across: &
         let fix = "write + and 7 to 15 digits beginning with the country code, or a short code of 2 to 6 digits";
         section.fault_at(&number.at, format!("`{}` is no number", number.value), fix);
     }
+    across.count.one(|| number.at.clone());
     claim(section, "number", tenant, &number, &mut across.numbers);
     Some(Number { number: number.value, flow: FlowId(flow? as u32) })
 }
@@ -143,15 +152,16 @@ fn claim(
     kind: &str,
     tenant: &str,
     value: &Written<String>,
-    taken: &mut BTreeMap<String, (String, Place)>,
+    taken: &mut BTreeMap<String, Place>,
 ) {
-    if let Some((owner, first)) = taken.get(&value.value) {
+    if let Some(first) = taken.get(&value.value) {
+        let owner = tenant_of(&first.file).unwrap_or_default();
         let what = format!("{kind} {} is already used by tenant {owner} ({first})", value.value);
         let fix = if owner == tenant { "remove one of the two" } else { "give it to one of them" };
         section.fault_at(&value.at, what, fix);
         return;
     }
-    taken.insert(value.value.clone(), (tenant.to_owned(), value.at.clone()));
+    taken.insert(value.value.clone(), value.at.clone());
 }
 
 fn is_number(text: &str) -> bool {
@@ -161,4 +171,10 @@ fn is_number(text: &str) -> bool {
         Some(e164) => digits(e164) && NUMBER_DIGITS.contains(&e164.len()) && !e164.starts_with('0'),
         None => digits(text) && SHORT_CODE_DIGITS.contains(&text.len()),
     }
+}
+
+/// `acme` for `tenants/acme.toml`.
+pub(crate) fn tenant_of(file: &str) -> Option<&str> {
+    let name = file.strip_prefix(TENANTS)?.strip_suffix(".toml")?;
+    (!name.contains('/')).then_some(name)
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use strowger_model::config::{Source, Trunk};
 use strowger_model::{Far, Transport, TrunkId};
 
-use crate::limits::{TRUNK_CALLS, TRUNK_DIALS, TRUNK_RATE};
+use crate::limits::{Count, MAX_ALL_SOURCES, MAX_SOURCES, MAX_TRUNKS, TRUNK_CALLS, TRUNK_DIALS, TRUNK_RATE};
 use crate::names::{Names, read_site};
 use crate::page::Written;
 use crate::section::Section;
@@ -16,16 +16,25 @@ pub(crate) fn read_trunks(top: &Section<'_>) -> Vec<Trunk> {
     let mut names = Names::new("trunk", top.page().faults);
     let mut taken = Taken::new();
     let mut trunks = Vec::new();
+    let mut count = Count::new("trunks", MAX_TRUNKS);
+    let mut all_sources = Count::new("sources of all trunks", MAX_ALL_SOURCES);
     for (position, section) in top.list("trunk", "[[trunk]]").into_iter().enumerate() {
         let name = section.text("name", "name = \"carrier\"");
         if let Some(name) = &name {
             names.add(position, name);
         }
+        count.one(|| section.place());
         let name = name.map(|name| name.value).unwrap_or_default();
         let sources = section.texts("sources", SOURCES);
         if sources.as_ref().map_or(!section.has("sources"), Vec::is_empty) {
             section.fault(format!("trunk `{name}` has no sources"), format!("add {SOURCES}"));
         }
+        let mut own_sources = Count::new("sources of this trunk", MAX_SOURCES);
+        for source in sources.iter().flatten() {
+            own_sources.one(|| source.at.clone());
+            all_sources.one(|| source.at.clone());
+        }
+        own_sources.check("a trunk", "make several trunks of it", top.page().faults);
         let source = |written| read_source(&section, &name, &written, &mut taken);
         trunks.push(Trunk {
             id: TrunkId(position as u32),
@@ -38,6 +47,9 @@ pub(crate) fn read_trunks(top: &Section<'_>) -> Vec<Trunk> {
             name,
         });
         section.finish();
+    }
+    for count in [&count, &all_sources] {
+        count.check("a cluster", "make several clusters of it", top.page().faults);
     }
     top.finish();
     trunks

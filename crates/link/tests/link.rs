@@ -240,3 +240,17 @@ async fn a_link_that_was_closed_leaves_its_port_to_the_next() {
     connected(&again, node(1)).await;
     connected(&one, node(2)).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_and_goes_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let ((one, _), (two, _)) = pair(dir.path()).await;
+    let mut changes = one.changes();
+    two.close().await;
+    tokio::time::timeout(PATIENCE, changes.changed()).await.expect("told in time").unwrap();
+    assert!(!one.connected(node(2)));
+    let (again, _) = start(dir.path(), node(2), two.local_addr(), &[]).await.unwrap();
+    tokio::time::timeout(PATIENCE, changes.changed()).await.expect("told in time").unwrap();
+    assert!(one.connected(node(2)));
+    drop(again);
+}

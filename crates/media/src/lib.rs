@@ -2,12 +2,13 @@
 //!
 //! [`Hears`] is what a leg's far end hears; [`Op`] is one order to a relay, [`RelayAnswer`] what comes back, [`What`] what
 //! a relay says unasked; they travel in the envelopes of [`protocol`]. What every relay, a simulated one as well, keeps by
-//! them is here, too: [`Hearing`] and [`Journal`]. Where a far end's media is and how it is coded
+//! them is here, too: [`Fence`], [`Hearing`] and [`Journal`]. Where a far end's media is and how it is coded
 //! ([`MediaAddr`], [`Codec`]) stands in `model`, because `sip` reads it from SDP and may know nothing of relays; whoever
 //! orders passes it on unread.
 #![forbid(unsafe_code)]
 
 pub mod content;
+mod fence;
 mod hearing;
 mod hears;
 mod journal;
@@ -16,6 +17,7 @@ mod snapshot;
 mod stats;
 mod wire;
 
+pub use fence::Fence;
 pub use hearing::{Hearing, Verdict};
 pub use hears::{Gain, Hears, MAX_SOURCES};
 pub use journal::Journal;

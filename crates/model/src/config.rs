@@ -36,6 +36,12 @@ impl Tenant {
         rkyv::to_bytes::<rkyv::rancor::Error>(self).expect("plain data always serializes").len()
     }
 
+    /// What its flows and queues play.
+    pub fn prompts(&self) -> impl Iterator<Item = Digest> {
+        let music = self.queues.iter().map(|queue| queue.music);
+        self.flows.iter().flat_map(Flow::prompts).chain(music)
+    }
+
     pub fn campaign(&self, id: CampaignId) -> Option<&Campaign> {
         self.campaigns.iter().find(|campaign| campaign.id == id)
     }
@@ -119,6 +125,16 @@ pub struct Flow {
     pub id: FlowId,
     pub name: String,
     pub steps: Vec<Step>,
+}
+
+impl Flow {
+    /// What it plays.
+    pub fn prompts(&self) -> impl Iterator<Item = Digest> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Play { prompt, .. } | Step::Menu { prompt, .. } => Some(*prompt),
+            Step::Enqueue { .. } | Step::HangUp => None,
+        })
+    }
 }
 
 pub type StepNo = u16;

@@ -41,9 +41,13 @@ enum Command {
     },
     /// Check a directory of tenants, flows, queues and trunks, and print every fault.
     CheckConfig { dir: PathBuf },
-    /// Check such a directory and make it the configuration in force.
+    /// Check such a directory and make it the configuration in force, or go back to an earlier one.
     Apply {
-        dir: PathBuf,
+        #[arg(required_unless_present = "to")]
+        dir: Option<PathBuf>,
+        /// Instead of a directory: one of the last 20 versions, which comes into force again as a new one.
+        #[arg(long, value_name = "VERSION", conflicts_with = "dir")]
+        to: Option<u64>,
         /// Only say what would change.
         #[arg(long)]
         dry_run: bool,
@@ -110,7 +114,9 @@ fn main() -> ExitCode {
         Command::Node { config } => serve::node(&config),
         Command::Relay { config } => serve::relay(&config),
         Command::CheckConfig { dir } => operate::check_config(&dir),
-        Command::Apply { dir, dry_run, at } => operate::apply(&dir, dry_run, &at),
+        Command::Apply { to: Some(to), dry_run, at, .. } => operate::roll_back(to, dry_run, &at),
+        // Without a version clap has made sure of a directory.
+        Command::Apply { dir, dry_run, at, .. } => operate::apply(&dir.unwrap_or_default(), dry_run, &at),
         Command::Status { json, at } => operate::status(json, &at),
         Command::Calls { filter, json, at } => operate::calls(&filter, json, &at),
         Command::Explain { call, json, at } => operate::explain(&call, json, &at),

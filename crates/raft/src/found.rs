@@ -17,7 +17,7 @@ use crate::helm::stopped;
 use crate::store::Store;
 use crate::v1::{AskV1, CommandAnswerV1, CommandV1, GivenV1};
 
-/// Between rounds of asking the other voters.
+/// Between rounds of asking the other voters: none of them says when it has begun, nor when it has become a member.
 const ROUND: Duration = Duration::from_millis(100);
 /// For one answer of one voter; it may have to write to its disk first.
 const ANSWER: Duration = Duration::from_secs(2);

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
@@ -36,6 +37,9 @@ pub(crate) struct Shared {
     pub snapshot_bytes: AtomicU64,
     pub checkpoints: Checkpoints,
 }
+
+/// Longer, and calls of the group wait noticeably: whoever looks for the reason of a pause should find it.
+const STALL: Duration = Duration::from_millis(200);
 
 impl Grown {
     /// A log shorter than the state is replayed sooner than the state is written: so each byte of the log costs at most
@@ -137,6 +141,15 @@ impl Replica {
         self.shared.view.publish(View { machine: self.machine.clone(), applied, received, clock })
     }
 
+    /// Not while the log is replayed: then nobody waits.
+    fn tell_of_stall(&self, begun: Mono, entries: u64, applied: u64) {
+        let took = clock::boottime().since(begun);
+        if took >= STALL && self.shared.live.load(Relaxed) {
+            let (group, ms) = (self.shared.group, took.as_millis() as u64);
+            tracing::warn!(%group, ms, entries, applied, "the group stood still while entries were applied");
+        }
+    }
+
     fn ask_for_snapshot(&mut self) {
         if self.since_snapshot.is_worth_one(&self.tuning, self.shared.snapshot_bytes.load(Relaxed)) {
             self.since_snapshot = Grown::default();
@@ -161,6 +174,7 @@ impl RaftStateMachine<Types> for Replica {
     where
         S: Stream<Item = Result<EntryResponder<Types>, io::Error>> + Unpin + Send,
     {
+        let begun = clock::boottime();
         let mut applied = Vec::new();
         let mut answers = Vec::new();
         let mut count = 0;
@@ -180,6 +194,7 @@ impl RaftStateMachine<Types> for Replica {
             self.shared.observer.applied(self.shared.group, &view, &applied);
         }
         answers.into_iter().for_each(|(responder, outcome)| responder.send(outcome));
+        self.tell_of_stall(begun, count, view.applied);
         self.ask_for_snapshot();
         Ok(())
     }

@@ -1,16 +1,13 @@
 //! What a thread knows of a call beside its legs' media.
 
-use strowger_media::{Journal, LegStats, Refusal};
+use strowger_media::{Fence, Journal, LegStats, Refusal};
 use strowger_model::{CallId, LegNo, Mono, PeerId};
 
 use crate::roster::Slot;
 
 pub(crate) struct Call {
     pub(crate) id: CallId,
-    /// Highest epoch seen.
-    epoch: u64,
-    /// Where events go: who opened or adopted last.
-    pub(crate) owner: PeerId,
+    pub(crate) fence: Fence<PeerId>,
     pub(crate) legs: Vec<(LegNo, Slot)>,
     /// Sums of legs closed already, the newest `MAX_GONE`, for the answer to `Close`.
     gone: Vec<LegStats>,
@@ -27,20 +24,8 @@ const MAX_GONE: usize = 256;
 
 impl Call {
     pub(crate) fn new(id: CallId, epoch: u64, owner: PeerId, now: Mono) -> Self {
-        Self { id, epoch, owner, legs: Vec::new(), gone: Vec::new(), journal: Journal::default(), commanded: now }
-    }
-
-    /// Lets only the newest owner command. `claims`: the command makes its sender the one who gets the events.
-    pub(crate) fn fence(&mut self, from: PeerId, epoch: u64, claims: bool, now: Mono) -> Result<(), Refusal> {
-        if epoch < self.epoch {
-            return Err(Refusal::Fenced { epoch: self.epoch });
-        }
-        if claims || epoch > self.epoch {
-            self.owner = from;
-        }
-        self.epoch = epoch;
-        self.commanded = now;
-        Ok(())
+        let (fence, journal) = (Fence::new(epoch, owner), Journal::default());
+        Self { id, fence, legs: Vec::new(), gone: Vec::new(), journal, commanded: now }
     }
 
     /// A leg is closed, with these sums.
@@ -53,10 +38,6 @@ impl Call {
 
     pub(crate) fn gone(&self) -> &[LegStats] {
         &self.gone
-    }
-
-    pub(crate) fn epoch(&self) -> u64 {
-        self.epoch
     }
 
     pub(crate) fn slot(&self, leg: LegNo) -> Result<Slot, Refusal> {

@@ -28,9 +28,11 @@ impl Worker {
         if let Some(ended) = self.ended.get(&id) {
             return ended.answer(epoch, &op);
         }
-        let claims = matches!(op, Op::Open { .. } | Op::Adopt);
         match self.calls.entry(id) {
-            Entry::Occupied(mut call) => call.get_mut().fence(from, epoch, claims, now)?,
+            Entry::Occupied(mut call) => {
+                call.get_mut().fence.judge(from, epoch, &op)?;
+                call.get_mut().commanded = now;
+            }
             Entry::Vacant(place) if matches!(op, Op::Open { .. }) => {
                 place.insert(Call::new(id, epoch, from, now));
             }
@@ -55,7 +57,7 @@ impl Worker {
     /// Ends a call and remembers its sums for commands that come late.
     pub(crate) fn close(&mut self, id: CallId, now: Mono) -> Vec<LegStats> {
         let Some(call) = self.calls.remove(&id) else { return Vec::new() };
-        let epoch = call.epoch();
+        let epoch = call.fence.epoch();
         let mut legs = call.gone().to_vec();
         legs.extend(call.legs.iter().filter_map(|&(_, slot)| self.dismiss(slot, now)));
         self.ended.insert(id, Ended { epoch, legs: legs.clone(), at: now });

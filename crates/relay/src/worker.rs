@@ -190,7 +190,7 @@ impl Worker {
         for (leg, what) in self.tally.news.drain(..) {
             let Some(call) = self.calls.get_mut(&leg.call) else { continue };
             let (event, dropped) = call.journal.add(leg.call, leg.leg, what);
-            let refused = self.events.try_send(Addressed { to: call.owner, event }).is_err();
+            let refused = self.events.try_send(Addressed { to: call.fence.owner(), event }).is_err();
             self.tally.counters.events_dropped += u64::from(dropped) + u64::from(refused);
         }
     }

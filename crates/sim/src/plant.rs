@@ -38,6 +38,12 @@ plants! {
     Unfenced => ["one voice"],
     /// A node that nobody answers goes on for three seconds.
     PassiveLate => ["one voice"],
+    /// A passive node sends what it has to say.
+    PassiveSends => ["one voice"],
+    /// A process that finds itself declared dead goes on.
+    FencedStays => ["rest"],
+    /// Relays obey whoever says something, also an owner that was replaced.
+    RelayUnfenced => ["one voice"],
     /// No voter says that it hears nothing of a node.
     SilentUnsaid => ["nothing is stuck"],
     /// No voter says that it hears a node again.

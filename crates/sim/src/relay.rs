@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use strowger_media::{
-    Hearing, Hears, Journal, LegSnapshot, Op, Refusal, RelayAnswer, RelayCommand, RelayEvent, Verdict, What,
+    Fence, Hearing, Hears, Journal, LegSnapshot, Op, Refusal, RelayAnswer, RelayCommand, RelayEvent, Verdict, What,
 };
 use strowger_model::{CallId, Incarnation, LegKey, LegNo, Mono, RelayId};
 
@@ -45,6 +45,8 @@ pub(crate) struct Relay {
     ended: BTreeMap<CallId, u64>,
     ports: BTreeMap<u16, (CallId, LegNo)>,
     next_port: u16,
+    /// It refuses owners that were replaced.
+    is_fenced: bool,
     /// It has no port to give away.
     pub full: bool,
     /// How much later than others it does what it is told.
@@ -52,8 +54,7 @@ pub(crate) struct Relay {
 }
 
 struct Held {
-    epoch: u64,
-    node: usize,
+    fence: Fence<usize>,
     commanded: Mono,
     legs: BTreeMap<LegNo, Port>,
     gone: BTreeSet<LegNo>,
@@ -70,7 +71,7 @@ struct Port {
 }
 
 impl Relay {
-    pub fn new(id: usize) -> Self {
+    pub fn new(id: usize, is_fenced: bool) -> Self {
         Self {
             id,
             life: Incarnation(1),
@@ -78,6 +79,7 @@ impl Relay {
             ended: BTreeMap::new(),
             ports: BTreeMap::new(),
             next_port: FIRST_PORT,
+            is_fenced,
             full: false,
             slow: Duration::ZERO,
         }
@@ -86,7 +88,8 @@ impl Relay {
     /// Its process ends and begins again: it knows nothing any more. Ports are other ones, so that nobody takes what
     /// comes late for something new.
     pub fn restart(&mut self) {
-        *self = Self { life: Incarnation(self.life.0 + 1), next_port: self.next_port, ..Self::new(self.id) };
+        let (life, next_port) = (Incarnation(self.life.0 + 1), self.next_port);
+        *self = Self { life, next_port, ..Self::new(self.id, self.is_fenced) };
     }
 
     pub fn has_begun_anew(&self) -> bool {
@@ -129,17 +132,13 @@ impl Relay {
             let late = matches!(order.op, Op::Close | Op::CloseLeg { .. } | Op::Ack { .. });
             return if late && order.epoch >= epoch { Ok(RelayAnswer::Done) } else { Err(Refusal::Ended) };
         }
+        let is_fenced = self.is_fenced;
         let opens = matches!(order.op, Op::Open { .. });
-        let claims = opens || order.op == Op::Adopt;
         let held = self.hold(node, order, opens, now).ok_or(Refusal::NoSuchCall)?;
-        if order.epoch < held.epoch {
-            return Err(Refusal::Fenced { epoch: held.epoch });
+        match held.fence.judge(node, order.epoch, &order.op) {
+            Err(refusal) if is_fenced => return Err(refusal),
+            _ => held.commanded = now,
         }
-        if claims || order.epoch > held.epoch {
-            held.node = node;
-        }
-        held.epoch = order.epoch;
-        held.commanded = now;
         match &order.op {
             Op::Open { .. } if self.full => Err(Refusal::NoPorts),
             Op::Open { leg } => self.open(order.call, *leg),
@@ -175,8 +174,7 @@ impl Relay {
     fn hold(&mut self, node: usize, order: &RelayCommand, opens: bool, now: Mono) -> Option<&mut Held> {
         if opens {
             let fresh = || Held {
-                epoch: order.epoch,
-                node,
+                fence: Fence::new(order.epoch, node),
                 commanded: now,
                 legs: BTreeMap::new(),
                 gone: BTreeSet::new(),
@@ -207,7 +205,7 @@ impl Relay {
             for leg in held.legs.values() {
                 self.ports.remove(&leg.port);
             }
-            self.ended.insert(call, held.epoch);
+            self.ended.insert(call, held.fence.epoch());
         }
         RelayAnswer::Done
     }
@@ -312,6 +310,6 @@ impl Held {
 
     fn report(&mut self, relay: usize, leg: LegKey, what: What) -> Report {
         let (event, _) = self.journal.add(leg.call, leg.leg, what);
-        Report { relay: RelayId(relay as u16), node: self.node, event }
+        Report { relay: RelayId(relay as u16), node: self.fence.owner(), event }
     }
 }

@@ -78,6 +78,10 @@ pub(crate) enum Fault {
         node: usize,
         away: Duration,
     },
+    /// Whoever leads dies in the middle of the next round of calls to leads; where none is made, at once.
+    KillPacer {
+        away: Duration,
+    },
     Freeze {
         node: usize,
         away: Duration,
@@ -203,7 +207,8 @@ fn draw_faults(rng: &mut Rng, busy: Duration, nodes: usize) -> Vec<(Mono, Fault)
 impl Fault {
     fn draw(rng: &mut Rng, node: usize) -> Self {
         match rng.below(14) {
-            0..4 => Fault::Kill { node, away: rng.millis(200, 8000) },
+            0..3 => Fault::Kill { node, away: rng.millis(200, 8000) },
+            3 => Fault::KillPacer { away: rng.millis(200, 8000) },
             4 | 5 => Fault::Freeze { node, away: rng.millis(300, 5000) },
             6 | 7 => Fault::Cut { node, away: rng.millis(300, 5000) },
             8 => Fault::Stall { node, away: rng.millis(500, 6000) },

@@ -47,7 +47,9 @@ impl FromStr for Token {
 /// Our tag in a dialog. `salt` keeps two dialogs of one leg apart and makes the tag hard to guess; take it from
 /// [`salt`], so the same INVITE always gets the same tag on whichever node.
 pub fn tag(key: LegKey, salt: u64) -> String {
-    format!("{}.{salt:016x}", Token(key))
+    let tag = format!("{}.{salt:016x}", Token(key));
+    debug_assert_eq!(of_tag(&tag), Some(key), "a far end that says it finds its leg");
+    tag
 }
 
 /// A number that only someone who has seen both texts can compute.
@@ -58,7 +60,9 @@ pub fn salt(call_id: &str, far_tag: &str) -> u64 {
 
 /// The branch of our request number `cseq`. CSeq numbers are not used twice in a leg, so neither are branches.
 pub fn branch(key: LegKey, cseq: u32, method: &str) -> String {
-    format!("{BRANCH_COOKIE}{}.{cseq}.{method}", Token(key))
+    let branch = format!("{BRANCH_COOKIE}{}.{cseq}.{method}", Token(key));
+    debug_assert_eq!(of_branch(&branch), Some(key), "an answer to it finds its leg");
+    branch
 }
 
 pub fn of_branch(branch: &str) -> Option<LegKey> {

@@ -1,31 +1,36 @@
 //! Names as they were when a record was projected: a record outlives what it names.
 
-use std::collections::HashMap;
-
+use imbl::OrdMap;
 use strowger_model::config::{Tenant, Trunk};
 use strowger_model::{AgentId, CampaignId, QueueId, TenantId, TrunkId};
 
-/// Made by the caller once per configuration version and shared by every projection under it.
+/// Made by the caller and shared by every projection under the same configuration; a copy shares what did not change.
 /// What is missing here is written as its id, for example `queue-7`.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    pub tenants: HashMap<TenantId, String>,
-    pub queues: HashMap<QueueId, String>,
-    pub agents: HashMap<AgentId, String>,
-    pub trunks: HashMap<TrunkId, String>,
-    pub campaigns: HashMap<CampaignId, String>,
+    pub tenants: OrdMap<TenantId, String>,
+    pub queues: OrdMap<QueueId, String>,
+    pub agents: OrdMap<AgentId, String>,
+    pub trunks: OrdMap<TrunkId, String>,
+    pub campaigns: OrdMap<CampaignId, String>,
 }
 
 impl Names {
-    pub fn of<'a>(tenants: impl IntoIterator<Item = &'a Tenant>, trunks: &[Trunk]) -> Self {
-        let mut names = Self::default();
-        for tenant in tenants {
-            names.tenants.insert(tenant.id, tenant.name.clone());
-            names.queues.extend(tenant.queues.iter().map(|queue| (queue.id, queue.name.clone())));
-            names.campaigns.extend(tenant.campaigns.iter().map(|campaign| (campaign.id, campaign.name.clone())));
-            names.agents.extend(tenant.agents.iter().map(|agent| (agent.id, agent.name.clone())));
-        }
-        names.trunks.extend(trunks.iter().map(|trunk| (trunk.id, trunk.name.clone())));
-        names
+    pub fn name_trunks(&mut self, trunks: &[Trunk]) {
+        self.trunks = trunks.iter().map(|trunk| (trunk.id, trunk.name.clone())).collect();
+    }
+
+    pub fn learn(&mut self, tenant: &Tenant) {
+        self.tenants.insert(tenant.id, tenant.name.clone());
+        self.queues.extend(tenant.queues.iter().map(|queue| (queue.id, queue.name.clone())));
+        self.campaigns.extend(tenant.campaigns.iter().map(|campaign| (campaign.id, campaign.name.clone())));
+        self.agents.extend(tenant.agents.iter().map(|agent| (agent.id, agent.name.clone())));
+    }
+
+    pub fn forget(&mut self, tenant: &Tenant) {
+        self.tenants.remove(&tenant.id);
+        tenant.queues.iter().for_each(|queue| drop(self.queues.remove(&queue.id)));
+        tenant.campaigns.iter().for_each(|campaign| drop(self.campaigns.remove(&campaign.id)));
+        tenant.agents.iter().for_each(|agent| drop(self.agents.remove(&agent.id)));
     }
 }

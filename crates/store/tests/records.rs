@@ -44,11 +44,11 @@ impl Drop for File {
 
 fn names() -> Arc<Names> {
     Arc::new(Names {
-        tenants: [(TenantId(1), "acme".into()), (TenantId(2), "globex".into())].into(),
-        queues: [(QueueId(1), "sales".into())].into(),
-        agents: [(AgentId(1), "anna".into()), (AgentId(2), "bert".into())].into(),
-        trunks: [(TrunkId(1), "carrier".into())].into(),
-        campaigns: [(CampaignId(1), "spring".into())].into(),
+        tenants: [(TenantId(1), "acme".to_owned()), (TenantId(2), "globex".to_owned())].into_iter().collect(),
+        queues: [(QueueId(1), "sales".to_owned())].into_iter().collect(),
+        agents: [(AgentId(1), "anna".to_owned()), (AgentId(2), "bert".to_owned())].into_iter().collect(),
+        trunks: [(TrunkId(1), "carrier".to_owned())].into_iter().collect(),
+        campaigns: [(CampaignId(1), "spring".to_owned())].into_iter().collect(),
     })
 }
 

@@ -20,7 +20,13 @@ pub struct Gate {
 impl Gate {
     pub fn new(calls_per_second: u32, now: Mono) -> Self {
         let cost = 1_000_000 / u64::from(calls_per_second.max(1));
+        debug_assert!(cost > 0, "a call costs something: the configuration allows at most 10 000 a second");
         Self { cost, credit: BURST.as_micros() as u64, last: now }
+    }
+
+    /// One of which somebody else may have taken all that there was.
+    pub fn empty(calls_per_second: u32, now: Mono) -> Self {
+        Self { credit: 0, ..Self::new(calls_per_second, now) }
     }
 
     /// How many calls would be let in at once now.
@@ -39,6 +45,7 @@ impl Gate {
         let full = BURST.as_micros() as u64;
         self.credit = (self.credit + now.since(self.last).as_micros() as u64).min(full.max(self.cost));
         self.last = now;
+        debug_assert!(self.credit <= full.max(self.cost), "no more is saved up than a burst");
     }
 
     /// Whether one more call may come in now.

@@ -66,8 +66,10 @@ impl Line {
     }
 
     fn next(&mut self) -> Command {
+        debug_assert!(self.is_next(), "one entry of a shard is under way at a time, and none without a duty");
         let many = self.waiting.len().min(PER_ENTRY);
         self.said = self.waiting.drain(..many).collect();
+        debug_assert!(self.said.iter().all(|duty| duty.0.shard() == self.said[0].0.shard()), "of one shard");
         Command::Done { duties: self.said.clone() }
     }
 }

@@ -49,6 +49,8 @@ impl<K: Ord + Clone> Shelf<K> {
         self.last += 1;
         self.by_time.insert((until, key.clone(), self.last));
         self.by_key.insert((key, self.last), Mail { until: Some(until), ..mail });
+        debug_assert_eq!(self.by_key.len(), self.by_time.len(), "each is found both ways");
+        debug_assert!(self.by_key.len() <= limit::MOST_KEPT, "far ends do not fill our memory");
     }
 
     /// What waits for these, in the order in which it came.

@@ -78,6 +78,7 @@ impl Vitals {
         if self.sent.len() > REMEMBERED {
             self.sent.pop_front();
         }
+        debug_assert!(self.sent.len() <= REMEMBERED && self.sent.iter().is_sorted(), "beats in their order");
         (self.number, self.voters.iter().copied().filter(|voter| *voter != self.me))
     }
 
@@ -117,6 +118,7 @@ impl Vitals {
             }
             (Some(_), State::Active(_)) | (None, State::Passive(_)) => {}
         }
+        debug_assert_eq!(until.is_some(), matches!(self.state, State::Active(_)), "active until some time, or passive");
         until
     }
 

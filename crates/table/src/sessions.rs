@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strowger_model::LogTime;
+use strowger_model::{Incarnation, LogTime};
 
 use crate::rowmap::RowMap;
 use crate::{Outcome, Proposer, limit};
@@ -30,6 +30,18 @@ impl Sessions {
         if self.ended.get(&from).is_none() {
             self.ended.put(from, now);
         }
+    }
+
+    /// Those of a node's lives up to this one.
+    pub fn end_all(&mut self, last: Proposer, now: LogTime) {
+        let mut from = (Proposer { incarnation: Incarnation(0), ..last }, 0);
+        let next = |from| self.answers.range(from..=(last, u64::MAX)).next().map(|((life, _), _)| *life);
+        let mut lives = Vec::new();
+        while let Some(life) = next(from) {
+            lives.push(life);
+            from = (Proposer { incarnation: Incarnation(life.incarnation.0.saturating_add(1)), ..life }, 0);
+        }
+        lives.into_iter().for_each(|life| self.end(life, now));
     }
 
     pub fn forget_old(&mut self, now: LogTime) {
@@ -72,4 +84,27 @@ impl Sessions {
 pub(crate) struct SessionsImage {
     pub answers: Vec<(Proposer, u64, Arc<Outcome>)>,
     pub ended: Vec<(Proposer, LogTime)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use strowger_model::NodeId;
+
+    use super::*;
+
+    #[test]
+    fn answers_of_all_lives_up_to_one_are_forgotten_in_time() {
+        let life = |node, incarnation| Proposer { node: NodeId(node), incarnation: Incarnation(incarnation) };
+        let mut sessions = Sessions::default();
+        let lives = [life(1, 9), life(2, 3), life(2, 7), life(2, 8), life(3, 1)];
+        for from in lives {
+            (1..3).for_each(|seq| sessions.remember(from, seq, Outcome::Done));
+        }
+        sessions.end_all(life(2, 7), LogTime(5));
+        sessions.forget_old(LogTime(4) + limit::SESSION_LINGER);
+        assert!(lives.iter().all(|from| sessions.answer(*from, 2).is_some()), "a late repeat is answered");
+        sessions.forget_old(LogTime(5) + limit::SESSION_LINGER);
+        let kept: Vec<Proposer> = lives.into_iter().filter(|from| sessions.answer(*from, 2).is_some()).collect();
+        assert_eq!(kept, [life(1, 9), life(2, 8), life(3, 1)]);
+    }
 }

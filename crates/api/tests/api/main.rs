@@ -8,6 +8,7 @@ mod configuration;
 mod leads;
 mod metrics;
 mod reading;
+mod rolling_back;
 mod sockets;
 mod wallboard;
 mod world;

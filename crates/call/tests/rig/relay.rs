@@ -16,6 +16,8 @@ pub struct Relays {
     gone: Vec<(RelayId, LegKey)>,
     /// Answers wait for a step of the script.
     pub slow: bool,
+    /// What is to be played has not been brought to them.
+    pub lacks_content: bool,
     waiting: VecDeque<(RelayId, CallId, Op)>,
     /// Prompts that were begun, oldest first.
     prompts: Vec<(LegKey, u64)>,
@@ -75,6 +77,9 @@ impl Relays {
                 }
                 if let Some(port) = self.open.get_mut(&named(*leg)) {
                     port.hearing.judge(what, *no);
+                    if self.lacks_content {
+                        port.hearing.lacks_content();
+                    }
                 }
             }
             Op::Export { leg, to } => {

@@ -57,6 +57,7 @@ impl World {
             // Nobody hears that it is over: its owner is dead, and its relay has said so.
             "unheard" => drop(self.relays.played(0)),
             "relay" => self.relays.slow = rest[0] == "slow",
+            "content" => self.relays.lacks_content = rest[0] == "missing",
             "offer" => self.offer(rest),
             "dial" => self.dial(rest),
             "end" => self.end_by_operator(),

@@ -181,3 +181,20 @@ async fn phones_of_one_agent_register_at_all_nodes_and_one_node_has_the_agent() 
     let agents = || rig.nodes.iter().map(|node| node.context.actors().agents).sum::<usize>();
     rig.until("one node has the agent", || agents() == 1).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_register_that_the_agents_owner_does_not_take_is_taken_where_it_came_to() {
+    let rig = Rig::with_fault(3, 1, Some(TestBreak::LosePassedOn)).await;
+    let mut bindings = 0;
+    for _ in 0..8 {
+        // The kernel gives each source port to one of the nodes, most of them to others than the first one's.
+        let mut phone = Phone::over_udp(rig.sip()).await;
+        phone.is_challenged().await;
+        let request = phone.next(300);
+        phone.say(&request).await;
+        assert_eq!(phone.answer().await.status(), 200, "it says nothing twice");
+        bindings += 1;
+        rig.until("all nodes know the agent's owner", || rig.nodes.iter().all(|node| is_owned(&node.context))).await;
+        rig.until("it is bound", || bound(&rig, agent(&rig)).len() == bindings).await;
+    }
+}

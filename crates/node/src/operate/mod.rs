@@ -17,7 +17,7 @@ use strowger_api::Client;
 pub use bars::{Bars, bars};
 pub use calls::{Filter, calls, explain};
 pub use campaigns::{CampaignCommand, CampaignQuery, DialRequest, campaigns, dial};
-pub use config::{apply, check_config};
+pub use config::{apply, check_config, roll_back};
 pub use leads::{LeadCommand, leads};
 pub use status::status;
 

@@ -10,6 +10,8 @@ use super::sip::{Message, Wire, sdp, with_body};
 
 pub struct Desk {
     pub wire: Wire,
+    /// Whose phone it is.
+    realm: &'static str,
     media: u16,
     /// The INVITE that rings or talks here.
     invite: Option<Message>,
@@ -22,7 +24,12 @@ const TAG: &str = "desk-tag";
 impl Desk {
     /// Its address is needed before there is a cluster.
     pub fn new() -> Desk {
-        Desk { wire: Wire::open(), media: 9, invite: None, cseq: 0, registers: 0 }
+        Desk { wire: Wire::open(), realm: REALM, media: 9, invite: None, cseq: 0, registers: 0 }
+    }
+
+    /// A phone of another tenant.
+    pub fn of(realm: &'static str) -> Desk {
+        Desk { realm, ..Desk::new() }
     }
 
     pub fn over_tcp() -> Desk {
@@ -37,7 +44,7 @@ impl Desk {
     /// value.
     pub fn register(&mut self, node: SocketAddr, user: &str, contact: &str, expires_s: u32) -> Message {
         let challenge = self.asks_to_register(node, user, contact, expires_s, "", 401);
-        let credentials = credentials(user, challenge.header("www-authenticate"));
+        let credentials = credentials(user, self.realm, challenge.header("www-authenticate"));
         self.asks_to_register(node, user, contact, expires_s, &credentials, 200)
     }
 
@@ -57,10 +64,10 @@ impl Desk {
         status: u16,
     ) -> Message {
         self.registers += 1;
-        let (at, cseq) = (self.wire.address(), self.registers);
+        let (at, realm, cseq) = (self.wire.address(), self.realm, self.registers);
         let head = format!(
-            "REGISTER sip:{REALM} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKreg{cseq};rport\r\nMax-Forwards: 70\r\n\
-             From: <sip:{user}@{REALM}>;tag=reg\r\nTo: <sip:{user}@{REALM}>\r\nCall-ID: reg@{at}\r\n\
+            "REGISTER sip:{realm} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKreg{cseq};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:{user}@{realm}>;tag=reg\r\nTo: <sip:{user}@{realm}>\r\nCall-ID: reg@{at}\r\n\
              CSeq: {cseq} REGISTER\r\nContact: {contact}\r\nExpires: {expires_s}\r\n{more}"
         );
         self.wire.send(node, &with_body(&head, ""));
@@ -136,13 +143,13 @@ impl Desk {
 }
 
 /// The answer to a challenge, as a header line.
-fn credentials(user: &str, challenge: &str) -> String {
+fn credentials(user: &str, realm: &str, challenge: &str) -> String {
     let nonce = challenge.split("nonce=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a nonce");
     let hash = |text: String| Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let (who, what) = (hash(format!("{user}:{REALM}:{PASSWORD}")), hash(format!("REGISTER:sip:{REALM}")));
+    let (who, what) = (hash(format!("{user}:{realm}:{PASSWORD}")), hash(format!("REGISTER:sip:{realm}")));
     let response = hash(format!("{who}:{nonce}:00000001:abc:auth:{what}"));
     format!(
-        "Authorization: Digest username=\"{user}\", realm=\"{REALM}\", nonce=\"{nonce}\", uri=\"sip:{REALM}\", \
+        "Authorization: Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"sip:{realm}\", \
          algorithm=SHA-256, qop=auth, nc=00000001, cnonce=\"abc\", response=\"{response}\"\r\n"
     )
 }

@@ -125,7 +125,7 @@ impl World {
         match action {
             Action::Send { bytes, .. } if self.plant == Some(Plant::CancelUnsent) && bytes.starts_with(b"CANCEL") => {}
             Action::Send { to, bytes } => {
-                if !self.is_passive(node) {
+                if !self.is_silent(node) {
                     self.promises.voice.spoke(&self.truth, self.nodes[node].who, call);
                 }
                 self.hung_up_too_soon(node, row, &bytes);

@@ -103,9 +103,14 @@ impl World {
             }
         }
         let mut effects = Effects::default();
-        let list =
-            orders.iter().map(|order| self.relays[relay].perform(from.node, order, self.now, &mut effects)).collect();
-        let answers = Answers { incarnation: self.relays[relay].life, list };
+        let incarnation = self.relays[relay].life;
+        let mut perform = |order: &RelayCommand| {
+            let answer = self.relays[relay].perform(from.node, order, self.now, &mut effects);
+            self.promises.voice.ordered(relay, incarnation, order, &answer);
+            answer
+        };
+        let list = orders.iter().map(&mut perform).collect();
+        let answers = Answers { incarnation, list };
         for play in effects.plays {
             self.timeline.plan(play.over, Happening::PlayOver { relay, play });
         }

@@ -78,7 +78,11 @@ impl World {
                     Command::Dial(dial) => self.dialling.route(&self.nodes[node].replica.shard, dial),
                     _ => {}
                 }
+                let dials = matches!(*command, Command::Dial(_));
                 self.lead(node, Errand::Rule(task), *command);
+                if dials {
+                    self.has_dialled(node);
+                }
             }
             What::HandOver(home) => {
                 self.hand_over(usize::from(home.0) - 1);

@@ -16,9 +16,11 @@ impl World {
     pub(crate) fn fault(&mut self, fault: Fault) {
         self.say(About::World, || format!("fault: {fault:?}"));
         match fault {
-            Fault::Kill { node, away } => {
-                self.kill(node);
-                self.timeline.plan(self.now + away, Happening::Start { node });
+            Fault::Kill { node, away } => self.kill_for(node, away),
+            Fault::KillPacer { away } if self.dialling.is_on() => self.pacer_dies = Some(away),
+            Fault::KillPacer { away } => {
+                let leader = self.log.leader.as_ref().map(|leader| leader.who.node);
+                leader.into_iter().for_each(|node| self.kill_for(node, away));
             }
             Fault::Freeze { node, away } if self.nodes[node].up && !self.nodes[node].frozen => {
                 self.nodes[node].frozen = true;
@@ -42,6 +44,22 @@ impl World {
                 self.lose_control();
             }
             _ => {}
+        }
+    }
+
+    fn kill_for(&mut self, node: usize, away: Duration) {
+        self.kill(node);
+        self.timeline.plan(self.now + away, Happening::Start { node });
+    }
+
+    /// A leader has said one call of a round; it may be its last word.
+    pub(crate) fn has_dialled(&mut self, node: usize) {
+        if self.pacer_dies.is_some()
+            && self.rng.chance(600)
+            && let Some(away) = self.pacer_dies.take()
+        {
+            self.say(About::World, || format!("n{} dies in the middle of a round", node + 1));
+            self.kill_for(node, away);
         }
     }
 

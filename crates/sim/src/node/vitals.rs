@@ -53,7 +53,8 @@ impl World {
         }
         let place = &mut self.nodes[node];
         let who = place.who;
-        if is_down(&place.control.table, who.id(), who.life) && self.plant != Some(Plant::Unfenced) {
+        let stays = matches!(self.plant, Some(Plant::Unfenced | Plant::FencedStays));
+        if is_down(&place.control.table, who.id(), who.life) && !stays {
             return self.end_fenced(node);
         }
         let reports = place.vitals.reports(&place.control.table, now);

@@ -1,7 +1,10 @@
 //! One voice: only its owner speaks for a call. Whoever was replaced has fallen silent before anybody acts in its
-//! place.
+//! place, and a relay obeys no owner that was replaced.
 
-use strowger_model::CallId;
+use std::collections::BTreeMap;
+
+use strowger_media::{RelayAnswer, RelayCommand};
+use strowger_model::{CallId, Incarnation};
 use strowger_table::Shard;
 
 use super::Found;
@@ -10,9 +13,26 @@ use crate::happening::Who;
 #[derive(Default)]
 pub(crate) struct Voice {
     pub found: Found,
+    /// The newest epoch that each start of a relay obeyed, by the call that its legs were born in.
+    obeyed: BTreeMap<(usize, Incarnation, CallId), u64>,
 }
 
 impl Voice {
+    /// What a relay said to an order.
+    pub fn ordered(&mut self, relay: usize, life: Incarnation, order: &RelayCommand, answer: &RelayAnswer) {
+        if matches!(answer, RelayAnswer::Refused { .. }) {
+            return;
+        }
+        let newest = self.obeyed.entry((relay, life, order.call)).or_default();
+        if order.epoch < *newest {
+            let newest = *newest;
+            return self.found.breach("one voice", Some(order.call), || {
+                format!("relay {relay} obeys epoch {} after {newest}: {:?}", order.epoch, order.op)
+            });
+        }
+        *newest = order.epoch;
+    }
+
     /// A packet of a call's actor leaves a node.
     pub fn spoke(&mut self, truth: &Shard, who: Who, call: CallId) {
         let Some(owner) = truth.call(call).map(|row| row.owner) else { return };

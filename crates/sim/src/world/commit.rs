@@ -48,8 +48,8 @@ impl World {
             && let Some((leader, _)) = self.log.seat()
         {
             let shard = &self.nodes[leader.node].replica.shard;
-            let (config, term, now) = (&self.asked, self.log.term, self.now);
-            self.promises.rules.decided(&Decision { command, shard, config, term, now });
+            let (config, now) = (&self.asked, self.now);
+            self.promises.rules.decided(&Decision { command, shard, config, now });
         }
         let proposal = proposal.map(|proposal| self.misproposed(proposal));
         self.log.write(proposal, waiter, self.now);

@@ -75,6 +75,8 @@ pub struct World {
     pub(crate) phones: Vec<AgentPhone>,
     pub(crate) called: Vec<Called>,
     pub(crate) dialling: Dialling,
+    /// Whoever says the next call to a lead dies of it, for so long.
+    pub(crate) pacer_dies: Option<Duration>,
     /// Parts of lists that were imported.
     pub(crate) imported: usize,
     /// When each far end's timer is due already.
@@ -132,12 +134,13 @@ impl World {
             truth: Shard::new(SHARD),
             nodes: (0..NODES).map(|node| Node::new(node, RELAYS)).collect(),
             control: ControlGroup::default(),
-            relays: (0..RELAYS).map(Relay::new).collect(),
+            relays: (0..RELAYS).map(|id| Relay::new(id, plant != Some(Plant::RelayUnfenced))).collect(),
             usable: (0..RELAYS).map(usable).collect(),
             callers,
             phones,
             called,
             dialling,
+            pacer_dies: None,
             imported: 0,
             far_armed: BTreeMap::new(),
             promises,

@@ -216,6 +216,11 @@ impl World {
         }
     }
 
+    /// Whether a node keeps to itself what it would say.
+    pub(crate) fn is_silent(&self, node: usize) -> bool {
+        self.is_passive(node) && self.plant != Some(Plant::PassiveSends)
+    }
+
     /// A voter's word that never comes to the control group.
     pub(crate) fn is_unsaid(&self, proposal: &Proposal) -> bool {
         match proposal.body {

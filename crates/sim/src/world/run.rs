@@ -157,6 +157,7 @@ impl World {
 
     fn calm(&mut self) {
         self.calm_since = Some(self.now);
+        self.pacer_dies = None;
         self.scenario.wire = Carriage::calm();
         self.scenario.log = LogHabit::calm();
         self.say(About::World, || "callers stop, everything is mended".to_owned());

@@ -23,7 +23,7 @@ impl World {
     /// A node's packet to a far end. A passive node keeps it to itself.
     pub(crate) fn send(&mut self, node: usize, about: About, to: SocketAddr, bytes: Vec<u8>) {
         let Some(bytes) = self.missent(bytes) else { return };
-        let withheld = self.is_passive(node);
+        let withheld = self.is_silent(node);
         if let Some(sip) = Sip::parse(&bytes) {
             let about = sip.key().filter(|_| about == About::World).map_or(about, |key| About::Call(key.call));
             let about = if about == About::World { self.about_caller(to) } else { about };

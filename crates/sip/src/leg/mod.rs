@@ -3,6 +3,7 @@
 
 mod client;
 mod commands;
+mod hold;
 mod request;
 mod response;
 mod restore;
@@ -245,6 +246,7 @@ impl Leg {
         {
             self.send_reinvite(retry.sdp, retry.glares, now, &mut out);
         }
+        self.hold_done(now);
         out
     }
 
@@ -256,6 +258,7 @@ impl Leg {
         } else if message.call_id() == self.row.call_id && message.from_tag() == self.row.local_tag {
             self.on_response(message, now, &mut out);
         }
+        self.hold();
         out
     }
 

@@ -15,7 +15,7 @@ use crate::{reason, token};
 /// second meeting is rare and a fourth means a far end that always refuses.
 const MAX_GLARES: u8 = 3;
 /// Most forks that are hung up on for one INVITE.
-const MAX_FORKS: usize = 16;
+pub(super) const MAX_FORKS: usize = 16;
 
 impl Leg {
     pub(super) fn on_response(&mut self, message: &Message, now: Mono, out: &mut Vec<Out>) {

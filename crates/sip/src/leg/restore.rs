@@ -42,6 +42,7 @@ impl Leg {
 
     /// The row: all that another node needs to go on.
     pub fn dialog(&self) -> Dialog {
+        self.hold();
         let mut row = self.row.clone();
         row.pending = self.pending_server().or_else(|| self.pending_client());
         row

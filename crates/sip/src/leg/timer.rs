@@ -62,6 +62,7 @@ impl Repeat {
     }
 
     fn doubling(now: Mono, longest: Duration) -> Repeat {
+        debug_assert!(T1 <= longest && longest <= PATIENCE, "it doubles to its longest, and is given up");
         Repeat { next: now + T1, interval: T1, longest, until: now + PATIENCE }
     }
 
@@ -78,6 +79,7 @@ impl Repeat {
         }
         self.interval = (self.interval * 2).min(self.longest);
         self.next = now + self.interval;
+        debug_assert!(self.interval >= T1 && self.interval <= self.longest, "never more often than a round trip");
         Due::Again
     }
 }

@@ -73,6 +73,7 @@ impl Bring {
             self.turn.begin();
             return Some(What::Fetch(what));
         };
+        debug_assert_eq!(content.digest, what.digest, "what is brought is what is in force");
         let command = content.next(look.shard, version, what.tenant)?;
         if let Command::Part(part) = &command {
             if bringing.said.is_some_and(|said| said >= part.no) {

@@ -190,6 +190,7 @@ impl Leader {
             self.spread.again(look.now),
             hand_over.again(),
         ];
+        debug_assert!(todo.is_sorted_by(|one, next| one.0 < next.0), "one errand of a rule");
         let errand = |(task, what)| Errand { term: led.term, task, what };
         (todo.into_iter().map(errand).collect(), again.into_iter().flatten().min())
     }
@@ -222,6 +223,7 @@ impl Leader {
     fn take_the_lead(&mut self, led: Option<Led>) -> Option<Led> {
         let acted = std::mem::replace(&mut self.acts, led.is_some());
         let led = led?;
+        debug_assert!(self.led.is_none_or(|before| before.term <= led.term), "terms rise");
         let is_new = self.led.replace(led) != Some(led);
         if is_new {
             (self.plan, self.expire) = (Turn::default(), Turn::default());

@@ -1,7 +1,7 @@
-//! Rows whose owners are dead, and tenants that left the configuration.
+//! Lives that are over, with the rows they owned, and tenants that left the configuration.
 
-use strowger_model::{Incarnation, Mono, NodeId, TenantId};
-use strowger_table::{Command, Control, Outcome, Shard};
+use strowger_model::{Incarnation, Mono, TenantId};
+use strowger_table::{Command, Control, Node, Outcome, Shard};
 
 use super::turn::Turn;
 use super::{Look, What};
@@ -11,8 +11,8 @@ pub(super) struct Owners {
     turn: Turn,
     /// No tenant here is gone, as long as the control group's version and the shard's configuration are these.
     complete: Option<(u64, u64)>,
-    /// What is under way is about a tenant; what is said of owners shows in the rows.
-    retiring: bool,
+    /// What is under way may show in no row: a tenant goes, or a life is fenced.
+    unseen: bool,
 }
 
 impl Owners {
@@ -24,10 +24,10 @@ impl Owners {
         self.turn.again()
     }
 
-    /// One that is gone may not be the only one. A refusal will be repeated until the control group says something new.
+    /// What is gone may not be the only one. A refusal will be repeated until the control group says something new.
     pub fn answered(&mut self, outcome: Option<&Outcome>, now: Mono) {
         self.turn.end(outcome.is_some(), now);
-        if outcome == Some(&Outcome::Done) && self.retiring {
+        if outcome == Some(&Outcome::Done) && self.unseen {
             self.turn.wake();
         }
     }
@@ -38,7 +38,10 @@ impl Owners {
         }
         self.turn.rest();
         let command = adoption(look).or_else(|| self.retirement(look))?;
-        self.retiring = matches!(command, Command::Retire { .. });
+        self.unseen = match &command {
+            Command::Adopt { node, incarnation, .. } => look.shard.fenced(*node) < *incarnation,
+            _ => true,
+        };
         Some(self.turn.propose(command))
     }
 
@@ -55,16 +58,21 @@ impl Owners {
     }
 }
 
-/// An incarnation that owns rows here and is over.
+/// Lives that are over and have rows here, or are not fenced yet. The latter is said of each before the next one is
+/// active: so that nothing late of it counts, and no phone is rung over a connection that it held.
 fn adoption(look: &Look<'_>) -> Option<Command> {
-    let (node, incarnation) = look.shard.owners().find(|(node, life)| is_over(look.control, *node, *life))?;
-    Some(Command::Adopt { node, incarnation, heirs: look.control.live() })
+    let has_rows = |node, over| look.shard.owners().any(|(owner, life)| owner == node && life <= over);
+    let lives = look.control.nodes().map(|(node, known)| (node, over(known)));
+    let mut unsaid = lives.filter(|(node, over)| look.shard.fenced(*node) < *over || has_rows(*node, *over));
+    let (node, incarnation) = unsaid.next()?;
+    let heirs = look.control.live();
+    debug_assert!(!heirs.contains(&(node, incarnation)), "the dead inherit nothing");
+    Some(Command::Adopt { node, incarnation, heirs })
 }
 
 /// What is down is the life that is known: a newer one, whose hello this node has not applied yet, is not.
-fn is_over(control: &Control, node: NodeId, incarnation: Incarnation) -> bool {
-    let known = control.node(node);
-    known.is_some_and(|known| known.incarnation > incarnation || (known.incarnation == incarnation && known.down))
+fn over(known: Node) -> Incarnation {
+    if known.down { known.incarnation } else { Incarnation(known.incarnation.0.saturating_sub(1)) }
 }
 
 fn gone(shard: &Shard, control: &Control) -> Option<TenantId> {

@@ -32,9 +32,9 @@ pub(super) struct Pacing {
 }
 
 impl Pacing {
-    /// What trunks have taken stays taken.
+    /// What trunks have taken from others is not known: each has room for one call after the time that one costs.
     pub fn begin_anew(&mut self) {
-        *self = Self { gates: std::mem::take(&mut self.gates), ..Self::default() };
+        *self = Self::default();
     }
 
     pub fn wake(&mut self) {
@@ -85,7 +85,7 @@ impl Pacing {
         self.gates.retain(|id, (rate, _)| has(*id, *rate));
         for trunk in trunks {
             let rate = trunk.max_dials_per_second;
-            self.gates.entry(trunk.id).or_insert_with(|| (rate, Gate::new(rate, now)));
+            self.gates.entry(trunk.id).or_insert_with(|| (rate, Gate::empty(rate, now)));
         }
     }
 

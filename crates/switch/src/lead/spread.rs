@@ -71,6 +71,7 @@ impl Spread {
             let id = self.next_agent(look.shard)?;
             let Some(agent) = look.shard.agent(id) else { continue };
             if let Some(to) = self.heir(agent) {
+                debug_assert!(agent.owner != Some(to) && !agent.is_at_work(), "only who rests elsewhere is moved");
                 self.moving = Some(id);
                 return Some(self.turn.propose(Command::Assign { row: RowKey::Agent(id), to }));
             }

@@ -160,6 +160,28 @@ fn what_came_over_a_connection_is_passed_on_again_when_who_got_it_dies() {
 }
 
 #[test]
+fn what_came_over_a_connection_is_passed_on_again_to_the_next_life_of_the_same_node() {
+    let mut bench = Bench::new();
+    let call = bench.call_of(OTHER, "a");
+    for_leg(&mut bench, "BYE", call, over_tcp());
+    let again = strowger_table::Proposer { incarnation: strowger_model::Incarnation(8), ..OTHER };
+    bench.adopted(OTHER, again);
+    assert_eq!(words(&bench.applied(&[call])), ["Forwarded", "forward 2 BYE"]);
+}
+
+/// Over TCP nobody says it again: the row may come later than a far end on UDP would wait.
+#[test]
+fn what_came_over_a_connection_waits_longer_for_its_row() {
+    let mut bench = Bench::new();
+    let call = next_call(&bench);
+    assert_eq!(for_leg(&mut bench, "BYE", call, over_tcp()), [""; 0]);
+    assert_eq!(words(&bench.tick_after(limit::STAND_BY - Duration::from_millis(1))), [""; 0]);
+    assert_eq!(bench.call_of(ME, "a"), call);
+    bench.actors.insert(call);
+    assert_eq!(words(&bench.applied(&[call])), [format!("tell {} BYE", call.index())]);
+}
+
+#[test]
 fn who_got_it_and_lives_has_it_for_good() {
     let mut bench = Bench::new();
     let call = bench.call_of(OTHER, "a");

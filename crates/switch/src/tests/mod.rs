@@ -4,6 +4,8 @@ mod bench;
 mod courier;
 mod intake;
 mod lead;
+mod leading;
+mod owners;
 mod pacing;
 mod rows;
 mod vitals;

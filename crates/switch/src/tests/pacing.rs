@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use strowger_model::config::{Agent, Campaign, DialMode, Hours, LeadColumns, Tenant, Trunk};
 use strowger_model::{AgentId, CampaignId, Digest, Far, Mono, TrunkId};
-use strowger_table::{Command, Dial, DialTo, NewLead, Outcome};
+use strowger_table::{BarList, Command, Dial, DialTo, NewLead, Outcome, Scope};
 
-use super::lead::{QUEUE, World, staffed};
+use super::leading::{QUEUE, World, staffed};
 use crate::{Task, What};
 
 const CAMPAIGN: CampaignId = CampaignId(1);
@@ -70,6 +70,15 @@ fn dialling(agents: u32, rate: u32, hours: Hours) -> World {
     world
 }
 
+/// The same, by a leader that has led for a second.
+fn settled(agents: u32, rate: u32, hours: Hours) -> World {
+    let mut world = dialling(agents, rate, hours);
+    assert_eq!(world.round().0, [], "what the leader before it has taken of the trunk is not known");
+    world.pass(Duration::from_secs(1));
+    world.changed.everything();
+    world
+}
+
 impl World {
     /// The calls of a round, and when it looks again.
     fn round(&mut self) -> (Vec<Dial>, Option<Mono>) {
@@ -95,7 +104,7 @@ impl World {
 
 #[test]
 fn each_idle_agent_gets_one_lead_and_the_next_round_waits_for_all_of_this_one() {
-    let mut world = dialling(3, 100, ALL_DAY);
+    let mut world = settled(3, 100, ALL_DAY);
     let (dials, _) = world.round();
     let leads: Vec<_> = dials.iter().map(|dial| dial.to).collect();
     assert_eq!(leads.len(), 3);
@@ -109,7 +118,7 @@ fn each_idle_agent_gets_one_lead_and_the_next_round_waits_for_all_of_this_one() 
 
 #[test]
 fn rounds_keep_a_distance_whatever_the_news() {
-    let mut world = dialling(1, 100, ALL_DAY);
+    let mut world = settled(1, 100, ALL_DAY);
     let (dials, _) = world.round();
     world.answer(Task::Pace, Some(Outcome::Refused(strowger_table::Refusal::WrongStage)));
     assert_eq!(dials.len(), 1);
@@ -122,7 +131,7 @@ fn rounds_keep_a_distance_whatever_the_news() {
 
 #[test]
 fn a_trunk_that_is_full_is_looked_at_when_it_has_room() {
-    let mut world = dialling(3, 2, ALL_DAY);
+    let mut world = settled(3, 2, ALL_DAY);
     let begun = world.bench.now;
     let (dials, _) = world.round();
     assert_eq!(dials.len(), 2, "a second's worth at once");
@@ -138,8 +147,20 @@ fn a_trunk_that_is_full_is_looked_at_when_it_has_room() {
 }
 
 #[test]
+fn a_new_leader_takes_no_more_of_a_trunk_than_the_old_one_left() {
+    let mut world = dialling(3, 2, ALL_DAY);
+    let begun = world.bench.now;
+    let room = begun + Duration::from_millis(500);
+    assert_eq!(world.round(), (Vec::new(), Some(room)));
+    world.bench.now = room;
+    assert_eq!(world.round().0.len(), 1);
+    world.begins_a_term(2);
+    assert_eq!(world.round(), (Vec::new(), Some(room + Duration::from_millis(500))));
+}
+
+#[test]
 fn a_round_that_was_not_committed_is_made_again_a_little_later() {
-    let mut world = dialling(2, 100, ALL_DAY);
+    let mut world = settled(2, 100, ALL_DAY);
     assert_eq!(world.round().0.len(), 2);
     world.pass(ROUND);
     world.answer(Task::Pace, None);
@@ -152,10 +173,10 @@ fn a_round_that_was_not_committed_is_made_again_a_little_later() {
 
 #[test]
 fn hours_begin_on_the_minute_and_the_clock_on_the_wall_is_trusted_no_longer() {
-    // 40 s from now, while it is shut.
-    let mut world = dialling(1, 100, Hours { from_min: 22 * 60 + 14, ..ALL_DAY });
+    // 39 s from now, while it is shut.
+    let mut world = settled(1, 100, Hours { from_min: 22 * 60 + 14, ..ALL_DAY });
     let (dials, again) = world.round();
-    let opens = world.bench.now + Duration::from_secs(40);
+    let opens = world.bench.now + Duration::from_secs(39);
     assert_eq!((dials.len(), again), (0, Some(opens)));
     world.bench.now = opens - Duration::from_millis(1);
     assert_eq!(world.round(), (Vec::new(), Some(opens)));
@@ -163,15 +184,27 @@ fn hours_begin_on_the_minute_and_the_clock_on_the_wall_is_trusted_no_longer() {
     assert_eq!(world.round().0.len(), 1);
 
     // Nothing is due for hours by that clock, which may be set.
-    let mut world = dialling(0, 100, ALL_DAY);
+    let mut world = settled(0, 100, ALL_DAY);
     assert_eq!(world.round(), (Vec::new(), Some(world.bench.now + Duration::from_secs(60))));
 }
 
 #[test]
 fn a_campaign_that_stands_still_is_not_looked_at() {
-    let mut world = dialling(1, 100, ALL_DAY);
+    let mut world = settled(1, 100, ALL_DAY);
     world.say(Command::Run { campaign: CAMPAIGN, running: false });
     assert_eq!(world.round(), (Vec::new(), None));
     world.say(Command::Run { campaign: CAMPAIGN, running: true });
+    assert_eq!(world.round().0.len(), 1);
+}
+
+#[test]
+fn a_number_that_is_barred_no_more_is_called() {
+    let mut world = settled(1, 100, ALL_DAY);
+    let numbers = (0..20).map(|line| format!("+4420700000{line:02}").parse().unwrap()).collect::<Vec<_>>();
+    let bar = |lift| Command::Bar { list: BarList::DoNotCall, scope: Scope::Everyone, numbers: numbers.clone(), lift };
+    world.say(bar(false));
+    assert_eq!(world.round().0, []);
+    world.pass(ROUND);
+    world.say(bar(true));
     assert_eq!(world.round().0.len(), 1);
 }

@@ -3,7 +3,7 @@
 use strowger_model::{CampaignId, E164, TenantId};
 
 use super::Shard;
-use crate::{BarList, Outcome, Refusal, Scope, limit};
+use crate::{BarList, Outcome, Refusal, RowKey, Scope, limit};
 
 impl Shard {
     /// Whether the tenant, or everybody, does not take calls from there. A caller that hides is judged by the tenant's
@@ -47,6 +47,7 @@ impl Shard {
             let Some(lead) = self.lead_by_number(campaign, number).cloned() else { continue };
             self.unlist(&lead);
             self.list(&lead);
+            self.touch(RowKey::Campaign(campaign));
         }
     }
 }

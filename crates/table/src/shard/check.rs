@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use strowger_model::LegKey;
+use strowger_model::{LegKey, LogTime};
 
 use super::Shard;
 use super::index::Index;
@@ -59,6 +59,17 @@ impl Shard {
         holds!(call.live_legs().count() <= limit::LEGS, call, "not too many legs");
         holds!(call.taps.len() <= limit::TAPS, call, "not too many taps");
         holds!(call.segments.len() <= limit::SEGMENTS, call, "not too many segments");
+        self.check_lease(call.lease(), RowKey::Call(call.id))?;
+        holds!(
+            call.legs.iter().all(|leg| self.call_of_leg(leg.key).is_some_and(|of| of.id == call.id)),
+            call,
+            "each leg is found by its birth key"
+        );
+        holds!(
+            call.segments.iter().all(|piece| piece.is_open() == (piece.how == crate::How::Open)),
+            call,
+            "a piece lasts, or it is told how it ended"
+        );
         let keys: BTreeSet<LegKey> = call.legs.iter().map(|leg| leg.key).collect();
         holds!(keys.len() == call.legs.len(), call, "each leg once");
         holds!(
@@ -89,10 +100,17 @@ impl Shard {
         Ok(())
     }
 
+    /// A row's deadline is in the index, so that the leader ends it.
+    fn check_lease(&self, deadline: LogTime, row: RowKey) -> Result<(), String> {
+        let is_known = deadline == LogTime::MAX || self.index.leases.contains(&(deadline, row));
+        holds!(is_known, (deadline, row), "a deadline is waited for");
+        Ok(())
+    }
+
     fn check_leg(&self, call: &Call, leg: &Leg) -> Result<(), String> {
         holds!(!leg.is_answered() || self.dialog(leg.key).is_some(), call, "{} has answered with a dialog", leg.key);
         holds!(leg.is_live() || leg.room.is_none(), call, "{} is gone and in no room", leg.key);
-        holds!(leg.is_releasing() || leg.until() < strowger_model::LogTime::MAX || leg.is_up(), call, "it ends");
+        holds!(leg.is_releasing() || leg.until() < LogTime::MAX || leg.is_up(), call, "it ends");
         let Some((agent, slot)) = leg.slot().filter(|_| leg.is_live()) else { return Ok(()) };
         let state = self.agent(agent).and_then(|agent| agent.slot(slot)).map(|slot| slot.state);
         let right = match (leg.state, state) {
@@ -133,11 +151,19 @@ impl Shard {
                 call.live_legs().next().is_none() && call.place.is_none() && call.serving.is_none() && over
             }
         };
+        holds!(
+            lasts(SegmentKind::Wait) == (call.stage == Stage::Waiting),
+            call,
+            "who was offered to a queue waits, or its wait has ended: served, abandoned, left, turned away"
+        );
         holds!(right, (call, place), "the stage fits legs, place and segments");
         Ok(())
     }
 
     fn check_place(&self, place: &Place) -> Result<(), String> {
+        self.check_lease(place.lease(), RowKey::Place(place.id))?;
+        let in_line = self.index.waiting.get(&(place.queue, place.rank));
+        holds!(in_line.is_some() == place.is_waiting(), place, "it stands in line while it waits");
         holds!(place.rank.id == place.id, place, "a rank names its place");
         let Some(call) = place.call.and_then(|call| self.call(call)) else {
             holds!(place.call.is_none(), place, "its call is there");
@@ -164,6 +190,8 @@ impl Shard {
     fn check_agent(&self, agent: &Agent) -> Result<(), String> {
         holds!(agent.bindings.len() <= limit::BINDINGS && agent.slots.len() <= limit::SLOTS, agent, "few enough");
         holds!(agent.owner.is_none() || !agent.bindings.is_empty(), agent, "who has an owner has a phone");
+        self.check_lease(agent.lease(), RowKey::Agent(agent.id))?;
+        holds!(agent.slots.iter().enumerate().all(|(at, slot)| slot.no as usize == at), agent, "slots are numbered");
         let is_out = agent.presence == Presence::Out;
         holds!(agent.is_at_work() || is_out == agent.bindings.is_empty(), agent, "out without a phone, and only then");
         holds!(agent.is_at_work() || agent.next.is_none(), agent, "nothing is left for later");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 use strowger_model::config::{Flow, Tenant};
-use strowger_model::{FlowId, TenantId};
+use strowger_model::{Digest, FlowId, TenantId};
 
 use super::Shard;
 use super::image::owned;
@@ -37,6 +37,11 @@ pub(crate) struct KeptFlowsImage {
 impl KeptFlows {
     pub(super) fn hash(&self) -> u64 {
         hash::of(&(self.current.iter().collect::<Vec<_>>(), self.kept.hash()))
+    }
+
+    /// What earlier versions play.
+    pub(super) fn prompts(&self) -> impl Iterator<Item = Digest> {
+        self.kept.iter().flat_map(|(_, kept)| kept.flow.prompts())
     }
 
     pub(super) fn image(&self) -> KeptFlowsImage {

@@ -19,9 +19,9 @@ impl Shard {
         incarnation: Incarnation,
         heirs: &[(NodeId, Incarnation)],
     ) -> Outcome {
-        let over = self.fenced.get(&node).map(|over| **over).unwrap_or_default().max(incarnation);
+        let over = self.fenced(node).max(incarnation);
         self.fenced.put(node, over);
-        self.sessions.end(Proposer { node, incarnation }, entry.now());
+        self.sessions.end_all(Proposer { node, incarnation: over }, entry.now());
         let heirs: Vec<_> = heirs
             .iter()
             .copied()

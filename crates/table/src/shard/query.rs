@@ -202,6 +202,15 @@ impl Shard {
         self.tenants.get(&id).map(|row| row.digest)
     }
 
+    /// Content that the shard's rows name: tenants in force and what they play, earlier flows that calls are in, queues
+    /// that close, lists of leads. Some of it more than once.
+    pub fn named_content(&self) -> impl Iterator<Item = Digest> {
+        let in_force = self.tenants.iter().flat_map(|(_, row)| row.tenant.prompts().chain([row.digest]));
+        let closing = self.closing.iter().map(|(_, closing)| closing.queue.music);
+        let lists = self.campaigns().flat_map(|ledger| ledger.batches.iter().copied());
+        in_force.chain(self.flows.prompts()).chain(closing).chain(lists)
+    }
+
     /// Differs whenever the configuration of a tenant here does.
     pub fn config_mark(&self) -> u64 {
         self.tenants.hash()
@@ -291,6 +300,11 @@ impl Shard {
     /// The incarnations that own rows here.
     pub fn owners(&self) -> impl Iterator<Item = (NodeId, Incarnation)> {
         self.index.owned.keys().copied()
+    }
+
+    /// The last life of a node that is known here to be over.
+    pub fn fenced(&self, node: NodeId) -> Incarnation {
+        self.fenced.get(&node).map(|over| **over).unwrap_or_default()
     }
 
     /// Records after a cursor, oldest first.

@@ -101,3 +101,14 @@ fn owners_are_those_of_the_rows_there_are() {
     }
     assert!(owners(&bench).is_empty());
 }
+
+/// What is known late of a process's first life gives nothing back to a later one that is over, too.
+#[test]
+fn an_earlier_life_that_is_adopted_late_opens_no_door_to_a_later_one() {
+    let mut bench = Bench::new();
+    bench.say_as(ONE, adopt(proposer(4, 3), &[TWO]));
+    bench.say_as(ONE, adopt(proposer(4, 1), &[TWO]));
+    let admit = bench.admit_command();
+    assert_eq!(bench.say_as(proposer(4, 3), admit.clone()), Refusal::Fenced.into());
+    assert!(matches!(bench.say_as(proposer(4, 4), admit), Outcome::Admitted { .. }));
+}

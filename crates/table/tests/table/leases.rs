@@ -52,6 +52,22 @@ fn a_wait_too_long_overflows_to_its_step_or_ends() {
     assert_eq!(bench.records(sent_on)[0].wait_ms, Some(MAX_WAIT_MS));
 }
 
+/// Else a flow that leads back to the same full queue would never end.
+#[test]
+fn who_is_turned_away_by_a_full_queue_gets_no_more_time_for_the_flow() {
+    let mut bench = Bench::new();
+    let call = bench.flowing();
+    let until = bench.call(call).until;
+    for _ in 0..MAX_WAITING {
+        bench.waiting(SALES);
+    }
+    for _ in 0..3 {
+        bench.pass(1000);
+        assert_eq!(bench.say(enqueue(call, SALES, Then::Step(0))), Outcome::Done);
+        assert_eq!((bench.step(call), bench.call(call).until), (Some(0), until));
+    }
+}
+
 #[test]
 fn the_flow_after_a_long_wait_has_its_own_time() {
     let mut bench = Bench::bare();

@@ -137,6 +137,23 @@ fn a_leg_has_two_relays_until_its_far_end_agreed_to_move() {
     assert!([RELAY, AGENT_RELAY].iter().all(|relay| bench.closes(call).contains(&(*relay, leg))));
 }
 
+/// The relay that a leg goes back to after all was told to close its port: it must not do so under the voice to come.
+#[test]
+fn a_leg_that_goes_back_to_a_relay_takes_the_order_to_close_its_port_back() {
+    let mut bench = Bench::new();
+    let call = bench.talking(ANNA);
+    let leg = bench.agent_leg(call);
+    let rehome = |relay| Command::Rehome { legs: vec![(leg, relay)] };
+    let third = strowger_model::RelayId(3);
+    for relay in [third, AGENT_RELAY, third] {
+        assert_eq!(bench.say(rehome(relay)), Outcome::Done);
+    }
+    assert_eq!(bench.closes(call), [(AGENT_RELAY, leg)]);
+    let moved = Command::Redialog { leg, dialog: dialog(Role::Uac, "moved"), relay: Some(third), holds: false };
+    assert_eq!(bench.say(moved), Outcome::Done);
+    assert_eq!(bench.closes(call), [(AGENT_RELAY, leg), (RELAY, leg)]);
+}
+
 /// A relay that began anew has lost its legs, and nothing is left there to be closed.
 #[test]
 fn a_leg_may_be_put_on_its_own_relay_again() {
@@ -237,6 +254,20 @@ fn an_agent_whose_only_connection_died_is_not_rung_until_the_phone_is_back() {
     bench.pass(limit::BINDING_LOST.as_millis() as u64);
     bench.expire();
     assert_eq!(bench.state(CARL), Doing::LoggedOut);
+}
+
+/// The agent's owner lives, for the newest phone is elsewhere: the one whose connection is gone is not rung all the same.
+#[test]
+fn a_phone_whose_connection_died_with_another_node_than_the_owner_is_not_rung() {
+    let mut bench = Bench::new();
+    let best = Box::new(Binding { q: 900, ..*connected(TWO, 51) });
+    bench.say_as(TWO, Command::Bind { agent: CARL, binding: best });
+    bench.say_as(THREE, Command::Bind { agent: CARL, binding: Box::new(Binding { q: 100, ..*connected(THREE, 52) }) });
+    assert_eq!(bench.agent(CARL).phone().unwrap().instance.0, 51);
+    bench.say(Command::Adopt { node: TWO.node, incarnation: TWO.incarnation, heirs: vec![] });
+    let agent = bench.agent(CARL);
+    assert_eq!(agent.owner, Some((THREE.node, THREE.incarnation)));
+    assert_eq!(agent.phone().unwrap().instance.0, 52);
 }
 
 #[test]

@@ -394,6 +394,20 @@ fn to_a_lead_nothing_happened_when_the_agent_who_asked_misses_the_own_phone() {
     assert_eq!(bench.ledger(SPRING).done, 1);
 }
 
+/// The pause after a failure runs from that failure, not from an agent's vain attempt to ask for the same lead.
+#[test]
+fn an_agent_who_did_not_come_to_the_phone_puts_a_lead_off_no_further() {
+    let mut bench = bench();
+    let call = bench.dialling(0, ANNA);
+    bench.not_reached(call, failure(DialResult::Busy, 486, Cause::BUSY));
+    let due = bench.lead(SPRING, 0).state;
+    bench.pass(60_000);
+    let (_, leg) = bench.asked_for(SPRING, 0, BERT);
+    let miss = Miss { status: 408, cause: Cause::NO_ANSWER, hang_up: true };
+    assert_eq!(bench.say(Command::Missed { leg, miss, observed: bench.now }), Outcome::Done);
+    assert_eq!(bench.lead(SPRING, 0).state, due);
+}
+
 #[test]
 fn an_agent_may_ask_for_a_lead_whose_turn_has_not_come() {
     let mut bench = bench();

@@ -4,7 +4,7 @@
 pub mod campaign;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub struct World {
     pub router: Router,
     pub context: Arc<Context>,
     pub admin: String,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl World {
@@ -57,7 +57,7 @@ impl World {
         let context = Cluster::start(options).await.unwrap().context;
         let token = tokio::time::timeout(PATIENCE, bootstrap_token(context.clone())).await;
         let admin = token.expect("founded in time").expect("the first node makes the first token");
-        let world = World { router: router(context.clone()), context, admin, _dir: dir };
+        let world = World { router: router(context.clone()), context, admin, dir };
         let ready = async {
             while world.get("/health/ready").await.0 != StatusCode::OK {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -65,6 +65,11 @@ impl World {
         };
         tokio::time::timeout(PATIENCE, ready).await.expect("ready in time");
         world
+    }
+
+    /// Where content lies on this node's disk.
+    pub fn content_dir(&self) -> PathBuf {
+        self.dir.path().join("content")
     }
 
     pub async fn text(&self, method: &str, path: &str, token: Option<&str>, body: Vec<u8>) -> (StatusCode, String) {

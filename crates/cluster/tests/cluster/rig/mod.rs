@@ -118,16 +118,15 @@ impl Rig {
         let draft = strowger_config::parse(&files(self.trunk_port), &load, &seal);
         let draft = draft.unwrap_or_else(|faults| panic!("{}", faults[0]));
         for (digest, bytes) in draft.contents() {
-            context.spread(*digest, bytes).await.expect("prompts spread");
+            context.spread(*digest, bytes.clone()).await.expect("prompts spread");
         }
         let view = context.groups.view(GroupId::CONTROL);
         let version = view.machine.control().map_or(0, strowger_table::Control::version);
         let resolved = strowger_config::resolve(&draft, &[], &[], context.shards().count() as u16, NextIds::default());
         context.configure(version + 1, resolved.tenants, resolved.trunks).await.expect("a configuration");
         self.until("all shards have the configuration", || {
-            self.nodes
-                .iter()
-                .all(|node| node.context.shards_behind() == 0 && node.context.directory().version > version)
+            let has_it = |context: &Context| context.directory().version > version && !context.is_directory_old();
+            self.nodes.iter().all(|node| node.context.shards_behind() == 0 && has_it(&node.context))
         })
         .await;
     }

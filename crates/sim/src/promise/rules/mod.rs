@@ -31,8 +31,6 @@ pub(crate) struct Decision<'a> {
     pub command: &'a Command,
     pub shard: &'a Shard,
     pub config: &'a Asked,
-    /// Of the leader.
-    pub term: u64,
     pub now: Mono,
 }
 

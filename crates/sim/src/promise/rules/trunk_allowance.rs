@@ -1,4 +1,4 @@
-//! A trunk takes so many new calls a second from a leader's pacer, and a second's worth at once.
+//! A trunk takes so many new calls a second from the pacers, whoever leads, and a second's worth at once.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,6 @@ const SECOND_US: u64 = 1_000_000;
 #[derive(Default)]
 pub(crate) struct TrunkAllowance {
     found: Found,
-    /// Whoever leads next knows of nothing.
-    term: u64,
     /// When what was begun would have been begun at the trunk's pace: at most a second ahead.
     ahead: BTreeMap<TrunkId, Mono>,
 }
@@ -30,9 +28,6 @@ impl Rule for TrunkAllowance {
         let Some(trunk) = decision.config.campaign(dial.campaign).map(|campaign| campaign.trunk) else { return };
         if !matches!(dial.to, DialTo::Lead(_)) {
             return;
-        }
-        if std::mem::replace(&mut self.term, decision.term) != decision.term {
-            self.ahead.clear();
         }
         let ahead = self.ahead.entry(trunk).or_insert(decision.now);
         ahead.0 = ahead.0.max(decision.now.0) + SECOND_US / u64::from(DIALS_PER_SECOND);
