@@ -142,6 +142,8 @@ impl World {
         match self.misjudged(&row, due) {
             Due::Nothing => {}
             Due::LetGo => drop(self.nodes[node].actors.remove(&row.id)),
+            // The next actor of a call whose actor broke begins under a new epoch.
+            Due::Begin(_) if self.broken.get(&row.id).is_some_and(|broken| broken.epoch == row.owner.epoch) => {}
             Due::Begin(begin) => self.begin_actor(node, rows, begin),
         }
     }

@@ -30,6 +30,9 @@ impl Rule for Misses {
         if let Some(agent) = step.is_ready() {
             self.alone.remove(&agent);
         }
+        // Who leaves the configuration and comes back begins anew.
+        self.in_a_row.retain(|agent, _| step.after.agent(*agent).is_some());
+        self.alone.retain(|agent, _| step.after.agent(*agent).is_some());
         let now = step.log_now();
         let busy_now = |agent: AgentId| step.after.agent(agent).and_then(|row| row.call());
         let busy_before = |agent: AgentId| step.before.agent(agent).and_then(|row| row.call());
