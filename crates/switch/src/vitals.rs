@@ -5,7 +5,7 @@
 //! Both spans are measured on the waiting side's own clock. 0.6 s on a clock at 0.7 of true speed is still less than
 //! 1.2 s on one at 1.3: a node falls silent before anybody may act in its place.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use strowger_model::{Incarnation, Mono, NodeId};
@@ -44,8 +44,9 @@ pub struct Vitals {
     /// By voter: what it had applied of each group when it first answered a beat sent since this node is passive. Who
     /// has not caught up with that knows neither all calls nor the configuration.
     goals: BTreeMap<NodeId, Vec<u64>>,
-    /// Nodes about whom a report is under way: one at a time, so that they are committed in order.
-    reporting: BTreeSet<NodeId>,
+    /// Nodes about whom a report is under way, and whether it says silent: one at a time, so that they are committed in
+    /// order.
+    reporting: BTreeMap<NodeId, bool>,
 }
 
 /// Since when a node is what it is.
@@ -67,7 +68,7 @@ impl Vitals {
             heard: BTreeMap::new(),
             state: State::Passive(Mono::ZERO),
             goals: BTreeMap::new(),
-            reporting: BTreeSet::new(),
+            reporting: BTreeMap::new(),
         }
     }
 
@@ -95,12 +96,12 @@ impl Vitals {
     }
 
     /// A beat of another node. True: it is answered. False: this voter stands by its report that the node is silent,
-    /// the cluster has declared it dead, or does not know it yet: nobody could declare dead a process that is no
-    /// member, and its calls would be nobody's.
+    /// also while that is under way, for it may be what declares the node dead; the cluster has declared it dead, or does
+    /// not know it yet: nobody could declare dead a process that is no member, and its calls would be nobody's.
     pub fn on_beat(&mut self, from: NodeId, incarnation: Incarnation, control: &Control, now: Mono) -> bool {
         self.heard.insert(from, (incarnation, now));
         let is_member = control.node(from).is_some_and(|known| known.incarnation == incarnation && !known.down);
-        is_member && !control.is_silent(from, incarnation, self.me)
+        is_member && !control.is_silent(from, incarnation, self.me) && self.reporting.get(&from) != Some(&true)
     }
 
     /// Until when this node is active: as long as a majority of the voters has answered beats sent lately; once
@@ -154,9 +155,10 @@ impl Vitals {
             // While it was passive itself, it may have been the one who heard nothing.
             let silent = now.since(heard.1.max(active_since)) > SILENT_AFTER;
             let incarnation = known.incarnation;
-            if silent == control.is_silent(node, incarnation, self.me) || !self.reporting.insert(node) {
+            if silent == control.is_silent(node, incarnation, self.me) || self.reporting.contains_key(&node) {
                 continue;
             }
+            self.reporting.insert(node, silent);
             let voter = self.me;
             let command = match silent {
                 true => ControlCommand::Silent { voter, node, incarnation },

@@ -111,6 +111,36 @@ fn leaves_passive_only_when_it_has_caught_up_with_who_answered() {
     assert!(vitals.active_until(&[7, 9], at(1120)).is_some(), "what came since then may be on its way, as on any node");
 }
 
+/// Else a node comes back to life by the answer of one who is about to declare it dead.
+#[test]
+fn who_says_that_a_node_is_silent_answers_it_no_more() {
+    let (mut vitals, group) = (active(), Group::new());
+    assert!(vitals.on_beat(NodeId(3), LIFE, &group.control, at(1000)));
+    (1500..=2000).step_by(500).for_each(|ms| answered(&mut vitals, at(ms)));
+    answered(&mut vitals, at(2300));
+    vitals.on_beat(NodeId(2), LIFE, &group.control, at(2300));
+    let silent: Vec<_> = vitals.reports(&group.control, at(2300)).iter().map(|report| report.node).collect();
+    assert_eq!(silent, [NodeId(3)]);
+    assert!(!vitals.on_beat(NodeId(3), LIFE, &group.control, at(2310)), "the report is under way");
+    vitals.reported(NodeId(3));
+    assert!(vitals.on_beat(NodeId(3), LIFE, &group.control, at(2320)), "it was lost, and the node is heard");
+}
+
+/// Each time that it was passive it may have missed something.
+#[test]
+fn who_falls_passive_again_has_to_catch_up_again() {
+    let mut vitals = active();
+    assert!(!is_active(&mut vitals, at(1600)));
+    let number = beat(&mut vitals, at(1700));
+    vitals.on_pulse(NodeId(2), number, vec![7, 8]);
+    assert!(vitals.active_until(&[7, 8], at(1710)).is_some());
+    assert!(vitals.active_until(&[7, 8], at(2300)).is_none());
+    let number = beat(&mut vitals, at(2400));
+    vitals.on_pulse(NodeId(2), number, vec![7, 9]);
+    assert!(vitals.active_until(&[7, 8], at(2410)).is_none(), "an entry of a shard is not applied here");
+    assert!(vitals.active_until(&[7, 9], at(2420)).is_some());
+}
+
 #[test]
 fn a_silent_node_is_reported_until_the_group_holds_it() {
     let (mut vitals, mut group) = (active(), Group::new());
