@@ -16,7 +16,7 @@ use strowger_store::{Store, StoreError};
 use strowger_switch::Vitals;
 use strowger_trunk::{Edge, EdgeError};
 
-use crate::actor::sweep;
+use crate::actor::{pacer, sweep};
 use crate::content::Content;
 use crate::context::{Context, Parts};
 use crate::data_keys::DataKeys;
@@ -141,6 +141,7 @@ impl Cluster {
         context.spawn(intake.keep_time());
         context.spawn(done::run(context.clone(), performed_list));
         context.spawn(records::run(context.clone()));
+        pacer::begin(&context);
         context.spawn(sweep::run(context.clone()));
         context.spawn(relays::watch(context.clone()));
         context.spawn(vitals::join(context.clone(), voters.clone(), options.shards));
@@ -166,6 +167,7 @@ impl Cluster {
         let Cluster { context } = self;
         context.calls.close();
         context.agents.close();
+        context.pacers.close();
         context.relays.couriers.close();
         context.tasks.end().await;
         context.groups.shutdown().await;
