@@ -137,6 +137,23 @@ impl Context {
         self.tasks.spawn(task);
     }
 
+    /// Needed as long as the node lives: begins anew when it breaks.
+    pub(crate) fn keep<F>(self: &Arc<Self>, name: &'static str, task: impl Fn(Arc<Self>) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        // Weakly: the context holds its tasks.
+        let context = Arc::downgrade(self);
+        self.tasks.keep(name, move || {
+            let task = context.upgrade().map(&task);
+            async move {
+                if let Some(task) = task {
+                    task.await;
+                }
+            }
+        });
+    }
+
     pub fn incarnation(&self) -> Incarnation {
         self.groups.incarnation()
     }

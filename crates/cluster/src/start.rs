@@ -135,23 +135,25 @@ impl Cluster {
         front.0.is(&node);
         watcher.0.is(&node);
         catch_up(&node);
-        context.spawn(directory::run(context.clone()));
-        context.spawn(prune::run(context.clone()));
-        context.spawn(vitals::run(context.clone(), vitals));
-        context.spawn(intake.keep_time());
+        context.keep("directory", directory::run);
+        context.keep("prune", prune::run);
+        context.keep("vitals", move |context| vitals::run(context, vitals.clone()));
+        context.keep("time of the intake", move |_| intake.clone().keep_time());
         context.spawn(done::run(context.clone(), performed_list));
-        context.spawn(records::run(context.clone()));
+        context.keep("records", records::run);
         pacer::begin(&context);
-        context.spawn(sweep::run(context.clone()));
-        context.spawn(relays::watch(context.clone()));
+        context.keep("sweep", sweep::run);
+        context.keep("relays", relays::watch);
         context.spawn(vitals::join(context.clone(), voters.clone(), options.shards));
         for shard in context.shards() {
-            context.spawn(leader::run(context.clone(), shard, voters.clone()));
+            let voters = voters.clone();
+            context.keep("leader", move |context| leader::run(context, shard, voters.clone()));
         }
         for group in (0..=options.shards).map(GroupId) {
-            context.spawn(raise::run(context.clone(), group, voters.clone()));
+            let voters = voters.clone();
+            context.keep("layout", move |context| raise::run(context, group, voters.clone()));
         }
-        context.spawn(leader::hand_on_control(context.clone(), voters));
+        context.keep("lead of the control group", move |context| leader::hand_on_control(context, voters.clone()));
         // The node lives in this task, and with its end the edge closes.
         context.spawn(async move {
             while let Some(message) = incoming.recv().await {
