@@ -2,9 +2,12 @@
 
 use strowger_model::{CampaignId, DialResult, Digest, Owner, QueueId, TenantId};
 
+/// A campaign, as its shard counts it; it outlives the configuration.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Ledger {
+    /// Which.
     pub campaign: CampaignId,
+    /// Whose.
     pub tenant: TenantId,
     /// Its agents' queue.
     pub queue: QueueId,
@@ -42,6 +45,7 @@ pub struct Window {
 }
 
 impl Ledger {
+    /// Calls that ended with that result.
     pub fn count(&self, result: DialResult) -> u64 {
         self.results.iter().find(|(counted, _)| *counted == result).map_or(0, |(_, count)| *count)
     }
