@@ -27,7 +27,7 @@ use crate::news::News;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
 use crate::tasks::Tasks;
-use crate::wire::Post;
+use crate::wire::SendSip;
 
 pub struct Context {
     pub me: NodeId,
@@ -203,7 +203,7 @@ impl Context {
     /// Makes the next directory if this one is old. It takes a second where a million numbers come: not for a thread
     /// that others wait for.
     pub(crate) fn refresh_directory(&self) {
-        // Whoever comes last sees all that the others saw.
+        // One after another: the last to come makes its directory from all that the others made theirs from.
         let _turn = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
         let (old, mark) = (self.directory(), self.config_mark());
         let view = self.groups.view(GroupId::CONTROL);
@@ -234,7 +234,7 @@ impl Context {
         let alive = elsewhere.and_then(|node| Some((node, self.lives_as(node)?)));
         // A passive node says nothing to a far end, by others no more than by itself.
         if let Some((node, incarnation)) = alive.filter(|_| !self.edge.is_passive()) {
-            let post = Post { to, message: bytes.to_vec() };
+            let post = SendSip { to, message: bytes.to_vec() };
             if self.link.cast(PeerId::Node(node), Class::Sip, seal(&post)).is_ok() {
                 self.spawn(self.clone().stand_by(node, incarnation, post));
                 return;
@@ -245,7 +245,7 @@ impl Context {
 
     /// Sends by a new connection what may have died with the node it was handed to. A far end that had it already
     /// knows it for a repetition, as over UDP.
-    async fn stand_by(self: Arc<Self>, node: NodeId, incarnation: Incarnation, post: Post) {
+    async fn stand_by(self: Arc<Self>, node: NodeId, incarnation: Incarnation, post: SendSip) {
         let give_up = tokio::time::sleep(limit::STAND_BY);
         tokio::pin!(give_up);
         loop {

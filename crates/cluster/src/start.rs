@@ -14,20 +14,21 @@ use strowger_raft::{Groups, Tuning, clock};
 use strowger_sip::Local;
 use strowger_store::{Store, StoreError};
 use strowger_switch::Vitals;
-use strowger_trunk::{Edge, EdgeError};
+use strowger_trunk::{Edge, EdgeError, Incoming};
+use tokio::sync::mpsc;
 
 use crate::actor::{pacer, sweep};
 use crate::content::Content;
 use crate::context::{Context, Parts};
 use crate::data_keys::DataKeys;
-use crate::done::{self, Performed};
+use crate::done::{self, Performed, PerformedList};
 use crate::intake::Intake;
 use crate::node::{Known, Node};
 use crate::observer::{self, Watcher};
 use crate::relays::{self, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals;
-use crate::wire::{ContentWanted, KeysMissing, KeysWanted, Post};
+use crate::wire::{ContentWanted, KeysMissing, KeysWanted, SendSip};
 use crate::{directory, leader, prune, raise, records, registrar};
 
 /// What a node is told at its start.
@@ -74,7 +75,7 @@ pub struct Cluster {
 impl Cluster {
     pub async fn start(options: Options) -> Result<Cluster, StartError> {
         // The ports first: a node that cannot be reached should not begin to vote.
-        let (edge, mut incoming) = Edge::start(options.me, &options.sip, clock::boottime)?;
+        let (edge, incoming) = Edge::start(options.me, &options.sip, clock::boottime)?;
         let store = Store::open(&options.data_dir.join("records.sqlite"))?;
         let front = Arc::new(Front::default());
         let peers = options
@@ -130,36 +131,11 @@ impl Cluster {
         let vitals = Arc::new(Mutex::new(Vitals::new(options.me, voters.clone())));
         let limits = (options.max_calls, options.max_calls_per_second);
         let intake = Arc::new(Intake::new(context.clone(), limits));
-        let node = Arc::new(Node { context: context.clone(), intake: intake.clone(), vitals: vitals.clone() });
+        let node = Arc::new(Node { context: context.clone(), intake, vitals });
         Relays::begin(&context);
         front.0.is(&node);
         watcher.0.is(&node);
-        catch_up(&node);
-        context.keep("directory", directory::run);
-        context.keep("prune", prune::run);
-        context.keep("vitals", move |context| vitals::run(context, vitals.clone()));
-        context.keep("time of the intake", move |_| intake.clone().keep_time());
-        context.spawn(done::run(context.clone(), performed_list));
-        context.keep("records", records::run);
-        pacer::begin(&context);
-        context.keep("sweep", sweep::run);
-        context.keep("relays", relays::watch);
-        context.spawn(vitals::join(context.clone(), voters.clone(), options.shards));
-        for shard in context.shards() {
-            let voters = voters.clone();
-            context.keep("leader", move |context| leader::run(context, shard, voters.clone()));
-        }
-        for group in (0..=options.shards).map(GroupId) {
-            let voters = voters.clone();
-            context.keep("layout", move |context| raise::run(context, group, voters.clone()));
-        }
-        context.keep("lead of the control group", move |context| leader::hand_on_control(context, voters.clone()));
-        // The node lives in this task, and with its end the edge closes.
-        context.spawn(async move {
-            while let Some(message) = incoming.recv().await {
-                node.intake.take(message);
-            }
-        });
+        begin_tasks(node, (voters, options.shards), performed_list, incoming);
         Ok(Cluster { context })
     }
 
@@ -179,6 +155,44 @@ impl Cluster {
             tracing::warn!("the node has ended, and somebody still holds it");
         }
     }
+}
+
+/// All that goes on beside the actors, for as long as the node is there.
+fn begin_tasks(
+    node: Arc<Node>,
+    (voters, shards): (Vec<NodeId>, u16),
+    performed: PerformedList,
+    mut incoming: mpsc::Receiver<Incoming>,
+) {
+    let context = node.context.clone();
+    catch_up(&node);
+    context.keep("directory", directory::run);
+    context.keep("prune", prune::run);
+    let vitals = node.vitals.clone();
+    context.keep("vitals", move |context| vitals::run(context, vitals.clone()));
+    let intake = node.intake.clone();
+    context.keep("time of the intake", move |_| intake.clone().keep_time());
+    context.spawn(done::run(context.clone(), performed));
+    context.keep("records", records::run);
+    pacer::begin(&context);
+    context.keep("sweep", sweep::run);
+    context.keep("relays", relays::watch);
+    context.spawn(vitals::join(context.clone(), voters.clone(), shards));
+    for shard in context.shards() {
+        let voters = voters.clone();
+        context.keep("leader", move |context| leader::run(context, shard, voters.clone()));
+    }
+    for group in (0..=shards).map(GroupId) {
+        let voters = voters.clone();
+        context.keep("layout", move |context| raise::run(context, group, voters.clone()));
+    }
+    context.keep("lead of the control group", move |context| leader::hand_on_control(context, voters.clone()));
+    // The node lives in this task, and with its end the edge closes.
+    context.spawn(async move {
+        while let Some(message) = incoming.recv().await {
+            node.intake.take(message);
+        }
+    });
 }
 
 /// What the log already held before anybody watched it.
@@ -224,8 +238,8 @@ impl Handler for Front {
 /// A message of a far end for a call here, or one to a far end whose connection is here.
 fn on_sip(node: &Node, body: &[u8]) {
     match peek(body).map(|header| header.type_id) {
-        Ok(Post::TYPE) => {
-            if let Ok(Post { to, message }) = open::<Post>(body) {
+        Ok(SendSip::TYPE) => {
+            if let Ok(SendSip { to, message }) = open::<SendSip>(body) {
                 node.context.edge.send(to, &message);
             }
         }

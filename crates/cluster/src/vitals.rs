@@ -9,7 +9,7 @@ use strowger_model::{GroupId, Mono, NodeId, PeerId};
 use strowger_switch::{BEAT, JOIN, JOIN_AGAIN, REPORT, Report, Vitals, is_down};
 
 use crate::context::Context;
-use crate::wire::{Beat, Pulse};
+use crate::wire::{Heartbeat, HeartbeatAck};
 
 /// How a process ends that the cluster has declared dead: its supervisor starts it again with a new incarnation.
 const EXIT_FENCED: i32 = 75;
@@ -44,15 +44,15 @@ pub(crate) async fn join(context: Arc<Context>, voters: Vec<NodeId>, shards: u16
 
 /// A beat of another node, or a voter's answer to one of ours.
 pub(crate) fn on_beat(context: &Context, vitals: &Shared, from: NodeId, body: &[u8]) {
-    if let Ok(pulse) = open::<Pulse>(body) {
+    if let Ok(pulse) = open::<HeartbeatAck>(body) {
         return lock(vitals).on_pulse(from, pulse.number, pulse.applied);
     }
-    let Ok(beat) = open::<Beat>(body) else { return };
+    let Ok(beat) = open::<Heartbeat>(body) else { return };
     let view = context.groups.view(GroupId::CONTROL);
     let Some(control) = view.machine.control() else { return };
     if lock(vitals).on_beat(from, beat.incarnation, control, context.now()) {
         // A lost pulse is made good by the next.
-        let pulse = Pulse { number: beat.number, applied: applied(context) };
+        let pulse = HeartbeatAck { number: beat.number, applied: applied(context) };
         let _lost = context.link.cast(PeerId::Node(from), Class::Heartbeat, seal(&pulse));
     }
 }
@@ -98,7 +98,7 @@ pub(crate) async fn run(context: Arc<Context>, vitals: Shared) {
 fn beat(context: &Context, vitals: &Shared) {
     let mut vitals = lock(vitals);
     let (number, voters) = vitals.beat(context.now());
-    let body = Bytes::from(seal(&Beat { incarnation: context.incarnation(), number }));
+    let body = Bytes::from(seal(&Heartbeat { incarnation: context.incarnation(), number }));
     for voter in voters {
         // Not connected: the voter will report us, and rightly.
         let _unheard = context.link.cast(PeerId::Node(voter), Class::Heartbeat, body.clone());

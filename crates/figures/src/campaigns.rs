@@ -10,7 +10,9 @@ use strowger_table::{Ledger, Shard};
 /// A campaign's figures and which one it is.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct CampaignStatus {
+    /// Which one.
     pub campaign: CampaignId,
+    /// Its figures.
     #[serde(flatten)]
     pub figures: CampaignFigures,
 }
@@ -18,12 +20,17 @@ pub struct CampaignStatus {
 /// A campaign at a glance.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct CampaignFigures {
+    /// Name of its tenant.
     pub tenant: String,
+    /// Its own.
     pub name: String,
+    /// `manual` or `progressive`.
     pub mode: &'static str,
+    /// Whether it dials.
     pub running: bool,
     /// The node that paces it; none until one is assigned.
     pub node: Option<NodeId>,
+    /// On its list.
     pub leads: u32,
     /// Leads that are not dialled any more.
     pub done: u32,

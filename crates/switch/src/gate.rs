@@ -1,4 +1,4 @@
-//! New calls a second and calls at once, per trunk.
+//! New calls a second: of a trunk, of a node.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use strowger_model::Mono;
 /// How far a bucket fills: a trunk may send this long a burst at once.
 const BURST: Duration = Duration::from_secs(1);
 
-/// A token bucket for the rate. Calls at once are counted by whoever holds the calls.
+/// A token bucket. How many calls there are at once is compared in [`Intake`](crate::Intake).
 #[derive(Clone, Debug)]
 pub struct Gate {
     /// Microseconds a call costs.
@@ -18,6 +18,7 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// Full: a burst may come at once.
     pub fn new(calls_per_second: u32, now: Mono) -> Self {
         let cost = 1_000_000 / u64::from(calls_per_second.max(1));
         debug_assert!(cost > 0, "a call costs something: the configuration allows at most 10 000 a second");

@@ -18,49 +18,72 @@ use crate::shelf::{Mail, Shelf, Via};
 pub enum Action {
     /// The call's actor here gets it.
     Tell {
+        /// In whose row the leg is.
         call: CallId,
+        /// Whose message it is.
         leg: LegKey,
+        /// The message.
         message: Box<Message>,
+        /// Where it came from.
         source: Far,
     },
     /// The node that owns the call gets it. Lost with the connection: the far end repeats it, or over TCP this node.
     Forward {
+        /// Who owns it.
         to: NodeId,
+        /// Where it came from.
         source: Far,
+        /// The message.
         message: Box<Message>,
     },
+    /// An answer without state.
     Send {
+        /// Where to.
         to: Far,
+        /// The whole message.
         bytes: Vec<u8>,
     },
     /// Proposes the call within `limit::ADMIT`; the outcome goes to `admit_answered`.
     Admit {
+        /// For `admit_answered`.
         key: AdmitKey,
+        /// Where it is proposed.
         shard: ShardId,
+        /// The `Admit`.
         command: Box<Command>,
     },
     /// Nobody waits for its outcome.
     Withdraw {
+        /// Where it is proposed.
         shard: ShardId,
+        /// Of the INVITE that was sent away.
         key: AdmitKey,
     },
+    /// For the metrics.
     Count(Count),
 }
 
 /// What is counted at the door.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Count {
+    /// A message went to another node.
     Forwarded,
+    /// From an address that no trunk covers; not answered.
     Stranger,
+    /// A limit of the node or the trunk, or no commit in time: 503.
     TurnedAway,
+    /// A barred caller: 603.
     Unwanted,
 }
 
 /// An INVITE whose `Admit` is under way here: the actor is made from the INVITE itself, not from its row.
 #[derive(Clone, Debug)]
 pub struct Pending {
+    /// As it came.
     pub invite: Message,
+    /// Where it came from.
     pub source: Far,
+    /// Chosen for its media.
     pub relay: RelayId,
     shard: ShardId,
 }
@@ -372,7 +395,7 @@ fn admit(
     around: &impl Around,
 ) -> Command {
     let unborn = first_leg(CallId::new(to.shard, 0));
-    let dialog = Leg::incoming(unborn, message, source, around.local(), around.now()).dialog();
+    let dialog = Leg::incoming(unborn, message, source, around.local()).dialog();
     Command::Admit(Box::new(Admit {
         key: key.clone(),
         tenant: to.tenant,

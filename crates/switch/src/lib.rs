@@ -9,7 +9,7 @@
 //! [`Changed`], [`due`]: what entries changed, and what is done about a row.
 //! [`Vitals`], [`join`]: who is a member, who is alive, who is passive, who is to be fenced.
 #![forbid(unsafe_code)]
-#![warn(clippy::unwrap_used, clippy::disallowed_methods)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod around;
 pub mod courier;

@@ -26,9 +26,13 @@ type Process = (NodeId, Incarnation);
 
 /// What the pacer looks at: this node's replicas, and what there is to dial with.
 pub struct Scene<'a> {
+    /// As far as each is applied here.
     pub shards: &'a [&'a Shard],
+    /// Which nodes are up, and the trunks.
     pub control: &'a Control,
+    /// Those that answer this node.
     pub relays: &'a [UsableRelay],
+    /// On this process's clock.
     pub now: Mono,
     /// The calendar's time.
     pub wall: Wall,

@@ -93,7 +93,7 @@ pub(crate) fn begin_owned(context: &Arc<Context>, shard: ShardId, agent: AgentId
 /// dropped, and then the sweep begins the next.
 async fn run(context: Arc<Context>, shard: ShardId, agent: AgentId, mut ticket: Ticket) {
     loop {
-        let start = Desk::new(&context, shard, agent, ticket);
+        let start = Driver::new(&context, shard, agent, ticket);
         let ended = sit(&context.agents, (agent, ticket), (AgentActor, start), || context.now()).await;
         let Some(times) = ended else { return };
         tracing::error!(%agent, times, "the actor of an agent broke");
@@ -109,7 +109,7 @@ async fn run(context: Arc<Context>, shard: ShardId, agent: AgentId, mut ticket: 
 
 struct AgentActor;
 
-struct Desk {
+struct Driver {
     context: Arc<Context>,
     shard: ShardId,
     agent: AgentId,
@@ -122,33 +122,33 @@ struct Desk {
 
 impl Actor for AgentActor {
     type Msg = AgentMail;
-    type State = Desk;
-    type Arguments = Desk;
+    type State = Driver;
+    type Arguments = Driver;
 
-    async fn pre_start(&self, me: ActorRef<AgentMail>, mut desk: Desk) -> Result<Desk, ActorProcessingErr> {
-        desk.arm(&me);
-        Ok(desk)
+    async fn pre_start(&self, me: ActorRef<AgentMail>, mut driver: Driver) -> Result<Driver, ActorProcessingErr> {
+        driver.arm(&me);
+        Ok(driver)
     }
 
     async fn handle(
         &self,
         me: ActorRef<AgentMail>,
         mail: AgentMail,
-        desk: &mut Desk,
+        driver: &mut Driver,
     ) -> Result<(), ActorProcessingErr> {
         match mail {
-            AgentMail::Wake => desk.serve(&me).await,
+            AgentMail::Wake => driver.serve(&me).await,
             AgentMail::Tick => {
-                desk.armed = false;
-                desk.keep_alive();
-                desk.arm(&me);
+                driver.armed = false;
+                driver.keep_alive();
+                driver.arm(&me);
             }
         }
         Ok(())
     }
 }
 
-impl Desk {
+impl Driver {
     fn new(context: &Arc<Context>, shard: ShardId, agent: AgentId, ticket: Ticket) -> Self {
         let (order, known) = (Order::default(), Known::default());
         Self { context: context.clone(), shard, agent, ticket, order, known, armed: false }

@@ -46,7 +46,7 @@ async fn run(context: Arc<Context>, relay: RelayId, mut ticket: Ticket) {
     let couriers = &context.relays.couriers;
     loop {
         let courier = courier::Courier::default();
-        let start = Desk { context: context.clone(), relay, ticket, courier, armed: false };
+        let start = Driver { context: context.clone(), relay, ticket, courier, armed: false };
         let ended = sit(couriers, (relay, ticket), (Courier, start), || context.now()).await;
         let Some(times) = ended else { return };
         tracing::error!(%relay, times, "the courier of a relay broke");
@@ -64,7 +64,7 @@ async fn run(context: Arc<Context>, relay: RelayId, mut ticket: Ticket) {
 
 struct Courier;
 
-struct Desk {
+struct Driver {
     context: Arc<Context>,
     relay: RelayId,
     ticket: Ticket,
@@ -75,28 +75,28 @@ struct Desk {
 
 impl Actor for Courier {
     type Msg = CourierMail;
-    type State = Desk;
-    type Arguments = Desk;
+    type State = Driver;
+    type Arguments = Driver;
 
-    async fn pre_start(&self, me: ActorRef<CourierMail>, mut desk: Desk) -> Result<Desk, ActorProcessingErr> {
-        desk.arm(&me);
-        Ok(desk)
+    async fn pre_start(&self, me: ActorRef<CourierMail>, mut driver: Driver) -> Result<Driver, ActorProcessingErr> {
+        driver.arm(&me);
+        Ok(driver)
     }
 
     async fn handle(
         &self,
         me: ActorRef<CourierMail>,
         mail: CourierMail,
-        desk: &mut Desk,
+        driver: &mut Driver,
     ) -> Result<(), ActorProcessingErr> {
-        desk.armed &= !matches!(mail, CourierMail::Tick);
-        while desk.deliver().await {}
-        desk.arm(&me);
+        driver.armed &= !matches!(mail, CourierMail::Tick);
+        while driver.deliver().await {}
+        driver.arm(&me);
         Ok(())
     }
 }
 
-impl Desk {
+impl Driver {
     /// False if there is nothing to deliver. What is concluded is settled afterwards: should the courier break
     /// meanwhile, the next one repeats it.
     async fn deliver(&mut self) -> bool {

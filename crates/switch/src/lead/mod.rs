@@ -30,6 +30,7 @@ const EXPIRE_AFTER: Duration = Duration::from_secs(1);
 /// A leadership of this node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Led {
+    /// Raft's.
     pub term: u64,
     /// This process's time when it began.
     pub since: Mono,
@@ -39,9 +40,13 @@ pub struct Led {
 pub struct Look<'a> {
     /// None while this node does not lead, or is passive: what it says then is not committed anyway.
     pub led: Option<Led>,
+    /// The shard's state.
     pub shard: &'a Shard,
+    /// The control group's state.
     pub control: &'a Control,
+    /// Those that this node reaches, with their sites.
     pub relays: &'a [UsableRelay],
+    /// This process's clock.
     pub now: Mono,
     /// What an entry written now is stamped at least.
     pub log_now: LogTime,
@@ -74,6 +79,7 @@ impl Heard {
         self.rows.clear();
     }
 
+    /// The control group has a new state.
     pub fn control(&mut self) {
         self.control = true;
     }
@@ -96,28 +102,37 @@ impl Heard {
 /// The rules. One errand of each is under way at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Task {
+    /// Who waits gets an agent.
     Plan,
+    /// Leases that are over.
     Expire,
     /// Rows of the dead, and tenants that are gone.
     Own,
+    /// The configuration comes into the shard.
     Configure,
     /// A row goes to where it belongs.
     Spread,
+    /// The lead goes to the voter it belongs to.
     HandOver,
 }
 
 /// What is to be done for the shard. Its answer goes to `answered` or `fetched`, whatever came of it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Errand {
+    /// Of the leadership it is for; `answered` needs it.
     pub term: u64,
+    /// Whose turn it takes.
     pub task: Task,
+    /// What to do.
     pub what: What,
 }
 
+/// What an errand does.
 #[derive(Clone, PartialEq, Debug)]
 pub enum What {
     /// Once, as the leader of that term: what only a leader may say is worth nothing after it.
     Propose(Box<Command>),
+    /// To that voter.
     HandOver(NodeId),
     /// The content of a tenant's configuration, from wherever it is.
     Fetch(TenantRef),

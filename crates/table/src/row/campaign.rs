@@ -3,9 +3,12 @@
 use crate::RowKey;
 use strowger_model::{CampaignId, DialResult, Digest, Incarnation, NodeId, Owner, QueueId, TenantId};
 
+/// A campaign, as its shard counts it; it outlives the configuration.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Ledger {
+    /// Which.
     pub campaign: CampaignId,
+    /// Whose.
     pub tenant: TenantId,
     /// Its agents' queue.
     pub queue: QueueId,
@@ -53,6 +56,7 @@ impl Ledger {
         self.owner.is_some_and(|owner| (owner.node, owner.incarnation) == process)
     }
 
+    /// Calls that ended with that result.
     pub fn count(&self, result: DialResult) -> u64 {
         self.results.iter().find(|(counted, _)| *counted == result).map_or(0, |(_, count)| *count)
     }

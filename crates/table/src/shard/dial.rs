@@ -172,7 +172,7 @@ impl Shard {
         if let Some(agent) = agent {
             // A story this short has room.
             let _ = call.begin(Piece::of_call(SegmentKind::Wait, Some(outbound.queue), answered));
-            self.serve(entry, &mut call, agent, answered);
+            call.serve(agent, answered);
             return self.put_call(call);
         }
         let config = self.queue_of(call.tenant, Some(outbound.queue));
