@@ -1,6 +1,6 @@
 //! What far ends say, and what they are told once their answers are committed.
 
-use strowger_model::{Cause, DialResult, LegKey, LogTime, Mono};
+use strowger_model::{Cause, DialResult, LegKey, LogNow, LogTime, Mono};
 use strowger_sip::{Event, parse_sdp};
 use strowger_table as table;
 use strowger_table::{Command, DutyKind, Reach, ToldBy};
@@ -9,7 +9,7 @@ use crate::dial::cause_of;
 use crate::machine::Machine;
 
 impl Machine {
-    pub(crate) fn on_leg(&mut self, key: LegKey, event: Event, log_now: LogTime, now: Mono) {
+    pub(crate) fn on_leg(&mut self, key: LegKey, event: Event, log_now: LogNow, now: Mono) {
         match event {
             Event::Ringing { .. } => {
                 if let Some(side) = self.sides.get_mut(&key) {
@@ -25,18 +25,18 @@ impl Machine {
                 false => self.refused(key, status, q850, log_now),
             },
             Event::Acked => self.duty_done(DutyKind::Answer { leg: key }),
-            Event::AckTimeout => self.leave(key, Cause::RECOVERY_ON_TIMER, ToldBy::Silence, log_now),
+            Event::AckTimeout => self.leave(key, Cause::RECOVERY_ON_TIMER, ToldBy::Silence, log_now.at_most),
             Event::Cancelled | Event::HungUp { .. } => self.far_end_hung_up(key, log_now, now),
             Event::Reinvite { sdp } => self.reinvited(key, &sdp, now),
             // A probe found no dialog there: the far end hung up while nobody listened.
-            Event::Gone => self.leave(key, Cause::NORMAL, ToldBy::FarEnd, log_now),
+            Event::Gone => self.leave(key, Cause::NORMAL, ToldBy::FarEnd, log_now.at_most),
             Event::Ended => self.leg_over(key),
             Event::ReinviteDone { ok } => self.reinvite_done(key, ok, log_now, now),
         }
     }
 
     /// Whom we called answered: committed before it is acknowledged.
-    fn answered(&mut self, key: LegKey, sdp: &[u8], log_now: LogTime, now: Mono) {
+    fn answered(&mut self, key: LegKey, sdp: &[u8], log_now: LogNow, now: Mono) {
         let is_wanted = self.row_leg(key).is_some_and(table::Leg::is_ringing) && !self.is_ending();
         let waits = |side: &&mut crate::side::Side| is_wanted && !side.reported;
         let Some(side) = self.sides.get_mut(&key).filter(waits) else {
@@ -53,11 +53,11 @@ impl Machine {
         side.reported = true;
         side.give_up = None;
         let Some(dialog) = side.sip.as_ref().map(|sip| Box::new(sip.dialog())) else { return };
-        self.propose(Command::Answered { leg: key, dialog, observed: log_now });
+        self.propose(Command::Answered { leg: key, dialog, observed: log_now.at_most });
     }
 
     /// An answer is committed: ours goes out, theirs is acknowledged, and the media is directed.
-    pub(crate) fn meet(&mut self, leg: &table::Leg, took_over: bool, log_now: LogTime, now: Mono) {
+    pub(crate) fn meet(&mut self, leg: &table::Leg, took_over: bool, log_now: LogNow, now: Mono) {
         let key = leg.key;
         let Some(side) = self.sides.get_mut(&key).filter(|side| !side.met) else { return };
         side.met = true;

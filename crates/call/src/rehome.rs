@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use strowger_media::Op;
-use strowger_model::{Cause, Incarnation, LegKey, LogTime, Mono, RelayId};
+use strowger_model::{Cause, Incarnation, LegKey, LogNow, Mono, RelayId};
 use strowger_sip::{LegState, offer_sdp, parse_sdp};
 use strowger_table as table;
 use strowger_table::{Command, ToldBy};
@@ -121,11 +121,11 @@ impl Machine {
         self.set_moving(key, relay, Stage::Asking(rtp), again);
         let sdp = offer_sdp(&self.local_media(key, rtp, version));
         let outs = self.sip(key).map(|sip| sip.reinvite(sdp, now)).unwrap_or_default();
-        self.sent(key, outs, LogTime::ZERO, now);
+        self.sent(key, outs, LogNow::default(), now);
     }
 
     /// What the far end said to it.
-    pub(crate) fn reinvite_done(&mut self, key: LegKey, answer: Result<Vec<u8>, u16>, log_now: LogTime, now: Mono) {
+    pub(crate) fn reinvite_done(&mut self, key: LegKey, answer: Result<Vec<u8>, u16>, log_now: LogNow, now: Mono) {
         let Some(moving) = self.sides.get_mut(&key).and_then(|side| side.moving.as_mut()) else { return };
         let Stage::Asking(rtp) = moving.stage else { return };
         let relay = moving.relay;
@@ -135,7 +135,7 @@ impl Machine {
             Err(491) => moving.again = Some(now + limit::REINVITE_AGAIN),
             // That its dialog is gone follows.
             Err(481) => {}
-            Err(408) => self.leave(key, Cause::RECOVERY_ON_TIMER, ToldBy::Silence, log_now),
+            Err(408) => self.leave(key, Cause::RECOVERY_ON_TIMER, ToldBy::Silence, log_now.at_most),
             Ok(_) | Err(_) => self.not_moved(key, log_now),
         }
     }
@@ -148,8 +148,8 @@ impl Machine {
     }
 
     /// It cannot be put on a relay: nobody would hear it ever again.
-    pub(crate) fn not_moved(&mut self, key: LegKey, log_now: LogTime) {
-        self.leave(key, Cause::TEMPORARY_FAILURE, ToldBy::DeadMedia, log_now);
+    pub(crate) fn not_moved(&mut self, key: LegKey, log_now: LogNow) {
+        self.leave(key, Cause::TEMPORARY_FAILURE, ToldBy::DeadMedia, log_now.at_most);
     }
 
     /// A proposal that was lost is said again; one that is entered comes with its row.

@@ -1,7 +1,7 @@
 //! A far end asks for other media (hold, resume, a new port): answered once the row has it.
 
 use strowger_media::Op;
-use strowger_model::{LegKey, LogTime, Mono};
+use strowger_model::{LegKey, LogNow, Mono};
 use strowger_sip::{Direction, RemoteMedia, answer_sdp, parse_sdp};
 use strowger_table::Command;
 
@@ -28,7 +28,7 @@ impl Machine {
         match answer {
             Err(status) => {
                 let outs = self.sip(key).map(|sip| sip.answer_reinvite(Err(status), now)).unwrap_or_default();
-                self.sent(key, outs, LogTime::ZERO, now);
+                self.sent(key, outs, LogNow::default(), now);
             }
             Ok((sdp, media, direction)) => {
                 changed.answer_reinvite(Ok(sdp.clone()), now);
@@ -58,7 +58,7 @@ impl Machine {
         if accepted && !outs.is_empty() {
             self.media_of(key, media);
         }
-        self.sent(key, outs, LogTime::ZERO, now);
+        self.sent(key, outs, LogNow::default(), now);
     }
 
     /// Tells the relay where a leg's media goes, as the committed dialog has it.

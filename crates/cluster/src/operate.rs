@@ -37,7 +37,7 @@ impl Context {
     pub(crate) fn sums(&self) -> impl Iterator<Item = ShardSums> {
         self.shards().filter_map(|shard| {
             let view = self.shard_view(shard)?;
-            Some(ShardSums::new(shard_of(&view)?, view.log_now()))
+            Some(ShardSums::new(shard_of(&view)?, view.log_now().at_least))
         })
     }
 
@@ -71,7 +71,7 @@ impl Context {
     pub fn live_call(&self, id: CallId) -> Option<CallState> {
         let view = self.shard_view(id.shard())?;
         let call = shard_of(&view)?.call(id)?.clone();
-        Some(CallState { call, now: view.log_now() })
+        Some(CallState { call, now: view.log_now().at_least })
     }
 
     pub async fn agent_command(&self, agent: AgentId, command: Command) -> Result<Outcome, Refused> {

@@ -198,6 +198,8 @@ plants! {
     LongAgo => ["story"],
     /// A phone is said to have hung up as soon as it is told to.
     HungUpTooSoon => ["slot"],
+    /// A node takes the log's time to have gone on while nobody led.
+    OutageCounted => ["ring time"],
     /// A phone's INVITE that is repeated opens a second dialog.
     RungTwice => ["slot", "dialled once"],
 }

@@ -82,6 +82,11 @@ pub(crate) enum Fault {
     KillPacer {
         away: Duration,
     },
+    /// All others die at once: no majority is left, and whoever leads next is a new process.
+    Outage {
+        stays: usize,
+        away: Duration,
+    },
     Freeze {
         node: usize,
         away: Duration,
@@ -206,7 +211,7 @@ fn draw_faults(rng: &mut Rng, busy: Duration, nodes: usize) -> Vec<(Mono, Fault)
 
 impl Fault {
     fn draw(rng: &mut Rng, node: usize) -> Self {
-        match rng.below(14) {
+        match rng.below(15) {
             0..3 => Fault::Kill { node, away: rng.millis(200, 8000) },
             3 => Fault::KillPacer { away: rng.millis(200, 8000) },
             4 | 5 => Fault::Freeze { node, away: rng.millis(300, 5000) },
@@ -216,6 +221,7 @@ impl Fault {
             9 => Fault::RelayFull { relay: node, away: rng.millis(500, 6000) },
             10 => Fault::RelaySlow { relay: node, away: rng.millis(500, 6000), by: rng.millis(100, 1500) },
             11 | 12 => Fault::RelayRestart { relay: node },
+            13 => Fault::Outage { stays: node, away: rng.millis(1000, 8000) },
             _ => Fault::MoveLead,
         }
     }

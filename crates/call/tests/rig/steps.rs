@@ -46,6 +46,7 @@ impl World {
             "die" => self.adopt(true),
             "split" => self.adopt(false),
             "break" => self.begin_again(),
+            "doubt" => self.doubt = Duration::from_millis(rest[0].parse().expect("milliseconds")),
             "stand-still" => self.ahead += Duration::from_millis(rest[0].parse().expect("milliseconds")),
             "hold" => self.holds = rest.iter().map(|word| (*word).to_owned()).collect(),
             "commit" => self.commit_held(rest),

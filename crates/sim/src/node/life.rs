@@ -18,6 +18,9 @@ impl World {
         self.say(About::World, || format!("fault: {fault:?}"));
         match fault {
             Fault::Kill { node, away } => self.kill_for(node, away),
+            Fault::Outage { stays, away } => {
+                (0..self.nodes.len()).filter(|node| *node != stays).for_each(|node| self.kill_for(node, away));
+            }
             Fault::KillPacer { away } if self.dialling.is_on() => self.pacer_dies = Some(away),
             Fault::KillPacer { away } => {
                 let leader = self.log.leader.as_ref().map(|leader| leader.who.node);

@@ -31,6 +31,8 @@ impl Told {
     pub fn heard(&mut self, sip: &Sip) {
         match (sip.status(), sip.method()) {
             (200..300, "INVITE") => self.answered.extend(sip.key()),
+            // A phone that lost its power takes what is said again for something new.
+            (300.., "INVITE") => self.answered.retain(|key| sip.key() != Some(*key)),
             (0, "INVITE") if !sip.is_first_invite() => {
                 self.offered.insert((sip.call_id().to_owned(), sip.cseq()));
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use strowger_media::{Hears, Op};
 use strowger_model::config::Tenant;
-use strowger_model::{AgentId, DialResult, E164, Incarnation, Instance, LegKey, LogTime, Mono, RelayId};
+use strowger_model::{AgentId, DialResult, E164, Incarnation, Instance, LegKey, LogNow, LogTime, Mono, RelayId};
 use strowger_switch::{Begin, Due};
 use strowger_table::{
     BarList, Binding, Body, Call, Command, ControlCommand, Duty, DutyKind, Leg, LegRole, LegState, Medium, Offer, Plan,
@@ -78,6 +78,11 @@ impl World {
             Body::Shard(Command::Presence { presence: Presence::Ready, .. } | Command::Done { .. })
         );
         self.plant == Some(Plant::LostAfterAnswer) && ready
+    }
+
+    /// What a node takes the log's time to be.
+    pub(crate) fn mistimed(&self, log_now: LogNow) -> LogNow {
+        if self.plant == Some(Plant::OutageCounted) { LogNow::exactly(log_now.at_most) } else { log_now }
     }
 
     fn misplanned(&self, plant: Plant, plan: &mut Plan) -> bool {

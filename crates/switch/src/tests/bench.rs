@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use strowger_model::config::{Flow, Number, Step, Tenant};
 use strowger_model::{
-    CallId, Cause, Ended, Far, FlowId, HangupBy, Incarnation, LegKey, LogTime, Mono, NodeId, Owner, RelayId, ShardId,
-    TenantId, TrunkId, Wall,
+    CallId, Cause, Ended, Far, FlowId, HangupBy, Incarnation, LegKey, LogNow, LogTime, Mono, NodeId, Owner, RelayId,
+    ShardId, TenantId, TrunkId, Wall,
 };
 use strowger_sip::{Local, Message, tag};
 use strowger_table::{AdmitKey, At, Body, Call, Command, Outcome, Proposal, Proposer, Shard, Touched};
@@ -134,8 +134,8 @@ impl Around for Bench {
         self.now
     }
 
-    fn log_now(&self, _: ShardId) -> LogTime {
-        LogTime(self.now.0)
+    fn log_now(&self, _: ShardId) -> LogNow {
+        LogNow::exactly(LogTime(self.now.0))
     }
 
     fn local(&self) -> &Local {

@@ -12,6 +12,7 @@ mod max_waiting;
 mod misses;
 mod one_phone;
 mod retry_pause;
+mod ring_time;
 mod routed;
 mod shared_agents;
 mod site;
@@ -20,7 +21,7 @@ mod stopped;
 mod trunk_allowance;
 mod wrap_up;
 
-use strowger_model::Mono;
+use strowger_model::{CallId, Mono};
 use strowger_table::{Command, Shard};
 
 use super::{Breach, Found, Step};
@@ -39,6 +40,8 @@ pub(crate) trait Rule {
     fn found(&mut self) -> &mut Found;
     fn committed(&mut self, _step: &Step<'_>, _config: &Asked) {}
     fn decided(&mut self, _decision: &Decision<'_>) {}
+    /// An owner begins with a call that it has nothing of but the row.
+    fn began_from_row(&mut self, _call: CallId) {}
 }
 
 pub(crate) struct Rules(Vec<Box<dyn Rule>>);
@@ -57,6 +60,7 @@ impl Rules {
             Box::<misses::Misses>::default(),
             Box::<one_phone::OnePhone>::default(),
             Box::<retry_pause::RetryPause>::default(),
+            Box::<ring_time::RingTime>::default(),
             Box::<routed::Routed>::default(),
             Box::<shared_agents::SharedAgents>::default(),
             Box::new(site::Site::new(trunk_sites)),
@@ -74,6 +78,10 @@ impl Rules {
 
     pub fn decided(&mut self, decision: &Decision<'_>) {
         self.0.iter_mut().for_each(|rule| rule.decided(decision));
+    }
+
+    pub fn began_from_row(&mut self, call: CallId) {
+        self.0.iter_mut().for_each(|rule| rule.began_from_row(call));
     }
 
     pub fn breach(&mut self) -> Option<Breach> {
