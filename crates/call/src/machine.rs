@@ -203,6 +203,10 @@ impl Machine {
                 self.lost_by_relay(relay, [leg]);
             }
             MediaFact::Met { relay, incarnation } => self.meet_relay(relay, incarnation),
+            MediaFact::Gone { relay, instead } => {
+                let row = self.rows.call.clone();
+                self.rehome(relay, row.live_legs().map(|leg| leg.key), instead);
+            }
             MediaFact::Unavailable { leg } => self.no_media(leg, log_now, now),
             MediaFact::PlayDone { leg, play } => self.prompt_over(leg, play, now),
             MediaFact::Digit { leg, digit } => self.digit(leg, digit, log_now),

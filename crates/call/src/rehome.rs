@@ -1,4 +1,5 @@
-//! A relay that began anew has nothing of the call left: its legs are put on a relay again. The row goes first
+//! A relay that began anew has nothing of the call left, and one that is gone can be told nothing: legs are put on a relay
+//! again, on the same or on another. The row goes first
 //! (`Rehome`), so that an heir goes on with it; then a port is opened, the far end is asked to send there (re-INVITE,
 //! RFC 3261, 14.1), and the row says that it does (`Redialog`), which closes what was left.
 
@@ -54,13 +55,18 @@ impl Machine {
 
     /// A relay has nothing of these legs. They are put there anew: it is of their site, and it answers.
     pub(crate) fn lost_by_relay(&mut self, relay: RelayId, lost: impl IntoIterator<Item = LegKey>) {
-        let is_lost = |key: &LegKey| {
-            let here = self.row_leg(*key).is_some_and(|leg| leg.is_answered() && leg.relay == Some(relay));
+        self.rehome(relay, lost, relay);
+    }
+
+    /// Of these legs, those that are at one relay go to another, if they are not on their way already.
+    pub(crate) fn rehome(&mut self, from: RelayId, legs: impl IntoIterator<Item = LegKey>, to: RelayId) {
+        let goes = |key: &LegKey| {
+            let here = self.row_leg(*key).is_some_and(|leg| leg.is_answered() && leg.relay == Some(from));
             here && self.sides.get(key).is_some_and(|side| side.moving.is_none() && side.leaving.is_none())
         };
-        let legs: Vec<LegKey> = lost.into_iter().filter(is_lost).collect();
+        let legs: Vec<LegKey> = legs.into_iter().filter(goes).collect();
         if !legs.is_empty() && !self.is_ending() {
-            self.propose_rehome(legs, relay);
+            self.propose_rehome(legs, to);
         }
     }
 

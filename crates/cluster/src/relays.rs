@@ -12,7 +12,7 @@ use strowger_media::protocol::{Answers, Commands, ContentAnswer, ContentPut, Eve
 use strowger_media::{RelayCommand, RelayStats};
 use strowger_model::{CallId, Digest, LegKey, Mono, PeerId, RelayId};
 use strowger_switch::Heard;
-use strowger_switch::courier::{ANSWER, Carried, Order, calls_at, holder};
+use strowger_switch::courier::{ANSWER, Carried, Order, calls_at, elsewhere, holder};
 
 use crate::actor::{CallNews, Couriers, relay as courier};
 use crate::context::{Context, shard_of};
@@ -43,6 +43,11 @@ impl Relays {
         let there = |relay: &RelayId| self.link.connected(PeerId::Relay(*relay));
         let relays = self.relays.iter().filter(|(relay, _)| there(relay));
         relays.map(|(relay, site)| UsableRelay { relay: *relay, site: site.clone() }).collect()
+    }
+
+    /// Empty if nobody said where it stands.
+    fn site(&self, relay: RelayId) -> &str {
+        self.relays.get(&relay).map_or("", String::as_str)
     }
 
     pub fn all(&self) -> impl Iterator<Item = (RelayId, bool)> {
@@ -82,6 +87,16 @@ pub(crate) fn conclude(context: &Arc<Context>, relay: RelayId, carried: Carried)
             for view in context.shards().filter_map(|shard| context.shard_view(shard)) {
                 for call in shard_of(&view).into_iter().flat_map(|table| calls_at(table, relay)) {
                     context.calls.tell(call, CallNews::Media(MediaFact::Met { relay, incarnation }));
+                }
+            }
+        }
+        Carried::Gone => {
+            let usable = context.relays.usable();
+            let gone = (relay, context.relays.site(relay));
+            for view in context.shards().filter_map(|shard| context.shard_view(shard)) {
+                for (call, instead) in shard_of(&view).into_iter().flat_map(|table| elsewhere(table, &usable, gone)) {
+                    tracing::info!(%relay, %call, %instead, "a relay has answered nothing for long");
+                    context.calls.tell(call, CallNews::Media(MediaFact::Gone { relay, instead }));
                 }
             }
         }

@@ -188,6 +188,8 @@ plants! {
     RelayUnheard => ["nothing is stuck"],
     /// Nobody hears that a relay began anew, unless it is told something.
     AnewUnheard => ["both ways", "nothing is stuck", "rest"],
+    /// Nobody hears that a relay is gone.
+    GoneUnheard => ["both ways", "nothing is stuck", "rest"],
     /// Orders to relays are said once, and no more when they are lost.
     OrdersOnce => ["nothing is stuck", "both ways", "rest", "closed"],
     /// A proposal that is not answered is not said again.

@@ -116,6 +116,10 @@ pub(crate) enum Fault {
     RelayRestart {
         relay: usize,
     },
+    /// A relay's process ends for ever.
+    RelayDies {
+        relay: usize,
+    },
     /// The lead goes to somebody else.
     MoveLead,
 }
@@ -211,7 +215,7 @@ fn draw_faults(rng: &mut Rng, busy: Duration, nodes: usize) -> Vec<(Mono, Fault)
 
 impl Fault {
     fn draw(rng: &mut Rng, node: usize) -> Self {
-        match rng.below(15) {
+        match rng.below(16) {
             0..3 => Fault::Kill { node, away: rng.millis(200, 8000) },
             3 => Fault::KillPacer { away: rng.millis(200, 8000) },
             4 | 5 => Fault::Freeze { node, away: rng.millis(300, 5000) },
@@ -221,6 +225,7 @@ impl Fault {
             9 => Fault::RelayFull { relay: node, away: rng.millis(500, 6000) },
             10 => Fault::RelaySlow { relay: node, away: rng.millis(500, 6000), by: rng.millis(100, 1500) },
             11 | 12 => Fault::RelayRestart { relay: node },
+            14 => Fault::RelayDies { relay: node },
             13 => Fault::Outage { stays: node, away: rng.millis(1000, 8000) },
             _ => Fault::MoveLead,
         }

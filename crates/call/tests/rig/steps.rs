@@ -54,6 +54,7 @@ impl World {
             "timeout" => self.time_out_held(),
             "leader" => self.leader_away = rest[0] == "away",
             "restart" => self.relays.restart(),
+            "relay-dies" => self.relays.die(relay(rest.first())),
             "configure" => self.configure(),
             // Nobody hears that it is over: its owner is dead, and its relay has said so.
             "unheard" => drop(self.relays.played(0)),
@@ -80,6 +81,8 @@ impl World {
             }
             "dead" => vec![MediaFact::Dead { leg: self.leg(rest[0]) }],
             "met" => vec![self.relays.met(relay(rest.first()))],
+            // The first has answered nothing for long, and the second is there.
+            "gone" => vec![MediaFact::Gone { relay: relay(rest.first()), instead: relay(rest.get(1)) }],
             "closed" => self.relays.closed(relay(rest.first())),
             _ => panic!("no such step: {word}"),
         };

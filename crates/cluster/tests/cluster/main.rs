@@ -5,5 +5,6 @@ mod broken;
 mod explain;
 mod outbound;
 mod registering;
+mod relays;
 mod rig;
 mod thread;

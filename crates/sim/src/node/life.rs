@@ -43,6 +43,7 @@ impl World {
             Fault::RelayFull { relay, away } => self.trouble_relay(relay, away, true, Duration::ZERO),
             Fault::RelaySlow { relay, away, by } => self.trouble_relay(relay, away, false, by),
             Fault::RelayRestart { relay } => self.restart_relay(relay),
+            Fault::RelayDies { relay } => self.relay_dies(relay),
             Fault::MoveLead => {
                 self.lose_leader("the lead moves");
                 self.lose_control();
