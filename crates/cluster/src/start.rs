@@ -168,8 +168,8 @@ fn begin_tasks(
     catch_up(&node);
     context.keep("directory", directory::run);
     context.keep("prune", prune::run);
-    let vitals = node.vitals.clone();
-    context.keep("vitals", move |context| vitals::run(context, vitals.clone()));
+    let (vitals, intake) = (node.vitals.clone(), node.intake.clone());
+    context.keep("vitals", move |context| vitals::run(context, vitals.clone(), intake.clone()));
     let intake = node.intake.clone();
     context.keep("time of the intake", move |_| intake.clone().keep_time());
     context.spawn(done::run(context.clone(), performed));
@@ -214,7 +214,7 @@ impl Handler for Front {
     fn on_cast(&self, from: PeerId, class: Class, body: Bytes) {
         let Some(node) = self.0.get() else { return };
         match (class, from) {
-            (Class::Heartbeat, PeerId::Node(from)) => vitals::on_beat(&node.context, &node.vitals, from, &body),
+            (Class::Heartbeat, PeerId::Node(from)) => vitals::on_beat(&node, from, &body),
             (Class::Sip, PeerId::Node(_)) => on_sip(&node, &body),
             (Class::Relay, PeerId::Relay(relay)) => relays::on_events(&node.context, relay, &body),
             _ => tracing::warn!(%from, ?class, "nobody here takes that"),
