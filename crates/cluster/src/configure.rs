@@ -147,13 +147,13 @@ impl Context {
         let mut over = pin!(tokio::time::sleep(within));
         loop {
             // Before the look, so that no change falls between.
-            let changed = self.configured.notified();
+            let changed = self.newest.changed();
             let view = self.groups.view(GroupId::CONTROL);
             let is_here = view.machine.control().is_some_and(|control| control.version() >= version);
             // Until the version is here the shards cannot be compared with it: then all may lack it.
             let behind = if is_here { self.shards_behind() } else { self.shards().count() };
             // Whoever hears that all have it finds it, too.
-            if behind == 0 && !self.is_directory_old() {
+            if behind == 0 && !self.newest.is_old() {
                 return 0;
             }
             tokio::select! {

@@ -1,17 +1,16 @@
-//! What every part of a node may use: handles, no state of its own but the newest directory.
+//! What every part of a node may use: handles, no state of its own.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use strowger_figures::metrics::Counters;
 use strowger_link::{Class, Link, seal};
-use strowger_model::config::Tenant;
 use strowger_model::{Far, GroupId, Incarnation, LogTime, Mono, NodeId, Owner, PeerId, ShardId};
 use strowger_raft::{Groups, View, clock};
 use strowger_sip::Local;
 use strowger_store::Store;
 use strowger_switch::limit;
-use strowger_table::{Body, Command, Control, ControlCommand, Outcome, Refusal, Shard, TenantRef};
+use strowger_table::{Body, Command, ControlCommand, Outcome, Refusal, Shard};
 use strowger_trunk::Edge;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -20,9 +19,10 @@ use crate::actor::{Agents, Calls};
 use crate::board::Boards;
 use crate::content::Content;
 use crate::data_keys::DataKeys;
-use crate::directory::{Directory, Mark};
+use crate::directory::Directory;
 use crate::done::Performed;
 use crate::explain::Decisions;
+use crate::newest::Newest;
 use crate::news::News;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
@@ -48,8 +48,6 @@ pub struct Context {
     /// For each shard's leader.
     news: Vec<News>,
     pub(crate) control_changed: Notify,
-    /// The directory shows another configuration.
-    pub(crate) configured: Notify,
     pub(crate) records_changed: Notify,
     pub(crate) test_break: Option<TestBreak>,
     pub(crate) boards: Boards,
@@ -58,10 +56,7 @@ pub struct Context {
     pub(crate) tasks: Tasks,
     /// Each sits beside an actor, and ends with it.
     pub(crate) acting: Tasks,
-    directory: RwLock<Arc<Directory>>,
-    pub(crate) directory_old: Notify,
-    /// Whose turn it is to make the next one.
-    refreshing: Mutex<()>,
+    pub(crate) newest: Newest,
 }
 
 /// A command that was not carried out.
@@ -96,6 +91,7 @@ pub(crate) struct Parts {
 impl Context {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
+            newest: Newest::new(parts.groups.clone(), parts.shards),
             me: parts.me,
             groups: parts.groups,
             link: parts.link,
@@ -112,16 +108,12 @@ impl Context {
             performed: parts.performed,
             news: (0..parts.shards).map(|_| News::default()).collect(),
             control_changed: Notify::new(),
-            configured: Notify::new(),
             records_changed: Notify::new(),
             test_break: parts.test_break,
             boards: Boards::default(),
             decision_log: Decisions::default(),
             tasks: Tasks::new(),
             acting: Tasks::new(),
-            directory: RwLock::default(),
-            directory_old: Notify::new(),
-            refreshing: Mutex::default(),
         }
     }
 
@@ -164,40 +156,9 @@ impl Context {
         self.groups.log_now(shard.group())
     }
 
+    /// The configuration, for look-ups, as this node knows it.
     pub fn directory(&self) -> Arc<Directory> {
-        self.directory.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Whether the control group or a shard has another configuration than the directory shows.
-    pub fn is_directory_old(&self) -> bool {
-        self.config_mark() != self.directory().mark
-    }
-
-    /// Makes the next directory if this one is old. It takes a second where a million numbers come: not for a thread
-    /// that others wait for.
-    pub(crate) fn refresh_directory(&self) {
-        // One after another: the last to come makes its directory from all that the others made theirs from.
-        let _turn = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (old, mark) = (self.directory(), self.config_mark());
-        let view = self.groups.view(GroupId::CONTROL);
-        let Some(control) = view.machine.control().filter(|_| mark != old.mark) else { return };
-        // What comes meanwhile is told after it, and makes the next.
-        let tenants: Vec<_> = control.tenants().iter().filter_map(|tenant| self.shared_tenant(tenant)).collect();
-        let directory = Arc::new(old.followed_by(mark, control, &tenants, &self.data_keys));
-        tell_missing_keys(&old, &directory);
-        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
-        self.configured.notify_waiters();
-    }
-
-    fn shared_tenant(&self, tenant: &TenantRef) -> Option<Arc<Tenant>> {
-        let view = self.shard_view(tenant.shard)?;
-        shard_of(&view)?.shared_tenant(tenant.tenant).cloned()
-    }
-
-    fn config_mark(&self) -> Mark {
-        let version = self.groups.view(GroupId::CONTROL).machine.control().map_or(0, Control::version);
-        let of = |shard: ShardId| shard_of(&self.groups.view(shard.group())).map_or(0, Shard::config_mark);
-        (version, self.shards().map(of).collect())
+        self.newest.get()
     }
 
     /// SIP to a far end, by the node that holds the connection to it if there is one. Of a dead node's connections none
@@ -262,18 +223,4 @@ impl Context {
 /// The shard of a view that is known to be one.
 pub(crate) fn shard_of(view: &View) -> Option<&Shard> {
     view.machine.shard()
-}
-
-/// Once for each tenant and key: until somebody brings the key, none of its phones can register here.
-fn tell_missing_keys(old: &Directory, new: &Directory) {
-    for tenant in new.tenants() {
-        let missing = new.missing_key(tenant.id).filter(|key| old.missing_key(tenant.id) != Some(*key));
-        if let Some(key) = missing {
-            tracing::error!(
-                tenant = tenant.name, %key,
-                "its passwords are sealed under a data key that this node does not have, so its phones cannot register \
-                 here: add the key to this node's data_keys and start it again, or apply the configuration again"
-            );
-        }
-    }
 }

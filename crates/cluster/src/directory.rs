@@ -51,9 +51,9 @@ struct Known {
 /// Keeps it new. Ends with the node.
 pub(crate) async fn run(context: Arc<Context>) {
     loop {
-        context.directory_old.notified().await;
+        context.newest.until_old().await;
         let context = context.clone();
-        if let Err(fault) = tokio::task::spawn_blocking(move || context.refresh_directory()).await {
+        if let Err(fault) = tokio::task::spawn_blocking(move || context.newest.refresh(&context.data_keys)).await {
             tracing::error!(%fault, "the configuration could not be turned round for look-ups");
         }
     }

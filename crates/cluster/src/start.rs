@@ -192,7 +192,7 @@ fn begin_tasks(
 /// What the log already held before anybody watched it.
 fn catch_up(node: &Node) {
     let context = &node.context;
-    context.refresh_directory();
+    context.newest.refresh(&context.data_keys);
     for shard in context.shards() {
         if let Some(view) = context.shard_view(shard) {
             observer::sweep(node, &view);
