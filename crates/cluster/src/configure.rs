@@ -153,7 +153,7 @@ impl Context {
             // Until the version is here the shards cannot be compared with it: then all may lack it.
             let behind = if is_here { self.shards_behind() } else { self.shards().count() };
             // Whoever hears that all have it finds it, too.
-            if behind == 0 && !self.newest.is_old() {
+            if behind == 0 && !self.is_directory_old() {
                 return 0;
             }
             tokio::select! {

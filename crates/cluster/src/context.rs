@@ -161,6 +161,11 @@ impl Context {
         self.newest.get()
     }
 
+    /// Whether the control group or a shard has another configuration than the directory shows.
+    pub fn is_directory_old(&self) -> bool {
+        self.newest.is_old()
+    }
+
     /// SIP to a far end, by the node that holds the connection to it if there is one. Of a dead node's connections none
     /// is left: then this node opens a new one.
     pub(crate) fn send(self: &Arc<Self>, to: Far, bytes: &[u8]) {
