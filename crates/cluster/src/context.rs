@@ -9,13 +9,13 @@ use strowger_model::{Far, GroupId, Incarnation, LogTime, Mono, NodeId, Owner, Pe
 use strowger_raft::{Groups, View, clock};
 use strowger_sip::Local;
 use strowger_store::Store;
-use strowger_switch::limit;
+use strowger_switch::{Heard, limit};
 use strowger_table::{Body, Command, ControlCommand, Outcome, Refusal, Shard};
 use strowger_trunk::Edge;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use crate::actor::{Agents, Calls};
+use crate::actor::{Agents, Calls, Pacers, pacer};
 use crate::board::Boards;
 use crate::content::Content;
 use crate::data_keys::DataKeys;
@@ -37,6 +37,7 @@ pub struct Context {
     pub relays: Relays,
     pub(crate) calls: Calls,
     pub(crate) agents: Agents,
+    pub(crate) pacers: Pacers,
     pub content: Content,
     pub figures: Counters,
     pub store: Store,
@@ -99,6 +100,7 @@ impl Context {
             relays: parts.relays,
             calls: Calls::new(),
             agents: Agents::new(),
+            pacers: Pacers::new(),
             content: parts.content,
             figures: Counters::default(),
             store: parts.store,
@@ -127,6 +129,23 @@ impl Context {
         self.tasks.spawn(task);
     }
 
+    /// Needed as long as the node lives: begins anew when it breaks.
+    pub(crate) fn keep<F>(self: &Arc<Self>, name: &'static str, task: impl Fn(Arc<Self>) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        // Weakly: the context holds its tasks.
+        let context = Arc::downgrade(self);
+        self.tasks.keep(name, move || {
+            let task = context.upgrade().map(&task);
+            async move {
+                if let Some(task) = task {
+                    task.await;
+                }
+            }
+        });
+    }
+
     pub fn incarnation(&self) -> Incarnation {
         self.groups.incarnation()
     }
@@ -150,6 +169,14 @@ impl Context {
     /// For the leader of a shard that exists.
     pub(crate) fn news(&self, shard: ShardId) -> &News {
         &self.news[usize::from(shard.0)]
+    }
+
+    /// Something has changed that leaders and the pacer go by, in no shard's rows.
+    pub(crate) fn tell_all_shards(&self, change: fn(&mut Heard)) {
+        for shard in self.shards() {
+            self.news(shard).tell(change);
+            pacer::tell(self, shard);
+        }
     }
 
     pub fn log_now(&self, shard: ShardId) -> LogTime {

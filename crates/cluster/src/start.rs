@@ -17,7 +17,7 @@ use strowger_switch::Vitals;
 use strowger_trunk::{Edge, EdgeError, Incoming};
 use tokio::sync::mpsc;
 
-use crate::actor::sweep;
+use crate::actor::{pacer, sweep};
 use crate::content::Content;
 use crate::context::{Context, Parts};
 use crate::data_keys::DataKeys;
@@ -145,6 +145,7 @@ impl Cluster {
         let Cluster { context } = self;
         context.calls.close();
         context.agents.close();
+        context.pacers.close();
         context.relays.couriers.close();
         context.tasks.end().await;
         context.groups.shutdown().await;
@@ -165,22 +166,27 @@ fn begin_tasks(
 ) {
     let context = node.context.clone();
     catch_up(&node);
-    context.spawn(directory::run(context.clone()));
-    context.spawn(prune::run(context.clone()));
-    context.spawn(vitals::run(context.clone(), node.vitals.clone()));
-    context.spawn(node.intake.clone().keep_time());
+    context.keep("directory", directory::run);
+    context.keep("prune", prune::run);
+    let vitals = node.vitals.clone();
+    context.keep("vitals", move |context| vitals::run(context, vitals.clone()));
+    let intake = node.intake.clone();
+    context.keep("time of the intake", move |_| intake.clone().keep_time());
     context.spawn(done::run(context.clone(), performed));
-    context.spawn(records::run(context.clone()));
-    context.spawn(sweep::run(context.clone()));
-    context.spawn(relays::watch(context.clone()));
+    context.keep("records", records::run);
+    pacer::begin(&context);
+    context.keep("sweep", sweep::run);
+    context.keep("relays", relays::watch);
     context.spawn(vitals::join(context.clone(), voters.clone(), shards));
     for shard in context.shards() {
-        context.spawn(leader::run(context.clone(), shard, voters.clone()));
+        let voters = voters.clone();
+        context.keep("leader", move |context| leader::run(context, shard, voters.clone()));
     }
     for group in (0..=shards).map(GroupId) {
-        context.spawn(raise::run(context.clone(), group, voters.clone()));
+        let voters = voters.clone();
+        context.keep("layout", move |context| raise::run(context, group, voters.clone()));
     }
-    context.spawn(leader::hand_on_control(context.clone(), voters));
+    context.keep("lead of the control group", move |context| leader::hand_on_control(context, voters.clone()));
     // The node lives in this task, and with its end the edge closes.
     context.spawn(async move {
         while let Some(message) = incoming.recv().await {

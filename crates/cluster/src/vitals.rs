@@ -81,7 +81,7 @@ pub(crate) async fn run(context: Arc<Context>, vitals: Shared) {
         // Whoever looked while this node was passive looks again.
         let was_passive = context.now() >= std::mem::replace(&mut active_until, until.unwrap_or_default());
         if was_passive && until.is_some() {
-            context.shards().for_each(|shard| context.news(shard).tell(|_| {}));
+            context.tell_all_shards(|_| {});
         }
         let view = context.groups.view(GroupId::CONTROL);
         let Some(control) = view.machine.control() else { continue };

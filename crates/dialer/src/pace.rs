@@ -11,7 +11,7 @@ use strowger_table::{Dial, DialTo, Medium, Shard};
 use crate::due::DueLeads;
 use crate::placing::{Placing, Wanted};
 
-/// Dials of one round. A shard's leader has ten rounds a second or more: this is beyond what trunks take, and small
+/// Dials of one round. A shard has up to ten rounds a second: this is beyond what trunks take, and small
 /// enough that calls of those who wait come between two rounds.
 pub const PER_ROUND: usize = 64;
 /// Leads that a campaign may pass over in a round because their numbers are on a call already, from another list. It
@@ -32,11 +32,11 @@ pub struct Means<'a> {
     pub allowance: &'a BTreeMap<TrunkId, usize>,
 }
 
-/// The calls to begin now. Cost: one step for each idle agent of the queues and each dial; with more than one
+/// The calls to begin now, for the campaigns of one process. Cost: one step for each idle agent of the queues and each dial; with more than one
 /// campaign that can dial, one for each live call too.
-pub fn pace(shard: &Shard, means: &Means<'_>) -> Vec<Dial> {
+pub fn pace(shard: &Shard, means: &Means<'_>, owner: (NodeId, Incarnation)) -> Vec<Dial> {
     let mut placing = Placing::new(shard, means);
-    let mut turns = turns(&placing);
+    let mut turns = turns(&placing, owner);
     let mut staff = Staff::new(shard);
     let mut numbers = BTreeSet::new();
     let mut dials = Vec::new();
@@ -66,10 +66,10 @@ struct Turn<'a> {
     passed_over: usize,
 }
 
-fn turns<'a>(placing: &Placing<'a>) -> Vec<Turn<'a>> {
+fn turns<'a>(placing: &Placing<'a>, owner: (NodeId, Incarnation)) -> Vec<Turn<'a>> {
     let turn = |ledger: &strowger_table::Ledger| {
         let (tenant, campaign) = placing.configured(ledger)?;
-        let dials = ledger.running && campaign.mode == DialMode::Progressive;
+        let dials = ledger.running && ledger.is_owned_by(owner) && campaign.mode == DialMode::Progressive;
         let anyone = dials && placing.shard.idle(campaign.queue, Medium::Voice).next().is_some();
         let leads = anyone.then(|| DueLeads::open(placing, campaign, ledger))?;
         let agents = Box::new(placing.shard.idle(campaign.queue, Medium::Voice).map(|(_, agent, _)| agent));

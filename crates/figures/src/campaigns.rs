@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use strowger_model::{CampaignId, DialResult};
+use strowger_model::{CampaignId, DialResult, NodeId};
 use strowger_table::{Ledger, Shard};
 
 /// A campaign's figures and which one it is.
@@ -28,6 +28,8 @@ pub struct CampaignFigures {
     pub mode: &'static str,
     /// Whether it dials.
     pub running: bool,
+    /// The node that paces it; none until one is assigned.
+    pub node: Option<NodeId>,
     /// On its list.
     pub leads: u32,
     /// Leads that are not dialled any more.
@@ -92,6 +94,7 @@ impl CampaignFigures {
             name: config.name.clone(),
             mode: config.mode.as_str(),
             running: ledger.running,
+            node: ledger.owner.map(|owner| owner.node),
             leads: ledger.leads,
             done: ledger.done,
             reserved: live.reserved,

@@ -25,9 +25,10 @@ impl Gate {
         Self { cost, credit: BURST.as_micros() as u64, last: now }
     }
 
-    /// One of which somebody else may have taken all that there was.
-    pub fn empty(calls_per_second: u32, now: Mono) -> Self {
-        Self { credit: 0, ..Self::new(calls_per_second, now) }
+    /// One part of so many of a rate, of which somebody else may have taken all that there was.
+    pub fn share(calls_per_second: u32, among: u32, now: Mono) -> Self {
+        let whole = Self::new(calls_per_second, now);
+        Self { cost: whole.cost * u64::from(among.max(1)), credit: 0, ..whole }
     }
 
     /// How many calls would be let in at once now.
@@ -80,5 +81,17 @@ mod tests {
         let reopens = gate.reopens().expect("it is used up");
         assert!(!gate.admit(reopens - Duration::from_micros(1)));
         assert!(gate.admit(reopens));
+    }
+
+    #[test]
+    fn shares_are_no_more_than_the_whole() {
+        let begun = Mono(5_000_000);
+        let mut shares = [(); 3].map(|()| Gate::share(1, 3, begun));
+        assert!(shares.iter_mut().all(|share| !share.admit(begun)), "nothing is saved up");
+        let seconds = 30_u64;
+        let admitted = (0..=seconds * 10).map(|tenth| begun + Duration::from_millis(100 * tenth));
+        let admitted: usize =
+            admitted.map(|now| shares.iter_mut().filter_map(|share| share.admit(now).then_some(())).count()).sum();
+        assert_eq!(admitted as u64, seconds, "one a second, by turns");
     }
 }

@@ -2,7 +2,7 @@
 //! there for the next. ractor's own registry is global to the process and is not used.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::fmt::Display;
+use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -325,14 +325,14 @@ pub(crate) async fn follow<K, N, A>(
     now: impl Fn() -> Mono,
 ) -> Option<Ticket>
 where
-    K: Copy + Ord + Hash + Display,
+    K: Copy + Ord + Hash + Debug,
     N: News,
     A: Actor,
     A::Msg: From<Wake>,
 {
     loop {
         let times = sit(registry, (key, ticket), start(ticket), &now).await?;
-        tracing::error!(%key, times, "an actor broke");
+        tracing::error!(actor = std::any::type_name::<A>(), ?key, times, "an actor broke");
         if times >= BROKEN_MAX {
             return Some(ticket);
         }
