@@ -96,7 +96,8 @@ type TurnedAway = (Option<u16>, Option<Count>);
 pub struct Intake {
     max_calls: usize,
     door: Gate,
-    gates: BTreeMap<TrunkId, Gate>,
+    /// Each with the rate that it was made for.
+    gates: BTreeMap<TrunkId, (u32, Gate)>,
     pending: BTreeMap<AdmitKey, Pending>,
     /// For a row, or its owner's actor, that is not here yet.
     awaited: Shelf<CallId>,
@@ -351,7 +352,7 @@ impl Intake {
         source: Far,
         around: &impl Around,
     ) -> Result<(Destination, Door, RelayId), TurnedAway> {
-        // A scanner learns nothing, not even that somebody is here.
+        // No answer, whatever the number: who tries numbers out learns nothing of them.
         let door = around.door(source).ok_or((None, Some(Count::Stranger)))?;
         if !self.admits(&door, around) {
             return Err((Some(503), Some(Count::TurnedAway)));
@@ -364,13 +365,18 @@ impl Intake {
         Ok((to, door, relay))
     }
 
-    /// The node's own limits and the trunk's. A trunk's `max_calls` is held by each node for the calls it drives.
+    /// The node's own limits and the trunk's. A trunk's `max_calls` is compared with all calls that the node drives.
     fn admits(&mut self, door: &Door, around: &impl Around) -> bool {
         let (calls, now) = (around.calls(), around.now());
         if calls >= self.max_calls || calls >= door.max_calls as usize {
             return false;
         }
-        let gate = self.gates.entry(door.trunk).or_insert_with(|| Gate::new(door.max_calls_per_second, now));
+        let rate = door.max_calls_per_second;
+        let (of, gate) = self.gates.entry(door.trunk).or_insert_with(|| (rate, Gate::new(rate, now)));
+        if *of != rate {
+            // Another configuration is in force.
+            (*of, *gate) = (rate, Gate::new(rate, now));
+        }
         gate.admit(now) && self.door.admit(now)
     }
 }
