@@ -29,42 +29,65 @@ use crate::sabotage::TestBreak;
 use crate::tasks::Tasks;
 use crate::wire::SendSip;
 
+/// What the tasks and actors of one node share: what it speaks through, who acts here, what wakes them.
 pub struct Context {
+    /// Which node this is.
     pub me: NodeId,
+    /// Its replicas of all groups, and the way into their logs.
     pub groups: Groups,
+    /// To other nodes and to relays.
     pub link: Link,
+    /// SIP sockets.
     pub edge: Edge,
+    /// The relays, and the orders to them.
     pub relays: Relays,
+    /// Who acts for the calls that this node owns.
     pub(crate) calls: Calls,
+    /// Who acts for the agents that this node owns, or that register here.
     pub(crate) agents: Agents,
+    /// Who dials for the campaigns that this node owns: one for all of them.
     pub(crate) pacers: Pacers,
+    /// Prompts, lists and configurations on this node's disk.
     pub content: Content,
-    pub figures: Counters,
+    /// What this node counts for Prometheus.
+    pub(crate) figures: Counters,
+    /// Call records.
     pub store: Store,
-    pub local: Local,
+    /// What SIP messages say of the cluster.
+    pub(crate) local: Local,
     /// Key of the digest nonces, the same on all nodes.
-    pub nonce_key: Vec<u8>,
+    pub(crate) nonce_key: Vec<u8>,
+    /// With which secrets are sealed and opened.
     pub data_keys: DataKeys,
+    /// Where actors leave the duties that they have done.
     pub(crate) performed: Performed,
     /// For each shard's leader.
     news: Vec<News>,
+    /// The control group has a new state, or a group another leader.
     pub(crate) control_changed: Notify,
+    /// An outbox may have more.
     pub(crate) records_changed: Notify,
+    /// A fault that a test has planted.
     pub(crate) test_break: Option<TestBreak>,
+    /// What wallboards show.
     pub(crate) boards: Boards,
+    /// What became of the youngest calls, and why.
     pub(crate) decision_log: Decisions,
     /// Broken off when the node stops.
     pub(crate) tasks: Tasks,
     /// Each sits beside an actor, and ends with it.
     pub(crate) acting: Tasks,
+    /// The configuration, for look-ups.
     pub(crate) newest: Newest,
 }
 
 /// A command that was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
+    /// Its entry changed nothing.
     #[error("refused: {0:?}")]
     ByTable(Refusal),
+    /// Not within its time; it may be yet.
     #[error("the cluster did not take it: {0}")]
     NotCommitted(String),
     /// Nothing was sent.
@@ -146,22 +169,27 @@ impl Context {
         });
     }
 
+    /// Which start of the node this is.
     pub fn incarnation(&self) -> Incarnation {
         self.groups.incarnation()
     }
 
+    /// The clock of this process, which goes on while the machine sleeps.
     pub fn now(&self) -> Mono {
         clock::boottime()
     }
 
+    /// Whether this start of this node is meant.
     pub fn owns(&self, owner: Owner) -> bool {
         (owner.node, owner.incarnation) == (self.me, self.incarnation())
     }
 
+    /// All shards of the cluster; each node has a replica of each.
     pub fn shards(&self) -> impl Iterator<Item = ShardId> + use<> {
         (0..self.news.len() as u16).map(ShardId)
     }
 
+    /// A shard as it is applied here; none if the cluster has no such shard.
     pub fn shard_view(&self, shard: ShardId) -> Option<Arc<View>> {
         (usize::from(shard.0) < self.news.len()).then(|| self.groups.view(shard.group()))
     }
@@ -179,6 +207,7 @@ impl Context {
         }
     }
 
+    /// What an entry of that shard would be stamped now, as far as this node knows.
     pub fn log_now(&self, shard: ShardId) -> LogTime {
         self.groups.log_now(shard.group())
     }
@@ -234,10 +263,12 @@ impl Context {
         Some(state.incarnation)
     }
 
+    /// Proposes to a shard, again until it is committed or `within` is over.
     pub async fn command(&self, shard: ShardId, command: Command, within: Duration) -> Result<Outcome, Refused> {
         self.propose(shard.group(), Body::Shard(command), within).await
     }
 
+    /// Proposes to the control group, likewise.
     pub async fn control(&self, command: ControlCommand, within: Duration) -> Result<Outcome, Refused> {
         self.propose(GroupId::CONTROL, Body::Control(command), within).await
     }
