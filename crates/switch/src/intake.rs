@@ -362,7 +362,7 @@ impl Intake {
         source: Far,
         around: &impl Around,
     ) -> Result<(Destination, Door, RelayId), TurnedAway> {
-        // A scanner learns nothing, not even that somebody is here.
+        // No answer, whatever the number: who tries numbers out learns nothing of them.
         let door = around.door(source).ok_or((None, Some(Count::Stranger)))?;
         if !self.admits(&door, around) {
             return Err((Some(503), Some(Count::TurnedAway)));
@@ -375,7 +375,8 @@ impl Intake {
         Ok((to, door, relay))
     }
 
-    /// The node's own limits and the trunk's, of whose rate the other nodes have their part. A trunk's `max_calls` is held by each node for the calls it drives.
+    /// The node's own limits and the trunk's, of whose rate the other nodes have their part. A trunk's `max_calls` is
+    /// compared with all calls that the node drives.
     fn admits(&mut self, door: &Door, around: &impl Around) -> bool {
         let (calls, now) = (around.calls(), around.now());
         if calls >= self.max_calls || calls >= door.max_calls as usize {

@@ -56,7 +56,8 @@ pub enum Command {
         call: CallId,
         /// Where it is now.
         step: StepNo,
-        /// Which try at the step, from 0.
+        /// Which try at the step, from 0. Owners say 0 so far: tries within a step make no entry, and a new owner learns from
+        /// the relay which one is being played.
         attempt: u8,
         /// What the flow learnt since the last one.
         set: Vec<Change>,
