@@ -141,6 +141,7 @@ impl Machine {
             if leg.is_answered() {
                 self.meet(leg, took_over, log_now, now);
                 self.move_leg(leg, now);
+                self.put_right(leg.key);
             } else if leg.is_ringing() && !self.is_ending() {
                 self.call_leg(leg, log_now, now);
             }
