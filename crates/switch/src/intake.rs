@@ -310,8 +310,11 @@ impl Intake {
                 self.route(&row, leg, Mail { leg: Some(leg), ..mail }, around, out);
             }
             None => {
-                let until = mail.until.unwrap_or(around.now() + limit::HOLD);
-                self.unborn.put(key_of(&mail.message), until, mail);
+                let key = key_of(&mail.message);
+                // As long as its INVITE is under way here it is that one's, and not unknown (RFC 3261 section 9.2).
+                let hold = if self.pending.contains_key(&key) { limit::ADMIT } else { limit::HOLD };
+                let until = mail.until.unwrap_or(around.now() + hold);
+                self.unborn.put(key, until, mail);
             }
         }
     }

@@ -338,6 +338,14 @@ pub struct Miss {
     pub hang_up: bool,
 }
 
+impl Miss {
+    /// Whether the agent can have heard it. Without a port for its media no phone is rung: that is no miss of the
+    /// agent's, and a relay in trouble sends nobody away from work.
+    pub fn was_rung(&self) -> bool {
+        !(self.hang_up && self.cause == Cause::NO_CIRCUIT)
+    }
+}
+
 /// What the planner decided, as the log keeps it. The long form of why is computed again from the basis.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Plan {

@@ -221,6 +221,19 @@ fn a_cancel_waits_for_its_invite() {
     assert_eq!(words(&bench.tick_after(Duration::from_millis(1))), ["481"]);
 }
 
+/// A shard without a leader takes longer than a caller has patience.
+#[test]
+fn a_cancel_waits_as_long_as_its_invite_may_be_under_way() {
+    let mut bench = Bench::new();
+    assert_eq!(words(&bench.invites("a")), ["admit"]);
+    assert_eq!(cancels(&mut bench, "a"), [""; 0]);
+    assert_eq!(words(&bench.tick_after(limit::ADMIT - Duration::from_millis(1))), [""; 0], "it is not unknown");
+    let call = bench.call_of(ME, "a");
+    bench.actors.insert(call);
+    assert!(bench.intake.seat(&key("a")).is_some());
+    assert_eq!(words(&bench.applied(&[call])), [format!("tell {} CANCEL", call.index())]);
+}
+
 #[test]
 fn an_invite_is_admitted_once() {
     let mut bench = Bench::new();
