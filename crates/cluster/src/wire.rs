@@ -1,13 +1,15 @@
 //! What nodes say to each other besides consensus. Version 1, frozen.
 
 use strowger_link::{Wire, schema};
-use strowger_model::{Digest, Far, GroupId, Incarnation, KeyId, LogTime};
+use strowger_model::{Digest, Far, GroupId, Incarnation, KeyId, LogTime, TrunkId};
 
 /// To every voter, ten times a second.
-#[derive(Clone, Copy, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Heartbeat {
     pub incarnation: Incarnation,
     pub number: u64,
+    /// Calls let in since the process began, of the trunks that sent one lately.
+    pub let_in: Vec<(TrunkId, u64)>,
 }
 
 /// A voter's answer: the number it answers, how far its groups have come, and what time it is in those that it leads.
@@ -70,7 +72,7 @@ impl Wire for KeysMissing {
 
 impl Wire for Heartbeat {
     const TYPE: u16 = 0x0601;
-    const SCHEMA: u32 = schema("BeatV1{incarnation:u64,number:u64}");
+    const SCHEMA: u32 = schema("BeatV1{incarnation:u64,number:u64,let_in:Vec<(u32,u64)>}");
 }
 
 impl Wire for HeartbeatAck {

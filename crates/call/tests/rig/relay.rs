@@ -32,6 +32,7 @@ struct Port {
     rtp: SocketAddr,
     hearing: Hearing,
     exports: Vec<RelayId>,
+    dead: bool,
 }
 
 impl Relays {
@@ -76,7 +77,7 @@ impl Relays {
         match op {
             Op::Open { leg } if !self.closed.contains(&named(*leg)) => {
                 let rtp = port(relay, named(*leg).1);
-                let fresh = || Port { rtp, hearing: Hearing::default(), exports: Vec::new() };
+                let fresh = || Port { rtp, hearing: Hearing::default(), exports: Vec::new(), dead: false };
                 self.open.entry(named(*leg)).or_insert_with(fresh);
                 return RelayAnswer::Opened { rtp, rtcp: rtp };
             }
@@ -148,6 +149,12 @@ impl Relays {
         facts
     }
 
+    /// Nothing comes from a leg any more, which is said once.
+    pub fn dead(&mut self, leg: LegKey) -> MediaFact {
+        self.open.iter_mut().filter(|((_, of), _)| *of == leg).for_each(|(_, port)| port.dead = true);
+        MediaFact::Dead { leg }
+    }
+
     /// The prompt begun last, or `before` the last, is over.
     pub fn played(&mut self, before: usize) -> MediaFact {
         let at = self.prompts.len().checked_sub(1 + before).expect("a prompt was begun");
@@ -213,7 +220,7 @@ impl Port {
             no: self.hearing.no(),
             play: self.hearing.play(),
             exports: self.exports.clone(),
-            dead: false,
+            dead: self.dead,
             packets_in: 0,
             packets_out: 0,
             quiet_ms: None,
