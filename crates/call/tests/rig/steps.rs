@@ -52,6 +52,7 @@ impl World {
             "lose" => self.lose_held(),
             "timeout" => self.time_out_held(),
             "leader" => self.leader_away = rest[0] == "away",
+            "reports" => self.loses_reports = rest[0] == "lost",
             "restart" => self.relays.restart(),
             "configure" => self.configure(),
             // Nobody hears that it is over: its owner is dead, and its relay has said so.
