@@ -27,6 +27,8 @@ pub struct Bench {
     pub actors: BTreeSet<CallId>,
     pub relay: Option<RelayId>,
     pub is_unwanted: bool,
+    /// What the trunk may send.
+    pub door: Door,
     pub intake: Intake,
     local: Local,
     pub now: Mono,
@@ -45,6 +47,7 @@ impl Bench {
             actors: BTreeSet::new(),
             relay: Some(RelayId(1)),
             is_unwanted: false,
+            door: Door { trunk: TrunkId(1), site: String::new(), max_calls: 100, max_calls_per_second: 100 },
             intake: Intake::new(MAX_CALLS, RATE, now),
             local: Local { contact_host: "192.0.2.1:5060".into(), user_agent: String::new() },
             now,
@@ -174,8 +177,7 @@ impl Around for Bench {
     }
 
     fn door(&self, source: Far) -> Option<Door> {
-        let door = Door { trunk: TrunkId(1), site: String::new(), max_calls: 100, max_calls_per_second: 100 };
-        (source.addr == trunk().addr).then_some(door)
+        (source.addr == trunk().addr).then(|| self.door.clone())
     }
 
     fn is_unwanted(&self, _: Destination, _: &str) -> bool {
