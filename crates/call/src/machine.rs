@@ -145,6 +145,7 @@ impl Machine {
             if leg.is_answered() {
                 self.meet(leg, took_over, log_now, now);
                 self.move_leg(leg, now);
+                self.put_right(leg.key);
             } else if leg.is_ringing() && !self.is_ending() {
                 self.call_leg(leg, log_now, now);
             }
@@ -196,7 +197,7 @@ impl Machine {
                 for leg in &legs {
                     self.media_open(LegKey { call, leg: leg.leg }, leg.local, log_now, now);
                 }
-                self.relay_adopted(relay, call, &legs, now);
+                self.relay_adopted(relay, call, &legs, log_now, now);
             }
             MediaFact::Lost { relay, leg, incarnation } => {
                 self.meet_relay(relay, incarnation);
@@ -206,12 +207,15 @@ impl Machine {
             MediaFact::Unavailable { leg } => self.no_media(leg, log_now, now),
             MediaFact::PlayDone { leg, play } => self.prompt_over(leg, play, now),
             MediaFact::Digit { leg, digit } => self.digit(leg, digit, log_now),
-            // Of a leg that was given up meanwhile it says nothing about the call.
-            MediaFact::Dead { leg } if self.row_leg(leg).is_some_and(table::Leg::is_answered) => {
-                self.leave(leg, Cause::TEMPORARY_FAILURE, ToldBy::DeadMedia, log_now);
-            }
-            MediaFact::Dead { .. } => {}
+            MediaFact::Dead { leg } => self.media_dead(leg, log_now),
             MediaFact::Closed { relay, leg } => self.media_closed(relay, leg),
+        }
+    }
+
+    /// Of a leg that was given up meanwhile it says nothing about the call.
+    pub(crate) fn media_dead(&mut self, leg: LegKey, log_now: LogTime) {
+        if self.row_leg(leg).is_some_and(table::Leg::is_answered) {
+            self.leave(leg, Cause::TEMPORARY_FAILURE, ToldBy::DeadMedia, log_now);
         }
     }
 

@@ -19,6 +19,7 @@ mod explain;
 mod figures;
 mod intake;
 mod leader;
+mod newest;
 mod news;
 mod node;
 mod observer;

@@ -23,13 +23,13 @@ impl Observer for Watcher {
         let Some(node) = self.0.get() else { return };
         let context = &node.context;
         let Some(shard) = group.shard() else {
-            tell_directory(context);
+            context.newest.look();
             context.control_changed.notify_waiters();
             context.tell_all_shards(Heard::control);
             return;
         };
         let Some(table) = shard_of(view) else { return };
-        tell_directory(context);
+        context.newest.look();
         context.decision_log.hear(view, entries);
         tell_rules(context, shard, entries);
         let rows = touched(entries.iter().map(|entry| &entry.applied.touched));
@@ -44,7 +44,7 @@ impl Observer for Watcher {
     fn installed(&self, group: GroupId, view: &Arc<View>) {
         let Some(node) = self.0.get() else { return };
         let context = &node.context;
-        tell_directory(context);
+        context.newest.look();
         if let Some(shard) = group.shard() {
             sweep(&node, view);
             node.intake.installed(shard, view);
@@ -64,12 +64,6 @@ impl Observer for Watcher {
             context.news(shard).tell(|_| {});
         }
         context.control_changed.notify_waiters();
-    }
-}
-
-fn tell_directory(context: &Context) {
-    if context.is_directory_old() {
-        context.directory_old.notify_one();
     }
 }
 

@@ -33,14 +33,21 @@ use crate::{directory, leader, prune, raise, records, registrar};
 
 /// What a node is told at its start.
 pub struct Options {
+    /// Which voter it is.
     pub me: NodeId,
+    /// All that hold the log, this node among them, and where each is reached.
     pub voters: Vec<(NodeId, SocketAddr)>,
     /// With where they are reached, and their sites.
     pub relays: Vec<(RelayId, SocketAddr, String)>,
+    /// Fixed once the cluster is founded.
     pub shards: u16,
+    /// Log, snapshots, content and records.
     pub data_dir: PathBuf,
+    /// Its certificate and key, and whom it trusts.
     pub identity: Identity,
+    /// Where other processes reach it, UDP.
     pub link_listen: SocketAddr,
+    /// Where far ends reach it.
     pub sip: strowger_trunk::Options,
     /// What Via and Contact say: the address any live node answers.
     pub advertised: String,
@@ -52,9 +59,11 @@ pub struct Options {
     pub max_calls: usize,
     /// New calls a second this node takes, over all trunks.
     pub max_calls_per_second: u32,
+    /// A fault that a test plants.
     pub test_break: Option<TestBreak>,
 }
 
+/// Why a node did not come up.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
@@ -69,10 +78,12 @@ pub enum StartError {
 
 /// A running node. It goes on until it is stopped, or its runtime ends.
 pub struct Cluster {
+    /// For those who ask of it or operate it.
     pub context: Arc<Context>,
 }
 
 impl Cluster {
+    /// Comes up as far as this process alone can: it takes calls once the cluster knows it and answers its heartbeats.
     pub async fn start(options: Options) -> Result<Cluster, StartError> {
         // The ports first: a node that cannot be reached should not begin to vote.
         let (edge, incoming) = Edge::start(options.me, &options.sip, clock::boottime)?;
@@ -168,8 +179,8 @@ fn begin_tasks(
     catch_up(&node);
     context.keep("directory", directory::run);
     context.keep("prune", prune::run);
-    let vitals = node.vitals.clone();
-    context.keep("vitals", move |context| vitals::run(context, vitals.clone()));
+    let (vitals, intake) = (node.vitals.clone(), node.intake.clone());
+    context.keep("vitals", move |context| vitals::run(context, vitals.clone(), intake.clone()));
     let intake = node.intake.clone();
     context.keep("time of the intake", move |_| intake.clone().keep_time());
     context.spawn(done::run(context.clone(), performed));
@@ -198,7 +209,7 @@ fn begin_tasks(
 /// What the log already held before anybody watched it.
 fn catch_up(node: &Node) {
     let context = &node.context;
-    context.refresh_directory();
+    context.newest.refresh(&context.data_keys);
     for shard in context.shards() {
         if let Some(view) = context.shard_view(shard) {
             observer::sweep(node, &view);
@@ -214,7 +225,7 @@ impl Handler for Front {
     fn on_cast(&self, from: PeerId, class: Class, body: Bytes) {
         let Some(node) = self.0.get() else { return };
         match (class, from) {
-            (Class::Heartbeat, PeerId::Node(from)) => vitals::on_beat(&node.context, &node.vitals, from, &body),
+            (Class::Heartbeat, PeerId::Node(from)) => vitals::on_beat(&node, from, &body),
             (Class::Sip, PeerId::Node(_)) => on_sip(&node, &body),
             (Class::Relay, PeerId::Relay(relay)) => relays::on_events(&node.context, relay, &body),
             _ => tracing::warn!(%from, ?class, "nobody here takes that"),

@@ -9,6 +9,8 @@ use strowger_model::{GroupId, Mono, NodeId, PeerId};
 use strowger_switch::{BEAT, JOIN, JOIN_AGAIN, REPORT, Report, Vitals, is_down};
 
 use crate::context::Context;
+use crate::intake::Intake;
+use crate::node::Node;
 use crate::wire::{Heartbeat, HeartbeatAck};
 
 /// How a process ends that the cluster has declared dead: its supervisor starts it again with a new incarnation.
@@ -43,11 +45,13 @@ pub(crate) async fn join(context: Arc<Context>, voters: Vec<NodeId>, shards: u16
 }
 
 /// A beat of another node, or a voter's answer to one of ours.
-pub(crate) fn on_beat(context: &Context, vitals: &Shared, from: NodeId, body: &[u8]) {
+pub(crate) fn on_beat(node: &Node, from: NodeId, body: &[u8]) {
+    let (context, vitals) = (&node.context, &node.vitals);
     if let Ok(pulse) = open::<HeartbeatAck>(body) {
         return lock(vitals).on_pulse(from, pulse.number, pulse.applied);
     }
     let Ok(beat) = open::<Heartbeat>(body) else { return };
+    node.intake.others_let_in((from, beat.incarnation), &beat.let_in);
     let view = context.groups.view(GroupId::CONTROL);
     let Some(control) = view.machine.control() else { return };
     if lock(vitals).on_beat(from, beat.incarnation, control, context.now()) {
@@ -64,14 +68,14 @@ fn applied(context: &Context) -> Vec<u64> {
 }
 
 /// Beats, watches, and switches between active and passive.
-pub(crate) async fn run(context: Arc<Context>, vitals: Shared) {
+pub(crate) async fn run(context: Arc<Context>, vitals: Shared, intake: Arc<Intake>) {
     let mut was_active = false;
     let mut active_until = Mono::ZERO;
     let mut every = tokio::time::interval(BEAT);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         every.tick().await;
-        beat(&context, &vitals);
+        beat(&context, &vitals, &intake);
         let until = lock(&vitals).active_until(&applied(&context), context.now());
         if was_active != until.is_some() {
             was_active = until.is_some();
@@ -95,10 +99,11 @@ pub(crate) async fn run(context: Arc<Context>, vitals: Shared) {
     }
 }
 
-fn beat(context: &Context, vitals: &Shared) {
+fn beat(context: &Context, vitals: &Shared, intake: &Intake) {
+    let let_in = intake.let_in();
     let mut vitals = lock(vitals);
     let (number, voters) = vitals.beat(context.now());
-    let body = Bytes::from(seal(&Heartbeat { incarnation: context.incarnation(), number }));
+    let body = Bytes::from(seal(&Heartbeat { incarnation: context.incarnation(), number, let_in }));
     for voter in voters {
         // Not connected: the voter will report us, and rightly.
         let _unheard = context.link.cast(PeerId::Node(voter), Class::Heartbeat, body.clone());

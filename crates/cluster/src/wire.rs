@@ -1,13 +1,15 @@
 //! What nodes say to each other besides consensus. Version 1, frozen.
 
 use strowger_link::{Wire, schema};
-use strowger_model::{Digest, Far, Incarnation, KeyId};
+use strowger_model::{Digest, Far, Incarnation, KeyId, TrunkId};
 
 /// To every voter, ten times a second.
-#[derive(Clone, Copy, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Heartbeat {
     pub incarnation: Incarnation,
     pub number: u64,
+    /// Calls let in since the process began, of the trunks that sent one lately.
+    pub let_in: Vec<(TrunkId, u64)>,
 }
 
 /// A voter's answer: the number it answers, and how far its groups have come.
@@ -69,7 +71,7 @@ impl Wire for KeysMissing {
 
 impl Wire for Heartbeat {
     const TYPE: u16 = 0x0601;
-    const SCHEMA: u32 = schema("BeatV1{incarnation:u64,number:u64}");
+    const SCHEMA: u32 = schema("BeatV1{incarnation:u64,number:u64,let_in:Vec<(u32,u64)>}");
 }
 
 impl Wire for HeartbeatAck {

@@ -280,7 +280,7 @@ pub struct Trunk {
     pub sources: Vec<Source>,
     /// New calls a second beyond which 503 is answered.
     pub max_calls_per_second: u32,
-    /// Calls at once beyond which 503 is answered.
+    /// Calls that a node drives, over all trunks, beyond which it answers 503 to this one.
     pub max_calls: u32,
     /// Where outbound calls go; none: the trunk takes none.
     pub destination: Option<Far>,

@@ -49,8 +49,10 @@ pub struct Options {
 pub struct Limits {
     /// Without RTP and RTCP, while some is due, before `DeadMedia` is said.
     pub dead_media: Duration,
-    /// Without command and RTP before a call is closed.
+    /// Without a command, and without RTP or RTCP, before a call is closed.
     pub orphan: Duration,
+    /// The same while a far end is to be silent (hold): that nothing comes says nothing then.
+    pub agreed_silence: Duration,
     /// How long a closed call's number, or a closed leg's, is not opened again and its sums are given once more.
     pub remember_ended: Duration,
 }
@@ -62,6 +64,8 @@ impl Default for Limits {
             dead_media: Duration::from_secs(10),
             // A cluster that lost its quorum may take a minute or two to get it back; calls without media are lost by then.
             orphan: Duration::from_secs(120),
+            // The longest conversation: whoever holds, or is held, is still there.
+            agreed_silence: Duration::from_secs(4 * 60 * 60),
             // As long as the table keeps ended rows: 2 × 32 s, timer B and what follows (RFC 3261, 17).
             remember_ended: Duration::from_secs(64),
         }

@@ -76,6 +76,7 @@ fn check(key: LegKey, what: &Hears) -> Result<(), Refusal> {
     if sources.contains(&key) {
         return Err(Refusal::SameLeg);
     }
-    let twice = sources.iter().enumerate().any(|(at, source)| sources[..at].contains(source));
-    if twice || sources.len() > MAX_SOURCES { Err(Refusal::BadSources) } else { Ok(()) }
+    // Counted first: a message has room for a million.
+    let twice = || sources.iter().enumerate().any(|(at, source)| sources[..at].contains(source));
+    if sources.len() > MAX_SOURCES || twice() { Err(Refusal::BadSources) } else { Ok(()) }
 }

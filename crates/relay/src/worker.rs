@@ -197,11 +197,8 @@ impl Worker {
 
     /// Calls without an owner and without media: nobody will ever close them.
     fn close_orphans(&mut self, now: Mono) {
-        let lease = self.limits.orphan;
-        let legs = &self.legs;
-        let quiet = |&(_, slot): &(_, Slot)| {
-            legs.get(slot).and_then(|leg| leg.last_life()).is_none_or(|at| now.since(at) >= lease)
-        };
+        let (legs, limits, lease) = (&self.legs, &self.limits, self.limits.orphan);
+        let quiet = |&(_, slot): &(_, Slot)| legs.get(slot).is_none_or(|leg| leg.is_quiet(now, limits));
         let orphans: Vec<CallId> = self
             .calls
             .values()

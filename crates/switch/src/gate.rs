@@ -6,6 +6,8 @@ use strowger_model::Mono;
 
 /// How far a bucket fills: a trunk may send this long a burst at once.
 const BURST: Duration = Duration::from_secs(1);
+/// How much may be owed: four other nodes that let in a burst each, in a cluster of five.
+const OWED_MAX: Duration = Duration::from_secs(4);
 
 /// A token bucket. How many calls there are at once is compared in [`Intake`](crate::Intake).
 #[derive(Clone, Debug)]
@@ -14,6 +16,8 @@ pub struct Gate {
     cost: u64,
     /// Microseconds saved up.
     credit: u64,
+    /// Microseconds that others have spent beyond that: they are paid back first.
+    owed: u64,
     last: Mono,
 }
 
@@ -22,7 +26,7 @@ impl Gate {
     pub fn new(calls_per_second: u32, now: Mono) -> Self {
         let cost = 1_000_000 / u64::from(calls_per_second.max(1));
         debug_assert!(cost > 0, "a call costs something: the configuration allows at most 10 000 a second");
-        Self { cost, credit: BURST.as_micros() as u64, last: now }
+        Self { cost, credit: BURST.as_micros() as u64, owed: 0, last: now }
     }
 
     /// One part of so many of a rate, of which somebody else may have taken all that there was.
@@ -39,15 +43,31 @@ impl Gate {
 
     /// When it lets one in again; none: it does now. Of `last`, when it was last asked.
     pub fn reopens(&self) -> Option<Mono> {
-        let short = self.cost.saturating_sub(self.credit);
+        let short = (self.owed + self.cost).saturating_sub(self.credit);
         (short > 0).then(|| self.last + Duration::from_micros(short))
     }
 
     fn save_up(&mut self, now: Mono) {
         let full = BURST.as_micros() as u64;
-        self.credit = (self.credit + now.since(self.last).as_micros() as u64).min(full.max(self.cost));
+        let saved = now.since(self.last).as_micros() as u64;
+        let paid = saved.min(self.owed);
+        self.owed -= paid;
+        self.credit = (self.credit + saved - paid).min(full.max(self.cost));
         self.last = now;
         debug_assert!(self.credit <= full.max(self.cost), "no more is saved up than a burst");
+        debug_assert!(self.owed == 0 || self.credit == 0, "who owes has nothing");
+    }
+
+    /// Others have let in so many.
+    pub fn spend(&mut self, calls: u64, now: Mono) {
+        self.save_up(now);
+        let spent = self.cost.saturating_mul(calls);
+        let from_credit = spent.min(self.credit);
+        self.credit -= from_credit;
+        self.owed = self.owed.saturating_add(spent - from_credit).min(OWED_MAX.as_micros() as u64);
+        if self.owed > 0 {
+            debug_assert_eq!(self.credit, 0, "what was saved up went first");
+        }
     }
 
     /// Whether one more call may come in now.

@@ -25,6 +25,7 @@ mod rows;
 mod shelf;
 #[cfg(test)]
 mod tests;
+mod trunks;
 mod turn;
 mod vitals;
 

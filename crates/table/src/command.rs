@@ -56,7 +56,8 @@ pub enum Command {
         call: CallId,
         /// Where it is now.
         step: StepNo,
-        /// Which try at the step, from 0.
+        /// Which try at the step, from 0. Owners say 0 so far: tries within a step make no entry, and a new owner learns from
+        /// the relay which one is being played.
         attempt: u8,
         /// What the flow learnt since the last one.
         set: Vec<Change>,
@@ -335,6 +336,14 @@ pub struct Miss {
     pub cause: Cause,
     /// The owner decided it: the phone may still ring and must be told to stop.
     pub hang_up: bool,
+}
+
+impl Miss {
+    /// Whether the agent can have heard it. Without a port for its media no phone is rung: that is no miss of the
+    /// agent's, and a relay in trouble sends nobody away from work.
+    pub fn was_rung(&self) -> bool {
+        !(self.hang_up && self.cause == Cause::NO_CIRCUIT)
+    }
 }
 
 /// What the planner decided, as the log keeps it. The long form of why is computed again from the basis.

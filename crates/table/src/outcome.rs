@@ -54,7 +54,7 @@ pub enum Refusal {
     NoSuchCall,
     /// The call has no such leg, or the leg is gone.
     NoSuchLeg,
-    /// No place under that id, or none that waits.
+    /// No place under that id.
     NoSuchPlace,
     /// Not in the configuration.
     NoSuchAgent,

@@ -78,7 +78,7 @@ impl World {
             "digit" => {
                 vec![MediaFact::Digit { leg: self.leg(rest[1]), digit: rest[0].chars().next().expect("a digit") }]
             }
-            "dead" => vec![MediaFact::Dead { leg: self.leg(rest[0]) }],
+            "dead" => vec![self.relays.dead(self.leg(rest[0]))],
             "met" => vec![self.relays.met(relay(rest.first()))],
             "closed" => self.relays.closed(relay(rest.first())),
             _ => panic!("no such step: {word}"),

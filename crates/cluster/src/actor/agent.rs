@@ -11,7 +11,7 @@ use strowger_model::{AgentId, Far, Incarnation, NodeId, ShardId, Transport};
 use strowger_sip::{Binding, Contacts, Message, phrase, register_ok, reply, reply_destination};
 use strowger_table::{Agent, Command, RowKey};
 
-use super::registry::{BROKEN_MAX, News, Registry, Ticket, Wake, sit};
+use super::registry::{News, Registry, Ticket, Wake, follow};
 use crate::context::{Context, shard_of};
 use crate::sabotage::TestBreak;
 
@@ -89,21 +89,11 @@ pub(crate) fn begin_owned(context: &Arc<Context>, shard: ShardId, agent: AgentId
     begin(context, shard, agent, None);
 }
 
-/// One actor after another, as long as they break: the row is all that they need. What breaks them again and again is
-/// dropped, and then the sweep begins the next.
-async fn run(context: Arc<Context>, shard: ShardId, agent: AgentId, mut ticket: Ticket) {
-    loop {
-        let start = Driver::new(&context, shard, agent, ticket);
-        let ended = sit(&context.agents, (agent, ticket), (AgentActor, start), || context.now()).await;
-        let Some(times) = ended else { return };
-        tracing::error!(%agent, times, "the actor of an agent broke");
-        if times >= BROKEN_MAX {
-            return context.agents.settle(agent, ticket, 1, Vec::new());
-        }
-        match context.agents.begin(agent, 0, None) {
-            Some(next) => ticket = next,
-            None => return,
-        }
+/// The row is all that the next actor needs. A REGISTER that breaks them again and again is dropped.
+async fn run(context: Arc<Context>, shard: ShardId, agent: AgentId, ticket: Ticket) {
+    let start = |ticket| (AgentActor, Driver::new(&context, shard, agent, ticket));
+    if let Some(last) = follow(&context.agents, (agent, ticket), start, || context.now()).await {
+        context.agents.settle(agent, last, 1, Vec::new());
     }
 }
 

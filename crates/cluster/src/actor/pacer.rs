@@ -9,7 +9,7 @@ use strowger_raft::clock;
 use strowger_switch::Scene;
 use strowger_table::{Command, Outcome};
 
-use super::registry::{BROKEN_MAX, Hand as _, News, Registry, Ticket, Wake, sit};
+use super::registry::{Hand as _, News, Registry, Ticket, Wake, follow};
 use crate::context::{Context, Refused, shard_of};
 use crate::leader::COMMIT;
 
@@ -62,27 +62,18 @@ pub(crate) fn begin(context: &Arc<Context>) {
     }
 }
 
-/// One pacer after another, as long as they break. What breaks them again and again waits for the sweep.
-async fn run(context: Arc<Context>, mut ticket: Ticket) {
-    loop {
+/// There is nothing to drop for what breaks pacers again and again.
+async fn run(context: Arc<Context>, ticket: Ticket) {
+    let start = |ticket| {
         let pacer = strowger_switch::Pacer::new(context.me, context.incarnation());
-        let start = Desk { context: context.clone(), ticket, pacer, armed: None };
-        let ended = sit(&context.pacers, ((), ticket), (Pacer, start), || context.now()).await;
-        let Some(times) = ended else { return };
-        tracing::error!(times, "the pacer of this node's campaigns broke");
-        if times >= BROKEN_MAX {
-            return;
-        }
-        match context.pacers.begin((), 0, None) {
-            Some(next) => ticket = next,
-            None => return,
-        }
-    }
+        (Pacer, Driver { context: context.clone(), ticket, pacer, armed: None })
+    };
+    let _broken = follow(&context.pacers, ((), ticket), start, || context.now()).await;
 }
 
 struct Pacer;
 
-struct Desk {
+struct Driver {
     context: Arc<Context>,
     ticket: Ticket,
     pacer: strowger_switch::Pacer,
@@ -92,35 +83,35 @@ struct Desk {
 
 impl Actor for Pacer {
     type Msg = PacerMail;
-    type State = Desk;
-    type Arguments = Desk;
+    type State = Driver;
+    type Arguments = Driver;
 
-    async fn pre_start(&self, me: ActorRef<PacerMail>, mut desk: Desk) -> Result<Desk, ActorProcessingErr> {
-        let context = desk.context.clone();
-        context.shards().for_each(|shard| desk.pacer.wake(shard));
+    async fn pre_start(&self, me: ActorRef<PacerMail>, mut driver: Driver) -> Result<Driver, ActorProcessingErr> {
+        let context = driver.context.clone();
+        context.shards().for_each(|shard| driver.pacer.wake(shard));
         if context.pacers.breaks(()) > 0 {
-            desk.retake();
+            driver.retake();
         }
         me.wake();
-        Ok(desk)
+        Ok(driver)
     }
 
     async fn handle(
         &self,
         me: ActorRef<PacerMail>,
         mail: PacerMail,
-        desk: &mut Desk,
+        driver: &mut Driver,
     ) -> Result<(), ActorProcessingErr> {
-        desk.armed = desk.armed.filter(|at| !matches!(mail, PacerMail::Tick(told) if told == *at));
-        while let Some(news) = desk.context.pacers.take((), desk.ticket) {
-            desk.hear(news);
+        driver.armed = driver.armed.filter(|at| !matches!(mail, PacerMail::Tick(told) if told == *at));
+        while let Some(news) = driver.context.pacers.take((), driver.ticket) {
+            driver.hear(news);
         }
-        desk.look(&me);
+        driver.look(&me);
         Ok(())
     }
 }
 
-impl Desk {
+impl Driver {
     fn hear(&mut self, news: PacerNews) {
         match news {
             PacerNews::Look(shard) => self.pacer.wake(shard),

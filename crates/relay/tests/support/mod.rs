@@ -57,7 +57,7 @@ pub fn node(number: u16) -> PeerId {
 /// No time runs out.
 pub fn patient() -> Limits {
     let long = Duration::from_secs(3600);
-    Limits { dead_media: long, orphan: long, remember_ended: long }
+    Limits { dead_media: long, orphan: long, agreed_silence: long, remember_ended: long }
 }
 
 impl Rig {

@@ -266,6 +266,11 @@ impl Leg {
         self.state
     }
 
+    /// The far end's description that is agreed on.
+    pub fn remote_sdp(&self) -> &str {
+        &self.row.remote_sdp
+    }
+
     /// The earliest time at which `tick` has something to do.
     pub fn deadline(&self) -> Option<Mono> {
         let server = self.server.as_ref().and_then(|server| server.timer);

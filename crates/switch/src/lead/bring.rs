@@ -113,8 +113,9 @@ impl Bring {
         self.turn.end(outcome.is_some(), now);
         self.turn.wake();
         if let Some(Outcome::Refused(refusal)) = outcome {
-            // Parts that nobody put in force in time are gone, and are said again.
-            self.fail(*refusal == Refusal::NotWhole, now);
+            // Parts that nobody put in force in time are gone, and are said again; and a layout that the control group
+            // had first comes to this shard, too.
+            self.fail(matches!(refusal, Refusal::NotWhole | Refusal::TooEarly), now);
         }
     }
 

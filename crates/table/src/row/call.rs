@@ -103,7 +103,7 @@ pub struct FlowPosition {
     pub version: u64,
     /// Which step of it.
     pub step: StepNo,
-    /// Which try at this step, from 0.
+    /// Which try at this step, from 0; 0 so far, see [`Command::Step`](crate::Command::Step).
     pub attempt: u8,
     /// Index of the entry that led here, also from the step to itself: what is played in the step is numbered by it.
     pub entered: u64,

@@ -127,7 +127,7 @@ impl Shard {
         self.settle_place(&call);
         self.put_call(call);
         if let Some((agent, slot)) = slot {
-            self.pass_over(entry, agent, (slot, id, key), rule, observed);
+            self.pass_over(entry, agent, (slot, id, key), rule, (observed, miss.was_rung()));
         }
         // The agent who asked for the call did not come to the phone: there is nothing to go back to.
         if what == After::End {
@@ -143,7 +143,7 @@ impl Shard {
         id: AgentId,
         (no, call, leg): (u8, strowger_model::CallId, LegKey),
         (pause, max_misses): (Duration, u16),
-        observed: LogTime,
+        (observed, was_rung): (LogTime, bool),
     ) {
         let Ok(mut agent) = self.agent_row(id) else { return };
         let is_rung = agent.slot(no).is_some_and(|slot| match slot.state {
@@ -154,8 +154,8 @@ impl Shard {
         if !is_rung {
             return;
         }
-        agent.misses = agent.misses.saturating_add(1);
-        if max_misses != 0 && agent.misses >= max_misses {
+        agent.misses = agent.misses.saturating_add(was_rung.into());
+        if was_rung && max_misses != 0 && agent.misses >= max_misses {
             agent.misses = 0;
             agent.next.get_or_insert_with(|| Presence::NotReady { reason: "missed calls".to_owned() });
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use strowger_model::config::{self, Step, Tenant};
 use strowger_model::{
     AgentId, CallId, Cause, DialResult, Digest, E164, Ended, HangupBy, LeadId, LegKey, LegNo, LogTime,
     Outcome as CallOutcome, QueueId, RelayId,
@@ -313,11 +314,16 @@ impl Storm {
     fn configure(&mut self) -> Command {
         self.version += 1;
         let mut config = tenant();
-        match self.dice.roll(5) {
+        match self.dice.roll(10) {
             0 => return Command::Retire { version: self.version, tenant: ACME },
             1 => config.agents.retain(|agent| agent.id != ANNA),
             2 => config.queues[0].max_wait_ms = 1000 + self.dice.roll(100_000) as u32,
             3 => config.queues[0].wrap_up_ms = self.dice.roll(100_000) as u32,
+            4 => without_queue(&mut config, SALES),
+            5 => without_queue(&mut config, SUPPORT),
+            6 => config.campaigns.retain(|campaign| campaign.id != SPRING),
+            7 => config.flows[0].steps.truncate(1 + self.dice.roll(2) as usize),
+            8 => swap_phones(&mut config.agents),
             _ => {}
         }
         let mut commands = Command::configuring(self.version, &config);
@@ -355,6 +361,22 @@ impl Storm {
         let mut counts = BTreeMap::new();
         outcomes.values().for_each(|outcome| *counts.entry(*outcome).or_insert(0) += 1);
         counts
+    }
+}
+
+/// Nobody is to enter it any more, serve it, or be called for it.
+fn without_queue(config: &mut Tenant, queue: QueueId) {
+    config.queues.retain(|known| known.id != queue);
+    config.agents.iter_mut().for_each(|agent| agent.queues.retain(|of| *of != queue));
+    config.campaigns.retain(|campaign| campaign.queue != queue);
+    config.flows[0].steps.retain(|step| !matches!(step, Step::Enqueue { queue: of, .. } if *of == queue));
+}
+
+/// Phones that were always there must register, and the other way round.
+fn swap_phones(agents: &mut [config::Agent]) {
+    for (one, other) in [(0, 2), (1, 4)] {
+        let phone = agents[one].phone.clone();
+        agents[one].phone = std::mem::replace(&mut agents[other].phone, phone);
     }
 }
 
