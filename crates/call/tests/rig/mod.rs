@@ -59,6 +59,8 @@ pub struct World {
     held: VecDeque<Held>,
     news: VecDeque<(u16, News)>,
     leader_away: bool,
+    /// What is performed does not come to the log: its owner dies before.
+    loses_reports: bool,
     records: u64,
     log: Vec<String>,
 }
@@ -82,6 +84,7 @@ impl World {
             held: VecDeque::new(),
             news: VecDeque::new(),
             leader_away: false,
+            loses_reports: false,
             records: 0,
             log: Vec::new(),
         };
@@ -171,6 +174,10 @@ impl World {
                 Action::Done { duty } => {
                     let call = self.machines[&node].id();
                     let words = names::duty(self.machines[&node].row(), duty);
+                    if self.loses_reports {
+                        self.note_of(node, &format!("done: {words}: lost"));
+                        continue;
+                    }
                     self.note_of(node, &format!("done: {words}"));
                     self.apply(node, Command::Done { duties: vec![(call, duty)] });
                     self.news.push_back((self.owner, News::Row));

@@ -53,6 +53,7 @@ impl World {
             "lose" => self.lose_held(),
             "timeout" => self.time_out_held(),
             "leader" => self.leader_away = rest[0] == "away",
+            "reports" => self.loses_reports = rest[0] == "lost",
             "restart" => self.relays.restart(),
             "relay-dies" => self.relays.die(relay(rest.first())),
             "configure" => self.configure(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use strowger_model::{AgentId, LogTime};
-use strowger_table::{Command, DialTo};
+use strowger_table::{Command, DialTo, Presence};
 
 use super::super::{Found, Step};
 use super::Rule;
@@ -32,7 +32,6 @@ impl Rule for Misses {
         }
         // Who leaves the configuration and comes back begins anew.
         self.in_a_row.retain(|agent, _| step.after.agent(*agent).is_some());
-        self.alone.retain(|agent, _| step.after.agent(*agent).is_some());
         let now = step.log_now();
         let busy_now = |agent: AgentId| step.after.agent(agent).and_then(|row| row.call());
         let busy_before = |agent: AgentId| step.before.agent(agent).and_then(|row| row.call());
@@ -78,5 +77,8 @@ impl Rule for Misses {
                 }
             }
         }
+        // Whose last phone went meanwhile has logged in anew when one is there again, and asks for calls by that.
+        let is_in = |agent: &AgentId| step.after.agent(*agent).is_some_and(|row| row.presence != Presence::Out);
+        self.alone.retain(|agent, _| is_in(agent));
     }
 }
