@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ pub const RELAYS: [(u16, &str, Range<u16>); 2] = [(1, "east", 30_000..30_500), (
 pub struct Rig {
     pub nodes: Vec<Cluster>,
     _relays: Vec<Relay>,
-    _dir: TempDir,
+    dir: TempDir,
     sip: SocketAddr,
     trunk_port: u16,
 }
@@ -88,7 +89,7 @@ impl Rig {
             clusters.push(Cluster::start(options).await.expect("a node starts"));
         }
         let trunk_port = free_run(TRUNK_SOCKETS + 1);
-        let rig = Rig { nodes: clusters, _relays: relays, _dir: dir, sip, trunk_port };
+        let rig = Rig { nodes: clusters, _relays: relays, dir, sip, trunk_port };
         rig.until("the cluster is active", || rig.nodes.iter().all(|node| node.context.overview().active)).await;
         rig.until("the relays are there", || {
             rig.nodes.iter().all(|node| node.context.relays.usable().len() == RELAYS.len())
@@ -129,6 +130,11 @@ impl Rig {
             self.nodes.iter().all(|node| node.context.shards_behind() == 0 && has_it(&node.context))
         })
         .await;
+    }
+
+    /// Where the first node keeps prompts, music and tenants.
+    pub fn content(&self) -> PathBuf {
+        self.dir.path().join("1").join("content")
     }
 
     pub fn phones(&self) -> Phones {
