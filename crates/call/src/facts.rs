@@ -40,6 +40,7 @@ impl MediaFact {
         }
     }
 
+    /// What a relay tells by itself, as the call wants it; none for what changes nothing of a call.
     pub fn of_event(event: &RelayEvent) -> Option<MediaFact> {
         let leg = LegKey { call: event.call, leg: event.leg };
         match event.what {

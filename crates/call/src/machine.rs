@@ -20,6 +20,7 @@ use crate::told::Told;
 /// What a machine is told of its surroundings once.
 #[derive(Clone, Debug)]
 pub struct Setting {
+    /// What our messages say of this node.
     pub local: Local,
     /// The relay's choice for a call that came to us, made at admission; an answered leg has it in its row.
     pub relay: RelayId,
@@ -50,11 +51,11 @@ pub struct Machine {
 
 impl Machine {
     /// For the node that received the INVITE and saw its `Admit` committed.
-    pub fn admitted(rows: Rows, invite: &Message, source: Far, setting: Setting, now: Mono) -> Self {
+    pub fn admitted(rows: Rows, invite: &Message, source: Far, setting: Setting) -> Self {
         let key = rows.call.customer().map(|leg| leg.key);
         let mut machine = Self::new(rows, setting, false);
         if let Some(key) = key {
-            let sip = Leg::incoming(key, invite, source, &machine.setting.local, now);
+            let sip = Leg::incoming(key, invite, source, &machine.setting.local);
             machine.sides.insert(key, Side::of(sip));
         }
         machine
@@ -88,14 +89,17 @@ impl Machine {
         }
     }
 
+    /// Which call it is.
     pub fn id(&self) -> CallId {
         self.rows.call.id
     }
 
+    /// As the machine was told last.
     pub fn row(&self) -> &Arc<Call> {
         &self.rows.call
     }
 
+    /// The one entrance. What it gives is to be done in its order; `log_now` stamps the facts that are proposed.
     pub fn on(&mut self, event: Event<'_>, log_now: LogTime, now: Mono) -> Actions {
         match event {
             Event::Row { rows, tenant } => self.on_rows(rows, tenant, log_now, now),

@@ -36,7 +36,7 @@ pub(crate) struct Side {
     /// An earlier owner may have rung the phone.
     pub inherited: bool,
     /// The SDP of our 200, until it is committed.
-    pub held: Option<String>,
+    pub answer_sdp: Option<String>,
     /// Its answer, or ours, is committed, told to the far end, and its media directed.
     pub met: bool,
     pub reinvite: Option<Reinvite>,

@@ -7,7 +7,7 @@ use strowger_model::{CallId, Incarnation, LegKey, LogTime, Mono, PlaceId, RelayI
 use strowger_table as table;
 use strowger_table::{LegRole, LegState, Stage};
 
-use crate::hearing::{self, LegView, Role, Sound, Sounds, State, View, Watch, Watched};
+use crate::hearing::{self, LegView, Role, Sound, Sounds, State, View};
 use crate::machine::Machine;
 use crate::reinvite::holds;
 
@@ -199,18 +199,7 @@ fn role(role: LegRole) -> Role {
         LegRole::Customer => Role::Customer,
         LegRole::Agent(..) => Role::Agent,
         LegRole::Party => Role::Party,
-        LegRole::Supervisor { on, mode, .. } => {
-            let on = match on {
-                table::Watched::Leg(leg) => Watched::Leg(leg),
-                table::Watched::Call => Watched::Call,
-            };
-            let mode = match mode {
-                table::Watch::Listen => Watch::Listen,
-                table::Watch::Whisper => Watch::Whisper,
-                table::Watch::Barge => Watch::Barge,
-            };
-            Role::Supervisor { on, mode }
-        }
+        LegRole::Supervisor { on, mode, .. } => Role::Supervisor { on, mode },
         LegRole::Step => Role::Step,
     }
 }

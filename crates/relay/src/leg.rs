@@ -33,7 +33,7 @@ pub(crate) struct Leg {
     pub(crate) heard: Heard,
     /// Last voice of another leg.
     fed: Option<Mono>,
-    /// Who hears it in the same roster.
+    /// Who hears it on the same thread.
     pub(crate) audience: Audience,
     /// Where else its voice goes.
     pub(crate) exports: Vec<Export>,

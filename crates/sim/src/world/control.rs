@@ -97,6 +97,7 @@ impl World {
         if is_new {
             self.nodes[node].lead.heard.control();
             self.look_as_leader(node);
+            self.wake_pacer(node);
         }
     }
 

@@ -86,7 +86,7 @@ impl World {
         let busy = self.truth.agents().filter(|agent| agent.free_since().is_none());
         left.extend(busy.map(|agent| (agent.call(), format!("{} is {}", agent.id, agent.state_name()))));
         let live = self.control.table.live();
-        left.extend(astray_of(&self.truth, &live).map(|agent| (None, format!("{} is astray", agent.id))));
+        left.extend(astray_of(&self.truth, &live).map(|row| (None, format!("{row:?} is astray"))));
         for node in &self.nodes {
             left.extend(node.actors.keys().map(|call| (Some(*call), format!("actor of {call} on {}", node.who.id()))));
             if node.replica.applied < self.log.last() {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use strowger_model::{Mono, ShardId, TenantId};
 use strowger_table::{Command, Content, Outcome, Refusal, TenantRef};
 
-use super::turn::Turn;
 use super::{Look, What};
+use crate::turn::Turn;
 
 /// What failed is tried again after the first of these, then after twice as long each time, up to the second: somebody
 /// has to bring content back, or a node.

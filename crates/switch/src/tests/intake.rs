@@ -318,3 +318,16 @@ fn the_door_holds_the_nodes_limits() {
     bench.actors.extend((0..MAX_CALLS as u64).map(|at| CallId::new(SHARD, 1000 + at)));
     assert_eq!(words(&bench.invites("c")), ["TurnedAway", "503"], "calls at once");
 }
+
+/// A rate that was raised held back callers until the node was started again, one that was lowered let them in.
+#[test]
+fn a_trunk_has_the_rate_of_the_configuration_in_force() {
+    let mut bench = Bench::new();
+    bench.max_calls_per_second = 1;
+    assert_eq!(words(&bench.invites("a")), ["admit"]);
+    assert_eq!(words(&bench.invites("b")), ["TurnedAway", "503"]);
+    bench.max_calls_per_second = 2;
+    assert_eq!(words(&bench.invites("c")), ["admit"]);
+    assert_eq!(words(&bench.invites("d")), ["admit"]);
+    assert_eq!(words(&bench.invites("e")), ["TurnedAway", "503"]);
+}

@@ -195,7 +195,7 @@ impl Shard {
         match call.stage {
             Stage::Waiting => {
                 self.withdraw_others(entry, &mut call, key);
-                self.serve(entry, &mut call, key, entry.observed(observed));
+                call.serve(key, entry.observed(observed));
                 self.set_place(call.place, PlaceState::Served);
                 self.put_call(call);
             }
@@ -221,21 +221,9 @@ impl Shard {
                 call.depart(entry, leg, Released::Over(Cause::NORMAL), true);
             }
         }
-        self.serve(entry, &mut call, key, at);
+        call.serve(key, at);
         self.set_place(call.place, PlaceState::Served);
         self.put_call(call);
-    }
-
-    /// The customer and the agent of this leg talk from now on.
-    pub(super) fn serve(&mut self, _entry: Entry, call: &mut Call, key: LegKey, at: LogTime) {
-        call.finish_pieces(at, How::Served, |piece| piece.kind == SegmentKind::Wait);
-        if let Some(piece) = call.leg(key).map(|leg| Piece::of_leg(SegmentKind::Talk, leg, at)) {
-            let begun = call.begin(piece);
-            debug_assert!(begun.is_ok(), "room for a conversation is spared");
-        }
-        call.stage = Stage::Talking;
-        call.serving = Some(key);
-        call.until = at + limit::TALK_MAX;
     }
 
     /// Phones that rang for the same place and were not the first to be answered.
@@ -250,6 +238,20 @@ impl Shard {
             call.finish_leg_pieces(key, entry.now(), How::Withdrawn);
             call.depart(entry, key, Released::Elsewhere, true);
         }
+    }
+}
+
+impl Call {
+    /// The customer and the agent of this leg talk from then on.
+    pub(super) fn serve(&mut self, key: LegKey, at: LogTime) {
+        self.finish_pieces(at, How::Served, |piece| piece.kind == SegmentKind::Wait);
+        if let Some(piece) = self.leg(key).map(|leg| Piece::of_leg(SegmentKind::Talk, leg, at)) {
+            let begun = self.begin(piece);
+            debug_assert!(begun.is_ok(), "room for a conversation is spared");
+        }
+        self.stage = Stage::Talking;
+        self.serving = Some(key);
+        self.until = at + limit::TALK_MAX;
     }
 }
 

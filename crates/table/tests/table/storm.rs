@@ -231,6 +231,10 @@ impl Storm {
                 Command::Redialog { leg, dialog, relay: moves_to, holds: self.dice.roll(2) == 0 }
             }
             3 => Command::Retake { row: RowKey::Call(call) },
+            4 if self.dice.roll(3) == 0 => {
+                let campaign = self.dice.of(&[SPRING, SUMMER]);
+                Command::Assign { row: RowKey::Campaign(campaign), to }
+            }
             4 => Command::Assign { row: RowKey::Agent(agent), to },
             _ => Command::Accept { leg, observed: self.bench.now },
         }
@@ -470,7 +474,9 @@ fn assert_leads(shard: &Shard) {
 /// The indexes say what the rows say.
 fn assert_indexes(shard: &Shard) {
     let calls = shard.calls().map(|call| (call.owner.node, call.owner.incarnation));
-    let owners: BTreeSet<_> = calls.chain(shard.agents().filter_map(|agent| agent.owner)).collect();
+    let campaigns = shard.campaigns().filter_map(|ledger| ledger.owner).map(|owner| (owner.node, owner.incarnation));
+    let agents = shard.agents().filter_map(|agent| agent.owner);
+    let owners: BTreeSet<_> = calls.chain(campaigns).chain(agents).collect();
     assert_eq!(shard.owners().collect::<BTreeSet<_>>(), owners);
     for queue in [SALES, SUPPORT] {
         let waits = |place: &&std::sync::Arc<strowger_table::Place>| place.is_waiting() && place.queue == queue;
