@@ -2,6 +2,7 @@
 
 mod balance;
 mod broken;
+mod content;
 mod explain;
 mod outbound;
 mod registering;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -149,6 +150,11 @@ impl Rig {
             self.nodes.iter().all(|node| node.context.shards_behind() == 0 && has_it(&node.context))
         })
         .await;
+    }
+
+    /// Where the first node keeps prompts, music and tenants.
+    pub fn content(&self) -> PathBuf {
+        self.dir.path().join("1").join("content")
     }
 
     pub fn phones(&self) -> Phones {
