@@ -89,7 +89,9 @@ impl Machine {
     /// Whether the answer that is committed is the one that this machine proposed.
     fn is_said_here(&self, leg: &table::Leg, side: &Side) -> bool {
         match leg.reach {
-            Reach::Inbound => side.held.as_deref() == self.rows.dialog(leg.key).map(|dialog| dialog.local_sdp.as_str()),
+            Reach::Inbound => {
+                side.answer_sdp.as_deref() == self.rows.dialog(leg.key).map(|dialog| dialog.local_sdp.as_str())
+            }
             _ => side.reported,
         }
     }
