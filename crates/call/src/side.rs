@@ -142,7 +142,7 @@ impl Machine {
     }
 
     /// A leg as its dialog has it.
-    fn restore(&mut self, leg: &table::Leg, now: Mono) {
+    pub(crate) fn restore(&mut self, leg: &table::Leg, now: Mono) {
         let Some(dialog) = self.rows.dialog(leg.key).cloned() else { return };
         let dialog = self.as_left(leg, dialog);
         self.sides.insert(leg.key, Side::of(Leg::restore(leg.key, dialog, leg.takeovers, &self.setting.local, now)));
