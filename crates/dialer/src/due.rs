@@ -35,8 +35,8 @@ impl<'a> DueLeads<'a> {
     }
 }
 
-/// When somebody may be called, by a campaign of a process that dials by itself, whom no entry tells of: the time of a lead comes, or the
-/// hours of its zone begin, which they do at a full minute. None: nobody waits for a time.
+/// When somebody may be called, by a campaign of a process that dials by itself, whom no entry tells of: the time of a
+/// lead comes, or the hours of its zone begin, which they do at a full minute. None: nobody waits for a time.
 pub fn next_due(shard: &Shard, now: Wall, owner: (NodeId, Incarnation)) -> Option<Wall> {
     let after = Wall(now.0.saturating_add(1));
     let of_zone = |campaign: &Campaign, number: u16, name: &str| {

@@ -32,8 +32,8 @@ pub struct Means<'a> {
     pub allowance: &'a BTreeMap<TrunkId, usize>,
 }
 
-/// The calls to begin now, for the campaigns of one process. Cost: one step for each idle agent of the queues and each dial; with more than one
-/// campaign that can dial, one for each live call too.
+/// The calls to begin now, for the campaigns of one process. Cost: one step for each idle agent of the queues and each
+/// dial; with more than one campaign that can dial, one for each live call too.
 pub fn pace(shard: &Shard, means: &Means<'_>, owner: (NodeId, Incarnation)) -> Vec<Dial> {
     let mut placing = Placing::new(shard, means);
     let mut turns = turns(&placing, owner);

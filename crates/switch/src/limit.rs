@@ -8,6 +8,8 @@ use std::time::Duration;
 pub const ADMIT: Duration = Duration::from_secs(5);
 /// A call's proposals are repeated this long: longer than any election, and than the duties they belong to.
 pub const PROPOSE: Duration = Duration::from_secs(30);
+/// How long a pacer waits for what came of a dial; an election takes less. Its next round waits as long.
+pub const DIAL: Duration = Duration::from_secs(2);
 /// How long duties performed are gathered for one entry: said one by one they were 1.4 entries more a call at 200
 /// calls/s. An agent without wrap-up is taken that much longer, for his hang-up is one of them.
 pub const GATHER: Duration = Duration::from_millis(50);

@@ -79,7 +79,7 @@ impl Pacer {
 
     /// Rows of a shard have changed.
     pub fn wake(&mut self, shard: ShardId) {
-        self.shards.entry(shard).or_default().turn.wake();
+        self.rounds(shard).turn.wake();
     }
 
     /// The campaigns that are this process's: one that begins again says so of each.
@@ -92,7 +92,7 @@ impl Pacer {
     pub fn look(&mut self, scene: &Scene<'_>) -> (Vec<(ShardId, Command)>, Option<Mono>) {
         let on: Vec<&Shard> = scene.shards.iter().copied().filter(|shard| self.is_on(shard, scene.now)).collect();
         for shard in &on {
-            let rounds = self.shards.entry(shard.id()).or_default();
+            let rounds = self.rounds(shard.id());
             rounds.rest();
             rounds.users = users(shard);
         }
@@ -108,7 +108,7 @@ impl Pacer {
     }
 
     fn is_on(&mut self, shard: &Shard, now: Mono) -> bool {
-        let rounds = self.shards.entry(shard.id()).or_default();
+        let rounds = self.rounds(shard.id());
         if rounds.due.is_some_and(|due| due <= now) {
             rounds.turn.wake();
         }
@@ -119,7 +119,7 @@ impl Pacer {
     fn round(&mut self, shard: &Shard, scene: &Scene<'_>) -> Vec<Dial> {
         if shard.campaigns().next().is_some() {
             // Also where others dial: whoever looks counts the campaigns.
-            self.rounds(shard).turn.hold(scene.now + ROUND);
+            self.rounds(shard.id()).turn.hold(scene.now + ROUND);
         }
         if !shard.campaigns().any(|ledger| ledger.running && ledger.is_owned_by(self.me)) {
             return Vec::new();
@@ -136,7 +136,7 @@ impl Pacer {
             debug_assert!(admitted, "what was planned within the allowance is let in");
         }
         let due = self.next(shard, scene);
-        let rounds = self.rounds(shard);
+        let rounds = self.rounds(shard.id());
         rounds.due = Some(due);
         rounds.open = dials.len();
         if !dials.is_empty() {
@@ -175,7 +175,7 @@ impl Pacer {
     /// What came of a dial; none: that is unknown. A round is over with its last dial. What was not committed, or was
     /// refused by what has not come here yet, makes the next one come a little later.
     pub fn answered(&mut self, shard: ShardId, outcome: Option<&Outcome>, now: Mono) {
-        let rounds = self.shards.entry(shard).or_default();
+        let rounds = self.rounds(shard);
         rounds.open = rounds.open.saturating_sub(1);
         match outcome {
             Some(Outcome::Dialled { call }) => rounds.upto = rounds.upto.max(call.index()),
@@ -186,8 +186,8 @@ impl Pacer {
         }
     }
 
-    fn rounds(&mut self, shard: &Shard) -> &mut Rounds {
-        self.shards.entry(shard.id()).or_default()
+    fn rounds(&mut self, shard: ShardId) -> &mut Rounds {
+        self.shards.entry(shard).or_default()
     }
 }
 

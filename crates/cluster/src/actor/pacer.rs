@@ -6,12 +6,11 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use strowger_model::{GroupId, Mono, ShardId};
 use strowger_raft::clock;
-use strowger_switch::Scene;
+use strowger_switch::{Scene, limit};
 use strowger_table::{Command, Outcome};
 
 use super::registry::{Hand as _, News, Registry, Ticket, Wake, follow};
 use crate::context::{Context, Refused, shard_of};
-use crate::leader::COMMIT;
 
 pub(crate) type Pacers = Registry<(), PacerNews, ActorRef<PacerMail>>;
 
@@ -128,7 +127,7 @@ impl Driver {
             for row in shard_of(&view).map(|table| self.pacer.owned(table)).unwrap_or_default() {
                 let context = self.context.clone();
                 self.context.spawn(async move {
-                    if let Err(fault) = context.command(shard, Command::Retake { row }, COMMIT).await {
+                    if let Err(fault) = context.command(shard, Command::Retake { row }, limit::DIAL).await {
                         tracing::warn!(%shard, ?row, %fault, "a campaign keeps the epoch of a pacer that broke");
                     }
                 });
@@ -163,7 +162,7 @@ impl Driver {
 }
 
 async fn propose(context: Arc<Context>, shard: ShardId, dial: Command) {
-    let outcome = match context.command(shard, dial, COMMIT).await {
+    let outcome = match context.command(shard, dial, limit::DIAL).await {
         Ok(outcome) => Some(outcome),
         Err(Refused::ByTable(refusal)) => Some(Outcome::Refused(refusal)),
         Err(fault) => {

@@ -175,7 +175,7 @@ impl World {
         if term != self.log.term || self.log.leader.is_some() {
             return;
         }
-        let sound: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect();
+        let sound = self.sound_nodes();
         let fit: Vec<usize> = sound.iter().copied().filter(|node| !self.is_passive(*node)).collect();
         if sound.len() * 2 <= self.nodes.len() || fit.is_empty() {
             let at = self.now + Duration::from_millis(200);

@@ -52,6 +52,11 @@ impl World {
         }
     }
 
+    /// Those that run and that the others reach.
+    pub(crate) fn sound_nodes(&self) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect()
+    }
+
     fn kill_for(&mut self, node: usize, away: Duration) {
         self.kill(node);
         self.timeline.plan(self.now + away, Happening::Start { node });

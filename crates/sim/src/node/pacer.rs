@@ -1,9 +1,7 @@
 //! Calls for campaigns: runs the switch's pacer on virtual time.
 
-use std::time::Duration;
-
 use strowger_model::Mono;
-use strowger_switch::{Pacer, Scene};
+use strowger_switch::{Pacer, Scene, limit};
 use strowger_table::{Body, Command, Outcome};
 
 use super::Purpose;
@@ -12,9 +10,6 @@ use crate::log::wall;
 use crate::promise::Decision;
 use crate::tenant::SHARD;
 use crate::world::World;
-
-/// How long the product's pacer waits for an outcome.
-const COMMIT: Duration = Duration::from_secs(2);
 
 /// A node's pacer, and when it looks next.
 pub(crate) struct Pacing {
@@ -78,7 +73,7 @@ impl World {
         }
         let decision = Decision { command: &command, shard, config: &self.asked, now: self.now };
         self.promises.rules.decided(&decision);
-        self.propose_within(node, Body::Shard(command), Purpose::Dial, COMMIT);
+        self.propose_within(node, Body::Shard(command), Purpose::Dial, limit::DIAL);
     }
 
     pub(crate) fn dial_answered(&mut self, node: usize, outcome: Option<&Outcome>) {

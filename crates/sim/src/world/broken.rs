@@ -34,7 +34,7 @@ impl World {
         }
         let next = self.now + self.rng.millis(PAUSE_MS.0, PAUSE_MS.1);
         self.timeline.plan(next, Happening::Break);
-        let sound: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect();
+        let sound = self.sound_nodes();
         let Some(node) = self.rng.pick(&sound) else { return };
         if self.dialling.is_on() && self.rng.chance(BREAKS_PACER) {
             self.seen.add(Thing::ActorBroke, 1);

@@ -117,7 +117,7 @@ impl World {
         if term != self.control.log.term || self.control.log.leader.is_some() {
             return;
         }
-        let sound: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect();
+        let sound = self.sound_nodes();
         let Some(node) = self.rng.pick(&sound).filter(|_| self.has_quorum()) else {
             let at = self.now + std::time::Duration::from_millis(200);
             return self.timeline.plan(at, Happening::ElectControl { term });

@@ -32,7 +32,7 @@ impl World {
         }
         let is_founded = !control.voters().is_empty();
         self.timeline.plan(self.now + IN_FORCE, Happening::Configure);
-        let sound: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect();
+        let sound = self.sound_nodes();
         let Some(node) = self.rng.pick(&sound).filter(|_| is_founded) else { return };
         let named = if self.plant == Some(Plant::OldContent) { 1 } else { version };
         let digests = self.digests(named).into_iter();
@@ -71,7 +71,7 @@ impl World {
         }
         let next = self.now + self.rng.millis(PAUSE_MS.0, PAUSE_MS.1);
         self.timeline.plan(next, Happening::Operator);
-        let sound: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect();
+        let sound = self.sound_nodes();
         let Some(node) = self.rng.pick(&sound) else { return };
         if self.calm_since.is_some() {
             return self.stop_campaigns(node);

@@ -126,7 +126,7 @@ impl World {
     fn desk(&mut self) {
         let next = self.now + self.rng.millis(2000, 8000);
         self.timeline.plan(next, Happening::Desk);
-        let sound: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect();
+        let sound = self.sound_nodes();
         let Some(node) = self.rng.pick(&sound) else { return };
         let agents: Vec<_> = self.asked.agents().map(|agent| agent.id).collect();
         if self.calm_since.is_none() {

@@ -43,7 +43,7 @@ impl World {
         }
         let next = self.now + self.rng.millis(PAUSE_MS.0, PAUSE_MS.1);
         self.timeline.plan(next, Happening::Stranger);
-        let sound: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect();
+        let sound = self.sound_nodes();
         let Some(node) = self.rng.pick(&sound) else { return };
         let by = self.nodes[node].who;
         let drawn = match self.rng.below(10) {

@@ -25,7 +25,7 @@ impl World {
     }
 
     pub(crate) fn dispose(&mut self, agent: AgentId, call: CallId) {
-        let sound: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect();
+        let sound = self.sound_nodes();
         if let (Some(node), Some(code)) = (self.rng.pick(&sound), self.rng.pick(&CODES)) {
             self.propose(node, Command::Dispose { agent, call, code: code.to_owned() }, Purpose::Nobody);
         }

@@ -1,7 +1,8 @@
 //! What a shard keeps of a campaign besides its configuration and its leads.
 
-use crate::RowKey;
 use strowger_model::{CampaignId, DialResult, Digest, Incarnation, NodeId, Owner, QueueId, TenantId};
+
+use crate::RowKey;
 
 /// A campaign, as its shard counts it; it outlives the configuration.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
