@@ -4,6 +4,7 @@ mod actors;
 mod apply;
 mod around;
 mod courier;
+mod edge;
 mod intake;
 mod lead;
 mod life;
@@ -25,6 +26,7 @@ use crate::tenant::SHARD;
 use crate::world::ControlReplica;
 
 pub(crate) use actors::{News, relay_of};
+use edge::Edge;
 pub(crate) use lead::Lead;
 pub(crate) use propose::Purpose;
 pub(crate) use register::Desk;
@@ -45,6 +47,7 @@ pub(crate) struct Node {
     pub actors: BTreeMap<CallId, Seated>,
     /// Where phones of agents register.
     pub desks: BTreeMap<AgentId, Desk>,
+    pub edge: Edge,
     pub intake: Intake,
     /// When its next tick is on its way.
     pub intake_armed: Option<Mono>,
@@ -127,6 +130,7 @@ impl Node {
             lead: Lead::new(node),
             actors: BTreeMap::new(),
             desks: BTreeMap::new(),
+            edge: Edge::default(),
             intake: around::intake(Mono::ZERO),
             intake_armed: None,
             asking: BTreeMap::new(),

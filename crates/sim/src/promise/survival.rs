@@ -2,7 +2,7 @@
 
 use strowger_model::{HangupBy, Outcome};
 
-use super::{Found, Step};
+use super::{Found, Step, went_into};
 
 #[derive(Default)]
 pub(crate) struct Survival {
@@ -14,6 +14,9 @@ impl Survival {
         for call in step.calls {
             let (Some(before), Some(after)) = (step.before.call(*call), step.after.call(*call)) else { continue };
             let (Some(outcome), Some(ended)) = (after.outcome(), after.ended()) else { continue };
+            if went_into(after).is_some() {
+                continue;
+            }
             // An outbound call is one once the called party has answered.
             let answered = before.is_answered() && !before.is_over();
             let failed = matches!(outcome, Outcome::Failed | Outcome::Rejected)

@@ -8,7 +8,7 @@ use strowger_table::Call;
 use super::World;
 use crate::far::CallerState;
 use crate::happening::Who;
-use crate::promise::astray_of;
+use crate::promise::{Look, astray_of};
 
 /// From the last caller and the last fault to rest: the longest patience (60 s), the life of a SIP transaction, the
 /// time an ended row is kept (64 s), and some more.
@@ -31,6 +31,8 @@ impl World {
         let leader = self.log.seat().map(|(leader, _)| leader.node).filter(|node| self.leads(*node));
         let led = leader.filter(|node| self.nodes[*node].is_sound()).map(|_| self.log.term);
         self.promises.in_force.look(&self.truth, led, now);
+        let (truth, config, wall) = (&self.truth, &self.asked, self.log.wall(now));
+        self.promises.rules.look(&Look { truth, config, led, now, wall });
         self.look_for_dead();
         self.look_at_relays();
         self.promises.rest.callers(&self.truth, &self.callers, now);

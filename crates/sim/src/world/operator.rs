@@ -11,7 +11,6 @@ use strowger_table::{BarList, Body, Command, Content, ControlCommand, Scope, Ten
 use super::World;
 use crate::asked::Asked;
 use crate::happening::Happening;
-use crate::log::wall;
 use crate::node::Purpose;
 use crate::plant::Plant;
 use crate::tenant::{CALLING, SHARD};
@@ -117,7 +116,7 @@ impl World {
         let (campaign, agent) = (self.rng.pick(&campaigns)?, self.rng.pick(&agents)?);
         let number = self.any_number()?;
         let nodes = self.nodes[node].control.table.live();
-        let means = self.dialling.means(wall(self.now), &nodes, &self.usable);
+        let means = self.dialling.means(self.log.wall(self.now), &nodes, &self.usable);
         let shard = &self.nodes[node].replica.shard;
         let mut dial = strowger_dialer::manual(shard, &means, agent, campaign, number).ok()?;
         self.dialling.route(shard, &mut dial);

@@ -204,7 +204,7 @@ impl Shard {
                 self.take_over(entry, call, key, observed);
             }
             // The agent asked for this call and is there: now the number.
-            Stage::Reaching if call.customer().is_none() => self.originate(entry, call),
+            Stage::Reaching if call.customer().is_none() => self.dial_asked(entry, call),
             _ => self.put_call(call),
         }
     }

@@ -1,15 +1,22 @@
-//! `hours`: no call to a number is begun while the clock on its own wall is outside the campaign's hours.
+//! `hours`: no number is dialled while the clock on its own wall is outside the campaign's hours, by the pacer or by an
+//! agent, whose phone rings before it is.
 
+use std::collections::BTreeMap;
+
+use strowger_model::config::Hours;
+use strowger_model::{CallId, E164};
 use strowger_table::{Command, Outcome};
 
 use super::super::{Found, Step};
 use super::Rule;
 use crate::asked::Asked;
-use crate::dialling::minute_of_day;
+use crate::dialling::is_open;
 
 #[derive(Default)]
 pub(crate) struct OpenHours {
     found: Found,
+    /// Calls that were granted: whom they are for, whether that stands on a list, and the hours that were in force.
+    granted: BTreeMap<CallId, (E164, bool, Vec<Hours>)>,
 }
 
 impl Rule for OpenHours {
@@ -18,18 +25,19 @@ impl Rule for OpenHours {
     }
 
     fn committed(&mut self, step: &Step<'_>, config: &Asked) {
-        let (Some(Command::Dial(dial)), Outcome::Dialled { call }) = (step.command(), &step.applied.outcome) else {
-            return;
-        };
-        let Some(campaign) = config.campaign(dial.campaign).filter(|_| call.index() == step.index) else { return };
-        let outbound = step.after.call(*call).and_then(|row| Some((row.outbound()?.number, row.outbound()?.lead)));
-        let Some((number, lead)) = outbound else { return };
-        let minute = minute_of_day(step.after.last().wall, lead.map(|_| number));
-        let open = campaign.hours.iter().any(|hours| (hours.from_min..hours.to_min).contains(&minute));
-        if !open {
-            self.found.breach("hours", Some(*call), || {
-                format!("{number} is called at {}:{:02} of its day", minute / 60, minute % 60)
-            });
+        if let (Some(Command::Dial(dial)), Outcome::Dialled { call }) = (step.command(), &step.applied.outcome)
+            && let Some(campaign) = config.campaign(dial.campaign).filter(|_| call.index() == step.index)
+            && let Some(outbound) = step.after.call(*call).and_then(|row| row.outbound())
+        {
+            self.granted.insert(*call, (outbound.number, outbound.lead.is_some(), campaign.hours.clone()));
+        }
+        let wall = step.after.last().wall;
+        for call in step.begins_to_dial() {
+            let Some((number, is_listed, hours)) = self.granted.get(&call) else { continue };
+            if !is_open(hours, wall, Some(*number).filter(|_| *is_listed)) {
+                self.found
+                    .breach("hours", Some(call), || format!("{number} is dialled at {wall:?}, outside {hours:?}"));
+            }
         }
     }
 }

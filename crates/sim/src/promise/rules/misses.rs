@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strowger_model::{AgentId, LogTime};
+use strowger_model::config::Queue;
+use strowger_model::{AgentId, CallId, LegKey, LogTime};
 use strowger_table::{Command, DialTo};
 
 use super::super::{Found, Step};
@@ -47,32 +48,39 @@ impl Rule for Misses {
         }
         for call in step.calls {
             let Some(before) = step.before.call(*call) else { continue };
-            let (Some(agent), Some(leg)) = (before.rung_agent(), before.rung_leg()) else { continue };
-            let after = step.after.call(*call);
-            if after.is_some_and(|row| row.rung_leg() == Some(leg)) {
-                continue;
-            }
-            let observed = match step.command() {
-                Some(Command::Missed { observed, .. }) => (*observed).min(now),
-                // A phone that hangs up before it answers.
-                Some(Command::Left { leg: left, observed, .. }) if *left == leg => (*observed).min(now),
-                Some(Command::Expire) => now,
-                Some(Command::Answered { .. }) => {
-                    self.in_a_row.remove(&agent);
-                    continue;
-                }
-                _ => continue,
-            };
             let Some(queue) = before.queue().and_then(|queue| config.queue(queue)) else { continue };
-            self.alone.insert(agent, observed + Duration::from_millis(queue.miss_pause_ms.into()));
-            let row = self.in_a_row.entry(agent).or_default();
-            *row += 1;
-            if queue.max_misses != 0 && *row >= queue.max_misses {
-                *row = 0;
-                let state = step.after.agent(agent).map_or("gone", |agent| agent.state_name());
-                if !matches!(state, "not_ready" | "logged_out" | "gone") {
-                    self.found.breach(PROMISE, Some(*call), || format!("{agent} missed too many and is {state}"));
+            let rings = |leg: LegKey| step.after.call_of_leg(leg).and_then(|row| row.leg(leg));
+            for leg in before.ringing().filter(|leg| !rings(leg.key).is_some_and(|leg| leg.is_ringing())) {
+                if let Some(agent) = leg.agent() {
+                    self.rings_no_more(step, queue, *call, (leg.key, agent));
                 }
+            }
+        }
+    }
+}
+
+impl Misses {
+    fn rings_no_more(&mut self, step: &Step<'_>, queue: &Queue, call: CallId, (leg, agent): (LegKey, AgentId)) {
+        let now = step.log_now();
+        let observed = match step.command() {
+            Some(Command::Missed { leg: missed, observed, .. }) if *missed == leg => (*observed).min(now),
+            // A phone that hangs up before it answers.
+            Some(Command::Left { leg: left, observed, .. }) if *left == leg => (*observed).min(now),
+            Some(Command::Expire) => now,
+            Some(Command::Answered { leg: answered, .. }) if *answered == leg => {
+                self.in_a_row.remove(&agent);
+                return;
+            }
+            _ => return,
+        };
+        self.alone.insert(agent, observed + Duration::from_millis(queue.miss_pause_ms.into()));
+        let row = self.in_a_row.entry(agent).or_default();
+        *row += 1;
+        if queue.max_misses != 0 && *row >= queue.max_misses {
+            *row = 0;
+            let state = step.after.agent(agent).map_or("gone", |agent| agent.state_name());
+            if !matches!(state, "not_ready" | "logged_out" | "gone") {
+                self.found.breach(PROMISE, Some(call), || format!("{agent} missed too many and is {state}"));
             }
         }
     }
