@@ -190,7 +190,10 @@ impl Leader {
             self.spread.again(look.now),
             hand_over.again(),
         ];
-        debug_assert!(todo.is_sorted_by(|one, next| one.0 < next.0), "one errand of a rule");
+        debug_assert!(
+            todo.is_sorted_by(|one, next| one.0 < next.0 || one.0 == Task::Pace),
+            "one errand of a rule, but dials"
+        );
         let errand = |(task, what)| Errand { term: led.term, task, what };
         (todo.into_iter().map(errand).collect(), again.into_iter().flatten().min())
     }
