@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
+use strowger_acd::RelayChoice;
 use strowger_model::Mono;
 use strowger_switch::{Heard, Leader, Led, Look, What};
 use strowger_table::{Body, Command, Medium, Offer, Outcome, Plan, Proposal, limit};
@@ -149,7 +150,11 @@ impl World {
             let more: Vec<_> = idle.take(RING_MORE).map(|(_, agent, slot)| (agent, slot)).collect();
             taken.extend(more.iter().map(|(agent, _)| *agent));
             offers.push(Offer { ring_all: !more.is_empty(), ..offer });
-            offers.extend(more.into_iter().map(|(agent, slot)| Offer { agent, slot, ring_all: true, ..offer }));
+            for (agent, slot) in more {
+                let site = self.asked.agent(agent).map_or("", |agent| agent.site.as_str());
+                let relay = RelayChoice::new(shard, &self.usable).choose(site, None).unwrap_or(offer.relay);
+                offers.push(Offer { agent, slot, relay, ring_all: true, ..offer });
+            }
         }
         offers.truncate(limit::OFFERS_PER_PLAN);
         plan.offers = offers;

@@ -67,8 +67,10 @@ fn fault(pieces: &[Segment], now: LogTime) -> Option<String> {
         }
         last = Some(piece);
     }
+    // A phone that is withdrawn rings on until the entry that says so; the wait was over as the other one answered.
     let within = |ring: &Segment, wait: &Segment| {
-        wait.kind == SegmentKind::Wait && wait.from <= ring.from && ring.to.unwrap_or(now) <= wait.to.unwrap_or(now)
+        let ends = if ring.how == How::Withdrawn { ring.from } else { ring.to.unwrap_or(now) };
+        wait.kind == SegmentKind::Wait && wait.from <= ring.from && ends <= wait.to.unwrap_or(now)
     };
     // An agent who asked for a call is rung before there is a customer.
     let has_customer = |ring: &Segment| pieces.iter().filter(is_whereabouts).any(|piece| piece.from <= ring.from);
