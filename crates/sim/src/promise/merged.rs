@@ -1,5 +1,5 @@
-//! Of two calls that become one nobody is lost: everybody who was in one of them goes on in the one that stays, but for
-//! the agent who asked; and what the other leaves is over.
+//! Of two calls that become one nobody is lost: everybody who was up in one of them goes on in the one that stays, but
+//! for the agent who asked; and what the other leaves is over.
 
 use strowger_model::{AgentId, CallId, LegKey};
 use strowger_table::{Command, Shard};
@@ -26,8 +26,8 @@ impl Merged {
         let (Some(stays), true) = (stays, is_over) else {
             return self.found.breach(PROMISE, Some(*from), || format!("{from} and {into} are not one"));
         };
-        for (leg, agent) in [*from, *into].iter().flat_map(|call| live(step.before, *call)) {
-            let goes_on = live(step.after, stays).any(|(other, _)| other == leg);
+        for (leg, agent) in [*from, *into].iter().flat_map(|call| up(step.before, *call)) {
+            let goes_on = up(step.after, stays).any(|(other, _)| other == leg);
             if goes_on == (agent == Some(asked)) {
                 self.found.breach(PROMISE, Some(stays), || format!("{leg} of {agent:?}: it goes on is {goes_on}"));
             }
@@ -35,7 +35,7 @@ impl Merged {
     }
 }
 
-fn live(shard: &Shard, call: CallId) -> impl Iterator<Item = (LegKey, Option<AgentId>)> {
-    let legs = shard.call(call).into_iter().flat_map(|row| row.live_legs());
+fn up(shard: &Shard, call: CallId) -> impl Iterator<Item = (LegKey, Option<AgentId>)> {
+    let legs = shard.call(call).into_iter().flat_map(|row| row.legs.iter().filter(|leg| leg.is_up()));
     legs.map(|leg| (leg.key, leg.agent()))
 }

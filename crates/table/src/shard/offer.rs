@@ -245,7 +245,12 @@ impl Shard {
             .filter(|leg| leg.key != taken && leg.agent().is_some() && !leg.is_up())
             .map(|leg| leg.key)
             .collect();
-        for key in others {
+        self.call_off(entry, call, others);
+    }
+
+    /// Nobody waits for the answer of these any more.
+    pub(super) fn call_off(&mut self, entry: Entry, call: &mut Call, legs: Vec<LegKey>) {
+        for key in legs {
             self.release_slot(entry, call, key);
             call.finish_leg_pieces(key, entry.now(), How::Withdrawn);
             call.depart(entry, key, Released::Elsewhere, true);

@@ -18,6 +18,8 @@ const PROMISE: &str = "misses";
 pub(crate) struct Misses {
     found: Found,
     in_a_row: BTreeMap<AgentId, u16>,
+    /// Since when a phone rings.
+    rung: BTreeMap<LegKey, LogTime>,
     /// Until when an agent is left alone.
     alone: BTreeMap<AgentId, LogTime>,
 }
@@ -37,6 +39,14 @@ impl Rule for Misses {
         let now = step.log_now();
         let busy_now = |agent: AgentId| step.after.agent(agent).and_then(|row| row.call());
         let busy_before = |agent: AgentId| step.before.agent(agent).and_then(|row| row.call());
+        let ringing = step.calls.iter().filter_map(|call| step.after.call(*call)).flat_map(|row| row.ringing());
+        self.rung.extend(
+            ringing
+                .map(|leg| leg.key)
+                .filter(|leg| !self.rung.contains_key(leg))
+                .map(|leg| (leg, now))
+                .collect::<Vec<_>>(),
+        );
         let rung = step.after.agents().filter(|agent| agent.call().is_some() && busy_before(agent.id).is_none());
         for agent in rung {
             // Who asks for a call wants no rest.
@@ -61,12 +71,12 @@ impl Rule for Misses {
 
 impl Misses {
     fn rings_no_more(&mut self, step: &Step<'_>, queue: &Queue, call: CallId, (leg, agent): (LegKey, AgentId)) {
-        let now = step.log_now();
+        let (now, began) = (step.log_now(), self.rung.remove(&leg).unwrap_or_default());
         let observed = match step.command() {
             Some(Command::Missed { leg: missed, observed, .. }) if *missed == leg => (*observed).min(now),
             // A phone that hangs up before it answers.
             Some(Command::Left { leg: left, observed, .. }) if *left == leg => (*observed).min(now),
-            Some(Command::Expire) => now,
+            Some(Command::Expire) if now >= began + Duration::from_millis(queue.ring_timeout_ms.into()) => now,
             Some(Command::Answered { leg: answered, .. }) if *answered == leg => {
                 self.in_a_row.remove(&agent);
                 return;
