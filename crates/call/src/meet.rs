@@ -59,7 +59,15 @@ impl Machine {
     /// An answer is committed: ours goes out, theirs is acknowledged, and the media is directed.
     pub(crate) fn meet(&mut self, leg: &table::Leg, took_over: bool, log_now: LogTime, now: Mono) {
         let key = leg.key;
-        let Some(side) = self.sides.get_mut(&key).filter(|side| !side.met) else { return };
+        let is_unmet = |side: &crate::side::Side| !side.met;
+        if leg.reach == Reach::Inbound
+            && !took_over
+            && self.sides.get(&key).is_some_and(|side| is_unmet(side) && side.is_unanswered())
+        {
+            // An actor that broke had proposed its answer: it is the row's, and nobody has said it.
+            self.restore(leg, now);
+        }
+        let Some(side) = self.sides.get_mut(&key).filter(|side| is_unmet(side)) else { return };
         side.met = true;
         side.give_up = None;
         if leg.reach == Reach::Inbound {

@@ -67,6 +67,11 @@ impl Side {
         self.sip.as_ref().is_none_or(|leg| leg.state() == LegState::Ended)
     }
 
+    /// Nothing of ours waits to be said to the caller, and nothing was.
+    pub fn is_unanswered(&self) -> bool {
+        self.held.is_none() && self.sip.as_ref().is_some_and(|leg| leg.state() == LegState::Early)
+    }
+
     /// It had a dialog, or the beginning of one, and that is over.
     pub fn has_ended(&self) -> bool {
         self.sip.is_some() && self.is_over()
@@ -142,7 +147,7 @@ impl Machine {
     }
 
     /// A leg as its dialog has it.
-    fn restore(&mut self, leg: &table::Leg, now: Mono) {
+    pub(crate) fn restore(&mut self, leg: &table::Leg, now: Mono) {
         let Some(dialog) = self.rows.dialog(leg.key).cloned() else { return };
         let dialog = self.as_left(leg, dialog);
         self.sides.insert(leg.key, Side::of(Leg::restore(leg.key, dialog, leg.takeovers, &self.setting.local, now)));

@@ -106,7 +106,9 @@ impl Registered {
     /// Whoever has its 200 is bound until that runs out, unless it said something else since.
     pub fn look(&mut self, truth: &Shard, config: &Asked, phones: &[AgentPhone], now: Mono) {
         for (at, phone) in phones.iter().enumerate() {
-            let Some(told) = phone.line.as_ref().and_then(|line| line.told().last()) else { continue };
+            // A phone without power counts on nothing, and its node's death may have taken it off.
+            let line = phone.line.as_ref().filter(|line| !line.is_dark());
+            let Some(told) = line.and_then(|line| line.told().last()) else { continue };
             let kept = told.lasts * KEPT_PERCENT / 100;
             let agent = AgentId(at as u32 + 1);
             if config.agent(agent).is_none() {

@@ -67,9 +67,13 @@ fn fault(pieces: &[Segment], now: LogTime) -> Option<String> {
         }
         last = Some(piece);
     }
-    // A phone that is withdrawn rings on until the entry that says so; the wait was over as the other one answered.
+    // A phone that rings beside one that is answered rings on until the entry that says so; the wait was over before.
     let within = |ring: &Segment, wait: &Segment| {
-        let ends = if ring.how == How::Withdrawn { ring.from } else { ring.to.unwrap_or(now) };
+        let is_beside = |other: &&Segment| other.how == How::Served && ring.to.is_none_or(|to| other.from < to);
+        let beside =
+            pieces.iter().filter(|piece| piece.kind == SegmentKind::Ring && piece.leg != ring.leg).find(is_beside);
+        let is_late = ring.how != How::Served && beside.is_some_and(|other| other.to >= Some(ring.from));
+        let ends = if is_late { ring.from } else { ring.to.unwrap_or(now) };
         wait.kind == SegmentKind::Wait && wait.from <= ring.from && ends <= wait.to.unwrap_or(now)
     };
     // An agent who asked for a call is rung before there is a customer.

@@ -27,6 +27,9 @@ const RETAKEN: Duration = Duration::from_secs(20);
 /// The longest step of a flow: a prompt twice, its time for a digit twice, and the death of its owner in between.
 const STEP: Duration = Duration::from_secs(20);
 
+/// Agents who may wrap up after calls that became one.
+const MERGED_WRAPS: u32 = 3;
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Whose {
     Call(CallId),
@@ -131,7 +134,9 @@ impl Stuck {
                 let all = config.tenants.iter().flat_map(|tenant| &tenant.queues).map(|queue| queue.wrap_up_ms);
                 let longest = if self.merged.contains(&row.id) { all.max() } else { None };
                 let wrap_up = millis(longest.or(queue.map(|queue| queue.wrap_up_ms)).unwrap_or_default());
-                ("ended".to_owned(), Some(now + wrap_up + limit::ENDED_LINGER))
+                // One after the other, where several served.
+                let all = wrap_up * if longest.is_some() { MERGED_WRAPS } else { 1 };
+                ("ended".to_owned(), Some(now + all + limit::ENDED_LINGER))
             }
             other => (other.to_owned(), Some(now + limit::TALK_MAX)),
         };

@@ -21,7 +21,9 @@ impl World {
         if let Some((_, seat)) = self.log.seat() {
             stuck.look(seat.log_now(now), now, seat.since, self.log.lost);
         }
-        stuck.flows(&self.truth, now, |_| false);
+        // A far end that is asked to send elsewhere, and cannot be reached, keeps its step from going on.
+        let moves = |row: &Call| row.customer().is_some_and(|leg| leg.next_relay.is_some());
+        stuck.flows(&self.truth, now, moves);
         for node in 0..self.nodes.len() {
             if self.nodes[node].is_sound() && !self.is_passive(node) {
                 self.promises.stuck.hands(&self.nodes[node], &self.broken, now);

@@ -104,13 +104,16 @@ impl World {
     }
 
     fn phone_ticks(&mut self, at: usize) -> Vec<FarOut> {
-        let in_call = self.phones[at].phone.rings().iter().any(|ring| ring.is_live());
+        let live = self.phones[at].phone.rings().iter().filter(|ring| ring.is_live());
+        let live: Vec<LegKey> = live.filter_map(|ring| ring.key).collect();
+        let in_call = !live.is_empty();
         let before = self.phones[at].phone.addr;
         let (outs, habit) = self.phones[at].tick(self.now, self.calm_since.is_some(), &mut self.rng);
         if matches!(habit, Some(Habit::Move | Habit::LosePower)) {
             self.leaves_lines(before);
         }
         if in_call && habit == Some(Habit::LosePower) {
+            self.promises.survival.dark.extend(live);
             self.seen.add(Thing::PhoneLostInCall, 1);
         }
         if let Some(habit) = habit {

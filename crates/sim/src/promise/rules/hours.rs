@@ -2,9 +2,10 @@
 //! agent, whose phone rings before it is.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use strowger_model::config::Hours;
-use strowger_model::{CallId, E164};
+use strowger_model::{CallId, CampaignId, E164, LogTime};
 use strowger_table::{Command, Outcome};
 
 use super::super::{Found, Step};
@@ -17,7 +18,12 @@ pub(crate) struct OpenHours {
     found: Found,
     /// Calls that were granted: whom they are for, whether that stands on a list, and the hours that were in force.
     granted: BTreeMap<CallId, (E164, bool, Vec<Hours>)>,
+    /// What was in force of each campaign, and until when: who asked for a call under it may have it yet.
+    before: BTreeMap<CampaignId, (Vec<Hours>, LogTime)>,
 }
+
+/// A proposal is repeated for so long.
+const PROPOSED: Duration = Duration::from_secs(30);
 
 impl Rule for OpenHours {
     fn found(&mut self) -> &mut Found {
@@ -29,7 +35,14 @@ impl Rule for OpenHours {
             && let Some(campaign) = config.campaign(dial.campaign).filter(|_| call.index() == step.index)
             && let Some(outbound) = step.after.call(*call).and_then(|row| row.outbound())
         {
-            self.granted.insert(*call, (outbound.number, outbound.lead.is_some(), campaign.hours.clone()));
+            let old = self.before.get(&dial.campaign).filter(|(_, until)| step.log_now() < *until + PROPOSED);
+            let all = campaign.hours.iter().chain(old.iter().flat_map(|(hours, _)| hours)).cloned().collect();
+            self.granted.insert(*call, (outbound.number, outbound.lead.is_some(), all));
+        }
+        if step.reconfigures() {
+            let now = step.log_now();
+            let known = step.before.tenants().flat_map(|tenant| &tenant.campaigns);
+            self.before.extend(known.map(|campaign| (campaign.id, (campaign.hours.clone(), now))));
         }
         let wall = step.after.last().wall;
         for call in step.begins_to_dial() {
