@@ -102,10 +102,6 @@ plants! {
     DatagramMovesAgent => ["registered"],
     /// What comes by a connection is carried out where the agent was before.
     ConnectionPassedOn => ["registered"],
-    /// Nobody connects anew to a far end whose connection is lost.
-    NoNewLine => ["rest"],
-    /// What was handed to a node that died is not said again.
-    StandByForgotten => ["rest"],
     /// One tenant's callers hear the other's music.
     OtherTenantsMusic => ["apart"],
     /// One tenant's agents serve the other's queues.

@@ -9,7 +9,6 @@ use strowger_switch::limit;
 
 use crate::far::Sip;
 use crate::happening::{Happening, Task, Who};
-use crate::plant::Plant;
 use crate::trace::About;
 use crate::world::{End, World};
 
@@ -60,14 +59,12 @@ impl World {
             return self.nodes[node].edge.held.push((to, bytes.to_vec()));
         }
         let known = self.lines.of(self.nodes[node].who, to);
-        let is_lost = known.is_none() && self.plant == Some(Plant::NoNewLine);
-        let line = known.or_else(|| if is_lost { None } else { self.dial_line(node, to.addr) });
+        let line = known.or_else(|| self.dial_line(node, to.addr));
         match line {
             Some(line) => {
                 self.leaves(node, to.addr, bytes);
                 self.speak(line, End::Node, bytes.to_vec());
             }
-            None if is_lost => {}
             None => self.undelivered(node, to.addr, bytes),
         }
     }
@@ -106,7 +103,7 @@ impl World {
         for waits in all.into_iter().filter(|waits| waits.until > now) {
             if self.lives_as(node, waits.by.id()) == Some(waits.by) {
                 self.nodes[node].edge.standing.push(waits);
-            } else if self.plant != Some(Plant::StandByForgotten) {
+            } else {
                 let StandBy { to, bytes, .. } = waits;
                 let about = Sip::parse(&bytes).map(|sip| sip.summary()).unwrap_or_default();
                 self.say(About::World, || format!("n{} says again: {about}", node + 1));

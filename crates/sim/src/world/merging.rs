@@ -45,6 +45,8 @@ fn goes_into(from: &Call, into: &Call) -> bool {
     from.id != into.id && from.tenant == into.tenant && talks && is_inbound(from)
 }
 
+/// Of one that is two already nobody asks for more.
 fn is_inbound(row: &Call) -> bool {
-    row.outbound().is_none() && row.customer().is_some_and(|leg| leg.is_up())
+    let is_one = row.legs.iter().all(|leg| leg.key.call == row.id);
+    is_one && row.outbound().is_none() && row.customer().is_some_and(|leg| leg.is_up())
 }
