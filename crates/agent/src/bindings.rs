@@ -5,6 +5,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use strowger_model::{AgentId, Far, Instance, LogTime, Transport};
 use strowger_sip::{Contact, Contacts, names, reach};
+use strowger_table::limit::BINDINGS;
 use strowger_table::{Binding, BindingKind, Command};
 
 /// Longer registrations outlive lost phones.
@@ -37,7 +38,17 @@ pub fn wanted(agent: AgentId, bound: &[Binding], asked: &Contacts, source: Far, 
         });
         (!is_fresh).then(|| Command::Bind { agent, binding: Box::new(binding) })
     };
-    list.iter().filter_map(entry).collect()
+    // No more at once than an agent may have: each beyond would only push out another.
+    let mut room = BINDINGS;
+    let finds_room = |command: &Command| match command {
+        Command::Bind { .. } if room == 0 => false,
+        Command::Bind { .. } => {
+            room -= 1;
+            true
+        }
+        _ => true,
+    };
+    list.iter().filter_map(entry).filter(finds_room).collect()
 }
 
 /// What an entry of `wanted` leaves bound.
@@ -108,6 +119,18 @@ mod tests {
         assert_eq!(ask(&mut bound, vec![contact("desk", None, 500, 0)], source, 151), 1);
         assert_eq!(ask(&mut bound, vec![contact("desk", None, 500, 0)], source, 151), 0, "it is gone already");
         assert_eq!(bound.len(), 1);
+    }
+
+    #[test]
+    fn a_phone_that_names_a_thousand_addresses_makes_few_entries() {
+        let source = Far::udp(([192, 0, 2, 9], 5060));
+        let many = || (0..1000).map(|user| contact(&user.to_string(), None, 1000, 300)).collect();
+        let mut bound = Vec::new();
+        assert_eq!(ask(&mut bound, many(), source, 0), BINDINGS);
+        assert_eq!(ask(&mut bound, many(), source, 1), BINDINGS, "the others, which are bound no longer than these");
+        let gone = (0..1000).map(|user| contact(&user.to_string(), None, 1000, 0)).collect();
+        ask(&mut bound, gone, source, 2);
+        assert_eq!(bound, []);
     }
 
     #[test]

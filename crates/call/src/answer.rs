@@ -22,7 +22,7 @@ impl Machine {
 
     /// A port is open: the answer is made, and proposed before it is sent.
     pub(crate) fn make_answer(&mut self, key: LegKey, rtp: SocketAddr, now: Mono) {
-        let Some(side) = self.sides.get_mut(&key).filter(|side| side.held.is_none()) else { return };
+        let Some(side) = self.sides.get_mut(&key).filter(|side| side.answer_sdp.is_none()) else { return };
         side.give_up = None;
         let Some(mut sip) = side.sip.clone() else { return };
         let offer = sip.dialog().remote_sdp;
@@ -33,7 +33,7 @@ impl Machine {
         sip.accept(sdp.clone(), now);
         self.propose(Command::Answer { leg: key, dialog: Box::new(sip.dialog()), relay: self.setting.relay });
         if let Some(side) = self.sides.get_mut(&key) {
-            side.held = Some(sdp);
+            side.answer_sdp = Some(sdp);
         }
     }
 
@@ -60,7 +60,7 @@ impl Machine {
     /// that came first wins, and a leg that is refused by now takes no answer.
     pub(crate) fn release_answer(&mut self, key: LegKey, now: Mono) {
         let Some(side) = self.sides.get_mut(&key) else { return };
-        let Some(sdp) = side.held.take().filter(|_| !side.has_hung_up()) else { return };
+        let Some(sdp) = side.answer_sdp.take().filter(|_| !side.has_hung_up()) else { return };
         let outs = side.sip.as_mut().map(|sip| sip.accept(sdp, now)).unwrap_or_default();
         self.sent(key, outs, LogTime::ZERO, now);
     }

@@ -10,99 +10,143 @@ use strowger_table::{Call, Command, DutyKind};
 
 use crate::rows::Rows;
 
+/// What a machine is told, one thing at a time.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A row of the call changed, or the machine has just been made. `tenant` is the configuration in force in the
     /// shard.
     Row {
+        /// As they are now.
         rows: Rows,
+        /// None if it has left the configuration.
         tenant: Option<&'a Tenant>,
     },
     /// A SIP message of one of the call's legs.
     Message {
+        /// Whose message it is.
         leg: LegKey,
+        /// As it came; a repetition is told from the first by the leg.
         message: &'a Message,
+        /// Where it came from.
         source: Far,
     },
+    /// A relay answered an order, or told of a leg.
     Media(MediaFact),
     /// The answer to the proposal with this number; `false` if it was refused or lost.
     Proposed {
+        /// As `Action::Propose` had it.
         number: u64,
+        /// Whether the entry changed the table.
         accepted: bool,
     },
+    /// The moment of `Machine::deadline` has come.
     Tick,
 }
 
 /// What a relay says of the call's media.
 #[derive(Clone, PartialEq, Debug)]
 pub enum MediaFact {
+    /// A port is open for a leg.
     Opened {
+        /// Where.
         relay: RelayId,
+        /// For whom.
         leg: LegKey,
+        /// What our SDP names.
         rtp: SocketAddr,
+        /// Which start of the relay said it. So of the facts below.
         incarnation: Incarnation,
     },
     /// What the relay does for legs that were born in `call`, of which a new owner has told it. Nothing, if it knows
     /// none.
     Adopted {
+        /// Who answers.
         relay: RelayId,
+        /// Birth call of the legs.
         call: CallId,
+        /// Which start of the relay said it.
         incarnation: Incarnation,
+        /// Those that have a port there.
         legs: Vec<LegSnapshot>,
     },
     /// The relay has nothing of this leg, of which it was told something.
     Lost {
+        /// Who answers.
         relay: RelayId,
+        /// Which leg.
         leg: LegKey,
+        /// Which start of the relay said it.
         incarnation: Incarnation,
     },
     /// The relay answers, and this start of it is the one that does. It has nothing of what an earlier one was told.
     Met {
+        /// Who answers.
         relay: RelayId,
+        /// Which start of it.
         incarnation: Incarnation,
     },
     /// No relay would open a port for this leg.
     Unavailable {
+        /// Which leg.
         leg: LegKey,
     },
+    /// Content that does not repeat came to its end.
     PlayDone {
+        /// Who heard it.
         leg: LegKey,
+        /// As the hearing that began it numbered it.
         play: u64,
     },
+    /// A key was pressed.
     Digit {
+        /// By whom.
         leg: LegKey,
+        /// 0 to 9, *, #, A to D.
         digit: char,
     },
     /// Nothing has come from this leg for too long.
     Dead {
+        /// Which leg.
         leg: LegKey,
     },
     /// Nothing of the leg is left on this relay.
     Closed {
+        /// Which relay.
         relay: RelayId,
+        /// Which leg.
         leg: LegKey,
     },
 }
 
+/// What a machine wants done, in this order.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Action {
+    /// A SIP message goes out.
     Send {
+        /// Where to.
         to: Far,
+        /// The whole message.
         bytes: Vec<u8>,
     },
     /// The answer comes back as `Event::Proposed`.
     Propose {
+        /// Counts from 1 in each machine.
         number: u64,
+        /// What is proposed, in the shard of the call.
         command: Box<Command>,
     },
     /// A duty of the call is performed; may travel with others.
     Done {
+        /// By its number in the row.
         duty: u32,
     },
     /// To the relay that holds, or will hold, a leg that was born in `call`. It may be repeated.
     Media {
+        /// Which relay.
         relay: RelayId,
+        /// Birth call of the leg.
         call: CallId,
+        /// What it is to do.
         op: Op,
     },
     /// Nothing is left to do: the machine may be dropped.
@@ -123,4 +167,5 @@ impl Action {
     }
 }
 
+/// What one event makes a machine do.
 pub type Actions = Vec<Action>;

@@ -34,12 +34,13 @@ impl MediaFact {
             }
             (
                 Op::Remote { leg, .. } | Op::Hear { leg, .. } | Op::Export { leg, .. },
-                Some((incarnation, RelayAnswer::Refused { why: Refusal::NoSuchCall | Refusal::NoSuchLeg })),
-            ) => vec![MediaFact::Lost { relay, leg: key(*leg), incarnation }],
+                Some((incarnation, RelayAnswer::Refused { why })),
+            ) if is_gone(why) => vec![MediaFact::Lost { relay, leg: key(*leg), incarnation }],
             _ => Vec::new(),
         }
     }
 
+    /// What a relay tells by itself, as the call wants it; none for what changes nothing of a call.
     pub fn of_event(event: &RelayEvent) -> Option<MediaFact> {
         let leg = LegKey { call: event.call, leg: event.leg };
         match event.what {
@@ -51,11 +52,30 @@ impl MediaFact {
     }
 }
 
+/// Whether the relay has nothing of a leg: it never had, or has closed it, by itself if nobody told it to.
+fn is_gone(why: &Refusal) -> bool {
+    matches!(why, Refusal::NoSuchCall | Refusal::NoSuchLeg | Refusal::Ended)
+}
+
 #[cfg(test)]
 mod tests {
     use strowger_model::{LegNo, ShardId};
 
     use super::*;
+
+    /// One that was cut off for long has closed what it took for nobody's: a call that goes on would be silent.
+    #[test]
+    fn a_leg_that_its_relay_has_closed_is_lost() {
+        let (relay, call, leg) = (RelayId(1), CallId::new(ShardId(0), 7), LegNo(2));
+        let hear = Op::Hear { leg, what: Default::default(), no: 3 };
+        for why in [Refusal::Ended, Refusal::NoSuchLeg, Refusal::NoSuchCall] {
+            let answer = RelayAnswer::refused(why);
+            let facts = MediaFact::of_answer(relay, call, &hear, Some((Incarnation(1), &answer)));
+            assert!(matches!(facts[..], [MediaFact::Lost { leg: of, .. }] if of == LegKey { call, leg }), "{facts:?}");
+        }
+        let fenced = RelayAnswer::refused(Refusal::Fenced { epoch: 9 });
+        assert_eq!(MediaFact::of_answer(relay, call, &hear, Some((Incarnation(1), &fenced))), []);
+    }
 
     /// A relay that is gone answers nothing: what it held is gone as well, and nobody waits for it.
     #[test]

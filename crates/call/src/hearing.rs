@@ -3,11 +3,15 @@
 
 use strowger_media::{Gain, Hears, MAX_SOURCES};
 use strowger_model::{Digest, LegKey, RelayId};
+use strowger_table::WITH_CUSTOMER;
+pub use strowger_table::{Watch, Watched};
 
 /// A call as hearing sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct View {
+    /// How far the call is.
     pub stage: Stage,
+    /// All that its row has.
     pub legs: Vec<LegView>,
     /// The agent who serves the customer.
     pub serving: Option<LegKey>,
@@ -15,6 +19,7 @@ pub struct View {
     pub private: bool,
 }
 
+/// How far a call is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
     /// The customer is not there yet.
@@ -25,55 +30,59 @@ pub enum Stage {
     Waiting,
     /// The customer is with an agent or a party, or one is being rung.
     Talking,
+    /// Nobody hears anything.
     Ended,
 }
 
+/// A leg, as far as it matters to who hears whom.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LegView {
+    /// Which leg.
     pub key: LegKey,
     /// None before one was chosen: nobody can be told anything of the leg then.
     pub relay: Option<RelayId>,
+    /// What it is for.
     pub role: Role,
+    /// How far it is.
     pub state: State,
     /// Who is in the same one can hear each other: 0 with the customer, 1 aside; none is parked.
     pub room: Option<u8>,
     /// Its own description does not listen (RFC 3264, 8.4).
     pub holds: bool,
+    /// Nobody hears it; it hears as before.
     pub muted: bool,
 }
 
+/// What a leg is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
+    /// Whom the call is for.
     Customer,
+    /// Somebody who serves, or is asked beside the customer.
     Agent,
+    /// Somebody else who was brought in.
     Party,
-    Supervisor { on: Watched, mode: Watch },
+    /// Somebody who follows, and how.
+    Supervisor {
+        /// Whom.
+        on: Watched,
+        /// Heard by whom.
+        mode: Watch,
+    },
+    /// A step of the flow: a voice agent, an outside service.
     Step,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Watched {
-    Leg(LegKey),
-    Call,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Watch {
-    /// Hears, and is heard by nobody.
-    Listen,
-    /// Hears, and is heard by the agent alone.
-    Whisper,
-    /// Takes part.
-    Barge,
-}
-
+/// How far a leg is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
     /// Not answered, or not committed so.
     Ringing,
     /// Answered, not yet in the call.
     Screening,
+    /// In the call.
     Up,
+    /// Being told to go.
     Releasing,
 }
 
@@ -86,9 +95,12 @@ pub struct Sounds {
     pub prompts: Vec<(LegKey, Sound)>,
 }
 
+/// Content that is played.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sound {
+    /// What is played.
     pub digest: Digest,
+    /// Number of this playing: what begins anew has another.
     pub play: u64,
 }
 
@@ -100,9 +112,6 @@ enum Part {
     Whispers,
     Listens,
 }
-
-/// With the customer.
-const WITH_CUSTOMER: u8 = 0;
 
 /// What each leg's far end hears. It is a whole: a leg that is not in it hears nothing.
 pub fn hears(call: &View, sounds: &Sounds) -> Vec<(LegKey, Hears)> {
@@ -242,6 +251,7 @@ impl Sound {
 }
 
 impl View {
+    /// The leg of that birth key, if the call has it.
     pub fn leg(&self, key: LegKey) -> Option<&LegView> {
         self.legs.iter().find(|leg| leg.key == key)
     }

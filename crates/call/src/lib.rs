@@ -1,10 +1,10 @@
 //! The life of one call, from INVITE to the last BYE: events in, actions out.
 //!
-//! The row in the table is the truth; a machine is the hands of its owner. It compares what the row says must be
+//! The row in the table is the truth; a machine acts for its owner. It compares what the row says must be
 //! done with what it has begun, and begins the rest. A machine made from a row alone (adoption) is the same code as
 //! one that saw the INVITE itself.
 #![forbid(unsafe_code)]
-#![warn(clippy::unwrap_used, clippy::disallowed_methods)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod answer;
 mod dial;

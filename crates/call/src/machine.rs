@@ -20,6 +20,7 @@ use crate::told::Told;
 /// What a machine is told of its surroundings once.
 #[derive(Clone, Debug)]
 pub struct Setting {
+    /// What our messages say of this node.
     pub local: Local,
     /// The relay's choice for a call that came to us, made at admission; an answered leg has it in its row.
     pub relay: RelayId,
@@ -50,11 +51,11 @@ pub struct Machine {
 
 impl Machine {
     /// For the node that received the INVITE and saw its `Admit` committed.
-    pub fn admitted(rows: Rows, invite: &Message, source: Far, setting: Setting, now: Mono) -> Self {
+    pub fn admitted(rows: Rows, invite: &Message, source: Far, setting: Setting) -> Self {
         let key = rows.call.customer().map(|leg| leg.key);
         let mut machine = Self::new(rows, setting, false);
         if let Some(key) = key {
-            let sip = Leg::incoming(key, invite, source, &machine.setting.local, now);
+            let sip = Leg::incoming(key, invite, source, &machine.setting.local);
             machine.sides.insert(key, Side::of(sip));
         }
         machine
@@ -88,14 +89,17 @@ impl Machine {
         }
     }
 
+    /// Which call it is.
     pub fn id(&self) -> CallId {
         self.rows.call.id
     }
 
+    /// As the machine was told last.
     pub fn row(&self) -> &Arc<Call> {
         &self.rows.call
     }
 
+    /// The one entrance. What it gives is to be done in its order; `log_now` stamps the facts that are proposed.
     pub fn on(&mut self, event: Event<'_>, log_now: LogTime, now: Mono) -> Actions {
         match event {
             Event::Row { rows, tenant } => self.on_rows(rows, tenant, log_now, now),
@@ -141,6 +145,7 @@ impl Machine {
             if leg.is_answered() {
                 self.meet(leg, took_over, log_now, now);
                 self.move_leg(leg, now);
+                self.put_right(leg.key);
             } else if leg.is_ringing() && !self.is_ending() {
                 self.call_leg(leg, log_now, now);
             }
@@ -192,7 +197,7 @@ impl Machine {
                 for leg in &legs {
                     self.media_open(LegKey { call, leg: leg.leg }, leg.local, log_now, now);
                 }
-                self.relay_adopted(relay, call, &legs, now);
+                self.relay_adopted(relay, call, &legs, log_now, now);
             }
             MediaFact::Lost { relay, leg, incarnation } => {
                 self.meet_relay(relay, incarnation);
@@ -202,12 +207,15 @@ impl Machine {
             MediaFact::Unavailable { leg } => self.no_media(leg, log_now, now),
             MediaFact::PlayDone { leg, play } => self.prompt_over(leg, play, now),
             MediaFact::Digit { leg, digit } => self.digit(leg, digit, log_now),
-            // Of a leg that was given up meanwhile it says nothing about the call.
-            MediaFact::Dead { leg } if self.row_leg(leg).is_some_and(table::Leg::is_answered) => {
-                self.leave(leg, Cause::TEMPORARY_FAILURE, ToldBy::DeadMedia, log_now);
-            }
-            MediaFact::Dead { .. } => {}
+            MediaFact::Dead { leg } => self.media_dead(leg, log_now),
             MediaFact::Closed { relay, leg } => self.media_closed(relay, leg),
+        }
+    }
+
+    /// Of a leg that was given up meanwhile it says nothing about the call.
+    pub(crate) fn media_dead(&mut self, leg: LegKey, log_now: LogTime) {
+        if self.row_leg(leg).is_some_and(table::Leg::is_answered) {
+            self.leave(leg, Cause::TEMPORARY_FAILURE, ToldBy::DeadMedia, log_now);
         }
     }
 

@@ -2,16 +2,17 @@
 
 use strowger_media::Op;
 use strowger_model::{LegKey, LogTime, Mono};
-use strowger_sip::{Direction, RemoteMedia, answer_sdp, parse_sdp};
+use strowger_sip::{Direction, LegState, RemoteMedia, answer_sdp, parse_sdp};
 use strowger_table::Command;
 
 use crate::machine::Machine;
+use crate::side::Side;
 
-/// A far end's offer of other media, and what it is told once the row has it.
+/// What the row is to say of a leg's media, by this proposal.
 pub(crate) struct Reinvite {
     number: u64,
-    sdp: String,
-    media: Op,
+    /// What the far end who offered it is told once the row has it, and its relay.
+    answer: Option<(String, Op)>,
 }
 
 impl Machine {
@@ -39,7 +40,7 @@ impl Machine {
                 let media = Op::Remote { leg: key.leg, media, send, receive };
                 if let Some(side) = self.sides.get_mut(&key) {
                     // Of an offer that was cancelled meanwhile the answer is nobody's.
-                    side.reinvite = Some(Reinvite { number, sdp, media });
+                    side.reinvite = Some(Reinvite { number, answer: Some((sdp, media)) });
                 }
             }
         }
@@ -52,13 +53,32 @@ impl Machine {
             let reinvite = side.reinvite.take_if(asked)?;
             (!side.has_hung_up()).then_some((*key, reinvite))
         });
-        let Some((key, Reinvite { sdp, media, .. })) = found else { return };
+        let Some((key, Reinvite { answer: Some((sdp, media)), .. })) = found else { return };
         let answer = if accepted { Ok(sdp) } else { Err(500) };
         let outs = self.sip(key).map(|sip| sip.answer_reinvite(answer, now)).unwrap_or_default();
-        if accepted && !outs.is_empty() {
-            self.media_of(key, media);
+        match (accepted, outs.is_empty()) {
+            (true, false) => self.media_of(key, media),
+            (true, true) => self.put_right(key),
+            (false, _) => {}
         }
         self.sent(key, outs, LogTime::ZERO, now);
+    }
+
+    /// A row may have an offer that was cancelled, or that its far end was told is refused, for the entry came later
+    /// than anybody waited for it: then it is told what stands between the two (RFC 3261, 14.1).
+    pub(crate) fn put_right(&mut self, key: LegKey) {
+        let rests = |side: &&Side| side.reinvite.is_none() && side.moving.is_none() && side.leaving.is_none();
+        let sip = self.sides.get(&key).filter(rests).and_then(|side| side.sip.as_ref());
+        let Some(sip) = sip.filter(|sip| sip.state() == LegState::Confirmed) else { return };
+        if self.rows.dialog(key).is_none_or(|row| row.remote_sdp == sip.remote_sdp()) {
+            return;
+        }
+        let dialog = Box::new(sip.dialog());
+        let holds = holds(&dialog.remote_sdp);
+        let number = self.propose(Command::Redialog { leg: key, dialog, relay: None, holds });
+        if let Some(side) = self.sides.get_mut(&key) {
+            side.reinvite = Some(Reinvite { number, answer: None });
+        }
     }
 
     /// Tells the relay where a leg's media goes, as the committed dialog has it.

@@ -7,8 +7,10 @@ use strowger_model::config::Flow;
 use strowger_model::{CallId, Dialog, LegKey};
 use strowger_table::{Call, Place, Shard};
 
+/// What the table has of a call.
 #[derive(Clone, Debug)]
 pub struct Rows {
+    /// The call's own row.
     pub call: Arc<Call>,
     /// Where it waits, or is served from.
     pub place: Option<Arc<Place>>,

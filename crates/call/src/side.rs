@@ -36,7 +36,7 @@ pub(crate) struct Side {
     /// An earlier owner may have rung the phone.
     pub inherited: bool,
     /// The SDP of our 200, until it is committed.
-    pub held: Option<String>,
+    pub answer_sdp: Option<String>,
     /// Its answer, or ours, is committed, told to the far end, and its media directed.
     pub met: bool,
     pub reinvite: Option<Reinvite>,
@@ -69,7 +69,7 @@ impl Side {
 
     /// Nothing of ours waits to be said to the caller, and nothing was.
     pub fn is_unanswered(&self) -> bool {
-        self.held.is_none() && self.sip.as_ref().is_some_and(|leg| leg.state() == LegState::Early)
+        self.answer_sdp.is_none() && self.sip.as_ref().is_some_and(|leg| leg.state() == LegState::Early)
     }
 
     /// It had a dialog, or the beginning of one, and that is over.

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use strowger_media::{Hears, LegSnapshot, Op, PlayState};
-use strowger_model::{CallId, Incarnation, LegKey, Mono, PlaceId, RelayId};
+use strowger_model::{CallId, Incarnation, LegKey, LogTime, Mono, PlaceId, RelayId};
 use strowger_table as table;
 use strowger_table::{LegRole, LegState, Stage};
 
-use crate::hearing::{self, LegView, Role, Sound, Sounds, State, View, Watch, Watched};
+use crate::hearing::{self, LegView, Role, Sound, Sounds, State, View};
 use crate::machine::Machine;
 use crate::reinvite::holds;
 
@@ -154,8 +154,21 @@ impl Machine {
     }
 
     /// A relay says what it does for legs of the call, whose owner this machine is now.
-    pub(crate) fn relay_adopted(&mut self, relay: RelayId, call: CallId, legs: &[LegSnapshot], now: Mono) {
+    pub(crate) fn relay_adopted(
+        &mut self,
+        relay: RelayId,
+        call: CallId,
+        legs: &[LegSnapshot],
+        log_now: LogTime,
+        now: Mono,
+    ) {
         self.told.learn(relay, call, legs);
+        // It says so once, and an earlier owner may have heard it and died before its row knew.
+        for dead in legs.iter().filter(|leg| leg.dead).map(|leg| LegKey { call, leg: leg.leg }) {
+            if self.row_leg(dead).is_some_and(|leg| leg.relay == Some(relay)) {
+                self.media_dead(dead, log_now);
+            }
+        }
         let is_left_out = |key: &LegKey| key.call == call && !legs.iter().any(|known| known.leg == key.leg);
         let row = self.rows.call.clone();
         self.lost_by_relay(relay, row.live_legs().map(|leg| leg.key).filter(is_left_out));
@@ -186,18 +199,7 @@ fn role(role: LegRole) -> Role {
         LegRole::Customer => Role::Customer,
         LegRole::Agent(..) => Role::Agent,
         LegRole::Party => Role::Party,
-        LegRole::Supervisor { on, mode, .. } => {
-            let on = match on {
-                table::Watched::Leg(leg) => Watched::Leg(leg),
-                table::Watched::Call => Watched::Call,
-            };
-            let mode = match mode {
-                table::Watch::Listen => Watch::Listen,
-                table::Watch::Whisper => Watch::Whisper,
-                table::Watch::Barge => Watch::Barge,
-            };
-            Role::Supervisor { on, mode }
-        }
+        LegRole::Supervisor { on, mode, .. } => Role::Supervisor { on, mode },
         LegRole::Step => Role::Step,
     }
 }

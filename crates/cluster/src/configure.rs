@@ -147,7 +147,7 @@ impl Context {
         let mut over = pin!(tokio::time::sleep(within));
         loop {
             // Before the look, so that no change falls between.
-            let changed = self.configured.notified();
+            let changed = self.newest.changed();
             let view = self.groups.view(GroupId::CONTROL);
             let is_here = view.machine.control().is_some_and(|control| control.version() >= version);
             // Until the version is here the shards cannot be compared with it: then all may lack it.

@@ -1,74 +1,93 @@
-//! What every part of a node may use: handles, no state of its own but the newest directory.
+//! What every part of a node may use: handles, no state of its own.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use strowger_figures::metrics::Counters;
 use strowger_link::{Class, Link, seal};
-use strowger_model::config::Tenant;
 use strowger_model::{Far, GroupId, Incarnation, LogTime, Mono, NodeId, Owner, PeerId, ShardId};
 use strowger_raft::{Groups, View, clock};
 use strowger_sip::Local;
 use strowger_store::Store;
-use strowger_switch::limit;
-use strowger_table::{Body, Command, Control, ControlCommand, Outcome, Refusal, Shard, TenantRef};
+use strowger_switch::{Heard, limit};
+use strowger_table::{Body, Command, ControlCommand, Outcome, Refusal, Shard};
 use strowger_trunk::Edge;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use crate::actor::{Agents, Calls};
+use crate::actor::{Agents, Calls, Pacers, pacer};
 use crate::board::Boards;
 use crate::content::Content;
 use crate::data_keys::DataKeys;
-use crate::directory::{Directory, Mark};
+use crate::directory::Directory;
 use crate::done::Performed;
 use crate::explain::Decisions;
+use crate::newest::Newest;
 use crate::news::News;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
 use crate::tasks::Tasks;
-use crate::wire::Post;
+use crate::wire::SendSip;
 
+/// What the tasks and actors of one node share: what it speaks through, who acts here, what wakes them.
 pub struct Context {
+    /// Which node this is.
     pub me: NodeId,
+    /// Its replicas of all groups, and the way into their logs.
     pub groups: Groups,
+    /// To other nodes and to relays.
     pub link: Link,
+    /// SIP sockets.
     pub edge: Edge,
+    /// The relays, and the orders to them.
     pub relays: Relays,
+    /// Who acts for the calls that this node owns.
     pub(crate) calls: Calls,
+    /// Who acts for the agents that this node owns, or that register here.
     pub(crate) agents: Agents,
+    /// Who dials for the campaigns that this node owns: one for all of them.
+    pub(crate) pacers: Pacers,
+    /// Prompts, lists and configurations on this node's disk.
     pub content: Content,
-    pub figures: Counters,
+    /// What this node counts for Prometheus.
+    pub(crate) figures: Counters,
+    /// Call records.
     pub store: Store,
-    pub local: Local,
+    /// What SIP messages say of the cluster.
+    pub(crate) local: Local,
     /// Key of the digest nonces, the same on all nodes.
-    pub nonce_key: Vec<u8>,
+    pub(crate) nonce_key: Vec<u8>,
+    /// With which secrets are sealed and opened.
     pub data_keys: DataKeys,
+    /// Where actors leave the duties that they have done.
     pub(crate) performed: Performed,
     /// For each shard's leader.
     news: Vec<News>,
+    /// The control group has a new state, or a group another leader.
     pub(crate) control_changed: Notify,
-    /// The directory shows another configuration.
-    pub(crate) configured: Notify,
+    /// An outbox may have more.
     pub(crate) records_changed: Notify,
+    /// A fault that a test has planted.
     pub(crate) test_break: Option<TestBreak>,
+    /// What wallboards show.
     pub(crate) boards: Boards,
+    /// What became of the youngest calls, and why.
     pub(crate) decision_log: Decisions,
     /// Broken off when the node stops.
     pub(crate) tasks: Tasks,
     /// Each sits beside an actor, and ends with it.
     pub(crate) acting: Tasks,
-    directory: RwLock<Arc<Directory>>,
-    pub(crate) directory_old: Notify,
-    /// Whose turn it is to make the next one.
-    refreshing: Mutex<()>,
+    /// The configuration, for look-ups.
+    pub(crate) newest: Newest,
 }
 
 /// A command that was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
+    /// Its entry changed nothing.
     #[error("refused: {0:?}")]
     ByTable(Refusal),
+    /// Not within its time; it may be yet.
     #[error("the cluster did not take it: {0}")]
     NotCommitted(String),
     /// Nothing was sent.
@@ -96,6 +115,7 @@ pub(crate) struct Parts {
 impl Context {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
+            newest: Newest::new(parts.groups.clone(), parts.shards),
             me: parts.me,
             groups: parts.groups,
             link: parts.link,
@@ -103,6 +123,7 @@ impl Context {
             relays: parts.relays,
             calls: Calls::new(),
             agents: Agents::new(),
+            pacers: Pacers::new(),
             content: parts.content,
             figures: Counters::default(),
             store: parts.store,
@@ -112,16 +133,12 @@ impl Context {
             performed: parts.performed,
             news: (0..parts.shards).map(|_| News::default()).collect(),
             control_changed: Notify::new(),
-            configured: Notify::new(),
             records_changed: Notify::new(),
             test_break: parts.test_break,
             boards: Boards::default(),
             decision_log: Decisions::default(),
             tasks: Tasks::new(),
             acting: Tasks::new(),
-            directory: RwLock::default(),
-            directory_old: Notify::new(),
-            refreshing: Mutex::default(),
         }
     }
 
@@ -135,22 +152,44 @@ impl Context {
         self.tasks.spawn(task);
     }
 
+    /// Needed as long as the node lives: begins anew when it breaks.
+    pub(crate) fn keep<F>(self: &Arc<Self>, name: &'static str, task: impl Fn(Arc<Self>) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        // Weakly: the context holds its tasks.
+        let context = Arc::downgrade(self);
+        self.tasks.keep(name, move || {
+            let task = context.upgrade().map(&task);
+            async move {
+                if let Some(task) = task {
+                    task.await;
+                }
+            }
+        });
+    }
+
+    /// Which start of the node this is.
     pub fn incarnation(&self) -> Incarnation {
         self.groups.incarnation()
     }
 
+    /// The clock of this process, which goes on while the machine sleeps.
     pub fn now(&self) -> Mono {
         clock::boottime()
     }
 
+    /// Whether this start of this node is meant.
     pub fn owns(&self, owner: Owner) -> bool {
         (owner.node, owner.incarnation) == (self.me, self.incarnation())
     }
 
+    /// All shards of the cluster; each node has a replica of each.
     pub fn shards(&self) -> impl Iterator<Item = ShardId> + use<> {
         (0..self.news.len() as u16).map(ShardId)
     }
 
+    /// A shard as it is applied here; none if the cluster has no such shard.
     pub fn shard_view(&self, shard: ShardId) -> Option<Arc<View>> {
         (usize::from(shard.0) < self.news.len()).then(|| self.groups.view(shard.group()))
     }
@@ -160,44 +199,27 @@ impl Context {
         &self.news[usize::from(shard.0)]
     }
 
+    /// Something has changed that leaders and the pacer go by, in no shard's rows.
+    pub(crate) fn tell_all_shards(&self, change: fn(&mut Heard)) {
+        for shard in self.shards() {
+            self.news(shard).tell(change);
+            pacer::tell(self, shard);
+        }
+    }
+
+    /// What an entry of that shard would be stamped now, as far as this node knows.
     pub fn log_now(&self, shard: ShardId) -> LogTime {
         self.groups.log_now(shard.group())
     }
 
+    /// The configuration, for look-ups, as this node knows it.
     pub fn directory(&self) -> Arc<Directory> {
-        self.directory.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.newest.get()
     }
 
     /// Whether the control group or a shard has another configuration than the directory shows.
     pub fn is_directory_old(&self) -> bool {
-        self.config_mark() != self.directory().mark
-    }
-
-    /// Makes the next directory if this one is old. It takes a second where a million numbers come: not for a thread
-    /// that others wait for.
-    pub(crate) fn refresh_directory(&self) {
-        // Whoever comes last sees all that the others saw.
-        let _turn = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (old, mark) = (self.directory(), self.config_mark());
-        let view = self.groups.view(GroupId::CONTROL);
-        let Some(control) = view.machine.control().filter(|_| mark != old.mark) else { return };
-        // What comes meanwhile is told after it, and makes the next.
-        let tenants: Vec<_> = control.tenants().iter().filter_map(|tenant| self.shared_tenant(tenant)).collect();
-        let directory = Arc::new(old.followed_by(mark, control, &tenants, &self.data_keys));
-        tell_missing_keys(&old, &directory);
-        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
-        self.configured.notify_waiters();
-    }
-
-    fn shared_tenant(&self, tenant: &TenantRef) -> Option<Arc<Tenant>> {
-        let view = self.shard_view(tenant.shard)?;
-        shard_of(&view)?.shared_tenant(tenant.tenant).cloned()
-    }
-
-    fn config_mark(&self) -> Mark {
-        let version = self.groups.view(GroupId::CONTROL).machine.control().map_or(0, Control::version);
-        let of = |shard: ShardId| shard_of(&self.groups.view(shard.group())).map_or(0, Shard::config_mark);
-        (version, self.shards().map(of).collect())
+        self.newest.is_old()
     }
 
     /// SIP to a far end, by the node that holds the connection to it if there is one. Of a dead node's connections none
@@ -207,7 +229,7 @@ impl Context {
         let alive = elsewhere.and_then(|node| Some((node, self.lives_as(node)?)));
         // A passive node says nothing to a far end, by others no more than by itself.
         if let Some((node, incarnation)) = alive.filter(|_| !self.edge.is_passive()) {
-            let post = Post { to, message: bytes.to_vec() };
+            let post = SendSip { to, message: bytes.to_vec() };
             if self.link.cast(PeerId::Node(node), Class::Sip, seal(&post)).is_ok() {
                 self.spawn(self.clone().stand_by(node, incarnation, post));
                 return;
@@ -218,7 +240,7 @@ impl Context {
 
     /// Sends by a new connection what may have died with the node it was handed to. A far end that had it already
     /// knows it for a repetition, as over UDP.
-    async fn stand_by(self: Arc<Self>, node: NodeId, incarnation: Incarnation, post: Post) {
+    async fn stand_by(self: Arc<Self>, node: NodeId, incarnation: Incarnation, post: SendSip) {
         let give_up = tokio::time::sleep(limit::STAND_BY);
         tokio::pin!(give_up);
         loop {
@@ -241,10 +263,12 @@ impl Context {
         Some(state.incarnation)
     }
 
+    /// Proposes to a shard, again until it is committed or `within` is over.
     pub async fn command(&self, shard: ShardId, command: Command, within: Duration) -> Result<Outcome, Refused> {
         self.propose(shard.group(), Body::Shard(command), within).await
     }
 
+    /// Proposes to the control group, likewise.
     pub async fn control(&self, command: ControlCommand, within: Duration) -> Result<Outcome, Refused> {
         self.propose(GroupId::CONTROL, Body::Control(command), within).await
     }
@@ -262,18 +286,4 @@ impl Context {
 /// The shard of a view that is known to be one.
 pub(crate) fn shard_of(view: &View) -> Option<&Shard> {
     view.machine.shard()
-}
-
-/// Once for each tenant and key: until somebody brings the key, none of its phones can register here.
-fn tell_missing_keys(old: &Directory, new: &Directory) {
-    for tenant in new.tenants() {
-        let missing = new.missing_key(tenant.id).filter(|key| old.missing_key(tenant.id) != Some(*key));
-        if let Some(key) = missing {
-            tracing::error!(
-                tenant = tenant.name, %key,
-                "its passwords are sealed under a data key that this node does not have, so its phones cannot register \
-                 here: add the key to this node's data_keys and start it again, or apply the configuration again"
-            );
-        }
-    }
 }

@@ -17,9 +17,12 @@ use strowger_table::Control;
 use crate::context::Context;
 use crate::data_keys::DataKeys;
 
+/// A configuration as this node looks things up in it. Copies are cheap.
 #[derive(Clone, Default, Debug)]
 pub struct Directory {
+    /// Of the cluster's configuration; 0 before the first.
     pub version: u64,
+    /// In the order of the files.
     pub trunks: Arc<Vec<Trunk>>,
     /// For records, which outlive what they name.
     pub names: Arc<Names>,
@@ -51,9 +54,9 @@ struct Known {
 /// Keeps it new. Ends with the node.
 pub(crate) async fn run(context: Arc<Context>) {
     loop {
-        context.directory_old.notified().await;
+        context.newest.until_old().await;
         let context = context.clone();
-        if let Err(fault) = tokio::task::spawn_blocking(move || context.refresh_directory()).await {
+        if let Err(fault) = tokio::task::spawn_blocking(move || context.newest.refresh(&context.data_keys)).await {
             tracing::error!(%fault, "the configuration could not be turned round for look-ups");
         }
     }
@@ -111,24 +114,29 @@ impl Directory {
         self.tenants.remove(&id);
     }
 
+    /// By id.
     pub fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
         self.tenants.values().map(|known| &known.tenant)
     }
 
+    /// A tenant of the configuration.
     pub fn tenant(&self, id: TenantId) -> Option<&Arc<Tenant>> {
         self.tenants.get(&id).map(|known| &known.tenant)
     }
 
+    /// Walks all tenants: for people.
     pub fn tenant_named(&self, name: &str) -> Option<&Arc<Tenant>> {
         self.tenants().find(|tenant| tenant.name == name)
     }
 
+    /// Where calls to a number go, as the user part of an INVITE's Request-URI has it.
     pub fn number(&self, number: &str) -> Option<Destination> {
         let packed = packed(number)?;
         let mut theirs = self.numbers.range((packed, TenantId(0))..=(packed, TenantId(u32::MAX)));
         theirs.next_back().map(|(_, destination)| *destination)
     }
 
+    /// The tenant of a SIP domain, in whatever case.
     pub fn realm(&self, realm: &str) -> Option<&Arc<Tenant>> {
         let realm = realm.to_ascii_lowercase();
         let mut theirs = self.realms.range((realm.clone(), TenantId(0))..=(realm, TenantId(u32::MAX)));
@@ -140,15 +148,18 @@ impl Directory {
         self.tenants.get(&id)?.missing_key
     }
 
+    /// An agent and whose it is.
     pub fn agent(&self, id: AgentId) -> Option<(&Arc<Tenant>, &Agent)> {
         let tenant = self.tenant(*self.agents.get(&id)?)?;
         Some((tenant, tenant.agent(id)?))
     }
 
+    /// The agent of a SIP user.
     pub fn agent_named(&self, tenant: &Tenant, name: &str) -> Option<AgentId> {
         self.tenants.get(&tenant.id)?.users.get(name).copied()
     }
 
+    /// A queue's name.
     pub fn queue_name(&self, id: QueueId) -> Option<&str> {
         let tenant = self.tenant(*self.queues.get(&id)?)?;
         tenant.queue(id).map(|queue| queue.name.as_str())
@@ -159,6 +170,7 @@ impl Directory {
         self.names.campaigns.get(&id).cloned().unwrap_or_else(|| id.to_string())
     }
 
+    /// The trunk that sends from there; the first in the files that covers it.
     pub fn trunk(&self, source: Far) -> Option<&Trunk> {
         self.trunks.iter().find(|trunk| trunk.sends_from(source))
     }

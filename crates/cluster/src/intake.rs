@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use strowger_link::{Class, open, seal};
-use strowger_model::{Far, NodeId, PeerId, ShardId};
+use strowger_model::{Far, Incarnation, NodeId, PeerId, ShardId, TrunkId};
 use strowger_raft::View;
 use strowger_sip::Message;
 use strowger_switch::{Action, Count, Pending, limit};
@@ -70,6 +70,16 @@ impl Intake {
 
     pub fn installed(self: &Arc<Self>, shard: ShardId, view: &View) {
         self.run(|switch| switch.installed(shard, view.applied, &*self.context));
+    }
+
+    /// For this node's heartbeats.
+    pub fn let_in(&self) -> Vec<(TrunkId, u64)> {
+        self.lock().let_in(self.context.now())
+    }
+
+    /// Another process's heartbeat.
+    pub fn others_let_in(&self, process: (NodeId, Incarnation), counts: &[(TrunkId, u64)]) {
+        self.lock().others_let_in(process, counts, self.context.now());
     }
 
     /// Ends what has waited in vain.

@@ -91,11 +91,7 @@ async fn propose(context: &Context, shard: ShardId, term: u64, command: Command)
     let leading = context.groups.leads(shard.group()).filter(|leading| leading.term == term)?;
     let offers = if let Command::Plan(plan) = &command { plan.offers.len() } else { 0 };
     let configures = matches!(command, Command::Part(_) | Command::Configure { .. });
-    let dials = matches!(command, Command::Dial(_));
     let led = lead(context, shard, leading, command).await;
-    if dials {
-        context.figures.dialled(matches!(led, Ok(Outcome::Dialled { .. })));
-    }
     match led {
         Ok(outcome) => {
             match &outcome {

@@ -1,4 +1,4 @@
-//! The hands of a node: call actors, duties, adoption, heartbeats, the leader's errands. It owns no rules; those are in
+//! Runs a node: actors, duties, adoption, heartbeats, the leader's errands, on tasks and sockets. What they do is said by
 //! the pure crates.
 //!
 //! A datagram from end to end: `trunk` → [`intake`], which runs `strowger_switch` (whose is it) → `actor` (the owner's
@@ -19,6 +19,7 @@ mod explain;
 mod figures;
 mod intake;
 mod leader;
+mod newest;
 mod news;
 mod node;
 mod observer;

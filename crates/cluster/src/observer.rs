@@ -9,7 +9,7 @@ use strowger_raft::{AppliedEntry, Observer, View};
 use strowger_switch::{Begin, Changed, Due, Heard, due, forgotten, touched};
 use strowger_table::{Call, RowKey, Shard};
 
-use crate::actor::{CallNews, agent, call};
+use crate::actor::{CallNews, agent, call, pacer};
 use crate::context::{Context, shard_of};
 use crate::node::{Known, Node};
 use crate::sabotage::TestBreak;
@@ -23,15 +23,15 @@ impl Observer for Watcher {
         let Some(node) = self.0.get() else { return };
         let context = &node.context;
         let Some(shard) = group.shard() else {
-            tell_directory(context);
+            context.newest.look();
             context.control_changed.notify_waiters();
-            context.shards().for_each(|shard| context.news(shard).tell(Heard::control));
+            context.tell_all_shards(Heard::control);
             return;
         };
         let Some(table) = shard_of(view) else { return };
-        tell_directory(context);
+        context.newest.look();
         context.decision_log.hear(view, entries);
-        tell_leader(context, shard, entries);
+        tell_rules(context, shard, entries);
         let rows = touched(entries.iter().map(|entry| &entry.applied.touched));
         match &rows {
             Some(rows) => rows_changed(&node, view, table, rows),
@@ -44,14 +44,14 @@ impl Observer for Watcher {
     fn installed(&self, group: GroupId, view: &Arc<View>) {
         let Some(node) = self.0.get() else { return };
         let context = &node.context;
-        tell_directory(context);
+        context.newest.look();
         if let Some(shard) = group.shard() {
             sweep(&node, view);
             node.intake.installed(shard, view);
             context.news(shard).tell(Heard::everything);
         }
         context.control_changed.notify_waiters();
-        context.shards().for_each(|shard| context.news(shard).tell(Heard::control));
+        context.tell_all_shards(Heard::control);
         context.records_changed.notify_one();
     }
 
@@ -67,16 +67,14 @@ impl Observer for Watcher {
     }
 }
 
-fn tell_directory(context: &Context) {
-    if context.is_directory_old() {
-        context.directory_old.notify_one();
-    }
-}
-
 /// A node that does not lead keeps no news: it looks at everything when it does.
-fn tell_leader(context: &Context, shard: ShardId, entries: &[AppliedEntry]) {
+fn tell_rules(context: &Context, shard: ShardId, entries: &[AppliedEntry]) {
     let touched = || entries.iter().map(|entry| &entry.applied.touched).filter(|touched| !touched.is_nothing());
-    if touched().next().is_some() && context.groups.leads(shard.group()).is_some() {
+    if touched().next().is_none() {
+        return;
+    }
+    pacer::tell(context, shard);
+    if context.groups.leads(shard.group()).is_some() {
         context.news(shard).tell(|heard| touched().for_each(|touched| heard.touched(touched)));
     }
 }

@@ -13,7 +13,9 @@ const COMMIT: Duration = Duration::from_secs(5);
 /// A live call as the table has it.
 #[derive(Clone, Debug)]
 pub struct CallState {
+    /// Its row.
     pub call: std::sync::Arc<Call>,
+    /// Log time of its shard: what its deadlines and waits are measured by.
     pub now: LogTime,
 }
 
@@ -68,12 +70,14 @@ impl Context {
         self.groups.status().into_iter().map(status).collect()
     }
 
+    /// A call that is in the table, ended a moment ago or not.
     pub fn live_call(&self, id: CallId) -> Option<CallState> {
         let view = self.shard_view(id.shard())?;
         let call = shard_of(&view)?.call(id)?.clone();
         Some(CallState { call, now: view.log_now() })
     }
 
+    /// Proposes to the shard of the agent.
     pub async fn agent_command(&self, agent: AgentId, command: Command) -> Result<Outcome, Refused> {
         let shard = self.directory().agent(agent).map(|(tenant, _)| tenant.shard);
         match shard {

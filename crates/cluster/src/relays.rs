@@ -128,7 +128,7 @@ pub(crate) async fn watch(context: Arc<Context>) {
     loop {
         let usable = context.relays.usable().into_iter().map(|usable| usable.relay).collect();
         if std::mem::replace(&mut known, usable) != known {
-            context.shards().for_each(|shard| context.news(shard).tell(Heard::relays));
+            context.tell_all_shards(Heard::relays);
         }
         if changes.changed().await.is_err() {
             return;

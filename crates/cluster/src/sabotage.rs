@@ -2,7 +2,7 @@
 
 use strowger_call::Action;
 use strowger_media::{Hears, Op};
-use strowger_model::{Cause, Ended, Far, HangupBy, LegKey, LogTime};
+use strowger_model::{Cause, Ended, Far, HangupBy, LegKey, LogTime, ShardId};
 use strowger_switch::courier::Order;
 use strowger_table::{Call, Command};
 
@@ -28,6 +28,8 @@ pub enum TestBreak {
     PanicAgent,
     /// Breaks the first courier of each relay, when it has an order for the voices of a call.
     PanicRelay,
+    /// Breaks the first pacer of each node, when it has a call to begin.
+    PanicPacer,
     /// The first actor of each call is gone without a word once an agent talks, that of each agent once a phone is
     /// bound.
     LoseActor,
@@ -48,6 +50,7 @@ impl TestBreak {
             "panic_again" => Some(TestBreak::PanicAgain),
             "panic_agent" => Some(TestBreak::PanicAgent),
             "panic_relay" => Some(TestBreak::PanicRelay),
+            "panic_pacer" => Some(TestBreak::PanicPacer),
             "lose_actor" => Some(TestBreak::LoseActor),
             "lose_passed_on" => Some(TestBreak::LosePassedOn),
             "leave_agent" => Some(TestBreak::LeaveAgent),
@@ -78,6 +81,11 @@ impl TestBreak {
     pub(crate) fn breaks_courier(self, before: u32, orders: &[Order]) -> bool {
         let hears = |order: &Order| matches!(order.command.op, Op::Hear { what: Hears::Legs { .. }, .. });
         self == TestBreak::PanicRelay && before == 0 && orders.iter().any(hears)
+    }
+
+    /// Whether a node's pacer breaks now, with what it says; so many broke before.
+    pub(crate) fn breaks_pacer(self, before: u32, dials: &[(ShardId, Command)]) -> bool {
+        self == TestBreak::PanicPacer && before == 0 && !dials.is_empty()
     }
 
     /// What is done instead of an action.

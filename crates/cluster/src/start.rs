@@ -14,32 +14,40 @@ use strowger_raft::{Groups, Tuning, clock};
 use strowger_sip::Local;
 use strowger_store::{Store, StoreError};
 use strowger_switch::Vitals;
-use strowger_trunk::{Edge, EdgeError};
+use strowger_trunk::{Edge, EdgeError, Incoming};
+use tokio::sync::mpsc;
 
-use crate::actor::sweep;
+use crate::actor::{pacer, sweep};
 use crate::content::Content;
 use crate::context::{Context, Parts};
 use crate::data_keys::DataKeys;
-use crate::done::{self, Performed};
+use crate::done::{self, Performed, PerformedList};
 use crate::intake::Intake;
 use crate::node::{Known, Node};
 use crate::observer::{self, Watcher};
 use crate::relays::{self, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals;
-use crate::wire::{ContentWanted, KeysMissing, KeysWanted, Post};
+use crate::wire::{ContentWanted, KeysMissing, KeysWanted, SendSip};
 use crate::{directory, leader, prune, raise, records, registrar};
 
 /// What a node is told at its start.
 pub struct Options {
+    /// Which voter it is.
     pub me: NodeId,
+    /// All that hold the log, this node among them, and where each is reached.
     pub voters: Vec<(NodeId, SocketAddr)>,
     /// With where they are reached, and their sites.
     pub relays: Vec<(RelayId, SocketAddr, String)>,
+    /// Fixed once the cluster is founded.
     pub shards: u16,
+    /// Log, snapshots, content and records.
     pub data_dir: PathBuf,
+    /// Its certificate and key, and whom it trusts.
     pub identity: Identity,
+    /// Where other processes reach it, UDP.
     pub link_listen: SocketAddr,
+    /// Where far ends reach it.
     pub sip: strowger_trunk::Options,
     /// What Via and Contact say: the address any live node answers.
     pub advertised: String,
@@ -51,9 +59,11 @@ pub struct Options {
     pub max_calls: usize,
     /// New calls a second this node takes, over all trunks.
     pub max_calls_per_second: u32,
+    /// A fault that a test plants.
     pub test_break: Option<TestBreak>,
 }
 
+/// Why a node did not come up.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
@@ -68,13 +78,15 @@ pub enum StartError {
 
 /// A running node. It goes on until it is stopped, or its runtime ends.
 pub struct Cluster {
+    /// For those who ask of it or operate it.
     pub context: Arc<Context>,
 }
 
 impl Cluster {
+    /// Comes up as far as this process alone can: it takes calls once the cluster knows it and answers its heartbeats.
     pub async fn start(options: Options) -> Result<Cluster, StartError> {
         // The ports first: a node that cannot be reached should not begin to vote.
-        let (edge, mut incoming) = Edge::start(options.me, &options.sip, clock::boottime)?;
+        let (edge, incoming) = Edge::start(options.me, &options.sip, clock::boottime)?;
         let store = Store::open(&options.data_dir.join("records.sqlite"))?;
         let front = Arc::new(Front::default());
         let peers = options
@@ -130,33 +142,11 @@ impl Cluster {
         let vitals = Arc::new(Mutex::new(Vitals::new(options.me, voters.clone())));
         let limits = (options.max_calls, options.max_calls_per_second);
         let intake = Arc::new(Intake::new(context.clone(), limits));
-        let node = Arc::new(Node { context: context.clone(), intake: intake.clone(), vitals: vitals.clone() });
+        let node = Arc::new(Node { context: context.clone(), intake, vitals });
         Relays::begin(&context);
         front.0.is(&node);
         watcher.0.is(&node);
-        catch_up(&node);
-        context.spawn(directory::run(context.clone()));
-        context.spawn(prune::run(context.clone()));
-        context.spawn(vitals::run(context.clone(), vitals));
-        context.spawn(intake.keep_time());
-        context.spawn(done::run(context.clone(), performed_list));
-        context.spawn(records::run(context.clone()));
-        context.spawn(sweep::run(context.clone()));
-        context.spawn(relays::watch(context.clone()));
-        context.spawn(vitals::join(context.clone(), voters.clone(), options.shards));
-        for shard in context.shards() {
-            context.spawn(leader::run(context.clone(), shard, voters.clone()));
-        }
-        for group in (0..=options.shards).map(GroupId) {
-            context.spawn(raise::run(context.clone(), group, voters.clone()));
-        }
-        context.spawn(leader::hand_on_control(context.clone(), voters));
-        // The node lives in this task, and with its end the edge closes.
-        context.spawn(async move {
-            while let Some(message) = incoming.recv().await {
-                node.intake.take(message);
-            }
-        });
+        begin_tasks(node, (voters, options.shards), performed_list, incoming);
         Ok(Cluster { context })
     }
 
@@ -166,6 +156,7 @@ impl Cluster {
         let Cluster { context } = self;
         context.calls.close();
         context.agents.close();
+        context.pacers.close();
         context.relays.couriers.close();
         context.tasks.end().await;
         context.groups.shutdown().await;
@@ -177,10 +168,48 @@ impl Cluster {
     }
 }
 
+/// All that goes on beside the actors, for as long as the node is there.
+fn begin_tasks(
+    node: Arc<Node>,
+    (voters, shards): (Vec<NodeId>, u16),
+    performed: PerformedList,
+    mut incoming: mpsc::Receiver<Incoming>,
+) {
+    let context = node.context.clone();
+    catch_up(&node);
+    context.keep("directory", directory::run);
+    context.keep("prune", prune::run);
+    let (vitals, intake) = (node.vitals.clone(), node.intake.clone());
+    context.keep("vitals", move |context| vitals::run(context, vitals.clone(), intake.clone()));
+    let intake = node.intake.clone();
+    context.keep("time of the intake", move |_| intake.clone().keep_time());
+    context.spawn(done::run(context.clone(), performed));
+    context.keep("records", records::run);
+    pacer::begin(&context);
+    context.keep("sweep", sweep::run);
+    context.keep("relays", relays::watch);
+    context.spawn(vitals::join(context.clone(), voters.clone(), shards));
+    for shard in context.shards() {
+        let voters = voters.clone();
+        context.keep("leader", move |context| leader::run(context, shard, voters.clone()));
+    }
+    for group in (0..=shards).map(GroupId) {
+        let voters = voters.clone();
+        context.keep("layout", move |context| raise::run(context, group, voters.clone()));
+    }
+    context.keep("lead of the control group", move |context| leader::hand_on_control(context, voters.clone()));
+    // The node lives in this task, and with its end the edge closes.
+    context.spawn(async move {
+        while let Some(message) = incoming.recv().await {
+            node.intake.take(message);
+        }
+    });
+}
+
 /// What the log already held before anybody watched it.
 fn catch_up(node: &Node) {
     let context = &node.context;
-    context.refresh_directory();
+    context.newest.refresh(&context.data_keys);
     for shard in context.shards() {
         if let Some(view) = context.shard_view(shard) {
             observer::sweep(node, &view);
@@ -196,7 +225,7 @@ impl Handler for Front {
     fn on_cast(&self, from: PeerId, class: Class, body: Bytes) {
         let Some(node) = self.0.get() else { return };
         match (class, from) {
-            (Class::Heartbeat, PeerId::Node(from)) => vitals::on_beat(&node.context, &node.vitals, from, &body),
+            (Class::Heartbeat, PeerId::Node(from)) => vitals::on_beat(&node, from, &body),
             (Class::Sip, PeerId::Node(_)) => on_sip(&node, &body),
             (Class::Relay, PeerId::Relay(relay)) => relays::on_events(&node.context, relay, &body),
             _ => tracing::warn!(%from, ?class, "nobody here takes that"),
@@ -220,8 +249,8 @@ impl Handler for Front {
 /// A message of a far end for a call here, or one to a far end whose connection is here.
 fn on_sip(node: &Node, body: &[u8]) {
     match peek(body).map(|header| header.type_id) {
-        Ok(Post::TYPE) => {
-            if let Ok(Post { to, message }) = open::<Post>(body) {
+        Ok(SendSip::TYPE) => {
+            if let Ok(SendSip { to, message }) = open::<SendSip>(body) {
                 node.context.edge.send(to, &message);
             }
         }

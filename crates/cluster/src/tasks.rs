@@ -1,8 +1,12 @@
 //! What this node has begun: it ends with the node.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::task::{JoinError, JoinSet};
+
+/// A task that breaks whenever it begins must not fill the log.
+const BEGINS_ANEW: Duration = Duration::from_secs(1);
 
 /// None: they have ended, and none is begun any more.
 pub(crate) struct Tasks(Mutex<Option<JoinSet<()>>>);
@@ -19,6 +23,28 @@ impl Tasks {
             tell(ended);
         }
         running.spawn(task);
+    }
+
+    /// A task that the node needs as long as it lives, and that knows nothing which its next beginning could not find
+    /// out: one that breaks begins anew after a second.
+    pub fn keep<F>(&self, name: &'static str, task: impl Fn() -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.spawn(async move {
+            loop {
+                // Ends with this task.
+                let mut running = JoinSet::new();
+                running.spawn(task());
+                match running.join_next().await {
+                    Some(Err(fault)) if fault.is_panic() => {
+                        tracing::error!(task = name, %fault, "a task of this node broke, and begins anew");
+                    }
+                    _ => return,
+                }
+                tokio::time::sleep(BEGINS_ANEW).await;
+            }
+        });
     }
 
     /// Breaks all of them off; returns when they have let go of what they held.
@@ -74,6 +100,22 @@ mod tests {
         tasks.spawn(hold(held.clone()));
         assert_eq!(Arc::strong_count(&held), 1);
         tasks.end().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_begins_anew_when_it_breaks_until_it_comes_to_its_end() {
+        let (tasks, begun) = (Tasks::new(), Arc::new(Mutex::new(0)));
+        let count = begun.clone();
+        tasks.keep("test", move || {
+            let count = count.clone();
+            async move {
+                let mut begun = count.lock().unwrap_or_else(PoisonError::into_inner);
+                *begun += 1;
+                assert!(*begun == 3, "it breaks twice");
+            }
+        });
+        tasks.ended().await;
+        assert_eq!(*begun.lock().unwrap_or_else(PoisonError::into_inner), 3);
     }
 
     #[tokio::test]

@@ -9,7 +9,9 @@ use strowger_model::{GroupId, Mono, NodeId, PeerId};
 use strowger_switch::{BEAT, JOIN, JOIN_AGAIN, REPORT, Report, Vitals, is_down};
 
 use crate::context::Context;
-use crate::wire::{Beat, Pulse};
+use crate::intake::Intake;
+use crate::node::Node;
+use crate::wire::{Heartbeat, HeartbeatAck};
 
 /// How a process ends that the cluster has declared dead: its supervisor starts it again with a new incarnation.
 const EXIT_FENCED: i32 = 75;
@@ -43,16 +45,18 @@ pub(crate) async fn join(context: Arc<Context>, voters: Vec<NodeId>, shards: u16
 }
 
 /// A beat of another node, or a voter's answer to one of ours.
-pub(crate) fn on_beat(context: &Context, vitals: &Shared, from: NodeId, body: &[u8]) {
-    if let Ok(pulse) = open::<Pulse>(body) {
+pub(crate) fn on_beat(node: &Node, from: NodeId, body: &[u8]) {
+    let (context, vitals) = (&node.context, &node.vitals);
+    if let Ok(pulse) = open::<HeartbeatAck>(body) {
         return lock(vitals).on_pulse(from, pulse.number, pulse.applied);
     }
-    let Ok(beat) = open::<Beat>(body) else { return };
+    let Ok(beat) = open::<Heartbeat>(body) else { return };
+    node.intake.others_let_in((from, beat.incarnation), &beat.let_in);
     let view = context.groups.view(GroupId::CONTROL);
     let Some(control) = view.machine.control() else { return };
     if lock(vitals).on_beat(from, beat.incarnation, control, context.now()) {
         // A lost pulse is made good by the next.
-        let pulse = Pulse { number: beat.number, applied: applied(context) };
+        let pulse = HeartbeatAck { number: beat.number, applied: applied(context) };
         let _lost = context.link.cast(PeerId::Node(from), Class::Heartbeat, seal(&pulse));
     }
 }
@@ -64,14 +68,14 @@ fn applied(context: &Context) -> Vec<u64> {
 }
 
 /// Beats, watches, and switches between active and passive.
-pub(crate) async fn run(context: Arc<Context>, vitals: Shared) {
+pub(crate) async fn run(context: Arc<Context>, vitals: Shared, intake: Arc<Intake>) {
     let mut was_active = false;
     let mut active_until = Mono::ZERO;
     let mut every = tokio::time::interval(BEAT);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         every.tick().await;
-        beat(&context, &vitals);
+        beat(&context, &vitals, &intake);
         let until = lock(&vitals).active_until(&applied(&context), context.now());
         if was_active != until.is_some() {
             was_active = until.is_some();
@@ -81,7 +85,7 @@ pub(crate) async fn run(context: Arc<Context>, vitals: Shared) {
         // Whoever looked while this node was passive looks again.
         let was_passive = context.now() >= std::mem::replace(&mut active_until, until.unwrap_or_default());
         if was_passive && until.is_some() {
-            context.shards().for_each(|shard| context.news(shard).tell(|_| {}));
+            context.tell_all_shards(|_| {});
         }
         let view = context.groups.view(GroupId::CONTROL);
         let Some(control) = view.machine.control() else { continue };
@@ -95,10 +99,11 @@ pub(crate) async fn run(context: Arc<Context>, vitals: Shared) {
     }
 }
 
-fn beat(context: &Context, vitals: &Shared) {
+fn beat(context: &Context, vitals: &Shared, intake: &Intake) {
+    let let_in = intake.let_in();
     let mut vitals = lock(vitals);
     let (number, voters) = vitals.beat(context.now());
-    let body = Bytes::from(seal(&Beat { incarnation: context.incarnation(), number }));
+    let body = Bytes::from(seal(&Heartbeat { incarnation: context.incarnation(), number, let_in }));
     for voter in voters {
         // Not connected: the voter will report us, and rightly.
         let _unheard = context.link.cast(PeerId::Node(voter), Class::Heartbeat, body.clone());

@@ -1,18 +1,20 @@
 //! What nodes say to each other besides consensus. Version 1, frozen.
 
 use strowger_link::{Wire, schema};
-use strowger_model::{Digest, Far, Incarnation, KeyId};
+use strowger_model::{Digest, Far, Incarnation, KeyId, TrunkId};
 
 /// To every voter, ten times a second.
-#[derive(Clone, Copy, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct Beat {
+#[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Heartbeat {
     pub incarnation: Incarnation,
     pub number: u64,
+    /// Calls let in since the process began, of the trunks that sent one lately.
+    pub let_in: Vec<(TrunkId, u64)>,
 }
 
 /// A voter's answer: the number it answers, and how far its groups have come.
 #[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct Pulse {
+pub struct HeartbeatAck {
     pub number: u64,
     /// Applied index by group, starting with control.
     pub applied: Vec<u64>,
@@ -34,7 +36,7 @@ pub struct Registering {
 
 /// A SIP message for a far end whose connection the receiver holds.
 #[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct Post {
+pub struct SendSip {
     pub to: Far,
     pub message: Vec<u8>,
 }
@@ -67,12 +69,12 @@ impl Wire for KeysMissing {
     const SCHEMA: u32 = schema("KeysMissingV1{keys:Vec<u32>}");
 }
 
-impl Wire for Beat {
+impl Wire for Heartbeat {
     const TYPE: u16 = 0x0601;
-    const SCHEMA: u32 = schema("BeatV1{incarnation:u64,number:u64}");
+    const SCHEMA: u32 = schema("BeatV1{incarnation:u64,number:u64,let_in:Vec<(u32,u64)>}");
 }
 
-impl Wire for Pulse {
+impl Wire for HeartbeatAck {
     const TYPE: u16 = 0x0602;
     const SCHEMA: u32 = schema("PulseV1{number:u64,applied:Vec<u64>}");
 }
@@ -84,7 +86,7 @@ impl Wire for Forward {
     );
 }
 
-impl Wire for Post {
+impl Wire for SendSip {
     const TYPE: u16 = 0x0605;
     const SCHEMA: u32 =
         schema("PostV1{to:Far{transport:u8,addr:SocketAddr,line:Option<{node:u16,number:u64}>},message:Vec<u8>}");

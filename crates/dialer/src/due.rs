@@ -3,7 +3,7 @@
 use std::iter::Peekable;
 
 use strowger_model::config::{Campaign, DialMode};
-use strowger_model::{LeadId, Wall};
+use strowger_model::{Incarnation, LeadId, NodeId, Wall};
 use strowger_table::{Ledger, Shard};
 
 use crate::hours::{MS_PER_MINUTE, open_until};
@@ -35,9 +35,9 @@ impl<'a> DueLeads<'a> {
     }
 }
 
-/// When somebody may be called, by a campaign that dials by itself, whom no entry tells of: the time of a lead comes, or the
+/// When somebody may be called, by a campaign of a process that dials by itself, whom no entry tells of: the time of a lead comes, or the
 /// hours of its zone begin, which they do at a full minute. None: nobody waits for a time.
-pub fn next_due(shard: &Shard, now: Wall) -> Option<Wall> {
+pub fn next_due(shard: &Shard, now: Wall, owner: (NodeId, Incarnation)) -> Option<Wall> {
     let after = Wall(now.0.saturating_add(1));
     let of_zone = |campaign: &Campaign, number: u16, name: &str| {
         let waits = shard.due(campaign.id, number).next().is_some_and(|(at, _)| at <= now);
@@ -48,7 +48,7 @@ pub fn next_due(shard: &Shard, now: Wall) -> Option<Wall> {
     };
     let of_campaign = |ledger: &Ledger| {
         let campaign = shard.tenant(ledger.tenant)?.campaign(ledger.campaign)?;
-        let dials = ledger.running && campaign.mode == DialMode::Progressive;
+        let dials = ledger.running && ledger.is_owned_by(owner) && campaign.mode == DialMode::Progressive;
         let zones = (0..).zip(&ledger.zones).filter(|_| dials);
         zones.filter_map(|(number, name)| of_zone(campaign, number, name)).min()
     };

@@ -11,7 +11,7 @@ use strowger_table::{Dial, DialTo, Medium, Shard};
 use crate::due::DueLeads;
 use crate::placing::{Placing, Wanted};
 
-/// Dials of one round. A shard's leader has ten rounds a second or more: this is beyond what trunks take, and small
+/// Dials of one round. A shard has up to ten rounds a second: this is beyond what trunks take, and small
 /// enough that calls of those who wait come between two rounds.
 pub const PER_ROUND: usize = 64;
 /// Leads that a campaign may pass over in a round because their numbers are on a call already, from another list. It
@@ -32,30 +32,30 @@ pub struct Means<'a> {
     pub allowance: &'a BTreeMap<TrunkId, usize>,
 }
 
-/// The calls to begin now. Cost: one step for each idle agent of the queues and each dial; with more than one
+/// The calls to begin now, for the campaigns of one process. Cost: one step for each idle agent of the queues and each dial; with more than one
 /// campaign that can dial, one for each live call too.
-pub fn pace(shard: &Shard, means: &Means<'_>) -> Vec<Dial> {
+pub fn pace(shard: &Shard, means: &Means<'_>, owner: (NodeId, Incarnation)) -> Vec<Dial> {
     let mut placing = Placing::new(shard, means);
-    let mut lines = lines(&placing);
+    let mut turns = turns(&placing, owner);
     let mut staff = Staff::new(shard);
     let mut numbers = BTreeSet::new();
     let mut dials = Vec::new();
     while dials.len() < PER_ROUND {
         // In turn: who has the fewest calls dials next, so campaigns that share agents come to have as many each.
-        let Some(at) = (0..lines.len()).min_by_key(|at| (lines[*at].live, lines[*at].campaign.id)) else { break };
-        match lines[at].dial(&mut placing, &mut staff, &mut numbers) {
+        let Some(at) = (0..turns.len()).min_by_key(|at| (turns[*at].live, turns[*at].campaign.id)) else { break };
+        match turns[at].dial(&mut placing, &mut staff, &mut numbers) {
             Some(dial) => {
-                lines[at].live += 1;
+                turns[at].live += 1;
                 dials.push(dial);
             }
-            None => drop(lines.swap_remove(at)),
+            None => drop(turns.swap_remove(at)),
         }
     }
     dials
 }
 
 /// A campaign that has somebody to call.
-struct Line<'a> {
+struct Turn<'a> {
     tenant: &'a Tenant,
     campaign: &'a Campaign,
     /// Who was passed over is not free for the rest of the round.
@@ -66,21 +66,21 @@ struct Line<'a> {
     passed_over: usize,
 }
 
-fn lines<'a>(placing: &Placing<'a>) -> Vec<Line<'a>> {
-    let line = |ledger: &strowger_table::Ledger| {
+fn turns<'a>(placing: &Placing<'a>, owner: (NodeId, Incarnation)) -> Vec<Turn<'a>> {
+    let turn = |ledger: &strowger_table::Ledger| {
         let (tenant, campaign) = placing.configured(ledger)?;
-        let dials = ledger.running && campaign.mode == DialMode::Progressive;
+        let dials = ledger.running && ledger.is_owned_by(owner) && campaign.mode == DialMode::Progressive;
         let anyone = dials && placing.shard.idle(campaign.queue, Medium::Voice).next().is_some();
         let leads = anyone.then(|| DueLeads::open(placing, campaign, ledger))?;
         let agents = Box::new(placing.shard.idle(campaign.queue, Medium::Voice).map(|(_, agent, _)| agent));
-        Some(Line { tenant, campaign, agents, leads, live: 0, passed_over: 0 })
+        Some(Turn { tenant, campaign, agents, leads, live: 0, passed_over: 0 })
     };
-    let mut lines: Vec<Line<'a>> = placing.shard.campaigns().filter_map(|ledger| line(ledger)).collect();
-    if lines.len() > 1 {
+    let mut turns: Vec<Turn<'a>> = placing.shard.campaigns().filter_map(|ledger| turn(ledger)).collect();
+    if turns.len() > 1 {
         let live = live_calls(placing.shard);
-        lines.iter_mut().for_each(|line| line.live = live.get(&line.campaign.id).copied().unwrap_or_default());
+        turns.iter_mut().for_each(|turn| turn.live = live.get(&turn.campaign.id).copied().unwrap_or_default());
     }
-    lines
+    turns
 }
 
 fn live_calls(shard: &Shard) -> BTreeMap<CampaignId, usize> {
@@ -91,7 +91,7 @@ fn live_calls(shard: &Shard) -> BTreeMap<CampaignId, usize> {
     live
 }
 
-impl Line<'_> {
+impl Turn<'_> {
     /// None: there is nobody to call, nobody to call for or nothing to call with, and there will not be in this round.
     fn dial(
         &mut self,

@@ -1,5 +1,5 @@
 //! What every outbound call needs, however it was asked for: an hour at which the lead may be called, a trunk, relays
-//! and an owner. What cannot be checked is not dialled.
+//! and an owner. A lead whose hours, number or trunk cannot be found out is not dialled.
 
 use std::collections::BTreeMap;
 

@@ -18,65 +18,93 @@ pub struct Board {
     pub node: NodeId,
     /// Whether that node takes calls.
     pub active: bool,
+    /// Of the configuration in force; 0 before the first.
     pub config_version: u64,
     /// Leases past their deadline; must be 0.
     pub stuck: usize,
     /// How many minutes `recent` reaches back.
     pub window_min: u64,
+    /// All that the control group knows, by id.
     pub nodes: Vec<NodeFigures>,
+    /// The control group first, then the shards.
     pub groups: Vec<GroupFigures>,
+    /// All that are configured.
     pub relays: Vec<RelayFigures>,
+    /// By tenant and id.
     pub queues: Vec<QueueFigures>,
+    /// By tenant and name.
     pub campaigns: Vec<CampaignFigures>,
+    /// By state, of all tenants.
     pub agents: Counts,
+    /// By name.
     pub tenants: Vec<TenantFigures>,
+    /// By stage, of all tenants.
     pub calls: Counts,
     /// What left all queues together in the window.
     pub recent: Tally,
+    /// Of all queues together; none when no call left one in the window.
     pub service_level: Option<f64>,
     /// Calls that ended since midnight, UTC.
     pub today: BTreeMap<&'static str, u64>,
 }
 
+/// A node, as the board shows it.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct NodeFigures {
+    /// Its number.
     pub node: NodeId,
+    /// Not declared dead.
     pub up: bool,
+    /// Reached by the node that made the board.
     pub connected: bool,
 }
 
+/// A Raft group, as the board shows it.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct GroupFigures {
     /// `control` or `shard-N`.
     pub name: String,
+    /// None while it elects one.
     pub leader: Option<NodeId>,
     /// Known on the leader alone: the most entries that a voter lacks, none while one has not answered.
     pub lag: Option<u64>,
+    /// This node's state is another than the others': a fault of ours.
     pub diverged: bool,
 }
 
+/// A relay, as the board shows it.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct RelayFigures {
+    /// Its name, `relay-N`.
     pub relay: String,
+    /// Reached by the node that made the board.
     pub connected: bool,
 }
 
+/// A queue, as the board shows it.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct QueueFigures {
+    /// Name of its tenant.
     pub tenant: String,
+    /// Its own.
     pub name: String,
+    /// Calls that wait to be offered.
     pub waiting: usize,
+    /// How long the first of them has waited, in milliseconds.
     pub longest_wait_ms: u64,
+    /// Agents free for an offer from it.
     pub idle: usize,
     /// A call answered within this time counts into the service level.
     pub service_level_ms: u32,
     /// Share of the calls that left the queue in the window which were answered in time; none when none left.
     pub service_level: Option<f64>,
+    /// How calls left it in the window.
     #[serde(flatten)]
     pub recent: Tally,
 }
 
 impl Board {
+    /// What `me` shows: the table as it is, and what left the queues lately.
     pub fn new(me: NodeId, overview: Overview, recent: &Recent) -> Self {
         let of_queues = recent.queues();
         let mut all = Tally::default();

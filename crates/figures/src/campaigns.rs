@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use strowger_model::{CampaignId, DialResult};
+use strowger_model::{CampaignId, DialResult, NodeId};
 use strowger_table::{Ledger, Shard};
 
 /// A campaign's figures and which one it is.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct CampaignStatus {
+    /// Which one.
     pub campaign: CampaignId,
+    /// Its figures.
     #[serde(flatten)]
     pub figures: CampaignFigures,
 }
@@ -18,10 +20,17 @@ pub struct CampaignStatus {
 /// A campaign at a glance.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct CampaignFigures {
+    /// Name of its tenant.
     pub tenant: String,
+    /// Its own.
     pub name: String,
+    /// `manual` or `progressive`.
     pub mode: &'static str,
+    /// Whether it dials.
     pub running: bool,
+    /// The node that paces it; none until one is assigned.
+    pub node: Option<NodeId>,
+    /// On its list.
     pub leads: u32,
     /// Leads that are not dialled any more.
     pub done: u32,
@@ -85,6 +94,7 @@ impl CampaignFigures {
             name: config.name.clone(),
             mode: config.mode.as_str(),
             running: ledger.running,
+            node: ledger.owner.map(|owner| owner.node),
             leads: ledger.leads,
             done: ledger.done,
             reserved: live.reserved,

@@ -30,8 +30,11 @@ pub struct DecisionLog {
 /// An entry as it was applied.
 #[derive(Clone, Copy)]
 pub struct Heard<'a> {
+    /// Where it stands in the log.
     pub at: At,
+    /// What was proposed.
     pub proposal: &'a Proposal,
+    /// What came of it.
     pub applied: &'a Applied,
 }
 

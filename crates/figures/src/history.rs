@@ -13,30 +13,47 @@ use strowger_table::{At, Body, Call, Command, Dial, DialFailure, DialTo, Miss, O
 pub struct Step {
     /// Log index.
     pub index: u64,
+    /// Log time of the entry.
     pub time: LogTime,
+    /// Calendar time of the entry, as its proposer had it.
     pub wall: Wall,
+    /// What happened.
     pub what: What,
 }
 
+/// What happened to a call in one step.
 #[derive(Clone, Debug)]
 pub enum What {
+    /// Its INVITE is in the log.
     Admitted {
+        /// Who drives it.
         owner: NodeId,
     },
+    /// The 200 to the caller went out.
     Answered {
+        /// Who holds its media.
         relay: RelayId,
     },
+    /// It came to a step of its flow.
     Flow {
+        /// Which.
         step: StepNo,
     },
+    /// It waits.
     Enqueued {
+        /// Where.
         queue: QueueId,
     },
+    /// An agent's phone is rung for it.
     Offered {
+        /// Whose.
         agent: AgentId,
+        /// The plan that granted it.
         plan: Arc<Plan>,
     },
+    /// The agent's phone did not take it.
     Missed {
+        /// Why.
         miss: Miss,
     },
     /// An outbound call was begun.
@@ -45,16 +62,25 @@ pub enum What {
     AgentThere,
     /// The called party answered; the agent who was kept for it is rung, or there already.
     Reached {
+        /// The agent who is rung; none is there already.
         ringing: Option<AgentId>,
     },
+    /// The called party was not reached.
     NotReached(DialFailure),
+    /// Customer and agent talk.
     Connected,
+    /// Its owner was declared dead.
     Adopted {
+        /// Who goes on with it.
         owner: NodeId,
     },
+    /// A deadline of it passed.
     Expired,
+    /// It is over.
     Ended {
+        /// By whom and why.
         ended: Ended,
+        /// What an outbound call was to its campaign.
         result: Option<DialResult>,
     },
 }
@@ -62,7 +88,9 @@ pub enum What {
 /// Why an outbound call was begun, as far as the state before it says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Dialled {
+    /// Whose call it is.
     pub campaign: CampaignId,
+    /// Who was kept for it.
     pub agent: AgentId,
     /// Who drives it.
     pub owner: NodeId,
@@ -83,7 +111,9 @@ pub struct Dialled {
 /// A plan that came through the log.
 #[derive(Debug)]
 pub struct Plan {
+    /// Log index of the state it was made on.
     pub basis: u64,
+    /// As they were proposed; which were granted says the outcome.
     pub offers: Vec<Offer>,
     /// Computed a moment after the plan was applied; none until then.
     pub candidates: OnceLock<Candidates>,
@@ -94,7 +124,9 @@ pub struct Plan {
 pub struct Candidates {
     /// Log index and time of the state it was computed on; the basis itself, unless that was gone here.
     pub index: u64,
+    /// Log time of that state.
     pub time: LogTime,
+    /// One for each queue that had callers.
     pub fields: Vec<Field>,
     /// For each offer: how many waited before it.
     pub ahead: Vec<Option<usize>>,

@@ -4,7 +4,7 @@
 //! Pure: states and moments are arguments. `cluster` gathers them, `api` shows what comes of them. A figure is made
 //! here and nowhere else, so that status, wallboard and metrics cannot differ.
 #![forbid(unsafe_code)]
-#![warn(clippy::unwrap_used, clippy::disallowed_methods)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod board;
 mod campaigns;

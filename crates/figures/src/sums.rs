@@ -17,8 +17,11 @@ pub type Counts = BTreeMap<&'static str, usize>;
 /// A queue now.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct QueueStatus {
+    /// Which.
     pub queue: QueueId,
+    /// Name of its tenant.
     pub tenant: String,
+    /// Its own.
     pub name: String,
     /// Calls that wait to be offered.
     pub waiting: usize,
@@ -46,22 +49,29 @@ pub struct Visits {
 /// What a tenant's agents and calls do.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct TenantFigures {
+    /// Its name; its id once it has left the configuration.
     pub tenant: String,
+    /// By state.
     pub agents: Counts,
+    /// By stage; `ended` are rows kept for what comes late.
     pub calls: Counts,
 }
 
 /// One shard in sums.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ShardSums {
+    /// Which.
     pub shard: ShardId,
+    /// Those that have agents or calls.
     pub tenants: BTreeMap<TenantId, TenantFigures>,
+    /// Those of the configuration in force.
     pub queues: Vec<QueueStatus>,
     /// Leases past their deadline, by kind of row; must be empty.
     pub stuck: Counts,
 }
 
 impl ShardSums {
+    /// `now` is log time: waits and overdue leases are measured up to it.
     pub fn new(table: &Shard, now: LogTime) -> Self {
         let mut sums = Self { shard: table.id(), tenants: BTreeMap::new(), queues: Vec::new(), stuck: Counts::new() };
         for agent in table.agents() {

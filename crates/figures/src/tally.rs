@@ -6,13 +6,16 @@ use strowger_model::Outcome;
 /// How calls left a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Tally {
+    /// By an agent.
     pub answered: u64,
     /// Of those, answered within the queue's service level.
     pub in_time: u64,
+    /// The caller hung up first.
     pub abandoned: u64,
     /// Left by rule (the queue's size, its longest wait, no agents) or by choice (to be called back, to leave a
     /// message, to go elsewhere).
     pub overflowed: u64,
+    /// Something of ours or the caller's broke.
     pub failed: u64,
 }
 

@@ -5,7 +5,7 @@
 //! writer) → `frame` on a QUIC stream → the peer's reader → [`Handler`] → [`Reply`] → back the same way.
 //!
 //! Media has a connection of its own to each peer that wants one, so that it shares no window with commands:
-//! [`Link::send_media`] → `media_line` (bounded, oldest dropped) → a QUIC datagram → [`Handler::on_media`].
+//! [`Link::send_media`] → `media_connection` (bounded, oldest dropped) → a QUIC datagram → [`Handler::on_media`].
 
 mod accept;
 mod asks;
@@ -21,8 +21,8 @@ mod identity;
 mod lane;
 mod link;
 mod media;
-mod media_line;
-mod media_lines;
+mod media_connection;
+mod media_connections;
 mod peers;
 mod steady;
 mod transport;

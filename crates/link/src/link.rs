@@ -18,8 +18,8 @@ use crate::hello::{CLOSE_ENDING, CLOSE_FAULT, Speaker};
 use crate::identity::{Identity, IdentityError};
 use crate::lane::SendFault;
 use crate::media::{MediaOptions, MediaStats};
-use crate::media_line::MediaLine;
-use crate::media_lines::MediaLines;
+use crate::media_connection::MediaConnection;
+use crate::media_connections::MediaConnections;
 use crate::peers::{PeerStats, Peers};
 use crate::transport::{Held, MediaSides};
 use crate::{accept, dial, transport};
@@ -68,11 +68,11 @@ pub struct Shared {
     pub me: PeerId,
     pub layout: u16,
     pub peers: Peers,
-    pub media: MediaLines,
+    pub media: MediaConnections,
     pub media_sides: MediaSides,
     pub closing: watch::Sender<bool>,
     handler: Arc<dyn Handler>,
-    /// Media threads open lines, and they are none of its own.
+    /// Media threads open connections, and they are none of its own.
     runtime: Runtime,
     endpoint: Mutex<Option<Endpoint>>,
     socket: Held,
@@ -111,7 +111,7 @@ impl Link {
             me,
             layout,
             peers: Peers::default(),
-            media: MediaLines::default(),
+            media: MediaConnections::default(),
             media_sides,
             closing: watch::Sender::new(false),
             handler,
@@ -170,12 +170,12 @@ impl Link {
     /// Sends a media datagram, which may be lost. Never waits; any thread may call it. At most
     /// [`MEDIA_DATAGRAM_BYTES`](crate::MEDIA_DATAGRAM_BYTES) always pass.
     pub fn send_media(&self, to: PeerId, datagram: Bytes) -> Result<(), SendFault> {
-        self.media_line(to).ok_or_else(|| self.absence())?.send(datagram)
+        self.media_connection(to).ok_or_else(|| self.absence())?.send(datagram)
     }
 
     /// How the media connection to a peer fares; none without one.
     pub fn media_stats(&self, peer: PeerId) -> Option<MediaStats> {
-        Some(self.media_line(peer)?.stats())
+        Some(self.media_connection(peer)?.stats())
     }
 
     pub fn connected(&self, to: PeerId) -> bool {
@@ -235,8 +235,8 @@ impl Link {
         self.handle.shared.peers.connection(to).ok_or_else(|| self.absence())
     }
 
-    fn media_line(&self, to: PeerId) -> Option<Arc<MediaLine>> {
-        self.handle.shared.media.line(to)
+    fn media_connection(&self, to: PeerId) -> Option<Arc<MediaConnection>> {
+        self.handle.shared.media.connection(to)
     }
 
     fn absence(&self) -> SendFault {
@@ -278,15 +278,15 @@ impl Shared {
     }
 
     async fn carry_media(&self, peer: PeerId, quic: quinn::Connection) -> String {
-        let line = Arc::new(MediaLine::new(peer, quic));
-        self.media.join(&line);
-        let (reader, handler) = (line.clone(), self.handler.clone());
+        let connection = Arc::new(MediaConnection::new(peer, quic));
+        self.media.join(&connection);
+        let (reader, handler) = (connection.clone(), self.handler.clone());
         // A task of its own: a handler that panics ends the connection, and not the dialling of the next one.
         let why = tokio::spawn(async move { reader.run(&*handler).await }).await.unwrap_or_else(|fault| {
-            line.quic.close(CLOSE_FAULT, b"its reader ended");
+            connection.quic.close(CLOSE_FAULT, b"its reader ended");
             fault.to_string()
         });
-        self.media.leave(&line);
+        self.media.leave(&connection);
         why
     }
 

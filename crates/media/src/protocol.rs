@@ -96,7 +96,7 @@ pub enum Op {
         /// Under its number in the birth call.
         leg: LegNo,
     },
-    /// Ends all legs of the call.
+    /// Ends all legs of the call. No owner says it: each leg that a relay is to close is a duty, hence a `CloseLeg`.
     Close,
     /// The sender owns the call now: gives a snapshot, replays the events not yet acknowledged.
     Adopt,

@@ -1,23 +1,38 @@
 //! A tenant's configuration as the table carries it: names resolved to ids, prompts to content, every limit explicit.
 //! The text a person writes is parsed elsewhere; what stands here has been checked.
 
+mod agent;
+mod flow;
+
 use std::net::IpAddr;
 
 use crate::{
-    AgentId, CampaignId, DialResult, Digest, E164, Far, FlowId, QueueId, Sealed, ShardId, TenantId, Transport, TrunkId,
+    AgentId, CampaignId, DialResult, Digest, E164, Far, FlowId, QueueId, ShardId, TenantId, Transport, TrunkId,
 };
 
+pub use agent::{Agent, Phone};
+pub use flow::{Flow, Step, StepNo};
+
+/// A customer of the cluster, as `apply` put it in force: one shard has all of it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Tenant {
+    /// Given by the control group; never another tenant's.
     pub id: TenantId,
+    /// As operators write it; one of its kind in the cluster.
     pub name: String,
     /// SIP domain and digest realm of its agents.
     pub realm: String,
+    /// The shard that its calls, agents and campaigns live in, for ever.
     pub shard: ShardId,
+    /// Numbers at which it is called.
     pub numbers: Vec<Number>,
+    /// What its calls go through.
     pub flows: Vec<Flow>,
+    /// Where its callers wait.
     pub queues: Vec<Queue>,
+    /// Sorted by id; at most 50 000.
     pub agents: Vec<Agent>,
+    /// Its campaigns, running or not.
     pub campaigns: Vec<Campaign>,
     /// Whether calls without a caller's number are taken.
     pub takes_anonymous: bool,
@@ -42,14 +57,17 @@ impl Tenant {
         self.flows.iter().flat_map(Flow::prompts).chain(music)
     }
 
+    /// The campaign of that id; none if it has left the configuration. So are the two below.
     pub fn campaign(&self, id: CampaignId) -> Option<&Campaign> {
         self.campaigns.iter().find(|campaign| campaign.id == id)
     }
 
+    /// The flow of that id.
     pub fn flow(&self, id: FlowId) -> Option<&Flow> {
         self.flows.iter().find(|flow| flow.id == id)
     }
 
+    /// The queue of that id.
     pub fn queue(&self, id: QueueId) -> Option<&Queue> {
         self.queues.iter().find(|queue| queue.id == id)
     }
@@ -64,11 +82,17 @@ impl Tenant {
 /// back: an id that was given once names nothing else later.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct NextIds {
+    /// For a [`TenantId`].
     pub tenant: u32,
+    /// For a [`FlowId`].
     pub flow: u32,
+    /// For a [`QueueId`].
     pub queue: u32,
+    /// For an [`AgentId`].
     pub agent: u32,
+    /// For a [`TrunkId`].
     pub trunk: u32,
+    /// For a [`CampaignId`].
     pub campaign: u32,
 }
 
@@ -115,59 +139,21 @@ impl NextIds {
 /// A published number and the flow its calls take.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Number {
+    /// As the user part of an INVITE's Request-URI has it; one of its kind in the cluster.
     pub number: String,
+    /// Where its calls begin.
     pub flow: FlowId,
-}
-
-/// A call flow: steps by number, starting at 0.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct Flow {
-    pub id: FlowId,
-    pub name: String,
-    pub steps: Vec<Step>,
-}
-
-impl Flow {
-    /// What it plays.
-    pub fn prompts(&self) -> impl Iterator<Item = Digest> {
-        self.steps.iter().filter_map(|step| match step {
-            Step::Play { prompt, .. } | Step::Menu { prompt, .. } => Some(*prompt),
-            Step::Enqueue { .. } | Step::HangUp => None,
-        })
-    }
-}
-
-pub type StepNo = u16;
-
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub enum Step {
-    Play {
-        prompt: Digest,
-        next: StepNo,
-    },
-    /// Plays, then waits for one digit. Wrong or missing digits play again, up to `tries`, then `otherwise`.
-    Menu {
-        prompt: Digest,
-        choices: Vec<(char, StepNo)>,
-        timeout_ms: u32,
-        tries: u8,
-        otherwise: StepNo,
-    },
-    /// Waits for an agent. `overflow` is where the queue's limits send the call; without it the call ends.
-    Enqueue {
-        queue: QueueId,
-        overflow: Option<StepNo>,
-    },
-    HangUp,
 }
 
 /// Which of the eligible agents gets the call.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum Strategy {
+    /// Whose slot has been free for longest.
     LongestIdle,
 }
 
 impl Strategy {
+    /// As configuration, API and metrics have it.
     pub fn as_str(self) -> &'static str {
         match self {
             Strategy::LongestIdle => "longest-idle",
@@ -175,11 +161,16 @@ impl Strategy {
     }
 }
 
+/// Where callers wait for agents, and the rules for both.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Queue {
+    /// Over all tenants.
     pub id: QueueId,
+    /// As operators write it; one of its kind in the tenant.
     pub name: String,
+    /// Who of the free agents is offered the first call.
     pub strategy: Strategy,
+    /// What who waits hears, over and over.
     pub music: Digest,
     /// How long an agent's phone rings before the agent is passed over.
     pub ring_timeout_ms: u32,
@@ -197,27 +188,18 @@ pub struct Queue {
     pub service_level_ms: u32,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct Agent {
-    pub id: AgentId,
-    /// SIP user and login name.
-    pub name: String,
-    pub queues: Vec<QueueId>,
-    pub phone: Phone,
-    /// Takes calls as soon as the phone is there; else waits to be set ready.
-    pub ready_at_login: bool,
-    /// Relays of this site carry the agent's media when one is there; empty: any.
-    pub site: String,
-}
-
 /// An outbound campaign: a list of leads, who calls them, when, and how often.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Campaign {
+    /// Over all tenants.
     pub id: CampaignId,
+    /// As operators write it; one of its kind in the tenant.
     pub name: String,
+    /// What makes a call begin.
     pub mode: DialMode,
     /// Its agents take the campaign's calls; its ring time, music and wrap-up hold for them.
     pub queue: QueueId,
+    /// Carries its calls; has a `destination`.
     pub trunk: TrunkId,
     /// Shown to the called party.
     pub caller_id: E164,
@@ -239,6 +221,7 @@ pub struct Campaign {
     pub columns: LeadColumns,
 }
 
+/// What makes a call of a campaign begin.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum DialMode {
     /// An agent asks for each call.
@@ -248,6 +231,7 @@ pub enum DialMode {
 }
 
 impl DialMode {
+    /// As configuration, API and metrics have it.
     pub fn as_str(self) -> &'static str {
         match self {
             DialMode::Manual => "manual",
@@ -256,9 +240,12 @@ impl DialMode {
     }
 }
 
+/// When a lead is called again after a result.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Retry {
+    /// What the last call came to.
     pub result: DialResult,
+    /// Seconds from its end: 60 to 2 592 000 (30 days).
     pub after_s: u32,
 }
 
@@ -269,34 +256,31 @@ pub struct Hours {
     pub days: u8,
     /// Minutes since midnight: from the first, up to but not including the second.
     pub from_min: u16,
+    /// At most 1440, midnight.
     pub to_min: u16,
 }
 
 /// Names of columns in a list of leads; all others are kept as fields.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct LeadColumns {
+    /// Its header in the list's first line.
     pub number: String,
     /// The lead's time zone, where the list has one.
     pub zone: Option<String>,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub enum Phone {
-    /// Registers with digest; only the hashes of RFC 7616 (`Ha1`) are kept, sealed.
-    Registers { ha1: Sealed },
-    /// Always there.
-    Static { uri: String, far: Far },
-}
-
 /// A carrier's trunk, told by where its packets come from.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Trunk {
+    /// Given by the control group; never another trunk's.
     pub id: TrunkId,
+    /// As operators write it; one of its kind in the cluster.
     pub name: String,
+    /// Where its calls come from: at most 256, no two trunks' alike.
     pub sources: Vec<Source>,
     /// New calls a second beyond which 503 is answered.
     pub max_calls_per_second: u32,
-    /// Calls at once beyond which 503 is answered.
+    /// Calls that a node drives, over all trunks, beyond which it answers 503 to this one.
     pub max_calls: u32,
     /// Where outbound calls go; none: the trunk takes none.
     pub destination: Option<Far>,
@@ -306,8 +290,10 @@ pub struct Trunk {
     pub site: String,
 }
 
+/// An address that a trunk sends from.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Source {
+    /// The whole of it: there are no networks.
     pub ip: IpAddr,
     /// The port UDP packets come from; any when absent. A TCP connection comes from a port chosen anew each time, which
     /// says nothing of who it is.
@@ -315,6 +301,7 @@ pub struct Source {
 }
 
 impl Trunk {
+    /// Whether a message from there is this trunk's.
     pub fn sends_from(&self, from: Far) -> bool {
         let right_port = |source: &Source| {
             from.transport == Transport::Tcp || source.port.is_none_or(|port| port == from.addr.port())

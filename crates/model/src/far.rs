@@ -7,7 +7,9 @@ use crate::NodeId;
 /// How SIP travels.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum Transport {
+    /// A datagram may be lost: requests are repeated until they are answered.
     Udp,
+    /// A connection brings everything once, or breaks.
     Tcp,
 }
 
@@ -37,6 +39,7 @@ impl Transport {
 /// A TCP connection, and the node that holds it: what goes to the connection goes through that node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Line {
+    /// Who holds it.
     pub node: NodeId,
     /// No two processes of a node give the same number, so a line of an earlier one is known to be gone.
     pub number: u64,
@@ -45,6 +48,7 @@ pub struct Line {
 /// Where packets for a far end go.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Far {
+    /// How packets go there.
     pub transport: Transport,
     /// Over TCP, whom to connect to when the line is gone.
     pub addr: SocketAddr,
@@ -53,6 +57,7 @@ pub struct Far {
 }
 
 impl Far {
+    /// Over UDP.
     pub fn udp(addr: impl Into<SocketAddr>) -> Far {
         Far { transport: Transport::Udp, addr: addr.into(), line: None }
     }

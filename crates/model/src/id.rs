@@ -30,10 +30,14 @@ id!(/// A Raft group: 0 is control, the rest are shards.
     GroupId(u16), "group-");
 id!(/// A tenant; ids are given by the control group and never used again.
     TenantId(u32), "tenant-");
-id!(QueueId(u32), "queue-");
-id!(AgentId(u32), "agent-");
-id!(FlowId(u32), "flow-");
-id!(TrunkId(u32), "trunk-");
+id!(/// A queue of a tenant.
+    QueueId(u32), "queue-");
+id!(/// An agent of a tenant.
+    AgentId(u32), "agent-");
+id!(/// A call flow of a tenant.
+    FlowId(u32), "flow-");
+id!(/// A trunk.
+    TrunkId(u32), "trunk-");
 id!(/// An outbound campaign.
     CampaignId(u32), "campaign-");
 id!(/// One start of a process. A started process never has the incarnation of an earlier one.
@@ -69,15 +73,18 @@ pub struct CallId(pub u64);
 impl CallId {
     const INDEX_BITS: u32 = 48;
 
+    /// `index`: of the call's `Admit` or `Dial`, below 2^48.
     pub fn new(shard: ShardId, index: u64) -> Self {
         debug_assert!(index < 1 << Self::INDEX_BITS);
         Self(u64::from(shard.0) << Self::INDEX_BITS | index)
     }
 
+    /// The shard that has the row.
     pub fn shard(self) -> ShardId {
         ShardId((self.0 >> Self::INDEX_BITS) as u16)
     }
 
+    /// Of the entry that made it; above what is applied here, the row is not here yet.
     pub fn index(self) -> u64 {
         self.0 & ((1 << Self::INDEX_BITS) - 1)
     }
@@ -103,14 +110,17 @@ impl fmt::Debug for CallId {
 pub struct PlaceId(pub u64);
 
 impl PlaceId {
+    /// `index`: of the entry that made it, below 2^48.
     pub fn new(shard: ShardId, index: u64) -> Self {
         Self(CallId::new(shard, index).0)
     }
 
+    /// The shard that has the row.
     pub fn shard(self) -> ShardId {
         CallId(self.0).shard()
     }
 
+    /// Of the entry that made it.
     pub fn index(self) -> u64 {
         CallId(self.0).index()
     }
@@ -168,14 +178,17 @@ impl std::str::FromStr for CallId {
 pub struct LeadId(pub u64);
 
 impl LeadId {
+    /// `place`: from 0, in the order of import.
     pub fn new(campaign: CampaignId, place: u32) -> Self {
         Self(u64::from(campaign.0) << 32 | u64::from(place))
     }
 
+    /// Whose list it is on.
     pub fn campaign(self) -> CampaignId {
         CampaignId((self.0 >> 32) as u32)
     }
 
+    /// Its position in the list.
     pub fn place(self) -> u32 {
         self.0 as u32
     }
@@ -188,6 +201,7 @@ impl fmt::Display for LeadId {
 }
 
 impl GroupId {
+    /// Who is alive, and the configuration.
     pub const CONTROL: GroupId = GroupId(0);
 
     /// The shard this group replicates; none for control.
@@ -197,6 +211,7 @@ impl GroupId {
 }
 
 impl ShardId {
+    /// The Raft group that replicates it.
     pub fn group(self) -> GroupId {
         GroupId(self.0 + 1)
     }
@@ -208,7 +223,9 @@ impl ShardId {
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
 )]
 pub struct LegKey {
+    /// The call that it was born in.
     pub call: CallId,
+    /// Its number there.
     pub leg: LegNo,
 }
 
@@ -221,7 +238,9 @@ impl fmt::Display for LegKey {
 /// Who performs a row's duties: one start of one node, since one log entry.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Owner {
+    /// The node.
     pub node: NodeId,
+    /// Which start of it: a later one owns nothing of an earlier one.
     pub incarnation: Incarnation,
     /// Log index of the entry that made it owner; a higher one fences a lower one.
     pub epoch: u64,
@@ -232,7 +251,9 @@ pub struct Owner {
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
 )]
 pub enum PeerId {
+    /// By its number in `cluster.voters`.
     Node(NodeId),
+    /// By its number in `cluster.relays`.
     Relay(RelayId),
 }
 

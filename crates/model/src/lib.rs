@@ -1,7 +1,7 @@
 //! The words every other crate speaks: typed ids, time, addresses, outcomes, dialog rows.
 //! No behaviour lives here, only shapes and the limits that belong to them.
 #![forbid(unsafe_code)]
-#![warn(clippy::unwrap_used, clippy::disallowed_methods)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 pub mod config;
 mod dialog;

@@ -16,10 +16,12 @@ pub struct LogClock {
 }
 
 impl LogClock {
+    /// `at`: the newest stamp applied here, heard at `now`.
     pub fn new(at: LogTime, now: Mono) -> Self {
         Self { at, heard: now }
     }
 
+    /// What the leader's clock shows about now: what a fact that is seen now is stamped with.
     pub fn now(&self, now: Mono) -> LogTime {
         self.at + now.since(self.heard)
     }

@@ -13,6 +13,7 @@ impl E164 {
     /// Country code and subscriber's number: nothing shorter leads to a subscriber from abroad.
     pub const MIN_DIGITS: usize = 7;
 
+    /// Country code and number, read as one decimal number.
     pub fn digits(self) -> u64 {
         self.0
     }
@@ -21,10 +22,12 @@ impl E164 {
 /// Text that is no international number.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NotE164 {
+    /// Not `+` and digits, or the first digit is 0.
     #[error(
         "`{0}` is not a number in international form: it begins with + and the country code, for example +442071838750"
     )]
     Form(String),
+    /// Too short or too long: the text, and how many digits it has.
     #[error("`{0}` has {1} digits: an international number has {min} to {max}", min = E164::MIN_DIGITS, max = E164::MAX_DIGITS)]
     Length(String, usize),
 }

@@ -32,6 +32,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Each once.
     pub const ALL: [Outcome; 11] = [
         Outcome::Answered,
         Outcome::ServedByFlow,
@@ -46,6 +47,7 @@ impl Outcome {
         Outcome::Merged,
     ];
 
+    /// As API, records and metrics have it.
     pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Answered => "answered",
@@ -78,6 +80,7 @@ pub enum DialResult {
     Connected,
     /// Answered, and the call ended before an agent was there.
     Abandoned,
+    /// The called party was busy (486, 600).
     Busy,
     /// Rang until the ring time-out, or nobody was there.
     NoAnswer,
@@ -94,6 +97,7 @@ pub enum DialResult {
 }
 
 impl DialResult {
+    /// Each once.
     pub const ALL: [DialResult; 9] = [
         DialResult::Connected,
         DialResult::Abandoned,
@@ -106,6 +110,7 @@ impl DialResult {
         DialResult::Unknown,
     ];
 
+    /// As API, records and metrics have it.
     pub fn as_str(self) -> &'static str {
         match self {
             DialResult::Connected => "connected",
@@ -134,13 +139,16 @@ impl fmt::Display for DialResult {
 pub enum HangupBy {
     /// The customer: the caller, or the party an outbound call called.
     Caller,
+    /// The agent who served the call.
     Agent,
+    /// A rule of ours, or an operator.
     System,
     /// Another party that was brought in.
     Party,
 }
 
 impl HangupBy {
+    /// As API and records have it.
     pub fn as_str(self) -> &'static str {
         match self {
             HangupBy::Caller => "caller",
@@ -158,19 +166,29 @@ impl HangupBy {
 pub struct Cause(pub u8);
 
 impl Cause {
+    /// No route to destination.
     pub const NO_ROUTE: Cause = Cause(3);
+    /// Normal call clearing.
     pub const NORMAL: Cause = Cause(16);
+    /// User busy.
     pub const BUSY: Cause = Cause(17);
+    /// No answer from user: it rang.
     pub const NO_ANSWER: Cause = Cause(19);
+    /// Call rejected.
     pub const REJECTED: Cause = Cause(21);
+    /// No circuit available; of ours, no relay that opens a port.
     pub const NO_CIRCUIT: Cause = Cause(34);
+    /// Temporary failure; of ours, dead media.
     pub const TEMPORARY_FAILURE: Cause = Cause(41);
+    /// Recovery on timer expiry: nobody said anything any more.
     pub const RECOVERY_ON_TIMER: Cause = Cause(102);
 }
 
 /// The end of a call, as its owner or the leader proposes it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Ended {
+    /// Who ended it.
     pub by: HangupBy,
+    /// Why; the far ends that are still there are told it (`Reason`, RFC 3326).
     pub cause: Cause,
 }

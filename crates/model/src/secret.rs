@@ -17,7 +17,9 @@ impl fmt::Display for KeyId {
 /// A secret encrypted under a data key. Each node has the keys from a file of its own.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Sealed {
+    /// Under which it was sealed, and opens.
     pub key: KeyId,
+    /// Nonce, ciphertext and tag.
     pub bytes: Vec<u8>,
 }
 
@@ -30,13 +32,16 @@ impl Sealed {
 /// reads it. So it has no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ha1 {
+    /// For digest with MD5.
     pub md5: [u8; Self::MD5],
     /// Where the tenant offers SHA-256.
     pub sha256: Option<[u8; Self::SHA256]>,
 }
 
 impl Ha1 {
+    /// Bytes of an MD5.
     pub const MD5: usize = 16;
+    /// Bytes of a SHA-256.
     pub const SHA256: usize = 32;
 
     /// What is sealed.
@@ -44,6 +49,7 @@ impl Ha1 {
         [&self.md5[..], self.sha256.as_ref().map_or(&[], |sha256| &sha256[..])].concat()
     }
 
+    /// What [`Ha1::to_bytes`] made; none of anything else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (md5, rest) = bytes.split_first_chunk()?;
         let sha256 = if rest.is_empty() { None } else { Some(rest.try_into().ok()?) };
@@ -54,7 +60,9 @@ impl Ha1 {
 /// Whose secret it is: sealed, it opens for nobody else.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Whose<'a> {
+    /// The tenant's realm.
     pub realm: &'a str,
+    /// The agent's SIP user.
     pub user: &'a str,
 }
 

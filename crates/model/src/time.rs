@@ -15,9 +15,12 @@ macro_rules! micros {
         pub struct $name(pub u64);
 
         impl $name {
+            /// The beginning.
             pub const ZERO: Self = Self(0);
+            /// Never.
             pub const MAX: Self = Self(u64::MAX);
 
+            /// So many milliseconds after the beginning.
             pub const fn from_millis(millis: u64) -> Self {
                 Self(millis * 1000)
             }

@@ -34,7 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("api", &["model", "acd", "cluster", "config", "dialer", "figures", "media", "store", "table"]),
     ("phones", &[]),
     ("node", &["api", "cluster", "config", "figures", "link", "media", "model", "phones", "relay", "trunk"]),
-    ("sim", &["model", "table", "acd", "agent", "dialer", "ivr", "call", "media", "sip", "switch"]),
+    ("sim", &["model", "table", "acd", "agent", "dialer", "call", "media", "sip", "switch"]),
 ];
 
 /// Crates that touch the world, and the only crates of ours that may name them.

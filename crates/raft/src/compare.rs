@@ -9,7 +9,7 @@ use strowger_model::PeerId;
 use tokio::sync::watch;
 
 use crate::group::Group;
-use crate::helm::stopped;
+use crate::leadership::stopped;
 use crate::v1::{AskV1, CommandAnswerV1, CommandV1, GivenV1};
 
 /// For one answer of the leader.

@@ -13,7 +13,7 @@ use strowger_model::{NodeId, PeerId};
 use tokio::sync::watch;
 
 use crate::group::Group;
-use crate::helm::stopped;
+use crate::leadership::stopped;
 use crate::store::Store;
 use crate::v1::{AskV1, CommandAnswerV1, CommandV1, GivenV1};
 

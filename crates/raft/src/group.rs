@@ -20,7 +20,7 @@ pub(crate) struct Group {
     pub shared: Arc<Shared>,
     pub numbers: Numbers,
     pub leadership: watch::Sender<Leadership>,
-    seat: RwLock<Option<Seat>>,
+    seat: RwLock<Option<LeaderSeat>>,
 }
 
 /// Who leads, as far as this node knows. Itself only once it may propose.
@@ -43,7 +43,7 @@ pub struct Leading {
 
 /// The leader's chair: whoever sits in it has a proposer.
 #[derive(Clone)]
-pub(crate) struct Seat {
+pub(crate) struct LeaderSeat {
     pub leading: Leading,
     pub proposals: mpsc::Sender<Submission>,
     /// True while leadership is being handed over: nothing new is written.
@@ -81,16 +81,16 @@ impl Group {
         }
     }
 
-    pub fn seat(&self) -> Option<Seat> {
+    pub fn seat(&self) -> Option<LeaderSeat> {
         self.seat.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub fn set_seat(&self, seat: Option<Seat>) {
+    pub fn set_seat(&self, seat: Option<LeaderSeat>) {
         *self.seat.write().unwrap_or_else(PoisonError::into_inner) = seat;
     }
 
     /// Writes a sealed proposal through this node's proposer and waits for its outcome.
-    pub async fn submit(&self, seat: &Seat, body: Bytes, urgent: bool) -> Result<Outcome, WriteFault> {
+    pub async fn submit(&self, seat: &LeaderSeat, body: Bytes, urgent: bool) -> Result<Outcome, WriteFault> {
         let (answer, outcome) = oneshot::channel();
         let submission = Submission { body, urgent, answer };
         if seat.proposals.send(submission).await.is_err() {

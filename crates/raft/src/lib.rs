@@ -14,7 +14,7 @@ mod convert;
 mod found;
 mod group;
 mod groups;
-mod helm;
+mod leadership;
 mod numbers;
 mod observer;
 mod pace;

@@ -13,7 +13,7 @@ use crate::checkpoint::Checkpoints;
 use crate::found::{self, Membership};
 use crate::group::Group;
 use crate::groups::{Inner, Options, Tuning};
-use crate::helm::Helm;
+use crate::leadership::LeadershipTask;
 use crate::peer::{INSTALL_TIMEOUT, Peers};
 use crate::replica::{Replica, Shared};
 use crate::serve::Arriving;
@@ -124,7 +124,7 @@ fn run(inner: &Arc<Inner>, voters: &[NodeId]) {
         tracing::debug!(group = %group.id, applied = view.applied, "recovered");
         group.shared.observer.installed(group.id, &view);
         group.raft.run();
-        tasks.push(tokio::spawn(Helm::new(group.clone(), inner.from).run(inner.stop.subscribe())));
+        tasks.push(tokio::spawn(LeadershipTask::new(group.clone(), inner.from).run(inner.stop.subscribe())));
         tasks.push(tokio::spawn(compare::keep(inner.link.clone(), group.clone(), inner.stop.subscribe())));
     }
     if inner.membership.is_incomplete() {

@@ -20,9 +20,9 @@ use rustix::time::{ClockId, clock_gettime};
 use strowger_link::{Class, Handler, Identity, Link, Reply};
 use strowger_media::{Codec, Hears, Law, MediaAddr, Op, RelayAnswer, RelayCommand};
 use strowger_model::{CallId, LegKey, LegNo, NodeId, PeerId, RelayId};
+use strowger_relay::content_cache::ContentCache;
 use strowger_relay::engine::{Engine, Limits, Options};
 use strowger_relay::hop::Carrier;
-use strowger_relay::shelf::Shelf;
 
 use far::{Far, LEGS_A_SOCKET, LOOPBACK, listen, sockets};
 
@@ -33,14 +33,14 @@ const B: LegNo = LegNo(1);
 struct Side {
     engine: Arc<Engine>,
     link: Link,
-    _ferry: Arc<Ferry>,
+    _hop_sender: Arc<HopSender>,
     link_cpu_ns: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Ferry(Link);
-struct Door(Arc<Engine>);
+struct HopSender(Link);
+struct LinkHandler(Arc<Engine>);
 
 fn main() {
     println!(
@@ -91,7 +91,7 @@ fn compare(calls: usize, identities: &Path) {
 
 impl Side {
     fn start(number: u16, identities: &Path) -> Side {
-        let shelf = Arc::new(Shelf::open(None).expect("a shelf in memory"));
+        let contents = Arc::new(ContentCache::open(None).expect("a cache in memory"));
         let (events, _) = tokio::sync::mpsc::channel(1);
         let ports = 20_000..40_000;
         let options = Options {
@@ -102,18 +102,18 @@ impl Side {
             threads: 1,
             limits: Limits::default(),
         };
-        let engine = Arc::new(Engine::start(options, shelf, events).expect("an engine"));
+        let engine = Arc::new(Engine::start(options, contents, events).expect("an engine"));
         let me = PeerId::Relay(RelayId(number));
         let identity = Identity::development(identities, me).expect("an identity");
         let options = strowger_link::Options { me, listen: (LOOPBACK, 0).into(), identity, layout: 0, peers: vec![] };
         let (stop, link_cpu_ns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (tell, told) = mpsc::channel();
         let thread = std::thread::spawn({
-            let (stop, cpu, door) = (stop.clone(), link_cpu_ns.clone(), Arc::new(Door(engine.clone())));
+            let (stop, cpu, handler) = (stop.clone(), link_cpu_ns.clone(), Arc::new(LinkHandler(engine.clone())));
             move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
                 runtime.block_on(async {
-                    tell.send(Link::start(options, door).await.expect("a link")).expect("somebody who waits");
+                    tell.send(Link::start(options, handler).await.expect("a link")).expect("somebody who waits");
                     while !stop.load(Ordering::Relaxed) {
                         tokio::time::sleep(Duration::from_millis(10)).await;
                         let time = clock_gettime(ClockId::ThreadCPUTime);
@@ -123,9 +123,9 @@ impl Side {
             }
         });
         let link = told.recv().expect("a link");
-        let ferry = Arc::new(Ferry(link.clone()));
-        engine.carry_with(Arc::<Ferry>::downgrade(&ferry));
-        Side { engine, link, _ferry: ferry, link_cpu_ns, stop, thread: Some(thread) }
+        let hop_sender = Arc::new(HopSender(link.clone()));
+        engine.carry_with(Arc::<HopSender>::downgrade(&hop_sender));
+        Side { engine, link, _hop_sender: hop_sender, link_cpu_ns, stop, thread: Some(thread) }
     }
 
     fn media_ns(&self) -> u64 {
@@ -167,7 +167,7 @@ impl Drop for Side {
     }
 }
 
-impl Carrier for Ferry {
+impl Carrier for HopSender {
     fn open(&self, to: RelayId) -> bool {
         self.0.open_media(PeerId::Relay(to));
         true
@@ -178,7 +178,7 @@ impl Carrier for Ferry {
     }
 }
 
-impl Handler for Door {
+impl Handler for LinkHandler {
     fn on_cast(&self, _: PeerId, _: Class, _: Bytes) {}
 
     fn on_ask(&self, _: PeerId, _: Class, _: Bytes, _: Reply) {}

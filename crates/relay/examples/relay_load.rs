@@ -17,8 +17,8 @@ use rustix::time::{ClockId, clock_gettime};
 use strowger_media::content::from_mu_law;
 use strowger_media::{Codec, Gain, Hears, Law, MediaAddr, Op, RelayAnswer, RelayCommand};
 use strowger_model::{CallId, LegKey, LegNo, NodeId, PeerId, RelayId};
+use strowger_relay::content_cache::ContentCache;
 use strowger_relay::engine::{Engine, Limits, Options};
-use strowger_relay::shelf::Shelf;
 
 use far::{Far, LEGS_A_SOCKET, LOOPBACK, listen, sockets};
 
@@ -94,13 +94,13 @@ async fn mix(streams: usize) -> Measured {
 
 /// Some legs a call; each leg's far end is one of the generator's sockets.
 async fn engine_with_legs(streams: usize, legs: u16, then: impl Fn(u64) -> Vec<Op>) -> (Engine, Far) {
-    let shelf = Arc::new(Shelf::open(None).expect("a shelf in memory"));
+    let contents = Arc::new(ContentCache::open(None).expect("a cache in memory"));
     let content = from_mu_law((0..80_000u32).map(|at| (at % 251) as u8).collect());
-    shelf.put(content.digest, content.bytes).expect("content of the right digest");
+    contents.put(content.digest, content.bytes).expect("content of the right digest");
     let (events, _) = tokio::sync::mpsc::channel(1);
     let (id, ports) = (RelayId(1), 20_000..40_000);
     let options = Options { id, address: LOOPBACK, advertise: None, ports, threads: 1, limits: Limits::default() };
-    let engine = Engine::start(options, shelf, events).expect("an engine");
+    let engine = Engine::start(options, contents, events).expect("an engine");
     let owner = PeerId::Node(NodeId(1));
     let mut far = Vec::new();
     let sockets = sockets(streams);

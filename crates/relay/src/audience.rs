@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use strowger_model::LegKey;
 
-use crate::roster::Slot;
+use crate::slab::Slot;
 
-/// The legs of one roster that hear a leg of it. Nearly always one, which is found without a look elsewhere.
+/// The legs of one thread that hear a leg of it. Nearly always one, which is found without a look elsewhere.
 #[derive(Clone, Default, Debug, PartialEq, Eq)]
 pub(crate) struct Audience {
     pub(crate) first: Option<Slot>,

@@ -3,7 +3,7 @@
 use strowger_media::{Fence, Journal, LegStats, Refusal};
 use strowger_model::{CallId, LegNo, Mono, PeerId};
 
-use crate::roster::Slot;
+use crate::slab::Slot;
 
 pub(crate) struct Call {
     pub(crate) id: CallId,

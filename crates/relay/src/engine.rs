@@ -17,18 +17,20 @@ use strowger_model::{CallId, PeerId, RelayId};
 use tokio::sync::{mpsc as events, oneshot, watch};
 
 use crate::clock;
+use crate::content_cache::ContentCache;
 use crate::counters::Counters;
 use crate::hop::{Carrier, HopStats, Hops, Inbox, Outlet};
 use crate::leg::Tally;
 use crate::ports::{self, Ports};
-use crate::roster::Roster;
-use crate::shelf::Shelf;
+use crate::slab::Slab;
 use crate::socket::Socket;
 use crate::wheel::Wheel;
 use crate::worker::{Order, WAKE, Worker};
 
+/// What the media threads are told at their start.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Which relay it is.
     pub id: RelayId,
     /// Media sockets bind to it.
     pub address: IpAddr,
@@ -38,6 +40,7 @@ pub struct Options {
     pub ports: Range<u16>,
     /// One for each core the relay may fill.
     pub threads: usize,
+    /// How long things may last.
     pub limits: Limits,
 }
 
@@ -46,8 +49,10 @@ pub struct Options {
 pub struct Limits {
     /// Without RTP and RTCP, while some is due, before `DeadMedia` is said.
     pub dead_media: Duration,
-    /// Without command and RTP before a call is closed.
+    /// Without a command, and without RTP or RTCP, before a call is closed.
     pub orphan: Duration,
+    /// The same while a far end is to be silent (hold): that nothing comes says nothing then.
+    pub agreed_silence: Duration,
     /// How long a closed call's number, or a closed leg's, is not opened again and its sums are given once more.
     pub remember_ended: Duration,
 }
@@ -59,6 +64,8 @@ impl Default for Limits {
             dead_media: Duration::from_secs(10),
             // A cluster that lost its quorum may take a minute or two to get it back; calls without media are lost by then.
             orphan: Duration::from_secs(120),
+            // The longest conversation: whoever holds, or is held, is still there.
+            agreed_silence: Duration::from_secs(4 * 60 * 60),
             // As long as the table keeps ended rows: 2 × 32 s, timer B and what follows (RFC 3261, 17).
             remember_ended: Duration::from_secs(64),
         }
@@ -68,18 +75,30 @@ impl Default for Limits {
 /// An event and the node that owns its call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Addressed {
+    /// The owner of the call.
     pub to: PeerId,
+    /// What happened.
     pub event: RelayEvent,
 }
 
+/// Why the media threads do not run.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// No socket can be bound there.
     #[error("cannot open media sockets on {address}: {source}. The relay's `address` must be one of this machine")]
-    Address { address: IpAddr, source: std::io::Error },
+    Address {
+        /// As the configuration has it.
+        address: IpAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The range has no pair of ports.
     #[error("the port range {}..{} has no even port followed by another; `ports` needs two for each leg", .0.start, .0.end)]
     NoPorts(Range<u16>),
+    /// At least one is needed.
     #[error("`threads` is 0; the relay needs at least one media thread")]
     NoThreads,
+    /// The system gives none.
     #[error("cannot start a media thread: {0}")]
     Thread(#[from] std::io::Error),
 }
@@ -129,7 +148,7 @@ impl Engine {
     /// Starts the threads. Events leave by `events`; when that is full they wait in the call's journal for an `Adopt`.
     pub fn start(
         options: Options,
-        shelf: Arc<Shelf>,
+        contents: Arc<ContentCache>,
         events: events::Sender<Addressed>,
     ) -> Result<Engine, EngineError> {
         check(&options)?;
@@ -138,7 +157,7 @@ impl Engine {
         let hops = Arc::new(Hops::new(options.id, wakes.iter().cloned().map(Inbox::new).collect()));
         let (tell, ended) = watch::channel(false);
         let ends = Ends { stop: Arc::default(), tell };
-        let start = |(part, wake)| start_thread(part, wake, &options, &shelf, &events, &ends, &hops);
+        let start = |(part, wake)| start_thread(part, wake, &options, &contents, &events, &ends, &hops);
         let threads = wakes.into_iter().enumerate().map(start).collect::<Result<_, _>>()?;
         Ok(Engine { threads, hops, stop: ends.stop, ended })
     }
@@ -252,7 +271,7 @@ fn start_thread(
     part: usize,
     wake: Arc<OwnedFd>,
     options: &Options,
-    shelf: &Arc<Shelf>,
+    contents: &Arc<ContentCache>,
     events: &events::Sender<Addressed>,
     ends: &Ends,
     hops: &Arc<Hops>,
@@ -270,7 +289,7 @@ fn start_thread(
         backlog: Default::default(),
         events: events.clone(),
         published: published.clone(),
-        shelf: shelf.clone(),
+        contents: contents.clone(),
         advertised: options.advertise.unwrap_or(options.address),
         limits: options.limits,
         cname: format!("{random:016x}"),
@@ -278,7 +297,7 @@ fn start_thread(
         calls: Default::default(),
         ended: Default::default(),
         ears: Default::default(),
-        roster: Roster::default(),
+        legs: Slab::default(),
         wheel: Wheel::new(),
         tally: Tally::default(),
         outlet: Outlet::new(hops.clone(), part),

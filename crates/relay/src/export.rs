@@ -31,7 +31,7 @@ impl Worker {
         }
         let open = |to| Ok(Export { to, line: self.outlet.line(to)?, fresh: true });
         let mut exports = to.into_iter().map(open).collect::<Result<Vec<Export>, Refusal>>()?;
-        let leg = self.roster.get_mut(slot).ok_or(Refusal::NoSuchLeg)?;
+        let leg = self.legs.get_mut(slot).ok_or(Refusal::NoSuchLeg)?;
         for export in &mut exports {
             let before = leg.exports.iter().find(|before| before.to == export.to);
             export.fresh = before.is_none_or(|before| before.fresh);

@@ -5,14 +5,14 @@ use strowger_model::{LegKey, Mono};
 
 use crate::heard::Heard;
 use crate::play::Play;
-use crate::roster::Slot;
+use crate::slab::Slot;
 use crate::worker::Worker;
 
 impl Worker {
     pub(crate) fn hear(&mut self, key: LegKey, what: Hears, no: u64, now: Mono) -> Result<RelayAnswer, Refusal> {
         let slot = self.slot(key)?;
         check(key, &what)?;
-        let leg = self.roster.get_mut(slot).ok_or(Refusal::NoSuchLeg)?;
+        let leg = self.legs.get_mut(slot).ok_or(Refusal::NoSuchLeg)?;
         match (leg.hearing.judge(&what, no), what) {
             (Verdict::Known | Verdict::Same, _) => {}
             (Verdict::Over { play }, _) => {
@@ -22,7 +22,7 @@ impl Worker {
             (Verdict::Change, Hears::Nothing) => self.tune(slot, |_| Heard::Nothing, now),
             (Verdict::Change, Hears::Legs(list)) => self.tune(slot, |before| before.change(&list), now),
             (Verdict::Change, Hears::Content { digest, repeat, .. }) => {
-                let Some(samples) = self.shelf.get(digest) else {
+                let Some(samples) = self.contents.get(digest) else {
                     leg.hearing.lacks_content();
                     self.tune(slot, |_| Heard::Nothing, now);
                     return Ok(RelayAnswer::NeedContent { content: digest });
@@ -35,7 +35,7 @@ impl Worker {
 
     /// Lets a leg hear something else.
     pub(crate) fn tune(&mut self, slot: Slot, next: impl FnOnce(Heard) -> Heard, now: Mono) {
-        let Some(leg) = self.roster.get_mut(slot) else { return };
+        let Some(leg) = self.legs.get_mut(slot) else { return };
         let before = std::mem::take(&mut leg.heard);
         let (ticked, old) = (before.ticks(), before.sources());
         leg.heard = next(before);
@@ -66,7 +66,7 @@ impl Worker {
     pub(crate) fn gather(&mut self, source: LegKey) {
         let Ok(slot) = self.slot(source) else { return };
         let audience = self.ears.audience(source);
-        self.roster.get_mut(slot).into_iter().for_each(|leg| leg.audience = audience.clone());
+        self.legs.get_mut(slot).into_iter().for_each(|leg| leg.audience = audience.clone());
     }
 }
 
@@ -76,6 +76,7 @@ fn check(key: LegKey, what: &Hears) -> Result<(), Refusal> {
     if sources.contains(&key) {
         return Err(Refusal::SameLeg);
     }
-    let twice = sources.iter().enumerate().any(|(at, source)| sources[..at].contains(source));
-    if twice || sources.len() > MAX_SOURCES { Err(Refusal::BadSources) } else { Ok(()) }
+    // Counted first: a message has room for a million.
+    let twice = || sources.iter().enumerate().any(|(at, source)| sources[..at].contains(source));
+    if sources.len() > MAX_SOURCES || twice() { Err(Refusal::BadSources) } else { Ok(()) }
 }

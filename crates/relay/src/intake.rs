@@ -15,8 +15,8 @@ pub(crate) struct Intake {
     pub(crate) stats: RtpStats,
     dtmf: DtmfReceiver,
     /// Last RTP or RTCP, or since when some is due.
-    heard: Mono,
-    pub(crate) last_rtp: Option<Mono>,
+    pub(crate) heard: Mono,
+    last_rtp: Option<Mono>,
     pub(crate) dead: bool,
     /// Highest loss already in the counters.
     lost_counted: u64,

@@ -12,6 +12,7 @@ use strowger_model::{LegKey, Mono};
 use crate::audience::Audience;
 use crate::clock;
 use crate::counters::Counters;
+use crate::engine::Limits;
 use crate::export::Export;
 use crate::heard::Heard;
 use crate::intake::Intake;
@@ -32,7 +33,7 @@ pub(crate) struct Leg {
     pub(crate) heard: Heard,
     /// Last voice of another leg.
     fed: Option<Mono>,
-    /// Who hears it in the same roster.
+    /// Who hears it on the same thread.
     pub(crate) audience: Audience,
     /// Where else its voice goes.
     pub(crate) exports: Vec<Export>,
@@ -259,9 +260,13 @@ impl Leg {
         }
     }
 
-    /// When somebody was last heard: its far end, or one that it hears.
-    pub(crate) fn last_life(&self) -> Option<Mono> {
-        self.intake.last_rtp.max(self.fed)
+    /// Whether nobody has been heard for too long: neither its far end, nor one that it hears.
+    pub(crate) fn is_quiet(&self, now: Mono, limits: &Limits) -> bool {
+        // Who should speak and does not is told of before, or, as its relay is configured, may be silent for longer.
+        let is_told = limits.dead_media <= limits.orphan;
+        let is_to_speak = self.transport.remote().is_none_or(|remote| remote.receive && is_told);
+        let lease = if is_to_speak { limits.orphan } else { limits.agreed_silence };
+        now.since(self.intake.heard.max(self.fed.unwrap_or_default())) >= lease
     }
 
     fn transmit(&mut self, datagram: &[u8], to: SocketAddr, tally: &mut Tally) {

@@ -2,13 +2,15 @@
 //!
 //! The path of a packet: `worker` (epoll) → `leg::accept` (who may send, what it is) → `spread` (who hears it) → `leg::hear`
 //! → `outbound` (our one stream to that far end) → `transport`. Who hears several voices gets them from its `mix`, every
-//! 20 ms. Orders come from `process` over `engine` to `orders`, facts go back through `journal`. Voice that is heard on
+//! 20 ms. Orders come from `process` over `engine` to `orders`; facts stay in the journal of their call until its owner acknowledges them. Voice that is heard on
 //! another relay, or by a leg of another thread, crosses by [`hop`].
 //! A flow depends on no node: when its owner dies everything goes on until the next one says `Adopt`.
+#![warn(missing_docs)]
 
 mod audience;
 mod call;
 mod clock;
+pub mod content_cache;
 mod counters;
 pub mod engine;
 mod export;
@@ -24,8 +26,7 @@ mod play;
 mod ports;
 mod process;
 mod reports;
-mod roster;
-pub mod shelf;
+mod slab;
 mod socket;
 mod spread;
 mod transport;

@@ -13,7 +13,7 @@ use crate::leg::Leg;
 use crate::outbound::Outbound;
 use crate::ports::Pair;
 use crate::reports::Reports;
-use crate::roster::Slot;
+use crate::slab::Slot;
 use crate::worker::{Ended, Worker};
 
 type Outcome = Result<RelayAnswer, Refusal>;
@@ -67,7 +67,7 @@ impl Worker {
     fn open(&mut self, key: LegKey, now: Mono) -> Outcome {
         let call = self.calls.get(&key.call).ok_or(Refusal::NoSuchCall)?;
         let port = match call.slot(key.leg) {
-            Ok(slot) => self.roster.get(slot).ok_or(Refusal::NoSuchLeg)?.transport.pair.port,
+            Ok(slot) => self.legs.get(slot).ok_or(Refusal::NoSuchLeg)?.transport.pair.port,
             Err(Refusal::NoSuchLeg) if call.legs.len() >= MAX_LEGS => return Err(Refusal::TooManyLegs),
             Err(Refusal::NoSuchLeg) => {
                 let opened = self.open_leg(key, now);
@@ -92,7 +92,7 @@ impl Worker {
             return Err(Refusal::NoSockets);
         };
         let reports = Reports::new(slot.0, now);
-        self.roster.insert(Leg::new(key, pair, out, reports, now));
+        self.legs.insert(Leg::new(key, pair, out, reports, now));
         self.call(key.call)?.legs.push((key.leg, slot));
         self.gather(key);
         Ok(port)
@@ -100,9 +100,9 @@ impl Worker {
 
     /// Makes epoll report both sockets for the place the next leg gets.
     fn watch(&self, pair: &Pair) -> Result<Slot, Refusal> {
-        let slot = self.roster.vacant();
+        let slot = self.legs.vacant();
         for (socket, rtcp) in [(&pair.rtp, false), (&pair.rtcp, true)] {
-            let data = epoll::EventData::new_u64(self.roster.ticket(slot, rtcp).to_u64());
+            let data = epoll::EventData::new_u64(self.legs.ticket(slot, rtcp).to_u64());
             epoll::add(&self.epoll, socket, data, epoll::EventFlags::IN).map_err(|fault| {
                 tracing::warn!(%fault, "epoll takes no more sockets");
                 Refusal::NoSockets
@@ -119,7 +119,7 @@ impl Worker {
         if !same_family || media.rtp.ip().is_multicast() || (send && nowhere) {
             return Err(Refusal::BadAddress);
         }
-        let leg = self.roster.get_mut(slot).ok_or(Refusal::NoSuchLeg)?;
+        let leg = self.legs.get_mut(slot).ok_or(Refusal::NoSuchLeg)?;
         leg.point(media, send, receive, now);
         leg.exports.iter_mut().for_each(|export| export.fresh = true);
         // Packets not forwarded while on hold would look like loss when it ends.
@@ -142,7 +142,7 @@ impl Worker {
 
     fn snapshot(&mut self, id: CallId, now: Mono) -> Outcome {
         let call = self.calls.get(&id).ok_or(Refusal::NoSuchCall)?;
-        let legs = call.legs.iter().filter_map(|&(_, slot)| self.roster.get(slot));
+        let legs = call.legs.iter().filter_map(|&(_, slot)| self.legs.get(slot));
         let legs = legs.map(|leg| leg.snapshot(self.advertised, now)).collect();
         Ok(RelayAnswer::Snapshot { legs, missed: call.journal.missed() })
     }
@@ -150,9 +150,9 @@ impl Worker {
     /// Takes a leg off: ears, wheel, sockets, port. Gives its sums.
     fn dismiss(&mut self, slot: Slot, now: Mono) -> Option<LegStats> {
         self.tune(slot, |_| Heard::Nothing, now);
-        let key = self.roster.get(slot)?.key;
+        let key = self.legs.get(slot)?.key;
         self.interrupt(key);
-        let mut leg = self.roster.remove(slot)?;
+        let mut leg = self.legs.remove(slot)?;
         let sums = leg.sums(now);
         leg.part(&self.cname, now);
         self.tally.counters.lost += leg.intake.uncounted_loss();
@@ -163,7 +163,7 @@ impl Worker {
     /// What a leg's hearers on this thread get of it next begins anew.
     fn interrupt(&mut self, source: LegKey) {
         for &hearer in self.ears.of(source) {
-            self.roster.get_mut(hearer).into_iter().for_each(|leg| leg.interrupt(source));
+            self.legs.get_mut(hearer).into_iter().for_each(|leg| leg.interrupt(source));
         }
     }
 

@@ -14,7 +14,7 @@ pub(crate) struct Play {
 }
 
 impl Play {
-    /// The content is never empty: the shelf keeps no such piece.
+    /// The content is never empty: the cache keeps no such piece.
     pub(crate) fn new(content: Arc<[u8]>, repeat: bool) -> Self {
         debug_assert!(!content.is_empty());
         Self { content, at: 0, repeat }

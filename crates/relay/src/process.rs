@@ -14,13 +14,17 @@ use strowger_model::{Incarnation, NodeId, PeerId, RelayId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::content_cache::{ContentCache, ContentCacheError};
 use crate::engine::{Addressed, Engine, EngineError, Limits, Options};
 use crate::hop::{Carrier, HopStats};
-use crate::shelf::{Shelf, ShelfError};
 
+/// What a relay is told at its start.
 pub struct RelayConfig {
+    /// Its number in `cluster.relays`.
     pub id: RelayId,
+    /// Where nodes and other relays reach it, UDP.
     pub link_listen: SocketAddr,
+    /// Its certificate and key, and whom it trusts.
     pub identity: Identity,
     /// Nodes to dial; those that dial the relay need not be named.
     pub peers: Vec<(NodeId, SocketAddr)>,
@@ -28,7 +32,9 @@ pub struct RelayConfig {
     pub address: IpAddr,
     /// What far ends are told, if it differs (1:1 NAT).
     pub advertise: Option<IpAddr>,
+    /// For media: RTP on even ones, RTCP on the next.
     pub ports: Range<u16>,
+    /// Threads that move media.
     pub threads: usize,
     /// Keeps prompts and music over restarts.
     pub content_dir: Option<PathBuf>,
@@ -36,31 +42,36 @@ pub struct RelayConfig {
     pub dead_media: Option<Duration>,
 }
 
+/// Why a relay does not run, or runs no longer.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
+    /// The link did not come up.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// The media threads did not come up.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The directory for copies cannot be used.
     #[error(transparent)]
-    Content(#[from] ShelfError),
+    Content(#[from] ContentCacheError),
+    /// Found while it ran.
     #[error("a media thread ended by itself, which is a fault of the relay; its calls are lost, restart the process")]
     ThreadLost,
 }
 
 /// A running relay. It ends when this is dropped.
 pub struct Relay {
-    desk: Arc<Desk>,
+    service: Arc<Service>,
     link: Link,
     /// Kept for the engine, which holds it weakly: the link's handler leads to the engine.
-    _ferry: Arc<Ferry>,
+    _hop_sender: Arc<HopSender>,
     courier: JoinHandle<()>,
 }
 
 /// Takes what nodes ask.
-struct Desk {
+struct Service {
     engine: Engine,
-    shelf: Arc<Shelf>,
+    contents: Arc<ContentCache>,
     /// Random, so that no start has that of another.
     incarnation: Incarnation,
 }
@@ -78,8 +89,9 @@ pub async fn run(config: RelayConfig) -> Result<(), RelayError> {
 }
 
 impl Relay {
+    /// Comes up: media threads first, then the link.
     pub async fn start(config: RelayConfig) -> Result<Relay, RelayError> {
-        let shelf = Arc::new(Shelf::open(config.content_dir)?);
+        let contents = Arc::new(ContentCache::open(config.content_dir)?);
         let (events, outbox) = mpsc::channel(EVENTS_BACKLOG);
         let options = Options {
             id: config.id,
@@ -90,18 +102,18 @@ impl Relay {
             limits: Limits { dead_media: config.dead_media.unwrap_or(Duration::MAX), ..Limits::default() },
         };
         let incarnation = Incarnation(getrandom::u64().map_err(std::io::Error::other).map_err(EngineError::from)?);
-        let engine = Engine::start(options, shelf.clone(), events)?;
-        let desk = Arc::new(Desk { engine, shelf, incarnation });
+        let engine = Engine::start(options, contents.clone(), events)?;
+        let service = Arc::new(Service { engine, contents, incarnation });
         let peers = config.peers.into_iter().map(|(node, address)| (PeerId::Node(node), address)).collect();
         let me = PeerId::Relay(config.id);
         let link_options =
             strowger_link::Options { me, listen: config.link_listen, identity: config.identity, layout: 0, peers };
-        let link = Link::start(link_options, Arc::new(Door(desk.clone()))).await?;
-        let ferry = Arc::new(Ferry { me: config.id, link: link.clone() });
-        desk.engine.carry_with(Arc::<Ferry>::downgrade(&ferry));
+        let link = Link::start(link_options, Arc::new(LinkHandler(service.clone()))).await?;
+        let hop_sender = Arc::new(HopSender { me: config.id, link: link.clone() });
+        service.engine.carry_with(Arc::<HopSender>::downgrade(&hop_sender));
         let courier = tokio::spawn(carry(outbox, link.clone(), incarnation));
         tracing::info!(relay = %config.id, link = %link.local_addr(), media = %config.address, "relay started");
-        Ok(Relay { desk, link, _ferry: ferry, courier })
+        Ok(Relay { service, link, _hop_sender: hop_sender, courier })
     }
 
     /// Tells where other relays are; legs may be heard there then. Said again, addresses change with the next
@@ -115,14 +127,14 @@ impl Relay {
 
     /// How voice to and from other relays fares.
     pub fn hops(&self) -> Vec<HopStats> {
-        let mut hops = self.desk.engine.hops();
+        let mut hops = self.service.engine.hops();
         hops.iter_mut().for_each(|hop| hop.link = self.link.media_stats(PeerId::Relay(hop.peer)));
         hops
     }
 
     /// Ends only by a fault.
     pub async fn run(&self) -> Result<(), RelayError> {
-        self.desk.engine.thread_ended().await;
+        self.service.engine.thread_ended().await;
         Err(RelayError::ThreadLost)
     }
 
@@ -131,8 +143,9 @@ impl Relay {
         self.link.close().await;
     }
 
+    /// What the threads have counted since the start.
     pub fn stats(&self) -> RelayStats {
-        self.desk.stats()
+        self.service.stats()
     }
 
     /// Where nodes reach it.
@@ -148,12 +161,12 @@ impl Drop for Relay {
 }
 
 /// Brings voice to other relays.
-struct Ferry {
+struct HopSender {
     me: RelayId,
     link: Link,
 }
 
-impl Carrier for Ferry {
+impl Carrier for HopSender {
     fn open(&self, to: RelayId) -> bool {
         self.link.open_media(PeerId::Relay(to));
         to != self.me
@@ -164,10 +177,10 @@ impl Carrier for Ferry {
     }
 }
 
-/// A shared desk as the link wants it.
-struct Door(Arc<Desk>);
+/// A shared service as the link wants it.
+struct LinkHandler(Arc<Service>);
 
-impl Handler for Door {
+impl Handler for LinkHandler {
     fn on_cast(&self, from: PeerId, class: Class, _: Bytes) {
         tracing::debug!(%from, ?class, "relays take no casts");
     }
@@ -188,7 +201,7 @@ impl Handler for Door {
     }
 }
 
-impl Door {
+impl LinkHandler {
     fn take_orders(&self, from: PeerId, body: &[u8], reply: Reply) -> Result<(), EnvelopeFault> {
         if peek(body)?.type_id == StatsAsk::TYPE {
             open::<StatsAsk>(body)?;
@@ -204,19 +217,19 @@ impl Door {
 
     fn take_content(&self, body: &[u8], reply: Reply) -> Result<(), EnvelopeFault> {
         let ContentPut { digest, bytes } = open(body)?;
-        let shelf = self.0.shelf.clone();
+        let contents = self.0.contents.clone();
         // Hashing and writing take milliseconds, too long for the link's reader.
         tokio::task::spawn_blocking(move || {
-            let refused = shelf.put(digest, bytes).err();
+            let refused = contents.put(digest, bytes).err();
             reply.send(seal(&ContentAnswer { refused }));
         });
         Ok(())
     }
 }
 
-impl Desk {
+impl Service {
     fn stats(&self) -> RelayStats {
-        RelayStats { content_bytes: self.shelf.bytes(), ..self.engine.stats() }
+        RelayStats { content_bytes: self.contents.bytes(), ..self.engine.stats() }
     }
 }
 

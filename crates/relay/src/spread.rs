@@ -9,14 +9,14 @@ use strowger_model::Mono;
 use crate::hop::Arrival;
 use crate::hop::parcel::{Packet, Sound, packets};
 use crate::leg::Voice;
-use crate::roster::Slot;
+use crate::slab::Slot;
 use crate::socket::DATAGRAM_BYTES;
 use crate::worker::Worker;
 
 impl Worker {
     /// Voice of a leg of this thread, to the relays and legs that hear it. The buffer is used up.
     pub(crate) fn spread(&mut self, slot: Slot, voice: Voice, buffer: &mut [u8; DATAGRAM_BYTES], now: Mono) {
-        let Some(leg) = self.roster.get_mut(slot) else { return };
+        let Some(leg) = self.legs.get_mut(slot) else { return };
         let source = leg.key;
         for export in &mut leg.exports {
             if let Some(line) = export.line {
@@ -29,15 +29,15 @@ impl Worker {
             let mut copy = [0; DATAGRAM_BYTES];
             for &hearer in &more {
                 copy[..voice.payload.end].copy_from_slice(&buffer[..voice.payload.end]);
-                if let Some(hearer) = self.roster.get_mut(hearer) {
+                if let Some(hearer) = self.legs.get_mut(hearer) {
                     hearer.hear(source, voice.clone(), &mut copy, now, &mut self.tally);
                 }
             }
-            if let Some(leg) = self.roster.get_mut(slot) {
+            if let Some(leg) = self.legs.get_mut(slot) {
                 leg.audience.more = more;
             }
         }
-        if let Some(hearer) = self.roster.get_mut(first) {
+        if let Some(hearer) = self.legs.get_mut(first) {
             hearer.hear(source, voice, buffer, now, &mut self.tally);
         }
     }
@@ -66,7 +66,7 @@ impl Worker {
         };
         let voice = Voice { header: packet.header, payload, law, event };
         for &slot in self.ears.of(packet.source) {
-            let Some(hearer) = self.roster.get_mut(slot) else { continue };
+            let Some(hearer) = self.legs.get_mut(slot) else { continue };
             let Some(space) = buffer.get_mut(voice.payload.clone()) else { return };
             space.copy_from_slice(packet.payload);
             if packet.fresh {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use strowger_model::Mono;
 
-use crate::roster::Slot;
+use crate::slab::Slot;
 
 /// Legs are spread over four phases of 5 ms, so a thousand callers on music do not all get a packet at one instant.
 pub(crate) struct Wheel {

@@ -16,13 +16,13 @@ use tokio::sync::oneshot;
 use crate::audience::Ears;
 use crate::call::Call;
 use crate::clock;
+use crate::content_cache::ContentCache;
 use crate::counters::Counters;
 use crate::engine::{Addressed, Limits};
 use crate::hop::{Arrival, Outlet};
 use crate::leg::{Frame, Tally};
 use crate::ports::Ports;
-use crate::roster::{Roster, Slot, Ticket};
-use crate::shelf::Shelf;
+use crate::slab::{Slab, Slot, Ticket};
 use crate::socket::DATAGRAM_BYTES;
 use crate::wheel::Wheel;
 
@@ -34,7 +34,7 @@ pub(crate) struct Worker {
     pub(crate) backlog: VecDeque<Order>,
     pub(crate) events: events::Sender<Addressed>,
     pub(crate) published: Arc<Mutex<Counters>>,
-    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) contents: Arc<ContentCache>,
     pub(crate) advertised: IpAddr,
     pub(crate) limits: Limits,
     /// Who we are in RTCP: random for each start (RFC 7022, 4.2).
@@ -43,7 +43,7 @@ pub(crate) struct Worker {
     pub(crate) calls: HashMap<CallId, Call>,
     pub(crate) ended: HashMap<CallId, Ended>,
     pub(crate) ears: Ears,
-    pub(crate) roster: Roster,
+    pub(crate) legs: Slab,
     pub(crate) wheel: Wheel,
     pub(crate) tally: Tally,
     pub(crate) outlet: Outlet,
@@ -114,7 +114,7 @@ impl Worker {
 
     /// One datagram from one socket; epoll is level-triggered, so what else waits there comes with the next round.
     fn receive(&mut self, ticket: Ticket, buffer: &mut [u8; DATAGRAM_BYTES], now: Mono) {
-        let Some(leg) = self.roster.by_ticket(ticket) else { return };
+        let Some(leg) = self.legs.by_ticket(ticket) else { return };
         if ticket.rtcp {
             if let Some((length, from)) = leg.transport.pair.rtcp.receive(buffer) {
                 leg.accept_rtcp(&buffer[..length], from, now, &mut self.tally);
@@ -132,13 +132,13 @@ impl Worker {
         if left_out > 0 {
             for slot in self.wheel.all() {
                 self.tally.counters.frames_skipped += left_out / 4;
-                self.roster.get_mut(slot).into_iter().for_each(|leg| leg.out.pause());
+                self.legs.get_mut(slot).into_iter().for_each(|leg| leg.out.pause());
             }
         }
         while let Some(phase) = self.wheel.turn(now) {
             let mut over = Vec::new();
             for &slot in self.wheel.legs(phase) {
-                let goes_on = self.roster.get_mut(slot).is_some_and(|leg| leg.tick(frame, now, &mut self.tally));
+                let goes_on = self.legs.get_mut(slot).is_some_and(|leg| leg.tick(frame, now, &mut self.tally));
                 if !goes_on {
                     over.push(slot);
                 }
@@ -170,7 +170,7 @@ impl Worker {
             return;
         }
         self.next_mind = now + MIND_INTERVAL;
-        for leg in self.roster.part(self.part, MIND_PARTS) {
+        for leg in self.legs.part(self.part, MIND_PARTS) {
             leg.mind(now, self.limits.dead_media, &self.cname, &mut self.tally);
         }
         self.part = (self.part + 1) % MIND_PARTS;
@@ -180,7 +180,7 @@ impl Worker {
         }
         let counters = &mut self.tally.counters;
         counters.calls = self.calls.values().filter(|call| !call.legs.is_empty()).count() as u64;
-        counters.legs = self.roster.count() as u64;
+        counters.legs = self.legs.count() as u64;
         counters.cpu_ns = clock::thread_cpu_ns();
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = *counters;
     }
@@ -197,11 +197,8 @@ impl Worker {
 
     /// Calls without an owner and without media: nobody will ever close them.
     fn close_orphans(&mut self, now: Mono) {
-        let lease = self.limits.orphan;
-        let roster = &self.roster;
-        let quiet = |&(_, slot): &(_, Slot)| {
-            roster.get(slot).and_then(|leg| leg.last_life()).is_none_or(|at| now.since(at) >= lease)
-        };
+        let (legs, limits, lease) = (&self.legs, &self.limits, self.limits.orphan);
+        let quiet = |&(_, slot): &(_, Slot)| legs.get(slot).is_none_or(|leg| leg.is_quiet(now, limits));
         let orphans: Vec<CallId> = self
             .calls
             .values()

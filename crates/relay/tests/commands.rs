@@ -180,6 +180,61 @@ fn a_call_nobody_wants_is_closed() {
     assert_eq!(rig.order(Op::Adopt), refused(Refusal::Ended));
 }
 
+/// A far end that suppresses silence says nothing but reports while its caller listens to music.
+#[test]
+fn a_far_end_that_only_sends_reports_is_wanted() {
+    let short = Duration::from_millis(200);
+    let rig = Rig::new(Limits { orphan: short, dead_media: short, ..patient() });
+    let caller = rig.phone(A, Law::Mu);
+    let mut bytes = [0; MAX_BYTES];
+    let length = Report { ssrc: 1, sender: None, reception: None, cname: "x", bye: false }.write(&mut bytes);
+    let mut rtcp = caller.relay;
+    rtcp.set_port(rtcp.port() + 1);
+    let begun = Instant::now();
+    // An orphan is found within a second.
+    while begun.elapsed() < Duration::from_millis(1500) {
+        caller.socket.send_to(&bytes[..length], rtcp).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(rig.engine.stats().orphans, 0);
+    assert_eq!(rig.snapshot().len(), 1);
+}
+
+/// Both hold, or a caller who waits holds: no voice is due, and none comes.
+#[test]
+fn a_call_on_hold_is_wanted_until_its_agreed_silence_is_over() {
+    let limits = Limits { orphan: Duration::from_millis(200), ..patient() };
+    let rig = Rig::new(limits);
+    for leg in [A, B] {
+        let held = rig.phone(leg, Law::Mu);
+        rig.done(held.remote(leg, false, false));
+    }
+    // Others of both threads, which nobody holds, are closed: all have been looked at.
+    for other in 1..=16 {
+        let opened = rig.perform(node(1), 1, CallId(CALL.0 + other), Op::Open { leg: A });
+        assert!(matches!(opened, RelayAnswer::Opened { .. }), "{opened:?}");
+    }
+    rig.until(|stats| stats.orphans >= 16);
+    assert_eq!((rig.engine.stats().orphans, rig.snapshot().len()), (16, 2));
+
+    let rig = Rig::new(Limits { agreed_silence: Duration::from_millis(400), ..limits });
+    let held = rig.phone(A, Law::Mu);
+    rig.done(held.remote(A, true, false));
+    rig.until(|stats| stats.orphans == 1);
+}
+
+/// An operator who does not want to hear of dead media, or later, has calls in which nobody speaks.
+#[test]
+fn a_far_end_that_may_be_silent_for_longer_is_wanted_meanwhile() {
+    let rig = Rig::new(Limits { orphan: Duration::from_millis(200), dead_media: Duration::MAX, ..patient() });
+    let _silent = rig.phone(A, Law::Mu);
+    for other in 1..=16 {
+        rig.perform(node(1), 1, CallId(CALL.0 + other), Op::Open { leg: A });
+    }
+    rig.until(|stats| stats.orphans >= 16);
+    assert_eq!((rig.engine.stats().orphans, rig.snapshot().len()), (16, 1));
+}
+
 #[test]
 fn a_call_closed_leg_by_leg_is_wanted_by_nobody_and_is_no_orphan() {
     let rig = Rig::new(Limits { orphan: Duration::from_millis(200), ..patient() });

@@ -1,4 +1,4 @@
-//! What far ends hear: bridge, play, digits, hold, strangers.
+//! What far ends hear: each other, play, digits, hold, unknown sources.
 
 mod support;
 
@@ -127,10 +127,10 @@ fn music_whose_content_came_too_late_does_not_drown_what_came_after_it() {
     rig.bridge(A, B);
     rig.put(&piece);
     rig.done(late.clone());
-    assert!(caller.is_deaf(), "music after the bridge");
+    assert!(caller.is_deaf(), "music after they hear each other");
     agent.say(&mut Tone::single(440.0, 8000.0), 1);
     caller.hear();
-    // The same with another play in place of the bridge.
+    // The same with another play in place of each other.
     let prompt = rig.put(&music(500.0, 100));
     rig.hear(A, content(prompt, true, 3));
     rig.done(late);

@@ -210,6 +210,12 @@ pub(crate) enum Task {
     LeadAt {
         at: Mono,
     },
+    /// The pacer has something to look at.
+    Pace,
+    /// The pacer said that it looks then.
+    PaceAt {
+        at: Mono,
+    },
 }
 
 impl Task {

@@ -30,8 +30,10 @@ plants! {
     OrderLost => ["order"],
     /// The leader never says `Expire`.
     NoExpire => ["nothing is stuck"],
-    /// The leader never says `Assign`.
+    /// The leader never says `Assign` of an agent.
     NoAssign => ["balance"],
+    /// The leader assigns a campaign once, and leaves it there whoever comes back.
+    CampaignsStay => ["balance"],
     /// What is done is never said.
     DoneLost => ["nothing is stuck", "survival", "true record"],
     /// A process that was paused or cut off goes on as if nothing had been decided meanwhile.

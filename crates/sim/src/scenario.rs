@@ -97,7 +97,7 @@ pub(crate) enum Fault {
         node: usize,
         away: Duration,
     },
-    /// Whoever leads dies in the middle of the next round of calls to leads; where none is made, at once.
+    /// A node dies in the middle of its next round of calls to leads; where none is made, whoever leads dies at once.
     KillPacer {
         away: Duration,
     },

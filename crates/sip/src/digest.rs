@@ -16,9 +16,12 @@ const TIME_DIGITS: usize = 12;
 /// Hexadecimal digits of the seal in a nonce: 128 bits cannot be guessed within its life.
 const SEAL_DIGITS: usize = 32;
 
+/// A digest algorithm that we offer and take.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Algorithm {
+    /// RFC 8760; some phones give up when it stands beside MD5.
     Sha256,
+    /// What every phone knows.
     Md5,
 }
 
@@ -26,6 +29,7 @@ impl Algorithm {
     /// In the order in which challenges offer them (RFC 8760 section 2.4: the one we like best is topmost).
     pub const ALL: [Algorithm; 2] = [Algorithm::Sha256, Algorithm::Md5];
 
+    /// As `algorithm=` has it.
     pub fn as_str(self) -> &'static str {
         match self {
             Algorithm::Sha256 => "SHA-256",
@@ -45,14 +49,19 @@ impl Algorithm {
 /// so the phone does not ask its user again).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DigestFault {
+    /// Answered with a challenge.
     #[error("no credentials for this realm")]
     Missing,
+    /// Older than [`NONCE_LIFE_S`]; answered with a challenge that says `stale=true`.
     #[error("the nonce has run out")]
     Stale,
+    /// Answered with a challenge.
     #[error("wrong password, or a nonce that is not ours or not for this address")]
     Wrong,
+    /// `ha1_for` knows no such user, or not for this algorithm; what is answered is the caller's to say.
     #[error("no such user")]
     Unknown,
+    /// A field is missing or not as RFC 7616 section 3.4 has it, or another algorithm or `qop`.
     #[error("credentials that cannot be read")]
     Malformed,
 }

@@ -9,20 +9,28 @@ use crate::text::parameter;
 /// What was wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Problem {
+    /// Answered with 513.
     #[error("larger than a datagram can be")]
     TooLarge,
+    /// Neither a request line nor a status line, or a Request-URI with headers in it.
     #[error("malformed start line")]
     StartLine,
+    /// A line that is no header.
     #[error("malformed header lines")]
     HeaderLines,
+    /// More headers, or longer ones, than are looked at; answered with 513.
     #[error("a limit on headers is exceeded")]
     Limit,
+    /// Cut short, or more than it says.
     #[error("the body does not end where Content-Length says")]
     Framing,
+    /// The header, by name.
     #[error("{0} is missing, malformed or repeated")]
     Header(&'static str),
+    /// RFC 3261 section 8.1.1.5.
     #[error("the CSeq names another method than the request line")]
     MethodMismatch,
+    /// Answered with 505.
     #[error("not SIP/2.0")]
     Version,
 }
@@ -50,6 +58,7 @@ impl Problem {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("not a SIP message: {problem}")]
 pub struct ParseFault {
+    /// The first one found.
     pub problem: Problem,
     reply: Option<Vec<u8>>,
 }

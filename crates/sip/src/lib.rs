@@ -4,7 +4,7 @@
 //! out as values. Every call owns its legs and a leg can be rebuilt on any node from its committed row, so there
 //! is no transaction layer shared by a node's calls.
 #![forbid(unsafe_code)]
-#![warn(clippy::unwrap_used, clippy::disallowed_methods)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod compose;
 mod digest;

@@ -48,6 +48,7 @@ pub fn is_keepalive(datagram: &[u8]) -> bool {
 }
 
 impl Message {
+    /// Reads one whole message. What is wrong with it comes back with the answer its sender may get.
     pub fn parse(datagram: &[u8]) -> Result<Message, ParseFault> {
         let fault = |problem| ParseFault::new(problem, datagram);
         if datagram.len() > MAX_DATAGRAM_BYTES {
@@ -129,12 +130,14 @@ impl Message {
         headers.insert(place, line);
     }
 
+    /// As it goes on the wire, with what [`Message::fill_received`] set.
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(1024);
         self.inner.write_to(&mut out);
         out
     }
 
+    /// Else it is a response.
     pub fn is_request(&self) -> bool {
         self.inner.as_request().is_some()
     }
@@ -144,6 +147,7 @@ impl Message {
         self.cseq_method()
     }
 
+    /// The method in CSeq, which a response has too.
     pub fn cseq_method(&self) -> &str {
         utf8(self.cseq_method.as_bytes())
     }
@@ -153,14 +157,17 @@ impl Message {
         self.inner.as_response().map_or(0, |response| response.status.code())
     }
 
+    /// A response's reason phrase; empty for a request.
     pub fn reason(&self) -> &str {
         self.inner.as_response().map_or("", |response| utf8(&response.reason))
     }
 
+    /// Call-ID, as it stands.
     pub fn call_id(&self) -> &str {
         &self.call_id
     }
 
+    /// Never empty: without one a message is refused.
     pub fn from_tag(&self) -> &str {
         &self.from.tag
     }
@@ -170,6 +177,7 @@ impl Message {
         &self.to.tag
     }
 
+    /// The number in CSeq.
     pub fn cseq(&self) -> u32 {
         self.cseq
     }
@@ -179,26 +187,32 @@ impl Message {
         &self.branch
     }
 
+    /// Empty for a response.
     pub fn request_uri(&self) -> &str {
         &self.request_uri
     }
 
+    /// The user part, unescaped; empty for a response.
     pub fn request_uri_user(&self) -> &str {
         &self.request_uri_user
     }
 
+    /// The URI in From, without parameters of the header.
     pub fn from_uri(&self) -> &str {
         &self.from.uri
     }
 
+    /// The user part of From, unescaped; empty if it has none.
     pub fn from_user(&self) -> &str {
         &self.from.user
     }
 
+    /// The URI in To.
     pub fn to_uri(&self) -> &str {
         &self.to.uri
     }
 
+    /// The user part of To, unescaped; empty if it has none.
     pub fn to_user(&self) -> &str {
         &self.to.user
     }
@@ -208,10 +222,12 @@ impl Message {
         self.contact.as_deref()
     }
 
+    /// Seconds; none if it is missing or no number.
     pub fn expires(&self) -> Option<u32> {
         self.header("Expires")?.parse().ok()
     }
 
+    /// Hops that are left; none if it is missing or no number.
     pub fn max_forwards(&self) -> Option<u32> {
         self.header("Max-Forwards")?.parse().ok()
     }
@@ -227,6 +243,7 @@ impl Message {
         self.inner.headers().iter().filter(move |header| *header.name() == name).map(text)
     }
 
+    /// What follows the headers.
     pub fn body(&self) -> &[u8] {
         self.inner.body()
     }

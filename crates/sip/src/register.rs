@@ -18,6 +18,7 @@ const HIGHEST_Q: u16 = 1000;
 /// One address that a phone asks to be bound.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Contact {
+    /// Without name and parameters.
     pub uri: String,
     /// The phone's name for itself, the same after a restart or in another network (RFC 5626 section 4.1).
     pub instance: Option<String>,
@@ -30,11 +31,13 @@ pub struct Contact {
 /// One address a user can be reached at, as the answer lists it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Binding {
+    /// As the phone gave it.
     pub uri: String,
     /// Seconds that are left.
     pub expires: u32,
 }
 
+/// What a REGISTER asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Contacts {
     /// `Contact: *` with `Expires: 0`: forget them all.
@@ -46,14 +49,18 @@ pub enum Contacts {
 /// A Contact header no registrar can act on; answered with 400.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ContactsFault {
+    /// Its URI cannot be read.
     #[error("a Contact is malformed")]
     Malformed,
+    /// RFC 3261 section 10.3, step 6.
     #[error("`*` beside another Contact or without Expires: 0")]
     Wildcard,
+    /// Nothing of it is bound.
     #[error("more than {MAX_CONTACTS} Contacts")]
     TooMany,
 }
 
+/// What a REGISTER asks for, in its order.
 pub fn contacts(request: &Message) -> Result<Contacts, ContactsFault> {
     let values: Vec<&str> =
         request.headers("Contact").flat_map(|line| split(line, b',')).filter(|value| !value.is_empty()).collect();

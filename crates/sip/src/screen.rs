@@ -9,7 +9,9 @@ pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGIST
 /// An answer that ends a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
+    /// Of the answer.
     pub status: u16,
+    /// What the answer must say besides, by name.
     pub headers: Vec<(&'static str, String)>,
 }
 

@@ -17,9 +17,13 @@ const MAX_STREAMS: usize = 16;
 /// A stream's direction, as the side that wrote it means it (RFC 8866 section 6.7).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Direction {
+    /// Both ways; also what no attribute means.
     SendRecv,
+    /// It sends and does not listen: hold with music.
     SendOnly,
+    /// It listens and does not send.
     RecvOnly,
+    /// Neither.
     Inactive,
 }
 
@@ -33,6 +37,7 @@ impl Direction {
         }
     }
 
+    /// As the attribute is written.
     pub fn as_str(self) -> &'static str {
         match self {
             Direction::SendRecv => "sendrecv",
@@ -52,10 +57,13 @@ impl Direction {
 /// Our side of the stream.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LocalMedia {
+    /// Where we receive; RTCP is on the next port.
     pub rtp: SocketAddr,
     /// In order of preference.
     pub laws: Vec<Law>,
+    /// Of the o= line: the same for all descriptions of a leg.
     pub session_id: u64,
+    /// Of the o= line: one more with every change (RFC 3264 section 8).
     pub version: u32,
 }
 
@@ -80,14 +88,19 @@ impl RemoteMedia {
 /// Why an SDP cannot be used. All are answered with 488.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SdpFault {
+    /// What the parser says of it.
     #[error("not an SDP: {0}")]
     Malformed(String),
+    /// None at all, or with port 0, or over another profile.
     #[error("it has no audio stream over plain RTP")]
     NoAudio,
+    /// RFC 8866 allows names; nothing of ours looks names up.
     #[error("its media address is a name or missing")]
     NoAddress,
+    /// Neither PCMU nor PCMA.
     #[error("it has no G.711 law in common with us")]
     NoCommonLaw,
+    /// Each would be repeated in the answer.
     #[error("it has more than {MAX_STREAMS} streams")]
     TooManyStreams,
 }

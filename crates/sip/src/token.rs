@@ -65,14 +65,17 @@ pub fn branch(key: LegKey, cseq: u32, method: &str) -> String {
     branch
 }
 
+/// The leg that a branch of ours names; none if it is not ours.
 pub fn of_branch(branch: &str) -> Option<LegKey> {
     of_dotted(branch.strip_prefix(BRANCH_COOKIE)?)
 }
 
+/// The leg that a tag of ours names.
 pub fn of_tag(tag: &str) -> Option<LegKey> {
     of_dotted(tag)
 }
 
+/// The leg that the user part of our Contact names.
 pub fn of_user(user: &str) -> Option<LegKey> {
     user.parse().ok().map(|Token(key)| key)
 }

@@ -220,7 +220,7 @@ fn answers_go_to_where_the_packet_came_from() {
     let source = addr("203.0.113.5:33000");
     let message = strowger_sip::Message::parse(behind_nat.as_bytes()).unwrap();
     let now = strowger_model::Mono::ZERO;
-    let leg = strowger_sip::Leg::incoming(key(), &message, source, &local(), now);
+    let leg = strowger_sip::Leg::incoming(key(), &message, source, &local());
     let mut bench = Bench { leg, now };
     let heard = bench.told(|leg, now| leg.ring(now));
     assert_eq!(heard.sent[0].1, source);

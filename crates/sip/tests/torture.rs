@@ -295,7 +295,7 @@ fn handle(datagram: &[u8], legs: &mut [Leg]) -> bool {
     let _ = verify(&message, "pbx", |_, _| None, b"key", 0, "source");
     if message.is_request() {
         let _ = (screen(&message), reply(&message, 400, "Bad Request", &[], None, None));
-        let mut leg = Leg::incoming(far::key(), &message, source, &local(), Mono::ZERO);
+        let mut leg = Leg::incoming(far::key(), &message, source, &local());
         let _ = (leg.ring(Mono::ZERO), leg.accept(OFFER.to_owned(), Mono::ZERO), leg.hang_up(None, Mono::ZERO));
     }
     for leg in legs {

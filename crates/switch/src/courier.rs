@@ -28,8 +28,11 @@ const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// A command, the call whose actor gave it (legs may have been born in another), and when.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Order {
+    /// Who hears what came of it.
     pub by: CallId,
+    /// What the relay is told.
     pub command: RelayCommand,
+    /// When the actor gave it: what is not done for too long is given up.
     pub since: Mono,
 }
 
@@ -37,14 +40,28 @@ pub struct Order {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Carried {
     /// The call's actor hears what that means. None: the relay gave no answer, and the order is given up.
-    Answered { order: Order, answer: Option<(Incarnation, RelayAnswer)> },
+    Answered {
+        /// What was ordered.
+        order: Order,
+        /// What the relay said, and which start of it.
+        answer: Option<(Incarnation, RelayAnswer)>,
+    },
     /// The relay has not this content yet: it gets it, and the order again.
-    Supply { content: Digest, order: Order },
+    Supply {
+        /// What it lacks.
+        content: Digest,
+        /// What it lacks it for.
+        order: Order,
+    },
     /// It answers for the first time, or began anew: the calls that have legs there hear which start of it this is.
-    Met { incarnation: Incarnation },
+    Met {
+        /// Which start of it.
+        incarnation: Incarnation,
+    },
 }
 
 impl Carried {
+    /// Without an answer.
     pub fn given_up(order: Order) -> Self {
         Carried::Answered { order, answer: None }
     }

@@ -1,4 +1,4 @@
-//! New calls a second and calls at once, per trunk.
+//! New calls a second: of a trunk, of a node.
 
 use std::time::Duration;
 
@@ -6,27 +6,33 @@ use strowger_model::Mono;
 
 /// How far a bucket fills: a trunk may send this long a burst at once.
 const BURST: Duration = Duration::from_secs(1);
+/// How much may be owed: four other nodes that let in a burst each, in a cluster of five.
+const OWED_MAX: Duration = Duration::from_secs(4);
 
-/// A token bucket for the rate. Calls at once are counted by whoever holds the calls.
+/// A token bucket. How many calls there are at once is compared in [`Intake`](crate::Intake).
 #[derive(Clone, Debug)]
 pub struct Gate {
     /// Microseconds a call costs.
     cost: u64,
     /// Microseconds saved up.
     credit: u64,
+    /// Microseconds that others have spent beyond that: they are paid back first.
+    owed: u64,
     last: Mono,
 }
 
 impl Gate {
+    /// Full: a burst may come at once.
     pub fn new(calls_per_second: u32, now: Mono) -> Self {
         let cost = 1_000_000 / u64::from(calls_per_second.max(1));
         debug_assert!(cost > 0, "a call costs something: the configuration allows at most 10 000 a second");
-        Self { cost, credit: BURST.as_micros() as u64, last: now }
+        Self { cost, credit: BURST.as_micros() as u64, owed: 0, last: now }
     }
 
-    /// One of which somebody else may have taken all that there was.
-    pub fn empty(calls_per_second: u32, now: Mono) -> Self {
-        Self { credit: 0, ..Self::new(calls_per_second, now) }
+    /// One part of so many of a rate, of which somebody else may have taken all that there was.
+    pub fn share(calls_per_second: u32, among: u32, now: Mono) -> Self {
+        let whole = Self::new(calls_per_second, now);
+        Self { cost: whole.cost * u64::from(among.max(1)), credit: 0, ..whole }
     }
 
     /// How many calls would be let in at once now.
@@ -37,15 +43,31 @@ impl Gate {
 
     /// When it lets one in again; none: it does now. Of `last`, when it was last asked.
     pub fn reopens(&self) -> Option<Mono> {
-        let short = self.cost.saturating_sub(self.credit);
+        let short = (self.owed + self.cost).saturating_sub(self.credit);
         (short > 0).then(|| self.last + Duration::from_micros(short))
     }
 
     fn save_up(&mut self, now: Mono) {
         let full = BURST.as_micros() as u64;
-        self.credit = (self.credit + now.since(self.last).as_micros() as u64).min(full.max(self.cost));
+        let saved = now.since(self.last).as_micros() as u64;
+        let paid = saved.min(self.owed);
+        self.owed -= paid;
+        self.credit = (self.credit + saved - paid).min(full.max(self.cost));
         self.last = now;
         debug_assert!(self.credit <= full.max(self.cost), "no more is saved up than a burst");
+        debug_assert!(self.owed == 0 || self.credit == 0, "who owes has nothing");
+    }
+
+    /// Others have let in so many.
+    pub fn spend(&mut self, calls: u64, now: Mono) {
+        self.save_up(now);
+        let spent = self.cost.saturating_mul(calls);
+        let from_credit = spent.min(self.credit);
+        self.credit -= from_credit;
+        self.owed = self.owed.saturating_add(spent - from_credit).min(OWED_MAX.as_micros() as u64);
+        if self.owed > 0 {
+            debug_assert_eq!(self.credit, 0, "what was saved up went first");
+        }
     }
 
     /// Whether one more call may come in now.
@@ -79,5 +101,17 @@ mod tests {
         let reopens = gate.reopens().expect("it is used up");
         assert!(!gate.admit(reopens - Duration::from_micros(1)));
         assert!(gate.admit(reopens));
+    }
+
+    #[test]
+    fn shares_are_no_more_than_the_whole() {
+        let begun = Mono(5_000_000);
+        let mut shares = [(); 3].map(|()| Gate::share(1, 3, begun));
+        assert!(shares.iter_mut().all(|share| !share.admit(begun)), "nothing is saved up");
+        let seconds = 30_u64;
+        let admitted = (0..=seconds * 10).map(|tenth| begun + Duration::from_millis(100 * tenth));
+        let admitted: usize =
+            admitted.map(|now| shares.iter_mut().filter_map(|share| share.admit(now).then_some(())).count()).sum();
+        assert_eq!(admitted as u64, seconds, "one a second, by turns");
     }
 }

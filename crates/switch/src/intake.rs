@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use strowger_model::{CallId, Far, LegKey, LegNo, Mono, NodeId, RelayId, ShardId, TrunkId};
+use strowger_model::{CallId, Far, Incarnation, LegKey, LegNo, Mono, NodeId, RelayId, ShardId, TrunkId};
 use strowger_sip::{Leg, Message, leg_of};
 use strowger_table::{Admit, AdmitKey, Call, Command, Outcome, Source, Target};
 
@@ -12,55 +12,79 @@ use crate::gate::Gate;
 use crate::limit;
 use crate::nobody;
 use crate::shelf::{Mail, Shelf, Via};
+use crate::trunks::Trunks;
 
 /// What the node does with a message.
 #[derive(Debug)]
 pub enum Action {
     /// The call's actor here gets it.
     Tell {
+        /// In whose row the leg is.
         call: CallId,
+        /// Whose message it is.
         leg: LegKey,
+        /// The message.
         message: Box<Message>,
+        /// Where it came from.
         source: Far,
     },
     /// The node that owns the call gets it. Lost with the connection: the far end repeats it, or over TCP this node.
     Forward {
+        /// Who owns it.
         to: NodeId,
+        /// Where it came from.
         source: Far,
+        /// The message.
         message: Box<Message>,
     },
+    /// An answer without state.
     Send {
+        /// Where to.
         to: Far,
+        /// The whole message.
         bytes: Vec<u8>,
     },
     /// Proposes the call within `limit::ADMIT`; the outcome goes to `admit_answered`.
     Admit {
+        /// For `admit_answered`.
         key: AdmitKey,
+        /// Where it is proposed.
         shard: ShardId,
+        /// The `Admit`.
         command: Box<Command>,
     },
     /// Nobody waits for its outcome.
     Withdraw {
+        /// Where it is proposed.
         shard: ShardId,
+        /// Of the INVITE that was sent away.
         key: AdmitKey,
     },
+    /// For the metrics.
     Count(Count),
 }
 
 /// What is counted at the door.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Count {
+    /// A message went to another node.
     Forwarded,
+    /// From an address that no trunk covers; not answered.
     Stranger,
+    /// A limit of the node or the trunk, or no commit in time: 503.
     TurnedAway,
+    /// A barred caller: 603.
     Unwanted,
 }
 
 /// An INVITE whose `Admit` is under way here: the actor is made from the INVITE itself, not from its row.
 #[derive(Clone, Debug)]
 pub struct Pending {
+    /// As it came.
     pub invite: Message,
+    /// Where it came from.
     pub source: Far,
+    /// Chosen for its media.
     pub relay: RelayId,
     shard: ShardId,
 }
@@ -73,7 +97,7 @@ type TurnedAway = (Option<u16>, Option<Count>);
 pub struct Intake {
     max_calls: usize,
     door: Gate,
-    gates: BTreeMap<TrunkId, Gate>,
+    trunks: Trunks,
     pending: BTreeMap<AdmitKey, Pending>,
     /// For a row, or its owner's actor, that is not here yet.
     awaited: Shelf<CallId>,
@@ -89,12 +113,22 @@ impl Intake {
         Self {
             max_calls,
             door: Gate::new(max_calls_per_second, now),
-            gates: BTreeMap::new(),
+            trunks: Trunks::default(),
             pending: BTreeMap::new(),
             awaited: Shelf::new(),
             unborn: Shelf::new(),
             passed: Shelf::new(),
         }
+    }
+
+    /// For this node's heartbeats: of the trunks that sent a call lately, how many were let in since the process began.
+    pub fn let_in(&self, now: Mono) -> Vec<(TrunkId, u64)> {
+        self.trunks.lately(now)
+    }
+
+    /// What another process says of the same in its own: its calls count against the trunks' rates here.
+    pub fn others_let_in(&mut self, process: (NodeId, Incarnation), counts: &[(TrunkId, u64)], now: Mono) {
+        self.trunks.others(process, counts, now);
     }
 
     /// From a far end: it carries the token of a leg.
@@ -276,8 +310,11 @@ impl Intake {
                 self.route(&row, leg, Mail { leg: Some(leg), ..mail }, around, out);
             }
             None => {
-                let until = mail.until.unwrap_or(around.now() + limit::HOLD);
-                self.unborn.put(key_of(&mail.message), until, mail);
+                let key = key_of(&mail.message);
+                // As long as its INVITE is under way here it is that one's, and not unknown (RFC 3261 section 9.2).
+                let hold = if self.pending.contains_key(&key) { limit::ADMIT } else { limit::HOLD };
+                let until = mail.until.unwrap_or(around.now() + hold);
+                self.unborn.put(key, until, mail);
             }
         }
     }
@@ -328,7 +365,7 @@ impl Intake {
         source: Far,
         around: &impl Around,
     ) -> Result<(Destination, Door, RelayId), TurnedAway> {
-        // A scanner learns nothing, not even that somebody is here.
+        // No answer, whatever the number: who tries numbers out learns nothing of them.
         let door = around.door(source).ok_or((None, Some(Count::Stranger)))?;
         if !self.admits(&door, around) {
             return Err((Some(503), Some(Count::TurnedAway)));
@@ -341,14 +378,18 @@ impl Intake {
         Ok((to, door, relay))
     }
 
-    /// The node's own limits and the trunk's. A trunk's `max_calls` is held by each node for the calls it drives.
+    /// The node's own limits and the trunk's, of whose rate the other nodes have their part. A trunk's `max_calls` is
+    /// compared with all calls that the node drives.
     fn admits(&mut self, door: &Door, around: &impl Around) -> bool {
         let (calls, now) = (around.calls(), around.now());
         if calls >= self.max_calls || calls >= door.max_calls as usize {
             return false;
         }
-        let gate = self.gates.entry(door.trunk).or_insert_with(|| Gate::new(door.max_calls_per_second, now));
-        gate.admit(now) && self.door.admit(now)
+        let admits = self.trunks.admit(door.trunk, door.max_calls_per_second, now) && self.door.admit(now);
+        if admits {
+            self.trunks.count(door.trunk, now);
+        }
+        admits
     }
 }
 
@@ -372,7 +413,7 @@ fn admit(
     around: &impl Around,
 ) -> Command {
     let unborn = first_leg(CallId::new(to.shard, 0));
-    let dialog = Leg::incoming(unborn, message, source, around.local(), around.now()).dialog();
+    let dialog = Leg::incoming(unborn, message, source, around.local()).dialog();
     Command::Admit(Box::new(Admit {
         key: key.clone(),
         tenant: to.tenant,

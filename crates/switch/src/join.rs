@@ -7,7 +7,7 @@ use strowger_table::{Control, ControlCommand};
 
 /// A command of a joining process is proposed this long: longer than an election.
 pub const JOIN: Duration = Duration::from_secs(5);
-/// After each it looks again this soon.
+/// One that failed is said again after this.
 pub const JOIN_AGAIN: Duration = Duration::from_millis(50);
 
 /// What a process says next in the control group: the first voter says who votes, everybody says hello until it is

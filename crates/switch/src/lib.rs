@@ -4,11 +4,12 @@
 //! [`Intake`]: whose is a message? An actor's here, another node's, nobody's, or one that waits for its row.
 //! [`courier`]: orders to a relay and their answers, tried again, supplied or given up.
 //! [`Leader`]: what the leader of a shard does by itself.
+//! [`Pacer`]: what the owner of campaigns dials.
 //! [`Performed`]: what has been done, on its way to the log.
 //! [`Changed`], [`due`]: what entries changed, and what is done about a row.
 //! [`Vitals`], [`join`]: who is a member, who is alive, who is passive, who is to be fenced.
 #![forbid(unsafe_code)]
-#![warn(clippy::unwrap_used, clippy::disallowed_methods)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod around;
 pub mod courier;
@@ -18,11 +19,14 @@ mod join;
 mod lead;
 pub mod limit;
 mod nobody;
+mod pacing;
 mod performed;
 mod rows;
 mod shelf;
 #[cfg(test)]
 mod tests;
+mod trunks;
+mod turn;
 mod vitals;
 
 pub use around::{Around, Destination, Door, Row};
@@ -30,6 +34,7 @@ pub use gate::Gate;
 pub use intake::{Action, Count, Intake, Pending, key_of};
 pub use join::{JOIN, JOIN_AGAIN, join};
 pub use lead::{Errand, HandOn, HandOver, Heard, Leader, Led, Look, Task, What};
+pub use pacing::{Pacer, Scene};
 pub use performed::Performed;
 pub use rows::{Begin, Changed, Due, due, forgotten, has_work, touched};
 pub use vitals::{BEAT, REPORT, Report, Vitals, is_down};

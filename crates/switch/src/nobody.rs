@@ -1,11 +1,11 @@
-//! What is said to a message that is nobody's.
+//! Answers to messages that belong to no call here.
 
 use strowger_model::Far;
 use strowger_sip::{Local, Message, dismiss, phrase, reply, reply_destination};
 
-/// Nobody has this dialog any more. A hang-up is granted, so that the far end comes to rest; a phone that answers an
-/// offer nobody remembers gets ACK and BYE (RFC 3261 sections 13.2.2.4 and 15); an INVITE that a proxy tries here
-/// after it failed elsewhere fails here as well (section 16.7); anything else gets 481 (section 12.2.2).
+/// To a message whose call has no row any more. A BYE gets 200; a 2xx to an INVITE of ours ACK and BYE (RFC 3261 sections
+/// 13.2.2.4 and 15), so that its phone does not stay in a call; an INVITE that a proxy tries here after it failed elsewhere
+/// 503, as it was told there (section 16.7); an ACK and other responses nothing; any other request 481 (section 12.2.2).
 pub(crate) fn answers(message: &Message, source: Far, local: &Local) -> Vec<(Far, Vec<u8>)> {
     if !message.is_request() {
         return dismiss(message, source.transport, local).into_iter().map(|bytes| (source, bytes)).collect();

@@ -28,6 +28,7 @@ struct Line {
 }
 
 impl Performed {
+    /// What actors here have done: call and number of the duty.
     pub fn take(&mut self, duties: impl IntoIterator<Item = Duty>, now: Mono) {
         for duty in duties {
             let line = self.0.entry(duty.0.shard()).or_default();

@@ -26,10 +26,12 @@ pub fn touched<'a>(entries: impl IntoIterator<Item = &'a Touched>) -> Option<BTr
 pub struct Changed {
     /// Calls that changed, or whose places did.
     pub calls: BTreeSet<CallId>,
+    /// Agents that changed.
     pub agents: BTreeSet<AgentId>,
 }
 
 impl Changed {
+    /// Of the rows that entries named, as `table` has them after.
     pub fn of<'a>(rows: impl IntoIterator<Item = &'a RowKey>, table: &Shard) -> Self {
         let mut changed = Self::default();
         for row in rows {
@@ -52,6 +54,7 @@ pub fn forgotten(seated: impl IntoIterator<Item = CallId>, table: &Shard) -> Vec
 /// What a node does about a call's row that an entry changed, or that a sweep found.
 #[derive(Debug)]
 pub enum Due {
+    /// Its actor has heard of it, or there is nothing to do.
     Nothing,
     /// The call is another node's: a seat that it has here is left over.
     LetGo,
@@ -97,6 +100,7 @@ pub fn due(row: &Call, is_told: bool, is_ours: bool, seat: impl FnOnce(&AdmitKey
 }
 
 impl Begin {
+    /// The machine that the actor runs.
     pub fn machine(self, rows: Rows, around: &impl Around) -> Machine {
         let row = &rows.call;
         let relay = match &self {
@@ -109,7 +113,7 @@ impl Begin {
         };
         let setting = Setting { local: around.local().clone(), relay: relay.unwrap_or_default() };
         match self {
-            Begin::Admitted(pending) => Machine::admitted(rows, &pending.invite, pending.source, setting, around.now()),
+            Begin::Admitted(pending) => Machine::admitted(rows, &pending.invite, pending.source, setting),
             Begin::Dialled => Machine::dialled(rows, setting),
             Begin::Adopted => Machine::adopted(rows, setting),
         }

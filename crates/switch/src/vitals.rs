@@ -23,9 +23,13 @@ const REMEMBERED: usize = 16;
 /// A voter's report about a node, to be proposed in the control group; then `reported` is called, whatever came of it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Report {
+    /// About whom.
     pub node: NodeId,
+    /// Which start of it.
     pub incarnation: Incarnation,
+    /// Else it is heard again.
     pub silent: bool,
+    /// The report itself.
     pub command: ControlCommand,
 }
 

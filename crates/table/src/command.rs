@@ -19,13 +19,18 @@ pub enum Command {
     Part(Box<Part>),
     /// Puts a tenant's configuration in force: the staged parts must be whole, unless it is what is in force already.
     Configure {
+        /// Of the cluster's configuration; an older one than the tenant has is refused.
         version: u64,
+        /// Whose.
         tenant: TenantId,
+        /// Of its content: of the parts, put together.
         digest: Digest,
     },
     /// The tenant is gone from the configuration: its numbers and queues go, its live calls finish.
     Retire {
+        /// Of the configuration that it is not in any more.
         version: u64,
+        /// Who is gone.
         tenant: TenantId,
     },
 
@@ -33,86 +38,124 @@ pub enum Command {
     Admit(Box<Admit>),
     /// The edge gave up waiting for its `Admit` and answered 503: if it was admitted after all, it ends.
     Withdraw {
+        /// Of the INVITE.
         key: AdmitKey,
     },
     /// Media is open and the 200 to this leg is about to go out.
     Answer {
+        /// The customer's.
         leg: LegKey,
+        /// As it is with our 2xx in it.
         dialog: Box<Dialog>,
+        /// Who opened the port.
         relay: RelayId,
     },
     /// The flow went on.
     Step {
+        /// Which call.
         call: CallId,
+        /// Where it is now.
         step: StepNo,
-        /// Which try at the step, from 0.
+        /// Which try at the step, from 0. Owners say 0 so far: tries within a step make no entry, and a new owner learns from
+        /// the relay which one is being played.
         attempt: u8,
         /// What the flow learnt since the last one.
         set: Vec<Change>,
     },
     /// The flow reached a queue.
     Enqueue {
+        /// Which call.
         call: CallId,
+        /// The step that enqueues.
         step: StepNo,
+        /// Where it waits.
         queue: QueueId,
+        /// What comes when the queue takes it no more, or the wait was too long.
         then: Then,
     },
+    /// What the leader's planner decided; judged offer by offer.
     Plan(Plan),
     /// An agent's phone did not take the offer.
     Missed {
+        /// The phone's.
         leg: LegKey,
+        /// Why.
         miss: Miss,
+        /// When its owner saw it. So of the commands below: log time, and never later than the entry's.
         observed: LogTime,
     },
     /// A far end that we rang answered. Committed before its ACK goes out. Whom nothing is asked first is in the call
     /// by the same entry.
     Answered {
+        /// Whose far end answered.
         leg: LegKey,
+        /// With the far end's 2xx in it.
         dialog: Box<Dialog>,
+        /// When its owner saw it.
         observed: LogTime,
     },
     /// Who answered was found to be there: the leg is in the call from now on.
     Accept {
+        /// Who was screened.
         leg: LegKey,
+        /// When its owner saw it.
         observed: LogTime,
     },
     /// A leg is over. From its far end it is taken from anyone, once; what our own clocks say counts only from the
     /// owner of the call.
     Left {
+        /// Which leg.
         leg: LegKey,
+        /// Why; the other far ends are told it if the call ends with the leg.
         cause: Cause,
+        /// How it is known.
         told_by: ToldBy,
+        /// When it was seen.
         observed: LogTime,
     },
     /// Begins an outbound call: its agent and its lead are taken in the same entry, before the INVITE.
     Dial(Box<Dial>),
     /// The called party did not answer, or was never called.
     NotReached {
+        /// The called party's.
         leg: LegKey,
+        /// Why not.
         failure: DialFailure,
+        /// When its owner saw it.
         observed: LogTime,
     },
     /// Leads of one batch of a list.
     Import {
+        /// Whose list.
         campaign: CampaignId,
+        /// Of the content that holds their other columns.
         batch: Digest,
+        /// At most `limit::LEADS_PER_IMPORT`.
         leads: Vec<NewLead>,
     },
     /// Starts or stops a campaign's dialling; calls that are under way go on.
     Run {
+        /// Which.
         campaign: CampaignId,
+        /// Whether it dials from now on.
         running: bool,
     },
     /// Bars numbers, or lifts that.
     Bar {
+        /// What the bar is for.
         list: BarList,
+        /// Who bars.
         scope: Scope,
+        /// At most `limit::NUMBERS_PER_BAR`.
         numbers: Vec<E164>,
+        /// Else they are added.
         lift: bool,
     },
     /// A re-INVITE or UPDATE changed a dialog.
     Redialog {
+        /// Which leg.
         leg: LegKey,
+        /// As it is now.
         dialog: Box<Dialog>,
         /// The relay that the far end sends to from now on, when it agreed to move.
         relay: Option<RelayId>,
@@ -121,72 +164,97 @@ pub enum Command {
     },
     /// Legs of one owner that move to other relays: their far ends are told next.
     Rehome {
+        /// Each with the relay it goes to; at most `limit::LEGS_PER_REHOME`.
         legs: Vec<(LegKey, RelayId)>,
     },
     /// Legs of both rows go on as one call, without the agent who asked for it. The row with the customer stays, else
     /// the older one.
     Merge {
+        /// The row that ends as part of the other.
         from: CallId,
+        /// The row that goes on.
         into: CallId,
         /// The leg that the request came on, and its CSeq.
         by: LegKey,
+        /// What was asked once with this number is not done again.
         cseq: u32,
     },
     /// A leg gets a row of its own.
     Split {
+        /// Which leg.
         leg: LegKey,
     },
     /// An operator, or a rule of ours, ends a whole call.
     End {
+        /// Which call.
         call: CallId,
+        /// By whom and why.
         ended: Ended,
+        /// When it was decided.
         observed: LogTime,
     },
     /// Duties that are performed, in one entry per owner.
     Done {
+        /// Call and number of the duty.
         duties: Vec<(CallId, u32)>,
     },
 
     /// A phone of an agent is there, or still there. The node that has its connection says so and becomes the agent's
     /// owner; a phone without one moves nothing.
     Bind {
+        /// Whose phone.
         agent: AgentId,
+        /// The phone, as its REGISTER described it.
         binding: Box<Binding>,
     },
     /// A phone is gone, or all of them.
     Unbind {
+        /// Whose phone.
         agent: AgentId,
+        /// Which one; none: all.
         instance: Option<Instance>,
     },
     /// What an agent is ready for from now on, or once the work is over. `Out` takes all phones off.
     Presence {
+        /// Whose.
         agent: AgentId,
+        /// What is asked for.
         presence: Presence,
     },
     /// Ends wrap-up early and says how the call went.
     Dispose {
+        /// Whose wrap-up.
         agent: AgentId,
+        /// Of which call.
         call: CallId,
+        /// How it went, in the agent's words.
         code: String,
     },
 
     /// A node is gone: its rows go to heirs by rendezvous hash.
     Adopt {
+        /// Who is gone.
         node: NodeId,
+        /// Which start of it; all earlier ones are gone with it.
         incarnation: Incarnation,
+        /// The living, as the control group has them.
         heirs: Vec<(NodeId, Incarnation)>,
     },
     /// An agent or a campaign goes to another owner.
     Assign {
+        /// An agent or a campaign; others have no other owner by this.
         row: RowKey,
+        /// Who owns it from now on.
         to: (NodeId, Incarnation),
     },
     /// The owner begins again with a row whose actor broke.
     Retake {
+        /// A call or a campaign of the proposer.
         row: RowKey,
     },
     /// From the next entry on, a later layout may be written: whoever has a replica of this group can read it.
     Raise {
+        /// The later one.
         layout: u16,
         /// The newest layout of each member, as it says itself.
         members: Vec<(NodeId, u16)>,
@@ -194,7 +262,9 @@ pub enum Command {
     /// Only in builds that prove how the next layout comes about: the agent gets a number that layout 1 has no place for.
     #[cfg(feature = "next-layout")]
     Mark {
+        /// Whose.
         agent: AgentId,
+        /// The number.
         mark: u32,
     },
 }
@@ -213,13 +283,21 @@ impl Command {
 /// An INVITE that came.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Admit {
+    /// By which a repetition is known.
     pub key: AdmitKey,
+    /// Who is called.
     pub tenant: TenantId,
+    /// Over what it came.
     pub source: Source,
+    /// What it is for.
     pub target: Target,
+    /// The caller, as From has it.
     pub from: String,
+    /// Who was called, as the Request-URI has it.
     pub to: String,
+    /// As it is with the INVITE.
     pub dialog: Dialog,
+    /// When it came, in log time.
     pub observed: LogTime,
 }
 
@@ -237,12 +315,15 @@ pub enum ToldBy {
 /// A piece of a tenant's configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Part {
+    /// Whose.
     pub tenant: TenantId,
     /// Of the whole.
     pub digest: Digest,
-    /// From 0, of `of`.
+    /// From 0.
     pub no: u16,
+    /// How many there are.
     pub of: u16,
+    /// At most `limit::PART_BYTES`.
     pub bytes: Vec<u8>,
 }
 
@@ -251,9 +332,18 @@ pub struct Part {
 pub struct Miss {
     /// SIP status of the final response; 408 when none came.
     pub status: u16,
+    /// The same in Q.850.
     pub cause: Cause,
     /// The owner decided it: the phone may still ring and must be told to stop.
     pub hang_up: bool,
+}
+
+impl Miss {
+    /// Whether the agent can have heard it. Without a port for its media no phone is rung: that is no miss of the
+    /// agent's, and a relay in trouble sends nobody away from work.
+    pub fn was_rung(&self) -> bool {
+        !(self.hang_up && self.cause == Cause::NO_CIRCUIT)
+    }
 }
 
 /// What the planner decided, as the log keeps it. The long form of why is computed again from the basis.
@@ -261,14 +351,20 @@ pub struct Miss {
 pub struct Plan {
     /// Log index of the state the plan was made on.
     pub basis: u64,
+    /// At most `limit::OFFERS_PER_PLAN`; each is judged alone.
     pub offers: Vec<Offer>,
 }
 
+/// One place for one agent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Offer {
+    /// What is to be served.
     pub place: PlaceId,
+    /// By whom.
     pub agent: AgentId,
+    /// With which of the agent's slots.
     pub slot: u8,
+    /// The queue of the place; its rules hold.
     pub queue: QueueId,
     /// The relay the agent's leg will use.
     pub relay: RelayId,
@@ -282,13 +378,19 @@ pub struct Offer {
 /// table compares instants and numbers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Dial {
+    /// For which campaign.
     pub campaign: CampaignId,
+    /// Who is called.
     pub to: DialTo,
+    /// Who is kept for the answer, or asked for it.
     pub agent: AgentId,
     /// Who will perform the call.
     pub owner: (NodeId, Incarnation),
+    /// Where the INVITE goes: the trunk's.
     pub destination: Far,
+    /// For the called party's leg.
     pub relay: RelayId,
+    /// For the agent's leg.
     pub agent_relay: RelayId,
     /// The epoch of the campaign's owner who wants it; judged while the campaign has an owner.
     pub epoch: u64,
@@ -296,20 +398,26 @@ pub struct Dial {
     pub not_after: Wall,
 }
 
+/// Whom an outbound call is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DialTo {
     /// The next lead: the agent is reserved and rung when the lead answers.
     Lead(LeadId),
     /// What an agent asked for: the agent's phone is rung first, then the number.
-    Number { number: E164 },
+    Number {
+        /// Whom to call.
+        number: E164,
+    },
 }
 
 /// How dialling failed, as the owner saw it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct DialFailure {
+    /// What the campaign counts.
     pub result: DialResult,
     /// Final SIP status; 0 if none came.
     pub status: u16,
+    /// The same in Q.850.
     pub cause: Cause,
     /// For the record, which the carrier's are compared with.
     pub sip_call_id: String,
@@ -320,6 +428,7 @@ pub struct DialFailure {
 /// A line of a list, checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewLead {
+    /// Whom to call.
     pub number: E164,
     /// IANA name of its time zone.
     pub zone: String,
@@ -336,61 +445,86 @@ pub enum BarList {
     Callers,
 }
 
+/// Who bars a number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Scope {
+    /// The cluster, for all tenants.
     Everyone,
+    /// That tenant alone.
     Tenant(TenantId),
 }
 
 /// A tenant as the control group knows it: where it lives, and the digest of what the shard has of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TenantRef {
+    /// Which.
     pub tenant: TenantId,
+    /// Where it lives.
     pub shard: ShardId,
+    /// Of its content.
     pub digest: Digest,
 }
 
 /// Commands of the control group.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ControlCommand {
+    /// Moves log time on in a quiet group.
     Tick,
     /// Who votes; said once by the first voter when the cluster is founded.
     Found {
+        /// For ever: there is no command that changes them.
         voters: Vec<NodeId>,
+        /// Likewise.
         shards: u16,
     },
     /// A process started: earlier incarnations of the node are over.
     Hello {
+        /// Which.
         node: NodeId,
+        /// Above all earlier ones of the node.
         incarnation: Incarnation,
     },
     /// A voter has not heard a node for too long. A majority of such reports makes it down.
     Silent {
+        /// Who says it.
         voter: NodeId,
+        /// Of whom.
         node: NodeId,
+        /// Which start of it.
         incarnation: Incarnation,
     },
     /// The voter hears it again.
     Heard {
+        /// Who says it.
         voter: NodeId,
+        /// Of whom.
         node: NodeId,
+        /// Which start of it.
         incarnation: Incarnation,
     },
     /// A whole configuration by its tenants' digests; replaces the one in force if its version is the next.
     Configure {
+        /// One above the one in force.
         version: u64,
+        /// All of them.
         tenants: Vec<TenantRef>,
+        /// All of them.
         trunks: Vec<Trunk>,
+        /// Above every id that the configuration uses.
         next_ids: NextIds,
     },
     /// An API token, as its SHA-256, and what it may do.
     Grant {
+        /// The token itself is nowhere.
         token_sha256: [u8; 32],
+        /// As `api` reads it.
         role: String,
     },
     /// From the next entry on, a later layout may be written: all members can read it, the voters among them.
     Raise {
+        /// The later one.
         layout: u16,
+        /// The newest layout of each, as it says itself.
         members: Vec<(NodeId, u16)>,
     },
 }

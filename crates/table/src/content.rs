@@ -7,9 +7,12 @@ use strowger_model::{Digest, TenantId};
 use crate::layout::{self, LayoutFault, Written};
 use crate::{Command, Part, Shard, limit};
 
+/// A tenant's configuration as bytes, under their digest.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Content {
+    /// SHA-256 of the bytes.
     pub digest: Digest,
+    /// With a header that says in which layout.
     pub bytes: Vec<u8>,
 }
 
@@ -19,10 +22,12 @@ impl Content {
         tenant.to_bytes(layout).map(Self::from_bytes)
     }
 
+    /// As they came; nothing is checked.
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         Self { digest: Digest(Sha256::digest(&bytes).into()), bytes }
     }
 
+    /// Reads it; an error if it is in no layout that this build knows, or damaged.
     pub fn tenant(&self) -> Result<Tenant, LayoutFault> {
         Tenant::from_bytes(&self.bytes)
     }

@@ -12,6 +12,7 @@ use crate::{
     Applied, At, Body, ControlCommand, Outcome, Proposal, Proposer, Refusal, TenantRef, Touched, hash, layout, limit,
 };
 
+/// State of the control group.
 #[derive(Clone, Debug)]
 pub struct Control {
     last: At,
@@ -35,16 +36,20 @@ pub struct Control {
 /// its digest.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct ConfigVersion {
+    /// Counts up by one.
     pub version: u64,
     /// By id.
     pub tenants: Vec<TenantRef>,
+    /// In the order of the files: of two that cover an address the first has it.
     pub trunks: Arc<Vec<Trunk>>,
 }
 
 /// A node as the cluster sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Node {
+    /// Its newest start.
     pub incarnation: Incarnation,
+    /// Declared dead: a majority of voters did not hear it.
     pub down: bool,
 }
 
@@ -65,6 +70,7 @@ pub(crate) struct ControlImage {
 }
 
 impl Control {
+    /// Of the last entry applied.
     pub fn last(&self) -> At {
         self.last
     }
@@ -74,18 +80,22 @@ impl Control {
         self.layout
     }
 
+    /// None before the cluster is founded.
     pub fn voters(&self) -> &[NodeId] {
         &self.voters
     }
 
+    /// 0 before the cluster is founded.
     pub fn shards(&self) -> u16 {
         self.shards
     }
 
+    /// What is known of a node; none if it never said `Hello`.
     pub fn node(&self, id: NodeId) -> Option<Node> {
         self.nodes.get(&id).copied()
     }
 
+    /// All that ever said `Hello`, by id.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, Node)> {
         self.nodes.iter().map(|(id, node)| (*id, *node))
     }
@@ -110,16 +120,21 @@ impl Control {
         self.versions.get(&version)
     }
 
+    /// Oldest first.
     pub fn versions(&self) -> impl DoubleEndedIterator<Item = &Arc<ConfigVersion>> {
         self.versions.values()
     }
 
+    /// Of the version in force, by id.
     pub fn tenants(&self) -> &[TenantRef] {
         self.versions.get_max().map_or(&[], |(_, config)| &config.tenants)
     }
 
+    /// Of the version in force.
     pub fn tenant(&self, id: TenantId) -> Option<&TenantRef> {
-        self.tenants().iter().find(|tenant| tenant.tenant == id)
+        let tenants = self.tenants();
+        debug_assert!(tenants.is_sorted_by_key(|tenant| tenant.tenant), "by id: a cluster has thousands");
+        tenants.binary_search_by_key(&id, |tenant| tenant.tenant).ok().map(|at| &tenants[at])
     }
 
     /// The version in which a tenant last changed.
@@ -127,6 +142,7 @@ impl Control {
         self.changed.get(&id).copied()
     }
 
+    /// Of the version in force.
     pub fn trunks(&self) -> Arc<Vec<Trunk>> {
         self.versions.get_max().map(|(_, config)| config.trunks.clone()).unwrap_or_default()
     }
@@ -136,14 +152,17 @@ impl Control {
         self.next_ids
     }
 
+    /// What a token may do; none if nobody was given it.
     pub fn role(&self, token_sha256: &[u8; 32]) -> Option<&str> {
         self.tokens.get(token_sha256).map(String::as_str)
     }
 
+    /// Whether anybody can use the API.
     pub fn has_tokens(&self) -> bool {
         !self.tokens.is_empty()
     }
 
+    /// Of the whole state; see [`Machine::hash`](crate::Machine::hash).
     pub fn hash(&self) -> u64 {
         let nodes: Vec<_> = self.nodes().collect();
         let silent: Vec<_> = self.silent.iter().copied().collect();
@@ -154,6 +173,7 @@ impl Control {
         hash::of(&(cluster, configuration, self.last.time, self.last.wall))
     }
 
+    /// See [`Machine::apply`](crate::Machine::apply).
     pub fn apply(&mut self, at: At, proposal: &Proposal) -> Applied {
         debug_assert!(at.index > self.last.index, "entries come in order, once");
         self.last = At { index: at.index, time: at.time.max(self.last.time), wall: at.wall.max(self.last.wall) };
@@ -263,6 +283,7 @@ impl Control {
         self.image().to_bytes(self.layout).expect("the layout in force is known to this build")
     }
 
+    /// From what [`Control::snapshot`] made, in any layout that this build knows.
     pub fn restore(bytes: &[u8]) -> Result<Self, LayoutFault> {
         ControlImage::from_bytes(bytes).map(Self::from_image)
     }

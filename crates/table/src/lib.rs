@@ -3,7 +3,7 @@
 //! `apply` reads its own state and the entry, nothing else: no clock, no randomness, no floats, no hash-map order.
 //! What must be done afterwards stands in the rows as *duties*; the owner of a row performs them.
 #![forbid(unsafe_code)]
-#![warn(clippy::unwrap_used, clippy::disallowed_methods)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 // Tests that lay rows by hand speak in the words of those that use the public face only.
 #[cfg(test)]

@@ -8,15 +8,18 @@ use crate::{Control, Outcome, Proposal, RowKey, Shard};
 /// Where and when an entry stands in its log. The proposer stamped the times; `apply` never reads a clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct At {
+    /// From 1, without gaps.
     pub index: u64,
     /// Log time as stamped; `apply` takes the later of this and the last entry's.
     pub time: LogTime,
+    /// Calendar time as stamped; likewise never earlier than before.
     pub wall: Wall,
 }
 
 /// What an applied entry did, for the one who proposed it and for those who perform.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Applied {
+    /// What became of the proposal.
     pub outcome: Outcome,
     /// Rows that changed: their owners compare.
     pub touched: Touched,
@@ -25,6 +28,7 @@ pub struct Applied {
 /// Which rows an entry changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Touched {
+    /// These, at most `limit::TOUCHED_FEW`.
     Few(Vec<RowKey>),
     /// Too many to name: whoever cares looks at all of them.
     Many,
@@ -35,6 +39,7 @@ impl Touched {
         Touched::Few(Vec::new())
     }
 
+    /// Whether no row changed.
     pub fn is_nothing(&self) -> bool {
         matches!(self, Touched::Few(rows) if rows.is_empty())
     }
@@ -44,7 +49,9 @@ impl Touched {
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "a process has one machine a group, and none of them is moved about")]
 pub enum Machine {
+    /// Group 0.
     Control(Control),
+    /// Any other group.
     Shard(Shard),
 }
 
@@ -52,11 +59,14 @@ pub enum Machine {
 #[derive(Debug, thiserror::Error)]
 #[error("a snapshot of {group} cannot be used: {why}")]
 pub struct BadSnapshot {
+    /// Whose it should be.
     pub group: GroupId,
+    /// What is wrong with its bytes.
     pub why: LayoutFault,
 }
 
 impl Machine {
+    /// The state before the first entry.
     pub fn new(group: GroupId) -> Self {
         match group.shard() {
             None => Machine::Control(Control::default()),
@@ -64,6 +74,8 @@ impl Machine {
         }
     }
 
+    /// Takes the next entry. Nothing but this state and the arguments goes into it, and it never fails: what cannot be
+    /// done is refused.
     pub fn apply(&mut self, at: At, proposal: &Proposal) -> Applied {
         match self {
             Machine::Control(control) => control.apply(at, proposal),
@@ -103,6 +115,7 @@ impl Machine {
         }
     }
 
+    /// From what [`Machine::snapshot`] made, in any layout that this build knows.
     pub fn restore(group: GroupId, bytes: &[u8]) -> Result<Self, BadSnapshot> {
         match group.shard() {
             None => Control::restore(bytes).map(Machine::Control),
@@ -111,6 +124,7 @@ impl Machine {
         .map_err(|why| BadSnapshot { group, why })
     }
 
+    /// If it is group 0.
     pub fn control(&self) -> Option<&Control> {
         match self {
             Machine::Control(control) => Some(control),
@@ -118,6 +132,7 @@ impl Machine {
         }
     }
 
+    /// If it is not.
     pub fn shard(&self) -> Option<&Shard> {
         match self {
             Machine::Shard(shard) => Some(shard),

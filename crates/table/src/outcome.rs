@@ -2,48 +2,65 @@
 
 use strowger_model::{CallId, Owner};
 
+/// What became of a proposal, as its entry says.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Outcome {
+    /// It has changed what it was to change, or had before.
     Done,
+    /// The call is in the table.
     Admitted {
+        /// Its id: the index of this entry.
         call: CallId,
+        /// Who drives it: the proposer.
         owner: Owner,
     },
     /// The same INVITE was admitted before; this is who has it.
     Already {
+        /// What it was admitted as.
         call: CallId,
+        /// Who drives it by now.
         owner: Owner,
     },
     /// The outbound call is in the table.
     Dialled {
+        /// Its id: the index of this entry.
         call: CallId,
     },
     /// The leg has a row of its own.
     Split {
+        /// The new row.
         call: CallId,
     },
     /// What became of a batch of leads.
     Imported {
+        /// Leads that were new.
         added: u32,
         /// On the campaign's list already.
         duplicates: u32,
     },
     /// Bit n says that offer n of the plan was granted.
     Planned {
+        /// One bit an offer.
         granted: u64,
     },
+    /// Nothing has changed.
     Refused(Refusal),
 }
 
+/// Why an entry changed nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Refusal {
     /// No row under that id: it ended and was forgotten, or never was.
     NoSuchCall,
     /// The call has no such leg, or the leg is gone.
     NoSuchLeg,
+    /// No place under that id.
     NoSuchPlace,
+    /// Not in the configuration.
     NoSuchAgent,
+    /// Not in the configuration.
     NoSuchTenant,
+    /// Neither in the configuration nor closing.
     NoSuchQueue,
     /// The call is past the stage this command is for.
     WrongStage,
@@ -69,7 +86,9 @@ pub enum Refusal {
     WrongGroup,
     /// A plan, list or batch longer than the limit.
     TooLong,
+    /// Not in the configuration.
     NoSuchCampaign,
+    /// Not on the campaign's list.
     NoSuchLead,
     /// The campaign is stopped.
     Stopped,
@@ -84,6 +103,7 @@ pub enum Refusal {
 }
 
 impl Outcome {
+    /// Why not; none if it was not refused.
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
             Outcome::Refused(refusal) => Some(*refusal),

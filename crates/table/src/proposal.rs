@@ -7,22 +7,29 @@ use crate::{Command, ControlCommand, layout};
 /// One proposer: one start of one node. Its numbers make a repeat harmless.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Proposer {
+    /// Which node.
     pub node: NodeId,
+    /// Which start of it.
     pub incarnation: Incarnation,
 }
 
 /// The unit of the log. A repeat under the same number gets the first answer.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Proposal {
+    /// Who proposes it.
     pub from: Proposer,
     /// Counts up per proposer and group; 0 is for commands that need no memory (`Tick`, `Expire`).
     pub seq: u64,
+    /// What it says.
     pub body: Body,
 }
 
+/// What a proposal says, to a group of which kind.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Body {
+    /// To group 0.
     Control(ControlCommand),
+    /// To a shard.
     Shard(Command),
 }
 

@@ -11,6 +11,7 @@ const SOCKET_BUFFER_BYTES: usize = 2 << 20;
 /// Connections the kernel keeps until they are accepted: all phones of a site come back at once after a fault.
 const ACCEPT_BACKLOG: i32 = 1024;
 
+/// An address that the node cannot use.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen for SIP on {} {address}: {cause}; {advice}", transport.name())]
 pub struct EdgeError {

@@ -24,6 +24,7 @@ const BACKLOG: usize = 4096;
 /// would only take the processor too.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Where the node listens.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The address that any live node answers; all nodes on a machine bind it together.
@@ -32,11 +33,16 @@ pub struct Options {
     pub own: Option<SocketAddr>,
 }
 
+/// What the sockets have seen since the start; messages, unless it says otherwise.
 #[derive(Default, Debug)]
 pub struct Counters {
+    /// Came.
     pub received: AtomicU64,
+    /// Went out.
     pub sent: AtomicU64,
+    /// Answered without anybody else: malformed, refused at sight, OPTIONS.
     pub answered_here: AtomicU64,
+    /// Taken no notice of, or not to be sent.
     pub dropped: AtomicU64,
     /// Not sent, or over TCP not yet, because the node was passive.
     pub withheld: AtomicU64,
@@ -148,10 +154,12 @@ impl Edge {
         }
     }
 
+    /// Whether the node may not act now.
     pub fn is_passive(&self) -> bool {
         (self.inner.clock)().0 >= self.inner.active_until.load(Ordering::Relaxed)
     }
 
+    /// What the sockets have seen.
     pub fn counters(&self) -> &Counters {
         &self.inner.counters
     }
@@ -169,6 +177,7 @@ impl Edge {
         self.inner.own_ip
     }
 
+    /// Returns at once while the node is active.
     pub async fn until_active(&self) {
         loop {
             // Before the look, so that no change falls between.

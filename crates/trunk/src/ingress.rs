@@ -6,11 +6,15 @@ use strowger_sip::{Message, is_keepalive, leg_of, reply, reply_destination, scre
 /// A message worth somebody's attention.
 #[derive(Debug)]
 pub struct Incoming {
+    /// With `received` and `rport` filled in.
     pub message: Message,
+    /// Where it came from.
     pub source: Far,
+    /// Whom it is for.
     pub kind: Kind,
 }
 
+/// Whom a message is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// Carries the token of a leg: its owner takes it.
@@ -19,6 +23,7 @@ pub enum Kind {
     Invite,
     /// For an INVITE whose answer it has not seen: found by the INVITE's key.
     Cancel,
+    /// A phone that says where it is.
     Register,
 }
 

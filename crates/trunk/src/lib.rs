@@ -1,5 +1,7 @@
 //! The SIP edge: sockets, what a datagram is. It knows no call; it says whose a message is.
 
+#![warn(missing_docs)]
+
 mod bind;
 mod edge;
 mod framing;

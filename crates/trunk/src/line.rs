@@ -16,14 +16,14 @@ use crate::framing::{Frame, Framer, Garbage};
 use crate::ingress::{Verdict, judge, undelivered};
 use crate::lines::{Held, Opened};
 
-/// Who connects has something to say. A stranger that only holds the place loses it.
+/// A connection over which no message has come by then is closed: it only takes the place of another.
 const FIRST_MESSAGE_WITHIN: Duration = Duration::from_secs(30);
 /// From a message's first byte to its last; a far end that is well sends them together.
 const MESSAGE_WITHIN: Duration = Duration::from_secs(10);
-/// A line without a byte for so long is closed. Longer than the longest registration (3600 s): a phone that sends no
-/// keep-alives is called by the line it registered on.
+/// A connection without a byte for so long is closed. Longer than the longest registration (3600 s): a phone that sends no
+/// keep-alives is called over the connection it registered on.
 const IDLE: Duration = Duration::from_secs(3700);
-/// One message handed to the kernel; a far end that takes none for so long reads no more.
+/// A far end that takes no byte of a message for so long does not read any more: its connection is closed.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 /// A connection on a LAN takes 1 ms, over the world 300 ms and with one lost packet 1.3 s; a phone that is not there
 /// should cost the caller no more than a few rings.

@@ -62,7 +62,7 @@ impl World {
         self.call = Some(*call);
         let Some(rows) = self.rows() else { return };
         let machine = match self.invite.take() {
-            Some((invite, source)) => Machine::admitted(rows, &invite, source, setting(), self.now),
+            Some((invite, source)) => Machine::admitted(rows, &invite, source, setting()),
             None => Machine::dialled(rows, setting()),
         };
         self.machines.insert(self.owner, machine);

@@ -147,7 +147,7 @@ impl World {
             target: Target::Flow(sample::flow(message.request_uri_user()).expect("a published number")),
             from: message.from_user().to_owned(),
             to: message.request_uri_user().to_owned(),
-            dialog: Leg::incoming(unborn, &message, source, &local(), self.now).dialog(),
+            dialog: Leg::incoming(unborn, &message, source, &local()).dialog(),
             observed: self.log_now(),
         }));
         self.invite = Some((message, source));

@@ -30,6 +30,7 @@ struct Port {
     rtp: SocketAddr,
     hearing: Hearing,
     exports: Vec<RelayId>,
+    dead: bool,
 }
 
 impl Relays {
@@ -63,7 +64,7 @@ impl Relays {
         match op {
             Op::Open { leg } if !self.gone.contains(&named(*leg)) => {
                 let rtp = port(relay, named(*leg).1);
-                let fresh = || Port { rtp, hearing: Hearing::default(), exports: Vec::new() };
+                let fresh = || Port { rtp, hearing: Hearing::default(), exports: Vec::new(), dead: false };
                 self.open.entry(named(*leg)).or_insert_with(fresh);
                 return RelayAnswer::Opened { rtp, rtcp: rtp };
             }
@@ -135,6 +136,12 @@ impl Relays {
         facts
     }
 
+    /// Nothing comes from a leg any more, which is said once.
+    pub fn dead(&mut self, leg: LegKey) -> MediaFact {
+        self.open.iter_mut().filter(|((_, of), _)| *of == leg).for_each(|(_, port)| port.dead = true);
+        MediaFact::Dead { leg }
+    }
+
     /// The prompt begun last, or `before` the last, is over.
     pub fn played(&mut self, before: usize) -> MediaFact {
         let at = self.prompts.len().checked_sub(1 + before).expect("a prompt was begun");
@@ -200,7 +207,7 @@ impl Port {
             no: self.hearing.no(),
             play: self.hearing.play(),
             exports: self.exports.clone(),
-            dead: false,
+            dead: self.dead,
             packets_in: 0,
             packets_out: 0,
             quiet_ms: None,

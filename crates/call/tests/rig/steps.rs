@@ -7,7 +7,7 @@ use strowger_model::{
     Cause, Dialog, DialogState, Digest, Ended, Far, HangupBy, LeadId, LegKey, LegNo, PlaceId, Role, Wall,
 };
 use strowger_table::{
-    Admit, AdmitKey, Command, Dial, DialTo, NewLead, Offer, Outcome, Plan, Source, Target, Then, VOICE_SLOT,
+    Admit, AdmitKey, Command, Dial, DialTo, NewLead, Offer, Outcome, Plan, RowKey, Source, Target, Then, VOICE_SLOT,
 };
 
 use super::far::Extra;
@@ -77,7 +77,7 @@ impl World {
             "digit" => {
                 vec![MediaFact::Digit { leg: self.leg(rest[1]), digit: rest[0].chars().next().expect("a digit") }]
             }
-            "dead" => vec![MediaFact::Dead { leg: self.leg(rest[0]) }],
+            "dead" => vec![self.relays.dead(self.leg(rest[0]))],
             "met" => vec![self.relays.met(relay(rest.first()))],
             "closed" => self.relays.closed(relay(rest.first())),
             _ => panic!("no such step: {word}"),
@@ -130,11 +130,15 @@ impl World {
             "lead" => {
                 let leads = vec![NewLead { number: sample::number(7), zone: "Europe/London".into(), line: 0 }];
                 self.apply(LEADER, Command::Import { campaign: sample::SPRING, batch: Digest([9; 32]), leads });
+                let pacer = sample::proposer(LEADER);
+                let pacer = (pacer.node, pacer.incarnation);
+                self.apply(LEADER, Command::Assign { row: RowKey::Campaign(sample::SPRING), to: pacer });
                 (sample::SPRING, DialTo::Lead(LeadId::new(sample::SPRING, 0)))
             }
             _ => (sample::BY_HAND, DialTo::Number { number: sample::number(8) }),
         };
         let owner = sample::proposer(self.owner);
+        let epoch = self.shard.campaign(campaign).and_then(|ledger| ledger.owner).map_or(0, |owner| owner.epoch);
         self.commit(
             LEADER,
             0,
@@ -146,7 +150,7 @@ impl World {
                 destination: Far::udp(sample::addr("party")),
                 relay: super::RELAY,
                 agent_relay: relay(rest.get(2)),
-                epoch: 0,
+                epoch,
                 not_after: Wall(u64::MAX),
             })),
         );

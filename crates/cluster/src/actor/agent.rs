@@ -11,7 +11,7 @@ use strowger_model::{AgentId, Far, Incarnation, NodeId, ShardId, Transport};
 use strowger_sip::{Binding, Contacts, Message, phrase, register_ok, reply, reply_destination};
 use strowger_table::{Agent, Command, RowKey};
 
-use super::registry::{BROKEN_MAX, News, Registry, Ticket, Wake, sit};
+use super::registry::{News, Registry, Ticket, Wake, follow};
 use crate::context::{Context, shard_of};
 use crate::sabotage::TestBreak;
 
@@ -89,27 +89,17 @@ pub(crate) fn begin_owned(context: &Arc<Context>, shard: ShardId, agent: AgentId
     begin(context, shard, agent, None);
 }
 
-/// One actor after another, as long as they break: the row is all that they need. What breaks them again and again is
-/// dropped, and then the sweep begins the next.
-async fn run(context: Arc<Context>, shard: ShardId, agent: AgentId, mut ticket: Ticket) {
-    loop {
-        let start = Desk::new(&context, shard, agent, ticket);
-        let ended = sit(&context.agents, (agent, ticket), (AgentActor, start), || context.now()).await;
-        let Some(times) = ended else { return };
-        tracing::error!(%agent, times, "the actor of an agent broke");
-        if times >= BROKEN_MAX {
-            return context.agents.settle(agent, ticket, 1, Vec::new());
-        }
-        match context.agents.begin(agent, 0, None) {
-            Some(next) => ticket = next,
-            None => return,
-        }
+/// The row is all that the next actor needs. A REGISTER that breaks them again and again is dropped.
+async fn run(context: Arc<Context>, shard: ShardId, agent: AgentId, ticket: Ticket) {
+    let start = |ticket| (AgentActor, Driver::new(&context, shard, agent, ticket));
+    if let Some(last) = follow(&context.agents, (agent, ticket), start, || context.now()).await {
+        context.agents.settle(agent, last, 1, Vec::new());
     }
 }
 
 struct AgentActor;
 
-struct Desk {
+struct Driver {
     context: Arc<Context>,
     shard: ShardId,
     agent: AgentId,
@@ -122,33 +112,33 @@ struct Desk {
 
 impl Actor for AgentActor {
     type Msg = AgentMail;
-    type State = Desk;
-    type Arguments = Desk;
+    type State = Driver;
+    type Arguments = Driver;
 
-    async fn pre_start(&self, me: ActorRef<AgentMail>, mut desk: Desk) -> Result<Desk, ActorProcessingErr> {
-        desk.arm(&me);
-        Ok(desk)
+    async fn pre_start(&self, me: ActorRef<AgentMail>, mut driver: Driver) -> Result<Driver, ActorProcessingErr> {
+        driver.arm(&me);
+        Ok(driver)
     }
 
     async fn handle(
         &self,
         me: ActorRef<AgentMail>,
         mail: AgentMail,
-        desk: &mut Desk,
+        driver: &mut Driver,
     ) -> Result<(), ActorProcessingErr> {
         match mail {
-            AgentMail::Wake => desk.serve(&me).await,
+            AgentMail::Wake => driver.serve(&me).await,
             AgentMail::Tick => {
-                desk.armed = false;
-                desk.keep_alive();
-                desk.arm(&me);
+                driver.armed = false;
+                driver.keep_alive();
+                driver.arm(&me);
             }
         }
         Ok(())
     }
 }
 
-impl Desk {
+impl Driver {
     fn new(context: &Arc<Context>, shard: ShardId, agent: AgentId, ticket: Ticket) -> Self {
         let (order, known) = (Order::default(), Known::default());
         Self { context: context.clone(), shard, agent, ticket, order, known, armed: false }

@@ -113,7 +113,7 @@ struct Start {
     ticket: Ticket,
 }
 
-struct Desk {
+struct Driver {
     context: Arc<Context>,
     machine: Machine,
     ticket: Ticket,
@@ -124,21 +124,26 @@ struct Desk {
 
 impl Actor for CallActor {
     type Msg = CallMail;
-    type State = Desk;
+    type State = Driver;
     type Arguments = Start;
 
-    async fn pre_start(&self, _: ActorRef<CallMail>, start: Start) -> Result<Desk, ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<CallMail>, start: Start) -> Result<Driver, ActorProcessingErr> {
         let Start { context, machine, ticket } = start;
-        Ok(Desk { context, machine, ticket, armed: None, ended: false })
+        Ok(Driver { context, machine, ticket, armed: None, ended: false })
     }
 
-    async fn handle(&self, me: ActorRef<CallMail>, mail: CallMail, desk: &mut Desk) -> Result<(), ActorProcessingErr> {
-        desk.handle(&me, mail);
+    async fn handle(
+        &self,
+        me: ActorRef<CallMail>,
+        mail: CallMail,
+        driver: &mut Driver,
+    ) -> Result<(), ActorProcessingErr> {
+        driver.handle(&me, mail);
         Ok(())
     }
 }
 
-impl Desk {
+impl Driver {
     fn handle(&mut self, me: &ActorRef<CallMail>, mail: CallMail) {
         match mail {
             CallMail::Wake => {

@@ -7,7 +7,7 @@ use strowger_media::protocol::Answers;
 use strowger_model::RelayId;
 use strowger_switch::courier::{self, BATCH, Carried, Order, PAUSE};
 
-use super::registry::{BROKEN_MAX, News, Registry, Ticket, Wake, sit};
+use super::registry::{News, Registry, Ticket, Wake, follow};
 use crate::context::Context;
 use crate::relays::{conclude, deliver};
 
@@ -40,31 +40,23 @@ pub(crate) fn begin(context: &Arc<Context>, relay: RelayId) {
     }
 }
 
-/// One courier after another, as long as they break: what they have not settled is repeated. Orders that break them
-/// again and again are given up, as if the relay had not answered, and then the sweep begins the next.
-async fn run(context: Arc<Context>, relay: RelayId, mut ticket: Ticket) {
+/// What a courier that breaks has not settled is repeated by the next. Orders that break them again and again are given
+/// up, as if the relay had not answered.
+async fn run(context: Arc<Context>, relay: RelayId, ticket: Ticket) {
     let couriers = &context.relays.couriers;
-    loop {
+    let start = |ticket| {
         let courier = courier::Courier::default();
-        let start = Desk { context: context.clone(), relay, ticket, courier, armed: false };
-        let ended = sit(couriers, (relay, ticket), (Courier, start), || context.now()).await;
-        let Some(times) = ended else { return };
-        tracing::error!(%relay, times, "the courier of a relay broke");
-        if times >= BROKEN_MAX {
-            let batch = couriers.peek(relay, ticket, BATCH);
-            couriers.settle(relay, ticket, batch.len(), Vec::new());
-            return batch.into_iter().for_each(|order| conclude(&context, relay, Carried::given_up(order)));
-        }
-        match couriers.begin(relay, 0, None) {
-            Some(next) => ticket = next,
-            None => return,
-        }
-    }
+        (Courier, Driver { context: context.clone(), relay, ticket, courier, armed: false })
+    };
+    let Some(last) = follow(couriers, (relay, ticket), start, || context.now()).await else { return };
+    let batch = couriers.peek(relay, last, BATCH);
+    couriers.settle(relay, last, batch.len(), Vec::new());
+    batch.into_iter().for_each(|order| conclude(&context, relay, Carried::given_up(order)));
 }
 
 struct Courier;
 
-struct Desk {
+struct Driver {
     context: Arc<Context>,
     relay: RelayId,
     ticket: Ticket,
@@ -75,28 +67,28 @@ struct Desk {
 
 impl Actor for Courier {
     type Msg = CourierMail;
-    type State = Desk;
-    type Arguments = Desk;
+    type State = Driver;
+    type Arguments = Driver;
 
-    async fn pre_start(&self, me: ActorRef<CourierMail>, mut desk: Desk) -> Result<Desk, ActorProcessingErr> {
-        desk.arm(&me);
-        Ok(desk)
+    async fn pre_start(&self, me: ActorRef<CourierMail>, mut driver: Driver) -> Result<Driver, ActorProcessingErr> {
+        driver.arm(&me);
+        Ok(driver)
     }
 
     async fn handle(
         &self,
         me: ActorRef<CourierMail>,
         mail: CourierMail,
-        desk: &mut Desk,
+        driver: &mut Driver,
     ) -> Result<(), ActorProcessingErr> {
-        desk.armed &= !matches!(mail, CourierMail::Tick);
-        while desk.deliver().await {}
-        desk.arm(&me);
+        driver.armed &= !matches!(mail, CourierMail::Tick);
+        while driver.deliver().await {}
+        driver.arm(&me);
         Ok(())
     }
 }
 
-impl Desk {
+impl Driver {
     /// False if there is nothing to deliver. What is concluded is settled afterwards: should the courier break
     /// meanwhile, the next one repeats it.
     async fn deliver(&mut self) -> bool {

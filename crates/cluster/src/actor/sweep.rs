@@ -8,7 +8,7 @@ use std::time::Duration;
 use strowger_model::{AgentId, CallId, Incarnation, NodeId, ShardId};
 use strowger_table::{Call, Shard};
 
-use super::{agent, call};
+use super::{agent, call, pacer};
 use crate::context::{Context, shard_of};
 use crate::relays::Relays;
 
@@ -36,8 +36,9 @@ pub(crate) async fn run(context: Arc<Context>) {
             tokio::time::sleep(SETTLED).await;
             first.intersection(&differences(&context)).for_each(|difference| mend(&context, *difference));
         }
-        // Each is configured and has its courier, unless that breaks again and again.
+        // Each relay has its courier, and the node its pacer, unless that breaks again and again.
         Relays::begin(&context);
+        pacer::begin(&context);
     }
 }
 

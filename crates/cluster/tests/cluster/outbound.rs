@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use strowger_cluster::TestBreak;
 use strowger_model::config::{Campaign, DialMode, Hours, LeadColumns};
-use strowger_model::{CampaignId, E164, Far};
+use strowger_model::{CampaignId, E164, Far, ShardId};
 use strowger_phones::{CallSpec, CalledReport, CalledRole, CalledSpec, Dialled, Phones, Report};
 use strowger_table::{BarList, NewLead, Scope};
 
@@ -81,6 +82,30 @@ fn called_reports(reports: Vec<Report>) -> Vec<CalledReport> {
         _ => None,
     };
     reports.into_iter().filter_map(called).collect()
+}
+
+/// Each node has another pacer at once, which goes on with the campaign under a new epoch.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_campaign_goes_on_when_its_pacer_breaks() {
+    let rig = Rig::with_fault(1, 1, Some(TestBreak::PanicPacer)).await;
+    let phones = rig.phones();
+    phones.open_carrier(called);
+    campaign(&rig, &phones, DialMode::Progressive).await;
+    rig.staff(&phones, AGENT_TONE).await;
+    assert_eq!(import(&rig, [1, 2, 4]).await, 3);
+    let epoch = |rig: &Rig| {
+        let view = rig.context().shard_view(ShardId(0))?;
+        Some(view.machine.shard()?.campaign(CAMPAIGN)?.owner?.epoch)
+    };
+    rig.until("the campaign has an owner", || epoch(&rig).is_some()).await;
+    let before = epoch(&rig);
+    rig.context().run_campaign(CAMPAIGN, true).await.expect("a start");
+    rig.until("all leads are done", || rig.context().campaigns()[0].figures.done == 3).await;
+    assert!(epoch(&rig) > before, "the pacer did not break");
+    let called = called_reports(phones.finish(Duration::from_secs(1)));
+    let mut invites: Vec<_> = called.iter().map(|call| (call.number.clone(), call.invites)).collect();
+    invites.sort();
+    assert!(invites.len() == 3 && invites.iter().all(|(_, invites)| *invites == 1), "{invites:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

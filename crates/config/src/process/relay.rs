@@ -31,7 +31,7 @@ pub struct RelayConfig {
 pub struct Link {
     pub listen: SocketAddr,
     pub tls_dir: PathBuf,
-    /// By id: relays that it joins, to bridge calls whose legs are on both.
+    /// By id: relays to which voice goes where the legs of a call are on both.
     pub relays: Vec<OtherRelay>,
 }
 

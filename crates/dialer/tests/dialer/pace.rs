@@ -276,7 +276,7 @@ fn a_plan_names_its_campaign_and_lead() {
         destination: trunk().destination.unwrap(),
         relay: RelayId(1),
         agent_relay: RelayId(1),
-        epoch: 0,
+        epoch: 3,
         not_after: Wall(NOON + 9 * HOUR),
     };
     assert_eq!(world.pace(), [expected]);

@@ -12,12 +12,14 @@ use strowger_model::{
     LegKey, LegNo, LogTime, NodeId, QueueId, RelayId, Role, ShardId, TenantId, TrunkId, Wall,
 };
 use strowger_table::{
-    Admit, AdmitKey, At, BarList, Body, Command, Dial, DialFailure, NewLead, Outcome, Proposal, Proposer, Scope, Shard,
-    Source, Target, Then,
+    Admit, AdmitKey, At, BarList, Body, Command, Dial, DialFailure, NewLead, Outcome, Proposal, Proposer, RowKey,
+    Scope, Shard, Source, Target, Then,
 };
 
 pub const TENANT: TenantId = TenantId(1);
 pub const TRUNK: TrunkId = TrunkId(1);
+/// Who paces all campaigns.
+pub const PACER: (NodeId, Incarnation) = (NodeId(1), Incarnation(1));
 pub const LONDON: &str = "Europe/London";
 pub const NEW_YORK: &str = "America/New_York";
 pub const SYDNEY: &str = "Australia/Sydney";
@@ -57,6 +59,11 @@ impl World {
         self.version += 1;
         for command in Command::configuring(self.version, &tenant) {
             assert_eq!(self.say(command), Outcome::Done);
+        }
+        let campaigns: Vec<_> = self.shard.campaigns().map(|ledger| ledger.campaign).collect();
+        for campaign in campaigns {
+            let assign = Command::Assign { row: RowKey::Campaign(campaign), to: PACER };
+            assert_eq!(self.say(assign), Outcome::Done);
         }
     }
 
@@ -128,7 +135,7 @@ impl World {
     }
 
     pub fn pace(&self) -> Vec<Dial> {
-        pace(&self.shard, &self.means())
+        pace(&self.shard, &self.means(), PACER)
     }
 
     pub fn manual(&self, agent: u32, campaign: u32, at: u64) -> Result<Dial, Denial> {

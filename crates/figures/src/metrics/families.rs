@@ -17,6 +17,7 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// Labels are name and value.
     pub fn new(labels: &[(&str, &str)], value: f64) -> Self {
         let pair = |(name, value): &(&str, &str)| {
             let mut pair = LabelPair::default();

@@ -13,7 +13,9 @@ use crate::sums::{Counts, QueueStatus, ShardSums};
 pub struct Distribution<'a> {
     /// Upper bounds in microseconds.
     pub bounds_us: &'a [u64],
+    /// One more than bounds.
     pub counts: &'a [u64],
+    /// Of all together, in microseconds.
     pub sum_us: u64,
 }
 
@@ -65,6 +67,7 @@ impl Families {
         by("strowger_stuck_leases", help, "kind", &RowKey::KINDS, &|sums| sums.stuck.clone());
     }
 
+    /// Calls that wait and agents who are free, by queue.
     pub fn queues<'a>(&mut self, queues: impl Iterator<Item = &'a QueueStatus> + Clone) {
         for (name, help, value) in OF_QUEUES {
             let sample =
@@ -73,6 +76,7 @@ impl Families {
         }
     }
 
+    /// What campaigns do and what came of it.
     pub fn campaigns(&mut self, campaigns: &[CampaignStatus]) {
         let labels = |of: &CampaignStatus| (of.figures.tenant.clone(), of.figures.name.clone());
         for (name, help, value) in OF_CAMPAIGNS {

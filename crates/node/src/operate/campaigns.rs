@@ -56,11 +56,12 @@ fn list(query: &CampaignQuery, at: &At) -> anyhow::Result<ExitCode> {
 
 pub fn print_campaigns(campaigns: &[Value]) {
     println!(
-        "{:<12} {:<16} {:<12} {:<8} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8} {:>10} {:>9}",
+        "{:<12} {:<16} {:<12} {:<8} {:>4} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8} {:>10} {:>9}",
         "tenant",
         "campaign",
         "mode",
         "state",
+        "node",
         "leads",
         "left",
         "reserved",
@@ -73,11 +74,12 @@ pub fn print_campaigns(campaigns: &[Value]) {
     for line in campaigns {
         let count = |value: &Value| value.as_u64().unwrap_or_default();
         println!(
-            "{:<12} {:<16} {:<12} {:<8} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8} {:>10} {:>9}",
+            "{:<12} {:<16} {:<12} {:<8} {:>4} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8} {:>10} {:>9}",
             text(&line["tenant"]),
             text(&line["name"]),
             text(&line["mode"]),
             if line["running"] == true { "running" } else { "stopped" },
+            text(&line["node"]),
             text(&line["leads"]),
             count(&line["leads"]).saturating_sub(count(&line["done"])),
             text(&line["reserved"]),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use strowger_media::{Codec, Hears, Law, MediaAddr, Op, RelayAnswer, RelayCommand};
 use strowger_model::{CallId, LegKey, LegNo, NodeId, PeerId, RelayId};
+use strowger_relay::content_cache::ContentCache;
 use strowger_relay::engine::{Engine, Limits, Options};
-use strowger_relay::shelf::Shelf;
 
 use crate::far::{Far, LEGS_A_SOCKET, LOOPBACK, sockets};
 use crate::process::Process;
@@ -44,7 +44,7 @@ pub fn serve() -> Outcome<()> {
     let id = RelayId(1);
     let options =
         Options { id, address: LOOPBACK, advertise: None, ports: PORTS, threads: 1, limits: Limits::default() };
-    let engine = Engine::start(options, Arc::new(Shelf::open(None)?), events)?;
+    let engine = Engine::start(options, Arc::new(ContentCache::open(None)?), events)?;
     let mut input = std::io::stdin().lines();
     println!("ready");
     let ports = input.next().ok_or("nobody said where the far ends are")??;

@@ -12,11 +12,15 @@ use super::passage::Passage;
 /// The hop to one other relay, since this one started.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HopStats {
+    /// Which relay.
     pub peer: RelayId,
+    /// RTP packets that were sent there.
     pub packets_out: u64,
+    /// Datagrams that they went in.
     pub datagrams_out: u64,
     /// In time.
     pub packets_in: u64,
+    /// Datagrams that came.
     pub datagrams_in: u64,
     /// Came too late to be heard.
     pub late: u64,

@@ -15,8 +15,8 @@ use strowger_audio::{FRAME_SAMPLES, g711};
 use strowger_media::content::{Content, from_mu_law};
 use strowger_media::{Codec, Hears, Law, LegSnapshot, MediaAddr, Op, RelayAnswer, RelayCommand, RelayStats, What};
 use strowger_model::{CallId, Digest, LegKey, LegNo, NodeId, PeerId, RelayId};
+use strowger_relay::content_cache::ContentCache;
 use strowger_relay::engine::{Addressed, Engine, Limits, Options};
-use strowger_relay::shelf::Shelf;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::Receiver;
 
@@ -31,7 +31,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct Rig {
     pub engine: Engine,
-    pub shelf: Arc<Shelf>,
+    pub contents: Arc<ContentCache>,
     pub events: Receiver<Addressed>,
     runtime: Runtime,
     /// Number of the last order to hear something.
@@ -57,7 +57,7 @@ pub fn node(number: u16) -> PeerId {
 /// No time runs out.
 pub fn patient() -> Limits {
     let long = Duration::from_secs(3600);
-    Limits { dead_media: long, orphan: long, remember_ended: long }
+    Limits { dead_media: long, orphan: long, agreed_silence: long, remember_ended: long }
 }
 
 impl Rig {
@@ -66,12 +66,12 @@ impl Rig {
     }
 
     pub fn with_ports(limits: Limits, ports: Range<u16>) -> Self {
-        let shelf = Arc::new(Shelf::open(None).unwrap());
+        let contents = Arc::new(ContentCache::open(None).unwrap());
         let (sender, events) = tokio::sync::mpsc::channel(1024);
         let options = Options { id: SELF, address: LOOPBACK, advertise: None, ports, threads: 2, limits };
-        let engine = Engine::start(options, shelf.clone(), sender).unwrap();
+        let engine = Engine::start(options, contents.clone(), sender).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        Self { engine, shelf, events, runtime, no: AtomicU64::new(0) }
+        Self { engine, contents, events, runtime, no: AtomicU64::new(0) }
     }
 
     pub fn perform(&self, from: PeerId, epoch: u64, call: CallId, op: Op) -> RelayAnswer {
@@ -129,7 +129,7 @@ impl Rig {
     }
 
     pub fn put(&self, content: &Content) -> Digest {
-        self.shelf.put(content.digest, content.bytes.clone()).unwrap();
+        self.contents.put(content.digest, content.bytes.clone()).unwrap();
         content.digest
     }
 

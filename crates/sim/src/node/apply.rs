@@ -122,10 +122,11 @@ impl World {
                 None => drop(self.nodes[node].actors.remove(&call)),
             }
         }
-        self.wake_leader(node);
+        self.wake_rules(node);
     }
 
-    fn wake_leader(&mut self, node: usize) {
+    fn wake_rules(&mut self, node: usize) {
+        self.wake_pacer(node);
         if self.leads(node) {
             self.timeline.plan(self.now, Happening::In(self.nodes[node].who, Task::Lead));
         }
@@ -168,7 +169,7 @@ impl World {
         for row in rows {
             self.call_changed(node, row);
         }
-        self.wake_leader(node);
+        self.wake_rules(node);
     }
 
     fn keep_snapshot(&mut self, node: usize) {

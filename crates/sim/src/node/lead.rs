@@ -7,7 +7,7 @@ use std::time::Duration;
 use strowger_acd::RelayChoice;
 use strowger_model::Mono;
 use strowger_switch::{Heard, Leader, Led, Look, What};
-use strowger_table::{Body, Command, Medium, Offer, Outcome, Plan, Proposal, limit};
+use strowger_table::{Body, Command, Medium, Offer, Outcome, Plan, Proposal, RowKey, limit};
 
 use crate::happening::{Happening, Task, node_id};
 use crate::log::{Errand, Waiter};
@@ -77,19 +77,11 @@ impl World {
         match what {
             What::Propose(command) if self.withholds_errand(&command) => {}
             What::Propose(mut command) => {
-                match &mut *command {
-                    Command::Plan(plan) => {
-                        self.rings_more(node, plan);
-                        self.spoil(node, plan);
-                    }
-                    Command::Dial(dial) => self.dialling.route(&self.nodes[node].replica.shard, dial),
-                    _ => {}
+                if let Command::Plan(plan) = &mut *command {
+                    self.rings_more(node, plan);
+                    self.spoil(node, plan);
                 }
-                let dials = matches!(*command, Command::Dial(_));
                 self.lead(node, Errand::Rule(task), *command);
-                if dials {
-                    self.has_dialled(node);
-                }
             }
             What::HandOver(home) => {
                 self.hand_over(usize::from(home.0) - 1);
@@ -110,10 +102,14 @@ impl World {
         self.look_as_leader(node);
     }
 
-    /// Planted bugs: leases are never ended, agents never sent where they belong.
+    /// Planted bugs: leases are never ended, agents or campaigns never sent where they belong.
     fn withholds_errand(&self, command: &Command) -> bool {
         match command {
             Command::Expire => self.plant == Some(Plant::NoExpire),
+            Command::Assign { row: RowKey::Campaign(id), .. } => {
+                let has_owner = self.truth.campaign(*id).is_some_and(|ledger| ledger.owner.is_some());
+                has_owner && self.plant == Some(Plant::CampaignsStay)
+            }
             Command::Assign { .. } => self.plant == Some(Plant::NoAssign),
             _ => false,
         }

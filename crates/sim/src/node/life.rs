@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use strowger_table::Shard;
 
+use super::pacer::Pacing;
 use super::{Node, Replica};
 use crate::happening::{Happening, Who};
 use crate::log::Log;
@@ -69,7 +70,7 @@ impl World {
         self.timeline.plan(self.now + away, Happening::Start { node });
     }
 
-    /// A leader has said one call of a round; it may be its last word.
+    /// A pacer has said one call of a round; it may be its last word.
     pub(crate) fn has_dialled(&mut self, node: usize) {
         if self.pacer_dies.is_some()
             && self.rng.chance(600)
@@ -104,6 +105,7 @@ impl World {
         place.who.life.0 += u64::from(self.plant != Some(Plant::SameLife));
         let who = place.who;
         place.replica = Replica::new(self.now);
+        place.pacing = Pacing::new(who);
         if let Some((index, bytes)) = &place.disk.snapshot {
             match Shard::restore(bytes) {
                 Ok(shard) => {

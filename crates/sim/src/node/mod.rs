@@ -8,6 +8,7 @@ mod edge;
 mod intake;
 mod lead;
 mod life;
+mod pacer;
 mod propose;
 mod register;
 mod vitals;
@@ -28,6 +29,7 @@ use crate::world::ControlReplica;
 pub(crate) use actors::{News, relay_of};
 use edge::Edge;
 pub(crate) use lead::Lead;
+use pacer::Pacing;
 pub(crate) use propose::Purpose;
 pub(crate) use register::Desk;
 use vitals::voters;
@@ -44,6 +46,7 @@ pub(crate) struct Node {
     pub control: ControlReplica,
     pub replica: Replica,
     pub lead: Lead,
+    pub pacing: Pacing,
     pub actors: BTreeMap<CallId, Seated>,
     /// Where phones of agents register.
     pub desks: BTreeMap<AgentId, Desk>,
@@ -117,8 +120,9 @@ pub(crate) struct Disk {
 
 impl Node {
     pub fn new(node: usize, relays: usize) -> Self {
+        let who = Who { node, life: Incarnation(1) };
         Self {
-            who: Who { node, life: Incarnation(1) },
+            who,
             up: true,
             frozen: false,
             cut: false,
@@ -128,6 +132,7 @@ impl Node {
             control: ControlReplica::default(),
             replica: Replica::new(Mono::ZERO),
             lead: Lead::new(node),
+            pacing: Pacing::new(who),
             actors: BTreeMap::new(),
             desks: BTreeMap::new(),
             edge: Edge::default(),

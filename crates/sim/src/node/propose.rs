@@ -31,6 +31,8 @@ pub(crate) enum Purpose {
     Join,
     /// What an agent's phone asks for.
     Registration(AgentId),
+    /// A call for a campaign.
+    Dial,
     /// A call whose actor broke.
     Retake(CallId),
     Nobody,
@@ -97,6 +99,7 @@ impl World {
             Purpose::Report(about) => self.nodes[node].vitals.reported(about),
             Purpose::Join => self.join_again(node),
             Purpose::Registration(agent) => self.registration_answered(node, agent, outcome == Outcome::Done),
+            Purpose::Dial => self.dial_answered(node, Some(&outcome)),
             Purpose::Retake(call) => self.retaken(node, call, outcome == Outcome::Done),
         }
     }
@@ -115,6 +118,7 @@ impl World {
             Purpose::Report(about) => self.nodes[node].vitals.reported(about),
             Purpose::Join => self.join_again(node),
             Purpose::Registration(agent) => self.registration_answered(node, agent, false),
+            Purpose::Dial => self.dial_answered(node, None),
             Purpose::Retake(call) => self.retaken(node, call, false),
         }
     }

@@ -50,6 +50,7 @@ impl World {
         if !was_active && until.is_some() {
             // As in the product: who was passive looks again.
             self.look_as_leader(node);
+            self.wake_pacer(node);
         }
         let place = &mut self.nodes[node];
         let who = place.who;

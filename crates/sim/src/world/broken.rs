@@ -15,6 +15,8 @@ use crate::trace::About;
 
 /// Between two actors that break, in milliseconds.
 const PAUSE_MS: (u64, u64) = (1000, 8000);
+/// Of a thousand that break where campaigns are, the node's pacer.
+const BREAKS_PACER: u64 = 300;
 /// What was not taken again is found by the sweep.
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -34,6 +36,11 @@ impl World {
         self.timeline.plan(next, Happening::Break);
         let sound: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect();
         let Some(node) = self.rng.pick(&sound) else { return };
+        if self.dialling.is_on() && self.rng.chance(BREAKS_PACER) {
+            self.seen.add(Thing::ActorBroke, 1);
+            self.say(About::World, || format!("n{}: its pacer breaks", node + 1));
+            return self.break_pacer(node);
+        }
         let actors: Vec<CallId> = self.nodes[node].actors.keys().copied().collect();
         let Some(call) = self.rng.pick(&actors) else { return };
         self.nodes[node].actors.remove(&call);

@@ -103,6 +103,7 @@ impl World {
             self.stands_by(node);
             self.nodes[node].lead.heard.control();
             self.look_as_leader(node);
+            self.wake_pacer(node);
         }
     }
 

@@ -34,6 +34,12 @@ impl World {
         let led = leader.filter(|node| self.nodes[*node].is_sound()).map(|_| self.log.term);
         self.promises.in_force.look(&self.truth, led, now);
         let (truth, config, wall) = (&self.truth, &self.asked, self.log.wall(now));
+        // A campaign is its owner's, which may be any node.
+        let is_well = |node: usize| {
+            let place = &self.nodes[node];
+            place.is_sound() && !place.stalled && !self.is_passive(node) && self.is_member(place.who)
+        };
+        let led = led.filter(|_| (0..self.nodes.len()).all(is_well));
         self.promises.rules.look(&Look { truth, config, led, now, wall });
         self.look_for_dead();
         self.look_at_relays();
@@ -90,7 +96,7 @@ impl World {
         let busy = self.truth.agents().filter(|agent| agent.free_since().is_none());
         left.extend(busy.map(|agent| (agent.call(), format!("{} is {}", agent.id, agent.state_name()))));
         let live = self.control.table.live();
-        left.extend(astray_of(&self.truth, &live).map(|agent| (None, format!("{} is astray", agent.id))));
+        left.extend(astray_of(&self.truth, &live).map(|row| (None, format!("{row:?} is astray"))));
         for node in &self.nodes {
             left.extend(node.actors.keys().map(|call| (Some(*call), format!("actor of {call} on {}", node.who.id()))));
             if node.replica.applied < self.log.last() {

@@ -109,6 +109,8 @@ impl World {
             Task::RelayEvent { relay, event } => self.relay_event(node, relay, &event),
             Task::Lead => self.look_as_leader(node),
             Task::LeadAt { at } => self.lead_at(node, at),
+            Task::Pace => self.pace(node),
+            Task::PaceAt { at } => self.pace_at(node, at),
         }
     }
 

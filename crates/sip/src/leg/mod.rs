@@ -36,34 +36,52 @@ pub struct Local {
 /// An INVITE to be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outgoing {
+    /// Whom it asks for.
     pub request_uri: String,
+    /// In To, without tag.
     pub to_uri: String,
+    /// In From, without name and tag.
     pub from_uri: String,
     /// Empty for none.
     pub from_display: String,
+    /// Made from the leg's key, so that an adopter sends the same.
     pub call_id: String,
+    /// Where it is sent; the Request-URI is not resolved.
     pub destination: Far,
     /// Route values to start with, `<sip:...;lr>` each.
     pub route_set: Vec<String>,
+    /// Our offer.
     pub sdp: String,
+    /// Besides those every INVITE has: name and value.
     pub headers: Vec<(String, String)>,
 }
 
+/// How far a leg is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum LegState {
+    /// The INVITE has no final answer.
     Early,
     /// A 2xx is sent or received, its ACK is not.
     Answered,
+    /// Answered and acknowledged.
     Confirmed,
     /// We end it and wait for the far end to agree.
     Ending,
+    /// Over for both sides.
     Ended,
 }
 
 /// What the owner of a leg has to do next, in this order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Out {
-    Send { to: Far, bytes: Vec<u8> },
+    /// A message goes out.
+    Send {
+        /// Where to.
+        to: Far,
+        /// The whole message.
+        bytes: Vec<u8>,
+    },
+    /// The call hears of it.
     Event(Event),
 }
 
@@ -71,11 +89,22 @@ pub enum Out {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// Our INVITE got a provisional answer above 100. Told once a status.
-    Ringing { status: u16 },
+    Ringing {
+        /// 101 to 199.
+        status: u16,
+    },
     /// Our INVITE got its 2xx; it is acknowledged when the call says so.
-    Answered { sdp: Vec<u8> },
+    Answered {
+        /// The body of the 2xx.
+        sdp: Vec<u8>,
+    },
     /// Our INVITE was refused (and that acknowledged), or not answered at all: 408. `Ended` follows.
-    Failed { status: u16, q850: Option<Cause> },
+    Failed {
+        /// 300 to 699.
+        status: u16,
+        /// The cause that the far end gave in `Reason` (RFC 3326).
+        q850: Option<Cause>,
+    },
     /// The far end acknowledged our 2xx.
     Acked,
     /// It never did. The dialog stands and should be hung up (RFC 3261 section 13.3.1.4).
@@ -83,11 +112,20 @@ pub enum Event {
     /// CANCEL, or BYE before the answer: awaits `answer_bye`.
     Cancelled,
     /// BYE: awaits `answer_bye`.
-    HungUp { q850: Option<Cause> },
+    HungUp {
+        /// The cause that the far end gave in `Reason` (RFC 3326).
+        q850: Option<Cause>,
+    },
     /// re-INVITE or UPDATE: awaits `answer_reinvite`. Empty SDP: the far end wants our offer.
-    Reinvite { sdp: Vec<u8> },
+    Reinvite {
+        /// The body of the request.
+        sdp: Vec<u8>,
+    },
     /// Ours was answered, or refused with that status.
-    ReinviteDone { ok: Result<Vec<u8>, u16> },
+    ReinviteDone {
+        /// The body of the 2xx, or the status.
+        ok: Result<Vec<u8>, u16>,
+    },
     /// The far end says that it knows no such dialog.
     Gone,
     /// Nothing more will come, told once. The leg may be dropped after `LINGER`.
@@ -128,7 +166,7 @@ struct Retry {
 
 impl Leg {
     /// The far end's INVITE. Sends nothing: the call decides first.
-    pub fn incoming(key: LegKey, invite: &Message, source: Far, local: &Local, _now: Mono) -> Leg {
+    pub fn incoming(key: LegKey, invite: &Message, source: Far, local: &Local) -> Leg {
         let inbound = Inbound::of(invite, source);
         let row = Dialog {
             role: Role::Uas,
@@ -218,12 +256,19 @@ impl Leg {
         }
     }
 
+    /// Whose leg it is.
     pub fn key(&self) -> LegKey {
         self.key
     }
 
+    /// How far it is.
     pub fn state(&self) -> LegState {
         self.state
+    }
+
+    /// The far end's description that is agreed on.
+    pub fn remote_sdp(&self) -> &str {
+        &self.row.remote_sdp
     }
 
     /// The earliest time at which `tick` has something to do.

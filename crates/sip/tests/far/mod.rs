@@ -90,7 +90,7 @@ impl Bench {
     pub fn called_from(invite: &str, source: Far) -> Bench {
         let now = Mono::from_millis(0);
         let invite = Message::parse(invite.as_bytes()).unwrap();
-        Bench { leg: Leg::incoming(key(), &invite, source, &local(), now), now }
+        Bench { leg: Leg::incoming(key(), &invite, source, &local()), now }
     }
 
     /// We call the far end.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use strowger_model::{Mono, ShardId, TenantId};
 use strowger_table::{Command, Content, Outcome, Refusal, TenantRef};
 
-use super::turn::Turn;
 use super::{Look, What};
+use crate::turn::Turn;
 
 /// What failed is tried again after the first of these, then after twice as long each time, up to the second: somebody
 /// has to bring content back, or a node.
@@ -113,8 +113,9 @@ impl Bring {
         self.turn.end(outcome.is_some(), now);
         self.turn.wake();
         if let Some(Outcome::Refused(refusal)) = outcome {
-            // Parts that nobody put in force in time are gone, and are said again.
-            self.fail(*refusal == Refusal::NotWhole, now);
+            // Parts that nobody put in force in time are gone, and are said again; and a layout that the control group
+            // had first comes to this shard, too.
+            self.fail(matches!(refusal, Refusal::NotWhole | Refusal::TooEarly), now);
         }
     }
 

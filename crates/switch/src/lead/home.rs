@@ -12,8 +12,10 @@ const SETTLED: Duration = Duration::from_secs(3);
 /// A home that did not take the lead lacks entries, or is about to be declared dead.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// Whether a lead is handed over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HandOver {
+    /// Now, to that voter.
     To(NodeId),
     /// Not before then.
     At(Mono),
@@ -22,6 +24,7 @@ pub enum HandOver {
 }
 
 impl HandOver {
+    /// When to look again if nothing happens before.
     pub fn again(self) -> Option<Mono> {
         match self {
             HandOver::At(at) => Some(at),
@@ -30,6 +33,7 @@ impl HandOver {
     }
 }
 
+/// The rule of one group's lead.
 #[derive(Debug)]
 pub struct HandOn {
     me: NodeId,
@@ -39,10 +43,12 @@ pub struct HandOn {
 }
 
 impl HandOn {
+    /// `home`: the voter that the lead belongs to.
     pub fn new(me: NodeId, home: NodeId) -> Self {
         Self { me, home, under_way: false, not_before: Mono::ZERO }
     }
 
+    /// This node leads anew.
     pub fn begin_anew(&mut self) {
         (self.under_way, self.not_before) = (false, Mono::ZERO);
     }

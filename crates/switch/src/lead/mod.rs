@@ -1,5 +1,5 @@
-//! What the leader of a shard does by itself: it plans, dials for campaigns, ends leases, gives away the rows of the dead and those that
-//! belong elsewhere, brings the configuration, hands the lead to the voter it belongs to.
+//! What the leader of a shard does by itself: it plans, ends leases, gives away the rows of the dead and those that belong
+//! elsewhere, brings the configuration, hands the lead to the voter it belongs to.
 //!
 //! Every node has one machine a shard, and it acts only where the node leads. Whoever runs it calls `look` whenever
 //! entries were applied, the lead or the control group changed, an errand was answered, or the instant has come that the
@@ -8,9 +8,7 @@
 mod bring;
 mod home;
 mod owners;
-mod pacing;
 mod spread;
-mod turn;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,9 +20,9 @@ use strowger_table::{Command, Content, Control, Outcome, RowKey, Shard, TenantRe
 use bring::Bring;
 pub use home::{HandOn, HandOver};
 use owners::Owners;
-use pacing::Pacing;
 use spread::Spread;
-use turn::Turn;
+
+use crate::turn::Turn;
 
 /// A new leader ends no lease in its first second: facts that are under way arrive first.
 const EXPIRE_AFTER: Duration = Duration::from_secs(1);
@@ -32,6 +30,7 @@ const EXPIRE_AFTER: Duration = Duration::from_secs(1);
 /// A leadership of this node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Led {
+    /// Raft's.
     pub term: u64,
     /// This process's time when it began.
     pub since: Mono,
@@ -41,9 +40,13 @@ pub struct Led {
 pub struct Look<'a> {
     /// None while this node does not lead, or is passive: what it says then is not committed anyway.
     pub led: Option<Led>,
+    /// The shard's state.
     pub shard: &'a Shard,
+    /// The control group's state.
     pub control: &'a Control,
+    /// Those that this node reaches, with their sites.
     pub relays: &'a [UsableRelay],
+    /// This process's clock.
     pub now: Mono,
     /// What an entry written now is stamped at least.
     pub log_now: LogTime,
@@ -76,6 +79,7 @@ impl Heard {
         self.rows.clear();
     }
 
+    /// The control group has a new state.
     pub fn control(&mut self) {
         self.control = true;
     }
@@ -95,40 +99,47 @@ impl Heard {
     }
 }
 
-/// The rules. One errand of each is under way at a time, of pacing one round.
+/// The rules. One errand of each is under way at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Task {
+    /// Who waits gets an agent.
     Plan,
-    /// Calls to leads: a round of them is under way at a time.
-    Pace,
+    /// Leases that are over.
     Expire,
     /// Rows of the dead, and tenants that are gone.
     Own,
+    /// The configuration comes into the shard.
     Configure,
     /// A row goes to where it belongs.
     Spread,
+    /// The lead goes to the voter it belongs to.
     HandOver,
 }
 
 /// What is to be done for the shard. Its answer goes to `answered` or `fetched`, whatever came of it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Errand {
+    /// Of the leadership it is for; `answered` needs it.
     pub term: u64,
+    /// Whose turn it takes.
     pub task: Task,
+    /// What to do.
     pub what: What,
 }
 
+/// What an errand does.
 #[derive(Clone, PartialEq, Debug)]
 pub enum What {
     /// Once, as the leader of that term: what only a leader may say is worth nothing after it.
     Propose(Box<Command>),
+    /// To that voter.
     HandOver(NodeId),
     /// The content of a tenant's configuration, from wherever it is.
     Fetch(TenantRef),
 }
 
 impl What {
-    fn propose(command: Command) -> Self {
+    pub(crate) fn propose(command: Command) -> Self {
         What::Propose(Box::new(command))
     }
 }
@@ -141,7 +152,6 @@ pub struct Leader {
     /// Whether it could act at the last look.
     acts: bool,
     plan: Turn,
-    pacing: Pacing,
     expire: Turn,
     owners: Owners,
     bring: Bring,
@@ -156,7 +166,6 @@ impl Leader {
             led: None,
             acts: false,
             plan: Turn::default(),
-            pacing: Pacing::default(),
             expire: Turn::default(),
             owners: Owners::default(),
             bring: Bring::new(shard),
@@ -172,7 +181,6 @@ impl Leader {
         self.hear(changed);
         let mut todo = Vec::new();
         todo.extend(self.plan(look).map(|what| (Task::Plan, what)));
-        todo.extend(self.pacing.look(look).into_iter().map(|what| (Task::Pace, what)));
         todo.extend(self.expire(led, look).map(|what| (Task::Expire, what)));
         todo.extend(self.owners.look(look).map(|what| (Task::Own, what)));
         todo.extend(self.bring.look(look).map(|what| (Task::Configure, what)));
@@ -183,17 +191,13 @@ impl Leader {
         }
         let again = [
             self.plan.again(),
-            self.pacing.again(),
             self.next_expiry(led, look),
             self.owners.again(),
             self.bring.again(),
             self.spread.again(look.now),
             hand_over.again(),
         ];
-        debug_assert!(
-            todo.is_sorted_by(|one, next| one.0 < next.0 || one.0 == Task::Pace),
-            "one errand of a rule, but dials"
-        );
+        debug_assert!(todo.is_sorted_by(|one, next| one.0 < next.0), "one errand of a rule");
         let errand = |(task, what)| Errand { term: led.term, task, what };
         (todo.into_iter().map(errand).collect(), again.into_iter().flatten().min())
     }
@@ -206,7 +210,6 @@ impl Leader {
         let done = outcome.is_some();
         match task {
             Task::Plan => self.plan.end(done, now),
-            Task::Pace => self.pacing.answered(done, now),
             Task::Expire => self.expire.end(done, now),
             Task::Own => self.owners.answered(outcome, now),
             Task::Configure => self.bring.answered(outcome, now),
@@ -230,7 +233,6 @@ impl Leader {
         let is_new = self.led.replace(led) != Some(led);
         if is_new {
             (self.plan, self.expire) = (Turn::default(), Turn::default());
-            self.pacing.begin_anew();
             self.owners = Owners::default();
             self.bring.begin_anew();
             self.spread.begin_anew();
@@ -247,9 +249,6 @@ impl Leader {
             self.plan.wake();
         }
         self.spread.hear(changed);
-        if changed.is_any_row() || changed.control || changed.relays {
-            self.pacing.wake();
-        }
         if changed.is_any_row() || changed.control {
             self.owners.wake();
         }

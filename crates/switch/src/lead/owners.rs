@@ -3,8 +3,8 @@
 use strowger_model::{Incarnation, Mono, TenantId};
 use strowger_table::{Command, Control, Node, Outcome, Shard};
 
-use super::turn::Turn;
 use super::{Look, What};
+use crate::turn::Turn;
 
 #[derive(Debug, Default)]
 pub(super) struct Owners {

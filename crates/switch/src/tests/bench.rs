@@ -27,6 +27,8 @@ pub struct Bench {
     pub actors: BTreeSet<CallId>,
     pub relay: Option<RelayId>,
     pub is_unwanted: bool,
+    /// Of the trunk.
+    pub max_calls_per_second: u32,
     pub intake: Intake,
     local: Local,
     pub now: Mono,
@@ -45,6 +47,7 @@ impl Bench {
             actors: BTreeSet::new(),
             relay: Some(RelayId(1)),
             is_unwanted: false,
+            max_calls_per_second: 100,
             intake: Intake::new(MAX_CALLS, RATE, now),
             local: Local { contact_host: "192.0.2.1:5060".into(), user_agent: String::new() },
             now,
@@ -174,7 +177,8 @@ impl Around for Bench {
     }
 
     fn door(&self, source: Far) -> Option<Door> {
-        let door = Door { trunk: TrunkId(1), site: String::new(), max_calls: 100, max_calls_per_second: 100 };
+        let max_calls_per_second = self.max_calls_per_second;
+        let door = Door { trunk: TrunkId(1), site: String::new(), max_calls: 100, max_calls_per_second };
         (source.addr == trunk().addr).then_some(door)
     }
 

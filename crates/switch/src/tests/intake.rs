@@ -221,6 +221,19 @@ fn a_cancel_waits_for_its_invite() {
     assert_eq!(words(&bench.tick_after(Duration::from_millis(1))), ["481"]);
 }
 
+/// A shard without a leader takes longer than a caller has patience.
+#[test]
+fn a_cancel_waits_as_long_as_its_invite_may_be_under_way() {
+    let mut bench = Bench::new();
+    assert_eq!(words(&bench.invites("a")), ["admit"]);
+    assert_eq!(cancels(&mut bench, "a"), [""; 0]);
+    assert_eq!(words(&bench.tick_after(limit::ADMIT - Duration::from_millis(1))), [""; 0], "it is not unknown");
+    let call = bench.call_of(ME, "a");
+    bench.actors.insert(call);
+    assert!(bench.intake.seat(&key("a")).is_some());
+    assert_eq!(words(&bench.applied(&[call])), [format!("tell {} CANCEL", call.index())]);
+}
+
 #[test]
 fn an_invite_is_admitted_once() {
     let mut bench = Bench::new();
@@ -304,4 +317,17 @@ fn the_door_holds_the_nodes_limits() {
     bench.tick_after(Duration::from_secs(1));
     bench.actors.extend((0..MAX_CALLS as u64).map(|at| CallId::new(SHARD, 1000 + at)));
     assert_eq!(words(&bench.invites("c")), ["TurnedAway", "503"], "calls at once");
+}
+
+/// A rate that was raised held back callers until the node was started again, one that was lowered let them in.
+#[test]
+fn a_trunk_has_the_rate_of_the_configuration_in_force() {
+    let mut bench = Bench::new();
+    bench.max_calls_per_second = 1;
+    assert_eq!(words(&bench.invites("a")), ["admit"]);
+    assert_eq!(words(&bench.invites("b")), ["TurnedAway", "503"]);
+    bench.max_calls_per_second = 2;
+    assert_eq!(words(&bench.invites("c")), ["admit"]);
+    assert_eq!(words(&bench.invites("d")), ["admit"]);
+    assert_eq!(words(&bench.invites("e")), ["TurnedAway", "503"]);
 }

@@ -140,6 +140,9 @@ fn a_configuration_that_the_table_will_never_take_is_not_said_again_until_there_
     let (errands, again) = refuse(&mut world, Refusal::NotWhole);
     assert_eq!((errands, again), (Vec::new(), Some(world.bench.now + SECOND)), "parts may be said again");
     world.pass(SECOND);
+    let (errands, again) = refuse(&mut world, Refusal::TooEarly);
+    assert_eq!((errands, again), (Vec::new(), Some(world.bench.now + 2 * SECOND)), "the shard's layout will be raised");
+    world.pass(2 * SECOND);
     assert_eq!(refuse(&mut world, Refusal::BadParts), (Vec::new(), None));
     world.pass(1000 * SECOND);
     world.changed.control();

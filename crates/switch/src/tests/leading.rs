@@ -95,10 +95,6 @@ impl World {
         self.changed.control();
     }
 
-    pub fn begins_a_term(&mut self, term: u64) {
-        self.led = Some(Led { term, since: self.bench.now });
-    }
-
     pub fn version(&self) -> u64 {
         self.control.version()
     }

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use strowger_acd::UsableRelay;
 use strowger_model::config::{Agent, Campaign, DialMode, Hours, LeadColumns, Tenant, Trunk};
-use strowger_model::{AgentId, CampaignId, Digest, Far, Mono, TrunkId};
-use strowger_table::{BarList, Command, Dial, DialTo, NewLead, Outcome, Scope};
+use strowger_model::{AgentId, CampaignId, Digest, Far, Mono, RelayId, TrunkId, Wall};
+use strowger_table::{BarList, Command, Dial, DialTo, NewLead, Outcome, Proposer, Refusal, RowKey, Scope};
 
+use super::bench::{ME, OTHER, SHARD, THIRD};
 use super::leading::{QUEUE, World, staffed};
-use crate::{Task, What};
+use crate::{Pacer, Scene};
 
 const CAMPAIGN: CampaignId = CampaignId(1);
+const SECOND_CAMPAIGN: CampaignId = CampaignId(2);
 const TRUNK: TrunkId = TrunkId(1);
 /// 2023-11-14 22:13:20 in London.
 const WALL_MS: u64 = 1_700_000_000_000;
@@ -48,17 +51,25 @@ fn trunk(rate: u32) -> Trunk {
     }
 }
 
+/// A node that paces the campaigns of a shard.
+struct Paced {
+    world: World,
+    pacer: Pacer,
+}
+
 /// A running campaign with leads for all its agents, and a trunk that takes so many calls a second.
-fn dialling(agents: u32, rate: u32, hours: Hours) -> World {
+fn dialling(agents: u32, rate: u32, hours: Hours) -> Paced {
     let mut world = World::new();
     world.wall_ms = WALL_MS - world.bench.now.0 / 1000;
     world.trunks = vec![trunk(rate)];
     let agents = (1..=agents).map(|id| Agent { id: AgentId(id), ..staffed().agents[0].clone() }).collect();
-    let tenant = Tenant { agents, campaigns: vec![campaign(hours)], ..staffed() };
+    let campaigns = vec![campaign(hours), Campaign { id: SECOND_CAMPAIGN, start: false, ..campaign(hours) }];
+    let tenant = Tenant { agents, campaigns, ..staffed() };
     world.configure(&tenant);
     for command in Command::configuring(world.version(), &tenant) {
         assert_eq!(world.say(command).refusal(), None);
     }
+    let mut paced = Paced { world, pacer: Pacer::new(ME.node, ME.incarnation) };
     let lead = |line: u16| NewLead {
         number: format!("+4420700000{line:02}").parse().unwrap(),
         zone: "Europe/London".into(),
@@ -66,38 +77,68 @@ fn dialling(agents: u32, rate: u32, hours: Hours) -> World {
     };
     let leads = (0..20).map(lead).collect();
     let import = Command::Import { campaign: CAMPAIGN, batch: Digest([1; 32]), leads };
-    assert!(matches!(world.say(import), Outcome::Imported { added: 20, .. }));
-    world
+    assert!(matches!(paced.say(import), Outcome::Imported { added: 20, .. }));
+    paced.belongs_to(CAMPAIGN, ME);
+    paced
 }
 
-/// The same, by a leader that has led for a second.
-fn settled(agents: u32, rate: u32, hours: Hours) -> World {
+/// The same, by a node that has paced for a second.
+fn settled(agents: u32, rate: u32, hours: Hours) -> Paced {
     let mut world = dialling(agents, rate, hours);
-    assert_eq!(world.round().0, [], "what the leader before it has taken of the trunk is not known");
+    assert_eq!(world.round().0, [], "what others have taken of the trunk is not known");
     world.pass(Duration::from_secs(1));
-    world.changed.everything();
+    world.pacer.wake(SHARD);
     world
 }
 
-impl World {
+impl Paced {
+    fn say(&mut self, command: Command) -> Outcome {
+        let outcome = self.world.say(command);
+        if !self.world.bench.touched.is_nothing() {
+            self.pacer.wake(SHARD);
+        }
+        outcome
+    }
+
+    fn belongs_to(&mut self, campaign: CampaignId, Proposer { node, incarnation }: Proposer) {
+        let assign = Command::Assign { row: RowKey::Campaign(campaign), to: (node, incarnation) };
+        assert_eq!(self.say(assign), Outcome::Done);
+    }
+
+    fn now(&self) -> Mono {
+        self.world.bench.now
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.world.pass(time);
+    }
+
     /// The calls of a round, and when it looks again.
     fn round(&mut self) -> (Vec<Dial>, Option<Mono>) {
-        let (errands, again) = self.look();
-        let dials = errands.into_iter().filter(|(task, _)| *task == Task::Pace).map(|(_, what)| match what {
-            What::Propose(command) => match *command {
-                Command::Dial(dial) => *dial,
-                other => panic!("not a call but {other:?}"),
-            },
-            other => panic!("not a proposal but {other:?}"),
+        let scene = Scene {
+            shards: &[&self.world.bench.shard],
+            control: &self.world.control,
+            relays: &[UsableRelay { relay: RelayId(1), site: String::new() }],
+            now: self.world.bench.now,
+            wall: Wall(self.world.wall_ms + self.world.bench.now.0 / 1000),
+        };
+        let (dials, again) = self.pacer.look(&scene);
+        let dials = dials.into_iter().map(|(_, command)| match command {
+            Command::Dial(dial) => *dial,
+            other => panic!("not a call but {other:?}"),
         });
         (dials.collect(), again)
+    }
+
+    fn answer(&mut self, outcome: Option<Outcome>) {
+        self.pacer.answered(SHARD, outcome.as_ref(), self.world.bench.now);
     }
 
     fn dial(&mut self, dials: Vec<Dial>) {
         for dial in dials {
             let outcome = self.say(Command::Dial(Box::new(dial)));
             assert!(matches!(outcome, Outcome::Dialled { .. }), "{outcome:?}");
-            self.answer(Task::Pace, Some(outcome));
+            self.answer(Some(outcome));
         }
     }
 }
@@ -109,7 +150,7 @@ fn each_idle_agent_gets_one_lead_and_the_next_round_waits_for_all_of_this_one() 
     let leads: Vec<_> = dials.iter().map(|dial| dial.to).collect();
     assert_eq!(leads.len(), 3);
     assert!(leads.iter().all(|to| matches!(to, DialTo::Lead(_))));
-    world.changed.everything();
+    world.pacer.wake(SHARD);
     world.pass(10 * ROUND);
     assert_eq!(world.round().0, [], "a round is under way");
     world.dial(dials);
@@ -120,11 +161,11 @@ fn each_idle_agent_gets_one_lead_and_the_next_round_waits_for_all_of_this_one() 
 fn rounds_keep_a_distance_whatever_the_news() {
     let mut world = settled(1, 100, ALL_DAY);
     let (dials, _) = world.round();
-    world.answer(Task::Pace, Some(Outcome::Refused(strowger_table::Refusal::WrongStage)));
+    world.answer(Some(Outcome::Refused(Refusal::WrongStage)));
     assert_eq!(dials.len(), 1);
-    world.changed.everything();
+    world.pacer.wake(SHARD);
     let (dials, again) = world.round();
-    assert_eq!((dials, again), (Vec::new(), Some(world.bench.now + ROUND)));
+    assert_eq!((dials, again), (Vec::new(), Some(world.now() + ROUND)));
     world.pass(ROUND);
     assert_eq!(world.round().0.len(), 1);
 }
@@ -132,7 +173,7 @@ fn rounds_keep_a_distance_whatever_the_news() {
 #[test]
 fn a_trunk_that_is_full_is_looked_at_when_it_has_room() {
     let mut world = settled(3, 2, ALL_DAY);
-    let begun = world.bench.now;
+    let begun = world.now();
     let (dials, _) = world.round();
     assert_eq!(dials.len(), 2, "a second's worth at once");
     world.dial(dials);
@@ -142,20 +183,78 @@ fn a_trunk_that_is_full_is_looked_at_when_it_has_room() {
     let (dials, again) = world.round();
     let room = begun + Duration::from_millis(500);
     assert_eq!((dials.len(), again), (0, Some(room)));
-    world.bench.now = room;
+    world.world.bench.now = room;
     assert_eq!(world.round().0.len(), 1);
 }
 
 #[test]
-fn a_new_leader_takes_no_more_of_a_trunk_than_the_old_one_left() {
+fn who_begins_to_pace_takes_no_more_of_a_trunk_than_others_left() {
     let mut world = dialling(3, 2, ALL_DAY);
-    let begun = world.bench.now;
-    let room = begun + Duration::from_millis(500);
+    let room = world.now() + Duration::from_millis(500);
     assert_eq!(world.round(), (Vec::new(), Some(room)));
-    world.bench.now = room;
+    world.world.bench.now = room;
     assert_eq!(world.round().0.len(), 1);
-    world.begins_a_term(2);
+    // The pacer breaks, or the campaign comes from another node.
+    world.pacer = Pacer::new(ME.node, ME.incarnation);
+    world.pacer.wake(SHARD);
     assert_eq!(world.round(), (Vec::new(), Some(room + Duration::from_millis(500))));
+}
+
+#[test]
+fn a_trunk_is_shared_by_all_nodes_that_dial_over_it() {
+    let mut world = settled(3, 2, ALL_DAY);
+    world.belongs_to(SECOND_CAMPAIGN, OTHER);
+    assert_eq!(world.round().0.len(), 2, "the other campaign does not run");
+    let mut world = settled(3, 2, ALL_DAY);
+    world.belongs_to(SECOND_CAMPAIGN, OTHER);
+    world.say(Command::Run { campaign: SECOND_CAMPAIGN, running: true });
+    let begun = world.now();
+    assert_eq!(world.round(), (Vec::new(), Some(begun + Duration::from_secs(1))), "what was saved up is gone");
+    world.pass(Duration::from_secs(1));
+    let (dials, _) = world.round();
+    assert_eq!(dials.len(), 1, "one of two a second");
+    world.dial(dials);
+    world.say(Command::Run { campaign: SECOND_CAMPAIGN, running: false });
+    world.pass(ROUND);
+    let again = world.now() + Duration::from_millis(500);
+    assert_eq!(world.round(), (Vec::new(), Some(again)), "the whole rate again, from nothing");
+}
+
+#[test]
+fn only_the_owner_of_a_campaign_dials_and_only_in_its_epoch() {
+    let mut world = settled(2, 100, ALL_DAY);
+    let (dials, _) = world.round();
+    let dial = |dial: &Dial| Command::Dial(Box::new(dial.clone()));
+    let not_owner = Outcome::Refused(Refusal::NotOwner);
+    assert_eq!(world.world.bench.commit(THIRD, dial(&dials[0])), not_owner, "another node");
+    assert_eq!(world.say(Command::Retake { row: RowKey::Campaign(CAMPAIGN) }), Outcome::Done);
+    assert_eq!(world.say(dial(&dials[0])), not_owner, "said before the pacer began again");
+    world.answer(Some(not_owner.clone()));
+    world.answer(Some(not_owner));
+    world.pass(ROUND);
+    let (dials, _) = world.round();
+    assert_eq!(dials.len(), 2);
+    world.belongs_to(CAMPAIGN, OTHER);
+    assert_eq!(world.say(dial(&dials[0])), Outcome::Refused(Refusal::NotOwner), "it has gone elsewhere");
+    world.answer(None);
+    world.answer(None);
+    world.pass(ROUND);
+    assert_eq!(world.round().0, []);
+}
+
+/// A follower's table is a little behind the one that granted.
+#[test]
+fn the_next_round_waits_until_the_last_one_is_in_this_nodes_table() {
+    let mut world = settled(2, 100, ALL_DAY);
+    let (dials, _) = world.round();
+    let behind = world.world.bench.shard.clone();
+    world.dial(dials);
+    world.pass(ROUND);
+    let ahead = std::mem::replace(&mut world.world.bench.shard, behind);
+    assert_eq!(world.round(), (Vec::new(), None), "the agents are kept, which this table does not show");
+    world.world.bench.shard = ahead;
+    world.say(Command::Presence { agent: AgentId(1), presence: strowger_table::Presence::Ready });
+    assert_eq!(world.round().0, []);
 }
 
 #[test]
@@ -163,10 +262,10 @@ fn a_round_that_was_not_committed_is_made_again_a_little_later() {
     let mut world = settled(2, 100, ALL_DAY);
     assert_eq!(world.round().0.len(), 2);
     world.pass(ROUND);
-    world.answer(Task::Pace, None);
-    world.answer(Task::Pace, Some(Outcome::Refused(strowger_table::Refusal::WrongStage)));
+    world.answer(None);
+    world.answer(Some(Outcome::Refused(Refusal::WrongStage)));
     let (dials, again) = world.round();
-    assert_eq!((dials.len(), again), (0, Some(world.bench.now + ROUND)));
+    assert_eq!((dials.len(), again), (0, Some(world.now() + ROUND)));
     world.pass(ROUND);
     assert_eq!(world.round().0.len(), 2);
 }
@@ -176,16 +275,16 @@ fn hours_begin_on_the_minute_and_the_clock_on_the_wall_is_trusted_no_longer() {
     // 39 s from now, while it is shut.
     let mut world = settled(1, 100, Hours { from_min: 22 * 60 + 14, ..ALL_DAY });
     let (dials, again) = world.round();
-    let opens = world.bench.now + Duration::from_secs(39);
+    let opens = world.now() + Duration::from_secs(39);
     assert_eq!((dials.len(), again), (0, Some(opens)));
-    world.bench.now = opens - Duration::from_millis(1);
+    world.world.bench.now = opens - Duration::from_millis(1);
     assert_eq!(world.round(), (Vec::new(), Some(opens)));
-    world.bench.now = opens;
+    world.world.bench.now = opens;
     assert_eq!(world.round().0.len(), 1);
 
     // Nothing is due for hours by that clock, which may be set.
     let mut world = settled(0, 100, ALL_DAY);
-    assert_eq!(world.round(), (Vec::new(), Some(world.bench.now + Duration::from_secs(60))));
+    assert_eq!(world.round(), (Vec::new(), Some(world.now() + Duration::from_secs(60))));
 }
 
 #[test]
@@ -194,6 +293,9 @@ fn a_campaign_that_stands_still_is_not_looked_at() {
     world.say(Command::Run { campaign: CAMPAIGN, running: false });
     assert_eq!(world.round(), (Vec::new(), None));
     world.say(Command::Run { campaign: CAMPAIGN, running: true });
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.round().0.len(), 0, "its share begins anew");
+    world.pass(ROUND);
     assert_eq!(world.round().0.len(), 1);
 }
 

@@ -30,6 +30,7 @@ pub const FIRST: u16 = 1;
 /// The newest layout that this build reads and writes.
 #[cfg(not(feature = "next-layout"))]
 pub const LATEST: u16 = v1::LAYOUT.number;
+/// The newest layout that this build reads and writes.
 #[cfg(feature = "next-layout")]
 pub const LATEST: u16 = v2::LAYOUT.number;
 
@@ -57,24 +58,60 @@ pub fn next(from: u16, members: &[(NodeId, Option<u16>)]) -> Option<(u16, Vec<(N
 /// Why bytes were not read, or not written.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum LayoutFault {
+    /// Not even a header.
     #[error("{found} bytes are too few to say what they are")]
-    Short { found: usize },
+    Short {
+        /// How many.
+        found: usize,
+    },
+    /// They are of something else.
     #[error("it is of kind {found}, where kind {wanted} was expected")]
-    Kind { found: u16, wanted: u16 },
+    Kind {
+        /// What they say they are.
+        found: u16,
+        /// What they should be.
+        wanted: u16,
+    },
+    /// Of a later build.
     #[error(
         "it is in layout {found}, and this build knows none after {latest}: put a build that knows layout {found} on this \
          node; the data is untouched"
     )]
-    Unknown { found: u16, latest: u16 },
+    Unknown {
+        /// What they say.
+        found: u16,
+        /// The last that this build knows.
+        latest: u16,
+    },
+    /// Of a build whose layout was never released.
     #[error(
         "it is in a layout {layout} with text {found:08x}, and this build's has {known:08x}: it was written by a build \
          from between two releases, which only that build reads"
     )]
-    Text { layout: u16, found: u32, known: u32 },
+    Text {
+        /// Which layout.
+        layout: u16,
+        /// Hash of the text they were written by.
+        found: u32,
+        /// Hash of this build's.
+        known: u32,
+    },
+    /// Damaged.
     #[error("its bytes are no valid value of layout {layout}: {why}; restore this node's store from another voter")]
-    Body { layout: u16, why: String },
+    Body {
+        /// Which layout.
+        layout: u16,
+        /// What the decoder says.
+        why: String,
+    },
+    /// To be said once the group is raised.
     #[error("it came with layout {since}, and layout {layout} is in force: repeat it when all members run this build")]
-    Early { layout: u16, since: u16 },
+    Early {
+        /// The one in force.
+        layout: u16,
+        /// The first that can say it.
+        since: u16,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,7 +130,9 @@ pub(crate) fn of_tenant(bytes: &[u8]) -> Result<u16, LayoutFault> {
 
 /// What is written in the layout that is in force, and read in any that this build knows.
 pub trait Written: Sized {
+    /// An error if that layout cannot say it, or this build does not know the layout.
     fn to_bytes(&self, layout: u16) -> Result<Vec<u8>, LayoutFault>;
+    /// An error if they are of another kind, of an unknown layout, or damaged.
     fn from_bytes(bytes: &[u8]) -> Result<Self, LayoutFault>;
     /// Whether `from_bytes` would read it, and in which layout it is.
     fn check(bytes: &[u8]) -> Result<u16, LayoutFault>;

@@ -7,44 +7,60 @@ use strowger_model::{
 /// The slot that calls take.
 pub const VOICE_SLOT: u8 = 0;
 
+/// An agent, in the configuration or not yet done with its last calls.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Agent {
+    /// Who.
     pub id: AgentId,
+    /// Of which tenant.
     pub tenant: TenantId,
+    /// SIP user and login name.
     pub name: String,
+    /// Whose places the agent is offered.
     pub queues: Vec<QueueId>,
     /// Whose actor it has; only agents with a binding have one.
     pub owner: Option<(NodeId, Incarnation)>,
+    /// Whether the agent takes work.
     pub presence: Presence,
     /// Asked for while at work; takes effect when the work is over.
     pub next: Option<Presence>,
     /// Since when in this presence.
     pub since: LogTime,
+    /// At most `limit::BINDINGS`; in the order in which they came.
     pub bindings: Vec<Binding>,
+    /// At most `limit::SLOTS`; `VOICE_SLOT` is there always.
     pub slots: Vec<Slot>,
     /// Offers missed in a row.
     pub misses: u16,
     /// Calls answered since the agent was made known.
     pub answered: u64,
+    /// Of the layout that proves how a field comes about.
     #[cfg(feature = "next-layout")]
     pub mark: crate::Later<1, u32>,
 }
 
+/// Whether an agent takes work.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Presence {
     /// No phone.
     Out,
+    /// Has a phone, and is offered nothing.
     NotReady {
+        /// In the agent's words, or ours after too many misses.
         reason: String,
     },
+    /// Is offered what the slots are free for.
     Ready,
 }
 
 /// Where one of an agent's phones is.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Binding {
+    /// Which phone; a REGISTER of the same one renews it.
     pub instance: Instance,
+    /// How the phone is reached.
     pub kind: BindingKind,
+    /// Its Contact: what an INVITE asks for.
     pub uri: String,
     /// Where the REGISTER came from: behind a NAT the URI alone does not lead back. Over TCP its connection.
     pub flow: Far,
@@ -63,57 +79,80 @@ impl Binding {
     }
 }
 
+/// How a phone is reached. Today all are `Sip`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum BindingKind {
+    /// By SIP, from a REGISTER or the configuration.
     Sip,
+    /// By WebRTC.
     Browser,
     /// A number outside, over a trunk.
     Outside,
+    /// By a socket of its relay.
     Socket,
 }
 
 /// One piece of work that an agent can have at a time.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Slot {
+    /// Its number among the agent's.
     pub no: u8,
+    /// What it is for.
     pub medium: Medium,
+    /// What it is doing.
     pub state: SlotState,
     /// Since when in this state.
     pub since: LogTime,
     /// Longest idle is counted from here: the end of the last work, or the log-in.
     pub idle_since: LogTime,
+    /// A ring-all goes to those who were offered something least recently.
     pub last_offer: LogTime,
 }
 
+/// What a slot is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Medium {
+    /// Calls.
     Voice,
+    /// Chats.
     Chat,
+    /// What has no voice and no hurry: a mail, a case.
     Item,
 }
 
+/// What a slot is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum SlotState {
+    /// May be offered something, if the agent is ready.
     Free,
     /// Kept for the answer of a called party.
     Reserved {
+        /// For whom.
         by: Reserver,
+        /// `LogTime::MAX` where the call's own deadlines end it.
         until: LogTime,
     },
+    /// The agent is being asked.
     Offered(Offered),
     /// With a call, and a second one while the agent asks somebody by another leg.
     Busy {
+        /// Which call.
         call: CallId,
+        /// The one with whoever is asked.
         aside: Option<CallId>,
     },
     /// Work after the conversation that this segment of the call tells of.
     Wrap {
+        /// Which call.
         call: CallId,
+        /// The number of that segment.
         segment: u16,
+        /// When it is over at the latest.
         until: LogTime,
     },
     /// Left alone for a moment after a miss.
     Paused {
+        /// When it is free again.
         until: LogTime,
     },
     /// The work is over, and a phone of it has yet to hang up: rung now, it would answer that it is busy. Ends with the
@@ -121,22 +160,30 @@ pub enum SlotState {
     Releasing,
 }
 
+/// For whom a slot is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Reserver {
     /// Ends with the call's own deadlines.
     Call(CallId),
+    /// For whichever of its called parties answers first.
     Campaign(CampaignId),
 }
 
+/// What a slot is offered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Offered {
     /// A phone rings: ends with the leg's own deadline. The call is the one whose row the leg is in.
     Leg {
+        /// Whose row the leg is in.
         call: CallId,
+        /// The agent's leg.
         leg: LegKey,
     },
+    /// Something without a voice is shown.
     Item {
+        /// The place it is at.
         place: PlaceId,
+        /// When it goes back.
         until: LogTime,
     },
 }
@@ -184,6 +231,7 @@ impl Agent {
     pub const STATE_NAMES: [&str; 9] =
         ["logged_out", "not_ready", Self::IDLE, "reserved", "offered", "talking", "wrap_up", "paused", "releasing"];
 
+    /// As interfaces and metrics have it.
     pub fn state_name(&self) -> &'static str {
         Self::STATE_NAMES[self.state_index()]
     }
@@ -219,6 +267,7 @@ impl Agent {
         self.slots.iter().find(|slot| slot.medium == Medium::Voice)
     }
 
+    /// The slot of that number.
     pub fn slot(&self, no: u8) -> Option<&Slot> {
         self.slots.iter().find(|slot| slot.no == no)
     }
@@ -258,6 +307,7 @@ impl Agent {
         self.bindings.iter().filter(|binding| binding.lost.is_none()).max_by_key(|binding| binding.q)
     }
 
+    /// Whether the agent takes work, phones aside.
     pub fn is_ready(&self) -> bool {
         self.presence == Presence::Ready
     }

@@ -14,14 +14,20 @@ use super::segment::{How, Segment, SegmentKind};
 use super::tap::Tap;
 use crate::DialFailure;
 
+/// A call, until `limit::ENDED_LINGER` after its end.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Call {
+    /// Shard, and index of the entry that made it.
     pub id: CallId,
+    /// Whose.
     pub tenant: TenantId,
+    /// How it began.
     pub origin: Kept<Origin>,
+    /// Who performs its duties.
     pub owner: Owner,
     /// The numbers that the next ones get; none is ever given twice.
     pub next: Next,
+    /// How far it is.
     pub stage: Stage,
     /// When the stage is over at the latest, where no leg and no place says so.
     pub until: LogTime,
@@ -33,12 +39,17 @@ pub struct Call {
     pub aside: Option<PlaceId>,
     /// The leg of the agent who serves the customer.
     pub serving: Option<LegKey>,
+    /// Where it is in its flow; kept when it has left it.
     pub flow: Option<FlowPosition>,
     /// Something is being said that no recording, no copy and no listener may get.
     pub private: Option<LogTime>,
+    /// At most `limit::TAPS`, until they are sealed.
     pub taps: Vec<Tap>,
+    /// Its story, oldest first; at most `limit::SEGMENTS`.
     pub segments: Kept<Vec<Segment>>,
+    /// What its owner has yet to do.
     pub duties: Vec<Duty>,
+    /// When it began and ended.
     pub times: CallTimes,
     /// Why the called party of an outbound call was not reached.
     pub failure: Option<DialFailure>,
@@ -49,9 +60,13 @@ pub struct Call {
 /// Counters of what a call numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Next {
+    /// Of the next leg.
     pub leg: LegNo,
+    /// Of the next tap.
     pub tap: u8,
+    /// Of the next segment.
     pub segment: u16,
+    /// Of the next duty.
     pub duty: u32,
 }
 
@@ -69,17 +84,26 @@ pub enum Stage {
     /// An agent serves the customer, or another party talks or is being rung.
     Talking,
     /// Over, as part of another call if it says which. The row lingers so that late repeats find it.
-    Ended { outcome: Outcome, ended: Ended, into: Option<CallId> },
+    Ended {
+        /// What became of it.
+        outcome: Outcome,
+        /// By whom and why.
+        ended: Ended,
+        /// The call that it went on in.
+        into: Option<CallId>,
+    },
 }
 
 /// Where a call is in a flow, and the version of it that the call began with.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FlowPosition {
+    /// Which flow.
     pub flow: FlowId,
     /// The tenant's configuration in which the flow last changed before the call began.
     pub version: u64,
+    /// Which step of it.
     pub step: StepNo,
-    /// Which try at this step, from 0.
+    /// Which try at this step, from 0; 0 so far, see [`Command::Step`](crate::Command::Step).
     pub attempt: u8,
     /// Index of the entry that led here, also from the step to itself: what is played in the step is numbered by it.
     pub entered: u64,
@@ -88,38 +112,69 @@ pub struct FlowPosition {
 /// When what happened, in log time as observed by whoever saw it. The rest stands in the segments.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct CallTimes {
+    /// Of its first entry.
     pub admitted: LogTime,
+    /// The same on the calendar.
     pub admitted_wall: Wall,
+    /// As whoever saw the end observed it.
     pub ended: Option<LogTime>,
 }
 
 /// Something the owner must do, until it says `Done` or the time is past.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Duty {
+    /// Its number within the call.
     pub id: u32,
+    /// What is to be done.
     pub kind: DutyKind,
+    /// What is not done by then is given up.
     pub until: LogTime,
 }
 
+/// What an owner must do.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum DutyKind {
     /// Send the 200 and repeat it until the ACK.
-    Answer { leg: LegKey },
+    Answer {
+        /// The customer's.
+        leg: LegKey,
+    },
     /// Ring the phone of this leg.
-    Ring { leg: LegKey },
+    Ring {
+        /// The agent's.
+        leg: LegKey,
+    },
     /// Send the INVITE to this leg's far end. Never performed late, and never by another than the first owner.
-    Originate { leg: LegKey },
+    Originate {
+        /// The called party's.
+        leg: LegKey,
+    },
     /// End this leg's dialog, however far it got.
-    HangUp { leg: LegKey },
+    HangUp {
+        /// Which leg.
+        leg: LegKey,
+    },
     /// Close the port that this relay holds for a leg that left it.
-    Close { relay: RelayId, leg: LegKey },
+    Close {
+        /// Which relay.
+        relay: RelayId,
+        /// Which leg.
+        leg: LegKey,
+    },
     /// Tell who asked for a transfer what came of it (RFC 3515, 2.4.5).
-    Notify { leg: LegKey },
+    Notify {
+        /// The leg that the request came on.
+        leg: LegKey,
+    },
     /// Keep the row until the relay said that a recording is complete.
-    Seal { tap: u8 },
+    Seal {
+        /// The tap, by its number in the call.
+        tap: u8,
+    },
 }
 
 impl Call {
+    /// Whether its outcome is known; its row stays for a while.
     pub fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Ended { .. })
     }
@@ -129,6 +184,7 @@ impl Call {
         !matches!(self.origin.began, Began::Split { .. })
     }
 
+    /// The leg of that birth key, if this row has it.
     pub fn leg(&self, key: LegKey) -> Option<&Leg> {
         self.legs.iter().find(|leg| leg.key == key)
     }
@@ -142,6 +198,7 @@ impl Call {
         self.legs.iter().find(|leg| leg.is_customer())
     }
 
+    /// Legs that ring, are screened or are up.
     pub fn live_legs(&self) -> impl Iterator<Item = &Leg> {
         self.legs.iter().filter(|leg| leg.is_live())
     }
@@ -166,6 +223,7 @@ impl Call {
         self.serving.and_then(|key| self.leg(key))
     }
 
+    /// The agent who serves the customer.
     pub fn serving_agent(&self) -> Option<AgentId> {
         self.serving_leg().and_then(Leg::agent)
     }
@@ -181,6 +239,7 @@ impl Call {
         self.live_legs().find(|leg| leg.agent() == Some(agent))
     }
 
+    /// What an outbound call was granted with; none for others.
     pub fn outbound(&self) -> Option<&Outbound> {
         self.origin.outbound()
     }
@@ -190,23 +249,22 @@ impl Call {
         self.flow.filter(|_| !self.is_over())
     }
 
-    /// The flow that an inbound call was for.
-    pub fn flow_id(&self) -> Option<FlowId> {
-        self.flow.map(|position| position.flow).or_else(|| self.origin.flow())
-    }
-
+    /// What makes its INVITE the same; none for a call of ours.
     pub fn key(&self) -> Option<&AdmitKey> {
         self.origin.key()
     }
 
+    /// Who calls, as told and recorded.
     pub fn from(&self) -> &str {
         &self.origin.from
     }
 
+    /// Who is called, as told and recorded.
     pub fn to(&self) -> &str {
         &self.origin.to
     }
 
+    /// The trunk that the customer is reached over.
     pub fn trunk(&self) -> Option<TrunkId> {
         self.origin.trunk()
     }
@@ -259,6 +317,7 @@ impl Call {
         rings.map(|ring| ring.n).fold(0, u16::saturating_add)
     }
 
+    /// The duty of that number, while it is open.
     pub fn duty(&self, id: u32) -> Option<&Duty> {
         self.duties.iter().find(|duty| duty.id == id)
     }

@@ -1,14 +1,18 @@
 //! What a shard keeps of a campaign besides its configuration and its leads.
 
-use strowger_model::{CampaignId, DialResult, Digest, Owner, QueueId, TenantId};
+use crate::RowKey;
+use strowger_model::{CampaignId, DialResult, Digest, Incarnation, NodeId, Owner, QueueId, TenantId};
 
+/// A campaign, as its shard counts it; it outlives the configuration.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Ledger {
+    /// Which.
     pub campaign: CampaignId,
+    /// Whose.
     pub tenant: TenantId,
     /// Its agents' queue.
     pub queue: QueueId,
-    /// Who paces it. While it has none, whoever leads the shard does.
+    /// Who paces it. While it has none nobody does.
     pub owner: Option<Owner>,
     /// Started by an operator or from the start.
     pub running: bool,
@@ -42,6 +46,17 @@ pub struct Window {
 }
 
 impl Ledger {
+    /// By what it is spread over the nodes: campaigns of one queue go together, so that one process takes turns among them.
+    pub fn heir_key(&self) -> RowKey {
+        RowKey::Queue(self.queue)
+    }
+
+    /// Whether a process paces it.
+    pub fn is_owned_by(&self, process: (NodeId, Incarnation)) -> bool {
+        self.owner.is_some_and(|owner| (owner.node, owner.incarnation) == process)
+    }
+
+    /// Calls that ended with that result.
     pub fn count(&self, result: DialResult) -> u64 {
         self.results.iter().find(|(counted, _)| *counted == result).map_or(0, |(_, count)| *count)
     }

@@ -1,15 +1,20 @@
 //! What a flow learnt about a call.
 
+/// Fields of one call, at most `limit::DATA` bytes.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Data {
     /// In the order of their names, each name once.
     pub(crate) fields: Vec<(String, Value)>,
 }
 
+/// What a field may hold.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Value {
+    /// UTF-8.
     Text(String),
+    /// A whole number.
     Number(i64),
+    /// Yes or no.
     Truth(bool),
     /// Sealed under the cluster's data key before it came into an entry.
     Sealed(Vec<u8>),
@@ -18,20 +23,25 @@ pub enum Value {
 /// A field that a step set, or took away.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Change {
+    /// Which field.
     pub name: String,
+    /// What it holds now; none: it is gone.
     pub value: Option<Value>,
 }
 
 impl Data {
+    /// What a field holds; none if no step has set it.
     pub fn get(&self, name: &str) -> Option<&Value> {
         let at = self.fields.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()?;
         Some(&self.fields[at].1)
     }
 
+    /// By name.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.fields.iter().map(|(name, value)| (name.as_str(), value))
     }
 
+    /// Whether nothing was learnt.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }

@@ -14,6 +14,7 @@ pub struct Kept<T> {
 }
 
 impl<T: Hash> Kept<T> {
+    /// Computes the hash.
     pub fn new(value: T) -> Self {
         let hash = hash::of(&value);
         Self { value: Arc::new(value), hash }

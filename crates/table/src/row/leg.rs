@@ -20,6 +20,7 @@ pub struct Leg {
     pub relay: Option<RelayId>,
     /// The relay it is moving to: its far end is told, and has not agreed yet.
     pub next_relay: Option<RelayId>,
+    /// How far it is.
     pub state: LegState,
     /// Nothing is heard of it: until then it may come back.
     pub unreachable: Option<LogTime>,
@@ -27,6 +28,7 @@ pub struct Leg {
     pub room: Option<u8>,
     /// The far end's own description holds us (RFC 3264, 8.4).
     pub holds: bool,
+    /// Nobody hears it: we asked for that, not its far end.
     pub muted: bool,
     /// The queue whose rules it follows: ring time, wrap-up, misses.
     pub queue: Option<QueueId>,
@@ -36,6 +38,7 @@ pub struct Leg {
     pub takeovers: u16,
 }
 
+/// What a leg is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum LegRole {
     /// Whom the call is for: who called us, or whom we called.
@@ -45,7 +48,14 @@ pub enum LegRole {
     /// Somebody else who was brought in.
     Party,
     /// Listens, whispers or takes part.
-    Supervisor { by: AgentId, on: Watched, mode: Watch },
+    Supervisor {
+        /// Who follows.
+        by: AgentId,
+        /// Whom.
+        on: Watched,
+        /// How.
+        mode: Watch,
+    },
     /// A step of the flow: a voice agent, an outside service.
     Step,
 }
@@ -59,10 +69,14 @@ pub enum Watched {
     Call,
 }
 
+/// How a supervisor takes part.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Watch {
+    /// Hears, and is heard by nobody.
     Listen,
+    /// Hears, and is heard by the agent alone.
     Whisper,
+    /// Takes part.
     Barge,
 }
 
@@ -74,33 +88,57 @@ pub enum Reach {
     /// A phone of an agent. The address is copied when the offer is granted: a registration that moves does not move a
     /// ringing phone.
     Binding {
+        /// Whose.
         agent: AgentId,
+        /// Which of the agent's.
         instance: Instance,
+        /// Its Contact.
         uri: String,
+        /// Where its packets go.
         far: Far,
     },
+    /// A number outside.
     Trunk {
+        /// Which trunk.
         trunk: TrunkId,
+        /// Whom to call.
         number: E164,
+        /// What the called party is shown.
         caller_id: E164,
+        /// The trunk's, as it was when the call was granted.
         destination: Far,
     },
     /// The relay opens a socket to it.
     Socket {
+        /// Which.
         endpoint: EndpointId,
     },
 }
 
+/// How far a leg is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum LegState {
     /// Not answered yet, by us or by the far end.
-    Ringing { until: LogTime },
+    Ringing {
+        /// When it is given up.
+        until: LogTime,
+    },
     /// Answered and committed, not yet in the call.
-    Screening { screen: Screen, until: LogTime },
+    Screening {
+        /// For what.
+        screen: Screen,
+        /// When that is decided by rule.
+        until: LogTime,
+    },
     /// In the call.
     Up,
     /// Being told to go, or gone.
-    Releasing { until: LogTime, why: Released },
+    Releasing {
+        /// When nobody waits for it any more.
+        until: LogTime,
+        /// What its far end is told.
+        why: Released,
+    },
 }
 
 /// What an answered leg waits for.
@@ -127,17 +165,22 @@ pub enum Released {
     Elsewhere,
 }
 
+/// A REFER, from its entry until its far end was told what came of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Asked {
+    /// By which a repetition is known.
     pub cseq: u32,
+    /// When it is given up.
     pub until: LogTime,
 }
 
 impl Leg {
+    /// Whether the call is for its far end.
     pub fn is_customer(&self) -> bool {
         self.role == LegRole::Customer
     }
 
+    /// Whose leg it is; none if it is no agent's.
     pub fn agent(&self) -> Option<AgentId> {
         match self.role {
             LegRole::Agent(agent, _) => Some(agent),
@@ -153,18 +196,22 @@ impl Leg {
         }
     }
 
+    /// Nobody has answered it.
     pub fn is_ringing(&self) -> bool {
         matches!(self.state, LegState::Ringing { .. })
     }
 
+    /// Answered, and waits for what its `Screen` says.
     pub fn is_screening(&self) -> bool {
         matches!(self.state, LegState::Screening { .. })
     }
 
+    /// In the call.
     pub fn is_up(&self) -> bool {
         self.state == LegState::Up
     }
 
+    /// Being told to go, or gone.
     pub fn is_releasing(&self) -> bool {
         matches!(self.state, LegState::Releasing { .. })
     }
@@ -179,6 +226,7 @@ impl Leg {
         self.is_up() || self.is_screening()
     }
 
+    /// The URI and address of an agent's phone.
     pub fn contact(&self) -> Option<(&str, Far)> {
         match &self.reach {
             Reach::Binding { uri, far, .. } => Some((uri, *far)),

@@ -19,9 +19,13 @@ pub mod tap;
 /// Names a row that may change, come due or have an owner.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum RowKey {
+    /// A call.
     Call(CallId),
+    /// An agent.
     Agent(AgentId),
+    /// A place in a queue.
     Place(PlaceId),
+    /// A campaign's ledger.
     Campaign(CampaignId),
     /// Parts of a configuration that nobody puts in force.
     Parts(TenantId),

@@ -6,14 +6,20 @@ use strowger_model::{AgentId, CallId, E164, LegKey, LogTime, PlaceId, QueueId, T
 use super::data::Data;
 use super::kept::Kept;
 
+/// What waits in a queue, until it is served, has waited too long or its call is over.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Place {
+    /// Shard, and index of the entry that made it; never changes.
     pub id: PlaceId,
+    /// Whose.
     pub tenant: TenantId,
+    /// Where it waits.
     pub queue: QueueId,
     /// The call that it was made for.
     pub from: CallId,
+    /// What is to be served.
     pub of: PlaceOf,
+    /// How far it is.
     pub state: PlaceState,
     /// Where it stands in its queue. Kept through offers, misses and adoptions.
     pub rank: Rank,
@@ -23,9 +29,11 @@ pub struct Place {
     pub until: LogTime,
     /// What comes then.
     pub then: Then,
+    /// Its worth is in the rank already.
     pub priority: u8,
     /// Who is to take it.
     pub wants: Option<AgentId>,
+    /// When the next step of its rules begins; none: there is none.
     pub relax: Option<Relax>,
     /// Callbacks tried.
     pub tries: u8,
@@ -49,9 +57,13 @@ pub enum PlaceOf {
     /// Something without a voice: a mail, a case.
     Item,
     /// An agent who asks another, beside a customer.
-    Aside { leg: LegKey },
+    Aside {
+        /// The leg of the agent who asks.
+        leg: LegKey,
+    },
 }
 
+/// How far a place is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PlaceState {
     /// Free to be offered.
@@ -59,13 +71,26 @@ pub enum PlaceState {
     /// An agent is being asked: the phones ring, or show it.
     Offered,
     /// Its callback is being dialled.
-    Dialling { call: CallId },
+    Dialling {
+        /// Which call.
+        call: CallId,
+    },
     /// Its next try is not due yet.
-    Resting { until: LogTime },
+    Resting {
+        /// When it waits again.
+        until: LogTime,
+    },
     /// Somebody talks from it: kept until the call ends, so that a transfer can keep the rank.
     Served,
     /// An agent has it, without a call.
-    Taken { agent: AgentId, slot: u8, until: LogTime },
+    Taken {
+        /// Who has it.
+        agent: AgentId,
+        /// In which slot.
+        slot: u8,
+        /// When it goes back.
+        until: LogTime,
+    },
 }
 
 /// The order of a queue. Lower is earlier.
@@ -78,8 +103,10 @@ pub struct Rank {
 }
 
 impl Rank {
+    /// Before every other.
     pub const FIRST: Rank = Rank { at: i64::MIN, id: PlaceId(0) };
 
+    /// Of a place without priority that has waited since then.
     pub fn since(since: LogTime, id: PlaceId) -> Self {
         Self { at: i64::try_from(since.0).unwrap_or(i64::MAX), id }
     }
@@ -90,13 +117,16 @@ impl Rank {
 pub enum Then {
     /// On with the flow at this step.
     Step(StepNo),
+    /// The call ends, and the place with it.
     End,
 }
 
 /// The next moment at which more agents may take it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Relax {
+    /// Which step of the rules begins.
     pub no: u8,
+    /// When.
     pub at: LogTime,
 }
 

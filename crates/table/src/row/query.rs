@@ -138,6 +138,7 @@ impl Lead {
         }
     }
 
+    /// Whether nobody dials it any more.
     pub fn is_done(&self) -> bool {
         self.state == LeadState::Done
     }

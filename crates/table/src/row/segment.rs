@@ -2,20 +2,26 @@
 
 use strowger_model::{AgentId, Cause, LegKey, LogTime, QueueId};
 
+/// A piece of a call's story: from an instant to an instant, one kind of thing.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Segment {
     /// Its number within the call, never given twice.
     pub no: u16,
+    /// What happened.
     pub kind: SegmentKind,
     /// The leg it is about; none for what is the call's or the place's.
     pub leg: Option<LegKey>,
+    /// The queue whose rules held.
     pub queue: Option<QueueId>,
+    /// The agent it is about.
     pub agent: Option<AgentId>,
     /// Who else it was with, as dialled.
     pub party: Option<String>,
+    /// When it began.
     pub from: LogTime,
     /// None while it lasts.
     pub to: Option<LogTime>,
+    /// How it ended.
     pub how: How,
     /// The agent who brought it about.
     pub by: Option<AgentId>,
@@ -27,6 +33,7 @@ pub struct Segment {
     pub spent: u64,
 }
 
+/// What happens in a piece of a call.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum SegmentKind {
     /// In its flow.
@@ -39,6 +46,7 @@ pub enum SegmentKind {
     Ring,
     /// An agent, or another party, talks with the customer.
     Talk,
+    /// Somebody who talked holds the others.
     Hold,
     /// An agent with another, beside the customer.
     Aside,
@@ -47,6 +55,7 @@ pub enum SegmentKind {
 }
 
 impl SegmentKind {
+    /// As records and API have it.
     pub fn as_str(self) -> &'static str {
         match self {
             SegmentKind::Flow => "flow",
@@ -84,7 +93,12 @@ pub enum How {
     /// A wait that never began, or whose queue went: the queue is closed.
     Closed,
     /// A ring: nobody took it.
-    Missed { status: u16, cause: Cause },
+    Missed {
+        /// Final SIP status; 408 when none came.
+        status: u16,
+        /// The same in Q.850.
+        cause: Cause,
+    },
     /// A ring: taken back, because another answered or the customer left.
     Withdrawn,
     /// The agent gave the customer to somebody else.
@@ -98,6 +112,7 @@ pub enum How {
 }
 
 impl How {
+    /// As records and API have it.
     pub fn as_str(self) -> &'static str {
         match self {
             How::Open => "open",
@@ -118,6 +133,7 @@ impl How {
 }
 
 impl Segment {
+    /// Whether it lasts.
     pub fn is_open(&self) -> bool {
         self.to.is_none()
     }

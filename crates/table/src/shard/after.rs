@@ -13,6 +13,7 @@ pub enum After {
     Flow,
     /// Back at its place in the queue.
     Place,
+    /// Not at all: the call is over.
     End,
 }
 

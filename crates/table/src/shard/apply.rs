@@ -24,6 +24,7 @@ impl Entry {
 }
 
 impl Shard {
+    /// See [`Machine::apply`](crate::Machine::apply).
     pub fn apply(&mut self, at: At, proposal: &Proposal) -> Applied {
         debug_assert!(at.index > self.last.index, "entries come in order, once");
         let at = At { index: at.index, time: at.time.max(self.last.time), wall: at.wall.max(self.last.wall) };

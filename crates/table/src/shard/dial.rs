@@ -33,11 +33,9 @@ impl Shard {
         let ledger = self.ledger(dial.campaign)?;
         let tenant = ledger.tenant;
         let campaign = self.campaign_config(tenant, dial.campaign)?.clone();
-        if let (Some(owner), DialTo::Lead(_)) = (ledger.owner, dial.to) {
-            let from = (entry.from.node, entry.from.incarnation, dial.epoch);
-            if (owner.node, owner.incarnation, owner.epoch) != from {
-                return Err(Refusal::NotOwner);
-            }
+        let from = Owner { node: entry.from.node, incarnation: entry.from.incarnation, epoch: dial.epoch };
+        if matches!(dial.to, DialTo::Lead(_)) && ledger.owner != Some(from) {
+            return Err(Refusal::NotOwner);
         }
         let called = self.judge_called(entry, tenant, &campaign, dial)?;
         let (mut agent, slot) = self.judge_agent(tenant, &campaign, dial)?;
@@ -194,7 +192,7 @@ impl Shard {
         if let Some(agent) = agent {
             // A story this short has room.
             let _ = call.begin(Piece::of_call(SegmentKind::Wait, Some(outbound.queue), answered));
-            self.serve(entry, &mut call, agent, answered);
+            call.serve(agent, answered);
             return self.put_call(call);
         }
         let config = self.queue_of(call.tenant, Some(outbound.queue));

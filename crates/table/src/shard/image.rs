@@ -44,6 +44,7 @@ impl Shard {
         self.image().to_bytes(self.layout).expect("the layout in force is known to this build")
     }
 
+    /// From what [`Shard::snapshot`] made, in any layout that this build knows.
     pub fn restore(bytes: &[u8]) -> Result<Self, LayoutFault> {
         ShardImage::from_bytes(bytes).map(Self::from_image)
     }

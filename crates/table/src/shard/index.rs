@@ -32,7 +32,7 @@ pub(super) struct Index {
     pub staff: OrdMap<QueueId, Staff>,
     pub leases: OrdSet<(LogTime, RowKey)>,
     pub owned: OrdMap<(NodeId, Incarnation), usize>,
-    /// By campaign and zone of its ledger: who is asleep is passed over at once. Barred numbers are not in it: they
+    /// By campaign and zone of its ledger: leads of a zone whose hours are over are passed over at once. Barred numbers are not in it: they
     /// would gather at its head, where each round of the pacer would have to step over them.
     pub due: OrdSet<(CampaignId, u16, Wall, LeadId)>,
     pub by_number: OrdMap<(CampaignId, E164), LeadId>,

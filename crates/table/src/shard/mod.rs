@@ -51,6 +51,7 @@ pub use self::owner::heir_of;
 pub(crate) use self::parts::Staged;
 pub use self::query::Busy;
 
+/// State of a shard. Copies are cheap: they share what does not change.
 #[derive(Clone, Debug)]
 pub struct Shard {
     id: ShardId,
@@ -101,6 +102,7 @@ impl std::hash::Hash for Configured {
 }
 
 impl Shard {
+    /// The state before the first entry.
     pub fn new(id: ShardId) -> Self {
         Self {
             id,
@@ -128,10 +130,12 @@ impl Shard {
         }
     }
 
+    /// Which shard.
     pub fn id(&self) -> ShardId {
         self.id
     }
 
+    /// Index and times of the last entry applied.
     pub fn last(&self) -> At {
         self.last
     }

@@ -127,7 +127,7 @@ impl Shard {
         self.settle_place(&call);
         self.put_call(call);
         if let Some((agent, slot)) = slot {
-            self.pass_over(entry, agent, (slot, id, key), rule, observed);
+            self.pass_over(entry, agent, (slot, id, key), rule, (observed, miss.was_rung()));
         }
         // The agent who asked for the call did not come to the phone: there is nothing to go back to.
         if what == After::End {
@@ -143,7 +143,7 @@ impl Shard {
         id: AgentId,
         (no, call, leg): (u8, strowger_model::CallId, LegKey),
         (pause, max_misses): (Duration, u16),
-        observed: LogTime,
+        (observed, was_rung): (LogTime, bool),
     ) {
         let Ok(mut agent) = self.agent_row(id) else { return };
         let is_rung = agent.slot(no).is_some_and(|slot| match slot.state {
@@ -154,8 +154,8 @@ impl Shard {
         if !is_rung {
             return;
         }
-        agent.misses = agent.misses.saturating_add(1);
-        if max_misses != 0 && agent.misses >= max_misses {
+        agent.misses = agent.misses.saturating_add(was_rung.into());
+        if was_rung && max_misses != 0 && agent.misses >= max_misses {
             agent.misses = 0;
             agent.next.get_or_insert_with(|| Presence::NotReady { reason: "missed calls".to_owned() });
         }
@@ -195,7 +195,7 @@ impl Shard {
         match call.stage {
             Stage::Waiting => {
                 self.withdraw_others(entry, &mut call, key);
-                self.serve(entry, &mut call, key, entry.observed(observed));
+                call.serve(key, entry.observed(observed));
                 self.set_place(call.place, PlaceState::Served);
                 self.put_call(call);
             }
@@ -221,21 +221,9 @@ impl Shard {
                 call.depart(entry, leg, Released::Over(Cause::NORMAL), true);
             }
         }
-        self.serve(entry, &mut call, key, at);
+        call.serve(key, at);
         self.set_place(call.place, PlaceState::Served);
         self.put_call(call);
-    }
-
-    /// The customer and the agent of this leg talk from now on.
-    pub(super) fn serve(&mut self, _entry: Entry, call: &mut Call, key: LegKey, at: LogTime) {
-        call.finish_pieces(at, How::Served, |piece| piece.kind == SegmentKind::Wait);
-        if let Some(piece) = call.leg(key).map(|leg| Piece::of_leg(SegmentKind::Talk, leg, at)) {
-            let begun = call.begin(piece);
-            debug_assert!(begun.is_ok(), "room for a conversation is spared");
-        }
-        call.stage = Stage::Talking;
-        call.serving = Some(key);
-        call.until = at + limit::TALK_MAX;
     }
 
     /// Phones that rang for the same place and were not the first to be answered.
@@ -255,6 +243,20 @@ impl Shard {
             call.finish_leg_pieces(key, entry.now(), How::Withdrawn);
             call.depart(entry, key, Released::Elsewhere, true);
         }
+    }
+}
+
+impl Call {
+    /// The customer and the agent of this leg talk from then on.
+    pub(super) fn serve(&mut self, key: LegKey, at: LogTime) {
+        self.finish_pieces(at, How::Served, |piece| piece.kind == SegmentKind::Wait);
+        if let Some(piece) = self.leg(key).map(|leg| Piece::of_leg(SegmentKind::Talk, leg, at)) {
+            let begun = self.begin(piece);
+            debug_assert!(begun.is_ok(), "room for a conversation is spared");
+        }
+        self.stage = Stage::Talking;
+        self.serving = Some(key);
+        self.until = at + limit::TALK_MAX;
     }
 }
 

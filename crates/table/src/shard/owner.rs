@@ -49,7 +49,7 @@ impl Shard {
             .collect();
         for id in campaigns {
             let Ok(mut ledger) = self.ledger(id) else { continue };
-            let heir = heir_of(&heirs, RowKey::Campaign(id));
+            let heir = heir_of(&heirs, ledger.heir_key());
             ledger.owner = heir.map(|(node, incarnation)| Owner { node, incarnation, epoch: entry.at.index });
             self.put_campaign(ledger);
         }

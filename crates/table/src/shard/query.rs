@@ -19,11 +19,17 @@ use crate::{
 /// How many rows a shard holds, by kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Busy {
+    /// Calls, with those that ended a moment ago.
     pub calls: usize,
+    /// Places that wait to be offered.
     pub waiting: usize,
+    /// All places.
     pub places: usize,
+    /// Agents.
     pub agents: usize,
+    /// Leads, done or not.
     pub leads: usize,
+    /// Records that are kept for voters which were away.
     pub outbox: usize,
     /// Pieces of configurations that are on their way.
     pub parts: usize,
@@ -31,6 +37,7 @@ pub struct Busy {
 
 /// Calls, their legs, their places.
 impl Shard {
+    /// How many rows there are.
     pub fn busy(&self) -> Busy {
         Busy {
             calls: self.calls.len(),
@@ -43,14 +50,17 @@ impl Shard {
         }
     }
 
+    /// A call, until `limit::ENDED_LINGER` after its end.
     pub fn call(&self, id: CallId) -> Option<&Arc<Call>> {
         self.calls.get(&id)
     }
 
+    /// The call that an INVITE was admitted as.
     pub fn call_by_key(&self, key: &AdmitKey) -> Option<&Arc<Call>> {
         self.index.by_key.get(key).and_then(|id| self.calls.get(id))
     }
 
+    /// All, by id.
     pub fn calls(&self) -> impl Iterator<Item = &Arc<Call>> {
         self.calls.iter().map(|(_, call)| call)
     }
@@ -66,6 +76,7 @@ impl Shard {
         self.call_of_leg(leg).or_else(|| self.calls.get(&leg.call))
     }
 
+    /// The dialog of a leg, while it has one.
     pub fn dialog(&self, leg: LegKey) -> Option<&Arc<Dialog>> {
         self.dialogs.get(&leg)
     }
@@ -87,10 +98,12 @@ impl Shard {
         self.agents.get(&agent).filter(|agent| agent.slots.iter().any(|slot| slot.state == kept)).map(|_| agent)
     }
 
+    /// A place.
     pub fn place(&self, id: PlaceId) -> Option<&Arc<Place>> {
         self.places.get(&id)
     }
 
+    /// All, by id.
     pub fn places(&self) -> impl Iterator<Item = &Arc<Place>> {
         self.places.iter().map(|(_, place)| place)
     }
@@ -142,6 +155,7 @@ impl Shard {
         self.line(place.queue).take_while(|(rank, _)| *rank < place.rank).count()
     }
 
+    /// Whether any place waits to be offered.
     pub fn anyone_waiting(&self) -> bool {
         !self.index.waiting.is_empty()
     }
@@ -154,10 +168,12 @@ impl Shard {
 
 /// Agents and tenants.
 impl Shard {
+    /// An agent.
     pub fn agent(&self, id: AgentId) -> Option<&Arc<Agent>> {
         self.agents.get(&id)
     }
 
+    /// All, by id.
     pub fn agents(&self) -> impl Iterator<Item = &Arc<Agent>> {
         self.agents.iter().map(|(_, agent)| agent)
     }
@@ -179,6 +195,7 @@ impl Shard {
         of_queue.map(|(_, _, since, agent, slot)| (*since, *agent, *slot))
     }
 
+    /// A tenant of this shard, as it is in force here.
     pub fn tenant(&self, id: TenantId) -> Option<&Tenant> {
         self.tenants.get(&id).map(|row| &*row.tenant)
     }
@@ -188,6 +205,7 @@ impl Shard {
         self.tenants.get(&id).map(|row| &row.tenant)
     }
 
+    /// All of this shard, by id.
     pub fn tenants(&self) -> impl Iterator<Item = &Tenant> {
         self.tenants.iter().map(|(_, row)| &*row.tenant)
     }
@@ -219,14 +237,17 @@ impl Shard {
 
 /// Campaigns and whom they may call.
 impl Shard {
+    /// A campaign's ledger.
     pub fn campaign(&self, id: CampaignId) -> Option<&Arc<Ledger>> {
         self.campaigns.get(&id)
     }
 
+    /// All, by id; with those that have left the configuration.
     pub fn campaigns(&self) -> impl Iterator<Item = &Arc<Ledger>> {
         self.campaigns.iter().map(|(_, ledger)| ledger)
     }
 
+    /// A lead.
     pub fn lead(&self, id: LeadId) -> Option<&Arc<Lead>> {
         self.leads.get(&id)
     }
@@ -236,6 +257,7 @@ impl Shard {
         self.leads.range(LeadId::new(campaign, 0)..=LeadId::new(campaign, u32::MAX)).map(|(_, lead)| lead)
     }
 
+    /// The lead of a campaign that has this number.
     pub fn lead_by_number(&self, campaign: CampaignId, number: E164) -> Option<&Arc<Lead>> {
         self.index.by_number.get(&(campaign, number)).and_then(|id| self.leads.get(id))
     }
@@ -264,6 +286,7 @@ impl Shard {
             .any(|scope| self.bars.get(&(list, scope, number)).is_some())
     }
 
+    /// What is on one list, by number. Walks all bars: for people, not for calls.
     pub fn bars(&self, list: BarList, scope: Scope) -> impl Iterator<Item = E164> {
         self.bars.iter().map(|(key, _)| key).filter(move |key| (key.0, key.1) == (list, scope)).map(|key| key.2)
     }
@@ -288,6 +311,7 @@ impl Shard {
 
 /// Deadlines, owners, records.
 impl Shard {
+    /// The first deadline of all rows, in log time; none without rows.
     pub fn next_lease(&self) -> Option<LogTime> {
         self.index.leases.get_min().map(|(deadline, _)| *deadline)
     }
@@ -312,6 +336,7 @@ impl Shard {
         self.outbox.range(after + 1..).map(|(number, record)| (*number, record))
     }
 
+    /// The oldest record that is still here.
     pub fn first_record(&self) -> Option<u64> {
         self.outbox.first_key().copied()
     }

@@ -10,8 +10,8 @@ use strowger_model::{
 };
 use strowger_table::{
     Admit, Agent, Applied, At, Body, Call, Command, Dial, DialFailure, DialTo, DutyKind, Lead, Ledger, Medium, Miss,
-    NewLead, Offer, Offered, Outcome, Place, Plan, Presence, Proposal, Proposer, Record, Refusal, Reserver, Shard,
-    SlotState, Source, Stage, Target, Then, ToldBy, VOICE_SLOT,
+    NewLead, Offer, Offered, Outcome, Place, Plan, Presence, Proposal, Proposer, Record, Refusal, Reserver, RowKey,
+    Shard, SlotState, Source, Stage, Target, Then, ToldBy, VOICE_SLOT,
 };
 
 use crate::sample::*;
@@ -109,14 +109,30 @@ impl Bench {
     }
 
     pub fn say_as(&mut self, from: Proposer, command: Command) -> Outcome {
+        let command = self.paced(from, command);
         let seq = self.numbers.entry(from).or_insert(0);
         *seq += 1;
         let proposal = Proposal { from, seq: *seq, body: Body::Shard(command) };
         self.enter(proposal).outcome
     }
 
+    /// Whoever is the first to dial for a campaign owns it; a dial without an epoch gets that of its owner.
+    fn paced(&mut self, from: Proposer, mut command: Command) -> Command {
+        let Command::Dial(dial) = &mut command else { return command };
+        let owner = |bench: &Self, id| bench.shard.campaign(id).map(|ledger| ledger.owner);
+        if matches!(dial.to, DialTo::Lead(_)) && owner(self, dial.campaign) == Some(None) {
+            let assign = Command::Assign { row: RowKey::Campaign(dial.campaign), to: (from.node, from.incarnation) };
+            self.enter(Proposal { from, seq: 0, body: Body::Shard(assign) });
+        }
+        if let (0, Some(Some(owner))) = (dial.epoch, owner(self, dial.campaign)) {
+            dial.epoch = owner.epoch;
+        }
+        command
+    }
+
     /// Said under no number, so that not even the answer is kept: what is refused changes nothing.
     pub fn refused_without_trace(&mut self, command: Command) -> Refusal {
+        let command = self.paced(ONE, command);
         let before = self.shard.hash();
         let outcome = self.enter(Proposal { from: ONE, seq: 0, body: Body::Shard(command) }).outcome;
         assert_eq!(self.shard.hash(), before);

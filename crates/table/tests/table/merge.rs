@@ -142,6 +142,17 @@ fn a_leg_gets_a_row_of_its_own_and_keeps_its_name() {
     assert_eq!(two.bench.call(two.second).stage, Stage::Talking);
 }
 
+/// Of two who talk alone none is taken away: the other would be left with nobody.
+#[test]
+fn of_two_outsiders_none_gets_a_row_of_its_own() {
+    let mut two = two();
+    let one = two.bench.customer(two.first);
+    two.merge(7);
+    two.left(two.bert);
+    assert_eq!(two.bench.refused(Command::Split { leg: one }), Refusal::WrongStage);
+    assert_eq!(two.bench.call(two.second).live_legs().count(), 2);
+}
+
 #[test]
 fn merged_rows_come_to_rest_with_nothing_left_behind() {
     let mut two = two();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use strowger_model::Cause;
-use strowger_table::{DutyKind, Outcome, Refusal};
+use strowger_table::{Command, DutyKind, Miss, Outcome, Refusal};
 
 use crate::bench::{Bench, Doing, hang_up, not_ready};
 use crate::sample::*;
@@ -44,6 +44,30 @@ fn too_many_misses_in_a_row_set_the_agent_not_ready() {
     // Back at the agent's own word, with a clean slate.
     assert_eq!(bench.ready(ANNA), Outcome::Done);
     assert_eq!((bench.state(ANNA), bench.agent(ANNA).misses), (Doing::Idle, 0));
+}
+
+/// A relay without a port rings no phone: nobody is sent away from work for it.
+#[test]
+fn a_phone_that_was_never_rung_misses_nothing() {
+    let mut bench = Bench::new();
+    let call = bench.waiting(SALES);
+    for _ in 0..2 * MAX_MISSES {
+        let leg = bench.offer(call, ANNA);
+        let miss = Miss { status: 503, cause: Cause::NO_CIRCUIT, hang_up: true };
+        let observed = bench.now;
+        bench.say(Command::Missed { leg, miss, observed });
+        let until = bench.now + Duration::from_millis(MISS_PAUSE_MS);
+        assert_eq!(bench.state(ANNA), Doing::Paused { until }, "the port may be there in a moment");
+        assert_eq!(bench.agent(ANNA).misses, 0);
+        bench.done(call, hang_up(leg));
+        bench.pass(MISS_PAUSE_MS);
+        bench.expire();
+    }
+    // What the phone says of its own network is a miss.
+    let leg = bench.offer(call, ANNA);
+    let missed = bench.missed_command(leg, Cause::NO_CIRCUIT);
+    bench.say(missed);
+    assert_eq!(bench.agent(ANNA).misses, 1);
 }
 
 #[test]

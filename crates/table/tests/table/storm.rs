@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use strowger_model::config::{self, Step, Tenant};
 use strowger_model::{
     AgentId, CallId, Cause, DialResult, Digest, E164, Ended, HangupBy, LeadId, LegKey, LegNo, LogTime,
     Outcome as CallOutcome, QueueId, RelayId,
@@ -230,6 +231,10 @@ impl Storm {
                 Command::Redialog { leg, dialog, relay: moves_to, holds: self.dice.roll(2) == 0 }
             }
             3 => Command::Retake { row: RowKey::Call(call) },
+            4 if self.dice.roll(3) == 0 => {
+                let campaign = self.dice.of(&[SPRING, SUMMER]);
+                Command::Assign { row: RowKey::Campaign(campaign), to }
+            }
             4 => Command::Assign { row: RowKey::Agent(agent), to },
             _ => Command::Accept { leg, observed: self.bench.now },
         }
@@ -309,11 +314,16 @@ impl Storm {
     fn configure(&mut self) -> Command {
         self.version += 1;
         let mut config = tenant();
-        match self.dice.roll(5) {
+        match self.dice.roll(10) {
             0 => return Command::Retire { version: self.version, tenant: ACME },
             1 => config.agents.retain(|agent| agent.id != ANNA),
             2 => config.queues[0].max_wait_ms = 1000 + self.dice.roll(100_000) as u32,
             3 => config.queues[0].wrap_up_ms = self.dice.roll(100_000) as u32,
+            4 => without_queue(&mut config, SALES),
+            5 => without_queue(&mut config, SUPPORT),
+            6 => config.campaigns.retain(|campaign| campaign.id != SPRING),
+            7 => config.flows[0].steps.truncate(1 + self.dice.roll(2) as usize),
+            8 => swap_phones(&mut config.agents),
             _ => {}
         }
         let mut commands = Command::configuring(self.version, &config);
@@ -351,6 +361,22 @@ impl Storm {
         let mut counts = BTreeMap::new();
         outcomes.values().for_each(|outcome| *counts.entry(*outcome).or_insert(0) += 1);
         counts
+    }
+}
+
+/// Nobody is to enter it any more, serve it, or be called for it.
+fn without_queue(config: &mut Tenant, queue: QueueId) {
+    config.queues.retain(|known| known.id != queue);
+    config.agents.iter_mut().for_each(|agent| agent.queues.retain(|of| *of != queue));
+    config.campaigns.retain(|campaign| campaign.queue != queue);
+    config.flows[0].steps.retain(|step| !matches!(step, Step::Enqueue { queue: of, .. } if *of == queue));
+}
+
+/// Phones that were always there must register, and the other way round.
+fn swap_phones(agents: &mut [config::Agent]) {
+    for (one, other) in [(0, 2), (1, 4)] {
+        let phone = agents[one].phone.clone();
+        agents[one].phone = std::mem::replace(&mut agents[other].phone, phone);
     }
 }
 
@@ -448,7 +474,9 @@ fn assert_leads(shard: &Shard) {
 /// The indexes say what the rows say.
 fn assert_indexes(shard: &Shard) {
     let calls = shard.calls().map(|call| (call.owner.node, call.owner.incarnation));
-    let owners: BTreeSet<_> = calls.chain(shard.agents().filter_map(|agent| agent.owner)).collect();
+    let campaigns = shard.campaigns().filter_map(|ledger| ledger.owner).map(|owner| (owner.node, owner.incarnation));
+    let agents = shard.agents().filter_map(|agent| agent.owner);
+    let owners: BTreeSet<_> = calls.chain(campaigns).chain(agents).collect();
     assert_eq!(shard.owners().collect::<BTreeSet<_>>(), owners);
     for queue in [SALES, SUPPORT] {
         let waits = |place: &&std::sync::Arc<strowger_table::Place>| place.is_waiting() && place.queue == queue;

@@ -64,6 +64,15 @@ impl World {
             let tenant = directory.tenant_named("acme").unwrap();
             tenant.agents.iter().find(|agent| agent.name == AGENT).unwrap().id
         };
+        // The only node is assigned the campaign a moment after that came into force.
+        let owner = || {
+            let view = self.context.shard_view(ShardId(0))?;
+            view.machine.shard()?.campaign(CampaignId(1))?.owner
+        };
+        while owner().is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let epoch = owner().map_or(0, |owner| owner.epoch);
         let dial = Dial {
             campaign: CampaignId(1),
             to: DialTo::Lead(LeadId::new(CampaignId(1), 0)),
@@ -72,7 +81,7 @@ impl World {
             destination: Far::udp(([127, 0, 0, 1], 9)),
             relay: RelayId(9),
             agent_relay: RelayId(9),
-            epoch: 0,
+            epoch,
             not_after: Wall(u64::MAX),
         };
         match self.context.command(ShardId(0), Command::Dial(Box::new(dial)), super::COMMIT).await {

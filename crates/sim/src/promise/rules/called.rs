@@ -13,8 +13,9 @@ use super::{Decision, Look, Rule};
 use crate::asked::Asked;
 use crate::dialling::is_open;
 
-/// Rounds are 100 ms apart, the trunk takes a call each quarter of a second, and another campaign may come first.
-const SOON: Duration = Duration::from_secs(5);
+/// Rounds are 100 ms apart, the trunk takes a call each quarter of a second from all nodes, another campaign may come
+/// first, and a campaign whose owner was gone gets another one.
+const SOON: Duration = Duration::from_secs(12);
 
 #[derive(Default)]
 pub(crate) struct Called {

@@ -84,6 +84,9 @@ impl Misses {
             _ => return,
         };
         self.alone.insert(agent, observed + Duration::from_millis(queue.miss_pause_ms.into()));
+        if matches!(step.command(), Some(Command::Missed { miss, .. }) if !miss.was_rung()) {
+            return;
+        }
         let row = self.in_a_row.entry(agent).or_default();
         *row += 1;
         if queue.max_misses != 0 && *row >= queue.max_misses {

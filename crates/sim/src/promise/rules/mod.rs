@@ -39,7 +39,7 @@ pub(crate) struct Decision<'a> {
 pub(crate) struct Look<'a> {
     pub truth: &'a Shard,
     pub config: &'a Asked,
-    /// The term of a leader that all hear.
+    /// The term of a leader that all hear, while all are there.
     pub led: Option<u64>,
     pub now: Mono,
     pub wall: Wall,

@@ -6,27 +6,27 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use strowger_model::PeerId;
 
 use crate::hello::CLOSE_REPLACED;
-use crate::media_line::MediaLine;
+use crate::media_connection::MediaConnection;
 
 #[derive(Default)]
-pub struct MediaLines {
+pub struct MediaConnections {
     by_peer: RwLock<BTreeMap<PeerId, Place>>,
 }
 
 #[derive(Default)]
 struct Place {
     wanted: bool,
-    line: Option<Arc<MediaLine>>,
+    connection: Option<Arc<MediaConnection>>,
     /// Why there is none.
     fault: Option<String>,
 }
 
-impl MediaLines {
-    pub fn line(&self, to: PeerId) -> Option<Arc<MediaLine>> {
-        self.read().get(&to)?.line.clone()
+impl MediaConnections {
+    pub fn connection(&self, to: PeerId) -> Option<Arc<MediaConnection>> {
+        self.read().get(&to)?.connection.clone()
     }
 
-    /// Notes that a line to this peer is to be kept up; true the first time.
+    /// Notes that a connection to this peer is to be kept up; true the first time.
     pub fn want(&self, peer: PeerId) -> bool {
         if self.read().get(&peer).is_some_and(|place| place.wanted) {
             return false;
@@ -34,25 +34,25 @@ impl MediaLines {
         !std::mem::replace(&mut self.write().entry(peer).or_default().wanted, true)
     }
 
-    /// Takes a new line into use; an older one of the same peer is a predecessor's and ends.
-    pub fn join(&self, line: &Arc<MediaLine>) {
+    /// Takes a new connection into use; an older one of the same peer is a predecessor's and ends.
+    pub fn join(&self, connection: &Arc<MediaConnection>) {
         let older = {
             let mut places = self.write();
-            let place = places.entry(line.peer).or_default();
+            let place = places.entry(connection.peer).or_default();
             place.fault = None;
-            place.line.replace(line.clone())
+            place.connection.replace(connection.clone())
         };
         if let Some(older) = older {
             older.quic.close(CLOSE_REPLACED, b"replaced by a newer connection of the same peer");
         }
     }
 
-    /// Takes an ended line out of use, unless a newer one has taken its place.
-    pub fn leave(&self, line: &Arc<MediaLine>) {
-        if let Some(place) = self.write().get_mut(&line.peer)
-            && place.line.as_ref().is_some_and(|now| Arc::ptr_eq(now, line))
+    /// Takes an ended connection out of use, unless a newer one has taken its place.
+    pub fn leave(&self, connection: &Arc<MediaConnection>) {
+        if let Some(place) = self.write().get_mut(&connection.peer)
+            && place.connection.as_ref().is_some_and(|now| Arc::ptr_eq(now, connection))
         {
-            place.line = None;
+            place.connection = None;
         }
     }
 
@@ -65,9 +65,9 @@ impl MediaLines {
         news
     }
 
-    /// Forgets all lines and gives them to the caller.
-    pub fn part(&self) -> Vec<Arc<MediaLine>> {
-        self.write().values_mut().filter_map(|place| place.line.take()).collect()
+    /// Forgets all connections and gives them to the caller.
+    pub fn part(&self) -> Vec<Arc<MediaConnection>> {
+        self.write().values_mut().filter_map(|place| place.connection.take()).collect()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<PeerId, Place>> {

@@ -9,7 +9,7 @@ use strowger_media::protocol::ContentRefusal;
 use strowger_model::Digest;
 
 /// Content in memory, shared by all threads; a copy on disk spares the nodes to send it again after a restart.
-pub struct Shelf {
+pub struct ContentCache {
     held: Mutex<Held>,
     directory: Option<PathBuf>,
 }
@@ -27,9 +27,10 @@ struct Piece {
     used: u64,
 }
 
+/// The directory for copies cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the content directory {}: {source}. `content_dir` must be a directory the relay may write to", .path.display())]
-pub struct ShelfError {
+pub struct ContentCacheError {
     path: PathBuf,
     source: std::io::Error,
 }
@@ -39,18 +40,18 @@ const MAX_HELD_BYTES: usize = 256 * 1024 * 1024;
 
 const EXTENSION: &str = "ulaw";
 
-impl Shelf {
-    /// An empty shelf, or what `directory` keeps. Files that are not what their name says are left alone.
-    pub fn open(directory: Option<PathBuf>) -> Result<Self, ShelfError> {
-        let shelf = Self { held: Mutex::default(), directory };
-        if let Some(path) = &shelf.directory {
-            let fault = |source| ShelfError { path: path.clone(), source };
+impl ContentCache {
+    /// An empty cache, or what `directory` keeps. Files that are not what their name says are left alone.
+    pub fn open(directory: Option<PathBuf>) -> Result<Self, ContentCacheError> {
+        let contents = Self { held: Mutex::default(), directory };
+        if let Some(path) = &contents.directory {
+            let fault = |source| ContentCacheError { path: path.clone(), source };
             std::fs::create_dir_all(path).map_err(fault)?;
             for entry in std::fs::read_dir(path).map_err(fault)? {
-                shelf.load(&entry.map_err(fault)?.path());
+                contents.load(&entry.map_err(fault)?.path());
             }
         }
-        Ok(shelf)
+        Ok(contents)
     }
 
     /// Keeps content whose digest is right; what is there already stays. Writes to the disk: not for media threads.
@@ -71,6 +72,7 @@ impl Shelf {
         Ok(())
     }
 
+    /// The piece, if it is here; its use is noted.
     pub fn get(&self, digest: Digest) -> Option<Arc<[u8]>> {
         let mut held = self.lock();
         held.uses += 1;
@@ -80,6 +82,7 @@ impl Shelf {
         Some(piece.samples.clone())
     }
 
+    /// Of all pieces together.
     pub fn bytes(&self) -> u64 {
         self.lock().bytes as u64
     }
@@ -141,26 +144,26 @@ mod tests {
 
     #[test]
     fn only_what_it_is_called_is_kept() {
-        let shelf = Shelf::open(None).unwrap();
+        let contents = ContentCache::open(None).unwrap();
         let bytes = vec![1, 2, 3];
-        assert_eq!(shelf.put(Digest([7; 32]), bytes.clone()), Err(ContentRefusal::Mismatch));
-        assert_eq!(shelf.put(digest(&[]), vec![]), Err(ContentRefusal::Empty));
+        assert_eq!(contents.put(Digest([7; 32]), bytes.clone()), Err(ContentRefusal::Mismatch));
+        assert_eq!(contents.put(digest(&[]), vec![]), Err(ContentRefusal::Empty));
         let long = vec![0; MAX_PIECE_BYTES + 1];
-        assert_eq!(shelf.put(digest(&long), long), Err(ContentRefusal::TooLong));
-        assert_eq!(shelf.put(digest(&bytes), bytes.clone()), Ok(()));
-        assert_eq!(shelf.put(digest(&bytes), bytes.clone()), Ok(()));
-        assert_eq!((shelf.get(digest(&bytes)).as_deref(), shelf.bytes()), (Some(&bytes[..]), 3));
-        assert_eq!(shelf.get(Digest([7; 32])), None);
+        assert_eq!(contents.put(digest(&long), long), Err(ContentRefusal::TooLong));
+        assert_eq!(contents.put(digest(&bytes), bytes.clone()), Ok(()));
+        assert_eq!(contents.put(digest(&bytes), bytes.clone()), Ok(()));
+        assert_eq!((contents.get(digest(&bytes)).as_deref(), contents.bytes()), (Some(&bytes[..]), 3));
+        assert_eq!(contents.get(Digest([7; 32])), None);
     }
 
     #[test]
     fn a_directory_outlives_the_process() {
-        let directory = std::env::temp_dir().join(format!("strowger-shelf-{}", std::process::id()));
+        let directory = std::env::temp_dir().join(format!("strowger-contents-{}", std::process::id()));
         let bytes = vec![9; 800];
-        let shelf = Shelf::open(Some(directory.clone())).unwrap();
-        shelf.put(digest(&bytes), bytes.clone()).unwrap();
+        let contents = ContentCache::open(Some(directory.clone())).unwrap();
+        contents.put(digest(&bytes), bytes.clone()).unwrap();
         std::fs::write(directory.join(format!("{}.ulaw", Digest([1; 32]))), b"damaged").unwrap();
-        let again = Shelf::open(Some(directory.clone())).unwrap();
+        let again = ContentCache::open(Some(directory.clone())).unwrap();
         assert_eq!((again.get(digest(&bytes)).as_deref(), again.bytes()), (Some(&bytes[..]), 800));
         std::fs::remove_dir_all(directory).unwrap();
     }

@@ -16,7 +16,7 @@ pub(crate) struct Ticket {
 }
 
 #[derive(Default)]
-pub(crate) struct Roster {
+pub(crate) struct Slab {
     places: Vec<Place>,
     free: Vec<u32>,
 }
@@ -40,7 +40,7 @@ impl Ticket {
     }
 }
 
-impl Roster {
+impl Slab {
     /// The place the next leg gets.
     pub(crate) fn vacant(&self) -> Slot {
         Slot(self.free.last().copied().unwrap_or(self.places.len() as u32))

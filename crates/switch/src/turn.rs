@@ -5,13 +5,13 @@ use std::time::Duration;
 use strowger_model::Mono;
 use strowger_table::Command;
 
-use super::What;
+use crate::What;
 
 /// What was not committed is tried again after this: longer than a round of consensus, far shorter than anybody waits.
 const AGAIN: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     /// Something has happened that the rule has not looked at.
     news: bool,
     under_way: bool,

@@ -1,4 +1,4 @@
-//! Follows who leads one group, and takes or leaves this node's seat.
+//! Follows who leads one group, and begins and ends this node's leading.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -8,14 +8,14 @@ use strowger_table::Proposer as From;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock;
-use crate::group::{Group, Leadership, Leading, Seat};
+use crate::group::{Group, LeaderSeat, Leadership, Leading};
 use crate::proposer::{BACKLOG, Proposer, Stamper};
 use crate::types::{LeaderId, node_of};
 
-pub(crate) struct Helm {
+pub(crate) struct LeadershipTask {
     group: Arc<Group>,
     from: From,
-    seated: Option<(LeaderId, Leading)>,
+    leading: Option<(LeaderId, Leading)>,
 }
 
 /// What the consensus says about leadership.
@@ -26,9 +26,9 @@ struct Election {
     mine: Option<LeaderId>,
 }
 
-impl Helm {
+impl LeadershipTask {
     pub fn new(group: Arc<Group>, from: From) -> Self {
-        Self { group, from, seated: None }
+        Self { group, from, leading: None }
     }
 
     /// Runs until the consensus ends or `stop` says so, and ends the consensus with it.
@@ -64,22 +64,22 @@ impl Helm {
     }
 
     fn follow(&mut self, election: &Election) {
-        if self.seated.is_some_and(|(leader, _)| election.mine != Some(leader)) {
+        if self.leading.is_some_and(|(leader, _)| election.mine != Some(leader)) {
             self.leave();
         }
         if let Some(leader) = election.mine
-            && self.seated.is_none()
+            && self.leading.is_none()
         {
-            self.sit_down(leader);
+            self.begin_leading(leader);
         }
         let me = u64::from(self.group.me.0);
-        let leader = election.leader.filter(|leader| *leader != me || self.seated.is_some()).map(node_of);
+        let leader = election.leader.filter(|leader| *leader != me || self.leading.is_some()).map(node_of);
         self.announce(Leadership { leader, term: election.term });
     }
 
-    /// Takes the seat once the term's first entry has been applied here: before that this node's state may lack what
+    /// Begins once the term's first entry has been applied here: before that this node's state may lack what
     /// its predecessor decided.
-    fn sit_down(&mut self, leader: LeaderId) {
+    fn begin_leading(&mut self, leader: LeaderId) {
         let began = *self.group.shared.term_began.borrow();
         let Some(first) = began.filter(|id| id.leader_id == leader) else {
             return;
@@ -91,14 +91,14 @@ impl Helm {
         let (hold, held) = watch::channel(false);
         let proposer = Proposer { group: self.group.clone(), leader, stamper, from: self.from };
         tokio::spawn(proposer.run(taken, held));
-        self.group.set_seat(Some(Seat { leading, proposals, hold: Arc::new(hold) }));
-        self.seated = Some((leader, leading));
+        self.group.set_seat(Some(LeaderSeat { leading, proposals, hold: Arc::new(hold) }));
+        self.leading = Some((leader, leading));
         tracing::info!(group = %self.group.id, term = leading.term, first = leading.first_index, "this node leads");
     }
 
     fn leave(&mut self) {
         self.group.set_seat(None);
-        if let Some((_, leading)) = self.seated.take() {
+        if let Some((_, leading)) = self.leading.take() {
             tracing::info!(group = %self.group.id, term = leading.term, "this node leads no longer");
         }
     }

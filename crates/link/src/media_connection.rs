@@ -10,7 +10,7 @@ use crate::handler::Handler;
 use crate::lane::SendFault;
 use crate::media::MediaStats;
 
-pub struct MediaLine {
+pub struct MediaConnection {
     pub peer: PeerId,
     pub quic: quinn::Connection,
     /// Free space of the send buffer when nothing waits in it.
@@ -25,7 +25,7 @@ pub struct MediaLine {
 /// What QUIC counts for each datagram in its buffer beside the bytes.
 const BOOKKEEPING_BYTES: u64 = 32;
 
-impl MediaLine {
+impl MediaConnection {
     pub fn new(peer: PeerId, quic: quinn::Connection) -> Self {
         let whole = quic.datagram_send_buffer_space();
         let [taken, taken_bytes, received, dropped] = [const { AtomicU64::new(0) }; 4];

@@ -1,0 +1,99 @@
+//! Calls for campaigns: runs the switch's pacer on virtual time.
+
+use std::time::Duration;
+
+use strowger_model::Mono;
+use strowger_switch::{Pacer, Scene};
+use strowger_table::{Body, Command, Outcome};
+
+use super::Purpose;
+use crate::happening::{Happening, Task, Who};
+use crate::promise::Decision;
+use crate::tenant::SHARD;
+use crate::world::World;
+
+/// How long the product's pacer waits for an outcome.
+const COMMIT: Duration = Duration::from_secs(2);
+
+/// A node's pacer, and when it looks next.
+pub(crate) struct Pacing {
+    pub pacer: Pacer,
+    armed: Option<Mono>,
+}
+
+impl Pacing {
+    pub fn new(who: Who) -> Self {
+        let mut pacer = Pacer::new(who.id(), who.life);
+        pacer.wake(SHARD);
+        Self { pacer, armed: None }
+    }
+}
+
+impl World {
+    /// Something has changed that campaigns are paced by.
+    pub(crate) fn wake_pacer(&mut self, node: usize) {
+        if self.dialling.is_on() {
+            let place = &mut self.nodes[node];
+            place.pacing.pacer.wake(SHARD);
+            self.timeline.plan(self.now, Happening::In(place.who, Task::Pace));
+        }
+    }
+
+    /// The pacer looks, and what it says is proposed.
+    pub(crate) fn pace(&mut self, node: usize) {
+        if self.is_passive(node) {
+            return;
+        }
+        let place = &mut self.nodes[node];
+        let (shards, control) = ([&place.replica.shard], &place.control.table);
+        let scene =
+            Scene { shards: &shards, control, relays: &self.usable, now: self.now, wall: self.log.wall(self.now) };
+        let (dials, again) = place.pacing.pacer.look(&scene);
+        if let Some(at) = again.filter(|again| place.pacing.armed.is_none_or(|armed| *again < armed)) {
+            place.pacing.armed = Some(at);
+            self.timeline.plan(at, Happening::In(place.who, Task::PaceAt { at }));
+        }
+        let who = place.who;
+        for (_, command) in dials {
+            self.propose_dial(node, command);
+            self.has_dialled(node);
+            if !self.is(who) {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn pace_at(&mut self, node: usize, at: Mono) {
+        let armed = &mut self.nodes[node].pacing.armed;
+        if *armed == Some(at) {
+            *armed = None;
+        }
+        self.pace(node);
+    }
+
+    fn propose_dial(&mut self, node: usize, mut command: Command) {
+        let shard = &self.nodes[node].replica.shard;
+        if let Command::Dial(dial) = &mut command {
+            self.dialling.route(shard, dial);
+        }
+        let decision = Decision { command: &command, shard, config: &self.asked, now: self.now };
+        self.promises.rules.decided(&decision);
+        self.propose_within(node, Body::Shard(command), Purpose::Dial, COMMIT);
+    }
+
+    pub(crate) fn dial_answered(&mut self, node: usize, outcome: Option<&Outcome>) {
+        self.nodes[node].pacing.pacer.answered(SHARD, outcome, self.now);
+        self.pace(node);
+    }
+
+    /// The pacer of a node breaks: the next one knows of nothing under way, and begins its campaigns anew.
+    pub(crate) fn break_pacer(&mut self, node: usize) {
+        let place = &mut self.nodes[node];
+        place.pacing = Pacing::new(place.who);
+        let rows = place.pacing.pacer.owned(&place.replica.shard);
+        for row in rows {
+            self.propose(node, Command::Retake { row }, Purpose::Nobody);
+        }
+        self.wake_pacer(node);
+    }
+}
