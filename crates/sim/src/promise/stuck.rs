@@ -27,8 +27,8 @@ const RETAKEN: Duration = Duration::from_secs(20);
 /// The longest step of a flow: a prompt twice, its time for a digit twice, and the death of its owner in between.
 const STEP: Duration = Duration::from_secs(20);
 
-/// Agents who may wrap up after calls that became one.
-const MERGED_WRAPS: u32 = 3;
+/// Several agents wrap up after calls that became one, by whatever their queues said then.
+const MERGED_WRAPS: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Whose {
@@ -135,7 +135,7 @@ impl Stuck {
                 let longest = if self.merged.contains(&row.id) { all.max() } else { None };
                 let wrap_up = millis(longest.or(queue.map(|queue| queue.wrap_up_ms)).unwrap_or_default());
                 // One after the other, where several served.
-                let all = wrap_up * if longest.is_some() { MERGED_WRAPS } else { 1 };
+                let all = if longest.is_some() { MERGED_WRAPS } else { wrap_up };
                 ("ended".to_owned(), Some(now + all + limit::ENDED_LINGER))
             }
             other => (other.to_owned(), Some(now + limit::TALK_MAX)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use strowger_model::config::Queue;
 use strowger_model::{AgentId, CallId, LegKey, LogTime};
-use strowger_table::{Command, DialTo};
+use strowger_table::{Command, DialTo, Presence};
 
 use super::super::{Found, Step};
 use super::Rule;
@@ -35,7 +35,9 @@ impl Rule for Misses {
         }
         // Who leaves the configuration and comes back begins anew.
         self.in_a_row.retain(|agent, _| step.after.agent(*agent).is_some());
-        self.alone.retain(|agent, _| step.after.agent(*agent).is_some());
+        // Who has no phone any more begins anew with the next one.
+        let is_in = |agent: AgentId| step.after.agent(agent).is_some_and(|row| row.presence != Presence::Out);
+        self.alone.retain(|agent, _| is_in(*agent));
         let now = step.log_now();
         let busy_now = |agent: AgentId| step.after.agent(agent).and_then(|row| row.call());
         let busy_before = |agent: AgentId| step.before.agent(agent).and_then(|row| row.call());
