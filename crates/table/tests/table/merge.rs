@@ -74,11 +74,11 @@ fn phones_that_ring_for_a_call_that_goes_into_another_stop() {
     let by = bench.agent_leg(talks);
     assert_eq!(bench.say(Command::Merge { from: waits, into: talks, by, cseq: 1 }), Outcome::Done);
     let row = bench.call(talks);
-    assert_eq!((row.stage, row.serving, row.is_rung()), (Stage::Talking, None, false));
+    assert_eq!((row.stage, row.serving, row.ringing().count()), (Stage::Talking, None, 0));
     assert_eq!(bench.hang_ups(talks), [by, rings]);
     bench.hung_up(talks);
     assert_eq!(bench.agent(BERT).misses, 0, "it was no miss");
-    assert_eq!(bench.state(BERT), Doing::Free);
+    assert_eq!(bench.state(BERT), Doing::Idle);
 }
 
 #[test]

@@ -450,7 +450,7 @@ fn a_number_that_is_barred_while_the_agents_phone_rings_is_not_dialled() {
         bench.say(Command::Bar { list: BarList::DoNotCall, scope, numbers: vec![number(0)], lift: false });
         let connect = bench.connect_command(call, leg);
         assert_eq!(bench.say(connect), Outcome::Done, "the agent answered, and is told to hang up");
-        assert_eq!(bench.kinds(call), [hang_up(leg)]);
+        assert_eq!(bench.hang_ups(call), [leg]);
         let record = &bench.records(call)[0];
         assert_eq!((record.outcome, record.dial.unwrap().result), (CallOutcome::NotReached, DialResult::NotDialled));
         assert_eq!((bench.ledger(SPRING).dialled, bench.lead(SPRING, 0).attempts), (before, 0));
@@ -481,14 +481,14 @@ fn hours_that_end_while_the_agents_phone_rings_end_the_call() {
     bench.pass(2000);
     let connect = bench.connect_command(call, leg);
     assert_eq!(bench.say(connect), Outcome::Done);
-    assert_eq!(bench.kinds(call), [hang_up(leg)]);
+    assert_eq!(bench.hang_ups(call), [leg]);
     assert_eq!(bench.records(call)[0].dial.unwrap().result, DialResult::NotDialled);
     // The agent does not answer.
     let mut bench = self::bench();
     let (call, leg) = asked(&mut bench);
     bench.pass(2000);
     bench.expire();
-    assert_eq!((bench.outcome(call), bench.kinds(call)), (CallOutcome::NotReached, vec![hang_up(leg)]));
+    assert_eq!((bench.outcome(call), bench.hang_ups(call)), (CallOutcome::NotReached, vec![leg]));
 }
 
 #[test]
