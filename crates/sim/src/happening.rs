@@ -121,6 +121,8 @@ pub(crate) enum Happening {
     Desk,
     /// Somebody applies the configuration.
     Configure,
+    /// An agent asks for a number as hours may be about to end.
+    AskForNumber,
     /// Somebody does something about campaigns.
     Operator,
     Calm,

@@ -52,6 +52,9 @@ const RELAYS: usize = 3;
 const PULSE: Duration = Duration::from_millis(50);
 /// Of the callers a world would have, one in so many comes where campaigns dial.
 const DIALLED_CALLERS: usize = 3;
+/// So many times agents ask for a number shortly before the minute at which hours may end.
+const ASKED_BEFORE_HOURS_END: usize = 6;
+const MINUTE_MS: u64 = 60_000;
 /// Callers stop; faults are mended this much later.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
@@ -187,6 +190,13 @@ impl World {
         }
         self.timeline.plan(Mono::ZERO + Duration::from_secs(5), Happening::Desk);
         self.timeline.plan(Mono::ZERO + Duration::from_secs(1), Happening::Operator);
+        if self.dialling.is_on() {
+            let minute_us = (MINUTE_MS - self.scenario.began.0 % MINUTE_MS) * 1000;
+            for _ in 0..ASKED_BEFORE_HOURS_END {
+                let before = self.rng.millis(100, 3500).as_micros() as u64;
+                self.timeline.plan(Mono(minute_us.saturating_sub(before)), Happening::AskForNumber);
+            }
+        }
         if self.scenario.strange {
             self.timeline.plan(Mono::ZERO + Duration::from_secs(3), Happening::Stranger);
         }

@@ -88,6 +88,16 @@ impl World {
         }
     }
 
+    /// An agent asks for a number, and the phone may ring as its hours end.
+    pub(crate) fn ask_for_number(&mut self) {
+        let sound: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect();
+        if let Some(node) = self.rng.pick(&sound).filter(|_| self.calm_since.is_none())
+            && let Some(command) = self.manual(node)
+        {
+            self.propose(node, command, Purpose::Nobody);
+        }
+    }
+
     /// So that all comes to rest: what is due stays due.
     fn stop_campaigns(&mut self, node: usize) {
         let running: Vec<CampaignId> =

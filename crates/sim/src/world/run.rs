@@ -66,6 +66,7 @@ impl World {
             Happening::Break => self.break_an_actor(),
             Happening::Desk => self.desk(),
             Happening::Configure => self.configure(),
+            Happening::AskForNumber => self.ask_for_number(),
             Happening::Operator => self.operate(),
             Happening::Calm => self.calm(),
         }
