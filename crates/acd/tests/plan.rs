@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use strowger_acd::UsableRelay;
 use strowger_model::config::{Agent, Flow, Phone, Queue, Step, Strategy, Tenant};
 use strowger_model::{
-    AgentId, CallId, Dialog, DialogState, Digest, Far, FlowId, Incarnation, LegKey, LegNo, LogTime, NodeId, QueueId,
-    RelayId, Role, ShardId, TenantId, TrunkId, Wall,
+    AgentId, CallId, Cause, Dialog, DialogState, Digest, Far, FlowId, Incarnation, LegKey, LegNo, LogTime, NodeId,
+    QueueId, RelayId, Role, ShardId, TenantId, TrunkId, Wall,
 };
 use strowger_table::{
     Admit, AdmitKey, At, Body, Command, Offer, Outcome, Plan, Presence, Proposal, Proposer, Shard, Source, Target,
-    Then, limit,
+    Then, ToldBy, limit,
 };
 
 const TENANT: TenantId = TenantId(1);
@@ -235,6 +235,36 @@ fn who_waits_is_told_how_many_are_ahead_and_who_could_come() {
     assert!(strowger_acd::why(&world.shard, first).is_none(), "a phone rings for it");
     let states = strowger_acd::why(&world.shard, other).expect("it waits").field;
     assert_eq!((states.idle, states.excluded), (0, vec![("offered", 1)]));
+}
+
+/// As many as are idle are told, also where not all of them are named.
+#[test]
+fn all_who_are_idle_are_counted() {
+    let serves: Vec<&[u32]> = vec![&[1]; 20];
+    let mut world = World::new(1, &serves);
+    let call = world.call(1);
+    let field = strowger_acd::why(&world.shard, call).expect("it waits").field;
+    assert_eq!((field.idle, field.candidates.len(), field.excluded), (20, 8, Vec::new()));
+    assert!(field.candidates.is_sorted_by_key(|candidate| candidate.idle_since));
+}
+
+/// Legs that the table has count as much as those given away since; legs of calls that are over count no more.
+#[test]
+fn a_relay_that_carries_calls_gets_the_next_leg_last() {
+    let mut world = World::new(1, &[]);
+    let usable = [1, 2].map(|relay| UsableRelay { relay: RelayId(relay), site: String::new() });
+    let calls = [world.call(1), world.call(1)];
+    let next = |world: &World| {
+        let choice = strowger_acd::RelayChoice::new(&world.shard, &usable);
+        [(); 3].map(|()| choice.choose("", None).expect("one is usable").0)
+    };
+    assert_eq!(next(&world), [2, 2, 1], "the first carries two");
+    for call in calls {
+        let (leg, observed) = (LegKey { call, leg: LegNo(0) }, LogTime::from_millis(world.now_ms));
+        let left = Command::Left { leg, cause: Cause::NORMAL, told_by: ToldBy::FarEnd, observed };
+        assert_eq!(world.say(left), Outcome::Done);
+    }
+    assert_eq!(next(&world), [1, 2, 1]);
 }
 
 #[test]

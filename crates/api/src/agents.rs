@@ -58,7 +58,7 @@ pub async fn list(State(context): State<Arc<Context>>, Params(asked): Params<Ask
 fn rows(context: &Context, tenant: &Tenant) -> Vec<AgentRow> {
     let Some(view) = context.shard_view(tenant.shard) else { return Vec::new() };
     let Some(table) = view.machine.shard() else { return Vec::new() };
-    let now = view.log_now();
+    let now = view.log_now().at_least;
     // An agent that the shard has not taken over yet is not there yet.
     tenant.agents.iter().filter_map(|agent| Some(row(table.agent(agent.id)?, tenant, now))).collect()
 }

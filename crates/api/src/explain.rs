@@ -56,7 +56,7 @@ pub async fn one(State(context): State<Arc<Context>>, Named(id): Named<String>) 
         }
     };
     let now = context.why(id).map(|why| {
-        let time = context.log_now(id.shard());
+        let time = context.log_now(id.shard()).at_least;
         Reasons::new(&names, (why.basis, why.basis, time), Some(why.ahead), &why.field, &|_| None)
     });
     let explained = Explained { call: id.to_string(), told, path, now, ..Explained::head(&names, row, record) };

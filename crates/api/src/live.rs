@@ -83,7 +83,7 @@ impl LiveCall {
         let view = context.shard_view(id.shard())?;
         let table = view.machine.shard()?;
         let directory = context.directory();
-        Some(Self::of(table.call(id)?, &directory, view.log_now(), &mut Places::of(table)))
+        Some(Self::of(table.call(id)?, &directory, view.log_now().at_least, &mut Places::of(table)))
     }
 
     fn of(call: &Call, directory: &Directory, now: LogTime, places: &mut Places<'_>) -> Self {
@@ -246,7 +246,7 @@ pub async fn list(
     for shard in context.shards() {
         let Some(view) = context.shard_view(shard) else { continue };
         let Some(table) = view.machine.shard() else { continue };
-        let (now, mut places) = (view.log_now(), Places::of(table));
+        let (now, mut places) = (view.log_now().at_least, Places::of(table));
         for call in table.calls().filter(|call| is_asked_for(call)) {
             answer.total += 1;
             if answer.calls.len() < most {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use strowger_media::{Op, SPOKEN};
-use strowger_model::{Cause, Ended, HangupBy, LegKey, LogTime, Mono};
+use strowger_model::{Cause, Ended, HangupBy, LegKey, LogNow, LogTime, Mono};
 use strowger_sip::{LocalMedia, answer_sdp};
 use strowger_table::Command;
 
@@ -16,7 +16,7 @@ impl Machine {
         side.begun = true;
         side.give_up = Some(now + limit::MEDIA_OPEN);
         let outs = side.sip.as_mut().map(|sip| sip.trying(now)).unwrap_or_default();
-        self.sent(key, outs, LogTime::ZERO, now);
+        self.sent(key, outs, LogNow::default(), now);
         self.media_of(key, Op::Open { leg: key.leg });
     }
 
@@ -52,7 +52,7 @@ impl Machine {
         let retry_after = (status == 503).then_some(limit::RETRY_AFTER_S);
         let Some(sip) = self.sip(key) else { return };
         let outs = sip.reject(status, strowger_sip::phrase(status), retry_after, Some(cause), now);
-        self.sent(key, outs, LogTime::ZERO, now);
+        self.sent(key, outs, LogNow::default(), now);
         self.propose_end(Ended { by: HangupBy::System, cause }, LogTime::MAX);
     }
 
@@ -62,7 +62,7 @@ impl Machine {
         let Some(side) = self.sides.get_mut(&key) else { return };
         let Some(sdp) = side.answer_sdp.take().filter(|_| !side.has_hung_up()) else { return };
         let outs = side.sip.as_mut().map(|sip| sip.accept(sdp, now)).unwrap_or_default();
-        self.sent(key, outs, LogTime::ZERO, now);
+        self.sent(key, outs, LogNow::default(), now);
     }
 
     pub(crate) fn local_media(&self, key: LegKey, rtp: SocketAddr, version: u32) -> LocalMedia {

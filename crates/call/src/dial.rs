@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use strowger_media::Op;
-use strowger_model::{Cause, DialResult, LegKey, LogTime, Mono};
+use strowger_model::{Cause, DialResult, LegKey, LogNow, Mono};
 use strowger_sip::{Leg, offer_sdp};
 use strowger_table as table;
 use strowger_table::{Command, DialFailure, Duty, DutyKind};
@@ -15,14 +15,14 @@ use crate::side::{Side, ringing_time_left};
 
 impl Machine {
     /// The first owner sends the INVITE, once. An heir never does: it waits for what comes of the one that was sent.
-    pub(crate) fn begin_dialling(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
+    pub(crate) fn begin_dialling(&mut self, key: LegKey, log_now: LogNow, now: Mono) {
         if !self.sides.contains_key(&key) && self.originate_duty(key, log_now).is_some() {
             self.sides.insert(key, Side::opening(now + limit::DIAL_MEDIA_OPEN));
             self.media_of(key, Op::Open { leg: key.leg });
         }
     }
 
-    pub(crate) fn dial(&mut self, leg: &table::Leg, rtp: SocketAddr, log_now: LogTime, now: Mono) {
+    pub(crate) fn dial(&mut self, leg: &table::Leg, rtp: SocketAddr, log_now: LogNow, now: Mono) {
         let key = leg.key;
         let Some(duty) = self.originate_duty(key, log_now) else { return };
         let Some(invite) = self.invite(leg, offer_sdp(&self.local_media(key, rtp, 1))) else { return };
@@ -39,16 +39,16 @@ impl Machine {
     }
 
     /// How long a called party's phone rings: a campaign's is given its whole time from the INVITE on.
-    fn ring_time(&self, leg: &table::Leg, log_now: LogTime) -> Duration {
+    fn ring_time(&self, leg: &table::Leg, log_now: LogNow) -> Duration {
         let of_campaign = self.rows.call.outbound().filter(|_| leg.is_customer());
         let whole = |outbound: &table::Outbound| Duration::from_millis(outbound.ring_timeout_ms.into());
         of_campaign.map_or_else(|| ringing_time_left(leg, log_now), whole)
     }
 
     /// Before the leg's own timers: what it would send again may be too late.
-    pub(crate) fn stop_late_repeats(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
+    pub(crate) fn stop_late_repeats(&mut self, key: LegKey, log_now: LogNow, now: Mono) {
         let Some(side) = self.sides.get_mut(&key) else { return };
-        if side.repeat_until.take_if(|until| *until <= log_now).is_some()
+        if side.repeat_until.take_if(|until| *until <= log_now.at_most).is_some()
             && let Some(sip) = &mut side.sip
         {
             let outs = sip.stop_repeating(now);
@@ -57,12 +57,12 @@ impl Machine {
     }
 
     /// The duty to send the INVITE, while there is time for it: a call never comes late.
-    fn originate_duty(&self, key: LegKey, log_now: LogTime) -> Option<Duty> {
-        self.rows.call.duty_to(DutyKind::Originate { leg: key }).filter(|duty| log_now < duty.until).copied()
+    fn originate_duty(&self, key: LegKey, log_now: LogNow) -> Option<Duty> {
+        self.rows.call.duty_to(DutyKind::Originate { leg: key }).filter(|duty| log_now.at_most < duty.until).copied()
     }
 
     /// What the far end, or silence on the way to it, said.
-    pub(crate) fn refused(&mut self, key: LegKey, status: u16, q850: Option<Cause>, log_now: LogTime) {
+    pub(crate) fn refused(&mut self, key: LegKey, status: u16, q850: Option<Cause>, log_now: LogNow) {
         let heard = self.sides.get(&key).is_some_and(|side| side.heard);
         // Silence is told as 408 too.
         let silent = status == 408 && !heard;
@@ -72,7 +72,7 @@ impl Machine {
     }
 
     /// It was rung for as long as it may be.
-    pub(crate) fn not_reached(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
+    pub(crate) fn not_reached(&mut self, key: LegKey, log_now: LogNow, now: Mono) {
         let unproven = self.rows.call.duty_to(DutyKind::Originate { leg: key }).is_some();
         let inherited = self.row_leg(key).is_some_and(|leg| leg.takeovers > 0);
         let (result, cause) = match self.sides.get(&key).is_some_and(|side| side.heard) {
@@ -89,7 +89,7 @@ impl Machine {
     }
 
     /// No relay would open a port: nothing has been sent.
-    pub(crate) fn not_dialled(&mut self, key: LegKey, log_now: LogTime) {
+    pub(crate) fn not_dialled(&mut self, key: LegKey, log_now: LogNow) {
         // It is out already, or may be.
         if self.sip(key).is_none() {
             self.report(key, DialResult::NotDialled, 0, Cause::NO_CIRCUIT, true, log_now);
@@ -103,7 +103,7 @@ impl Machine {
         status: u16,
         cause: Cause,
         hang_up: bool,
-        log_now: LogTime,
+        log_now: LogNow,
     ) {
         let is_ringing = self.row_leg(key).is_some_and(table::Leg::is_ringing);
         let Some(side) = self.sides.get_mut(&key).filter(|side| is_ringing && !side.reported) else { return };
@@ -112,7 +112,7 @@ impl Machine {
         side.reported = true;
         side.give_up = None;
         let failure = DialFailure { result, status, cause, sip_call_id: self.call_id(key), hang_up };
-        self.propose(Command::NotReached { leg: key, failure, observed: log_now });
+        self.propose(Command::NotReached { leg: key, failure, observed: log_now.at_most });
     }
 }
 

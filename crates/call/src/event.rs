@@ -85,6 +85,13 @@ pub enum MediaFact {
         /// Which start of it.
         incarnation: Incarnation,
     },
+    /// The relay has answered nothing for long, and another one is there.
+    Gone {
+        /// Which one.
+        relay: RelayId,
+        /// Where the legs that it had go.
+        instead: RelayId,
+    },
     /// No relay would open a port for this leg.
     Unavailable {
         /// Which leg.

@@ -1,7 +1,7 @@
 //! The caller's way through the flow: steps, prompts, digits.
 
 use strowger_ivr::Next;
-use strowger_model::{Cause, Ended, HangupBy, LegKey, LogTime, Mono};
+use strowger_model::{Cause, Ended, HangupBy, LegKey, LogNow, LogTime, Mono};
 use strowger_table::{Command, FlowPosition, LegState, Screen, Stage, Then};
 
 use crate::machine::Machine;
@@ -23,7 +23,7 @@ impl Machine {
         }
     }
 
-    pub(crate) fn digit(&mut self, leg: LegKey, digit: char, log_now: LogTime) {
+    pub(crate) fn digit(&mut self, leg: LegKey, digit: char, log_now: LogNow) {
         if self.is_customer(leg) && self.is_in_step() {
             let next = self.flow.as_mut().map_or(Next::Wait, |flow| flow.digit(digit));
             self.follow(next);
@@ -32,7 +32,7 @@ impl Machine {
             .is_some_and(|leg| matches!(leg.state, LegState::Screening { screen: Screen::Key, .. }))
         {
             // Somebody is there.
-            self.propose(Command::Accept { leg, observed: log_now });
+            self.propose(Command::Accept { leg, observed: log_now.at_most });
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use strowger_media::Op;
-use strowger_model::{Cause, Ended, LegKey, LogTime, Mono, RelayId};
+use strowger_model::{Cause, Ended, LegKey, LogNow, LogTime, Mono, RelayId};
 use strowger_sip::{Leg, LegState as SipState};
 use strowger_table as table;
 use strowger_table::{After, Command, DutyKind, LegState, Released, Stage, ToldBy};
@@ -51,8 +51,8 @@ impl Ending {
 
 impl Machine {
     /// A BYE or CANCEL: the row goes first, and its far end is answered then.
-    pub(crate) fn far_end_hung_up(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
-        self.leave(key, Cause::NORMAL, ToldBy::FarEnd, log_now);
+    pub(crate) fn far_end_hung_up(&mut self, key: LegKey, log_now: LogNow, now: Mono) {
+        self.leave(key, Cause::NORMAL, ToldBy::FarEnd, log_now.at_most);
         match self.sides.get_mut(&key).and_then(|side| side.leaving.as_mut()) {
             Some(leaving) => leaving.answer_by = Some(now + limit::HANG_UP_ANSWER),
             // The call goes on without it, or is over.
@@ -126,7 +126,7 @@ impl Machine {
 
     fn answer_hang_up(&mut self, key: LegKey, now: Mono) {
         let outs = self.sip(key).map(|sip| sip.answer_bye(now)).unwrap_or_default();
-        self.sent(key, outs, LogTime::ZERO, now);
+        self.sent(key, outs, LogNow::default(), now);
     }
 
     /// What the row says of legs that are not in the call, or not any more.
@@ -210,7 +210,7 @@ impl Machine {
         let Some(side) = self.sides.get_mut(&key) else { return };
         side.give_up = None;
         let outs = side.sip.as_mut().map(|sip| sip.hang_up(cause, now)).unwrap_or_default();
-        self.sent(key, outs, LogTime::ZERO, now);
+        self.sent(key, outs, LogNow::default(), now);
     }
 
     pub(crate) fn leg_over(&mut self, key: LegKey) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use strowger_ivr::Stepper;
 use strowger_media::Op;
 use strowger_model::config::{Queue, Tenant};
-use strowger_model::{CallId, Cause, Far, LegKey, LogTime, Mono, RelayId};
+use strowger_model::{CallId, Cause, Far, LegKey, LogNow, Mono, RelayId};
 use strowger_sip::{Leg, Local, Message, Out};
 use strowger_table as table;
 use strowger_table::{Call, Command, DutyKind, Reach, Stage, ToldBy};
@@ -100,7 +100,7 @@ impl Machine {
     }
 
     /// The one entrance. What it gives is to be done in its order; `log_now` stamps the facts that are proposed.
-    pub fn on(&mut self, event: Event<'_>, log_now: LogTime, now: Mono) -> Actions {
+    pub fn on(&mut self, event: Event<'_>, log_now: LogNow, now: Mono) -> Actions {
         match event {
             Event::Row { rows, tenant } => self.on_rows(rows, tenant, log_now, now),
             Event::Message { leg, message, source } => self.on_message(leg, message, source, log_now, now),
@@ -127,7 +127,7 @@ impl Machine {
             .min()
     }
 
-    fn on_rows(&mut self, rows: Rows, tenant: Option<&Tenant>, log_now: LogTime, now: Mono) {
+    fn on_rows(&mut self, rows: Rows, tenant: Option<&Tenant>, log_now: LogNow, now: Mono) {
         debug_assert_eq!(rows.call.id, self.id(), "a machine is told of another call");
         debug_assert!(
             rows.call.owner.epoch >= self.rows.call.owner.epoch,
@@ -169,7 +169,7 @@ impl Machine {
     }
 
     /// What is done once for a leg that nobody has answered.
-    fn call_leg(&mut self, leg: &table::Leg, log_now: LogTime, now: Mono) {
+    fn call_leg(&mut self, leg: &table::Leg, log_now: LogNow, now: Mono) {
         match leg.reach {
             Reach::Inbound => self.begin_admitted(leg.key, now),
             Reach::Binding { .. } => self.begin_ringing(leg.key, now),
@@ -178,13 +178,13 @@ impl Machine {
         }
     }
 
-    fn on_message(&mut self, leg: LegKey, message: &Message, source: Far, log_now: LogTime, now: Mono) {
+    fn on_message(&mut self, leg: LegKey, message: &Message, source: Far, log_now: LogNow, now: Mono) {
         let Some(sip) = self.sip(leg) else { return };
         let outs = sip.on_message(message, source, now);
         self.sent(leg, outs, log_now, now);
     }
 
-    fn on_media(&mut self, fact: MediaFact, log_now: LogTime, now: Mono) {
+    fn on_media(&mut self, fact: MediaFact, log_now: LogNow, now: Mono) {
         match fact {
             MediaFact::Opened { relay, leg, rtp, incarnation } => {
                 self.meet_relay(relay, incarnation);
@@ -204,6 +204,10 @@ impl Machine {
                 self.lost_by_relay(relay, [leg]);
             }
             MediaFact::Met { relay, incarnation } => self.meet_relay(relay, incarnation),
+            MediaFact::Gone { relay, instead } => {
+                let row = self.rows.call.clone();
+                self.rehome(relay, row.live_legs().map(|leg| leg.key), instead);
+            }
             MediaFact::Unavailable { leg } => self.no_media(leg, log_now, now),
             MediaFact::PlayDone { leg, play } => self.prompt_over(leg, play, now),
             MediaFact::Digit { leg, digit } => self.digit(leg, digit, log_now),
@@ -213,13 +217,13 @@ impl Machine {
     }
 
     /// Of a leg that was given up meanwhile it says nothing about the call.
-    pub(crate) fn media_dead(&mut self, leg: LegKey, log_now: LogTime) {
+    pub(crate) fn media_dead(&mut self, leg: LegKey, log_now: LogNow) {
         if self.row_leg(leg).is_some_and(table::Leg::is_answered) {
-            self.leave(leg, Cause::TEMPORARY_FAILURE, ToldBy::DeadMedia, log_now);
+            self.leave(leg, Cause::TEMPORARY_FAILURE, ToldBy::DeadMedia, log_now.at_most);
         }
     }
 
-    fn media_open(&mut self, key: LegKey, rtp: std::net::SocketAddr, log_now: LogTime, now: Mono) {
+    fn media_open(&mut self, key: LegKey, rtp: std::net::SocketAddr, log_now: LogNow, now: Mono) {
         let Some(side) = self.sides.get_mut(&key) else { return };
         side.rtp = Some(rtp);
         let Some(leg) = self.row_leg(key).filter(|leg| leg.is_ringing()).cloned() else { return };
@@ -235,7 +239,7 @@ impl Machine {
     }
 
     /// No relay opens a port for a leg that is still to be answered, or called.
-    pub(crate) fn no_media(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
+    pub(crate) fn no_media(&mut self, key: LegKey, log_now: LogNow, now: Mono) {
         match self.row_leg(key).map(|leg| (leg.reach == Reach::Inbound, leg.agent().is_some())) {
             Some(_) if self.row_leg(key).is_some_and(|leg| leg.next_relay.is_some()) => self.opens_again(key, now),
             Some((true, _)) => self.not_answered(key, now),
@@ -252,7 +256,7 @@ impl Machine {
         self.rehome_proposed(number, accepted, now);
     }
 
-    fn on_tick(&mut self, log_now: LogTime, now: Mono) {
+    fn on_tick(&mut self, log_now: LogNow, now: Mono) {
         let keys: Vec<LegKey> = self.sides.keys().copied().collect();
         for key in &keys {
             self.stop_late_repeats(*key, log_now, now);
@@ -270,7 +274,7 @@ impl Machine {
     }
 
     /// A relay, or a phone, has had its time.
-    fn give_up(&mut self, key: LegKey, log_now: LogTime, now: Mono) {
+    fn give_up(&mut self, key: LegKey, log_now: LogNow, now: Mono) {
         let Some(leg) = self.row_leg(key).cloned() else { return };
         if leg.next_relay.is_some() {
             self.not_moved(key, log_now);
@@ -285,7 +289,7 @@ impl Machine {
     }
 
     /// Takes what a leg wants: packets go out, events come back to the call.
-    pub(crate) fn sent(&mut self, leg: LegKey, outs: Vec<Out>, log_now: LogTime, now: Mono) {
+    pub(crate) fn sent(&mut self, leg: LegKey, outs: Vec<Out>, log_now: LogNow, now: Mono) {
         for out in outs {
             match out {
                 Out::Send { to, bytes } => self.out.push(Action::Send { to, bytes }),

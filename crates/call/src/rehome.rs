@@ -1,11 +1,12 @@
-//! A relay that began anew has nothing of the call left: its legs are put on a relay again. The row goes first
+//! A relay that began anew has nothing of the call left, and one that is gone can be told nothing: legs are put on a relay
+//! again, on the same or on another. The row goes first
 //! (`Rehome`), so that an heir goes on with it; then a port is opened, the far end is asked to send there (re-INVITE,
 //! RFC 3261, 14.1), and the row says that it does (`Redialog`), which closes what was left.
 
 use std::net::SocketAddr;
 
 use strowger_media::Op;
-use strowger_model::{Cause, Incarnation, LegKey, LogTime, Mono, RelayId};
+use strowger_model::{Cause, Incarnation, LegKey, LogNow, Mono, RelayId};
 use strowger_sip::{LegState, offer_sdp, parse_sdp};
 use strowger_table as table;
 use strowger_table::{Command, ToldBy};
@@ -54,13 +55,18 @@ impl Machine {
 
     /// A relay has nothing of these legs. They are put there anew: it is of their site, and it answers.
     pub(crate) fn lost_by_relay(&mut self, relay: RelayId, lost: impl IntoIterator<Item = LegKey>) {
-        let is_lost = |key: &LegKey| {
-            let here = self.row_leg(*key).is_some_and(|leg| leg.is_answered() && leg.relay == Some(relay));
+        self.rehome(relay, lost, relay);
+    }
+
+    /// Of these legs, those that are at one relay go to another, if they are not on their way already.
+    pub(crate) fn rehome(&mut self, from: RelayId, legs: impl IntoIterator<Item = LegKey>, to: RelayId) {
+        let goes = |key: &LegKey| {
+            let here = self.row_leg(*key).is_some_and(|leg| leg.is_answered() && leg.relay == Some(from));
             here && self.sides.get(key).is_some_and(|side| side.moving.is_none() && side.leaving.is_none())
         };
-        let legs: Vec<LegKey> = lost.into_iter().filter(is_lost).collect();
+        let legs: Vec<LegKey> = legs.into_iter().filter(goes).collect();
         if !legs.is_empty() && !self.is_ending() {
-            self.propose_rehome(legs, relay);
+            self.propose_rehome(legs, to);
         }
     }
 
@@ -121,11 +127,11 @@ impl Machine {
         self.set_moving(key, relay, Stage::Asking(rtp), again);
         let sdp = offer_sdp(&self.local_media(key, rtp, version));
         let outs = self.sip(key).map(|sip| sip.reinvite(sdp, now)).unwrap_or_default();
-        self.sent(key, outs, LogTime::ZERO, now);
+        self.sent(key, outs, LogNow::default(), now);
     }
 
     /// What the far end said to it.
-    pub(crate) fn reinvite_done(&mut self, key: LegKey, answer: Result<Vec<u8>, u16>, log_now: LogTime, now: Mono) {
+    pub(crate) fn reinvite_done(&mut self, key: LegKey, answer: Result<Vec<u8>, u16>, log_now: LogNow, now: Mono) {
         let Some(moving) = self.sides.get_mut(&key).and_then(|side| side.moving.as_mut()) else { return };
         let Stage::Asking(rtp) = moving.stage else { return };
         let relay = moving.relay;
@@ -135,7 +141,7 @@ impl Machine {
             Err(491) => moving.again = Some(now + limit::REINVITE_AGAIN),
             // That its dialog is gone follows.
             Err(481) => {}
-            Err(408) => self.leave(key, Cause::RECOVERY_ON_TIMER, ToldBy::Silence, log_now),
+            Err(408) => self.leave(key, Cause::RECOVERY_ON_TIMER, ToldBy::Silence, log_now.at_most),
             Ok(_) | Err(_) => self.not_moved(key, log_now),
         }
     }
@@ -156,8 +162,8 @@ impl Machine {
     }
 
     /// It cannot be put on a relay: nobody would hear it ever again.
-    pub(crate) fn not_moved(&mut self, key: LegKey, log_now: LogTime) {
-        self.leave(key, Cause::TEMPORARY_FAILURE, ToldBy::DeadMedia, log_now);
+    pub(crate) fn not_moved(&mut self, key: LegKey, log_now: LogNow) {
+        self.leave(key, Cause::TEMPORARY_FAILURE, ToldBy::DeadMedia, log_now.at_most);
     }
 
     /// A proposal that was lost is said again; one that is entered comes with its row.

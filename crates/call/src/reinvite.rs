@@ -1,7 +1,7 @@
 //! A far end asks for other media (hold, resume, a new port): answered once the row has it.
 
 use strowger_media::Op;
-use strowger_model::{LegKey, LogTime, Mono};
+use strowger_model::{LegKey, LogNow, Mono};
 use strowger_sip::{Direction, LegState, RemoteMedia, answer_sdp, parse_sdp};
 use strowger_table::Command;
 
@@ -29,7 +29,7 @@ impl Machine {
         match answer {
             Err(status) => {
                 let outs = self.sip(key).map(|sip| sip.answer_reinvite(Err(status), now)).unwrap_or_default();
-                self.sent(key, outs, LogTime::ZERO, now);
+                self.sent(key, outs, LogNow::default(), now);
             }
             Ok((sdp, media, direction)) => {
                 changed.answer_reinvite(Ok(sdp.clone()), now);
@@ -61,7 +61,7 @@ impl Machine {
             (true, true) => self.put_right(key),
             (false, _) => {}
         }
-        self.sent(key, outs, LogTime::ZERO, now);
+        self.sent(key, outs, LogNow::default(), now);
     }
 
     /// A row may have an offer that was cancelled, or that its far end was told is refused, for the entry came later

@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 
 use strowger_media::Op;
-use strowger_model::{Cause, Far, LegKey, LogTime, Mono};
+use strowger_model::{Cause, Far, LegKey, LogNow, Mono};
 use strowger_sip::{Leg, Outgoing, offer_sdp};
 use strowger_table as table;
 use strowger_table::{Command, Miss, Reach};
@@ -22,7 +22,7 @@ impl Machine {
         }
     }
 
-    pub(crate) fn ring(&mut self, leg: &table::Leg, rtp: SocketAddr, log_now: LogTime, now: Mono) {
+    pub(crate) fn ring(&mut self, leg: &table::Leg, rtp: SocketAddr, log_now: LogNow, now: Mono) {
         let ring = ringing_time_left(leg, log_now);
         let Some(invite) = self.invite(leg, offer_sdp(&self.local_media(leg.key, rtp, 1))) else { return };
         // A port that came too late: the offer is missed already, or about to be.
@@ -31,7 +31,7 @@ impl Machine {
         let (sip, outs) = Leg::outgoing(leg.key, invite, &self.setting.local, now);
         side.sip = Some(sip);
         side.give_up = Some(now + ring);
-        self.sent(leg.key, outs, LogTime::ZERO, now);
+        self.sent(leg.key, outs, LogNow::default(), now);
     }
 
     /// The INVITE to whom we call. It follows from the row alone, so that an adopter sends a phone the same one, and the
@@ -69,7 +69,7 @@ impl Machine {
     }
 
     /// The phone did not take it: back to the queue, once. `hang_up`: not what the phone said but what we decided.
-    pub(crate) fn missed(&mut self, key: LegKey, status: u16, cause: Cause, hang_up: bool, log_now: LogTime) {
+    pub(crate) fn missed(&mut self, key: LegKey, status: u16, cause: Cause, hang_up: bool, log_now: LogNow) {
         let is_ringing = self.row_leg(key).is_some_and(table::Leg::is_ringing);
         let Some(side) = self.sides.get_mut(&key).filter(|side| is_ringing && !side.reported) else { return };
         side.reported = true;
@@ -77,7 +77,7 @@ impl Machine {
         // Without a leg of ours the phone may still ring for an earlier owner.
         let unheard = side.inherited && side.sip.is_none();
         let (status, cause) = if unheard { (408, Cause::NO_ANSWER) } else { (status, cause) };
-        self.propose(Command::Missed { leg: key, miss: Miss { status, cause, hang_up }, observed: log_now });
+        self.propose(Command::Missed { leg: key, miss: Miss { status, cause, hang_up }, observed: log_now.at_most });
     }
 }
 

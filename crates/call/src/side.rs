@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use strowger_media::Op;
-use strowger_model::{CallId, Dialog, LegKey, LogTime, Mono, PendingInvite, RelayId};
+use strowger_model::{CallId, Dialog, LegKey, LogNow, LogTime, Mono, PendingInvite, RelayId};
 use strowger_sip::{Leg, LegState};
 use strowger_table as table;
 use strowger_table::{DutyKind, Reach};
@@ -67,11 +67,6 @@ impl Side {
         self.sip.as_ref().is_none_or(|leg| leg.state() == LegState::Ended)
     }
 
-    /// Nothing of ours waits to be said to the caller, and nothing was.
-    pub fn is_unanswered(&self) -> bool {
-        self.answer_sdp.is_none() && self.sip.as_ref().is_some_and(|leg| leg.state() == LegState::Early)
-    }
-
     /// It had a dialog, or the beginning of one, and that is over.
     pub fn has_ended(&self) -> bool {
         self.sip.is_some() && self.is_over()
@@ -85,7 +80,7 @@ impl Side {
 
 impl Machine {
     /// Another owner's legs: first their media, then what the rows have of them.
-    pub(crate) fn take_over(&mut self, log_now: LogTime, now: Mono) {
+    pub(crate) fn take_over(&mut self, log_now: LogNow, now: Mono) {
         self.adopt_media(self.relays_of(|_| true));
         for leg in self.rows.call.clone().legs.iter() {
             if leg.is_ringing() {
@@ -128,7 +123,7 @@ impl Machine {
     }
 
     /// A leg of which nobody has answered yet.
-    fn await_answer(&mut self, leg: &table::Leg, log_now: LogTime, now: Mono) {
+    fn await_answer(&mut self, leg: &table::Leg, log_now: LogNow, now: Mono) {
         match leg.reach {
             Reach::Inbound => self.restore(leg, now),
             // It is rung again once its media is open; until then it may ring on.
@@ -192,9 +187,9 @@ impl Machine {
 }
 
 /// The lease has some time beyond the ringing, so that its owner reports first.
-pub(crate) fn ringing_time_left(leg: &table::Leg, log_now: LogTime) -> Duration {
+pub(crate) fn ringing_time_left(leg: &table::Leg, log_now: LogNow) -> Duration {
     match leg.state {
-        table::LegState::Ringing { until } => (until - table::limit::OFFER_GRACE).since(log_now),
+        table::LegState::Ringing { until } => (until - table::limit::OFFER_GRACE).since(log_now.at_least),
         _ => Duration::ZERO,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use strowger_media::{Hears, LegSnapshot, Op, PlayState};
-use strowger_model::{CallId, Incarnation, LegKey, LogTime, Mono, PlaceId, RelayId};
+use strowger_model::{CallId, Incarnation, LegKey, LogNow, Mono, PlaceId, RelayId};
 use strowger_table as table;
 use strowger_table::{LegRole, LegState, Stage};
 
@@ -159,7 +159,7 @@ impl Machine {
         relay: RelayId,
         call: CallId,
         legs: &[LegSnapshot],
-        log_now: LogTime,
+        log_now: LogNow,
         now: Mono,
     ) {
         self.told.learn(relay, call, legs);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use strowger_acd::RelayChoice;
-use strowger_model::{CallId, Far, LegKey, LogTime, Mono, Owner, RelayId, ShardId};
+use strowger_model::{CallId, Far, LegKey, LogNow, Mono, Owner, RelayId, ShardId};
 use strowger_sip::Local;
 use strowger_switch::{Around, Destination, Door, Row};
 use strowger_table::{AdmitKey, Call};
@@ -15,7 +15,7 @@ impl Around for Context {
         Context::now(self)
     }
 
-    fn log_now(&self, shard: ShardId) -> LogTime {
+    fn log_now(&self, shard: ShardId) -> LogNow {
         Context::log_now(self, shard)
     }
 

@@ -124,7 +124,7 @@ impl Content {
 
     /// Puts content here and on the other nodes; enough of them must have it before a configuration names it.
     pub async fn spread(&self, link: &Link, digest: Digest, bytes: Vec<u8>, want: usize) -> Result<(), ContentFault> {
-        let within = FETCH + SLOWEST_MIB * (bytes.len() >> 20) as u32;
+        let within = time_for(bytes.len());
         let put = Bytes::from(seal(&ContentPut { digest, bytes: bytes.clone() }));
         let mut asked = JoinSet::new();
         for peer in link.peers().into_iter().filter(|peer| matches!(peer, PeerId::Node(_))) {
@@ -152,6 +152,11 @@ impl Content {
     fn path(&self, digest: Digest) -> PathBuf {
         self.dir.join(digest.to_string())
     }
+}
+
+/// How long content may take on its way.
+pub(crate) fn time_for(bytes: usize) -> Duration {
+    FETCH + SLOWEST_MIB * (bytes >> 20) as u32
 }
 
 fn digest_of(bytes: &[u8]) -> Digest {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use strowger_figures::metrics::Counters;
 use strowger_link::{Class, Link, seal};
-use strowger_model::{Far, GroupId, Incarnation, LogTime, Mono, NodeId, Owner, PeerId, ShardId};
+use strowger_model::{Far, GroupId, Incarnation, LogNow, Mono, NodeId, Owner, PeerId, ShardId};
 use strowger_raft::{Groups, View, clock};
 use strowger_sip::Local;
 use strowger_store::Store;
@@ -208,7 +208,7 @@ impl Context {
     }
 
     /// What an entry of that shard would be stamped now, as far as this node knows.
-    pub fn log_now(&self, shard: ShardId) -> LogTime {
+    pub fn log_now(&self, shard: ShardId) -> LogNow {
         self.groups.log_now(shard.group())
     }
 

@@ -62,7 +62,7 @@ fn look(context: &Context, shard: ShardId, machine: &mut Leader) -> (Vec<Errand>
         control,
         relays: &context.relays.usable(),
         now,
-        log_now: table.last().time + now.since(view.received),
+        log_now: context.groups.led_time(shard.group()).unwrap_or_default(),
         wall: clock::wall(),
     };
     machine.look(&changed, &look)

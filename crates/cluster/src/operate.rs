@@ -39,7 +39,7 @@ impl Context {
     pub(crate) fn sums(&self) -> impl Iterator<Item = ShardSums> {
         self.shards().filter_map(|shard| {
             let view = self.shard_view(shard)?;
-            Some(ShardSums::new(shard_of(&view)?, view.log_now()))
+            Some(ShardSums::new(shard_of(&view)?, view.log_now().at_least))
         })
     }
 
@@ -74,7 +74,7 @@ impl Context {
     pub fn live_call(&self, id: CallId) -> Option<CallState> {
         let view = self.shard_view(id.shard())?;
         let call = shard_of(&view)?.call(id)?.clone();
-        Some(CallState { call, now: view.log_now() })
+        Some(CallState { call, now: view.log_now().at_least })
     }
 
     /// Proposes to the shard of the agent.

@@ -12,10 +12,15 @@ use strowger_media::protocol::{Answers, Commands, ContentAnswer, ContentPut, Eve
 use strowger_media::{RelayCommand, RelayStats};
 use strowger_model::{CallId, Digest, LegKey, Mono, PeerId, RelayId};
 use strowger_switch::Heard;
-use strowger_switch::courier::{ANSWER, Carried, Order, calls_at, holder};
+use strowger_switch::courier::{ANSWER, Carried, Order, calls_at, elsewhere, holder};
 
 use crate::actor::{CallNews, Couriers, relay as courier};
+use crate::content::time_for;
 use crate::context::{Context, shard_of};
+
+/// Content that could not be brought is tried again after this: a caller hears silence meanwhile, and each of them says
+/// so in the log.
+const SUPPLY_AGAIN: Duration = Duration::from_secs(2);
 
 /// The relays of the cluster, as this node speaks to them.
 pub struct Relays {
@@ -43,6 +48,11 @@ impl Relays {
         let there = |relay: &RelayId| self.link.connected(PeerId::Relay(*relay));
         let relays = self.relays.iter().filter(|(relay, _)| there(relay));
         relays.map(|(relay, site)| UsableRelay { relay: *relay, site: site.clone() }).collect()
+    }
+
+    /// Empty if nobody said where it stands.
+    fn site(&self, relay: RelayId) -> &str {
+        self.relays.get(&relay).map_or("", String::as_str)
     }
 
     pub fn all(&self) -> impl Iterator<Item = (RelayId, bool)> {
@@ -85,6 +95,16 @@ pub(crate) fn conclude(context: &Arc<Context>, relay: RelayId, carried: Carried)
                 }
             }
         }
+        Carried::Gone => {
+            let usable = context.relays.usable();
+            let gone = (relay, context.relays.site(relay));
+            for view in context.shards().filter_map(|shard| context.shard_view(shard)) {
+                for (call, instead) in shard_of(&view).into_iter().flat_map(|table| elsewhere(table, &usable, gone)) {
+                    tracing::info!(%relay, %call, %instead, "a relay has answered nothing for long");
+                    context.calls.tell(call, CallNews::Media(MediaFact::Gone { relay, instead }));
+                }
+            }
+        }
     }
 }
 
@@ -107,17 +127,30 @@ pub(crate) async fn deliver(context: &Context, relay: RelayId, list: Vec<RelayCo
     }
 }
 
-/// The relay has not this prompt yet: it gets it, and the order again.
+/// The relay has not this prompt yet: it gets it, and the order again. So it does after a failure, a moment later: only
+/// the relay knows whether the far end is still to hear it, and a step of a flow waits for its end.
 async fn supply(context: Arc<Context>, relay: RelayId, digest: Digest, order: Order) {
+    if !bring(&context, relay, digest).await {
+        tokio::time::sleep(SUPPLY_AGAIN).await;
+    }
+    context.relays.send(relay, order);
+}
+
+/// Whether the relay has that content now.
+async fn bring(context: &Context, relay: RelayId, digest: Digest) -> bool {
     let Some(bytes) = context.content.get(&context.link, digest).await else {
         tracing::error!(%digest, "no node has this content; apply the configuration again");
-        return;
+        return false;
     };
+    let within = time_for(bytes.len());
     let put = seal(&ContentPut { digest, bytes });
-    let answer = context.link.ask(PeerId::Relay(relay), Class::Content, put, Duration::from_secs(5)).await;
+    let answer = context.link.ask(PeerId::Relay(relay), Class::Content, put, within).await;
     match answer.map(|answer| open::<ContentAnswer>(&answer)) {
-        Ok(Ok(ContentAnswer { refused: None })) => context.relays.send(relay, order),
-        other => tracing::warn!(%relay, %digest, ?other, "a relay did not take content"),
+        Ok(Ok(ContentAnswer { refused: None })) => true,
+        other => {
+            tracing::warn!(%relay, %digest, ?other, "a relay did not take content");
+            false
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use strowger_link::{Class, open, seal};
-use strowger_model::{GroupId, Mono, NodeId, PeerId};
+use strowger_model::{GroupId, LogTime, Mono, NodeId, PeerId};
 use strowger_switch::{BEAT, JOIN, JOIN_AGAIN, REPORT, Report, Vitals, is_down};
 
 use crate::context::Context;
@@ -48,7 +48,10 @@ pub(crate) async fn join(context: Arc<Context>, voters: Vec<NodeId>, shards: u16
 pub(crate) fn on_beat(node: &Node, from: NodeId, body: &[u8]) {
     let (context, vitals) = (&node.context, &node.vitals);
     if let Ok(pulse) = open::<HeartbeatAck>(body) {
-        return lock(vitals).on_pulse(from, pulse.number, pulse.applied);
+        let asked = lock(vitals).on_pulse(from, pulse.number, pulse.applied);
+        let told =
+            |asked| pulse.led.iter().for_each(|(group, time)| context.groups.told_time(*group, from, *time, asked));
+        return asked.into_iter().for_each(told);
     }
     let Ok(beat) = open::<Heartbeat>(body) else { return };
     node.intake.others_let_in((from, beat.incarnation), &beat.let_in);
@@ -56,15 +59,23 @@ pub(crate) fn on_beat(node: &Node, from: NodeId, body: &[u8]) {
     let Some(control) = view.machine.control() else { return };
     if lock(vitals).on_beat(from, beat.incarnation, control, context.now()) {
         // A lost pulse is made good by the next.
-        let pulse = HeartbeatAck { number: beat.number, applied: applied(context) };
+        let pulse = HeartbeatAck { number: beat.number, applied: applied(context), led: led(context) };
         let _lost = context.link.cast(PeerId::Node(from), Class::Heartbeat, seal(&pulse));
     }
 }
 
 /// How far this node is in each group.
 fn applied(context: &Context) -> Vec<u64> {
-    let groups = std::iter::once(GroupId::CONTROL).chain(context.shards().map(|shard| shard.group()));
-    groups.map(|group| context.groups.view(group).applied).collect()
+    groups(context).map(|group| context.groups.view(group).applied).collect()
+}
+
+/// What time it is in the groups that this node leads.
+fn led(context: &Context) -> Vec<(GroupId, LogTime)> {
+    groups(context).filter_map(|group| Some((group, context.groups.led_time(group)?))).collect()
+}
+
+fn groups(context: &Context) -> impl Iterator<Item = GroupId> {
+    std::iter::once(GroupId::CONTROL).chain(context.shards().map(|shard| shard.group()))
 }
 
 /// Beats, watches, and switches between active and passive.
@@ -76,6 +87,10 @@ pub(crate) async fn run(context: Arc<Context>, vitals: Shared, intake: Arc<Intak
     loop {
         every.tick().await;
         beat(&context, &vitals, &intake);
+        // It answers itself.
+        led(&context)
+            .into_iter()
+            .for_each(|(group, time)| context.groups.told_time(group, context.me, time, context.now()));
         let until = lock(&vitals).active_until(&applied(&context), context.now());
         if was_active != until.is_some() {
             was_active = until.is_some();

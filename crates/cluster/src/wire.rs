@@ -1,7 +1,7 @@
 //! What nodes say to each other besides consensus. Version 1, frozen.
 
 use strowger_link::{Wire, schema};
-use strowger_model::{Digest, Far, Incarnation, KeyId, TrunkId};
+use strowger_model::{Digest, Far, GroupId, Incarnation, KeyId, LogTime, TrunkId};
 
 /// To every voter, ten times a second.
 #[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -12,12 +12,13 @@ pub struct Heartbeat {
     pub let_in: Vec<(TrunkId, u64)>,
 }
 
-/// A voter's answer: the number it answers, and how far its groups have come.
+/// A voter's answer: the number it answers, how far its groups have come, and what time it is in those that it leads.
 #[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct HeartbeatAck {
     pub number: u64,
     /// Applied index by group, starting with control.
     pub applied: Vec<u64>,
+    pub led: Vec<(GroupId, LogTime)>,
 }
 
 /// A SIP message that belongs to a call of the receiver.
@@ -76,7 +77,7 @@ impl Wire for Heartbeat {
 
 impl Wire for HeartbeatAck {
     const TYPE: u16 = 0x0602;
-    const SCHEMA: u32 = schema("PulseV1{number:u64,applied:Vec<u64>}");
+    const SCHEMA: u32 = schema("PulseV1{number:u64,applied:Vec<u64>,led:Vec<(u16,u64)>}");
 }
 
 impl Wire for Forward {

@@ -81,6 +81,17 @@ mod tests {
         }
     }
 
+    /// The trunk prefix in brackets is a digit more than a number may have.
+    #[test]
+    fn the_longest_numbers_have_room_for_a_trunk_prefix() {
+        for (text, number) in
+            [("+43 (0)1 234567890123", "+431234567890123"), ("0043 1 234567890123", "+431234567890123")]
+        {
+            assert_eq!(read_number(text).map(|number| number.to_string()), Ok(number.to_owned()), "{text}");
+        }
+        assert_eq!(read_number("+43 (0)1 2345678901234"), Err(NoNumber::Length(17)));
+    }
+
     #[test]
     fn numbers_of_many_plans() {
         for text in [

@@ -21,7 +21,7 @@ pub use id::{
     AgentId, CallId, CampaignId, Digest, EndpointId, FlowId, GroupId, Incarnation, Instance, LeadId, LegKey, LegNo,
     NodeId, NotACallId, Owner, PeerId, PlaceId, QueueId, RelayId, ShardId, TenantId, TrunkId,
 };
-pub use log_clock::LogClock;
+pub use log_clock::{LogClock, LogNow};
 pub use media::{Codec, Law, MediaAddr};
 pub use number::{E164, NotE164};
 pub use outcome::{Cause, DialResult, Ended, HangupBy, Outcome};

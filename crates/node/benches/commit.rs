@@ -286,7 +286,7 @@ async fn write(groups: Groups, writer: usize, until: Instant) -> anyhow::Result<
         if Instant::now() >= until {
             break;
         }
-        let observed = groups.log_now(GROUP);
+        let observed = groups.log_now(GROUP).at_most;
         let begun = Instant::now();
         let outcome = groups.propose(GROUP, Body::Shard(admit(writer, number, observed)), PATIENCE).await?;
         took.push(begun.elapsed());

@@ -8,6 +8,7 @@ use strowger_table::Outcome;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::numbers::Numbers;
+use crate::proposer::Stamper;
 use crate::replica::Shared;
 use crate::store::Log;
 use crate::types::Raft;
@@ -45,6 +46,8 @@ pub struct Leading {
 #[derive(Clone)]
 pub(crate) struct LeaderSeat {
     pub leading: Leading,
+    /// As the proposer began to stamp.
+    pub stamper: Stamper,
     pub proposals: mpsc::Sender<Submission>,
     /// True while leadership is being handed over: nothing new is written.
     pub hold: Arc<watch::Sender<bool>>,

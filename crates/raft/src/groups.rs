@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use strowger_link::Link;
-use strowger_model::{GroupId, Incarnation, LogTime, NodeId};
+use strowger_model::{GroupId, Incarnation, LogNow, LogTime, Mono, NodeId};
 use strowger_table::Proposer;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -17,7 +17,7 @@ use crate::group::{Group, Leading};
 use crate::serve::Arriving;
 use crate::stats::{Stats, StatsNow};
 use crate::store::{Log, Store};
-use crate::{Observer, StartError, StoreId, View};
+use crate::{Observer, StartError, StoreId, View, clock};
 
 /// How this node takes part.
 #[derive(Clone, Debug)]
@@ -139,12 +139,29 @@ impl Groups {
         self.existing(group).seat().map(|seat| seat.leading)
     }
 
-    /// The log time now, estimated from the last entry and this process's clock.
+    /// The log time now, from the last entry, what its leader answered, and this process's clock.
     ///
     /// # Panics
     /// On a group that does not exist.
-    pub fn log_now(&self, group: GroupId) -> LogTime {
+    pub fn log_now(&self, group: GroupId) -> LogNow {
         self.view(group).log_now()
+    }
+
+    /// What an entry of the group would be stamped now; none where this node does not lead it.
+    ///
+    /// # Panics
+    /// On a group that does not exist.
+    pub fn led_time(&self, group: GroupId) -> Option<LogTime> {
+        self.existing(group).seat().map(|seat| seat.stamper.now(clock::boottime()))
+    }
+
+    /// The group's leader said, between `asked` and now, that it was `time`. Who is not held to be the leader here is not
+    /// believed.
+    pub fn told_time(&self, group: GroupId, by: NodeId, time: LogTime, asked: Mono) {
+        let Some(group) = self.handle.inner.group(group) else { return };
+        if group.leadership.borrow().leader == Some(by) {
+            group.shared.view.get().clock.told(time, asked, clock::boottime());
+        }
     }
 
     pub fn stats(&self) -> StatsNow {

@@ -91,7 +91,7 @@ impl LeadershipTask {
         let (hold, held) = watch::channel(false);
         let proposer = Proposer { group: self.group.clone(), leader, stamper, from: self.from };
         tokio::spawn(proposer.run(taken, held));
-        self.group.set_seat(Some(LeaderSeat { leading, proposals, hold: Arc::new(hold) }));
+        self.group.set_seat(Some(LeaderSeat { leading, stamper, proposals, hold: Arc::new(hold) }));
         self.leading = Some((leader, leading));
         tracing::info!(group = %self.group.id, term = leading.term, first = leading.first_index, "this node leads");
     }

@@ -33,7 +33,7 @@ pub(crate) struct Proposer {
 }
 
 /// Log time goes on from the last entry's by this process's own clock.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Stamper {
     last: LogTime,
     at: Mono,
@@ -45,8 +45,13 @@ impl Stamper {
         Self { last, at }
     }
 
+    /// What an entry would be stamped now.
+    pub fn now(&self, now: Mono) -> LogTime {
+        self.last + now.since(self.at)
+    }
+
     fn stamp(&mut self, now: Mono) -> LogTime {
-        self.last = self.last + now.since(self.at);
+        self.last = self.now(now);
         self.at = self.at.max(now);
         self.last
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
-use strowger_model::{GroupId, LogClock, Mono};
+use strowger_model::{GroupId, Mono};
 use strowger_table::{Applied, At, LayoutFault, Machine, Proposal, Written, layout};
 use tokio::sync::{Notify, watch};
 
@@ -19,7 +19,7 @@ use crate::groups::Tuning;
 use crate::stats::Stats;
 use crate::store::Snapshots;
 use crate::types::{Entry, LogId, Payload, Snapshot, SnapshotMeta, Stamped, StoredMembership, Types};
-use crate::view::{View, ViewCell};
+use crate::view::{Clock, View, ViewCell};
 use crate::{AppliedEntry, Observer};
 
 /// What a replica shares with the rest of its group.
@@ -60,7 +60,7 @@ pub(crate) struct Replica {
     membership: StoredMembership,
     /// When the last stamped entry was applied here.
     received: Mono,
-    clock: LogClock,
+    clock: Arc<Clock>,
     since_snapshot: Grown,
 }
 
@@ -74,12 +74,13 @@ struct Grown {
 impl Replica {
     pub fn new(shared: Arc<Shared>, snapshots: Snapshots, tuning: Tuning) -> Self {
         let machine = Machine::new(shared.group);
+        let clock = shared.view.get().clock.clone();
         let received = clock::boottime();
         Self {
             shared,
             snapshots,
             tuning,
-            clock: LogClock::new(machine.last().time, received),
+            clock,
             machine,
             last: None,
             membership: StoredMembership::default(),
@@ -137,7 +138,7 @@ impl Replica {
 
     fn publish(&self) -> Arc<View> {
         let applied = self.last.map_or(0, |id| id.index);
-        let (received, clock) = (self.received, self.clock);
+        let (received, clock) = (self.received, self.clock.clone());
         self.shared.view.publish(View { machine: self.machine.clone(), applied, received, clock })
     }
 

@@ -17,7 +17,8 @@ use crate::v1::{AnswerV1, CallV1};
 /// out.
 const MAX_SNAPSHOT_BYTES: usize = 1 << 30;
 
-/// Snapshots that are arriving in parts, at most one from each peer for each group.
+/// Snapshots that are arriving in parts, one for each group: who begins one drops another's that was never finished,
+/// for its sender leads no more.
 #[derive(Default)]
 pub(crate) struct Arriving(Mutex<BTreeMap<(NodeId, GroupId), Parts>>);
 
@@ -30,10 +31,10 @@ impl Arriving {
     /// False if the part does not follow on what is here.
     fn take(&self, from: NodeId, group: GroupId, transfer: u64, at: u64, part: &[u8]) -> bool {
         let mut arriving = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let parts = arriving.entry((from, group)).or_insert(Parts { transfer, bytes: Vec::new() });
         if at == 0 {
-            *parts = Parts { transfer, bytes: Vec::new() };
+            arriving.retain(|(_, of), _| *of != group);
         }
+        let parts = arriving.entry((from, group)).or_insert(Parts { transfer, bytes: Vec::new() });
         let follows = parts.transfer == transfer && parts.bytes.len() as u64 == at;
         if !follows || parts.bytes.len() + part.len() > MAX_SNAPSHOT_BYTES {
             arriving.remove(&(from, group));
@@ -124,6 +125,21 @@ async fn transferring(raft: &Raft, rpc: TransferLeaderRequest<Types>) -> AnswerV
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_leader_that_died_began_is_dropped_when_the_next_one_begins() {
+        let arriving = Arriving::default();
+        let group = GroupId(1);
+        assert!(arriving.take(NodeId(1), group, 7, 0, b"ab"));
+        assert!(arriving.take(NodeId(1), GroupId(2), 7, 0, b"x"));
+        assert!(arriving.take(NodeId(2), group, 7, 0, b"ab"));
+        assert_eq!(
+            arriving.0.lock().unwrap().keys().collect::<Vec<_>>(),
+            [&(NodeId(1), GroupId(2)), &(NodeId(2), group)]
+        );
+        assert!(!arriving.take(NodeId(1), group, 7, 2, b"c"), "it begins anew");
+        assert_eq!(arriving.finish(NodeId(2), group, 7), Some(Bytes::from_static(b"ab")));
+    }
 
     #[test]
     fn parts_that_do_not_follow_are_refused() {

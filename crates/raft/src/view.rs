@@ -1,8 +1,8 @@
 //! The state of a group as its readers see it.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use strowger_model::{LogClock, LogTime, Mono};
+use strowger_model::{LogClock, LogNow, LogTime, Mono};
 use strowger_table::Machine;
 
 use crate::clock;
@@ -14,14 +14,40 @@ pub struct View {
     /// Index of the last entry applied, the consensus's own entries included; 0 also before the first.
     pub applied: u64,
     /// This process's time when the last *stamped* entry was applied here.
-    pub received: Mono,
-    pub(crate) clock: LogClock,
+    pub(crate) received: Mono,
+    pub(crate) clock: Arc<Clock>,
 }
 
 impl View {
     /// What the log time is now, as far as this node can tell.
-    pub fn log_now(&self) -> LogTime {
+    pub fn log_now(&self) -> LogNow {
         self.clock.now(clock::boottime())
+    }
+}
+
+/// A group's log time on this node: what entries tell of it, and what its leader answers between them.
+#[derive(Debug)]
+pub(crate) struct Clock(Mutex<LogClock>);
+
+impl Clock {
+    fn new(at: LogTime, now: Mono) -> Self {
+        Self(Mutex::new(LogClock::new(at, now)))
+    }
+
+    fn now(&self, now: Mono) -> LogNow {
+        self.locked(|clock| clock.now(now))
+    }
+
+    pub fn hear(&self, stamp: LogTime, now: Mono) {
+        self.locked(|clock| clock.hear(stamp, now));
+    }
+
+    pub fn told(&self, time: LogTime, asked: Mono, now: Mono) {
+        self.locked(|clock| clock.told(time, asked, now));
+    }
+
+    fn locked<T>(&self, with: impl FnOnce(&mut LogClock) -> T) -> T {
+        with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -32,7 +58,7 @@ pub(crate) struct ViewCell(RwLock<Arc<View>>);
 impl ViewCell {
     pub fn new(machine: Machine) -> Self {
         let received = clock::boottime();
-        let clock = LogClock::new(machine.last().time, received);
+        let clock = Arc::new(Clock::new(machine.last().time, received));
         Self(RwLock::new(Arc::new(View { machine, applied: 0, received, clock })))
     }
 

@@ -8,6 +8,7 @@ use strowger_media::{RelayCommand, RelayEvent};
 use strowger_model::{AgentId, CallId, Far, Incarnation, Mono, NodeId, RelayId};
 use strowger_table::{Outcome, Proposal, Proposer};
 
+use crate::node::Pulse;
 use crate::relay::Play;
 use crate::scenario::Fault;
 use crate::world::End;
@@ -166,11 +167,7 @@ pub(crate) enum Task {
         from: Who,
         number: u64,
     },
-    Pulse {
-        voter: NodeId,
-        number: u64,
-        applied: Vec<u64>,
-    },
+    Pulse(Pulse),
     Answered {
         seq: u64,
         outcome: Outcome,
@@ -231,7 +228,7 @@ impl Task {
                 | Task::Apply { .. }
                 | Task::ApplyControl { .. }
                 | Task::Heartbeat { .. }
-                | Task::Pulse { .. }
+                | Task::Pulse(_)
                 | Task::Answered { .. }
                 | Task::RelayAnswers { .. }
                 | Task::RelayEvent { .. }

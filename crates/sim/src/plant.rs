@@ -198,6 +198,8 @@ plants! {
     RelayUnheard => ["nothing is stuck"],
     /// Nobody hears that a relay began anew, unless it is told something.
     AnewUnheard => ["both ways", "nothing is stuck", "rest"],
+    /// Nobody hears that a relay is gone.
+    GoneUnheard => ["both ways", "nothing is stuck", "rest"],
     /// Orders to relays are said once, and no more when they are lost.
     OrdersOnce => ["nothing is stuck", "both ways", "rest", "closed"],
     /// A proposal that is not answered is not said again.
@@ -216,6 +218,8 @@ plants! {
     LongAgo => ["story"],
     /// A phone is said to have hung up as soon as it is told to.
     HungUpTooSoon => ["slot"],
+    /// A node takes the log's time to have gone on while nobody led.
+    OutageCounted => ["ring time"],
     /// A phone's INVITE that is repeated opens a second dialog.
     RungTwice => ["slot", "dialled once"],
 }

@@ -51,6 +51,8 @@ pub(crate) struct Relay {
     pub full: bool,
     /// How much later than others it does what it is told.
     pub slow: Duration,
+    /// Its process ended, and nobody begins it again.
+    pub is_dead: bool,
 }
 
 struct Held {
@@ -82,6 +84,7 @@ impl Relay {
             is_fenced,
             full: false,
             slow: Duration::ZERO,
+            is_dead: false,
         }
     }
 
@@ -90,6 +93,10 @@ impl Relay {
     pub fn restart(&mut self) {
         let (life, next_port) = (Incarnation(self.life.0 + 1), self.next_port);
         *self = Self { life, next_port, ..Self::new(self.id, self.is_fenced) };
+    }
+
+    pub fn die(&mut self) {
+        *self = Self { life: self.life, is_dead: true, ..Self::new(self.id, self.is_fenced) };
     }
 
     pub fn has_begun_anew(&self) -> bool {

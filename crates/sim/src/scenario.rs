@@ -101,6 +101,11 @@ pub(crate) enum Fault {
     KillPacer {
         away: Duration,
     },
+    /// All others die at once: no majority is left, and whoever leads next is a new process.
+    Outage {
+        stays: usize,
+        away: Duration,
+    },
     Freeze {
         node: usize,
         away: Duration,
@@ -136,6 +141,10 @@ pub(crate) enum Fault {
     },
     /// Some lines break.
     LinesBreak,
+    /// A relay's process ends for ever.
+    RelayDies {
+        relay: usize,
+    },
     /// The lead goes to somebody else.
     MoveLead,
 }
@@ -248,7 +257,7 @@ fn draw_faults(rng: &mut Rng, busy: Duration, nodes: usize, tcp: bool) -> Vec<(M
 
 impl Fault {
     fn draw(rng: &mut Rng, node: usize) -> Self {
-        match rng.below(15) {
+        match rng.below(17) {
             0..3 => Fault::Kill { node, away: rng.millis(200, 8000) },
             3 => Fault::KillPacer { away: rng.millis(200, 8000) },
             4 | 5 => Fault::Freeze { node, away: rng.millis(300, 5000) },
@@ -258,7 +267,9 @@ impl Fault {
             9 => Fault::RelayFull { relay: node, away: rng.millis(500, 6000) },
             10 => Fault::RelaySlow { relay: node, away: rng.millis(500, 6000), by: rng.millis(100, 1500) },
             11 | 12 => Fault::RelayRestart { relay: node },
-            13 => Fault::FreezeMidway { away: rng.millis(1500, 5000) },
+            14 => Fault::RelayDies { relay: node },
+            13 => Fault::Outage { stays: node, away: rng.millis(1000, 8000) },
+            15 => Fault::FreezeMidway { away: rng.millis(1500, 5000) },
             _ => Fault::MoveLead,
         }
     }

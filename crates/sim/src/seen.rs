@@ -88,6 +88,8 @@ things! {
     HoursBegan,
     /// An agent is on the line, or still rings, when the hours of the number end that the agent asked for.
     HoursEnded,
+    /// A leg goes to another relay, for the one that it had is gone.
+    Rehomed,
     /// One number is on calls of two tenants at once.
     NumberOfTwoTenants,
 }
@@ -143,6 +145,11 @@ impl Seen {
                 self.add(Thing::RingWithdrawn, rang.saturating_sub(1) as u64);
             }
             Some(Command::Retake { .. }) if step.is_granted() => self.add(Thing::Retaken, 1),
+            Some(Command::Rehome { legs }) if step.is_granted() => {
+                let had = |leg| step.before.call_of_leg(leg).and_then(|row| row.leg(leg)?.relay);
+                let moved = legs.iter().filter(|(leg, to)| had(*leg).is_some_and(|relay| relay != *to));
+                self.add(Thing::Rehomed, moved.count() as u64);
+            }
             Some(Command::Configure { version: 2.., .. }) if step.is_granted() => self.reconfigured(step),
             _ => {}
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strowger_model::{CallId, Far, FlowId, LegKey, LogTime, Mono, Owner, RelayId, ShardId, TenantId, TrunkId};
+use strowger_model::{CallId, Far, FlowId, LegKey, LogNow, Mono, Owner, RelayId, ShardId, TenantId, TrunkId};
 use strowger_sip::Local;
 use strowger_table::{AdmitKey, Call};
 
@@ -46,8 +46,8 @@ pub struct Door {
 pub trait Around {
     /// The process's own clock.
     fn now(&self) -> Mono;
-    /// What an entry of that shard would be stamped now, at least.
-    fn log_now(&self, shard: ShardId) -> LogTime;
+    /// What an entry of that shard would be stamped now.
+    fn log_now(&self, shard: ShardId) -> LogNow;
     /// What our messages say of this node.
     fn local(&self) -> &Local;
     /// Whether this start of this node is meant.

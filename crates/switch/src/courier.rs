@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use strowger_acd::{RelayChoice, UsableRelay};
 use strowger_media::{Op, RelayAnswer, RelayCommand};
 use strowger_model::{CallId, Digest, Incarnation, LegKey, Mono, RelayId};
 use strowger_table::{Call, Shard};
@@ -19,6 +20,10 @@ pub const ANSWER: Duration = Duration::from_millis(500);
 pub const PAUSE: Duration = Duration::from_millis(50);
 /// A relay that has nothing to do is asked so often whether it is still the one that it was.
 const QUIET: Duration = Duration::from_secs(1);
+/// A relay that has answered nothing for this long is taken to be gone, and its calls go to another. A process that is
+/// started anew, or a connection, is back before, and then what was there goes on or comes back to the same relay; longer
+/// nobody stays on a line that is dead.
+pub const GONE: Duration = Duration::from_secs(5);
 /// How long a leg waits for a port of a relay out of reach: a connection that is only renewed is back before.
 const OPEN_WAIT: Duration = Duration::from_secs(1);
 /// How long a call that is over waits until its ports are closed: a lost answer is repeated some times within this. A
@@ -58,6 +63,9 @@ pub enum Carried {
         /// Which start of it.
         incarnation: Incarnation,
     },
+    /// It has answered nothing for long: the calls that have legs there put them on another. Said again as long as it
+    /// lasts, for there may be no other yet.
+    Gone,
 }
 
 impl Carried {
@@ -73,6 +81,16 @@ pub struct Courier {
     /// Which start of it answered last.
     met: Option<Incarnation>,
     asks_at: Mono,
+    /// Since when it answers nothing, or was last said to be gone.
+    silent: Option<Mono>,
+}
+
+/// What this node knows while a relay is silent.
+pub struct Sight<F> {
+    /// Nobody answers this node: whose silence it is cannot be told.
+    pub is_passive: bool,
+    /// Whether a call has a leg at the relay, or one on its way there.
+    pub has_leg: F,
 }
 
 impl Courier {
@@ -96,6 +114,7 @@ impl Courier {
         now: Mono,
     ) -> Vec<Carried> {
         self.asks_at = now + QUIET;
+        self.silent = None;
         let is_new = self.met.replace(incarnation) != Some(incarnation);
         let met = is_new.then_some(Carried::Met { incarnation });
         let mut answers = answers.into_iter();
@@ -108,13 +127,33 @@ impl Courier {
 
     /// The batch had no answer. Of all that waits: what is given up, and what is said again. Whoever waits for a port
     /// hears soon that there is none, and a call that is over does not wait for a relay that is gone. What is to be heard
-    /// waits for as long as it takes: given up, it would leave a call silent for ever.
-    pub fn failed(&mut self, waiting: Vec<Order>, now: Mono) -> (Vec<Carried>, Vec<Order>) {
+    /// waits for as long as its call has a leg there: given up, it would leave a call silent for ever.
+    pub fn failed<F: Fn(CallId) -> bool>(
+        &mut self,
+        waiting: Vec<Order>,
+        sight: &Sight<F>,
+        now: Mono,
+    ) -> (Vec<Carried>, Vec<Order>) {
         self.asks_at = now + QUIET;
-        let is_over =
-            |order: &Order| patience(&order.command.op).is_some_and(|longest| now.since(order.since) > longest);
+        let is_over = |order: &Order| match patience(&order.command.op) {
+            Some(longest) => now.since(order.since) > longest,
+            None => !(sight.has_leg)(order.by),
+        };
         let (over, again): (Vec<Order>, Vec<Order>) = waiting.into_iter().partition(is_over);
-        (over.into_iter().map(Carried::given_up).collect(), again)
+        let gone = self.is_gone(sight.is_passive, now).then_some(Carried::Gone);
+        (gone.into_iter().chain(over.into_iter().map(Carried::given_up)).collect(), again)
+    }
+
+    fn is_gone(&mut self, is_passive: bool, now: Mono) -> bool {
+        if is_passive {
+            self.silent = None;
+            return false;
+        }
+        let is_gone = now.since(*self.silent.get_or_insert(now)) >= GONE;
+        if is_gone {
+            self.silent = Some(now);
+        }
+        is_gone
     }
 }
 
@@ -131,6 +170,25 @@ fn patience(op: &Op) -> Option<Duration> {
 pub fn calls_at(table: &Shard, relay: RelayId) -> impl Iterator<Item = CallId> + '_ {
     let is_there = move |row: &&Arc<Call>| row.live_legs().any(|leg| leg.relay == Some(relay));
     table.calls().filter(is_there).map(|row| row.id)
+}
+
+/// Whether a call has a leg at a relay, or one on its way there.
+pub fn has_leg_at(table: &Shard, call: CallId, relay: RelayId) -> bool {
+    let is_there = |leg: &strowger_table::Leg| [leg.relay, leg.next_relay].contains(&Some(relay));
+    table.call(call).is_some_and(|row| row.live_legs().any(is_there))
+}
+
+/// To which relay each call goes that has legs at one that is gone: one of its site, where the call's other legs are if
+/// that is possible.
+pub fn elsewhere(table: &Shard, usable: &[UsableRelay], (gone, site): (RelayId, &str)) -> Vec<(CallId, RelayId)> {
+    // Its connection may not be known to be lost.
+    let usable: Vec<UsableRelay> = usable.iter().filter(|usable| usable.relay != gone).cloned().collect();
+    let choice = RelayChoice::new(table, &usable);
+    let goes_to = |call: CallId| {
+        let other = table.call(call)?.live_legs().filter_map(|leg| leg.relay).find(|relay| *relay != gone);
+        Some((call, choice.choose(site, other)?))
+    };
+    calls_at(table, gone).filter_map(goes_to).collect()
 }
 
 /// The call that has a leg now, which hears what a relay says of it; of a leg that nobody has, the one it was born in.

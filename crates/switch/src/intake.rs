@@ -422,7 +422,7 @@ fn admit(
         from: message.from_user().to_owned(),
         to: message.request_uri_user().to_owned(),
         dialog,
-        observed: around.log_now(to.shard),
+        observed: around.log_now(to.shard).at_most,
     }))
 }
 

@@ -87,9 +87,10 @@ impl Vitals {
         (self.number, self.voters.iter().copied().filter(|voter| *voter != self.me))
     }
 
-    /// A voter's answer to one of our beats, with what it has applied of each group.
-    pub fn on_pulse(&mut self, voter: NodeId, number: u64, applied: Vec<u64>) {
-        let Some(sent) = self.sent.iter().find(|(beat, _)| *beat == number).map(|(_, sent)| *sent) else { return };
+    /// A voter's answer to one of our beats, with what it has applied of each group. When that beat was sent: none, if so
+    /// long ago that the answer is worth nothing.
+    pub fn on_pulse(&mut self, voter: NodeId, number: u64, applied: Vec<u64>) -> Option<Mono> {
+        let sent = self.sent.iter().find(|(beat, _)| *beat == number).map(|(_, sent)| *sent)?;
         let newest = self.answered.entry(voter).or_insert(sent);
         *newest = (*newest).max(sent);
         if let State::Passive(since) = self.state
@@ -97,6 +98,7 @@ impl Vitals {
         {
             self.goals.entry(voter).or_insert(applied);
         }
+        Some(sent)
     }
 
     /// A beat of another node. True: it is answered. False: this voter stands by its report that the node is silent,

@@ -1,12 +1,18 @@
 //! What can be said to a log. Every variant is data: nothing in it is computed again when it is applied.
 
-use strowger_model::config::{NextIds, StepNo, Trunk};
+mod control;
+mod dial;
+
+use strowger_model::config::StepNo;
 use strowger_model::{
-    AgentId, CallId, CampaignId, Cause, DialResult, Dialog, Digest, E164, Ended, Far, Incarnation, Instance, LeadId,
-    LegKey, LogTime, NodeId, PlaceId, QueueId, RelayId, ShardId, TenantId, Wall,
+    AgentId, CallId, CampaignId, Cause, Dialog, Digest, E164, Ended, Incarnation, Instance, LegKey, LogTime, NodeId,
+    PlaceId, QueueId, RelayId, TenantId,
 };
 
 use crate::{AdmitKey, Binding, Change, Presence, RowKey, Source, Target, Then, layout};
+
+pub use control::{ControlCommand, TenantRef};
+pub use dial::{BarList, Dial, DialFailure, DialTo, NewLead, Scope};
 
 /// Commands of a shard.
 #[derive(Clone, PartialEq, Debug)]
@@ -372,159 +378,4 @@ pub struct Offer {
     pub score: u64,
     /// One of several phones that ring for the place at once: the first to answer has it.
     pub ring_all: bool,
-}
-
-/// An outbound call as the pacer, or an agent, wants it. Zones and calendars are computed by whoever proposes it; the
-/// table compares instants and numbers.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Dial {
-    /// For which campaign.
-    pub campaign: CampaignId,
-    /// Who is called.
-    pub to: DialTo,
-    /// Who is kept for the answer, or asked for it.
-    pub agent: AgentId,
-    /// Who will perform the call.
-    pub owner: (NodeId, Incarnation),
-    /// Where the INVITE goes: the trunk's.
-    pub destination: Far,
-    /// For the called party's leg.
-    pub relay: RelayId,
-    /// For the agent's leg.
-    pub agent_relay: RelayId,
-    /// The epoch of the campaign's owner who wants it; judged while the campaign has an owner.
-    pub epoch: u64,
-    /// When the lead's calling hours end: an entry that comes later is refused.
-    pub not_after: Wall,
-}
-
-/// Whom an outbound call is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DialTo {
-    /// The next lead: the agent is reserved and rung when the lead answers.
-    Lead(LeadId),
-    /// What an agent asked for: the agent's phone is rung first, then the number.
-    Number {
-        /// Whom to call.
-        number: E164,
-    },
-}
-
-/// How dialling failed, as the owner saw it.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct DialFailure {
-    /// What the campaign counts.
-    pub result: DialResult,
-    /// Final SIP status; 0 if none came.
-    pub status: u16,
-    /// The same in Q.850.
-    pub cause: Cause,
-    /// For the record, which the carrier's are compared with.
-    pub sip_call_id: String,
-    /// Whether the called party's phone may still ring and must be told to stop.
-    pub hang_up: bool,
-}
-
-/// A line of a list, checked.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NewLead {
-    /// Whom to call.
-    pub number: E164,
-    /// IANA name of its time zone.
-    pub zone: String,
-    /// Its line in the batch, from 0.
-    pub line: u16,
-}
-
-/// Which numbers a bar is for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum BarList {
-    /// Never dialled.
-    DoNotCall,
-    /// Their calls are refused.
-    Callers,
-}
-
-/// Who bars a number.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Scope {
-    /// The cluster, for all tenants.
-    Everyone,
-    /// That tenant alone.
-    Tenant(TenantId),
-}
-
-/// A tenant as the control group knows it: where it lives, and the digest of what the shard has of it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct TenantRef {
-    /// Which.
-    pub tenant: TenantId,
-    /// Where it lives.
-    pub shard: ShardId,
-    /// Of its content.
-    pub digest: Digest,
-}
-
-/// Commands of the control group.
-#[derive(Clone, PartialEq, Debug)]
-pub enum ControlCommand {
-    /// Moves log time on in a quiet group.
-    Tick,
-    /// Who votes; said once by the first voter when the cluster is founded.
-    Found {
-        /// For ever: there is no command that changes them.
-        voters: Vec<NodeId>,
-        /// Likewise.
-        shards: u16,
-    },
-    /// A process started: earlier incarnations of the node are over.
-    Hello {
-        /// Which.
-        node: NodeId,
-        /// Above all earlier ones of the node.
-        incarnation: Incarnation,
-    },
-    /// A voter has not heard a node for too long. A majority of such reports makes it down.
-    Silent {
-        /// Who says it.
-        voter: NodeId,
-        /// Of whom.
-        node: NodeId,
-        /// Which start of it.
-        incarnation: Incarnation,
-    },
-    /// The voter hears it again.
-    Heard {
-        /// Who says it.
-        voter: NodeId,
-        /// Of whom.
-        node: NodeId,
-        /// Which start of it.
-        incarnation: Incarnation,
-    },
-    /// A whole configuration by its tenants' digests; replaces the one in force if its version is the next.
-    Configure {
-        /// One above the one in force.
-        version: u64,
-        /// All of them.
-        tenants: Vec<TenantRef>,
-        /// All of them.
-        trunks: Vec<Trunk>,
-        /// Above every id that the configuration uses.
-        next_ids: NextIds,
-    },
-    /// An API token, as its SHA-256, and what it may do.
-    Grant {
-        /// The token itself is nowhere.
-        token_sha256: [u8; 32],
-        /// As `api` reads it.
-        role: String,
-    },
-    /// From the next entry on, a later layout may be written: all members can read it, the voters among them.
-    Raise {
-        /// The later one.
-        layout: u16,
-        /// The newest layout of each, as it says itself.
-        members: Vec<(NodeId, u16)>,
-    },
 }

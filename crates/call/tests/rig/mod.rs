@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strowger_call::{Action, Actions, Event, Machine, MediaFact, Rows, Setting};
-use strowger_model::{CallId, Far, LegKey, LegNo, LogTime, Mono, RelayId};
+use strowger_model::{CallId, Far, LegKey, LegNo, LogNow, LogTime, Mono, RelayId};
 use strowger_sip::{Leg, Local, Message, leg_of};
 use strowger_table::{Admit, AdmitKey, Call, Command, Shard, Source, Target};
 
@@ -41,6 +41,8 @@ pub struct World {
     now: Mono,
     /// By how much the log's clock has gone on while this node's stood still.
     ahead: Duration,
+    /// By how much this node's clock may be ahead of the log's, as far as it knows.
+    doubt: Duration,
     /// Each node's proposals so far.
     said: BTreeMap<u16, u64>,
     /// Who drives the call, by node; a node that was cut off may still have a machine.
@@ -57,6 +59,8 @@ pub struct World {
     held: VecDeque<Held>,
     news: VecDeque<(u16, News)>,
     leader_away: bool,
+    /// What is performed does not come to the log: its owner dies before.
+    loses_reports: bool,
     records: u64,
     log: Vec<String>,
 }
@@ -67,6 +71,7 @@ impl World {
             shard: Shard::new(sample::SHARD),
             now: Mono::ZERO,
             ahead: Duration::ZERO,
+            doubt: Duration::ZERO,
             said: BTreeMap::new(),
             machines: BTreeMap::new(),
             owner: 1,
@@ -79,6 +84,7 @@ impl World {
             held: VecDeque::new(),
             news: VecDeque::new(),
             leader_away: false,
+            loses_reports: false,
             records: 0,
             log: Vec::new(),
         };
@@ -88,6 +94,12 @@ impl World {
 
     fn log_now(&self) -> LogTime {
         LogTime(self.now.0) + LOG_BEGINS + self.ahead
+    }
+
+    /// The same, as this node knows it.
+    fn known(&self) -> LogNow {
+        let at_least = self.log_now();
+        LogNow { at_least, at_most: at_least + self.doubt }
     }
 
     fn note(&mut self, line: &str) {
@@ -120,7 +132,7 @@ impl World {
         let named = leg_of(&message).or(self.call.map(|call| LegKey { call, leg: LegNo(0) }));
         let Some(leg) = named else { return self.admit(message, source) };
         let event = Event::Message { leg, message: &message, source };
-        let (log_now, now) = (self.log_now(), self.now);
+        let (log_now, now) = (self.known(), self.now);
         match self.machines.get_mut(&node) {
             Some(machine) => {
                 let actions = machine.on(event, log_now, now);
@@ -162,6 +174,10 @@ impl World {
                 Action::Done { duty } => {
                     let call = self.machines[&node].id();
                     let words = names::duty(self.machines[&node].row(), duty);
+                    if self.loses_reports {
+                        self.note_of(node, &format!("done: {words}: lost"));
+                        continue;
+                    }
                     self.note_of(node, &format!("done: {words}"));
                     self.apply(node, Command::Done { duties: vec![(call, duty)] });
                     self.news.push_back((self.owner, News::Row));
@@ -193,7 +209,7 @@ impl World {
     /// Until nobody has anything more to say at this moment.
     fn settle(&mut self) {
         while let Some((node, news)) = self.news.pop_front() {
-            let (log_now, now) = (self.log_now(), self.now);
+            let (log_now, now) = (self.known(), self.now);
             let rows = self.rows();
             let Some(machine) = self.machines.get_mut(&node) else { continue };
             let event = match news {
@@ -222,7 +238,7 @@ impl World {
             let due: Vec<u16> =
                 self.machines.iter().filter(|(_, machine)| is_due(machine, at)).map(|(no, _)| *no).collect();
             for node in due {
-                let (log_now, now) = (self.log_now(), self.now);
+                let (log_now, now) = (self.known(), self.now);
                 let Some(machine) = self.machines.get_mut(&node) else { continue };
                 let actions = machine.on(Event::Tick, log_now, now);
                 let later = machine.deadline();

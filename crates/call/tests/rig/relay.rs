@@ -13,7 +13,7 @@ use super::sample;
 #[derive(Default)]
 pub struct Relays {
     open: BTreeMap<(RelayId, LegKey), Port>,
-    gone: Vec<(RelayId, LegKey)>,
+    closed: Vec<(RelayId, LegKey)>,
     /// Answers wait for a step of the script.
     pub slow: bool,
     /// What is to be played has not been brought to them.
@@ -21,6 +21,8 @@ pub struct Relays {
     waiting: VecDeque<(RelayId, CallId, Op)>,
     /// Prompts that were begun, oldest first.
     prompts: Vec<(LegKey, u64)>,
+    /// One that nobody begins again.
+    gone: Option<RelayId>,
     /// How often they were started anew.
     restarts: u64,
 }
@@ -36,6 +38,11 @@ struct Port {
 impl Relays {
     /// What comes back at once. `call`: the one that the leg was born in.
     pub fn order(&mut self, relay: RelayId, call: CallId, op: &Op) -> Vec<MediaFact> {
+        if self.gone == Some(relay) {
+            // Its courier gives up what may be given up.
+            let is_given_up = matches!(op, Op::Open { .. } | Op::CloseLeg { .. });
+            return if is_given_up { MediaFact::of_answer(relay, call, op, None) } else { Vec::new() };
+        }
         let answer = self.obey(relay, call, op);
         let facts = MediaFact::of_answer(relay, call, op, Some((self.incarnation(), &answer)));
         if self.slow && !facts.is_empty() {
@@ -50,6 +57,12 @@ impl Relays {
         *self = Self { restarts: self.restarts + 1, slow: self.slow, ..Self::default() };
     }
 
+    /// This one ends for ever.
+    pub fn die(&mut self, relay: RelayId) {
+        self.gone = Some(relay);
+        self.open.retain(|(of, _), _| *of != relay);
+    }
+
     fn incarnation(&self) -> Incarnation {
         Incarnation(1 + self.restarts)
     }
@@ -62,7 +75,7 @@ impl Relays {
             return RelayAnswer::Refused { why: Refusal::NoSuchLeg };
         }
         match op {
-            Op::Open { leg } if !self.gone.contains(&named(*leg)) => {
+            Op::Open { leg } if !self.closed.contains(&named(*leg)) => {
                 let rtp = port(relay, named(*leg).1);
                 let fresh = || Port { rtp, hearing: Hearing::default(), exports: Vec::new(), dead: false };
                 self.open.entry(named(*leg)).or_insert_with(fresh);
@@ -70,7 +83,7 @@ impl Relays {
             }
             Op::CloseLeg { leg } => {
                 self.open.remove(&named(*leg));
-                self.gone.push(named(*leg));
+                self.closed.push(named(*leg));
             }
             Op::Hear { leg, what, no } => {
                 if let Hears::Content { repeat: false, play, .. } = what {
@@ -129,7 +142,7 @@ impl Relays {
             }
             _ => true,
         });
-        let closed = self.gone.iter().filter(|(relay, _)| facts.is_empty() && *relay == of);
+        let closed = self.closed.iter().filter(|(relay, _)| facts.is_empty() && *relay == of);
         let again: Vec<MediaFact> = closed.map(|(relay, leg)| MediaFact::Closed { relay: *relay, leg: *leg }).collect();
         facts.extend(again);
         assert!(!facts.is_empty(), "{of} was told to close nothing");

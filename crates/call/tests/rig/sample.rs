@@ -14,23 +14,26 @@ pub const SHARD: ShardId = ShardId(0);
 pub const ACME: TenantId = TenantId(1);
 pub const TRUNK: TrunkId = TrunkId(1);
 pub const SALES: QueueId = QueueId(1);
+const SUPPORT: QueueId = QueueId(2);
 pub const SPRING: CampaignId = CampaignId(1);
 pub const BY_HAND: CampaignId = CampaignId(2);
 pub const AGENTS: [(&str, AgentId); 2] = [("anna", AgentId(1)), ("bert", AgentId(2))];
-pub const CONTENT: [(&str, Digest); 5] = [
+pub const CONTENT: [(&str, Digest); 6] = [
     ("greeting", Digest([1; 32])),
     ("menu", Digest([2; 32])),
     ("sorry", Digest([3; 32])),
     ("news", Digest([4; 32])),
     ("music", Digest([7; 32])),
+    ("jazz", Digest([8; 32])),
 ];
 /// Flows by the last digits of their number: a greeting and the queue, a menu, the queue at once without a way out of
-/// it, a menu that is asked again for ever, the queue twice.
+/// it, a menu that is asked again for ever, the queue twice, the queue and then another one.
 const MAIN: FlowId = FlowId(100);
 const MENU: FlowId = FlowId(200);
 const DIRECT: FlowId = FlowId(300);
 const AGAIN: FlowId = FlowId(400);
 const TWICE: FlowId = FlowId(500);
+const ANOTHER: FlowId = FlowId(600);
 
 pub fn proposer(node: u16) -> Proposer {
     Proposer { node: NodeId(node), incarnation: Incarnation(10) }
@@ -81,7 +84,7 @@ pub fn tenant_of(apology: &str) -> Tenant {
         name: "acme".into(),
         realm: "acme.example".into(),
         shard: SHARD,
-        numbers: [MAIN, MENU, DIRECT, AGAIN, TWICE].map(published).into(),
+        numbers: [MAIN, MENU, DIRECT, AGAIN, TWICE, ANOTHER].map(published).into(),
         flows: vec![
             named(
                 MAIN,
@@ -128,25 +131,37 @@ pub fn tenant_of(apology: &str) -> Tenant {
                 "twice",
                 vec![Step::Enqueue { queue: SALES, overflow: Some(1) }, Step::Enqueue { queue: SALES, overflow: None }],
             ),
+            named(
+                ANOTHER,
+                "another",
+                vec![
+                    Step::Enqueue { queue: SALES, overflow: Some(1) },
+                    Step::Enqueue { queue: SUPPORT, overflow: None },
+                ],
+            ),
             named(DIRECT, "direct", vec![Step::Enqueue { queue: SALES, overflow: None }]),
         ],
-        queues: vec![Queue {
-            id: SALES,
-            name: "sales".into(),
-            strategy: Strategy::LongestIdle,
-            music: content("music"),
-            ring_timeout_ms: 15_000,
-            wrap_up_ms: 10_000,
-            max_misses: 3,
-            miss_pause_ms: 0,
-            max_waiting: 2,
-            max_wait_ms: 60_000,
-            service_level_ms: 20_000,
-        }],
+        queues: vec![queue(SALES, "sales", "music"), queue(SUPPORT, "support", "jazz")],
         agents: AGENTS.map(|(name, id)| phone(name, id)).into(),
         campaigns: vec![campaign(SPRING, DialMode::Progressive), campaign(BY_HAND, DialMode::Manual)],
         takes_anonymous: true,
         offers_sha256: false,
+    }
+}
+
+fn queue(id: QueueId, name: &str, music: &str) -> Queue {
+    Queue {
+        id,
+        name: name.into(),
+        strategy: Strategy::LongestIdle,
+        music: content(music),
+        ring_timeout_ms: 15_000,
+        wrap_up_ms: 10_000,
+        max_misses: 3,
+        miss_pause_ms: 0,
+        max_waiting: 2,
+        max_wait_ms: 60_000,
+        service_level_ms: 20_000,
     }
 }
 

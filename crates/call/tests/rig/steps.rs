@@ -46,13 +46,16 @@ impl World {
             "die" => self.adopt(true),
             "split" => self.adopt(false),
             "break" => self.begin_again(),
+            "doubt" => self.doubt = Duration::from_millis(rest[0].parse().expect("milliseconds")),
             "stand-still" => self.ahead += Duration::from_millis(rest[0].parse().expect("milliseconds")),
             "hold" => self.holds = rest.iter().map(|word| (*word).to_owned()).collect(),
             "commit" => self.commit_held(rest),
             "lose" => self.lose_held(),
             "timeout" => self.time_out_held(),
             "leader" => self.leader_away = rest[0] == "away",
+            "reports" => self.loses_reports = rest[0] == "lost",
             "restart" => self.relays.restart(),
+            "relay-dies" => self.relays.die(relay(rest.first())),
             "configure" => self.configure(),
             // Nobody hears that it is over: its owner is dead, and its relay has said so.
             "unheard" => drop(self.relays.played(0)),
@@ -79,6 +82,8 @@ impl World {
             }
             "dead" => vec![self.relays.dead(self.leg(rest[0]))],
             "met" => vec![self.relays.met(relay(rest.first()))],
+            // The first has answered nothing for long, and the second is there.
+            "gone" => vec![MediaFact::Gone { relay: relay(rest.first()), instead: relay(rest.get(1)) }],
             "closed" => self.relays.closed(relay(rest.first())),
             _ => panic!("no such step: {word}"),
         };

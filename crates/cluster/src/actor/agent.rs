@@ -180,7 +180,7 @@ impl Driver {
     async fn bind(&mut self, registration: &Registration) -> Result<Vec<Binding>, u16> {
         let Registration { message, source, asked } = registration;
         let row = self.row().ok_or(503u16)?;
-        let (now, log_now) = (self.context.now(), self.context.log_now(self.shard));
+        let (now, log_now) = (self.context.now(), self.context.log_now(self.shard).at_most);
         self.known.see(&row.bindings, now);
         match self.order.turn(message.call_id(), message.cseq(), now) {
             Turn::Overtaken => return Err(500),

@@ -76,7 +76,7 @@ pub(crate) async fn retake(context: &Context, call: CallId) {
     let shard = call.shard();
     if context.calls.breaks(call) >= BROKEN_MAX {
         let ended = Ended { by: HangupBy::System, cause: Cause::TEMPORARY_FAILURE };
-        let end = Command::End { call, ended, observed: context.log_now(shard) };
+        let end = Command::End { call, ended, observed: context.log_now(shard).at_most };
         if let Err(fault) = context.command(shard, end, limit::PROPOSE).await {
             tracing::warn!(%call, %fault, "an end was not committed");
         }

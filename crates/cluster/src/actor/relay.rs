@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use strowger_media::protocol::Answers;
-use strowger_model::RelayId;
-use strowger_switch::courier::{self, BATCH, Carried, Order, PAUSE};
+use strowger_model::{CallId, RelayId};
+use strowger_raft::View;
+use strowger_switch::courier::{self, BATCH, Carried, Order, PAUSE, has_leg_at};
 
 use super::registry::{News, Registry, Ticket, Wake, follow};
-use crate::context::Context;
+use crate::context::{Context, shard_of};
 use crate::relays::{conclude, deliver};
 
 impl News for Order {
@@ -88,6 +89,10 @@ impl Actor for Courier {
     }
 }
 
+fn is_there(view: &View, call: CallId, relay: RelayId) -> bool {
+    shard_of(view).is_some_and(|table| has_leg_at(table, call, relay))
+}
+
 impl Driver {
     /// False if there is nothing to deliver. What is concluded is settled afterwards: should the courier break
     /// meanwhile, the next one repeats it.
@@ -109,7 +114,10 @@ impl Driver {
             None => {
                 let waiting = couriers.peek(relay, self.ticket, usize::MAX);
                 let count = waiting.len();
-                let (given_up, again) = self.courier.failed(waiting, context.now());
+                let has_leg =
+                    |call: CallId| context.shard_view(call.shard()).is_some_and(|view| is_there(&view, call, relay));
+                let around = courier::Sight { is_passive: context.edge.is_passive(), has_leg };
+                let (given_up, again) = self.courier.failed(waiting, &around, context.now());
                 given_up.into_iter().for_each(|carried| conclude(context, relay, carried));
                 couriers.settle(relay, self.ticket, count, again);
                 tokio::time::sleep(PAUSE).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use strowger_cluster::{Actors, TestBreak};
 use strowger_phones::{EndedBy, Report};
-use strowger_table::{Call, Command, Presence};
+use strowger_table::{Command, Presence};
 
 use crate::rig::Rig;
 
@@ -53,13 +53,6 @@ fn tones(heard: &[(u16, Duration)]) -> Vec<u16> {
     heard.iter().map(|(tone, _)| *tone).collect()
 }
 
-/// The only call there is.
-fn call(rig: &Rig) -> Option<std::sync::Arc<Call>> {
-    let context = rig.context();
-    let view = context.shards().find_map(|shard| context.shard_view(shard))?;
-    view.machine.shard()?.calls().next().cloned()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_whose_agents_actor_breaks_is_answered_by_the_next() {
     let rig = Rig::with_fault(3, 1, Some(TestBreak::PanicAgent)).await;
@@ -92,9 +85,9 @@ async fn the_sweep_finds_rows_without_an_actor() {
     let phones = rig.phones();
     rig.staff(&phones, 11).await;
     let watch = async {
-        rig.until("the call's actor is lost", || call(&rig).is_some_and(|row| row.is_served())).await;
+        rig.until("the call's actor is lost", || rig.only_call().is_some_and(|row| row.is_served())).await;
         rig.until("the call has another under a new epoch", || {
-            rig.context().actors().calls == 1 && call(&rig).is_some_and(|row| row.was_adopted())
+            rig.context().actors().calls == 1 && rig.only_call().is_some_and(|row| row.was_adopted())
         })
         .await;
         rig.until("the agent has another", || rig.context().actors().agents == 1).await;

@@ -2,8 +2,10 @@
 
 mod balance;
 mod broken;
+mod content;
 mod explain;
 mod outbound;
 mod registering;
+mod relays;
 mod rig;
 mod thread;

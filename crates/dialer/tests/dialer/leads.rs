@@ -50,6 +50,16 @@ fn spreadsheets_write_semicolons_byte_order_marks_and_carriage_returns() {
     assert_eq!(fields(&reading.leads[0]), [("name, first", "Anna; really")]);
 }
 
+/// Of what is read the spaces around it are no part; what is only kept stays as it was written.
+#[test]
+fn spaces_around_numbers_and_zones_are_passed_over() {
+    let reading = read("number, zone ,name\n +442071838750 , Europe/London , Anna \n+493012345678,  ,Bert\n");
+    assert_eq!(said(&reading.faults), []);
+    let [anna, bert] = &reading.leads[..] else { panic!("{reading:?}") };
+    assert_eq!((anna.zone.as_str(), bert.zone.as_str()), ("Europe/London", "Europe/Berlin"));
+    assert_eq!(fields(anna), [("name", " Anna ")]);
+}
+
 #[test]
 fn a_list_may_have_numbers_only() {
     assert_eq!(numbers(&read("number\n+442071838750\n+493012345678").leads), ["+442071838750", "+493012345678"]);

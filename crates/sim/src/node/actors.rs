@@ -48,7 +48,7 @@ impl World {
     pub(crate) fn tell(&mut self, node: usize, call: CallId, news: News) -> bool {
         let Some(mut actor) = self.nodes[node].actors.remove(&call) else { return false };
         let place = &self.nodes[node];
-        let (now, log_now) = (self.now, place.log_now(self.now));
+        let (now, log_now) = (self.now, self.mistimed(place.log_now(self.now)));
         let actions = match news {
             News::Rows(rows) => {
                 if !place.owns(rows.call.owner) && self.plant != Some(Plant::Unfenced) {

@@ -140,6 +140,9 @@ impl World {
         let place = &mut self.nodes[node];
         let is_ours = place.owns(row.owner);
         let due = due(&row, is_told, is_ours, |key| place.intake.seat(key));
+        if matches!(due, Due::Begin(Begin::Adopted)) {
+            self.promises.rules.began_from_row(row.id);
+        }
         match self.misjudged(&row, due) {
             Due::Nothing => {}
             Due::LetGo => drop(self.nodes[node].actors.remove(&row.id)),

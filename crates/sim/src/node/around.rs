@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use strowger_acd::{RelayChoice, UsableRelay};
-use strowger_model::{CallId, Far, LegKey, LogTime, Mono, Owner, RelayId, ShardId};
+use strowger_model::{CallId, Far, LegKey, LogNow, Mono, Owner, RelayId, ShardId};
 use strowger_sip::Local;
 use strowger_switch::{Around, Destination, Door, Row};
 use strowger_table::{AdmitKey, Call};
@@ -32,7 +32,7 @@ impl Around for Surroundings<'_> {
         self.now
     }
 
-    fn log_now(&self, _: ShardId) -> LogTime {
+    fn log_now(&self, _: ShardId) -> LogNow {
         self.node.log_now(self.now)
     }
 

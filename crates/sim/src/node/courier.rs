@@ -6,12 +6,13 @@ use strowger_call::MediaFact;
 use strowger_media::protocol::Answers;
 use strowger_media::{Hears, Op, RelayAnswer, RelayCommand, RelayEvent};
 use strowger_model::{CallId, Incarnation, LegKey, RelayId};
-use strowger_switch::courier::{ANSWER, Carried, Order, PAUSE, calls_at, holder};
+use strowger_switch::courier::{ANSWER, Carried, Order, PAUSE, Sight, calls_at, elsewhere, has_leg_at, holder};
 
-use super::News;
+use super::{News, Node};
 use crate::happening::{Happening, Task, Who};
 use crate::plant::Plant;
 use crate::relay::{Effects, Report};
+use crate::tenant::site_of;
 use crate::trace::About;
 use crate::world::World;
 
@@ -59,9 +60,12 @@ impl World {
         if way.arrived(batch).is_none() {
             return;
         }
-        let waiting = way.waiting.drain(..).collect();
-        let (given_up, again) = way.courier.failed(waiting, now);
-        way.waiting.extend(again);
+        let waiting: Vec<Order> = way.waiting.drain(..).collect();
+        let is_passive = self.is_passive(node);
+        let Node { ways, replica, .. } = &mut self.nodes[node];
+        let has_leg = |call| has_leg_at(&replica.shard, call, RelayId(relay as u16));
+        let (given_up, again) = ways[relay].courier.failed(waiting, &Sight { is_passive, has_leg }, now);
+        ways[relay].waiting.extend(again);
         self.conclude(node, relay, given_up);
         self.timeline.plan(now + PAUSE, Happening::In(self.nodes[node].who, Task::Courier { relay }));
         self.arm_courier(node, relay);
@@ -92,6 +96,9 @@ impl World {
 
     /// A batch reaches its relay.
     pub(crate) fn at_relay(&mut self, relay: usize, from: Who, batch: u64, orders: &[RelayCommand]) {
+        if self.relays[relay].is_dead {
+            return;
+        }
         for (order, leg) in orders.iter().filter_map(|order| Some((order, order.op.leg()?))) {
             // Of an owner that was away: a relay that never had the leg does not know that it is gone.
             let key = LegKey { call: order.call, leg };
@@ -149,6 +156,7 @@ impl World {
             match carried {
                 Carried::Answered { order, answer } => self.order_answered(node, relay, order, answer),
                 Carried::Met { incarnation } => self.relay_met(node, RelayId(relay as u16), incarnation),
+                Carried::Gone => self.relay_gone(node, RelayId(relay as u16)),
                 // A world's relays have all content.
                 Carried::Supply { .. } => {}
             }
@@ -173,6 +181,16 @@ impl World {
         let calls: Vec<CallId> = calls_at(&self.nodes[node].replica.shard, relay).collect();
         for call in calls {
             self.tell(node, call, News::Media(MediaFact::Met { relay, incarnation }));
+        }
+    }
+
+    fn relay_gone(&mut self, node: usize, relay: RelayId) {
+        if self.plant == Some(Plant::GoneUnheard) {
+            return;
+        }
+        let gone = (relay, site_of(usize::from(relay.0)));
+        for (call, instead) in elsewhere(&self.nodes[node].replica.shard, &self.usable, gone) {
+            self.tell(node, call, News::Media(MediaFact::Gone { relay, instead }));
         }
     }
 }

@@ -18,6 +18,9 @@ impl World {
         self.say(About::World, || format!("fault: {fault:?}"));
         match fault {
             Fault::Kill { node, away } => self.kill_for(node, away),
+            Fault::Outage { stays, away } => {
+                (0..self.nodes.len()).filter(|node| *node != stays).for_each(|node| self.kill_for(node, away));
+            }
             Fault::KillPacer { away } if self.dialling.is_on() => self.pacer_dies = Some(away),
             Fault::KillPacer { away } => {
                 let leader = self.log.leader.as_ref().map(|leader| leader.who.node);
@@ -38,6 +41,7 @@ impl World {
             Fault::RelaySlow { relay, away, by } => self.trouble_relay(relay, away, false, by),
             Fault::RelayRestart { relay } => self.restart_relay(relay),
             Fault::LinesBreak => self.break_lines(),
+            Fault::RelayDies { relay } => self.relay_dies(relay),
             Fault::MoveLead => {
                 self.lose_leader("the lead moves");
                 self.lose_control();

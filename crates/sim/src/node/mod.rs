@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use strowger_call::Machine;
-use strowger_model::{AgentId, CallId, Incarnation, LogClock, LogTime, Mono};
+use strowger_model::{AgentId, CallId, Incarnation, LogClock, LogNow, LogTime, Mono};
 use strowger_switch::courier::{Courier, Order};
 use strowger_switch::{Intake, Performed, Vitals};
 use strowger_table::{Proposal, Shard};
@@ -32,6 +32,7 @@ pub(crate) use lead::Lead;
 use pacer::Pacing;
 pub(crate) use propose::Purpose;
 pub(crate) use register::Desk;
+pub(crate) use vitals::Pulse;
 use vitals::voters;
 
 pub(crate) struct Node {
@@ -157,7 +158,7 @@ impl Node {
         self.up && !self.frozen && !self.cut
     }
 
-    pub fn log_now(&self, now: Mono) -> LogTime {
+    pub fn log_now(&self, now: Mono) -> LogNow {
         self.replica.clock.now(now)
     }
 }

@@ -91,7 +91,7 @@ impl World {
     fn serve_register(&mut self, node: usize, agent: AgentId) -> Option<u16> {
         let now = self.now;
         let place = &mut self.nodes[node];
-        let log_now = place.replica.clock.now(now);
+        let log_now = place.log_now(now).at_most;
         let desk = place.desks.get_mut(&agent)?;
         let first = desk.waiting.front().filter(|_| !desk.under_way)?.clone();
         let Some(row) = place.replica.shard.agent(agent) else { return Some(503) };
@@ -139,7 +139,7 @@ impl World {
 
     fn answer_register(&mut self, node: usize, agent: AgentId, status: u16) {
         let place = &mut self.nodes[node];
-        let log_now = place.replica.clock.now(self.now);
+        let log_now = place.log_now(self.now).at_most;
         let was_owned = place.replica.shard.agent(agent).is_some_and(|row| row.owner.is_some());
         let Some(desk) = place.desks.get_mut(&agent) else { return };
         let Some(first) = desk.waiting.pop_front() else { return };

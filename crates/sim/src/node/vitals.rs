@@ -1,6 +1,6 @@
 //! Runs the switch's heartbeats: beats and pulses between processes, reports and hellos in the control group.
 
-use strowger_model::NodeId;
+use strowger_model::{LogTime, NodeId};
 use strowger_switch::{BEAT, JOIN, JOIN_AGAIN, REPORT, Report, is_down, join};
 use strowger_table::Body;
 
@@ -9,6 +9,16 @@ use crate::happening::{Happening, Task, Who, node_id};
 use crate::plant::Plant;
 use crate::trace::About;
 use crate::world::{NODES, World};
+
+/// A voter's answer to a beat.
+pub(crate) struct Pulse {
+    voter: NodeId,
+    number: u64,
+    /// How far it is in each group.
+    applied: Vec<u64>,
+    /// The shard's log time, of who stamps it.
+    led: Option<LogTime>,
+}
 
 /// Every node votes.
 pub(crate) fn voters() -> Vec<NodeId> {
@@ -35,6 +45,9 @@ impl World {
         for voter in voters.collect::<Vec<_>>() {
             let voter = self.nodes[usize::from(voter.0) - 1].who;
             self.cast(node, voter, Task::Heartbeat { from, number });
+        }
+        if let Some(time) = self.led_time(node) {
+            self.nodes[node].replica.clock.told(time, now, now);
         }
         self.look_at_vitals(node);
     }
@@ -77,14 +90,25 @@ impl World {
         let now = self.now;
         let place = &mut self.nodes[node];
         if place.vitals.on_beat(from.id(), from.life, &place.control.table, now) {
-            let (voter, applied) = (place.who.id(), place.applied());
-            self.cast(node, from, Task::Pulse { voter, number, applied });
+            let (voter, applied, led) = (place.who.id(), place.applied(), self.led_time(node));
+            self.cast(node, from, Task::Pulse(Pulse { voter, number, applied, led }));
         }
     }
 
     /// A voter's answer to a beat.
-    pub(crate) fn on_pulse(&mut self, node: usize, voter: NodeId, number: u64, applied: Vec<u64>) {
-        self.nodes[node].vitals.on_pulse(voter, number, applied);
+    pub(crate) fn on_pulse(&mut self, node: usize, pulse: Pulse) {
+        let Pulse { voter, number, applied, led } = pulse;
+        let place = &mut self.nodes[node];
+        let asked = place.vitals.on_pulse(voter, number, applied);
+        if let Some((time, asked)) = led.zip(asked).filter(|_| self.plant != Some(Plant::OutageCounted)) {
+            place.replica.clock.told(time, asked, self.now);
+        }
+    }
+
+    /// What time it is in the log, if this node stamps it.
+    fn led_time(&self, node: usize) -> Option<LogTime> {
+        let who = self.nodes[node].who;
+        self.log.seat().filter(|(leader, _)| *leader == who).map(|(_, seat)| seat.log_now(self.now))
     }
 
     /// Says what the switch says, until the process is a member.

@@ -13,6 +13,8 @@ use crate::relay::Relay;
 
 /// Orders to relays are said again after half a second; so many losses in a row do not happen.
 const SOON: Duration = Duration::from_secs(6);
+/// A relay that is gone is taken for gone after some seconds of silence, and a change of owners in that time begins anew.
+const NOTICED: Duration = Duration::from_secs(15);
 /// A far end that is asked to send elsewhere answers within the life of a transaction, or is gone.
 const MOVED: Duration = Duration::from_secs(40);
 
@@ -32,6 +34,8 @@ struct Chance {
     lives: Vec<Option<Incarnation>>,
     /// A leg is on its way to a relay.
     moves: bool,
+    /// A leg's relay is gone.
+    gone: bool,
 }
 
 impl BothWays {
@@ -44,11 +48,19 @@ impl BothWays {
             let life = |leg: &&Leg| Some(relays.get(usize::from(leg.relay?.0))?.life);
             let moves = legs.iter().any(|leg| leg.next_relay.is_some());
             let lives = legs.iter().map(life).collect();
+            let is_gone =
+                |leg: &&Leg| leg.relay.is_some_and(|at| relays.get(usize::from(at.0)).is_none_or(|at| at.is_dead));
+            let gone = legs.iter().any(is_gone);
             let keys = legs.iter().map(|leg| leg.key).collect();
-            let chance = Chance { legs: keys, epoch: row.owner.epoch, lives, moves };
+            let chance = Chance { legs: keys, epoch: row.owner.epoch, lives, moves, gone };
             let since = self.since.get(&row.id).filter(|known| known.0 == chance).map_or(now, |known| known.1);
             talking.insert(row.id, (chance, since));
-            if now.since(since) > if moves { MOVED } else { SOON } {
+            let soon = match (moves, gone) {
+                (true, _) => MOVED,
+                (false, true) => NOTICED,
+                (false, false) => SOON,
+            };
+            if now.since(since) > soon {
                 legs.iter().for_each(|leg| self.hears(relays, leg, &legs));
             }
         }

@@ -34,7 +34,10 @@ impl Disposed {
             return;
         }
         let (granted, wrapped) = (step.is_granted(), wraps(step.before, agent, call));
-        if granted != wrapped && !step.is_wrong {
+        // What came by a node that is over is refused, and the agent says it again by another.
+        let from = step.proposal.from;
+        let is_over = from.incarnation <= step.before.fenced(from.node);
+        if granted != (wrapped && !is_over) && !step.is_wrong {
             let outcome = &step.applied.outcome;
             self.found
                 .breach(PROMISE, Some(call), || format!("{agent} wraps it up: {wrapped}, said {code}: {outcome:?}"));

@@ -32,6 +32,8 @@ impl Told {
         match (sip.status(), sip.method()) {
             // Later ones are in a dialog that stands, or is gone since.
             (200..300, "INVITE") if sip.cseq() == 1 => self.answered.extend(sip.key()),
+            // A phone that lost its power takes what is said again for something new.
+            (300.., "INVITE") => self.answered.retain(|key| sip.key() != Some(*key)),
             (0, "INVITE") if !sip.is_first_invite() => {
                 self.offered.insert((sip.call_id().to_owned(), sip.cseq()));
             }

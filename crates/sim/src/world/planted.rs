@@ -9,7 +9,7 @@ use std::time::Duration;
 use strowger_media::{Hears, Op};
 use strowger_model::config::Tenant;
 use strowger_model::{
-    AgentId, CallId, DialResult, E164, Far, Incarnation, Instance, LegKey, Line, LogTime, Mono, RelayId, Wall,
+    AgentId, CallId, DialResult, E164, Far, Incarnation, Instance, LegKey, Line, LogNow, LogTime, Mono, RelayId, Wall,
 };
 use strowger_switch::{Begin, Due};
 use strowger_table::{
@@ -80,6 +80,11 @@ impl World {
             Body::Shard(Command::Presence { presence: Presence::Ready, .. } | Command::Done { .. })
         );
         self.plant == Some(Plant::LostAfterAnswer) && ready
+    }
+
+    /// What a node takes the log's time to be.
+    pub(crate) fn mistimed(&self, log_now: LogNow) -> LogNow {
+        if self.plant == Some(Plant::OutageCounted) { LogNow::exactly(log_now.at_most) } else { log_now }
     }
 
     fn misplanned(&self, plant: Plant, plan: &mut Plan) -> bool {

@@ -8,7 +8,9 @@ use super::{PULSE, World};
 use crate::happening::{Happening, Task, Who};
 use crate::node::Purpose;
 use crate::promise::Breach;
+use crate::relay::Relay;
 use crate::scenario::{Carriage, LogHabit};
+use crate::tenant::site_of;
 use crate::trace::About;
 
 /// No world has more to do than this; one that does is turning on the spot.
@@ -97,7 +99,7 @@ impl World {
             Task::Beat => self.beat(node),
             Task::Join => self.join(node),
             Task::Heartbeat { from, number } => self.on_heartbeat(node, from, number),
-            Task::Pulse { voter, number, applied } => self.on_pulse(node, voter, number, applied),
+            Task::Pulse(pulse) => self.on_pulse(node, pulse),
             Task::Answered { seq, outcome } => self.answered(node, seq, outcome),
             Task::Retry { seq } => self.ask(node, seq),
             Task::GiveUp { seq } => self.give_up(node, seq),
@@ -150,15 +152,30 @@ impl World {
 
     /// A relay that opens no port, or is late, for a while.
     pub(crate) fn trouble_relay(&mut self, relay: usize, away: Duration, full: bool, slow: Duration) {
-        // A call that is on its way back to one that began anew is left with nothing if that fails.
-        if self.relays[relay].has_begun_anew() {
+        // A call that is on its way to another, or back to one that began anew, is left with nothing if that fails.
+        if self.relays[relay].has_begun_anew() || self.relays.iter().any(|relay| relay.is_dead) {
             return;
         }
         (self.relays[relay].full, self.relays[relay].slow) = (full, slow);
         self.timeline.plan(self.now + away, Happening::RelayWell(relay));
     }
 
+    /// Where another one of its site lives.
+    pub(crate) fn relay_dies(&mut self, relay: usize) {
+        let others = self.usable.iter().filter(|other| usize::from(other.relay.0) != relay);
+        if self.relays[relay].is_dead || !others.clone().any(|other| other.site == site_of(relay)) {
+            return;
+        }
+        self.usable = others.cloned().collect();
+        self.relays[relay].die();
+        self.relays.iter_mut().for_each(Relay::recover);
+        self.say(About::World, || format!("relay-{relay} dies for ever"));
+    }
+
     pub(crate) fn restart_relay(&mut self, relay: usize) {
+        if self.relays[relay].is_dead {
+            return;
+        }
         self.relays[relay].restart();
         self.say(About::World, || format!("relay-{relay} begins anew"));
     }
@@ -169,7 +186,7 @@ impl World {
         self.scenario.wire = Carriage::calm();
         self.scenario.log = LogHabit::calm();
         self.say(About::World, || "callers stop, everything is mended".to_owned());
-        self.relays.iter_mut().for_each(crate::relay::Relay::recover);
+        self.relays.iter_mut().for_each(Relay::recover);
         for node in 0..self.nodes.len() {
             let who = self.nodes[node].who;
             self.thaw(who);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use strowger_model::config::{Flow, Number, Step, Tenant};
 use strowger_model::{
-    CallId, Cause, Ended, Far, FlowId, HangupBy, Incarnation, LegKey, LogTime, Mono, NodeId, Owner, RelayId, ShardId,
-    TenantId, TrunkId, Wall,
+    CallId, Cause, Ended, Far, FlowId, HangupBy, Incarnation, LegKey, LogNow, LogTime, Mono, NodeId, Owner, RelayId,
+    ShardId, TenantId, TrunkId, Wall,
 };
 use strowger_sip::{Local, Message, tag};
 use strowger_table::{AdmitKey, At, Body, Call, Command, Outcome, Proposal, Proposer, Shard, Touched};
@@ -27,8 +27,8 @@ pub struct Bench {
     pub actors: BTreeSet<CallId>,
     pub relay: Option<RelayId>,
     pub is_unwanted: bool,
-    /// Of the trunk.
-    pub max_calls_per_second: u32,
+    /// What the trunk may send.
+    pub door: Door,
     pub intake: Intake,
     local: Local,
     pub now: Mono,
@@ -47,7 +47,7 @@ impl Bench {
             actors: BTreeSet::new(),
             relay: Some(RelayId(1)),
             is_unwanted: false,
-            max_calls_per_second: 100,
+            door: Door { trunk: TrunkId(1), site: String::new(), max_calls: 100, max_calls_per_second: 100 },
             intake: Intake::new(MAX_CALLS, RATE, now),
             local: Local { contact_host: "192.0.2.1:5060".into(), user_agent: String::new() },
             now,
@@ -137,8 +137,8 @@ impl Around for Bench {
         self.now
     }
 
-    fn log_now(&self, _: ShardId) -> LogTime {
-        LogTime(self.now.0)
+    fn log_now(&self, _: ShardId) -> LogNow {
+        LogNow::exactly(LogTime(self.now.0))
     }
 
     fn local(&self) -> &Local {
@@ -177,9 +177,7 @@ impl Around for Bench {
     }
 
     fn door(&self, source: Far) -> Option<Door> {
-        let max_calls_per_second = self.max_calls_per_second;
-        let door = Door { trunk: TrunkId(1), site: String::new(), max_calls: 100, max_calls_per_second };
-        (source.addr == trunk().addr).then_some(door)
+        (source.addr == trunk().addr).then(|| self.door.clone())
     }
 
     fn is_unwanted(&self, _: Destination, _: &str) -> bool {

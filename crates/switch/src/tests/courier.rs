@@ -1,8 +1,10 @@
+use strowger_acd::UsableRelay;
 use strowger_media::{Op, RelayAnswer, RelayCommand};
-use strowger_model::{CallId, Digest, Incarnation, LegNo, Mono};
+use strowger_model::{CallId, Digest, Incarnation, LegKey, LegNo, Mono, RelayId};
+use strowger_table::{Command, Outcome};
 
-use super::bench::SHARD;
-use crate::courier::{Carried, Courier, Order};
+use super::bench::{Bench, ME, SHARD};
+use crate::courier::{Carried, Courier, GONE, Order, Sight, elsewhere, has_leg_at};
 
 const LIFE: Incarnation = Incarnation(3);
 
@@ -27,6 +29,11 @@ fn at(ms: u64) -> Mono {
     Mono::from_millis(ms)
 }
 
+/// Of a node that is active; all calls but those have a leg there.
+fn without<const N: usize>(calls: [u64; N]) -> Sight<impl Fn(CallId) -> bool> {
+    Sight { is_passive: false, has_leg: move |call: CallId| !calls.contains(&call.index()) }
+}
+
 /// The calls of what is given up, and of what is said again.
 fn left((carried, again): (Vec<Carried>, Vec<Order>)) -> (Vec<u64>, Vec<u64>) {
     let given_up = |carried: &Carried| match carried {
@@ -39,14 +46,14 @@ fn left((carried, again): (Vec<Carried>, Vec<Order>)) -> (Vec<u64>, Vec<u64>) {
 #[test]
 fn what_failed_is_said_again_in_its_order() {
     let orders = vec![export(1), open(2), close(3), export(1)];
-    assert_eq!(left(Courier::default().failed(orders, at(500))), (vec![], vec![1, 2, 3, 1]));
+    assert_eq!(left(Courier::default().failed(orders, &without([]), at(500))), (vec![], vec![1, 2, 3, 1]));
 }
 
 #[test]
 fn each_order_has_its_own_patience() {
     let orders = |ms| {
         let late = Order { since: at(1000), ..open(4) };
-        left(Courier::default().failed(vec![export(3), open(1), close(2), late], at(ms)))
+        left(Courier::default().failed(vec![export(3), open(1), close(2), late], &without([]), at(ms)))
     };
     assert_eq!(orders(1000), (vec![], vec![3, 1, 2, 4]));
     assert_eq!(orders(1001), (vec![1], vec![3, 2, 4]), "there is no port");
@@ -75,8 +82,65 @@ fn a_relay_with_nothing_to_do_is_asked_once_a_second_which_start_of_it_this_is()
     assert_eq!(courier.answered(vec![], LIFE, vec![], at(10)), met(LIFE), "whoever asked before may have met another");
     assert_eq!((courier.carry(&[], at(1009)), courier.carry(&[], at(1010))), (None, Some(vec![])));
     assert_eq!(courier.carry(&[close(1)], at(11)), Some(vec![close(1).command]), "what waits travels at once");
-    assert_eq!(courier.failed(vec![], at(1510)), (vec![], vec![]));
+    assert_eq!(courier.failed(vec![], &without([]), at(1510)), (vec![], vec![]));
     assert_eq!((courier.asks_at(), courier.carry(&[], at(2000))), (at(2510), None), "one that is gone is not pressed");
     assert_eq!(courier.answered(vec![], LIFE, vec![], at(2520)), []);
     assert_eq!(courier.answered(vec![], Incarnation(4), vec![], at(3520)), met(Incarnation(4)));
+}
+
+#[test]
+fn what_is_to_be_heard_waits_no_longer_than_its_call_is_there() {
+    let orders = vec![export(1), export(2)];
+    assert_eq!(left(Courier::default().failed(orders, &without([1]), at(500))), (vec![1], vec![2]));
+}
+
+#[test]
+fn a_relay_that_answers_nothing_for_long_is_gone_and_that_is_said_again() {
+    let mut courier = Courier::default();
+    let gone = |courier: &mut Courier, ms, is_passive| {
+        let sight = Sight { is_passive, has_leg: |_| true };
+        let (carried, _) = courier.failed(vec![], &sight, at(ms));
+        assert!(carried.iter().all(|carried| *carried == Carried::Gone));
+        carried.len() == 1
+    };
+    let long = GONE.as_millis() as u64;
+    courier.answered(vec![], LIFE, vec![], at(0));
+    // From the first question that it did not answer.
+    let first = 1500;
+    assert!(!gone(&mut courier, first, false));
+    assert!(!gone(&mut courier, first + long - 1, false));
+    assert!(gone(&mut courier, first + long, false));
+    assert!(!gone(&mut courier, first + 2 * long - 1, false));
+    assert!(gone(&mut courier, first + 2 * long, false));
+    // A node that nobody answers hears nothing of anybody.
+    assert!(!gone(&mut courier, first + 3 * long, true));
+    assert!(!gone(&mut courier, first + 3 * long + 1, false));
+    assert!(!gone(&mut courier, first + 4 * long, false));
+    courier.answered(vec![], LIFE, vec![], at(first + 4 * long));
+    assert!(!gone(&mut courier, first + 6 * long, false), "it was back meanwhile");
+}
+
+#[test]
+fn calls_of_a_relay_that_is_gone_go_to_others_of_its_site() {
+    let mut bench = Bench::new();
+    let (gone, here, there) = (RelayId(1), RelayId(2), RelayId(3));
+    let mut answered = |call_id: &str, relay| {
+        let admit = bench.admit(call_id);
+        let Command::Admit(of) = &admit else { panic!("an admission") };
+        let dialog = Box::new(of.dialog.clone());
+        let Outcome::Admitted { call, .. } = bench.commit(ME, admit) else { panic!("not admitted") };
+        let leg = LegKey { call, leg: LegNo(0) };
+        assert_eq!(bench.commit(ME, Command::Answer { leg, dialog, relay }), Outcome::Done);
+        call
+    };
+    let (first, second, other) = (answered("a", gone), answered("b", gone), answered("c", here));
+    let usable = |relays: &[(RelayId, &str)]| -> Vec<UsableRelay> {
+        relays.iter().map(|(relay, site)| UsableRelay { relay: *relay, site: (*site).to_owned() }).collect()
+    };
+    let all = usable(&[(gone, "east"), (here, "east"), (there, "west")]);
+    assert_eq!(elsewhere(&bench.shard, &all, (gone, "east")), [(first, here), (second, here)]);
+    // Anywhere, they are spread: there is one call at the first of the others.
+    assert_eq!(elsewhere(&bench.shard, &all, (gone, "")), [(first, there), (second, here)]);
+    assert_eq!(elsewhere(&bench.shard, &usable(&[(gone, "east")]), (gone, "east")), [], "there is no other yet");
+    assert!(has_leg_at(&bench.shard, first, gone) && !has_leg_at(&bench.shard, other, gone));
 }

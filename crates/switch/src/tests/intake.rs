@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use strowger_model::{CallId, Far, LegKey, ShardId};
+use strowger_model::{CallId, Far, LegKey, ShardId, TrunkId};
 use strowger_sip::Message;
 use strowger_table::{Command, Outcome, Refusal};
 
 use super::bench::*;
-use crate::{Action, limit};
+use crate::{Action, Door, limit};
 
 /// One word for each action: what was done, and the status of what was sent.
 fn words(actions: &[Action]) -> Vec<String> {
@@ -319,14 +319,32 @@ fn the_door_holds_the_nodes_limits() {
     assert_eq!(words(&bench.invites("c")), ["TurnedAway", "503"], "calls at once");
 }
 
+#[test]
+fn the_door_holds_each_trunks_limits() {
+    let mut bench = Bench::new();
+    bench.door.max_calls = 2;
+    for calls in 0..2 {
+        assert_eq!(words(&bench.invites(&format!("a{calls}"))), ["admit"], "{calls} at once");
+        bench.actors.insert(CallId::new(SHARD, 1000 + calls));
+    }
+    assert_eq!(words(&bench.invites("b")), ["TurnedAway", "503"], "the trunk's calls at once");
+
+    let mut bench = Bench::new();
+    bench.door.max_calls_per_second = 2;
+    assert_eq!(["a", "b"].map(|call| words(&bench.invites(call))), [["admit"], ["admit"]]);
+    assert_eq!(words(&bench.invites("c")), ["TurnedAway", "503"], "the trunk's rate");
+    bench.door = Door { trunk: TrunkId(2), ..bench.door };
+    assert_eq!(words(&bench.invites("d")), ["admit"], "another trunk's is its own");
+}
+
 /// A rate that was raised held back callers until the node was started again, one that was lowered let them in.
 #[test]
 fn a_trunk_has_the_rate_of_the_configuration_in_force() {
     let mut bench = Bench::new();
-    bench.max_calls_per_second = 1;
+    bench.door.max_calls_per_second = 1;
     assert_eq!(words(&bench.invites("a")), ["admit"]);
     assert_eq!(words(&bench.invites("b")), ["TurnedAway", "503"]);
-    bench.max_calls_per_second = 2;
+    bench.door.max_calls_per_second = 2;
     assert_eq!(words(&bench.invites("c")), ["admit"]);
     assert_eq!(words(&bench.invites("d")), ["admit"]);
     assert_eq!(words(&bench.invites("e")), ["TurnedAway", "503"]);

@@ -89,6 +89,23 @@ fn tenants_that_are_gone_are_retired_one_after_the_other() {
     assert_eq!(world.bench.shard.tenants().count(), 0);
 }
 
+/// No row changes with them, so nothing else wakes the rule.
+#[test]
+fn tenants_without_agents_are_retired_one_after_the_other_as_well() {
+    let mut world = World::new();
+    for id in [2, 3] {
+        let bare = Tenant { id: TenantId(id), agents: Vec::new(), queues: Vec::new(), ..staffed() };
+        Command::configuring(2, &bare).into_iter().for_each(|command| assert!(world.say(command).refusal().is_none()));
+    }
+    world.configure(&staffed());
+    let version = world.control.version();
+    for id in [2, 3] {
+        let command = world.commits(Task::Own);
+        assert_eq!(command, Command::Retire { version, tenant: TenantId(id) });
+    }
+    assert!(world.is_quiet());
+}
+
 #[test]
 fn connections_of_a_life_that_is_over_are_lost_whoever_owns_the_agent() {
     let restarted = |world: &mut World| {

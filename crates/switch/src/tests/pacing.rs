@@ -188,6 +188,25 @@ fn a_trunk_that_is_full_is_looked_at_when_it_has_room() {
 }
 
 #[test]
+fn a_trunk_whose_rate_was_changed_gives_what_it_has_now() {
+    for (rate, room) in [(10, Duration::from_millis(100)), (1, Duration::from_secs(1))] {
+        let mut world = settled(9, 2, ALL_DAY);
+        let (dials, _) = world.round();
+        assert_eq!(dials.len(), 2);
+        world.dial(dials);
+        world.world.trunks = vec![trunk(rate)];
+        let tenants = world.world.control.tenants().to_vec();
+        world.world.in_force(tenants);
+        world.pass(ROUND);
+        let changed = world.now();
+        world.pacer.wake(SHARD);
+        assert_eq!(world.round(), (Vec::new(), Some(changed + room)), "what was taken of it before is not known");
+        world.world.bench.now = changed + room;
+        assert_eq!(world.round().0.len(), 1, "{rate} a second");
+    }
+}
+
+#[test]
 fn who_begins_to_pace_takes_no_more_of_a_trunk_than_others_left() {
     let mut world = dialling(3, 2, ALL_DAY);
     let room = world.now() + Duration::from_millis(500);

@@ -169,6 +169,28 @@ fn a_silent_node_is_reported_until_the_group_holds_it() {
     assert!(vitals.on_beat(NodeId(3), LIFE, &group.control, at(2320)));
 }
 
+/// Its last life was heard long ago; that is not its silence.
+#[test]
+fn a_node_that_begins_anew_has_its_time_from_then_on() {
+    let (mut vitals, mut group) = (active(), Group::new());
+    vitals.on_beat(NodeId(2), LIFE, &group.control, at(1000));
+    vitals.on_beat(NodeId(3), LIFE, &group.control, at(1000));
+    for voter in [ME, NodeId(2)] {
+        group.commit(ControlCommand::Silent { voter, node: NodeId(3), incarnation: LIFE });
+    }
+    let said = |vitals: &mut Vitals, group: &Group, now| {
+        answered(vitals, now);
+        vitals.on_beat(NodeId(2), LIFE, &group.control, now);
+        vitals.reports(&group.control, now).into_iter().map(|report| report.command).collect::<Vec<_>>()
+    };
+    assert_eq!(said(&mut vitals, &group, at(9000)), [], "it is down");
+    group.commit(ControlCommand::Hello { node: NodeId(3), incarnation: Incarnation(2) });
+    assert_eq!(said(&mut vitals, &group, at(9500)), [], "its first beat is on its way");
+    assert_eq!(said(&mut vitals, &group, at(10_700)), []);
+    let silent = ControlCommand::Silent { voter: ME, node: NodeId(3), incarnation: Incarnation(2) };
+    assert_eq!(said(&mut vitals, &group, at(10_701)), [silent]);
+}
+
 #[test]
 fn who_was_passive_itself_reports_nobody_before_it_has_listened() {
     let (mut vitals, group) = (active(), Group::new());

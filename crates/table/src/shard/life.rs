@@ -185,3 +185,23 @@ fn how_of(outcome: CallOutcome) -> How {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::bench::Bench;
+    use crate::limit;
+    use crate::sample::CALLER_LEFT;
+
+    /// A voter that projects records goes by their numbers: one that is given twice is a record that nobody sees.
+    #[test]
+    fn records_are_numbered_on_when_the_oldest_go() {
+        let mut bench = Bench::new();
+        let call = bench.admitted();
+        bench.end(call, CALLER_LEFT);
+        let record = bench.records(call).remove(0);
+        let many = limit::OUTBOX as u64 + 3;
+        (1..many).for_each(|_| bench.shard.write(record.clone()));
+        let kept: Vec<u64> = bench.shard.records(0).map(|(number, _)| number).collect();
+        assert!(kept.iter().copied().eq(4..=many), "{:?} to {:?}", kept.first(), kept.last());
+    }
+}

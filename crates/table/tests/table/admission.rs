@@ -2,7 +2,7 @@
 
 use strowger_model::{FlowId, Outcome as CallOutcome, TenantId};
 use strowger_table::{
-    AdmitKey, Body, Command, ControlCommand, Machine, Outcome, Proposal, Refusal, RowKey, Target, Then, Touched,
+    AdmitKey, Body, Command, ControlCommand, Machine, Outcome, Proposal, Refusal, RowKey, Stage, Target, Then, Touched,
 };
 
 use crate::bench::{Bench, admit_with, answer, enqueue, step};
@@ -82,6 +82,19 @@ fn a_withdrawn_invite_ends_the_call_that_was_admitted_after_all() {
     assert_eq!(bench.say_as(TWO, withdraw), Outcome::Done);
     assert_eq!(bench.outcome(call), CallOutcome::Rejected);
     assert_eq!(bench.records(call).len(), 1);
+}
+
+/// Only the edge's answer was lost, and the caller has a 200 already.
+#[test]
+fn a_call_that_was_answered_is_withdrawn_by_nobody() {
+    let mut bench = Bench::new();
+    let call = bench.flowing();
+    for stage in [Stage::Flow, Stage::Waiting] {
+        assert_eq!(bench.call(call).stage, stage);
+        assert_eq!(bench.say_as(TWO, Command::Withdraw { key: key(1) }), Refusal::WrongStage.into());
+        assert!(!bench.call(call).is_over());
+        bench.say(enqueue(call, SALES, Then::End));
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use strowger_model::config::{Phone, Tenant};
-use strowger_model::{AgentId, Outcome as CallOutcome, Sealed};
+use strowger_model::{AgentId, Cause, Outcome as CallOutcome, Sealed};
 use strowger_table::{Command, Outcome, Presence, Refusal, Stage, Then, limit};
 
 use crate::bench::{Bench, Doing, not_ready};
@@ -97,6 +97,49 @@ fn a_retired_tenant_takes_no_new_calls_and_lets_live_ones_finish() {
     bench.pass(WRAP_UP_MS);
     bench.expire();
     assert!(bench.shard.agent(ANNA).is_none());
+}
+
+/// An heir finds the flow that the call is in, and its prompts are kept as content, until nobody is in it.
+#[test]
+fn a_call_of_a_retired_tenant_goes_on_in_its_flow() {
+    let mut bench = Bench::new();
+    let call = bench.flowing();
+    let flow = tenant().flows[0].clone();
+    bench.say(Command::Retire { version: 2, tenant: ACME });
+    let at = bench.call(call).flow.expect("a place in a flow");
+    assert_eq!(bench.shard.flow_version(at.flow), None, "nobody begins it");
+    assert_eq!(bench.shard.flow(ACME, at.flow, at.version), Some(&flow));
+    let plays = |bench: &Bench| bench.shard.named_content().any(|content| flow.prompts().any(|of| of == content));
+    assert!(plays(&bench));
+    bench.end(call, CALLER_LEFT);
+    assert_eq!((bench.shard.flow(ACME, at.flow, at.version), plays(&bench)), (None, false));
+}
+
+/// What a queue says of rings, misses and the work afterwards is known for as long as calls may ask for it.
+#[test]
+fn the_rules_of_a_queue_that_goes_hold_for_calls_that_were_in_it() {
+    let goes: [fn(&mut Bench); 2] = [
+        |bench| bench.configure(2, without_sales()),
+        |bench| assert_eq!(bench.say(Command::Retire { version: 2, tenant: ACME }), Outcome::Done),
+    ];
+    for queue_goes in goes {
+        let mut bench = Bench::new();
+        let talking = bench.talking(ANNA);
+        let (ringing, leg) = bench.offered(BERT);
+        queue_goes(&mut bench);
+        bench.end(talking, AGENT_LEFT);
+        let until = bench.now + Duration::from_millis(WRAP_UP_MS);
+        assert_eq!(bench.state(ANNA), Doing::WrapUp { call: talking, until });
+
+        // Back in a line from which everybody is taken out.
+        let missed = bench.missed_command(leg, Cause::BUSY);
+        assert_eq!(bench.say(missed), Outcome::Done);
+        bench.expire();
+        assert_eq!(bench.outcome(ringing), CallOutcome::Overflowed);
+        bench.pass(WRAP_UP_MS);
+        bench.expire();
+        assert_eq!(bench.records(talking).last().and_then(|record| record.wrap_ms), Some(WRAP_UP_MS));
+    }
 }
 
 #[test]

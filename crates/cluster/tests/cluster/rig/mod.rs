@@ -1,8 +1,10 @@
 //! Nodes and two relays in one process, each with its own ports and directory; the phones are the crate `phones`.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::Range;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use strowger_cluster::{Cluster, Context, DataKeys, Options, TestBreak};
@@ -12,6 +14,7 @@ use strowger_model::{GroupId, Ha1, NodeId, PeerId, RelayId, Whose};
 use strowger_phones::{AgentSpec, CallSpec, Phones, PhonesOptions, Report};
 use strowger_relay::{Relay, RelayConfig};
 use strowger_store::{CallFilter, CallLine};
+use strowger_table::Call;
 use tempfile::TempDir;
 
 pub const NUMBER: &str = "+4930555001";
@@ -22,8 +25,9 @@ pub const RELAYS: [(u16, &str, Range<u16>); 2] = [(1, "east", 30_000..30_500), (
 
 pub struct Rig {
     pub nodes: Vec<Cluster>,
-    _relays: Vec<Relay>,
-    _dir: TempDir,
+    relays: Mutex<BTreeMap<RelayId, Relay>>,
+    relay_links: Vec<(RelayId, SocketAddr)>,
+    dir: TempDir,
     sip: SocketAddr,
     trunk_port: u16,
 }
@@ -40,28 +44,10 @@ impl Rig {
     pub async fn with_fault(nodes: u16, shards: u16, test_break: Option<TestBreak>) -> Rig {
         let dir = TempDir::new().expect("a temporary directory");
         let sip = free();
-        let relay_links = RELAYS.map(|(id, _, _)| (RelayId(id), free()));
+        let relay_links: Vec<_> = RELAYS.map(|(id, _, _)| (RelayId(id), free())).into();
         let links: Vec<(NodeId, SocketAddr)> = (1..=nodes).map(|id| (NodeId(id), free())).collect();
         let tls = dir.path().join("tls");
         let identity = |peer| Identity::development(&tls, peer).expect("an identity");
-        let mut relays = Vec::new();
-        for ((id, link), (_, _, ports)) in relay_links.into_iter().zip(RELAYS) {
-            let relay = Relay::start(RelayConfig {
-                id,
-                link_listen: link,
-                identity: identity(PeerId::Relay(id)),
-                peers: Vec::new(),
-                address: [127, 0, 0, 1].into(),
-                advertise: None,
-                ports,
-                threads: 1,
-                content_dir: None,
-                dead_media: Some(Duration::from_secs(10)),
-            });
-            let relay = relay.await.expect("the relay starts");
-            relay.join_relays(relay_links.into_iter().filter(|(other, _)| *other != id).collect());
-            relays.push(relay);
-        }
         let mut clusters = Vec::new();
         for (id, link) in &links {
             let options = Options {
@@ -88,7 +74,10 @@ impl Rig {
             clusters.push(Cluster::start(options).await.expect("a node starts"));
         }
         let trunk_port = free_run(TRUNK_SOCKETS + 1);
-        let rig = Rig { nodes: clusters, _relays: relays, _dir: dir, sip, trunk_port };
+        let rig = Rig { nodes: clusters, relays: Mutex::default(), relay_links, dir, sip, trunk_port };
+        for (id, _) in &rig.relay_links {
+            rig.begin_relay(*id).await;
+        }
         rig.until("the cluster is active", || rig.nodes.iter().all(|node| node.context.overview().active)).await;
         rig.until("the relays are there", || {
             rig.nodes.iter().all(|node| node.context.relays.usable().len() == RELAYS.len())
@@ -96,6 +85,38 @@ impl Rig {
         .await;
         rig.configure().await;
         rig
+    }
+
+    pub async fn begin_relay(&self, id: RelayId) {
+        let (_, link_listen) = *self.relay_links.iter().find(|(of, _)| *of == id).expect("a relay of the rig");
+        let (_, _, ports) = RELAYS.into_iter().find(|(of, _, _)| *of == id.0).expect("a relay of the rig");
+        let relay = Relay::start(RelayConfig {
+            id,
+            link_listen,
+            identity: Identity::development(&self.dir.path().join("tls"), PeerId::Relay(id)).expect("an identity"),
+            peers: Vec::new(),
+            address: [127, 0, 0, 1].into(),
+            advertise: None,
+            ports,
+            threads: 1,
+            content_dir: None,
+            dead_media: Some(Duration::from_secs(10)),
+        });
+        let relay = relay.await.expect("the relay starts");
+        relay.join_relays(self.relay_links.iter().filter(|(other, _)| *other != id).copied().collect());
+        self.relays.lock().expect("nobody panicked with it").insert(id, relay);
+    }
+
+    pub async fn end_relay(&self, id: RelayId) {
+        let relay = self.relays.lock().expect("nobody panicked with it").remove(&id);
+        relay.expect("a relay that runs").close().await;
+    }
+
+    /// The only call there is.
+    pub fn only_call(&self) -> Option<Arc<Call>> {
+        let context = self.context();
+        let view = context.shards().find_map(|shard| context.shard_view(shard))?;
+        view.machine.shard()?.calls().next().cloned()
     }
 
     pub fn context(&self) -> &Arc<Context> {
@@ -129,6 +150,11 @@ impl Rig {
             self.nodes.iter().all(|node| node.context.shards_behind() == 0 && has_it(&node.context))
         })
         .await;
+    }
+
+    /// Where the first node keeps prompts, music and tenants.
+    pub fn content(&self) -> PathBuf {
+        self.dir.path().join("1").join("content")
     }
 
     pub fn phones(&self) -> Phones {

@@ -67,9 +67,8 @@ fn free(truth: &Shard, config: &Asked, campaign: &Campaign) -> usize {
     let serves = |agent: &strowger_model::config::Agent| {
         agent.queues.contains(&campaign.queue) && agent.queues.iter().all(|queue| !waited_for.contains(queue))
     };
-    let is_free = |agent: &strowger_table::Agent| {
-        agent.free_since().is_some() && config.agent(agent.id).is_some_and(&serves)
-    };
+    let is_free =
+        |agent: &strowger_table::Agent| agent.free_since().is_some() && config.agent(agent.id).is_some_and(&serves);
     truth.agents().filter(|agent| is_free(agent)).count()
 }
 

@@ -35,9 +35,6 @@ impl Rule for Misses {
         }
         // Who leaves the configuration and comes back begins anew.
         self.in_a_row.retain(|agent, _| step.after.agent(*agent).is_some());
-        // Who has no phone any more begins anew with the next one.
-        let is_in = |agent: AgentId| step.after.agent(agent).is_some_and(|row| row.presence != Presence::Out);
-        self.alone.retain(|agent, _| is_in(*agent));
         let now = step.log_now();
         let busy_now = |agent: AgentId| step.after.agent(agent).and_then(|row| row.call());
         let busy_before = |agent: AgentId| step.before.agent(agent).and_then(|row| row.call());
@@ -68,6 +65,9 @@ impl Rule for Misses {
                 }
             }
         }
+        // Whose last phone went meanwhile has logged in anew when one is there again, and asks for calls by that.
+        let is_in = |agent: &AgentId| step.after.agent(*agent).is_some_and(|row| row.presence != Presence::Out);
+        self.alone.retain(|agent, _| is_in(agent));
     }
 }
 

@@ -13,6 +13,7 @@ mod max_waiting;
 mod misses;
 mod one_phone;
 mod retry_pause;
+mod ring_time;
 mod routed;
 mod shared_agents;
 mod site;
@@ -21,7 +22,7 @@ mod stopped;
 mod trunk_allowance;
 mod wrap_up;
 
-use strowger_model::{Mono, Wall};
+use strowger_model::{CallId, Mono, Wall};
 use strowger_table::{Command, Shard};
 
 use super::{Breach, Found, Step};
@@ -51,6 +52,8 @@ pub(crate) trait Rule {
     fn committed(&mut self, _step: &Step<'_>, _config: &Asked) {}
     fn decided(&mut self, _decision: &Decision<'_>) {}
     fn look(&mut self, _look: &Look<'_>) {}
+    /// An owner begins with a call that it has nothing of but the row.
+    fn began_from_row(&mut self, _call: CallId) {}
 }
 
 pub(crate) struct Rules(Vec<Box<dyn Rule>>);
@@ -71,6 +74,7 @@ impl Rules {
             Box::<misses::Misses>::default(),
             Box::new(one_phone::OnePhone::new(rings_all)),
             Box::<retry_pause::RetryPause>::default(),
+            Box::<ring_time::RingTime>::default(),
             Box::<routed::Routed>::default(),
             Box::<shared_agents::SharedAgents>::default(),
             Box::new(site::Site::new(trunk_sites)),
@@ -92,6 +96,10 @@ impl Rules {
 
     pub fn look(&mut self, look: &Look<'_>) {
         self.0.iter_mut().for_each(|rule| rule.look(look));
+    }
+
+    pub fn began_from_row(&mut self, call: CallId) {
+        self.0.iter_mut().for_each(|rule| rule.began_from_row(call));
     }
 
     pub fn breach(&mut self) -> Option<Breach> {

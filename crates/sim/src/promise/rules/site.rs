@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use strowger_model::{LegKey, RelayId};
+use strowger_model::{CallId, LegKey, RelayId};
 
 use super::super::{Found, Step};
 use super::Rule;
@@ -13,17 +13,23 @@ pub(crate) struct Site {
     found: Found,
     trunk_sites: [&'static str; 2],
     seen: BTreeSet<LegKey>,
+    /// Calls that somebody began without their INVITE.
+    anew: BTreeSet<CallId>,
 }
 
 impl Site {
     pub fn new(trunk_sites: [&'static str; 2]) -> Self {
-        Self { found: Found::default(), trunk_sites, seen: BTreeSet::new() }
+        Self { found: Found::default(), trunk_sites, seen: BTreeSet::new(), anew: BTreeSet::new() }
     }
 }
 
 impl Rule for Site {
     fn found(&mut self) -> &mut Found {
         &mut self.found
+    }
+
+    fn began_from_row(&mut self, call: CallId) {
+        self.anew.insert(call);
     }
 
     fn committed(&mut self, step: &Step<'_>, config: &Asked) {
@@ -35,8 +41,8 @@ impl Rule for Site {
                     None => row.trunk().map_or("", |trunk| self.trunk_sites[trunk.0 as usize - 1]),
                 };
                 let there = site_of(usize::from(relay));
-                // An heir of a call that had no relay yet takes any: known, and the shell's to mend.
-                let heirs = leg.is_customer() && row.was_adopted();
+                // Who begins without the INVITE with a call that had no relay yet takes any: known, and the shell's to mend.
+                let heirs = leg.is_customer() && (row.was_adopted() || self.anew.contains(&row.id));
                 if !heirs && !wanted.is_empty() && there != wanted {
                     let key = leg.key;
                     self.found.breach("site", Some(row.id), || format!("{key} is at {there}, its far end at {wanted}"));
