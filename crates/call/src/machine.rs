@@ -188,7 +188,8 @@ impl Machine {
         match fact {
             MediaFact::Opened { relay, leg, rtp, incarnation } => {
                 self.meet_relay(relay, incarnation);
-                if !self.moves_to(leg, relay, rtp, now) {
+                // A port that was asked for before the row named another relay is nobody's.
+                if !self.moves_to(leg, relay, rtp, now) && self.relay_of(leg) == Some(relay) {
                     self.media_open(leg, rtp, log_now, now);
                 }
             }

@@ -154,7 +154,7 @@ impl Rig {
 
     /// Where the first node keeps prompts, music and tenants.
     pub fn content(&self) -> PathBuf {
-        self.dir.path().join("1").join("content")
+        self.dir.path().join(self.context().me.to_string()).join("content")
     }
 
     pub fn phones(&self) -> Phones {
