@@ -31,12 +31,14 @@ impl OnePhone {
             let after = step.after.call_of_leg(other.key).and_then(|row| row.leg(other.key));
             let rings_on = after.is_some_and(|leg| leg.is_ringing());
             let misses = |shard: &strowger_table::Shard| shard.agent(agent).map(|row| row.misses);
+            // Who left the configuration goes with the last work.
+            let is_counted = misses(step.after).is_some_and(|after| Some(after) != misses(step.before));
             let rests = step
                 .after
                 .agent(agent)
                 .and_then(|row| row.voice())
                 .is_some_and(|slot| matches!(slot.state, SlotState::Paused { .. }));
-            if rings_on || misses(step.before) != misses(step.after) || rests {
+            if rings_on || is_counted || rests {
                 self.found.breach(PROMISE, Some(before.id), || {
                     format!("{leg} answers, and {agent} rings on, or it is a miss")
                 });
