@@ -102,6 +102,13 @@ impl Machine {
             self.adopt_media(self.relays_of(|key| came.iter().any(|leg| leg.key.call == key.call)));
             came.into_iter().for_each(|leg| self.restore(leg, now));
         }
+        // Nor is one done with that its earlier call had told to go.
+        let is_owed = |leg: &&table::Leg| {
+            let is_told = self.rows.call.duty_to(DutyKind::HangUp { leg: leg.key }).is_some();
+            is_told && leg.key.call != row.id && !self.sides.contains_key(&leg.key)
+        };
+        let owed: Vec<&table::Leg> = row.legs.iter().filter(is_owed).collect();
+        owed.into_iter().for_each(|leg| self.recall(leg, now));
     }
 
     /// Which relay has, or has still to close, legs that were born in which call.
