@@ -31,7 +31,7 @@ mod voice;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use strowger_model::{AgentId, CallId, LogTime, Mono};
+use strowger_model::{AgentId, CallId, LogTime, Mono, QueueId};
 use strowger_table::{Applied, Body, Call, Command, Offer, Outcome, Place, Presence, Proposal, Record, Shard, Stage};
 
 use crate::asked::Asked;
@@ -128,6 +128,20 @@ impl Step<'_> {
         let basis = self.basis.filter(|_| !self.is_wrong)?;
         let offers = self.planned_offers().iter().enumerate();
         Some((basis, offers.filter(|(bit, _)| granted >> bit & 1 == 1).map(|(_, offer)| offer).collect()))
+    }
+
+    /// Agents who were taken for a customer, and of which queue.
+    pub fn taken(&self, config: &Asked) -> Vec<(AgentId, QueueId)> {
+        match (self.command(), &self.applied.outcome) {
+            (Some(Command::Plan(plan)), Outcome::Planned { granted }) => {
+                let offers = plan.offers.iter().enumerate().filter(|(bit, _)| granted >> bit & 1 == 1);
+                offers.map(|(_, offer)| (offer.agent, offer.queue)).collect()
+            }
+            (Some(Command::Dial(dial)), Outcome::Dialled { .. }) => {
+                config.campaign(dial.campaign).map(|campaign| (dial.agent, campaign.queue)).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// An agent pressed ready, and was heard.

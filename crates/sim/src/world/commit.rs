@@ -48,7 +48,7 @@ impl World {
             && let Some((leader, _)) = self.log.seat()
         {
             let shard = &self.nodes[leader.node].replica.shard;
-            let (config, now) = (&self.asked, self.now);
+            let (config, now) = (&Asked::in_force(&self.versions, shard), self.now);
             self.promises.rules.decided(&Decision { command, shard, config, now });
         }
         let proposal = proposal.map(|proposal| self.misproposed(proposal));
