@@ -40,8 +40,9 @@ impl Disposed {
         let is_over = from.incarnation <= step.before.fenced(from.node);
         if granted != (wrap.is_some() && !is_over) && !step.is_wrong {
             let outcome = &step.applied.outcome;
-            self.found
-                .breach(PROMISE, Some(call), || format!("{agent} wraps it up: {}, said {code}: {outcome:?}", wrap.is_some()));
+            self.found.breach(PROMISE, Some(call), || {
+                format!("{agent} wraps it up: {}, said {code}: {outcome:?}", wrap.is_some())
+            });
         }
         if !granted {
             return;
