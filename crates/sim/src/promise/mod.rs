@@ -122,10 +122,11 @@ impl Step<'_> {
         }
     }
 
-    /// Offers of the planner that the table granted, and what they were planned on.
+    /// Offers of the planner that the table granted, and what they were planned on. None if another configuration came
+    /// into force meanwhile: what was best under the one is not by the other.
     pub fn granted_offers(&self) -> Option<(&Shard, Vec<&Offer>)> {
         let Outcome::Planned { granted } = self.applied.outcome else { return None };
-        let basis = self.basis.filter(|_| !self.is_wrong)?;
+        let basis = self.basis.filter(|basis| !self.is_wrong && is_configured_as(basis, self.after))?;
         let offers = self.planned_offers().iter().enumerate();
         Some((basis, offers.filter(|(bit, _)| granted >> bit & 1 == 1).map(|(_, offer)| offer).collect()))
     }
@@ -174,6 +175,14 @@ impl Step<'_> {
 /// The place of a call that is in a queue, offered or not.
 pub(crate) fn queued(shard: &Shard, call: CallId) -> Option<&Arc<Place>> {
     shard.place_of(call).filter(|place| place.is_in_queue())
+}
+
+/// Whether two states have the same configuration in force.
+fn is_configured_as(one: &Shard, other: &Shard) -> bool {
+    let versions = |shard: &Shard| -> Vec<_> {
+        shard.tenants().map(|tenant| (tenant.id, shard.config_version(tenant.id))).collect()
+    };
+    versions(one) == versions(other)
 }
 
 /// The call that one went into.

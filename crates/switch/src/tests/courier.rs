@@ -143,4 +143,9 @@ fn calls_of_a_relay_that_is_gone_go_to_others_of_its_site() {
     assert_eq!(elsewhere(&bench.shard, &all, (gone, "")), [(first, there), (second, here)]);
     assert_eq!(elsewhere(&bench.shard, &usable(&[(gone, "east")]), (gone, "east")), [], "there is no other yet");
     assert!(has_leg_at(&bench.shard, first, gone) && !has_leg_at(&bench.shard, other, gone));
+    // The relay that they were on their way to is gone as well.
+    let leg = LegKey { call: first, leg: LegNo(0) };
+    assert_eq!(bench.commit(ME, Command::Rehome { legs: vec![(leg, here)] }), Outcome::Done);
+    let goes: Vec<CallId> = elsewhere(&bench.shard, &all, (here, "")).into_iter().map(|(call, _)| call).collect();
+    assert_eq!(goes, [first, other]);
 }
