@@ -28,7 +28,6 @@ struct Two {
     rows: [CallId; 2],
     alice: LegKey,
     anna: LegKey,
-    bob: LegKey,
     bert: LegKey,
 }
 
@@ -55,7 +54,6 @@ impl Two {
             rows: [one, other],
             alice: alice_leg,
             anna: anna_leg,
-            bob: bob_leg,
             bert: bert_leg,
         };
         two.say(one, Command::Rehome { legs: vec![(alice_leg, alice)] }).await;
