@@ -106,7 +106,7 @@ impl Machine {
                 side.give_up = None;
                 if let Stage::Agreed(rtp, _) = stage {
                     side.rtp = Some(rtp);
-                    self.told.begins_anew(key, relay);
+                    self.told.forget(key, relay);
                     self.direct_media(key);
                 }
             }

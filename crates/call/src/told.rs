@@ -66,14 +66,6 @@ impl Told {
         }
     }
 
-    /// The leg has a new port at the relay where it was: what it should do is said anew. If it is the old port after all,
-    /// nothing below its number counts.
-    pub fn begins_anew(&mut self, leg: LegKey, relay: RelayId) {
-        if let Some(heard) = self.legs.get_mut(&leg).filter(|heard| heard.relay == relay) {
-            *heard = Heard { relay, no: heard.no, ..Heard::default() };
-        }
-    }
-
     /// The orders that make of what a relay does what it should do.
     fn tell(&mut self, leg: &LegView, hears: Hears, exports: Vec<RelayId>) -> Vec<(RelayId, Op)> {
         let is_heard = |relay: &RelayId| !self.unheard.contains(&(*relay, leg.key.call));

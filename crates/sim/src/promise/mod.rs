@@ -138,7 +138,7 @@ impl Step<'_> {
                 let offers = plan.offers.iter().enumerate().filter(|(bit, _)| granted >> bit & 1 == 1);
                 offers.map(|(_, offer)| (offer.agent, offer.queue)).collect()
             }
-            (Some(Command::Dial(dial)), Outcome::Dialled { .. }) => {
+            (Some(Command::Dial(dial)), Outcome::Dialled { call }) if call.index() == self.index => {
                 config.campaign(dial.campaign).map(|campaign| (dial.agent, campaign.queue)).into_iter().collect()
             }
             _ => Vec::new(),

@@ -37,7 +37,9 @@ impl Rule for OpenHours {
         {
             let old = self.before.get(&dial.campaign).filter(|(_, until)| step.log_now() < *until + PROPOSED);
             let all = campaign.hours.iter().chain(old.iter().flat_map(|(hours, _)| hours)).cloned().collect();
-            self.granted.insert(*call, (outbound.number, outbound.lead.is_some(), all));
+            // Also when an agent asks for it.
+            let is_listed = step.after.lead_by_number(dial.campaign, outbound.number).is_some();
+            self.granted.insert(*call, (outbound.number, is_listed, all));
         }
         if step.reconfigures() {
             let now = step.log_now();

@@ -48,9 +48,11 @@ impl Rule for Misses {
         );
         let rung = step.after.agents().filter(|agent| agent.call().is_some() && busy_before(agent.id).is_none());
         for agent in rung {
-            // Who asks for a call wants no rest.
-            let asked = matches!(step.command(), Some(Command::Dial(dial)) if matches!(dial.to, DialTo::Number { .. }));
-            if !asked && self.alone.get(&agent.id).is_some_and(|until| now < *until) {
+            // Who asks for a call wants no rest, from then on.
+            if matches!(step.command(), Some(Command::Dial(dial)) if matches!(dial.to, DialTo::Number { .. })) {
+                self.alone.remove(&agent.id);
+            }
+            if self.alone.get(&agent.id).is_some_and(|until| now < *until) {
                 let id = agent.id;
                 self.found.breach(PROMISE, busy_now(id), || format!("{id} is to be left alone after a miss"));
             }
