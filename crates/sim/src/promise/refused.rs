@@ -49,10 +49,7 @@ impl Refused {
                 .before
                 .call(call)
                 .is_none_or(|row| by != Proposer { node: row.owner.node, incarnation: row.owner.incarnation }),
-            // What was carried out while it lived is answered as it was then.
-            Wrong::Over { by } => {
-                !step.is_repeat && self.over.get(&by.node).is_some_and(|over| by.incarnation <= *over)
-            }
+            Wrong::Over { by } => self.over.get(&by.node).is_some_and(|over| by.incarnation <= *over),
             Wrong::Gone | Wrong::Again => true,
             Wrong::Busy { agent } => step.before.agent(agent).is_some_and(|agent| agent.free_since().is_none()),
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strowger_model::config::Hours;
+use strowger_model::config::{Campaign, Hours};
 use strowger_model::{CallId, CampaignId, E164, LogTime};
 use strowger_table::{Command, Outcome};
 
@@ -43,7 +43,12 @@ impl Rule for OpenHours {
         }
         if step.reconfigures() {
             let now = step.log_now();
-            let known = step.before.tenants().flat_map(|tenant| &tenant.campaigns);
+            // Each tenant's comes into force by an entry of its own.
+            let stays = |old: &Campaign| {
+                let new = step.after.tenants().find_map(|tenant| tenant.campaign(old.id));
+                new.is_some_and(|new| new.hours == old.hours)
+            };
+            let known = step.before.tenants().flat_map(|tenant| &tenant.campaigns).filter(|campaign| !stays(campaign));
             self.before.extend(known.map(|campaign| (campaign.id, (campaign.hours.clone(), now))));
         }
         let wall = step.after.last().wall;

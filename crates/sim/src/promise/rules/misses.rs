@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use strowger_model::config::Queue;
 use strowger_model::{AgentId, CallId, LegKey, LogTime};
-use strowger_table::{Command, DialTo, Presence};
+use strowger_table::{Command, DialTo, Presence, limit};
 
 use super::super::{Found, Step};
 use super::Rule;
@@ -80,7 +80,12 @@ impl Misses {
             Some(Command::Missed { leg: missed, observed, .. }) if *missed == leg => (*observed).min(now),
             // A phone that hangs up before it answers.
             Some(Command::Left { leg: left, observed, .. }) if *left == leg => (*observed).min(now),
-            Some(Command::Expire) if now >= began + Duration::from_millis(queue.ring_timeout_ms.into()) => now,
+            // A call that an agent asked for may end while it rings, with the hours of its number: no miss.
+            Some(Command::Expire)
+                if now >= began + Duration::from_millis(queue.ring_timeout_ms.into()) + limit::OFFER_GRACE =>
+            {
+                now
+            }
             Some(Command::Answered { leg: answered, .. }) if *answered == leg => {
                 self.in_a_row.remove(&agent);
                 return;
