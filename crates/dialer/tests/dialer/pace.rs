@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use strowger_dialer::PER_ROUND;
-use strowger_model::config::{Campaign, DialMode, Hours};
-use strowger_model::{AgentId, CampaignId, LeadId, NodeId, RelayId, Wall};
+use strowger_model::config::{Campaign, DialMode, Hours, Trunk};
+use strowger_model::{AgentId, CampaignId, LeadId, NodeId, RelayId, TrunkId, Wall};
 use strowger_table::{Command, Dial, DialTo};
 
 use crate::world::*;
@@ -280,4 +280,37 @@ fn a_plan_names_its_campaign_and_lead() {
         not_after: Wall(NOON + 9 * HOUR),
     };
     assert_eq!(world.pace(), [expected]);
+}
+
+/// A round has an end also where a list is on calls of another campaign from its beginning.
+#[test]
+fn so_many_leads_whose_numbers_are_on_a_call_are_passed_over_in_a_round() {
+    let mut world = World::new(&[ONE_QUEUE; 1010], vec![campaign(1, 1), campaign(2, 1)]);
+    world.import(1, LONDON, 0..1000);
+    for _ in 0..16 {
+        world.grant(world.pace());
+    }
+    assert_eq!(world.pace(), [], "all of them are on a call");
+    world.import(2, LONDON, 1..1000);
+    world.import(2, LONDON, 2000..2001);
+    assert_eq!(leads(&world.pace()), [999]);
+    world.wall += 1;
+    let mut world = World { shard: world.shard.clone(), ..world };
+    world.grant(world.pace());
+    world.import(2, LONDON, 0..1);
+    world.wall += 1;
+    world.import(2, LONDON, 3000..3001);
+    assert_eq!(world.pace(), [], "after a thousand of them comes another round");
+}
+
+/// Each trunk has its own rate, and a relay of its own site.
+#[test]
+fn a_trunk_that_is_full_holds_up_no_campaign_of_another() {
+    let other = TrunkId(2);
+    let mut world = World::new(&[ONE_QUEUE; 9], vec![campaign(1, 1), Campaign { trunk: other, ..campaign(2, 1) }]);
+    world.import(1, LONDON, 0..10);
+    world.import(2, LONDON, 10..20);
+    world.trunks.push(Trunk { id: other, ..trunk() });
+    world.allowance = BTreeMap::from([(TRUNK, 1), (other, 3)]);
+    assert_eq!(by_campaign(&world.pace()), BTreeMap::from([(1, 1), (2, 3)]));
 }
