@@ -242,7 +242,7 @@ impl Machine {
     /// No relay opens a port for a leg that is still to be answered, or called.
     pub(crate) fn no_media(&mut self, key: LegKey, log_now: LogNow, now: Mono) {
         match self.row_leg(key).map(|leg| (leg.reach == Reach::Inbound, leg.agent().is_some())) {
-            Some(_) if self.row_leg(key).is_some_and(|leg| leg.next_relay.is_some()) => self.not_moved(key, log_now),
+            Some(_) if self.row_leg(key).is_some_and(|leg| leg.next_relay.is_some()) => self.opens_again(key, now),
             Some((true, _)) => self.not_answered(key, now),
             Some((_, true)) => self.missed(key, 503, Cause::NO_CIRCUIT, true, log_now),
             Some(_) => self.not_dialled(key, log_now),
@@ -277,7 +277,9 @@ impl Machine {
     /// A relay, or a phone, has had its time.
     fn give_up(&mut self, key: LegKey, log_now: LogNow, now: Mono) {
         let Some(leg) = self.row_leg(key).cloned() else { return };
-        if self.sip(key).is_none() || leg.reach == Reach::Inbound || leg.next_relay.is_some() {
+        if leg.next_relay.is_some() {
+            self.not_moved(key, log_now);
+        } else if self.sip(key).is_none() || leg.reach == Reach::Inbound {
             self.no_media(key, log_now, now);
         } else if leg.agent().is_some() {
             self.missed(key, 408, Cause::NO_ANSWER, true, log_now);

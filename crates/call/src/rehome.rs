@@ -153,6 +153,14 @@ impl Machine {
         self.set_moving(key, relay, Stage::Agreed(rtp, number), None);
     }
 
+    /// No port was had, so far.
+    pub(crate) fn opens_again(&mut self, key: LegKey, now: Mono) {
+        let moving = self.sides.get_mut(&key).and_then(|side| side.moving.as_mut());
+        if let Some(moving) = moving.filter(|moving| moving.stage == Stage::Opening) {
+            moving.again = Some(now + limit::OPEN_AGAIN);
+        }
+    }
+
     /// It cannot be put on a relay: nobody would hear it ever again.
     pub(crate) fn not_moved(&mut self, key: LegKey, log_now: LogNow) {
         self.leave(key, Cause::TEMPORARY_FAILURE, ToldBy::DeadMedia, log_now.at_most);
@@ -181,7 +189,7 @@ impl Machine {
         for (key, relay, stage) in due.collect::<Vec<_>>() {
             match stage {
                 Stage::Proposed(_) => self.propose_rehome(vec![key], relay),
-                Stage::Opening => {}
+                Stage::Opening => self.order(relay, key.call, Op::Open { leg: key.leg }),
                 Stage::Asking(rtp) => self.ask_to_move(key, relay, rtp, now),
                 Stage::Agreed(rtp, _) => self.agreed_to_move(key, relay, rtp),
             }

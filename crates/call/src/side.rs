@@ -102,6 +102,13 @@ impl Machine {
             self.adopt_media(self.relays_of(|key| came.iter().any(|leg| leg.key.call == key.call)));
             came.into_iter().for_each(|leg| self.restore(leg, now));
         }
+        // Nor is one done with that its earlier call had told to go.
+        let is_owed = |leg: &&table::Leg| {
+            let is_told = self.rows.call.duty_to(DutyKind::HangUp { leg: leg.key }).is_some();
+            is_told && leg.key.call != row.id && !self.sides.contains_key(&leg.key)
+        };
+        let owed: Vec<&table::Leg> = row.legs.iter().filter(is_owed).collect();
+        owed.into_iter().for_each(|leg| self.recall(leg, now));
     }
 
     /// Which relay has, or has still to close, legs that were born in which call.
@@ -169,7 +176,7 @@ impl Machine {
             Some(_) => self.restore(leg, now),
             None => {
                 if let Some(sip) = self.as_called(leg, now) {
-                    self.sides.insert(leg.key, Side::of(sip));
+                    self.sides.insert(leg.key, Side { repeat_until: told_until(leg), ..Side::of(sip) });
                 }
             }
         }
@@ -183,6 +190,15 @@ impl Machine {
             Reach::Binding { .. } => Leg::outgoing(leg.key, invite, &self.setting.local, now).0,
             _ => Leg::awaited(leg.key, invite, &self.setting.local, now),
         })
+    }
+}
+
+/// How long a phone that is taken back is asked, by repeating its INVITE, whether it rings: what it answers must still
+/// find the leg in its row, or it rings on.
+pub(crate) fn told_until(leg: &table::Leg) -> Option<LogTime> {
+    match leg.state {
+        table::LegState::Releasing { until, .. } => Some(until - table::limit::OFFER_GRACE),
+        _ => None,
     }
 }
 

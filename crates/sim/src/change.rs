@@ -1,10 +1,11 @@
 //! A configuration after another: a queue closes, a flow changes under its calls, an agent or a number goes, a rule of a
-//! queue is another one.
+//! queue or a campaign's hours are other ones.
 
 use strowger_model::QueueId;
 use strowger_model::config::{Flow, Step, Tenant};
 
 use crate::asked::Asked;
+use crate::dialling::hours;
 use crate::rng::Rng;
 
 /// Of a thousand tenants, those of whom each thing changes.
@@ -30,6 +31,9 @@ pub(crate) fn changed(rng: &mut Rng, asked: &Asked) -> Asked {
         }
         if rng.chance(SHARE) {
             tenant.queues.iter_mut().for_each(|queue| queue.wrap_up_ms += LONGER_WRAP_UP_MS);
+        }
+        if rng.chance(SHARE) {
+            tenant.campaigns.iter_mut().for_each(|campaign| campaign.hours = hours(rng));
         }
     }
     Asked::of(tenants)

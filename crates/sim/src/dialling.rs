@@ -139,16 +139,26 @@ fn campaign(rng: &mut Rng, id: CampaignId, share: &Share) -> Campaign {
     }
 }
 
-/// Most are open around the clock, some open or close while the world lasts: it begins at 22:13:20 in London, when it
-/// is 7:13:20 in Tokyo.
-fn hours(rng: &mut Rng) -> Vec<Hours> {
-    let (from_min, to_min) = match rng.below(6) {
-        0 => (22 * 60 + 14, 24 * 60),
-        1 => (0, 22 * 60 + 14),
-        2 => (8 * 60, 21 * 60),
-        _ => (0, 24 * 60),
+/// Half are open around the clock; of the others' people some, or all, cannot be called before the minute comes or
+/// after it: it begins at 22:14 in London and at 7:14 in Tokyo.
+pub(crate) fn hours(rng: &mut Rng) -> Vec<Hours> {
+    let minute = |hour: u16| hour * 60 + 14;
+    let all: &[(u16, u16)] = match rng.below(12) {
+        0 => &[(minute(22), 24 * 60)],
+        1 => &[(0, minute(22))],
+        2 => &[(minute(7), minute(22))],
+        3 => &[(0, minute(7)), (minute(22), 24 * 60)],
+        4 => &[(0, minute(7)), (8 * 60, minute(22))],
+        5 => &[(8 * 60, 21 * 60)],
+        _ => &[(0, 24 * 60)],
     };
-    vec![Hours { days: 127, from_min, to_min }]
+    all.iter().map(|(from_min, to_min)| Hours { days: 127, from_min: *from_min, to_min: *to_min }).collect()
+}
+
+/// Whether a number may be called: one on a list by the clock where it lives, else by the campaign's.
+pub(crate) fn is_open(hours: &[Hours], wall: Wall, listed: Option<E164>) -> bool {
+    let minute = minute_of_day(wall, listed);
+    hours.iter().any(|hours| (hours.from_min..hours.to_min).contains(&minute))
 }
 
 /// Where a number on a list lives.
@@ -158,7 +168,7 @@ fn zone_of(number: E164) -> &'static str {
 
 /// What the clock shows where a listed number lives, or in London, in minutes of the day. In winter, when all worlds
 /// are, London has universal time; Tokyo is nine hours ahead.
-pub(crate) fn minute_of_day(wall: Wall, listed: Option<E164>) -> u16 {
+fn minute_of_day(wall: Wall, listed: Option<E164>) -> u16 {
     let ahead = if listed.is_some_and(|number| zone_of(number) == "Asia/Tokyo") { 9 * 60 } else { 0 };
     ((wall.0 / 60_000 + ahead) % (24 * 60)) as u16
 }

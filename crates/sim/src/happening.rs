@@ -5,12 +5,13 @@ use std::rc::Rc;
 
 use strowger_media::protocol::Answers;
 use strowger_media::{RelayCommand, RelayEvent};
-use strowger_model::{AgentId, CallId, Incarnation, Mono, NodeId, RelayId};
+use strowger_model::{AgentId, CallId, Far, Incarnation, Mono, NodeId, RelayId};
 use strowger_table::{Outcome, Proposal, Proposer};
 
 use crate::node::Pulse;
 use crate::relay::Play;
 use crate::scenario::Fault;
+use crate::world::End;
 
 /// One start of one node's process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -41,6 +42,21 @@ pub(crate) enum Happening {
     },
     AtFarEnd {
         to: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    /// What was said on a line comes to its other end.
+    OnLine {
+        line: u64,
+        from: End,
+        bytes: Vec<u8>,
+    },
+    /// The far end learns that a line is gone.
+    LineOver {
+        line: u64,
+    },
+    /// A far end that found nobody to connect to tries again.
+    ConnectAgain {
+        home: SocketAddr,
         bytes: Vec<u8>,
     },
     /// A far end may have something to do.
@@ -98,29 +114,39 @@ pub(crate) enum Happening {
     },
     /// Somebody proposes what nobody should.
     Stranger,
+    /// Somebody makes one call of two.
+    Merge,
     /// An actor breaks.
     Break,
     /// Somebody at a desk presses ready or not ready.
     Desk,
     /// Somebody applies the configuration.
     Configure,
+    /// An agent asks for a number as hours may be about to end.
+    AskForNumber,
     /// Somebody does something about campaigns.
     Operator,
     Calm,
 }
 
 pub(crate) enum Task {
-    Datagram {
-        source: SocketAddr,
+    /// A datagram, or what a line brought.
+    Message {
+        source: Far,
         bytes: Vec<u8>,
     },
     Forwarded {
-        source: SocketAddr,
+        source: Far,
         bytes: Vec<u8>,
     },
     /// A phone's REGISTER, from the node that it came to.
     Registering {
-        source: SocketAddr,
+        source: Far,
+        bytes: Vec<u8>,
+    },
+    /// For a line of this node's.
+    Post {
+        to: Far,
         bytes: Vec<u8>,
     },
     /// What waits at the intake may have waited long enough.
@@ -198,6 +224,7 @@ impl Task {
             self,
             Task::Forwarded { .. }
                 | Task::Registering { .. }
+                | Task::Post { .. }
                 | Task::Apply { .. }
                 | Task::ApplyControl { .. }
                 | Task::Heartbeat { .. }

@@ -9,14 +9,6 @@ use strowger_table::{At, Proposal};
 
 use crate::happening::Who;
 
-/// The calendar at the beginning of every world, in milliseconds since 1970.
-const WALL_START_MS: u64 = 1_700_000_000_000;
-
-/// What every clock on a wall shows.
-pub(crate) fn wall(now: Mono) -> Wall {
-    Wall(WALL_START_MS + now.0 / 1000)
-}
-
 pub(crate) struct Entry {
     pub at: At,
     /// None for the first entry of a term.
@@ -66,6 +58,8 @@ pub(crate) struct Seat {
 
 #[derive(Default)]
 pub(crate) struct Log {
+    /// What the clocks on the walls showed as the world began.
+    began: Wall,
     pub term: u64,
     pub leader: Option<Leader>,
     committed: Vec<Entry>,
@@ -79,6 +73,15 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    pub fn new(began: Wall) -> Self {
+        Self { began, ..Self::default() }
+    }
+
+    /// What every clock on a wall shows.
+    pub fn wall(&self, now: Mono) -> Wall {
+        Wall(self.began.0 + now.0 / 1000)
+    }
+
     /// Index of the last committed entry.
     pub fn last(&self) -> u64 {
         self.committed.len() as u64
@@ -107,7 +110,7 @@ impl Log {
             }
             None => LogTime::ZERO,
         };
-        let at = At { index, time, wall: wall(now) };
+        let at = At { index, time, wall: self.wall(now) };
         self.pending.push_back(Pending { entry: Entry { at, proposal }, waiter });
         index
     }

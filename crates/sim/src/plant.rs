@@ -98,6 +98,12 @@ plants! {
     UnbindForgotten => ["registered"],
     /// A phone is bound for a shorter time than it is told.
     BindingTooShort => ["registered"],
+    /// A phone's connection is forgotten: it is bound as if it had none.
+    ConnectionForgotten => ["registered"],
+    /// A phone that comes by datagrams moves its agent like one that connects.
+    DatagramMovesAgent => ["registered"],
+    /// What comes by a connection is carried out where the agent was before.
+    ConnectionPassedOn => ["registered"],
     /// One tenant's callers hear the other's music.
     OtherTenantsMusic => ["apart"],
     /// One tenant's agents serve the other's queues.
@@ -158,6 +164,10 @@ plants! {
     WrongQueue => ["routed"],
     /// Leads are called round the clock.
     HoursIgnored => ["hours"],
+    /// Whom an agent asks for is called whenever the agent comes to the phone.
+    HoursAskedOnce => ["hours"],
+    /// A campaign's hours begin a minute late.
+    HoursLate => ["called"],
     /// Agents' legs take the relay of another site.
     SiteIgnored => ["site"],
     /// Of two idle agents the other one gets the call.
@@ -196,6 +206,14 @@ plants! {
     NeverAgain => ["nothing is stuck", "rest", "survival", "both ways"],
     /// A plan has two phones ring for one place.
     TwoPhones => ["one phone"],
+    /// Of phones that ring together another one is said to have answered.
+    AnswerOfAnother => ["true record"],
+    /// A phone that rang with the one that answered is never told to stop.
+    WithdrawnRingsOn => ["rest"],
+    /// Of calls that became one, nobody tells relays what those hear who came from the other.
+    MergedUnheard => ["both ways"],
+    /// The owner of a call is not told of those who came from another.
+    MergedForgotten => ["both ways", "rest", "nothing is stuck"],
     /// An owner says of every answer that it came before anything else.
     LongAgo => ["story"],
     /// A phone is said to have hung up as soon as it is told to.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use strowger_model::Mono;
+use strowger_model::{Mono, Transport, Wall};
 
 use crate::rng::Rng;
 use crate::tenant::{SITES, Share};
@@ -21,6 +21,17 @@ const BREAKS: u64 = 300;
 const BARS_CALLERS: u64 = 300;
 /// Of a thousand worlds, and of a thousand of these once more: a configuration that is applied while calls are there.
 const CHANGES: u64 = 450;
+/// The calendar at the beginning of every world, in milliseconds since 1970: 22:13 in London, 7:13 in Tokyo.
+const WALL_START_MS: u64 = 1_699_999_980_000;
+/// Hours begin and end at full minutes: one comes so long after the beginning, in milliseconds.
+const MINUTE_COMES_MS: (u64, u64) = (8000, 30_000);
+/// Worlds of a thousand in which far ends speak TCP, and of a thousand far ends there those that do.
+const TCP: u64 = 350;
+const SPEAKS_TCP: u64 = 600;
+/// Worlds of a thousand in which several phones ring for one place.
+const RINGS_ALL: u64 = 200;
+/// Worlds of a thousand in which calls are merged.
+const MERGES: u64 = 200;
 /// From the first fault: the cluster has begun by then.
 const CALM_START: Duration = Duration::from_secs(3);
 
@@ -34,11 +45,19 @@ pub enum Faults {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
+    /// What the clocks on the walls show as the world begins.
+    pub began: Wall,
     pub wire: Carriage,
     pub log: LogHabit,
     pub callers: usize,
     /// What each tenant has, one or two.
     pub shares: Vec<Share>,
+    /// Several phones ring for one place. No strategy asks for that yet: it is done to the leader's plans.
+    pub rings_all: bool,
+    /// Calls are merged.
+    pub merges: bool,
+    /// Some far ends speak TCP.
+    pub tcp: bool,
     /// Whose relays carry the media of each trunk's callers; empty for any.
     pub trunk_sites: [&'static str; 2],
     pub busy: Duration,
@@ -91,6 +110,10 @@ pub(crate) enum Fault {
         node: usize,
         away: Duration,
     },
+    /// Whoever next asks a relay for a port, or the log for an entry of a call, stops in that moment for a while.
+    FreezeMidway {
+        away: Duration,
+    },
     /// The node cannot reach the others or the relays; far ends still reach it.
     Cut {
         node: usize,
@@ -116,6 +139,8 @@ pub(crate) enum Fault {
     RelayRestart {
         relay: usize,
     },
+    /// Some lines break.
+    LinesBreak,
     /// A relay's process ends for ever.
     RelayDies {
         relay: usize,
@@ -130,19 +155,32 @@ impl Scenario {
         let calm = faults == Faults::None;
         let wire = if calm { Carriage::calm() } else { Carriage::draw(rng) };
         let log = if calm { LogHabit::calm() } else { LogHabit::draw(rng) };
+        let tcp = rng.chance(TCP);
+        let began = Wall(WALL_START_MS + 60_000 - rng.between(MINUTE_COMES_MS.0, MINUTE_COMES_MS.1));
         Self {
+            began,
             wire,
             log,
             callers: rng.between(CALLERS.0, CALLERS.1) as usize,
             shares: draw_shares(rng),
+            rings_all: rng.chance(RINGS_ALL),
+            merges: rng.chance(MERGES),
+            tcp,
             trunk_sites: [(); 2].map(|()| rng.pick(&["", SITES[0], SITES[1]]).unwrap_or_default()),
             busy,
             applies: draw_applies(rng),
             bars_callers: rng.chance(BARS_CALLERS),
             strange: rng.chance(STRANGE),
             breaks: !calm && rng.chance(BREAKS),
-            faults: if calm { Vec::new() } else { draw_faults(rng, busy, nodes) },
+            faults: if calm { Vec::new() } else { draw_faults(rng, busy, nodes, tcp) },
         }
+    }
+}
+
+impl Scenario {
+    /// How a far end speaks.
+    pub fn way(&self, rng: &mut Rng) -> Transport {
+        if self.tcp && rng.chance(SPEAKS_TCP) { Transport::Tcp } else { Transport::Udp }
     }
 }
 
@@ -200,12 +238,16 @@ impl LogHabit {
     }
 }
 
-fn draw_faults(rng: &mut Rng, busy: Duration, nodes: usize) -> Vec<(Mono, Fault)> {
+fn draw_faults(rng: &mut Rng, busy: Duration, nodes: usize, tcp: bool) -> Vec<(Mono, Fault)> {
     let mut faults = Vec::new();
     // One world in five has no broken process, only a bad network and log.
     let many = if rng.chance(200) { 0 } else { rng.between(1, 6) };
+    let when = |rng: &mut Rng| Mono::ZERO + CALM_START + rng.millis(0, (busy - CALM_START).as_millis() as u64);
+    for _ in 0..if tcp { rng.between(0, 3) } else { 0 } {
+        faults.push((when(rng), Fault::LinesBreak));
+    }
     for _ in 0..many {
-        let at = Mono::ZERO + CALM_START + rng.millis(0, (busy - CALM_START).as_millis() as u64);
+        let at = when(rng);
         let node = rng.below(nodes as u64) as usize;
         faults.push((at, Fault::draw(rng, node)));
     }
@@ -215,7 +257,7 @@ fn draw_faults(rng: &mut Rng, busy: Duration, nodes: usize) -> Vec<(Mono, Fault)
 
 impl Fault {
     fn draw(rng: &mut Rng, node: usize) -> Self {
-        match rng.below(16) {
+        match rng.below(17) {
             0..3 => Fault::Kill { node, away: rng.millis(200, 8000) },
             3 => Fault::KillPacer { away: rng.millis(200, 8000) },
             4 | 5 => Fault::Freeze { node, away: rng.millis(300, 5000) },
@@ -227,6 +269,7 @@ impl Fault {
             11 | 12 => Fault::RelayRestart { relay: node },
             14 => Fault::RelayDies { relay: node },
             13 => Fault::Outage { stays: node, away: rng.millis(1000, 8000) },
+            15 => Fault::FreezeMidway { away: rng.millis(1500, 5000) },
             _ => Fault::MoveLead,
         }
     }

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use strowger_model::TenantId;
+use strowger_model::{TenantId, Wall};
 use strowger_table::Command;
 
+use crate::dialling::is_open;
 use crate::far::Habit;
 use crate::promise::Step;
 use crate::tenant::TENANT;
+
+const MINUTE_MS: u64 = 60_000;
 
 /// Makes the kinds of things, with what each is.
 macro_rules! things {
@@ -33,6 +36,22 @@ things! {
     PhoneMoved,
     /// A phone takes itself off.
     PhoneGone,
+    /// Several phones ring for a place.
+    RangTogether,
+    /// A phone is to stop because another was answered.
+    RingWithdrawn,
+    /// Two calls become one.
+    CallsMerged,
+    /// A far end connects anew.
+    ConnectedAgain,
+    /// A node connects to a far end.
+    LineDialled,
+    /// A far end loses the line that it speaks on.
+    LineLost,
+    /// A line breaks, and an end of it is told.
+    LineBroke,
+    /// A line breaks, and nobody is told.
+    LineDied,
     /// A phone loses its power with all that it has.
     PhoneLostPower,
     /// An agent whose phone did so was being rung or talking.
@@ -65,6 +84,10 @@ things! {
     BarredDeclined,
     /// A caller is declined who hides.
     AnonymousDeclined,
+    /// A number is dialled by a campaign after it could not be for its hours.
+    HoursBegan,
+    /// An agent is on the line, or still rings, when the hours of the number end that the agent asked for.
+    HoursEnded,
     /// A leg goes to another relay, for the one that it had is gone.
     Rehomed,
     /// One number is on calls of two tenants at once.
@@ -109,8 +132,18 @@ impl Seen {
         let others = step.records.iter().filter(|record| record.tenant != TENANT && record.wrap_ms.is_none());
         self.add(Thing::OtherTenantsRecord, others.count() as u64);
         self.dialled(step);
+        self.hours(step);
         match step.command() {
             Some(Command::Dispose { .. }) if step.is_granted() => self.add(Thing::Disposed, 1),
+            Some(Command::Merge { .. }) if step.is_granted() => self.add(Thing::CallsMerged, 1),
+            Some(Command::Plan(_)) => {
+                let rows = step.calls.iter().filter_map(|call| step.after.call(*call));
+                self.add(Thing::RangTogether, rows.filter(|row| row.ringing().count() > 1).count() as u64);
+            }
+            Some(Command::Answered { leg, .. }) if step.is_granted() => {
+                let rang = step.before.call_of_leg(*leg).map_or(0, |row| row.ringing().count());
+                self.add(Thing::RingWithdrawn, rang.saturating_sub(1) as u64);
+            }
             Some(Command::Retake { .. }) if step.is_granted() => self.add(Thing::Retaken, 1),
             Some(Command::Rehome { legs }) if step.is_granted() => {
                 let had = |leg| step.before.call_of_leg(leg).and_then(|row| row.leg(leg)?.relay);
@@ -132,6 +165,24 @@ impl Seen {
         self.add(Thing::Reconfigured, u64::from(live > 0));
         self.add(Thing::WaitedInClosed, closed);
         self.add(Thing::AgentWentAtWork, gone);
+    }
+
+    /// Calls that hours let begin, or kept from being dialled.
+    fn hours(&mut self, step: &Step<'_>) {
+        let Some(config) = step.config else { return };
+        let wall = step.after.last().wall;
+        for row in step.calls.iter().filter_map(|call| step.after.call(*call)) {
+            let Some(outbound) = row.outbound() else { continue };
+            let Some(campaign) = config.campaign(outbound.campaign) else { continue };
+            let is_open = |wall| is_open(&campaign.hours, wall, outbound.lead.map(|_| outbound.number));
+            let was_asked_for = step.before.call(row.id).is_some_and(|row| !row.is_over() && !row.is_dialling());
+            if row.id.index() == step.index && row.is_dialling() && !is_open(Wall(wall.0 - MINUTE_MS)) {
+                self.add(Thing::HoursBegan, 1);
+            }
+            if was_asked_for && row.is_over() && row.connected().is_none() && !is_open(wall) {
+                self.add(Thing::HoursEnded, 1);
+            }
+        }
     }
 
     fn dialled(&mut self, step: &Step<'_>) {

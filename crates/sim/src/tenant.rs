@@ -20,6 +20,8 @@ pub(crate) const SITES: [&str; 2] = ["east", "west"];
 const MUSIC: u8 = 255;
 /// Agents of a thousand whose phones register.
 const REGISTERING: u64 = 300;
+/// The same where far ends speak TCP.
+const REGISTERING_OVER_TCP: u64 = 600;
 /// Numbers of each tenant that can be dialled; the flow of each has its place's number.
 pub(crate) const NUMBERS: [[&str; 4]; 2] = [["100", "200", "300", "400"], ["500", "600", "700", "800"]];
 
@@ -78,10 +80,12 @@ pub(crate) fn site_of(relay: usize) -> &'static str {
 }
 
 pub(crate) fn tenants(rng: &mut Rng, scenario: &Scenario, dialling: &Dialling) -> Asked {
-    Asked::of(scenario.shares.iter().map(|share| tenant(rng, share, dialling)).collect())
+    let registering = if scenario.tcp { REGISTERING_OVER_TCP } else { REGISTERING };
+    Asked::of(scenario.shares.iter().map(|share| tenant(rng, share, dialling, registering)).collect())
 }
 
-fn tenant(rng: &mut Rng, share: &Share, dialling: &Dialling) -> Tenant {
+/// Of a thousand agents, `registering` have phones that register.
+fn tenant(rng: &mut Rng, share: &Share, dialling: &Dialling, registering: u64) -> Tenant {
     let numbers = NUMBERS[share.at].iter().enumerate();
     Tenant {
         id: share.tenant(),
@@ -94,7 +98,9 @@ fn tenant(rng: &mut Rng, share: &Share, dialling: &Dialling) -> Tenant {
         campaigns: dialling.of_tenant(share.tenant()),
         takes_anonymous: rng.chance(700),
         offers_sha256: false,
-        agents: (share.agents_before..share.agents_before + share.agents).map(|at| agent(rng, at, share)).collect(),
+        agents: (share.agents_before..share.agents_before + share.agents)
+            .map(|at| agent(rng, at, share, registering))
+            .collect(),
     }
 }
 
@@ -164,7 +170,7 @@ fn queue(rng: &mut Rng, share: &Share, id: QueueId) -> Queue {
     }
 }
 
-fn agent(rng: &mut Rng, at: usize, share: &Share) -> Agent {
+fn agent(rng: &mut Rng, at: usize, share: &Share, registering: u64) -> Agent {
     let mut serves: Vec<QueueId> = share.queues().filter(|_| rng.chance(600)).collect();
     // Every queue has somebody: agents take turns in being sure of one.
     let sure = QueueId(share.queues_before + at as u32 % share.queues + 1);
@@ -180,7 +186,7 @@ fn agent(rng: &mut Rng, at: usize, share: &Share) -> Agent {
         id: AgentId(at as u32 + 1),
         name: format!("agent{}", at + 1),
         queues: serves,
-        phone: if rng.chance(REGISTERING) { registers } else { stays },
+        phone: if rng.chance(registering) { registers } else { stays },
         ready_at_login: true,
         site: rng.pick(&["", SITES[0], SITES[1]]).unwrap_or_default().to_owned(),
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use strowger_model::Mono;
+use strowger_model::{Mono, Transport};
 
 use super::FarOut;
 use super::phone::Phone;
@@ -21,7 +21,8 @@ pub(crate) struct AgentPhone {
 
 impl AgentPhone {
     pub fn new(id: usize, line: Option<Registering>) -> Self {
-        Self { phone: Phone::new(format!("a{id}"), phone_addr(id, 0)), line }
+        let way = line.as_ref().map_or(Transport::Udp, Registering::way);
+        Self { phone: Phone::new(format!("a{id}"), phone_addr(id, 0), way), line }
     }
 
     /// Nobody is at an address that the phone had, or while it has no power.
@@ -54,6 +55,12 @@ impl AgentPhone {
             }
         }
         (out, habit)
+    }
+
+    /// Its line is gone: it says again what is not answered, and registers by another soon.
+    pub fn begins_again(&mut self, now: Mono) -> Vec<FarOut> {
+        self.line.iter_mut().for_each(|line| line.lost_its_line(now));
+        self.phone.begins_again()
     }
 
     pub fn on_message(&mut self, message: &Sip, now: Mono, rng: &mut Rng) -> Vec<FarOut> {

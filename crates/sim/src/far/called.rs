@@ -1,6 +1,6 @@
 //! A called party behind the trunk: answers, is busy, declines, lets it ring, is not there at all.
 
-use strowger_model::{E164, Mono};
+use strowger_model::{E164, Mono, Transport};
 
 use super::FarOut;
 use super::phone::Phone;
@@ -33,7 +33,7 @@ impl Called {
             1 => Line::Silent,
             _ => Line::Used,
         };
-        Self { number, phone: Phone::new(format!("l{at}"), called_addr(at)), line }
+        Self { number, phone: Phone::new(format!("l{at}"), called_addr(at), Transport::Udp), line }
     }
 
     pub fn on_message(&mut self, message: &Sip, now: Mono, rng: &mut Rng) -> Vec<FarOut> {

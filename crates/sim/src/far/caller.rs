@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use strowger_model::Mono;
+use strowger_model::{Mono, Transport};
 
 use super::text::{Request, Sip, sdp};
 use super::{Due, FarOut, Repeat};
@@ -27,6 +27,7 @@ pub(crate) enum CallerState {
 pub(crate) struct Caller {
     pub id: usize,
     pub addr: SocketAddr,
+    pub way: Transport,
     pub state: CallerState,
     pub call_id: String,
     pub number: &'static str,
@@ -44,6 +45,8 @@ pub(crate) struct Caller {
     press_at: Option<(Mono, char)>,
     cseq: u32,
     remote_cseq: u32,
+    /// As it was sent.
+    invite: Vec<u8>,
     repeat: Option<Repeat>,
     /// Since when it believes in a call that was answered.
     pub up_since: Option<Mono>,
@@ -76,6 +79,7 @@ impl Caller {
         Self {
             id,
             addr: caller_addr(id, trunk),
+            way: scenario.way(rng),
             state: CallerState::Before,
             call_id: format!("call{id}@far"),
             number,
@@ -91,6 +95,7 @@ impl Caller {
             press_at: None,
             cseq: 1,
             remote_cseq: 0,
+            invite: Vec::new(),
             repeat: None,
             up_since: None,
         }
@@ -130,6 +135,14 @@ impl Caller {
         out
     }
 
+    /// Its line is gone. Who waits for an answer asks again, so that it comes by the new one.
+    pub fn begins_again(&self) -> Vec<FarOut> {
+        if self.state == CallerState::Proceeding {
+            return vec![FarOut::Send(self.invite.clone())];
+        }
+        self.repeat.iter().filter_map(Repeat::once_more).collect()
+    }
+
     pub fn on_message(&mut self, message: &Sip, now: Mono) -> Vec<FarOut> {
         let mut out = Vec::new();
         if message.call_id() != self.call_id {
@@ -152,7 +165,8 @@ impl Caller {
         let body = sdp(self.addr);
         let bytes = self.request("INVITE", &self.to, 1, Some(&self.contact()), &body);
         out.push(FarOut::Send(bytes.clone()));
-        self.repeat = Some(Repeat::of_invite(bytes, now));
+        self.invite.clone_from(&bytes);
+        self.repeat = Some(Repeat::of_invite(bytes, now).by(self.way));
     }
 
     fn on_answer(&mut self, message: &Sip, status: u16, now: Mono, out: &mut Vec<FarOut>) {
@@ -237,7 +251,7 @@ impl Caller {
         self.state = CallerState::Cancelling;
         let bytes = self.request("CANCEL", &self.to, 1, None, "");
         out.push(FarOut::Send(bytes.clone()));
-        self.repeat = Some(Repeat::of_other(bytes, now));
+        self.repeat = Some(Repeat::of_other(bytes, now).by(self.way));
     }
 
     fn bye(&mut self, now: Mono, out: &mut Vec<FarOut>) {
@@ -245,7 +259,7 @@ impl Caller {
         self.cseq += 1;
         let bytes = self.request("BYE", &self.to, self.cseq, None, "");
         out.push(FarOut::Send(bytes.clone()));
-        self.repeat = Some(Repeat::of_other(bytes, now));
+        self.repeat = Some(Repeat::of_other(bytes, now).by(self.way));
     }
 
     fn rest(&mut self) {
@@ -260,7 +274,7 @@ impl Caller {
     }
 
     fn contact(&self) -> String {
-        format!("sip:555{}@{}", self.id, self.addr)
+        format!("sip:555{}@{}{}", self.id, self.addr, self.way.uri_parameter())
     }
 
     /// INVITE, its CANCEL and the ACK of a refusal share a branch; everything else has its own.
@@ -272,6 +286,7 @@ impl Caller {
             method,
             uri: if confirmed { &self.target } else { &dialled },
             addr: self.addr,
+            way: self.way,
             branch: &branch,
             from: &self.from,
             to,

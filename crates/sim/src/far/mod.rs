@@ -10,7 +10,7 @@ mod text;
 
 use std::time::Duration;
 
-use strowger_model::Mono;
+use strowger_model::{Mono, Transport};
 
 pub(crate) use agent::AgentPhone;
 pub(crate) use called::Called;
@@ -60,6 +60,16 @@ impl Repeat {
 
     fn of_other(bytes: Vec<u8>, now: Mono) -> Self {
         Self { longest: T2, ..Self::of_invite(bytes, now) }
+    }
+
+    /// What is said by a line is not said again (RFC 3261 section 17.1.2.2).
+    fn by(self, way: Transport) -> Self {
+        if way.is_reliable() { Self { next: Mono::MAX, ..self } } else { self }
+    }
+
+    /// What is not answered when the line is lost is said once more.
+    fn once_more(&self) -> Option<FarOut> {
+        (!self.bytes.is_empty()).then(|| FarOut::Send(self.bytes.clone()))
     }
 
     /// No more sending, only the end.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use strowger_model::Mono;
+use strowger_model::{Mono, Transport};
 
 use super::FarOut;
 use super::ring::{Manner, Reaction, Ring};
@@ -13,6 +13,7 @@ const REMEMBERED: usize = 64;
 
 pub(crate) struct Phone {
     pub addr: SocketAddr,
+    pub way: Transport,
     /// Of its own tags.
     name: String,
     rings: Vec<Ring>,
@@ -20,8 +21,8 @@ pub(crate) struct Phone {
 }
 
 impl Phone {
-    pub fn new(name: String, addr: SocketAddr) -> Self {
-        Self { addr, name, rings: Vec::new(), count: 0 }
+    pub fn new(name: String, addr: SocketAddr, way: Transport) -> Self {
+        Self { addr, way, name, rings: Vec::new(), count: 0 }
     }
 
     pub fn rings(&self) -> &[Ring] {
@@ -41,6 +42,11 @@ impl Phone {
         let mut out = Vec::new();
         self.rings.iter_mut().for_each(|ring| ring.tick(now, &mut out));
         out
+    }
+
+    /// Its line is gone.
+    pub fn begins_again(&self) -> Vec<FarOut> {
+        self.rings.iter().filter_map(Ring::begins_again).collect()
     }
 
     /// True if the INVITE in it is one this phone has not seen.
@@ -71,6 +77,6 @@ impl Phone {
         }
         let does = if busy { Reaction::RefuseAtOnce(486) } else { manner.does };
         let tag = format!("{}-{}", self.name, self.count);
-        self.rings.push(Ring::new(invite, self.addr, tag, Manner { does, ..manner }, now, out));
+        self.rings.push(Ring::new(invite, (self.addr, self.way), tag, Manner { does, ..manner }, now, out));
     }
 }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use strowger_model::Mono;
+use strowger_model::{Mono, Transport};
 
 use super::text::{Request, Sip};
 use super::{Due, Repeat};
@@ -15,6 +15,9 @@ use crate::tenant::phone_addr;
 const LASTS_S: [u64; 3] = [20, 40, 60];
 /// Requests that the promise looks at: older ones bind nothing any more.
 const REMEMBERED: usize = 32;
+
+/// A phone whose line is gone comes again by another after this.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// A REGISTER that was sent.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +34,7 @@ pub(crate) struct Told {
 
 pub(crate) struct Registering {
     agent: usize,
+    way: Transport,
     lasts: Duration,
     /// Counts restarts: each begins a new Call-ID.
     power: u32,
@@ -54,9 +58,10 @@ pub(crate) enum Habit {
 }
 
 impl Registering {
-    pub fn draw(rng: &mut Rng, agent: usize) -> Self {
+    pub fn draw(rng: &mut Rng, agent: usize, way: Transport) -> Self {
         Self {
             agent,
+            way,
             lasts: Duration::from_secs(rng.pick(&LASTS_S).unwrap_or(LASTS_S[0])),
             power: 0,
             cseq: 0,
@@ -70,6 +75,14 @@ impl Registering {
 
     pub fn told(&self) -> &[Told] {
         &self.told
+    }
+
+    pub fn way(&self) -> Transport {
+        self.way
+    }
+
+    pub fn lost_its_line(&mut self, now: Mono) {
+        self.next = self.next.min(now + AGAIN);
     }
 
     pub fn is_dark(&self) -> bool {
@@ -129,17 +142,18 @@ impl Registering {
             method: "REGISTER",
             uri: "sip:cluster",
             addr,
+            way: self.way,
             branch: &branch,
             from: &format!("<sip:{user}@cluster>;tag=r{}", self.power),
             to: &format!("<sip:{user}@cluster>"),
             call_id: &format!("reg{}-{}@far", self.agent, self.power),
             cseq: self.cseq,
-            contact: Some(&format!("sip:{user}@{addr}")),
+            contact: Some(&format!("sip:{user}@{addr}{}", self.way.uri_parameter())),
             parameters: &parameters,
             body: "",
         }
         .bytes();
-        self.repeat = Some(Repeat::of_other(bytes.clone(), now));
+        self.repeat = Some(Repeat::of_other(bytes.clone(), now).by(self.way));
         self.next = if off { now + rng.millis(2000, 10_000) } else { now + self.until_refresh(rng) };
         bytes
     }

@@ -3,10 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use strowger_model::{LegKey, Mono};
+use strowger_model::{LegKey, Mono, Transport};
 
 use super::text::{Request, Sip, sdp};
 use super::{Due, FarOut, Repeat};
+
+/// Without a word from the cluster a phone with a line stops by itself.
+const RINGS_AT_MOST: Duration = Duration::from_secs(45);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum RingState {
@@ -48,6 +51,7 @@ pub(crate) struct Ring {
     pub state: RingState,
     pub invite: Sip,
     addr: SocketAddr,
+    way: Transport,
     manner: Manner,
     tag: String,
     last: Vec<u8>,
@@ -58,14 +62,24 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    pub fn new(invite: &Sip, addr: SocketAddr, tag: String, manner: Manner, now: Mono, out: &mut Vec<FarOut>) -> Self {
+    /// `at`: where the phone is, and how it speaks.
+    pub fn new(
+        invite: &Sip,
+        at: (SocketAddr, Transport),
+        tag: String,
+        manner: Manner,
+        now: Mono,
+        out: &mut Vec<FarOut>,
+    ) -> Self {
+        let (addr, way) = at;
         let mut ring = Self {
             key: invite.key(),
             state: RingState::Ringing,
             invite: invite.clone(),
             addr,
+            way,
             manner,
-            last: invite.answer(180, &tag, Some(&contact(addr)), ""),
+            last: invite.answer(180, &tag, Some(&contact(addr, way)), ""),
             tag,
             act_at: None,
             cseq: 0,
@@ -75,13 +89,22 @@ impl Ring {
         match manner.does {
             Reaction::Mute => ring.state = RingState::Mute,
             Reaction::RefuseAtOnce(status) => ring.refuse(status, now, out),
-            Reaction::RingOn => out.push(FarOut::Send(ring.last.clone())),
+            Reaction::RingOn => {
+                out.push(FarOut::Send(ring.last.clone()));
+                // A CANCEL may be lost with its line.
+                ring.act_at = way.is_reliable().then(|| now + RINGS_AT_MOST);
+            }
             Reaction::Answer | Reaction::Refuse(_) => {
                 out.push(FarOut::Send(ring.last.clone()));
                 ring.act_at = Some(now + manner.after);
             }
         }
         ring
+    }
+
+    /// What is said once more when the line is gone.
+    pub fn begins_again(&self) -> Option<FarOut> {
+        self.repeat.as_ref().and_then(Repeat::once_more)
     }
 
     pub fn is_live(&self) -> bool {
@@ -131,9 +154,10 @@ impl Ring {
     fn act(&mut self, now: Mono, out: &mut Vec<FarOut>) {
         match (self.state, self.manner.does) {
             (RingState::Ringing, Reaction::Refuse(status)) => self.refuse(status, now, out),
+            (RingState::Ringing, Reaction::RingOn) => self.refuse(480, now, out),
             (RingState::Ringing, _) => {
                 self.state = RingState::Answered;
-                self.last = self.invite.answer(200, &self.tag, Some(&contact(self.addr)), &sdp(self.addr));
+                self.last = self.invite.answer(200, &self.tag, Some(&contact(self.addr, self.way)), &sdp(self.addr));
                 out.push(FarOut::Send(self.last.clone()));
                 self.repeat = Some(Repeat::of_other(self.last.clone(), now));
             }
@@ -147,7 +171,7 @@ impl Ring {
         self.act_at = None;
         self.last = self.invite.answer(status, &self.tag, None, "");
         out.push(FarOut::Send(self.last.clone()));
-        self.repeat = Some(Repeat::of_other(self.last.clone(), now));
+        self.repeat = Some(Repeat::of_other(self.last.clone(), now).by(self.way));
     }
 
     fn acked(&mut self, now: Mono) {
@@ -180,7 +204,7 @@ impl Ring {
     /// Its media goes elsewhere from now on (RFC 3261 section 14.2). The INVITE is repeated until it is answered.
     fn move_media(&mut self, invite: &Sip, out: &mut Vec<FarOut>) {
         self.remote_cseq = invite.cseq();
-        out.push(FarOut::Send(invite.answer(200, &self.tag, Some(&contact(self.addr)), &sdp(self.addr))));
+        out.push(FarOut::Send(invite.answer(200, &self.tag, Some(&contact(self.addr, self.way)), &sdp(self.addr))));
     }
 
     fn in_dialog(&mut self, message: &Sip, out: &mut Vec<FarOut>) {
@@ -211,6 +235,7 @@ impl Ring {
             method: "BYE",
             uri: self.invite.contact(),
             addr: self.addr,
+            way: self.way,
             branch: &format!("{}.{}", self.tag, self.cseq),
             from: &format!("{};tag={}", self.invite.header("To"), self.tag),
             to: self.invite.header("From"),
@@ -222,7 +247,7 @@ impl Ring {
         }
         .bytes();
         out.push(FarOut::Send(bytes.clone()));
-        self.repeat = Some(Repeat::of_other(bytes, now));
+        self.repeat = Some(Repeat::of_other(bytes, now).by(self.way));
     }
 
     fn rest(&mut self) {
@@ -232,6 +257,6 @@ impl Ring {
     }
 }
 
-fn contact(addr: SocketAddr) -> String {
-    format!("sip:phone@{addr}")
+fn contact(addr: SocketAddr, way: Transport) -> String {
+    format!("sip:phone@{addr}{}", way.uri_parameter())
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use strowger_model::{CallId, LegKey, LegNo};
+use strowger_model::{CallId, LegKey, LegNo, Transport};
 
 /// One message, cut into what a simple phone looks at.
 #[derive(Clone, Debug)]
@@ -130,6 +130,7 @@ pub(crate) struct Request<'a> {
     pub method: &'a str,
     pub uri: &'a str,
     pub addr: SocketAddr,
+    pub way: Transport,
     pub branch: &'a str,
     pub from: &'a str,
     pub to: &'a str,
@@ -144,7 +145,11 @@ pub(crate) struct Request<'a> {
 impl Request<'_> {
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = format!("{} {} SIP/2.0\r\n", self.method, self.uri);
-        line(&mut out, "Via", &format!("SIP/2.0/UDP {};branch=z9hG4bK{};rport", self.addr, self.branch));
+        line(
+            &mut out,
+            "Via",
+            &format!("SIP/2.0/{} {};branch=z9hG4bK{};rport", self.way.name(), self.addr, self.branch),
+        );
         line(&mut out, "Max-Forwards", "70");
         line(&mut out, "From", self.from);
         line(&mut out, "To", self.to);

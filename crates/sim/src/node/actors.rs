@@ -1,6 +1,5 @@
 //! Call actors: one machine each; what it says is performed.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ pub(crate) enum News {
     Sip {
         leg: LegKey,
         message: Box<Message>,
-        source: SocketAddr,
+        source: Far,
     },
     Media(MediaFact),
     /// A relay's facts up to this one have been heard, of legs that were born in that call.
@@ -61,7 +60,7 @@ impl World {
                 actor.machine.on(Event::Row { rows, tenant }, log_now, now)
             }
             News::Sip { leg, message, source } => {
-                actor.machine.on(Event::Message { leg, message: &message, source: Far::udp(source) }, log_now, now)
+                actor.machine.on(Event::Message { leg, message: &message, source }, log_now, now)
             }
             News::Acknowledge { relay, born_in, event } => {
                 vec![Action::Media { relay, call: born_in, op: Op::Ack { seq: event } }]
@@ -124,12 +123,13 @@ impl World {
         let call = row.id;
         match action {
             Action::Send { bytes, .. } if self.plant == Some(Plant::CancelUnsent) && bytes.starts_with(b"CANCEL") => {}
+            Action::Send { bytes, .. } if self.plant == Some(Plant::WithdrawnRingsOn) && is_withdrawn(row, &bytes) => {}
             Action::Send { to, bytes } => {
                 if !self.is_silent(node) {
                     self.promises.voice.spoke(&self.truth, self.nodes[node].who, call);
                 }
                 self.hung_up_too_soon(node, row, &bytes);
-                self.send(node, About::Call(call), to.addr, bytes);
+                self.send(node, About::Call(call), to, bytes);
             }
             Action::Propose { number, command } => {
                 if self.plant == Some(Plant::HangUpUnproposed) && is_far_hang_up(&command) {
@@ -139,7 +139,7 @@ impl World {
             }
             Action::Done { .. } if self.is_passive(node) && action.is_said(row) => {}
             Action::Done { duty } => self.performed(node, call, duty),
-            Action::Media { relay, op, .. } if self.withholds(row, relay, &op) => {}
+            Action::Media { relay, call, op } if self.withholds(row, relay, call, &op) => {}
             Action::Media { relay, call, op } => {
                 self.order(node, relay, row.id, RelayCommand { call, epoch: row.owner.epoch, op });
             }
@@ -186,6 +186,11 @@ impl World {
         let Some(due) = place.done.due().filter(|due| Some(*due) != was) else { return };
         self.timeline.plan(due.max(self.now), Happening::In(place.who, Task::SayDone));
     }
+}
+
+/// A CANCEL, while another talks.
+fn is_withdrawn(row: &Call, bytes: &[u8]) -> bool {
+    row.is_served() && bytes.starts_with(b"CANCEL")
 }
 
 fn is_far_hang_up(command: &Command) -> bool {

@@ -42,12 +42,16 @@ impl World {
         let Some(orders) = way.courier.carry(way.waiting.make_contiguous(), now) else { return };
         way.under_way = Some(orders.len());
         way.batch += 1;
+        let opens = orders.iter().any(|order| matches!(order.op, Op::Open { .. }));
         let (batch, orders) = (way.batch, Rc::new(orders));
         if !(self.nodes[node].cut || self.drops()) {
             let at = self.after_hop() + self.relays[relay].slow;
             self.timeline.plan(at, Happening::AtRelay { relay, from, batch, orders });
         }
         self.timeline.plan(self.now + ANSWER, Happening::In(from, Task::CourierAgain { relay, batch }));
+        if opens {
+            self.awaits(node);
+        }
     }
 
     pub(crate) fn courier_again(&mut self, node: usize, relay: usize, batch: u64) {

@@ -1,7 +1,5 @@
 //! Runs the switch's intake: messages and news of the log in, what it says performed.
 
-use std::net::SocketAddr;
-
 use strowger_model::{CallId, Far, Mono, NodeId};
 use strowger_sip::{Message, leg_of, phrase, reply, reply_destination};
 use strowger_switch::{Action, Intake};
@@ -15,17 +13,16 @@ use crate::trace::About;
 use crate::world::{World, local};
 
 impl World {
-    /// A datagram, as the edge sorts it.
-    pub(crate) fn take(&mut self, node: usize, source: SocketAddr, bytes: &[u8]) {
+    /// What comes from a far end, as the edge sorts it.
+    pub(crate) fn take(&mut self, node: usize, far: Far, bytes: &[u8]) {
         if self.is_passive(node) {
-            return;
+            return self.leaves_unread(node, far, bytes);
         }
         let Ok(mut message) = Message::parse(bytes) else { return };
         let leg = leg_of(&message);
         if message.is_request() {
-            message.fill_received(source);
+            message.fill_received(far.addr);
         }
-        let far = Far::udp(source);
         match (leg, message.method()) {
             (Some(leg), _) => self.switch(node, |intake, around| intake.for_leg(leg, message, far, around)),
             (None, _) if !message.is_request() => {}
@@ -37,14 +34,14 @@ impl World {
             (None, "ACK") => {}
             (None, _) => {
                 let bytes = reply(&message, 481, phrase(481), &[], None, None);
-                self.send(node, About::World, reply_destination(&message, far).addr, bytes);
+                self.send(node, About::World, reply_destination(&message, far), bytes);
             }
         }
     }
 
-    pub(crate) fn forwarded(&mut self, node: usize, source: SocketAddr, bytes: &[u8]) {
+    pub(crate) fn forwarded(&mut self, node: usize, source: Far, bytes: &[u8]) {
         let Ok(message) = Message::parse(bytes) else { return };
-        self.switch(node, |intake, around| intake.forwarded(message, Far::udp(source), around));
+        self.switch(node, |intake, around| intake.forwarded(message, source, around));
     }
 
     /// None: not committed in time.
@@ -105,10 +102,10 @@ impl World {
     fn perform_switch(&mut self, node: usize, action: Action) {
         match action {
             Action::Tell { call, leg, message, source } => {
-                self.tell(node, call, News::Sip { leg, message, source: source.addr });
+                self.tell(node, call, News::Sip { leg, message, source });
             }
             Action::Forward { to, source, message } => self.pass_on(node, to, source, &message),
-            Action::Send { to, bytes } => self.send(node, About::World, to.addr, bytes),
+            Action::Send { to, bytes } => self.send(node, About::World, to, bytes),
             Action::Admit { key, command, .. } => self.propose(node, *command, Purpose::Admit(key)),
             Action::Withdraw { key, .. } => self.propose(node, Command::Withdraw { key }, Purpose::Nobody),
             Action::Count(_) => {}
@@ -116,10 +113,6 @@ impl World {
     }
 
     fn pass_on(&mut self, node: usize, to: NodeId, source: Far, message: &Message) {
-        if !self.nodes[node].cut {
-            let forwarded = Task::Forwarded { source: source.addr, bytes: message.bytes() };
-            let (who, at) = (self.nodes[usize::from(to.0) - 1].who, self.after_hop());
-            self.timeline.plan(at, Happening::In(who, forwarded));
-        }
+        self.cast_to(node, to, Task::Forwarded { source, bytes: message.bytes() });
     }
 }

@@ -1,14 +1,16 @@
 //! The shard's leader: runs the switch's rules on virtual time, keeps the log's time.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
+use strowger_acd::RelayChoice;
 use strowger_model::Mono;
 use strowger_switch::{Heard, Leader, Led, Look, What};
-use strowger_table::{Body, Command, Outcome, Plan, Proposal, RowKey};
+use strowger_table::{Body, Command, Medium, Offer, Outcome, Plan, Proposal, RowKey, limit};
 
 use crate::happening::{Happening, Task, node_id};
-use crate::log::{Errand, Waiter, wall};
+use crate::log::{Errand, Waiter};
 use crate::plant::Plant;
 use crate::tenant::SHARD;
 use crate::trace::About;
@@ -20,6 +22,8 @@ const HOME: usize = 1;
 const HANDED_MS: (u64, u64) = (5, 50);
 /// A quiet shard's time goes on with one entry in so long.
 const TICK: Duration = Duration::from_secs(1);
+/// Phones that ring beside the first, where a world rings all.
+const RING_MORE: usize = 2;
 
 /// A node's rules, what they have not heard, and when they look next.
 pub(crate) struct Lead {
@@ -48,7 +52,7 @@ impl World {
         let place = &mut self.nodes[node];
         let (changed, shard) = (std::mem::take(&mut place.lead.heard), &place.replica.shard);
         let control = &place.control.table;
-        let (relays, now, wall) = (&self.usable, self.now, wall(self.now));
+        let (relays, now, wall) = (&self.usable, self.now, self.log.wall(self.now));
         let look = Look { led, shard, control, relays, now, log_now, wall };
         let (errands, again) = place.lead.rules.look(&changed, &look);
         if let Some(at) = again.filter(|again| place.lead.armed.is_none_or(|armed| *again < armed)) {
@@ -74,6 +78,7 @@ impl World {
             What::Propose(command) if self.withholds_errand(&command) => {}
             What::Propose(mut command) => {
                 if let Command::Plan(plan) = &mut *command {
+                    self.rings_more(node, plan);
                     self.spoil(node, plan);
                 }
                 self.lead(node, Errand::Rule(task), *command);
@@ -126,6 +131,29 @@ impl World {
         }
         let proposal = Proposal { from: self.nodes[node].who.proposer(), seq: 0, body: Body::Shard(command) };
         self.write(Some(Rc::new(proposal)), Waiter::Errand(errand));
+    }
+
+    /// The longest idle of the queue ring, too, where a world rings all.
+    fn rings_more(&mut self, node: usize, plan: &mut Plan) {
+        if !self.scenario.rings_all {
+            return;
+        }
+        let shard = &self.nodes[node].replica.shard;
+        let mut taken: BTreeSet<_> = plan.offers.iter().map(|offer| offer.agent).collect();
+        let mut offers = Vec::new();
+        for offer in std::mem::take(&mut plan.offers) {
+            let idle = shard.idle(offer.queue, Medium::Voice).filter(|(_, agent, _)| !taken.contains(agent));
+            let more: Vec<_> = idle.take(RING_MORE).map(|(_, agent, slot)| (agent, slot)).collect();
+            taken.extend(more.iter().map(|(agent, _)| *agent));
+            offers.push(Offer { ring_all: !more.is_empty(), ..offer });
+            for (agent, slot) in more {
+                let site = self.asked.agent(agent).map_or("", |agent| agent.site.as_str());
+                let relay = RelayChoice::new(shard, &self.usable).choose(site, None).unwrap_or(offer.relay);
+                offers.push(Offer { agent, slot, relay, ring_all: true, ..offer });
+            }
+        }
+        offers.truncate(limit::OFFERS_PER_PLAN);
+        plan.offers = offers;
     }
 
     /// The planner's planted bug: calls that were adopted are offered last first.

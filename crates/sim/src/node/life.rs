@@ -26,11 +26,8 @@ impl World {
                 let leader = self.log.leader.as_ref().map(|leader| leader.who.node);
                 leader.into_iter().for_each(|node| self.kill_for(node, away));
             }
-            Fault::Freeze { node, away } if self.nodes[node].up && !self.nodes[node].frozen => {
-                self.nodes[node].frozen = true;
-                self.unseat(node, "frozen");
-                self.timeline.plan(self.now + away, Happening::Thaw(self.nodes[node].who));
-            }
+            Fault::Freeze { node, away } => self.freeze(node, away),
+            Fault::FreezeMidway { away } => self.freezes_midway = Some(away),
             Fault::Cut { node, away } if self.nodes[node].up && !self.nodes[node].cut => {
                 self.nodes[node].cut = true;
                 self.unseat(node, "cut off");
@@ -43,6 +40,7 @@ impl World {
             Fault::RelayFull { relay, away } => self.trouble_relay(relay, away, true, Duration::ZERO),
             Fault::RelaySlow { relay, away, by } => self.trouble_relay(relay, away, false, by),
             Fault::RelayRestart { relay } => self.restart_relay(relay),
+            Fault::LinesBreak => self.break_lines(),
             Fault::RelayDies { relay } => self.relay_dies(relay),
             Fault::MoveLead => {
                 self.lose_leader("the lead moves");
@@ -55,6 +53,25 @@ impl World {
     /// Those that run and that the others reach.
     pub(crate) fn sound_nodes(&self) -> Vec<usize> {
         (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect()
+    }
+
+    fn freeze(&mut self, node: usize, away: Duration) {
+        if self.nodes[node].up && !self.nodes[node].frozen {
+            self.nodes[node].frozen = true;
+            self.unseat(node, "frozen");
+            self.timeline.plan(self.now + away, Happening::Thaw(self.nodes[node].who));
+        }
+    }
+
+    /// A node waits for an answer of a relay's or of the log's; it may have to wait until it is somebody else's.
+    pub(crate) fn awaits(&mut self, node: usize) {
+        if self.freezes_midway.is_some()
+            && self.rng.chance(300)
+            && let Some(away) = self.freezes_midway.take()
+        {
+            self.say(About::World, || format!("n{} stops as it waits for an answer", node + 1));
+            self.freeze(node, away);
+        }
     }
 
     fn kill_for(&mut self, node: usize, away: Duration) {
@@ -82,6 +99,7 @@ impl World {
         let (who, cut) = (place.who, place.cut);
         *place = Node::new(node, place.ways.len());
         (place.who, place.up, place.disk, place.cut) = (who, false, disk, cut);
+        self.lines_lost(who);
         self.unseat(node, "dead");
     }
 

@@ -4,6 +4,7 @@ mod actors;
 mod apply;
 mod around;
 mod courier;
+mod edge;
 mod intake;
 mod lead;
 mod life;
@@ -26,6 +27,7 @@ use crate::tenant::SHARD;
 use crate::world::ControlReplica;
 
 pub(crate) use actors::{News, relay_of};
+use edge::Edge;
 pub(crate) use lead::Lead;
 use pacer::Pacing;
 pub(crate) use propose::Purpose;
@@ -49,6 +51,7 @@ pub(crate) struct Node {
     pub actors: BTreeMap<CallId, Seated>,
     /// Where phones of agents register.
     pub desks: BTreeMap<AgentId, Desk>,
+    pub edge: Edge,
     pub intake: Intake,
     /// When its next tick is on its way.
     pub intake_armed: Option<Mono>,
@@ -133,6 +136,7 @@ impl Node {
             pacing: Pacing::new(who),
             actors: BTreeMap::new(),
             desks: BTreeMap::new(),
+            edge: Edge::default(),
             intake: around::intake(Mono::ZERO),
             intake_armed: None,
             asking: BTreeMap::new(),

@@ -6,7 +6,6 @@ use strowger_table::{Body, Command, Outcome};
 
 use super::Purpose;
 use crate::happening::{Happening, Task, Who};
-use crate::log::wall;
 use crate::promise::Decision;
 use crate::tenant::SHARD;
 use crate::world::World;
@@ -42,7 +41,8 @@ impl World {
         }
         let place = &mut self.nodes[node];
         let (shards, control) = ([&place.replica.shard], &place.control.table);
-        let scene = Scene { shards: &shards, control, relays: &self.usable, now: self.now, wall: wall(self.now) };
+        let scene =
+            Scene { shards: &shards, control, relays: &self.usable, now: self.now, wall: self.log.wall(self.now) };
         let (dials, again) = place.pacing.pacer.look(&scene);
         if let Some(at) = again.filter(|again| place.pacing.armed.is_none_or(|armed| *again < armed)) {
             place.pacing.armed = Some(at);

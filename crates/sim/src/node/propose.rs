@@ -59,6 +59,7 @@ impl World {
         let place = &self.nodes[node];
         let Some(asking) = place.asking.get(&seq) else { return };
         let (who, proposal, cut) = (place.who, asking.proposal.clone(), place.cut);
+        let of_call = matches!(asking.purpose, Purpose::OfCall { .. });
         let log = match proposal.body {
             Body::Shard(_) => &self.log,
             Body::Control(_) => &self.control.log,
@@ -77,6 +78,9 @@ impl World {
             }
         }
         self.timeline.plan(self.now + ATTEMPT, Happening::In(who, Task::Retry { seq }));
+        if of_call {
+            self.awaits(node);
+        }
     }
 
     pub(crate) fn answered(&mut self, node: usize, seq: u64, outcome: Outcome) {

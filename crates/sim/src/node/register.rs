@@ -1,7 +1,6 @@
 //! Agents' phones as the product's shell has them: each agent's REGISTERs one after another, at its owner.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use strowger_table::{Body, Command, RowKey};
 
 use super::Purpose;
 use crate::happening::{Happening, Task};
+use crate::plant::Plant;
 use crate::trace::About;
 use crate::world::World;
 
@@ -37,12 +37,14 @@ struct Registration {
 }
 
 impl World {
-    /// From a phone: the agent's owner's, if that is another node that lives and can be reached.
+    /// From a phone. Over TCP it is this node's, which has the connection; else the agent's owner's, if that is another
+    /// node that lives and can be reached.
     pub(crate) fn register(&mut self, node: usize, message: Message, source: Far) {
         let Some(agent) = self.directory(node).registers(message.to_user()) else { return };
-        match self.elsewhere(node, agent) {
+        let is_ours = source.transport.is_reliable() && self.plant != Some(Plant::ConnectionPassedOn);
+        match self.elsewhere(node, agent).filter(|_| !is_ours) {
             Some(owner) => {
-                let task = Task::Registering { source: source.addr, bytes: message.bytes() };
+                let task = Task::Registering { source, bytes: message.bytes() };
                 let (who, at) = (self.nodes[usize::from(owner.0) - 1].who, self.after_hop());
                 self.timeline.plan(at, Happening::In(who, task));
             }
@@ -51,12 +53,12 @@ impl World {
     }
 
     /// From another node, which took this one for the agent's owner.
-    pub(crate) fn registering(&mut self, node: usize, source: SocketAddr, bytes: &[u8]) {
+    pub(crate) fn registering(&mut self, node: usize, source: Far, bytes: &[u8]) {
         let Ok(message) = Message::parse(bytes) else { return };
         if !self.is_passive(node)
             && let Some(agent) = self.directory(node).registers(message.to_user())
         {
-            self.take_register(node, agent, message, Far::udp(source));
+            self.take_register(node, agent, message, source);
         }
     }
 
@@ -147,8 +149,8 @@ impl World {
             200 => register_ok(&first.message, &listed(bound, log_now), &[]),
             _ => reply(&first.message, status, phrase(status), &[], None, None),
         };
-        self.send(node, About::World, reply_destination(&first.message, first.source).addr, bytes);
-        if !was_owned && is_bound {
+        self.send(node, About::World, reply_destination(&first.message, first.source), bytes);
+        if !was_owned && is_bound && !first.source.transport.is_reliable() {
             let who = self.nodes[node].who;
             let assign = Command::Assign { row: RowKey::Agent(agent), to: (who.id(), who.life) };
             self.propose_within(node, Body::Shard(assign), Purpose::Nobody, COMMIT);

@@ -71,6 +71,10 @@ impl World {
         if is_down(&place.control.table, who.id(), who.life) && !stays {
             return self.end_fenced(node);
         }
+        if !was_active && until.is_some() {
+            self.reads_on(node);
+        }
+        let place = &mut self.nodes[node];
         let reports = place.vitals.reports(&place.control.table, now);
         if was_active != until.is_some() {
             self.say(About::World, || format!("n{} is {}", node + 1, if was_active { "passive" } else { "active" }));

@@ -1,4 +1,5 @@
-//! Who does not want to be called is not called: no INVITE leaves for a call that was begun after its number was barred.
+//! Who does not want to be called is not called: no INVITE leaves for a number that was barred before the entry that has
+//! it dialled, which for a call that an agent asked for is the agent's answer.
 //! Whoever is on no list may be.
 
 use std::collections::BTreeSet;
@@ -12,7 +13,7 @@ use super::{Found, Step};
 pub(crate) struct Barred {
     pub found: Found,
     numbers: BTreeSet<(Scope, E164)>,
-    /// Calls that should not have been begun.
+    /// Calls that should not have been dialled.
     wrong: BTreeSet<CallId>,
 }
 
@@ -34,13 +35,11 @@ impl Barred {
             }
         }
         self.refused(step);
-        if let Outcome::Dialled { call } = step.applied.outcome
-            && let Some(row) = step.after.call(call)
-            && let Some(outbound) = row.outbound()
-        {
+        for row in step.begins_to_dial().filter_map(|call| step.after.call(call)) {
+            let Some(outbound) = row.outbound() else { continue };
             let scopes = [Scope::Everyone, Scope::Tenant(row.tenant)];
             if scopes.iter().any(|scope| self.numbers.contains(&(*scope, outbound.number))) {
-                self.wrong.insert(call);
+                self.wrong.insert(row.id);
             }
         }
     }

@@ -1,12 +1,12 @@
-//! Who talks hears and is heard: while two legs talk, each one's relay sends on the other's voice, on whatever relays
-//! they are. Judged by what relays hold, some time after the call's owner had nothing to stop it.
+//! Who talks hears and is heard: while legs talk, each one's relay sends on the others' voices, on whatever relays they
+//! are. Judged by what relays hold, some time after the call's owner had nothing to stop it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use strowger_media::Hears;
-use strowger_model::{CallId, Incarnation, LegKey, Mono, RelayId};
-use strowger_table::{Call, Leg, Shard};
+use strowger_model::{CallId, Incarnation, LegKey, Mono};
+use strowger_table::{Call, Leg, Shard, WITH_CUSTOMER};
 
 use super::Found;
 use crate::relay::Relay;
@@ -28,10 +28,10 @@ pub(crate) struct BothWays {
 /// What an owner has had to do since: with another of these it begins anew.
 #[derive(PartialEq, Eq)]
 struct Chance {
-    agent: LegKey,
+    legs: Vec<LegKey>,
     epoch: u64,
     /// Which starts of their relays.
-    lives: [Option<Incarnation>; 2],
+    lives: Vec<Option<Incarnation>>,
     /// A leg is on its way to a relay.
     moves: bool,
     /// A leg's relay is gone.
@@ -43,15 +43,16 @@ impl BothWays {
     pub fn look(&mut self, truth: &Shard, relays: &[Relay], now: Mono, able: impl Fn(&Call) -> bool) {
         let mut talking = BTreeMap::new();
         for row in truth.calls().filter(|row| row.is_served() && able(row)) {
-            let Some(agent) = row.serving_leg() else { continue };
-            let Some(customer) = row.customer() else { continue };
-            let life = |leg: &Leg| Some(relays.get(usize::from(leg.relay?.0))?.life);
-            let moves = customer.next_relay.or(agent.next_relay).is_some();
-            let lives = [life(customer), life(agent)];
+            let legs: Vec<&Leg> =
+                row.legs.iter().filter(|leg| leg.is_up() && leg.room == Some(WITH_CUSTOMER)).collect();
+            let life = |leg: &&Leg| Some(relays.get(usize::from(leg.relay?.0))?.life);
+            let moves = legs.iter().any(|leg| leg.next_relay.is_some());
+            let lives = legs.iter().map(life).collect();
             let is_gone =
-                |leg: &Leg| leg.relay.is_some_and(|at| relays.get(usize::from(at.0)).is_none_or(|at| at.is_dead));
-            let gone = is_gone(customer) || is_gone(agent);
-            let chance = Chance { agent: agent.key, epoch: row.owner.epoch, lives, moves, gone };
+                |leg: &&Leg| leg.relay.is_some_and(|at| relays.get(usize::from(at.0)).is_none_or(|at| at.is_dead));
+            let gone = legs.iter().any(is_gone);
+            let keys = legs.iter().map(|leg| leg.key).collect();
+            let chance = Chance { legs: keys, epoch: row.owner.epoch, lives, moves, gone };
             let since = self.since.get(&row.id).filter(|known| known.0 == chance).map_or(now, |known| known.1);
             talking.insert(row.id, (chance, since));
             let soon = match (moves, gone) {
@@ -60,22 +61,27 @@ impl BothWays {
                 (false, false) => SOON,
             };
             if now.since(since) > soon {
-                let caller = (customer.key, customer.relay.unwrap_or_default());
-                let agent = (agent.key, agent.relay.unwrap_or_default());
-                self.hears(relays, caller, agent);
-                self.hears(relays, agent, caller);
+                legs.iter().for_each(|leg| self.hears(relays, leg, &legs));
             }
         }
         self.since = talking;
     }
 
-    fn hears(&mut self, relays: &[Relay], here: (LegKey, RelayId), there: (LegKey, RelayId)) {
-        let of = |relay: RelayId| relays.get(usize::from(relay.0));
-        let heard = of(here.1).and_then(|relay| relay.hears(here.0));
-        let sent = here.1 == there.1 || of(there.1).is_some_and(|relay| relay.sends_to(there.0, here.1));
-        if heard != Some(&Hears::leg(there.0)) || !sent {
-            self.found.breach("both ways", Some(here.0.call), || {
-                format!("{here:?} hears {heard:?} instead of {there:?}, whose voice is sent to it: {sent}")
+    /// Everybody else's voice, and no other.
+    fn hears(&mut self, relays: &[Relay], here: &Leg, all: &[&Leg]) {
+        let of = |leg: &Leg| relays.get(usize::from(leg.relay.unwrap_or_default().0));
+        let heard = of(here).and_then(|relay| relay.hears(here.key));
+        let others: Vec<&&Leg> = all.iter().filter(|leg| leg.key != here.key).collect();
+        let is_sent = |leg: &Leg| {
+            let there = here.relay.unwrap_or_default();
+            leg.relay == here.relay || of(leg).is_some_and(|relay| relay.sends_to(leg.key, there))
+        };
+        let sources: BTreeSet<LegKey> = heard.into_iter().flat_map(Hears::sources).collect();
+        let wanted: BTreeSet<LegKey> = others.iter().map(|leg| leg.key).collect();
+        let unsent = others.iter().find(|leg| !is_sent(leg)).map(|leg| leg.key);
+        if sources != wanted || unsent.is_some() {
+            self.found.breach("both ways", Some(here.key.call), || {
+                format!("{} hears {heard:?} instead of {wanted:?}, not sent to it is {unsent:?}", here.key)
             });
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use strowger_model::{CallId, LegKey, Mono, RelayId};
 use strowger_table::{Call, DutyKind, Leg, Shard};
 
-use super::{Found, Step};
+use super::{Found, Step, went_into};
 use crate::relay::Relay;
 
 const PROMISE: &str = "closed";
@@ -28,6 +28,11 @@ pub(crate) struct Closed {
 
 impl Closed {
     pub fn committed(&mut self, step: &Step<'_>) {
+        let merged = |call: &&CallId| step.after.call(**call).is_some_and(|row| went_into(row).is_some());
+        for call in step.calls.iter().filter(merged) {
+            // What it owed is owed by the call that it went into.
+            self.duties.values_mut().for_each(|known| known.retain(|(own, _)| own != call));
+        }
         for call in step.calls {
             if let Some(row) = step.after.call(*call) {
                 self.follow_duties(row);

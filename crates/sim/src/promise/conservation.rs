@@ -1,6 +1,6 @@
 //! An admitted call ends in exactly one outcome and one record, and is counted at every instant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use strowger_model::{CallId, Outcome};
 use strowger_table::{Outcome as Began, Record};
@@ -14,6 +14,8 @@ pub(crate) struct Conservation {
     pub found: Found,
     calls: BTreeMap<CallId, Life>,
     ended: BTreeMap<Outcome, usize>,
+    /// Calls that became one: several agents wrap up after them.
+    merged: BTreeSet<CallId>,
 }
 
 #[derive(Default)]
@@ -29,6 +31,7 @@ impl Conservation {
     }
 
     pub fn committed(&mut self, step: &Step<'_>, twice: bool) {
+        self.merged.extend(step.merges().into_iter().flatten());
         if let Began::Admitted { call, .. } | Began::Dialled { call } = step.applied.outcome {
             self.calls.entry(call).or_default();
         }
@@ -72,11 +75,14 @@ impl Conservation {
     }
 
     fn record(&mut self, record: &Record) {
+        let is_one = !self.merged.contains(&record.call);
         let life = self.calls.entry(record.call).or_default();
-        let count = if record.wrap_ms.is_none() { &mut life.records } else { &mut life.wrap_ups };
+        // An agent who left a call that went on may have wrapped up before its end.
+        let is_first = record.wrap_ms.is_none() || life.records == 0 && !is_one;
+        let count = if is_first { &mut life.records } else { &mut life.wrap_ups };
         *count += 1;
         let (count, outcome) = (*count, life.outcome);
-        if count > 1 {
+        if count > 1 && (is_first || is_one) {
             self.found.breach(PROMISE, Some(record.call), || "two records of one call".to_owned());
         }
         if outcome.is_some_and(|outcome| outcome != record.outcome) {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use strowger_model::{AgentId, CallId};
-use strowger_table::{Command, Record, Shard, SlotState};
+use strowger_table::{Command, Record, Refusal, Shard, SlotState};
 
 use super::{Found, Step};
 
@@ -29,6 +29,10 @@ impl Disposed {
     }
 
     fn judge(&mut self, step: &Step<'_>, agent: AgentId, call: CallId, code: &str) {
+        // Of a process that was declared dead nothing is taken.
+        if step.applied.outcome.refusal() == Some(Refusal::Fenced) {
+            return;
+        }
         let (granted, wrapped) = (step.is_granted(), wraps(step.before, agent, call));
         // What came by a node that is over is refused, and the agent says it again by another.
         let from = step.proposal.from;

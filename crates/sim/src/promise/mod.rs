@@ -10,6 +10,7 @@ mod dialled_once;
 mod disposed;
 mod in_force;
 mod leads;
+mod merged;
 mod once;
 mod order;
 mod refused;
@@ -31,7 +32,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use strowger_model::{AgentId, CallId, LogTime, Mono};
-use strowger_table::{Applied, Body, Command, Offer, Outcome, Place, Presence, Proposal, Record, Shard};
+use strowger_table::{Applied, Body, Call, Command, Offer, Outcome, Place, Presence, Proposal, Record, Shard, Stage};
 
 use crate::asked::Asked;
 use crate::node::Node;
@@ -46,12 +47,13 @@ pub(crate) use dialled_once::DialledOnce;
 pub(crate) use disposed::Disposed;
 pub(crate) use in_force::InForce;
 pub(crate) use leads::Leads;
+pub(crate) use merged::Merged;
 pub(crate) use once::{Once, RENUMBERED};
 pub(crate) use order::Order;
 pub(crate) use refused::Refused;
 pub(crate) use registered::Registered;
 pub(crate) use rest::Rest;
-pub(crate) use rules::{Decision, Rules};
+pub(crate) use rules::{Decision, Look, Rules};
 pub(crate) use same_log::SameLog;
 pub(crate) use slot::Slot;
 pub(crate) use sound::Sound;
@@ -136,6 +138,20 @@ impl Step<'_> {
         }
     }
 
+    /// Calls whose number is called by this entry, and was not before.
+    pub fn begins_to_dial(&self) -> impl Iterator<Item = CallId> {
+        let dials = |shard: &Shard, call| shard.call(call).is_some_and(|row| row.is_dialling());
+        self.calls.iter().copied().filter(move |call| dials(self.after, *call) && !dials(self.before, *call))
+    }
+
+    /// Two calls that became one.
+    pub fn merges(&self) -> Option<[CallId; 2]> {
+        match self.command() {
+            Some(Command::Merge { from, into, .. }) if self.is_granted() => Some([*from, *into]),
+            _ => None,
+        }
+    }
+
     pub fn reconfigures(&self) -> bool {
         matches!(self.command(), Some(Command::Configure { .. })) && self.applied.outcome == Outcome::Done
     }
@@ -144,6 +160,11 @@ impl Step<'_> {
 /// The place of a call that is in a queue, offered or not.
 pub(crate) fn queued(shard: &Shard, call: CallId) -> Option<&Arc<Place>> {
     shard.place_of(call).filter(|place| place.is_in_queue())
+}
+
+/// The call that one went into.
+pub(crate) fn went_into(row: &Call) -> Option<CallId> {
+    if let Stage::Ended { into, .. } = row.stage { into } else { None }
 }
 
 /// The first breach of a promise; later ones follow from it.
@@ -180,6 +201,7 @@ pub(crate) struct Promises {
     pub dialled_once: DialledOnce,
     pub barred: Barred,
     pub leads: Leads,
+    pub merged: Merged,
     pub both_ways: BothWays,
     pub closed: Closed,
     pub told: Told,
@@ -189,7 +211,7 @@ pub(crate) struct Promises {
 }
 
 impl Promises {
-    pub fn new(trunk_sites: [&'static str; 2]) -> Self {
+    pub fn new(trunk_sites: [&'static str; 2], rings_all: bool) -> Self {
         Self {
             apart: Apart::default(),
             unwanted: Unwanted::default(),
@@ -212,11 +234,12 @@ impl Promises {
             dialled_once: DialledOnce::default(),
             barred: Barred::default(),
             leads: Leads::default(),
+            merged: Merged::default(),
             both_ways: BothWays::default(),
             closed: Closed::default(),
             told: Told::default(),
             true_record: TrueRecord::default(),
-            rules: Rules::new(trunk_sites),
+            rules: Rules::new(trunk_sites, rings_all),
             bases: VecDeque::new(),
         }
     }
@@ -241,6 +264,7 @@ impl Promises {
         self.dialled_once.committed(step, now);
         self.barred.committed(step, is_first);
         self.leads.committed(step, is_first);
+        self.merged.committed(step);
         self.closed.committed(step);
         self.sound.committed(step);
         self.story.committed(step);
@@ -283,6 +307,7 @@ impl Promises {
             &mut self.dialled_once.found,
             &mut self.barred.found,
             &mut self.leads.found,
+            &mut self.merged.found,
             &mut self.both_ways.found,
             &mut self.closed.found,
             &mut self.told.found,

@@ -1,15 +1,17 @@
 //! Registrations: an agent's phone is rung where it said that it is, for as long as it said so; and whoever was told that
-//! a phone is bound can count on it.
+//! a phone is bound can count on it. Over TCP whoever has the newest connection owns the agent, a phone without one moves
+//! nothing, and by a connection that is known to be lost nobody is rung.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use strowger_model::{AgentId, Incarnation, LegKey, Mono, NodeId};
-use strowger_table::{Leg, Reach, Shard};
+use strowger_table::{Binding, Command, Leg, Reach, Shard};
 
 use super::{Found, Step};
 use crate::asked::Asked;
 use crate::far::AgentPhone;
+use crate::world::Lines;
 
 const PROMISE: &str = "registered";
 /// From a REGISTER that was sent to the entry that it becomes: a node that is frozen with it (5 s), one that has to ask
@@ -26,12 +28,22 @@ pub(crate) struct Registered {
     rung: BTreeSet<LegKey>,
     /// Who owns each agent, and since when: a new owner knows not which REGISTER was the newest.
     owners: BTreeMap<AgentId, (Option<(NodeId, Incarnation)>, Mono)>,
+    /// The newest life of each node that the table knows to be over.
+    over: BTreeMap<NodeId, Incarnation>,
     /// When each agent was in no configuration.
     unknown: BTreeMap<AgentId, Mono>,
 }
 
 impl Registered {
-    pub fn committed(&mut self, step: &Step<'_>, phones: &[AgentPhone], now: Mono) {
+    pub fn committed(&mut self, step: &Step<'_>, phones: &[AgentPhone], lines: &Lines, now: Mono) {
+        match step.command() {
+            Some(Command::Adopt { node, incarnation, .. }) if step.is_granted() => {
+                let over = self.over.entry(*node).or_default();
+                *over = (*over).max(*incarnation);
+            }
+            Some(Command::Bind { agent, binding }) if step.is_granted() => self.moves(step, *agent, binding, lines),
+            _ => {}
+        }
         for agent in step.after.agents() {
             let known = self.owners.entry(agent.id).or_insert((None, Mono::ZERO));
             if known.0 != agent.owner {
@@ -42,8 +54,33 @@ impl Registered {
             for leg in row.ringing() {
                 if leg.agent().is_some() && self.rung.insert(leg.key) {
                     self.ring(leg, phones, now);
+                    self.by_live_line(leg, lines);
                 }
             }
+        }
+    }
+
+    /// Whose agent it is after a phone was bound.
+    fn moves(&mut self, step: &Step<'_>, agent: AgentId, binding: &Binding, lines: &Lines) {
+        let owner = |shard: &Shard| shard.agent(agent).and_then(|row| row.owner);
+        let connection = binding.flow.line.and_then(|line| lines.get(line));
+        let wanted = connection.map_or(owner(step.before), |line| Some((line.who.id(), line.who.life)));
+        let got = owner(step.after);
+        if got != wanted && !step.applied.touched.is_nothing() {
+            self.found.breach(PROMISE, None, || format!("{agent} is with {got:?} after {binding:?}, not {wanted:?}"));
+        }
+    }
+
+    fn by_live_line(&mut self, leg: &Leg, lines: &Lines) {
+        let Reach::Binding { far, .. } = &leg.reach else { return };
+        let Some(who) = far.line.and_then(|line| lines.get(line)).map(|line| line.who) else {
+            if far.transport.is_reliable() {
+                self.found.breach(PROMISE, Some(leg.key.call), || format!("{leg:?} is rung by no line"));
+            }
+            return;
+        };
+        if self.over.get(&who.id()).is_some_and(|over| who.life <= *over) {
+            self.found.breach(PROMISE, Some(leg.key.call), || format!("{} is rung by a line of {who:?}", leg.key));
         }
     }
 
@@ -69,7 +106,9 @@ impl Registered {
     /// Whoever has its 200 is bound until that runs out, unless it said something else since.
     pub fn look(&mut self, truth: &Shard, config: &Asked, phones: &[AgentPhone], now: Mono) {
         for (at, phone) in phones.iter().enumerate() {
-            let Some(told) = phone.line.as_ref().and_then(|line| line.told().last()) else { continue };
+            // A phone without power counts on nothing, and its node's death may have taken it off.
+            let line = phone.line.as_ref().filter(|line| !line.is_dark());
+            let Some(told) = line.and_then(|line| line.told().last()) else { continue };
             let kept = told.lasts * KEPT_PERCENT / 100;
             let agent = AgentId(at as u32 + 1);
             if config.agent(agent).is_none() {

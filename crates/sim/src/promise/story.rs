@@ -1,5 +1,8 @@
 //! The story of a call: from the answer to the end, the customer is in exactly one of flow, wait or talk, without a gap;
-//! phones ring within a wait; what lasts is what the row is in; and a record's sums are those of its story.
+//! phones ring within a wait; what lasts is what the row is in; and a record's sums are those of its story. Of calls that
+//! became one only that their pieces are in order.
+
+use std::collections::BTreeSet;
 
 use strowger_model::{CallId, LogTime};
 use strowger_table::{Call, How, Record, Segment, SegmentKind};
@@ -11,15 +14,20 @@ const PROMISE: &str = "story";
 #[derive(Default)]
 pub(crate) struct Story {
     pub found: Found,
+    /// Calls that became one: those who were in both were in two places at once.
+    merged: BTreeSet<CallId>,
 }
 
 impl Story {
     pub fn committed(&mut self, step: &Step<'_>) {
+        self.merged.extend(step.merges().into_iter().flatten());
         for row in step.calls.iter().filter_map(|call| step.after.call(*call)) {
-            let fault = fault(&row.segments, step.log_now()).or_else(|| lasting_fault(row));
-            self.judge(row.id, fault);
+            let numbers = number_fault(&row.segments, step.log_now());
+            let is_one = !self.merged.contains(&row.id);
+            let fault = || fault(&row.segments, step.log_now()).or_else(|| lasting_fault(row)).filter(|_| is_one);
+            self.judge(row.id, numbers.or_else(fault));
         }
-        for record in step.records {
+        for record in step.records.iter().filter(|record| !self.merged.contains(&record.call)).collect::<Vec<_>>() {
             self.judge(record.call, record_fault(record));
         }
     }
@@ -42,15 +50,16 @@ fn is_folded(pieces: &[Segment]) -> bool {
     pieces.iter().filter(is_whereabouts).any(|piece| piece.n > 1)
 }
 
-fn fault(pieces: &[Segment], now: LogTime) -> Option<String> {
+fn number_fault(pieces: &[Segment], now: LogTime) -> Option<String> {
     let backwards = pieces.iter().find(|piece| piece.to.unwrap_or(now) < piece.from || piece.from > now);
     if let Some(piece) = backwards {
         return Some(format!("it is {now:?}, {piece:?} is not over before it began, or begins later"));
     }
     let numbers: Vec<u16> = pieces.iter().map(|piece| piece.no).collect();
-    if !numbers.is_sorted_by(|one, next| one < next) {
-        return Some(format!("its pieces are {numbers:?}"));
-    }
+    (!numbers.is_sorted_by(|one, next| one < next)).then(|| format!("its pieces are {numbers:?}"))
+}
+
+fn fault(pieces: &[Segment], now: LogTime) -> Option<String> {
     let mut last: Option<&Segment> = None;
     for piece in pieces.iter().filter(is_whereabouts).filter(|_| !is_folded(pieces)) {
         if let Some(last) = last.filter(|last| last.to != Some(piece.from)) {
@@ -58,8 +67,14 @@ fn fault(pieces: &[Segment], now: LogTime) -> Option<String> {
         }
         last = Some(piece);
     }
+    // A phone that rings beside one that is answered rings on until the entry that says so; the wait was over before.
     let within = |ring: &Segment, wait: &Segment| {
-        wait.kind == SegmentKind::Wait && wait.from <= ring.from && ring.to.unwrap_or(now) <= wait.to.unwrap_or(now)
+        let is_beside = |other: &&Segment| other.how == How::Served && ring.to.is_none_or(|to| other.from < to);
+        let beside =
+            pieces.iter().filter(|piece| piece.kind == SegmentKind::Ring && piece.leg != ring.leg).find(is_beside);
+        let is_late = ring.how != How::Served && beside.is_some_and(|other| other.to >= Some(ring.from));
+        let ends = if is_late { ring.from } else { ring.to.unwrap_or(now) };
+        wait.kind == SegmentKind::Wait && wait.from <= ring.from && ends <= wait.to.unwrap_or(now)
     };
     // An agent who asked for a call is rung before there is a customer.
     let has_customer = |ring: &Segment| pieces.iter().filter(is_whereabouts).any(|piece| piece.from <= ring.from);

@@ -1,7 +1,7 @@
 //! Nothing is stuck: no state lasts longer than the configuration lets it, no row lacks the hands of its owner, no
 //! caller hangs in a flow. How long is counted from the entry in which a state was first seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use strowger_model::{AgentId, CallId, LogTime, Mono};
@@ -27,6 +27,9 @@ const RETAKEN: Duration = Duration::from_secs(20);
 /// The longest step of a flow: a prompt twice, its time for a digit twice, and the death of its owner in between.
 const STEP: Duration = Duration::from_secs(20);
 
+/// Several agents wrap up after calls that became one, by whatever their queues said then.
+const MERGED_WRAPS: Duration = Duration::from_secs(20);
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Whose {
     Call(CallId),
@@ -42,6 +45,8 @@ type Lasting = (String, LogTime);
 pub(crate) struct Stuck {
     pub found: Found,
     lasting: BTreeMap<Whose, Lasting>,
+    /// Calls that became one: their agents may be of several queues.
+    merged: BTreeSet<CallId>,
     /// When a call that holds a place began to wait.
     waiting: BTreeMap<CallId, LogTime>,
     /// Since when a deadline is over.
@@ -56,6 +61,7 @@ impl Stuck {
     pub fn committed(&mut self, step: &Step<'_>) {
         let Some(config) = step.config else { return };
         let now = step.log_now();
+        self.merged.extend(step.merges().into_iter().flatten());
         for call in step.calls {
             match step.after.call(*call) {
                 Some(row) => self.follow_call(config, row, now),
@@ -77,7 +83,13 @@ impl Stuck {
         };
         self.lasting.retain(|whose, _| is_there(whose));
         for agent in step.after.agents() {
-            let of_call = |call: CallId| step.after.call(call).and_then(|row| row.queue());
+            // Of a call that became one with another each agent has the queue that they were offered it from.
+            let of_leg =
+                |row: &Call| row.legs.iter().rfind(|leg| leg.agent() == Some(agent.id)).and_then(|leg| leg.queue);
+            let of_call = |call: CallId| {
+                let own = step.before.call(call).and_then(|row| of_leg(row));
+                own.or_else(|| step.after.call(call).and_then(|row| row.queue()))
+            };
             let queue = step.before.agent(agent.id).and_then(|before| before.call()).and_then(of_call);
             let queue = queue.and_then(|queue| config.queue(queue));
             let longest = match agent.state_name() {
@@ -119,8 +131,12 @@ impl Stuck {
             "admitted" => ("admitted".to_owned(), Some(now + limit::ADMITTED_MAX)),
             "flow" => ("flow".to_owned(), Some(now + limit::FLOW_MAX)),
             "ended" => {
-                let wrap_up = queue.map_or(Duration::ZERO, |queue| millis(queue.wrap_up_ms));
-                ("ended".to_owned(), Some(now + wrap_up + limit::ENDED_LINGER))
+                let all = config.tenants.iter().flat_map(|tenant| &tenant.queues).map(|queue| queue.wrap_up_ms);
+                let longest = if self.merged.contains(&row.id) { all.max() } else { None };
+                let wrap_up = millis(longest.or(queue.map(|queue| queue.wrap_up_ms)).unwrap_or_default());
+                // One after the other, where several served.
+                let all = if longest.is_some() { MERGED_WRAPS } else { wrap_up };
+                ("ended".to_owned(), Some(now + all + limit::ENDED_LINGER))
             }
             other => (other.to_owned(), Some(now + limit::TALK_MAX)),
         };

@@ -30,7 +30,8 @@ impl Told {
     /// A far end's message is on its way to the cluster.
     pub fn heard(&mut self, sip: &Sip) {
         match (sip.status(), sip.method()) {
-            (200..300, "INVITE") => self.answered.extend(sip.key()),
+            // Later ones are in a dialog that stands, or is gone since.
+            (200..300, "INVITE") if sip.cseq() == 1 => self.answered.extend(sip.key()),
             // A phone that lost its power takes what is said again for something new.
             (300.., "INVITE") => self.answered.retain(|key| sip.key() != Some(*key)),
             (0, "INVITE") if !sip.is_first_invite() => {
@@ -53,7 +54,10 @@ impl Told {
                 self.judge(has, key, || format!("{key} is answered before its row"));
             }
             (0, "ACK")
-                if self.answered.contains(&key) && !self.hung_up.contains(&key) && !has_dialog(truth, key, sip) =>
+                if sip.cseq() == 1
+                    && self.answered.contains(&key)
+                    && !self.hung_up.contains(&key)
+                    && !has_dialog(truth, key, sip) =>
             {
                 self.owed.entry(key).or_insert(now);
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use strowger_model::{DialResult, HangupBy, LegKey, Outcome};
+use strowger_model::{CallId, DialResult, HangupBy, LegKey, Outcome};
 use strowger_table::Record;
 
 use super::{Found, Step};
@@ -21,6 +21,8 @@ pub(crate) struct TrueRecord {
     answered_by: BTreeMap<String, usize>,
     /// Dialogs that a far end left: it hung up, gave up, refused or no longer knew them.
     left: BTreeSet<String>,
+    /// Calls that became one: who of several talked last, and who was the last to leave, is not judged.
+    merged: BTreeSet<CallId>,
     /// Called parties' legs of whose calls a record says that nothing was sent.
     unsent: BTreeSet<LegKey>,
 }
@@ -49,6 +51,7 @@ impl TrueRecord {
     }
 
     pub fn committed(&mut self, step: &Step<'_>) {
+        self.merged.extend(step.merges().into_iter().flatten());
         for record in step.records.iter().filter(|record| record.wrap_ms.is_none()) {
             let customer = step.after.call(record.call).and_then(|row| row.customer()).map(|leg| leg.key);
             if let Some(text) = self.fault(record, customer) {
@@ -61,7 +64,9 @@ impl TrueRecord {
     }
 
     fn fault(&self, record: &Record, customer: Option<LegKey>) -> Option<String> {
-        self.dial_fault(record, customer).or_else(|| self.agent_fault(record)).or_else(|| self.hang_up_fault(record))
+        let of_far_ends = || self.agent_fault(record).or_else(|| self.hang_up_fault(record));
+        let is_one = !self.merged.contains(&record.call);
+        self.dial_fault(record, customer).or_else(|| of_far_ends().filter(|_| is_one))
     }
 
     fn dial_fault(&self, record: &Record, customer: Option<LegKey>) -> Option<String> {

@@ -96,7 +96,7 @@ impl World {
             };
             self.seen.committed(&step);
             self.promises.refused.committed(&step, wrong, &mut self.seen);
-            self.promises.registered.committed(&step, &self.phones, self.now);
+            self.promises.registered.committed(&step, &self.phones, &self.lines, self.now);
             self.promises.committed(&step, self.now, self.plant == Some(Plant::RecordTwice));
         }
         self.look_at_wraps();

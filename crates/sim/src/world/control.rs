@@ -10,10 +10,15 @@ use crate::log::{Leader, Log, Seat, Waiter};
 use crate::trace::About;
 
 /// Group 0 as a whole: its log, and its table after every committed entry.
-#[derive(Default)]
 pub(crate) struct ControlGroup {
     pub log: Log,
     pub table: Control,
+}
+
+impl ControlGroup {
+    pub fn new(log: Log) -> Self {
+        Self { log, table: Control::default() }
+    }
 }
 
 /// One process's replica of it.
@@ -95,6 +100,7 @@ impl World {
         let applied = replica.applied;
         self.nodes[node].disk.control = applied;
         if is_new {
+            self.stands_by(node);
             self.nodes[node].lead.heard.control();
             self.look_as_leader(node);
             self.wake_pacer(node);

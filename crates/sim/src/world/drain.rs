@@ -8,7 +8,7 @@ use strowger_table::Call;
 use super::World;
 use crate::far::CallerState;
 use crate::happening::Who;
-use crate::promise::astray_of;
+use crate::promise::{Look, astray_of};
 
 /// From the last caller and the last fault to rest: the longest patience (60 s), the life of a SIP transaction, the
 /// time an ended row is kept (64 s), and some more.
@@ -21,7 +21,7 @@ impl World {
         if let Some((_, seat)) = self.log.seat() {
             stuck.look(seat.log_now(now), now, seat.since, self.log.lost);
         }
-        // What plays begins anew on the relay that a leg comes to.
+        // A far end that is asked to send elsewhere, and cannot be reached, keeps its step from going on.
         let moves = |row: &Call| row.customer().is_some_and(|leg| leg.next_relay.is_some());
         stuck.flows(&self.truth, now, moves);
         for node in 0..self.nodes.len() {
@@ -33,6 +33,14 @@ impl World {
         let leader = self.log.seat().map(|(leader, _)| leader.node).filter(|node| self.leads(*node));
         let led = leader.filter(|node| self.nodes[*node].is_sound()).map(|_| self.log.term);
         self.promises.in_force.look(&self.truth, led, now);
+        let (truth, config, wall) = (&self.truth, &self.asked, self.log.wall(now));
+        // A campaign is its owner's, which may be any node.
+        let is_well = |node: usize| {
+            let place = &self.nodes[node];
+            place.is_sound() && !place.stalled && !self.is_passive(node) && self.is_member(place.who)
+        };
+        let led = led.filter(|_| (0..self.nodes.len()).all(is_well));
+        self.promises.rules.look(&Look { truth, config, led, now, wall });
         self.look_for_dead();
         self.look_at_relays();
         self.promises.rest.callers(&self.truth, &self.callers, now);

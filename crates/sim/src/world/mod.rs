@@ -4,6 +4,8 @@ mod broken;
 mod commit;
 mod control;
 mod drain;
+mod lines;
+mod merging;
 mod operator;
 mod planted;
 mod run;
@@ -23,6 +25,7 @@ use strowger_table::{Proposer, Shard};
 
 pub(crate) use broken::Broken;
 pub(crate) use control::{ControlGroup, ControlReplica};
+pub(crate) use lines::{End, Lines};
 
 use crate::asked::Asked;
 pub(crate) use stranger::Wrong;
@@ -49,6 +52,9 @@ const RELAYS: usize = 3;
 const PULSE: Duration = Duration::from_millis(50);
 /// Of the callers a world would have, one in so many comes where campaigns dial.
 const DIALLED_CALLERS: usize = 3;
+/// So many times agents ask for a number shortly before the minute at which hours may end.
+const ASKED_BEFORE_HOURS_END: usize = 6;
+const MINUTE_MS: u64 = 60_000;
 /// Callers stop; faults are mended this much later.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
@@ -68,6 +74,7 @@ pub struct World {
     pub(crate) truth: Shard,
     pub(crate) nodes: Vec<Node>,
     pub(crate) control: ControlGroup,
+    pub(crate) lines: Lines,
     pub(crate) relays: Vec<Relay>,
     /// The same, as those see them who choose.
     pub(crate) usable: Vec<UsableRelay>,
@@ -77,6 +84,8 @@ pub struct World {
     pub(crate) dialling: Dialling,
     /// Whoever says the next call to a lead dies of it, for so long.
     pub(crate) pacer_dies: Option<Duration>,
+    /// Whoever waits for an answer next stops, for so long.
+    pub(crate) freezes_midway: Option<Duration>,
     /// Parts of lists that were imported.
     pub(crate) imported: usize,
     /// When each far end's timer is due already.
@@ -89,6 +98,8 @@ pub struct World {
     pub(crate) repeated: BTreeSet<(Proposer, u64)>,
     /// Calls whose actor broke.
     pub(crate) broken: BTreeMap<CallId, Broken>,
+    /// How often somebody asked to make one call of two.
+    pub(crate) merges: u32,
     /// The outbox is read up to here.
     pub(crate) recorded: u64,
     /// All faults are mended and nobody calls any more.
@@ -117,9 +128,13 @@ impl World {
         let registers = |agent: &Agent| matches!(agent.phone, Phone::Registers { .. });
         let lines: Vec<bool> = versions[0].agents().map(registers).collect();
         let lines = lines.into_iter().enumerate();
-        let line = |rng: &mut Rng, at, registers: bool| registers.then(|| Registering::draw(rng, at));
-        let phones = lines.map(|(at, registers)| AgentPhone::new(at, line(&mut rng, at, registers))).collect();
-        let promises = Promises::new(scenario.trunk_sites);
+        let line = |rng: &mut Rng, at| {
+            let way = scenario.way(rng);
+            Registering::draw(rng, at, way)
+        };
+        let phones = lines.map(|(at, registers)| AgentPhone::new(at, registers.then(|| line(&mut rng, at)))).collect();
+        let promises = Promises::new(scenario.trunk_sites, scenario.rings_all);
+        let began = scenario.began;
         let mut world = Self {
             now: Mono::ZERO,
             rng,
@@ -130,10 +145,11 @@ impl World {
             seen: Seen::default(),
             timeline: Timeline::new(),
             trace: Trace::default(),
-            log: Log::default(),
+            log: Log::new(began),
             truth: Shard::new(SHARD),
             nodes: (0..NODES).map(|node| Node::new(node, RELAYS)).collect(),
-            control: ControlGroup::default(),
+            control: ControlGroup::new(Log::new(began)),
+            lines: Lines::default(),
             relays: (0..RELAYS).map(|id| Relay::new(id, plant != Some(Plant::RelayUnfenced))).collect(),
             usable: (0..RELAYS).map(usable).collect(),
             callers,
@@ -141,6 +157,7 @@ impl World {
             called,
             dialling,
             pacer_dies: None,
+            freezes_midway: None,
             imported: 0,
             far_armed: BTreeMap::new(),
             promises,
@@ -148,6 +165,7 @@ impl World {
             wrong: BTreeMap::new(),
             repeated: BTreeSet::new(),
             broken: BTreeMap::new(),
+            merges: 0,
             recorded: 0,
             calm_since: None,
             drained: false,
@@ -172,8 +190,18 @@ impl World {
         }
         self.timeline.plan(Mono::ZERO + Duration::from_secs(5), Happening::Desk);
         self.timeline.plan(Mono::ZERO + Duration::from_secs(1), Happening::Operator);
+        if self.dialling.is_on() {
+            let minute_us = (MINUTE_MS - self.scenario.began.0 % MINUTE_MS) * 1000;
+            for _ in 0..ASKED_BEFORE_HOURS_END {
+                let before = self.rng.millis(100, 3500).as_micros() as u64;
+                self.timeline.plan(Mono(minute_us.saturating_sub(before)), Happening::AskForNumber);
+            }
+        }
         if self.scenario.strange {
             self.timeline.plan(Mono::ZERO + Duration::from_secs(3), Happening::Stranger);
+        }
+        if self.scenario.merges {
+            self.timeline.plan(Mono::ZERO + Duration::from_secs(3), Happening::Merge);
         }
         if self.scenario.breaks {
             self.timeline.plan(Mono::ZERO + Duration::from_secs(4), Happening::Break);

@@ -11,7 +11,6 @@ use strowger_table::{BarList, Body, Command, Content, ControlCommand, Scope, Ten
 use super::World;
 use crate::asked::Asked;
 use crate::happening::Happening;
-use crate::log::wall;
 use crate::node::Purpose;
 use crate::plant::Plant;
 use crate::tenant::{CALLING, SHARD};
@@ -89,6 +88,16 @@ impl World {
         }
     }
 
+    /// An agent asks for a number, and the phone may ring as its hours end.
+    pub(crate) fn ask_for_number(&mut self) {
+        let sound: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_sound()).collect();
+        if let Some(node) = self.rng.pick(&sound).filter(|_| self.calm_since.is_none())
+            && let Some(command) = self.manual(node)
+        {
+            self.propose(node, command, Purpose::Nobody);
+        }
+    }
+
     /// So that all comes to rest: what is due stays due.
     fn stop_campaigns(&mut self, node: usize) {
         let running: Vec<CampaignId> =
@@ -117,7 +126,7 @@ impl World {
         let (campaign, agent) = (self.rng.pick(&campaigns)?, self.rng.pick(&agents)?);
         let number = self.any_number()?;
         let nodes = self.nodes[node].control.table.live();
-        let means = self.dialling.means(wall(self.now), &nodes, &self.usable);
+        let means = self.dialling.means(self.log.wall(self.now), &nodes, &self.usable);
         let shard = &self.nodes[node].replica.shard;
         let mut dial = strowger_dialer::manual(shard, &means, agent, campaign, number).ok()?;
         self.dialling.route(shard, &mut dial);

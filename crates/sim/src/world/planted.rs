@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use strowger_media::{Hears, Op};
 use strowger_model::config::Tenant;
-use strowger_model::{AgentId, DialResult, E164, Incarnation, Instance, LegKey, LogNow, LogTime, Mono, RelayId};
+use strowger_model::{
+    AgentId, CallId, DialResult, E164, Far, Incarnation, Instance, LegKey, Line, LogNow, LogTime, Mono, RelayId, Wall,
+};
 use strowger_switch::{Begin, Due};
 use strowger_table::{
-    BarList, Binding, Body, Call, Command, ControlCommand, Duty, DutyKind, Leg, LegRole, LegState, Medium, Offer, Plan,
-    Presence, Proposal, Proposer, Reach, Scope, Shard, SlotState, ToldBy, VOICE_SLOT, WITH_CUSTOMER,
+    BarList, Binding, Body, Call, Command, ControlCommand, DialTo, Duty, DutyKind, Leg, LegRole, LegState, Medium,
+    Offer, Plan, Presence, Proposal, Proposer, Reach, Scope, Shard, SlotState, ToldBy, VOICE_SLOT, WITH_CUSTOMER,
 };
 
 use super::{World, Wrong};
@@ -123,6 +125,12 @@ impl World {
 
     /// The row an actor is told, which a bug may have changed on its way.
     pub(crate) fn tampered(&mut self, node: usize, row: Arc<Call>) -> Arc<Call> {
+        if self.plant == Some(Plant::MergedForgotten) {
+            let mut row = (*row).clone();
+            let own = row.id;
+            row.legs.retain(|leg| leg.key.call == own);
+            return Arc::new(row);
+        }
         if self.plant != Some(Plant::DoubleOffer) || !row.is_waiting() {
             return row;
         }
@@ -168,6 +176,11 @@ impl World {
                 binding.expires = LogTime::MAX;
                 true
             }
+            Command::Bind { binding, .. } if plant == Plant::ConnectionForgotten => binding.flow.line.take().is_some(),
+            Command::Bind { binding, .. } if plant == Plant::DatagramMovesAgent && binding.flow.line.is_none() => {
+                binding.flow.line = Some(Line { node: proposal.from.node, number: 0 });
+                true
+            }
             Command::Unbind { instance, .. } if plant == Plant::UnbindForgotten => {
                 *instance = Some(Instance(1));
                 true
@@ -175,6 +188,10 @@ impl World {
             Command::Bind { binding, .. } if plant == Plant::BindingTooShort => {
                 // Two seconds of the shortest one are left.
                 binding.expires = LogTime(binding.expires.0.saturating_sub(18_000_000));
+                true
+            }
+            Command::Dial(dial) if plant == Plant::HoursAskedOnce && matches!(dial.to, DialTo::Number { .. }) => {
+                dial.not_after = Wall(u64::MAX);
                 true
             }
             Command::Bar { list: BarList::DoNotCall, scope, .. } if plant == Plant::BarForAll => {
@@ -210,9 +227,11 @@ impl World {
     }
 
     /// Whether an order to the relay of an agent's leg is kept from it.
-    pub(crate) fn withholds(&self, row: &Call, relay: RelayId, op: &Op) -> bool {
+    /// `call`: the one that the leg was born in.
+    pub(crate) fn withholds(&self, row: &Call, relay: RelayId, call: CallId, op: &Op) -> bool {
         let other_side = relay_of(row) != Some(relay);
         match op {
+            Op::Hear { what: Hears::Legs(_), .. } if self.plant == Some(Plant::MergedUnheard) => call != row.id,
             Op::Hear { what: Hears::Legs(_), .. } if self.plant == Some(Plant::HearForgotten) => true,
             Op::Hear { what: Hears::Legs(_), .. } => self.plant == Some(Plant::HearOneSide) && other_side,
             Op::Export { .. } => self.plant == Some(Plant::ExportOneSide) && other_side,
@@ -291,7 +310,7 @@ impl World {
             && let Some(node) = (0..self.nodes.len()).find(|node| self.nodes[*node].is_sound())
         {
             let ack = sip.acknowledged();
-            self.send(node, About::World, from, ack);
+            self.send(node, About::World, Far::udp(from), ack);
         }
         self.plant == Some(Plant::ByeUnheard) && bytes.starts_with(b"BYE")
     }
@@ -343,6 +362,12 @@ fn misreported(plant: Plant, truth: &Shard, command: &mut Command) -> bool {
             *leg = customer;
         }
         (Plant::HangUpAsFailure, Command::Left { told_by, .. }) => *told_by = ToldBy::Silence,
+        (Plant::AnswerOfAnother, Command::Answered { leg, .. }) => {
+            let row = truth.call_of_leg(*leg);
+            let other = row.and_then(|row| row.ringing().find(|other| other.key != *leg).map(|other| other.key));
+            let Some(other) = other else { return false };
+            *leg = other;
+        }
         (Plant::LongAgo, Command::Answered { observed, .. }) => *observed = LogTime::ZERO,
         _ => return false,
     }
@@ -372,6 +397,7 @@ fn misconfigured(plant: Plant, tenant: &mut Tenant) {
             Plant::AttemptsIgnored => campaign.max_attempts = u8::MAX,
             Plant::RetryAtOnce => campaign.retries.iter_mut().for_each(|retry| retry.after_s = 0),
             Plant::KeepIdleIgnored => campaign.keep_idle = 0,
+            Plant::HoursLate => campaign.hours.iter_mut().for_each(|hours| hours.from_min += 1),
             Plant::HoursIgnored => campaign.hours.iter_mut().for_each(|hours| {
                 (hours.from_min, hours.to_min) = (0, 24 * 60);
             }),

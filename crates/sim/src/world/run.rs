@@ -37,7 +37,10 @@ impl World {
     pub(crate) fn happen(&mut self, what: Happening) {
         match what {
             Happening::AtCluster { from, bytes } => self.at_cluster(from, bytes),
-            Happening::AtFarEnd { to, bytes } => self.at_far_end(to, &bytes),
+            Happening::AtFarEnd { to, bytes } => self.at_far_end(to, &bytes, None),
+            Happening::OnLine { line, from, bytes } => self.on_line(line, from, bytes),
+            Happening::LineOver { line } => self.line_over(line),
+            Happening::ConnectAgain { home, bytes } => self.by_line(home, bytes, None),
             Happening::FarTimer { addr, at } => self.far_timer(addr, at),
             Happening::In(who, task) => self.in_process(who, task),
             Happening::Proposed { term, by, seq, proposal } => self.proposed(term, by, seq, proposal),
@@ -61,9 +64,11 @@ impl World {
             Happening::Pulse => self.pulse(),
             Happening::Dispose { agent, call } => self.dispose(agent, call),
             Happening::Stranger => self.stranger(),
+            Happening::Merge => self.merge_two(),
             Happening::Break => self.break_an_actor(),
             Happening::Desk => self.desk(),
             Happening::Configure => self.configure(),
+            Happening::AskForNumber => self.ask_for_number(),
             Happening::Operator => self.operate(),
             Happening::Calm => self.calm(),
         }
@@ -84,9 +89,10 @@ impl World {
             return self.nodes[node].waiting.push(Happening::In(who, task));
         }
         match task {
-            Task::Datagram { source, bytes } => self.take(node, source, &bytes),
+            Task::Message { source, bytes } => self.take(node, source, &bytes),
             Task::Forwarded { source, bytes } => self.forwarded(node, source, &bytes),
             Task::Registering { source, bytes } => self.registering(node, source, &bytes),
+            Task::Post { to, bytes } => self.post(node, to, &bytes),
             Task::Intake { at } => self.switch_tick(node, at),
             Task::Apply { upto } => self.apply(node, upto),
             Task::ApplyControl { upto } => self.apply_control(node, upto),
@@ -176,7 +182,7 @@ impl World {
 
     fn calm(&mut self) {
         self.calm_since = Some(self.now);
-        self.pacer_dies = None;
+        (self.pacer_dies, self.freezes_midway) = (None, None);
         self.scenario.wire = Carriage::calm();
         self.scenario.log = LogHabit::calm();
         self.say(About::World, || "callers stop, everything is mended".to_owned());

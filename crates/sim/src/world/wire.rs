@@ -1,10 +1,12 @@
-//! Datagrams between nodes and far ends: lost, doubled, late, out of order. And hops inside the cluster.
+//! What nodes and far ends say to each other: by datagrams, which are lost, doubled, late, out of order, or by lines. And
+//! hops inside the cluster.
 
 use std::net::SocketAddr;
 
-use strowger_model::{AgentId, LegKey, Mono};
+use strowger_model::{AgentId, Far, LegKey, Mono};
 
 use super::World;
+use super::lines::is_answer;
 use crate::far::{FarOut, Habit, Sip};
 use crate::happening::{Happening, Task};
 use crate::relay::relay_of;
@@ -13,29 +15,31 @@ use crate::trace::About;
 
 /// Who has an address.
 #[derive(Clone, Copy)]
-enum Far {
+pub(crate) enum Home {
     Caller(usize),
     Agent(usize),
     Called(usize),
 }
 
 impl World {
-    /// A node's packet to a far end. A passive node keeps it to itself.
-    pub(crate) fn send(&mut self, node: usize, about: About, to: SocketAddr, bytes: Vec<u8>) {
+    /// What a node says to a far end. A passive node keeps it to itself.
+    pub(crate) fn send(&mut self, node: usize, about: About, to: Far, bytes: Vec<u8>) {
         let Some(bytes) = self.missent(bytes) else { return };
         let withheld = self.is_silent(node);
         if let Some(sip) = Sip::parse(&bytes) {
             let about = sip.key().filter(|_| about == About::World).map_or(about, |key| About::Call(key.call));
-            let about = if about == About::World { self.about_caller(to) } else { about };
+            let about = if about == About::World { self.about_caller(to.addr) } else { about };
             let how = if withheld { " (withheld)" } else { "" };
-            self.say(about, || format!("n{} → {}: {}{how}", node + 1, name_of(to), sip.summary()));
-        }
-        if let Some(sip) = Sip::parse(&bytes) {
+            self.say(about, || format!("n{} → {}: {}{how}", node + 1, name_of(to.addr), sip.summary()));
             self.promises.told.hung_up(&sip);
+        }
+        if to.transport.is_reliable() {
+            return self.send_by_line(node, to, bytes);
         }
         if withheld {
             return;
         }
+        let to = to.addr;
         self.leaves(node, to, &bytes);
         for at in self.crossings() {
             self.timeline.plan(at, Happening::AtFarEnd { to, bytes: bytes.clone() });
@@ -43,12 +47,12 @@ impl World {
     }
 
     /// A packet leaves a node.
-    fn leaves(&mut self, node: usize, to: SocketAddr, bytes: &[u8]) {
+    pub(crate) fn leaves(&mut self, node: usize, to: SocketAddr, bytes: &[u8]) {
         let Some(sip) = Sip::parse(bytes) else { return };
         self.promises.told.left(&self.truth, &sip, self.now);
         let Some(key) = sip.key().filter(|_| sip.is_first_invite()) else { return };
         self.promises.true_record.invited(key);
-        if !matches!(far(to), Some(Far::Called(_))) {
+        if !matches!(far(to), Some(Home::Called(_))) {
             return;
         }
         self.promises.dialled_once.left(self.nodes[node].who, key.call, self.now);
@@ -63,23 +67,24 @@ impl World {
             return;
         }
         let who = self.nodes[node].who;
-        self.happen(Happening::In(who, Task::Datagram { source: from, bytes }));
+        self.happen(Happening::In(who, Task::Message { source: Far::udp(from), bytes }));
     }
 
-    pub(crate) fn at_far_end(&mut self, to: SocketAddr, bytes: &[u8]) {
+    /// `over`: the line that it came by.
+    pub(crate) fn at_far_end(&mut self, to: SocketAddr, bytes: &[u8], over: Option<u64>) {
         let Some(sip) = Sip::parse(bytes) else { return };
         let (about, outs) = match far(to) {
-            Some(Far::Caller(at)) if at < self.callers.len() => {
+            Some(Home::Caller(at)) if at < self.callers.len() => {
                 self.turned_away(at, &sip);
                 (About::Caller(at), self.callers[at].on_message(&sip, self.now))
             }
-            Some(Far::Agent(at)) if self.phones.get(at).is_some_and(|phone| phone.is_at(to)) => {
+            Some(Home::Agent(at)) if self.phones.get(at).is_some_and(|phone| phone.is_at(to)) => {
                 (about_leg(sip.key()), self.at_phone(at, &sip))
             }
-            Some(Far::Called(at)) if at < self.called.len() => (about_leg(sip.key()), self.at_called(at, &sip)),
+            Some(Home::Called(at)) if at < self.called.len() => (about_leg(sip.key()), self.at_called(at, &sip)),
             _ => return,
         };
-        self.far_does(to, about, outs);
+        self.far_does(to, about, outs, over);
     }
 
     pub(crate) fn far_timer(&mut self, addr: SocketAddr, at: Mono) {
@@ -88,20 +93,27 @@ impl World {
         }
         self.far_armed.remove(&addr);
         let (about, outs) = match far(addr) {
-            Some(Far::Caller(at)) => (About::Caller(at), self.callers[at].tick(self.now)),
-            Some(Far::Agent(at)) => (About::World, self.phone_ticks(at)),
-            Some(Far::Called(at)) => (About::World, self.called[at].phone.tick(self.now)),
+            Some(Home::Caller(at)) => (About::Caller(at), self.callers[at].tick(self.now)),
+            Some(Home::Agent(at)) => (About::World, self.phone_ticks(at)),
+            Some(Home::Called(at)) => (About::World, self.called[at].phone.tick(self.now)),
             None => return,
         };
         // One that moved speaks from where it is now.
-        let addr = if let Some(Far::Agent(at)) = far(addr) { self.phones[at].phone.addr } else { addr };
-        self.far_does(addr, about, outs);
+        let addr = if let Some(Home::Agent(at)) = far(addr) { self.phones[at].phone.addr } else { addr };
+        self.far_does(addr, about, outs, None);
     }
 
     fn phone_ticks(&mut self, at: usize) -> Vec<FarOut> {
-        let in_call = self.phones[at].phone.rings().iter().any(|ring| ring.is_live());
+        let live = self.phones[at].phone.rings().iter().filter(|ring| ring.is_live());
+        let live: Vec<LegKey> = live.filter_map(|ring| ring.key).collect();
+        let in_call = !live.is_empty();
+        let before = self.phones[at].phone.addr;
         let (outs, habit) = self.phones[at].tick(self.now, self.calm_since.is_some(), &mut self.rng);
+        if matches!(habit, Some(Habit::Move | Habit::LosePower)) {
+            self.leaves_lines(before);
+        }
         if in_call && habit == Some(Habit::LosePower) {
+            self.promises.survival.dark.extend(live);
             self.seen.add(Thing::PhoneLostInCall, 1);
         }
         if let Some(habit) = habit {
@@ -113,9 +125,9 @@ impl World {
 
     pub(crate) fn arm_far(&mut self, addr: SocketAddr) {
         let deadline = match far(addr) {
-            Some(Far::Caller(at)) => self.callers[at].deadline(),
-            Some(Far::Agent(at)) => self.phones[at].deadline(),
-            Some(Far::Called(at)) => self.called[at].phone.deadline(),
+            Some(Home::Caller(at)) => self.callers[at].deadline(),
+            Some(Home::Agent(at)) => self.phones[at].deadline(),
+            Some(Home::Called(at)) => self.called[at].phone.deadline(),
             None => None,
         };
         let Some(at) = deadline.map(|at| at.max(self.now)) else { return };
@@ -153,16 +165,21 @@ impl World {
         self.called[at].on_message(sip, self.now, &mut self.rng)
     }
 
-    fn far_does(&mut self, addr: SocketAddr, about: About, outs: Vec<FarOut>) {
+    pub(crate) fn far_does(&mut self, addr: SocketAddr, about: About, outs: Vec<FarOut>, over: Option<u64>) {
         for out in outs {
             match out {
                 FarOut::Send(bytes) => {
                     if let Some(sip) = Sip::parse(&bytes) {
                         self.promises.told.heard(&sip);
-                        let agent = if let Some(Far::Agent(at)) = far(addr) { Some(at) } else { None };
+                        let agent = if let Some(Home::Agent(at)) = far(addr) { Some(at) } else { None };
                         self.promises.true_record.heard(&sip, agent);
                         let about = if about == About::World { about_leg(sip.key()) } else { about };
                         self.say(about, || format!("{} → cluster: {}", name_of(addr), sip.summary()));
+                    }
+                    if self.is_over_tcp(addr) {
+                        let over = over.filter(|_| is_answer(&bytes));
+                        self.by_line(addr, bytes, over);
+                        continue;
                     }
                     for at in self.crossings() {
                         self.timeline.plan(at, Happening::AtCluster { from: addr, bytes: bytes.clone() });
@@ -204,18 +221,18 @@ impl World {
 
     fn about_caller(&self, addr: SocketAddr) -> About {
         match far(addr) {
-            Some(Far::Caller(at)) => About::Caller(at),
+            Some(Home::Caller(at)) => About::Caller(at),
             _ => About::World,
         }
     }
 }
 
-fn far(addr: SocketAddr) -> Option<Far> {
+pub(crate) fn far(addr: SocketAddr) -> Option<Home> {
     let SocketAddr::V4(v4) = addr else { return None };
     match v4.ip().octets() {
-        [10, 1 | 4, high, low] => Some(Far::Caller(usize::from(high) * 250 + usize::from(low).checked_sub(1)?)),
-        [10, 2, _, low] => Some(Far::Agent(usize::from(low).checked_sub(1)?)),
-        [10, 3, 0, low] => Some(Far::Called(usize::from(low).checked_sub(1)?)),
+        [10, 1 | 4, high, low] => Some(Home::Caller(usize::from(high) * 250 + usize::from(low).checked_sub(1)?)),
+        [10, 2, _, low] => Some(Home::Agent(usize::from(low).checked_sub(1)?)),
+        [10, 3, 0, low] => Some(Home::Called(usize::from(low).checked_sub(1)?)),
         _ => None,
     }
 }
@@ -226,9 +243,9 @@ fn about_leg(key: Option<LegKey>) -> About {
 
 fn name_of(addr: SocketAddr) -> String {
     match far(addr) {
-        Some(Far::Caller(at)) => format!("caller-{at}"),
-        Some(Far::Agent(at)) => format!("phone-{}", at + 1),
-        Some(Far::Called(at)) => format!("line-{at}"),
+        Some(Home::Caller(at)) => format!("caller-{at}"),
+        Some(Home::Agent(at)) => format!("phone-{}", at + 1),
+        Some(Home::Called(at)) => format!("line-{at}"),
         None => addr.to_string(),
     }
 }

@@ -142,8 +142,11 @@ impl Leg {
             self.turn_away(inbound, status, &[], out);
             return true;
         }
-        if server.inbound.branch != inbound.branch && phase != Phase::Over {
-            // The same INVITE by another way, or sent again by a proxy that failed over: the newest counts.
+        let by_another_way =
+            server.inbound.branch != inbound.branch || server.inbound.destination != inbound.destination;
+        if by_another_way && phase != Phase::Over {
+            // The same INVITE by another way, sent again by a proxy that failed over, or on a new line because the old one
+            // is gone: the newest counts.
             let body = (phase == Phase::Succeeded).then_some((SDP, self.row.local_sdp.as_bytes()));
             let last = if status == 0 { Vec::new() } else { self.answer(inbound, status, &[], body) };
             if let Some(server) = &mut self.server {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use strowger_model::config::{Campaign, DialMode};
 use strowger_model::{
     CallId, Cause, DialResult, E164, Ended, HangupBy, LeadId, LegKey, LogTime, Outcome as CallOutcome, Owner, TenantId,
+    Wall,
 };
 
 use super::Shard;
@@ -12,8 +13,8 @@ use super::apply::Entry;
 use super::queue::wait_of;
 use crate::row::story::Piece;
 use crate::{
-    Agent, Began, Call, Dial, DialFailure, DialTo, DutyKind, LeadState, LegRole, Medium, Origin, Outbound, Outcome,
-    PlaceState, Proposer, Reach, Refusal, Reserver, SegmentKind, SlotState, Stage, Then, limit,
+    Agent, BarList, Began, Call, Dial, DialFailure, DialTo, DutyKind, LeadState, LegRole, Medium, Origin, Outbound,
+    Outcome, PlaceState, Proposer, Reach, Refusal, Reserver, SegmentKind, SlotState, Stage, Then, limit,
 };
 
 /// Whom a `Dial` is for.
@@ -57,9 +58,28 @@ impl Shard {
                 self.put_agent(agent);
                 self.originate(entry, call);
             }
-            DialTo::Number { .. } => self.ring(entry, call, agent, (slot, campaign.queue, dial.agent_relay))?,
+            DialTo::Number { .. } => {
+                call.until = hours_end(entry, dial.not_after);
+                self.ring(entry, call, agent, (slot, campaign.queue, dial.agent_relay))?;
+            }
         }
         Ok(Outcome::Dialled { call: id })
+    }
+
+    /// The agent who asked for the number is on the line. It is dialled by this entry and by none before, so what was
+    /// judged when it was asked for is judged again: its hours last, and nobody bars it.
+    pub(super) fn dial_asked(&mut self, entry: Entry, mut call: Call) {
+        let barred = |number| self.is_barred(BarList::DoNotCall, call.tenant, number);
+        let is_barred = call.outbound().is_some_and(|outbound| barred(outbound.number));
+        if entry.at.wall < hours_ended(&call) && !is_barred {
+            call.until = LogTime::MAX;
+            return self.originate(entry, call);
+        }
+        let id = call.id;
+        self.put_call(call);
+        let ended = Ended { by: HangupBy::System, cause: Cause::REJECTED };
+        let done = self.finish(entry, id, ended, entry.now(), Some(CallOutcome::NotReached));
+        debug_assert!(done.is_ok(), "a call whose agent has just answered is not over: {done:?}");
     }
 
     fn judge_called(
@@ -243,4 +263,16 @@ impl Shard {
         self.put_call(call);
         self.finish(entry, id, Ended { by: HangupBy::System, cause }, entry.now(), Some(CallOutcome::NotReached))
     }
+}
+
+/// When the hours of a number end, by the log's clock.
+fn hours_end(entry: Entry, not_after: Wall) -> LogTime {
+    let left_ms = not_after.0.saturating_sub(entry.at.wall.0);
+    LogTime(entry.now().0.saturating_add(left_ms.saturating_mul(1000)))
+}
+
+/// The same by the clock on the wall, for a call that is not dialled yet.
+fn hours_ended(call: &Call) -> Wall {
+    let lasts = call.until.since(call.times.admitted).as_millis();
+    Wall(call.times.admitted_wall.0.saturating_add(u64::try_from(lasts).unwrap_or(u64::MAX)))
 }

@@ -253,6 +253,8 @@ impl Shard {
         let is_told = call.is_over() || talked(key) || call.leg(key).is_some_and(Leg::is_customer);
         if !is_told {
             call.legs.retain(|leg| leg.key != key);
+            // Who asked for something and is gone is told nothing.
+            call.duties.retain(|duty| duty.kind != DutyKind::Notify { leg: key });
             self.dialogs.remove(&key);
         } else if let Some(dialog) = self.dialogs.get(&key) {
             let mut dialog = (**dialog).clone();

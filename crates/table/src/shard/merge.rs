@@ -26,6 +26,7 @@ impl Shard {
         into.owner.epoch = entry.at.index;
         self.move_slots(&from, into.id);
         let keeps_record = has_customer(&from);
+        let rung: Vec<LegKey> = from.ringing().map(|leg| leg.key).collect();
         let at = entry.now();
         let result = move_story(entry, &mut from, &mut into, keeps_record);
         debug_assert!(result.is_ok(), "room was looked for");
@@ -42,6 +43,8 @@ impl Shard {
         self.let_go(entry, &mut into, who, (by, cseq));
         match goes_on {
             GoesOn::With(serving) => {
+                // They rang for a place that is gone.
+                self.call_off(entry, &mut into, rung);
                 theirs.into_iter().for_each(|place| self.remove_place(place));
                 if let Some(key) = serving {
                     let talks =

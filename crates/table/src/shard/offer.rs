@@ -204,7 +204,7 @@ impl Shard {
                 self.take_over(entry, call, key, observed);
             }
             // The agent asked for this call and is there: now the number.
-            Stage::Reaching if call.customer().is_none() => self.originate(entry, call),
+            Stage::Reaching if call.customer().is_none() => self.dial_asked(entry, call),
             _ => self.put_call(call),
         }
     }
@@ -233,7 +233,12 @@ impl Shard {
             .filter(|leg| leg.key != taken && leg.agent().is_some() && !leg.is_up())
             .map(|leg| leg.key)
             .collect();
-        for key in others {
+        self.call_off(entry, call, others);
+    }
+
+    /// Nobody waits for the answer of these any more.
+    pub(super) fn call_off(&mut self, entry: Entry, call: &mut Call, legs: Vec<LegKey>) {
+        for key in legs {
             self.release_slot(entry, call, key);
             call.finish_leg_pieces(key, entry.now(), How::Withdrawn);
             call.depart(entry, key, Released::Elsewhere, true);

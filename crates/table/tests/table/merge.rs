@@ -65,6 +65,22 @@ fn two_calls_go_on_as_one_without_the_agent_who_asked() {
     assert_eq!(two.bench.place(two.second).state, PlaceState::Served);
 }
 
+/// Whoever waited is in a conversation now: nobody is rung for a place that is gone.
+#[test]
+fn phones_that_ring_for_a_call_that_goes_into_another_stop() {
+    let mut bench = Bench::new();
+    let talks = bench.talking(ANNA);
+    let (waits, rings) = bench.offered(BERT);
+    let by = bench.agent_leg(talks);
+    assert_eq!(bench.say(Command::Merge { from: waits, into: talks, by, cseq: 1 }), Outcome::Done);
+    let row = bench.call(talks);
+    assert_eq!((row.stage, row.serving, row.ringing().count()), (Stage::Talking, None, 0));
+    assert_eq!(bench.hang_ups(talks), [by, rings]);
+    bench.hung_up(talks);
+    assert_eq!(bench.agent(BERT).misses, 0, "it was no miss");
+    assert_eq!(bench.state(BERT), Doing::Idle);
+}
+
 #[test]
 fn the_same_request_again_changes_nothing() {
     let mut two = two();

@@ -440,6 +440,57 @@ fn barred_numbers_are_not_dialled_by_anybody() {
     }
 }
 
+/// The number is dialled by the entry that says that the agent is on the line.
+#[test]
+fn a_number_that_is_barred_while_the_agents_phone_rings_is_not_dialled() {
+    for scope in [Scope::Everyone, Scope::Tenant(ACME)] {
+        let mut bench = bench();
+        let (call, leg) = bench.asked_for(SPRING, 0, ANNA);
+        let before = bench.ledger(SPRING).dialled;
+        bench.say(Command::Bar { list: BarList::DoNotCall, scope, numbers: vec![number(0)], lift: false });
+        let connect = bench.connect_command(call, leg);
+        assert_eq!(bench.say(connect), Outcome::Done, "the agent answered, and is told to hang up");
+        assert_eq!(bench.hang_ups(call), [leg]);
+        let record = &bench.records(call)[0];
+        assert_eq!((record.outcome, record.dial.unwrap().result), (CallOutcome::NotReached, DialResult::NotDialled));
+        assert_eq!((bench.ledger(SPRING).dialled, bench.lead(SPRING, 0).attempts), (before, 0));
+    }
+}
+
+#[test]
+fn hours_that_end_while_the_agents_phone_rings_end_the_call() {
+    let asked = |bench: &mut Bench| {
+        let not_after = Wall(bench.wall().0 + 2000);
+        let wanted = Dial { not_after, ..dial(SPRING, DialTo::Number { number: number(0) }, ANNA) };
+        let Outcome::Dialled { call } = bench.dial(wanted) else { panic!("not dialled") };
+        (call, bench.ringing(call))
+    };
+    // Within them it is dialled, and rings on when they end.
+    let mut bench = bench();
+    let (call, leg) = asked(&mut bench);
+    bench.pass(1999);
+    let connect = bench.connect_command(call, leg);
+    bench.say(connect);
+    assert_eq!(bench.kinds(call), [DutyKind::Originate { leg: bench.customer(call) }]);
+    bench.pass(1000);
+    bench.expire();
+    assert_eq!(bench.call(call).stage_name(), "dialling");
+    // The agent answers too late, before anybody says that it is.
+    let mut bench = self::bench();
+    let (call, leg) = asked(&mut bench);
+    bench.pass(2000);
+    let connect = bench.connect_command(call, leg);
+    assert_eq!(bench.say(connect), Outcome::Done);
+    assert_eq!(bench.hang_ups(call), [leg]);
+    assert_eq!(bench.records(call)[0].dial.unwrap().result, DialResult::NotDialled);
+    // The agent does not answer.
+    let mut bench = self::bench();
+    let (call, leg) = asked(&mut bench);
+    bench.pass(2000);
+    bench.expire();
+    assert_eq!((bench.outcome(call), bench.hang_ups(call)), (CallOutcome::NotReached, vec![leg]));
+}
+
 #[test]
 fn a_failed_attempt_is_at_most_three_entries() {
     let mut bench = bench();

@@ -3,6 +3,7 @@
 
 mod admitted_once;
 mod attempts;
+mod called;
 mod hours;
 mod keep_idle;
 mod listed;
@@ -21,7 +22,7 @@ mod stopped;
 mod trunk_allowance;
 mod wrap_up;
 
-use strowger_model::{CallId, Mono};
+use strowger_model::{CallId, Mono, Wall};
 use strowger_table::{Command, Shard};
 
 use super::{Breach, Found, Step};
@@ -35,11 +36,22 @@ pub(crate) struct Decision<'a> {
     pub now: Mono,
 }
 
+/// How it stands between two entries.
+pub(crate) struct Look<'a> {
+    pub truth: &'a Shard,
+    pub config: &'a Asked,
+    /// The term of a leader that all hear, while all are there.
+    pub led: Option<u64>,
+    pub now: Mono,
+    pub wall: Wall,
+}
+
 pub(crate) trait Rule {
     /// Its first breach, if it has one.
     fn found(&mut self) -> &mut Found;
     fn committed(&mut self, _step: &Step<'_>, _config: &Asked) {}
     fn decided(&mut self, _decision: &Decision<'_>) {}
+    fn look(&mut self, _look: &Look<'_>) {}
     /// An owner begins with a call that it has nothing of but the row.
     fn began_from_row(&mut self, _call: CallId) {}
 }
@@ -47,10 +59,12 @@ pub(crate) trait Rule {
 pub(crate) struct Rules(Vec<Box<dyn Rule>>);
 
 impl Rules {
-    pub fn new(trunk_sites: [&'static str; 2]) -> Self {
+    /// `rings_all`: several phones may ring for a place.
+    pub fn new(trunk_sites: [&'static str; 2], rings_all: bool) -> Self {
         Self(vec![
             Box::<admitted_once::AdmittedOnce>::default(),
             Box::<attempts::Attempts>::default(),
+            Box::<called::Called>::default(),
             Box::<hours::OpenHours>::default(),
             Box::<keep_idle::KeepIdle>::default(),
             Box::<listed::Listed>::default(),
@@ -58,7 +72,7 @@ impl Rules {
             Box::<max_wait::MaxWait>::default(),
             Box::<max_waiting::MaxWaiting>::default(),
             Box::<misses::Misses>::default(),
-            Box::<one_phone::OnePhone>::default(),
+            Box::new(one_phone::OnePhone::new(rings_all)),
             Box::<retry_pause::RetryPause>::default(),
             Box::<ring_time::RingTime>::default(),
             Box::<routed::Routed>::default(),
@@ -78,6 +92,10 @@ impl Rules {
 
     pub fn decided(&mut self, decision: &Decision<'_>) {
         self.0.iter_mut().for_each(|rule| rule.decided(decision));
+    }
+
+    pub fn look(&mut self, look: &Look<'_>) {
+        self.0.iter_mut().for_each(|rule| rule.look(look));
     }
 
     pub fn began_from_row(&mut self, call: CallId) {

@@ -1,5 +1,6 @@
 //! An agent is offered calls of no queue but those that the configuration gives to the agent.
 
+use strowger_model::LegKey;
 use strowger_table::{Command, DialTo, Outcome};
 
 use super::super::{Found, Step, queued};
@@ -21,14 +22,14 @@ impl Rule for Staffed {
     fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         let serves = |agent, queue| config.agent(agent).is_some_and(|agent| agent.queues.contains(&queue));
         for row in step.calls.iter().filter_map(|call| step.after.call(*call)) {
-            let Some(agent) = row.rung_agent().filter(|_| row.is_answered()) else { continue };
-            let Some(place) = queued(step.after, row.id).filter(|_| row.outbound().is_none()) else { continue };
+            let is_inbound = row.is_answered() && row.outbound().is_none();
+            let Some(place) = queued(step.after, row.id).filter(|_| is_inbound) else { continue };
+            let rang = |leg: LegKey| step.before.call(row.id).is_some_and(|row| row.leg(leg).is_some());
             // What rings when the configuration changes rings on.
-            if !step.reconfigures()
-                && step.before.call(row.id).and_then(|row| row.rung_leg()) != row.rung_leg()
-                && !serves(agent, place.queue)
-            {
-                self.found.breach(PROMISE, Some(row.id), || format!("{agent} does not serve {}", place.queue));
+            for leg in row.ringing().filter(|leg| !step.reconfigures() && !rang(leg.key)) {
+                if let Some(agent) = leg.agent().filter(|agent| !serves(*agent, place.queue)) {
+                    self.found.breach(PROMISE, Some(row.id), || format!("{agent} does not serve {}", place.queue));
+                }
             }
         }
         if let (Some(Command::Dial(dial)), Outcome::Dialled { call }) = (step.command(), &step.applied.outcome)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use strowger_model::{AgentId, LogTime};
 use strowger_table::Command;
 
-use super::super::{Found, Step};
+use super::super::{Found, Step, went_into};
 use super::Rule;
 use crate::asked::Asked;
 
@@ -32,7 +32,8 @@ impl Rule for WrapUp {
         }
         for call in step.calls {
             let Some(before) = step.before.call(*call) else { continue };
-            let over = step.after.call(*call).is_none_or(|row| row.is_over());
+            // What went into another call is no end of a conversation.
+            let over = step.after.call(*call).is_none_or(|row| row.is_over() && went_into(row).is_none());
             let Some(agent) = before.serving_agent().filter(|_| over) else { continue };
             let queue = before.queue().and_then(|queue| config.queue(queue));
             let wrap_up = queue.map_or(Duration::ZERO, |queue| Duration::from_millis(queue.wrap_up_ms.into()));
