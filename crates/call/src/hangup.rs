@@ -10,7 +10,7 @@ use strowger_table::{After, Command, DutyKind, LegState, Released, Stage, ToldBy
 
 use crate::limit;
 use crate::machine::Machine;
-use crate::side::Side;
+use crate::side::{Side, told_until};
 
 /// The end of a leg as its owner knows it, until the row has it.
 pub(crate) struct Leaving {
@@ -201,6 +201,7 @@ impl Machine {
             let sip = self.as_called(leg, now);
             if let Some(side) = self.sides.get_mut(&key) {
                 side.sip = sip;
+                side.repeat_until = told_until(leg);
             }
         }
     }

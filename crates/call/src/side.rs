@@ -176,7 +176,7 @@ impl Machine {
             Some(_) => self.restore(leg, now),
             None => {
                 if let Some(sip) = self.as_called(leg, now) {
-                    self.sides.insert(leg.key, Side::of(sip));
+                    self.sides.insert(leg.key, Side { repeat_until: told_until(leg), ..Side::of(sip) });
                 }
             }
         }
@@ -190,6 +190,15 @@ impl Machine {
             Reach::Binding { .. } => Leg::outgoing(leg.key, invite, &self.setting.local, now).0,
             _ => Leg::awaited(leg.key, invite, &self.setting.local, now),
         })
+    }
+}
+
+/// How long a phone that is taken back is asked, by repeating its INVITE, whether it rings: what it answers must still
+/// find the leg in its row, or it rings on.
+pub(crate) fn told_until(leg: &table::Leg) -> Option<LogTime> {
+    match leg.state {
+        table::LegState::Releasing { until, .. } => Some(until - table::limit::OFFER_GRACE),
+        _ => None,
     }
 }
 
