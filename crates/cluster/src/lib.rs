@@ -4,7 +4,7 @@
 //! A datagram from end to end: `trunk` → [`intake`], which runs `strowger_switch` (whose is it) → `actor` (the owner's
 //! actor) → `strowger_call` (what to do) → proposals through `strowger_raft`, packets through `trunk`, media through
 //! `relays`.
-#![warn(missing_docs)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod actor;
 mod around;
