@@ -166,3 +166,17 @@ fn merged_rows_come_to_rest_with_nothing_left_behind() {
     assert_eq!(two.bench.shard.busy().calls + two.bench.shard.busy().places, 0);
     assert!(two.bench.shard.dialog(two.anna).is_none() && two.bench.shard.dialog(two.bert).is_none());
 }
+
+/// A row that went into another one is kept for late repeats like any that is over, and no longer.
+#[test]
+fn the_row_that_went_into_another_goes_in_its_time() {
+    let mut two = two();
+    assert_eq!(two.merge(7), Outcome::Done);
+    let until = two.bench.call(two.first).until;
+    assert_eq!(until, two.bench.now + strowger_table::limit::ENDED_LINGER);
+    two.bench.pass(strowger_table::limit::ENDED_LINGER.as_millis() as u64);
+    two.bench.expire();
+    assert!(two.bench.shard.call(two.first).is_none());
+    assert_eq!(two.bench.call(two.second).stage, Stage::Talking, "the one that goes on has its own time");
+    assert!(two.bench.call(two.second).until <= two.bench.now + strowger_table::limit::TALK_MAX);
+}
