@@ -16,8 +16,17 @@ use crate::limit;
 /// Why the HTTP side did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
+    /// As a rule another process has the port.
     #[error("cannot listen for HTTP on tcp {address}: {source}; {advice}")]
-    Bind { address: SocketAddr, source: std::io::Error, advice: &'static str },
+    Bind {
+        /// As the configuration has it.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+        /// What to do about that.
+        advice: &'static str,
+    },
+    /// See [`Options::token`](crate::Options::token).
     #[error(
         "the given API token has fewer than {} characters or some that are not printable ASCII; choose a longer one, \
          for example with `openssl rand -hex 32`",

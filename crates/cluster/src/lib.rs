@@ -4,6 +4,7 @@
 //! A datagram from end to end: `trunk` → [`intake`], which runs `strowger_switch` (whose is it) → `actor` (the owner's
 //! actor) → `strowger_call` (what to do) → proposals through `strowger_raft`, packets through `trunk`, media through
 //! `relays`.
+#![warn(missing_docs)]
 
 mod actor;
 mod around;
@@ -42,7 +43,7 @@ pub use content::ContentFault;
 pub use context::{Context, Refused};
 pub use data_keys::{DataKeys, DataKeysFault};
 pub use directory::Directory;
-pub use operate::CallState;
+pub use operate::{COMMIT, CallState};
 pub use prune::NotPruned;
 pub use sabotage::TestBreak;
 pub use start::{Cluster, Options, StartError};

@@ -5,6 +5,7 @@
 //! read_dir ──► Files ──► parse ──► Draft ──► resolve ──► Resolved { tenants, trunks, changes }
 //! ```
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 mod agent;
 mod campaign;

@@ -19,6 +19,7 @@ use crate::options::{AgentSpec, CallSpec, PhonesOptions};
 use crate::report::{Live, Report};
 use crate::sip::wire::Wire;
 
+/// Tells apart the calls placed; from 1.
 pub type CallRef = u64;
 
 /// How often `finish` looks whether all is over.
@@ -30,6 +31,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// Receive buffer asked for on a SIP socket, in bytes: 450 agents may be rung in one breath.
 const SIP_BUFFER: usize = 1 << 20;
 
+/// All telephones of a test or a demo; both threads end when it is dropped.
 pub struct Phones {
     mailbox: Mailbox,
     books: Arc<Books>,
@@ -52,7 +54,7 @@ impl Phones {
         let carrier_addresses = addresses(&carrier)?;
         let (mailbox, letters) = Mailbox::open()?;
         let lag_max_ms = Arc::new(AtomicU32::new(0));
-        let media = Media::start(options.local_ip, options.media_ports.clone(), mailbox.clone(), lag_max_ms.clone())?;
+        let media = Media::start(&options, mailbox.clone(), lag_max_ms.clone())?;
         let (first_agent, first_carrier) = (trunk.len(), trunk.len() + agents.len());
         let sockets: Vec<UdpSocket> = trunk.into_iter().chain(agents).chain(carrier).collect();
         let shares = Sockets { trunk: first_agent, agents: first_agent..first_carrier, all: sockets.len() };
@@ -73,6 +75,7 @@ impl Phones {
         })
     }
 
+    /// Registers and takes calls from now on, or only the latter: see [`AgentSpec::registers`].
     pub fn add_agent(&self, spec: AgentSpec) {
         self.mailbox.post(Letter::AddAgent(Box::new(spec)));
     }
@@ -95,6 +98,11 @@ impl Phones {
         call_ref
     }
 
+    /// That caller hangs up, or gives up.
+    pub fn hang_up(&self, call: CallRef) {
+        self.mailbox.post(Letter::HangUp(call));
+    }
+
     /// From now on the product's calls are taken: `plan` says what each number is like, call by call, on the SIP
     /// thread. A user of an agent's name goes to that agent; the agents' own sockets serve nobody else. A second plan
     /// replaces the first and goes on with its counts.
@@ -113,6 +121,7 @@ impl Phones {
         std::mem::take(&mut *self.books.reports.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// As of a tenth of a second ago.
     pub fn live(&self) -> Live {
         self.books.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -122,6 +131,7 @@ impl Phones {
         &self.trunk_addresses
     }
 
+    /// Where the agents' sockets are.
     pub fn agent_addresses(&self) -> &[SocketAddr] {
         &self.agent_addresses
     }

@@ -5,6 +5,7 @@
 //! this crate only) appends it to the [`store`] here and through [`peer`] on the followers → committed, every node's
 //! [`replica`] applies it, publishes a [`View`] and tells the [`Observer`] → the outcome returns the same way.
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 mod answer;
 mod checkpoint;
