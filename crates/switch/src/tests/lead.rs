@@ -142,7 +142,8 @@ fn a_plan_is_made_when_a_place_an_agent_or_a_relay_has_changed() {
     assert_eq!(offers(&world.says()), 1);
     let place = row.place.expect("its place");
     let tells = |row: RowKey| move |heard: &mut Heard| heard.touched(&Touched::Few(vec![row]));
-    let tells: [(&str, Box<dyn Fn(&mut Heard)>, usize); 7] = [
+    type Tell = Box<dyn Fn(&mut Heard)>;
+    let tells: [(&str, Tell, usize); 7] = [
         ("a call", Box::new(tells(RowKey::Call(call))), 0),
         ("a campaign", Box::new(tells(RowKey::Campaign(CAMPAIGN))), 0),
         ("a place", Box::new(tells(RowKey::Place(place))), 1),
