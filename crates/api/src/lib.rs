@@ -6,7 +6,7 @@
 //! There is no TLS here: tokens travel as they are. Listen on a loopback or management address, and put a proxy that
 //! ends TLS in front of everything else.
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod agents;
 mod archive;

@@ -15,6 +15,7 @@ use crate::context::{Context, shard_of};
 const UNNAMED: Duration = Duration::from_secs(60 * 60);
 
 /// Looks some time after each new version, and after the start. Ends with the node.
+#[expect(clippy::disallowed_methods, reason = "files carry the wall's time")]
 pub(crate) async fn run(context: Arc<Context>) {
     let mut pruned = None;
     loop {
