@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use strowger_media::{RelayAnswer, RelayCommand};
-use strowger_model::{CallId, Incarnation};
+use strowger_model::{CallId, Incarnation, LegKey};
 use strowger_table::Shard;
 
 use super::Found;
@@ -13,8 +13,8 @@ use crate::happening::Who;
 #[derive(Default)]
 pub(crate) struct Voice {
     pub found: Found,
-    /// The newest epoch that each start of a relay obeyed, by the call that its legs were born in.
-    obeyed: BTreeMap<(usize, Incarnation, CallId), u64>,
+    /// The newest epoch that each start of a relay obeyed, by leg.
+    obeyed: BTreeMap<(usize, Incarnation, LegKey), u64>,
 }
 
 impl Voice {
@@ -23,7 +23,8 @@ impl Voice {
         if matches!(answer, RelayAnswer::Refused { .. }) {
             return;
         }
-        let newest = self.obeyed.entry((relay, life, order.call)).or_default();
+        let leg = LegKey { call: order.call, leg: order.op.leg() };
+        let newest = self.obeyed.entry((relay, life, leg)).or_default();
         if order.epoch < *newest {
             let newest = *newest;
             return self.found.breach("one voice", Some(order.call), || {
