@@ -35,7 +35,9 @@ impl Rule for WrapUp {
             // What went into another call is no end of a conversation.
             let over = step.after.call(*call).is_none_or(|row| row.is_over() && went_into(row).is_none());
             let Some(agent) = before.serving_agent().filter(|_| over) else { continue };
-            let queue = before.queue().and_then(|queue| config.queue(queue));
+            // Of calls that became one each agent's is that of the own queue.
+            let queue = before.serving_leg().and_then(|leg| leg.queue).or(before.queue());
+            let queue = queue.and_then(|queue| config.queue(queue));
             let wrap_up = queue.map_or(Duration::ZERO, |queue| Duration::from_millis(queue.wrap_up_ms.into()));
             self.until.insert(agent, now + wrap_up);
         }
