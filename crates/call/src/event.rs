@@ -57,17 +57,16 @@ pub enum MediaFact {
         /// Which start of the relay said it. So of the facts below.
         incarnation: Incarnation,
     },
-    /// What the relay does for legs that were born in `call`, of which a new owner has told it. Nothing, if it knows
-    /// none.
+    /// What the relay does for a leg, of which a new owner has told it.
     Adopted {
         /// Who answers.
         relay: RelayId,
-        /// Birth call of the legs.
-        call: CallId,
+        /// Which leg.
+        leg: LegKey,
         /// Which start of the relay said it.
         incarnation: Incarnation,
-        /// Those that have a port there.
-        legs: Vec<LegSnapshot>,
+        /// None if it has no port there.
+        does: Option<Box<LegSnapshot>>,
     },
     /// The relay has nothing of this leg, of which it was told something.
     Lost {

@@ -22,15 +22,16 @@ impl MediaFact {
             (Op::Open { leg }, _) => vec![MediaFact::Unavailable { leg: key(*leg) }],
             // A relay that is gone holds nothing any more; one that lives closes orphans itself.
             (Op::CloseLeg { leg }, _) => vec![MediaFact::Closed { relay, leg: key(*leg) }],
-            (Op::Adopt, Some((incarnation, RelayAnswer::Snapshot { legs, missed }))) => {
-                let adopted = MediaFact::Adopted { relay, call, incarnation, legs: legs.clone() };
+            (Op::Adopt { leg }, Some((incarnation, RelayAnswer::Snapshot { leg: does, missed }))) => {
+                let does = Some(does.clone());
+                let adopted = MediaFact::Adopted { relay, leg: key(*leg), incarnation, does };
                 std::iter::once(adopted).chain(missed.iter().filter_map(MediaFact::of_event)).collect()
             }
             // Somebody else's by now.
-            (Op::Adopt, Some((_, RelayAnswer::Refused { why: Refusal::Fenced { .. } }))) => Vec::new(),
-            // It has nothing of the call.
-            (Op::Adopt, Some((incarnation, _))) => {
-                vec![MediaFact::Adopted { relay, call, incarnation, legs: Vec::new() }]
+            (Op::Adopt { .. }, Some((_, RelayAnswer::Refused { why: Refusal::Fenced { .. } }))) => Vec::new(),
+            // It has nothing of the leg.
+            (Op::Adopt { leg }, Some((incarnation, _))) => {
+                vec![MediaFact::Adopted { relay, leg: key(*leg), incarnation, does: None }]
             }
             (
                 Op::Remote { leg, .. } | Op::Hear { leg, .. } | Op::Export { leg, .. },

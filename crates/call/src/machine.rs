@@ -193,12 +193,12 @@ impl Machine {
                     self.media_open(leg, rtp, log_now, now);
                 }
             }
-            MediaFact::Adopted { relay, call, incarnation, legs } => {
+            MediaFact::Adopted { relay, leg, incarnation, does } => {
                 self.told.met(relay, incarnation);
-                for leg in &legs {
-                    self.media_open(LegKey { call, leg: leg.leg }, leg.local, log_now, now);
+                if let Some(does) = &does {
+                    self.media_open(leg, does.local, log_now, now);
                 }
-                self.relay_adopted(relay, call, &legs, log_now, now);
+                self.relay_adopted(relay, leg, does.as_deref(), log_now, now);
             }
             MediaFact::Lost { relay, leg, incarnation } => {
                 self.meet_relay(relay, incarnation);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use strowger_media::Op;
-use strowger_model::{CallId, Dialog, LegKey, LogNow, LogTime, Mono, PendingInvite, RelayId};
+use strowger_model::{Dialog, LegKey, LogNow, LogTime, Mono, PendingInvite, RelayId};
 use strowger_sip::{Leg, LegState};
 use strowger_table as table;
 use strowger_table::{DutyKind, Reach};
@@ -99,7 +99,7 @@ impl Machine {
         let came: Vec<&table::Leg> =
             row.live_legs().filter(|leg| leg.is_answered() && !self.sides.contains_key(&leg.key)).collect();
         if !came.is_empty() {
-            self.adopt_media(self.relays_of(|key| came.iter().any(|leg| leg.key.call == key.call)));
+            self.adopt_media(self.relays_of(|key| came.iter().any(|leg| leg.key == key)));
             came.into_iter().for_each(|leg| self.restore(leg, now));
         }
         // Nor is one done with that its earlier call had told to go.
@@ -111,21 +111,21 @@ impl Machine {
         owed.into_iter().for_each(|leg| self.recall(leg, now));
     }
 
-    /// Which relay has, or has still to close, legs that were born in which call.
-    fn relays_of(&self, wanted: impl Fn(LegKey) -> bool) -> BTreeSet<(RelayId, CallId)> {
+    /// Which relay has, or has still to close, which legs.
+    fn relays_of(&self, wanted: impl Fn(LegKey) -> bool) -> BTreeSet<(RelayId, LegKey)> {
         let row = &self.rows.call;
         let live = row.live_legs().filter_map(|leg| Some((leg.relay?, leg.key)));
         let closing = row.duties.iter().filter_map(|duty| match duty.kind {
             DutyKind::Close { relay, leg } => Some((relay, leg)),
             _ => None,
         });
-        live.chain(closing).filter(|(_, key)| wanted(*key)).map(|(relay, key)| (relay, key.call)).collect()
+        live.chain(closing).filter(|(_, key)| wanted(*key)).collect()
     }
 
-    fn adopt_media(&mut self, relays: BTreeSet<(RelayId, CallId)>) {
-        for (relay, call) in relays {
-            self.told.wait_for(relay, call);
-            self.order(relay, call, Op::Adopt);
+    fn adopt_media(&mut self, legs: BTreeSet<(RelayId, LegKey)>) {
+        for (relay, key) in legs {
+            self.told.wait_for(relay, key);
+            self.order(relay, key.call, Op::Adopt { leg: key.leg });
         }
     }
 

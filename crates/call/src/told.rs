@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use strowger_media::{Hears, LegSnapshot, Op, PlayState};
-use strowger_model::{CallId, Incarnation, LegKey, LogNow, Mono, PlaceId, RelayId};
+use strowger_model::{Incarnation, LegKey, LogNow, Mono, PlaceId, RelayId};
 use strowger_table as table;
 use strowger_table::{LegRole, LegState, Stage};
 
@@ -15,8 +15,8 @@ use crate::reinvite::holds;
 #[derive(Default)]
 pub(crate) struct Told {
     legs: BTreeMap<LegKey, Heard>,
-    /// Relays that have yet to say what they do for legs that were born in a call: until then they are told nothing.
-    unheard: BTreeSet<(RelayId, CallId)>,
+    /// Relays that have yet to say what they do for a leg: until then they are told nothing of it.
+    unheard: BTreeSet<(RelayId, LegKey)>,
     /// Which start of a relay it was that was told.
     incarnations: BTreeMap<RelayId, Incarnation>,
     /// Of the newest `Hear`; the next one has a higher number, whichever leg it is for. A leg that is told anew after its
@@ -34,8 +34,8 @@ struct Heard {
 
 impl Told {
     /// An adopter starts from the answer.
-    pub fn wait_for(&mut self, relay: RelayId, call: CallId) {
-        self.unheard.insert((relay, call));
+    pub fn wait_for(&mut self, relay: RelayId, leg: LegKey) {
+        self.unheard.insert((relay, leg));
     }
 
     /// A relay that was started anew was told nothing. True: this one was.
@@ -47,15 +47,14 @@ impl Told {
         is_anew
     }
 
-    fn learn(&mut self, relay: RelayId, call: CallId, legs: &[LegSnapshot]) {
-        self.unheard.remove(&(relay, call));
-        for leg in legs {
+    fn learn(&mut self, relay: RelayId, leg: LegKey, does: Option<&LegSnapshot>) {
+        self.unheard.remove(&(relay, leg));
+        if let Some(does) = does {
             // Content that the relay lacks comes with the order that asks for it again.
-            let awaited = leg.play == Some(PlayState::Awaited);
-            let hears = if awaited { Hears::Nothing } else { leg.hears.clone() };
-            let heard = Heard { relay, hears, exports: leg.exports.clone() };
-            self.no = self.no.max(leg.no);
-            self.legs.insert(LegKey { call, leg: leg.leg }, heard);
+            let awaited = does.play == Some(PlayState::Awaited);
+            let hears = if awaited { Hears::Nothing } else { does.hears.clone() };
+            self.no = self.no.max(does.no);
+            self.legs.insert(leg, Heard { relay, hears, exports: does.exports.clone() });
         }
     }
 
@@ -68,7 +67,7 @@ impl Told {
 
     /// The orders that make of what a relay does what it should do.
     fn tell(&mut self, leg: &LegView, hears: Hears, exports: Vec<RelayId>) -> Vec<(RelayId, Op)> {
-        let is_heard = |relay: &RelayId| !self.unheard.contains(&(*relay, leg.key.call));
+        let is_heard = |relay: &RelayId| !self.unheard.contains(&(*relay, leg.key));
         // Who is let go is closed, and told nothing more.
         let Some(relay) = leg.relay.filter(|relay| leg.state != State::Releasing && is_heard(relay)) else {
             return Vec::new();
@@ -156,29 +155,25 @@ impl Machine {
         Some(entered << ATTEMPT_BITS | u64::from(flow.attempt()))
     }
 
-    /// A relay says what it does for legs of the call, whose owner this machine is now.
+    /// A relay says what it does for a leg, whose owner this machine is now.
     pub(crate) fn relay_adopted(
         &mut self,
         relay: RelayId,
-        call: CallId,
-        legs: &[LegSnapshot],
+        key: LegKey,
+        does: Option<&LegSnapshot>,
         log_now: LogNow,
         now: Mono,
     ) {
-        self.told.learn(relay, call, legs);
+        self.told.learn(relay, key, does);
+        let Some(does) = does else { return self.lost_by_relay(relay, [key]) };
+        let Some(leg) = self.row_leg(key).filter(|leg| leg.relay == Some(relay)) else { return };
+        let is_customer = leg.is_customer();
         // It says so once, and an earlier owner may have heard it and died before its row knew.
-        for dead in legs.iter().filter(|leg| leg.dead).map(|leg| LegKey { call, leg: leg.leg }) {
-            if self.row_leg(dead).is_some_and(|leg| leg.relay == Some(relay)) {
-                self.media_dead(dead, log_now);
-            }
+        if does.dead {
+            self.media_dead(key, log_now);
         }
-        let is_left_out = |key: &LegKey| key.call == call && !legs.iter().any(|known| known.leg == key.leg);
-        let row = self.rows.call.clone();
-        self.lost_by_relay(relay, row.live_legs().map(|leg| leg.key).filter(is_left_out));
-        let customer = self.rows.call.customer().filter(|leg| leg.key.call == call && leg.relay == Some(relay));
-        let Some(key) = customer.map(|leg| leg.key) else { return };
-        if let Some(customer) = legs.iter().find(|leg| leg.leg == key.leg) {
-            self.resume_step(key, customer, now);
+        if is_customer {
+            self.resume_step(key, does, now);
         }
     }
 
@@ -273,9 +268,9 @@ mod tests {
     #[test]
     fn who_takes_over_goes_on_counting_where_the_relay_is() {
         let mut told = Told::default();
-        told.wait_for(RELAY, CALL);
+        told.wait_for(RELAY, caller().key);
         assert_eq!(told.tell(&caller(), prompt(1), Vec::new()), [], "it has yet to say what it does");
-        told.learn(RELAY, CALL, &[playing(prompt(1), 41)]);
+        told.learn(RELAY, caller().key, Some(&playing(prompt(1), 41)));
         assert_eq!(told.tell(&caller(), prompt(1), Vec::new()), [], "it does so already");
         assert_eq!(number(&told.tell(&caller(), prompt(2), Vec::new())), Some(42));
     }

@@ -177,10 +177,11 @@ pub(crate) fn on_events(context: &Context, relay: RelayId, body: &[u8]) {
     };
     for event in events.list {
         let view = context.shard_view(event.call.shard());
-        let call = holder(view.as_ref().and_then(|view| shard_of(view)), LegKey { call: event.call, leg: event.leg });
+        let leg = LegKey { call: event.call, leg: event.leg };
+        let call = holder(view.as_ref().and_then(|view| shard_of(view)), leg);
         if let Some(fact) = MediaFact::of_event(&event) {
             context.calls.tell(call, CallNews::Media(fact));
         }
-        context.calls.tell(call, CallNews::Acknowledge { relay, born_in: event.call, event: event.seq });
+        context.calls.tell(call, CallNews::Acknowledge { relay, leg, event: event.seq });
     }
 }

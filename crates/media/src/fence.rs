@@ -1,4 +1,4 @@
-//! Who commands a birth call.
+//! Who commands a leg.
 
 use crate::{Op, Refusal};
 
@@ -11,7 +11,7 @@ pub struct Fence<O> {
 }
 
 impl<O: Copy> Fence<O> {
-    /// As the first order of a birth call opens it.
+    /// As the order that opens the leg has it.
     pub fn new(epoch: u64, owner: O) -> Self {
         Self { epoch, owner }
     }
@@ -31,7 +31,7 @@ impl<O: Copy> Fence<O> {
         if epoch < self.epoch {
             return Err(Refusal::Fenced { epoch: self.epoch });
         }
-        if epoch > self.epoch || matches!(op, Op::Open { .. } | Op::Adopt) {
+        if epoch > self.epoch || matches!(op, Op::Open { .. } | Op::Adopt { .. }) {
             self.owner = from;
         }
         self.epoch = epoch;
@@ -41,20 +41,20 @@ impl<O: Copy> Fence<O> {
 
 #[cfg(test)]
 mod tests {
+    use strowger_model::LegNo;
+
     use super::*;
 
     #[test]
     fn only_the_newest_owner_commands() {
+        let leg = LegNo(0);
+        let (adopt, close, ack) = (Op::Adopt { leg }, Op::CloseLeg { leg }, Op::Ack { leg, seq: 1 });
         let mut fence = Fence::new(5, 'a');
-        assert_eq!(fence.judge('b', 4, &Op::Adopt), Err(Refusal::Fenced { epoch: 5 }));
+        assert_eq!(fence.judge('b', 4, &adopt), Err(Refusal::Fenced { epoch: 5 }));
         assert_eq!((fence.owner(), fence.epoch()), ('a', 5));
-        assert_eq!((fence.judge('b', 6, &Op::Close), fence.owner()), (Ok(()), 'b'), "whoever comes first with it");
-        assert_eq!(fence.judge('a', 5, &Op::Close), Err(Refusal::Fenced { epoch: 6 }));
-        assert_eq!((fence.judge('c', 6, &Op::Ack { seq: 1 }), fence.owner()), (Ok(()), 'b'));
-        assert_eq!(
-            (fence.judge('c', 6, &Op::Adopt), fence.owner()),
-            (Ok(()), 'c'),
-            "one life of a node follows another"
-        );
+        assert_eq!((fence.judge('b', 6, &close), fence.owner()), (Ok(()), 'b'), "whoever comes first with it");
+        assert_eq!(fence.judge('a', 5, &close), Err(Refusal::Fenced { epoch: 6 }));
+        assert_eq!((fence.judge('c', 6, &ack), fence.owner()), (Ok(()), 'b'));
+        assert_eq!((fence.judge('c', 6, &adopt), fence.owner()), (Ok(()), 'c'), "one life of a node follows another");
     }
 }

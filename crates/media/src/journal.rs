@@ -1,8 +1,8 @@
-//! A birth call's events until its owner has seen them.
+//! A leg's events until its owner has seen them.
 
 use std::collections::VecDeque;
 
-use strowger_model::{CallId, LegNo};
+use strowger_model::LegKey;
 
 use crate::{RelayEvent, What};
 
@@ -13,15 +13,15 @@ pub struct Journal {
     kept: VecDeque<RelayEvent>,
 }
 
-/// Events kept for one call: more digits than a caller presses while a dead owner is replaced (3 s) or a far end that
+/// Events kept for one leg: more digits than a caller presses while a dead owner is replaced (3 s) or a far end that
 /// comes and goes makes in minutes; 8 KB at most.
 const MAX_KEPT: usize = 128;
 
 impl Journal {
     /// Numbers an event and keeps it; the second value tells whether the oldest had to go.
-    pub fn add(&mut self, call: CallId, leg: LegNo, what: What) -> (RelayEvent, bool) {
+    pub fn add(&mut self, leg: LegKey, what: What) -> (RelayEvent, bool) {
         self.last += 1;
-        let event = RelayEvent { call, seq: self.last, leg, what };
+        let event = RelayEvent { call: leg.call, seq: self.last, leg: leg.leg, what };
         let full = self.kept.len() == MAX_KEPT;
         if full {
             self.kept.pop_front();
@@ -45,7 +45,11 @@ impl Journal {
 
 #[cfg(test)]
 mod tests {
+    use strowger_model::{CallId, LegNo};
+
     use super::*;
+
+    const LEG: LegKey = LegKey { call: CallId(1), leg: LegNo(0) };
 
     fn sequences(journal: &Journal) -> Vec<u64> {
         journal.missed().iter().map(|event| event.seq).collect()
@@ -55,20 +59,20 @@ mod tests {
     fn keeps_what_was_not_acknowledged() {
         let mut journal = Journal::default();
         for _ in 0..3 {
-            journal.add(CallId(1), LegNo(0), What::MediaBack);
+            journal.add(LEG, What::MediaBack);
         }
         journal.acknowledge(1);
         assert_eq!(sequences(&journal), [2, 3]);
         journal.acknowledge(1);
         journal.acknowledge(99);
         assert!(sequences(&journal).is_empty());
-        assert_eq!(journal.add(CallId(1), LegNo(0), What::MediaBack).0.seq, 4);
+        assert_eq!(journal.add(LEG, What::MediaBack).0.seq, 4);
     }
 
     #[test]
     fn is_bounded() {
         let mut journal = Journal::default();
-        let dropped = (0..MAX_KEPT + 5).filter(|_| journal.add(CallId(1), LegNo(0), What::MediaBack).1).count();
+        let dropped = (0..MAX_KEPT + 5).filter(|_| journal.add(LEG, What::MediaBack).1).count();
         assert_eq!((dropped, sequences(&journal)[0], journal.kept.len()), (5, 6, MAX_KEPT));
     }
 }

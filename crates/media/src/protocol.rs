@@ -4,8 +4,8 @@
 //! [`Events`] to the node that owns the call. Every command may be repeated without harm.
 //!
 //! A call here is the *birth call* of its legs, which with the leg's number is the leg's name for ever ([`LegKey`]
-//! of `model`), wherever its row goes: the epoch fence, the journal and its numbers are the birth call's. An owner that got
-//! legs of several birth calls into one row adopts each of them.
+//! of `model`), wherever its row goes. Legs of one birth call may stand in several rows, each with its owner, so the epoch
+//! fence, the journal and its numbers are the leg's: an owner adopts its legs one by one.
 //!
 //! [`LegKey`]: strowger_model::LegKey
 #![allow(missing_docs, reason = "rkyv's derive makes public fields of its own without a word")]
@@ -32,12 +32,12 @@ pub struct Answers {
     pub list: Vec<RelayAnswer>,
 }
 
-/// Cast to the owner as they happen. A gap in a call's numbers means casts were lost: `Adopt` gives them again.
+/// Cast to the owner as they happen. A gap in a leg's numbers means casts were lost: `Adopt` gives them again.
 #[derive(Clone, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Events {
     /// Of the relay, as in [`Answers`].
     pub incarnation: Incarnation,
-    /// Of any calls of that node, each call's in order.
+    /// Of any legs of that node, each leg's in order.
     pub list: Vec<RelayEvent>,
 }
 
@@ -46,7 +46,7 @@ pub struct Events {
 pub struct RelayCommand {
     /// Birth call of the leg it is about.
     pub call: CallId,
-    /// The owner's epoch. One lower than the highest seen for the call is refused.
+    /// The epoch of the row in which the leg stands. One lower than the highest seen for the leg is refused.
     pub epoch: u64,
     /// What is to be done.
     pub op: Op,
@@ -96,12 +96,15 @@ pub enum Op {
         /// Under its number in the birth call.
         leg: LegNo,
     },
-    /// Ends all legs of the call. No owner says it: each leg that a relay is to close is a duty, hence a `CloseLeg`.
-    Close,
-    /// The sender owns the call now: gives a snapshot, replays the events not yet acknowledged.
-    Adopt,
+    /// The sender owns the leg now: gives a snapshot, replays the events not yet acknowledged.
+    Adopt {
+        /// Under its number in the birth call.
+        leg: LegNo,
+    },
     /// Events up to `seq` were seen.
     Ack {
+        /// Whose events, under its number in the birth call.
+        leg: LegNo,
         /// Of the newest event that was seen.
         seq: u64,
     },
@@ -119,17 +122,17 @@ pub enum RelayAnswer {
         /// Where it sends reports.
         rtcp: SocketAddr,
     },
-    /// To `Adopt`: the live legs, and the events not yet acknowledged.
+    /// To `Adopt`: the leg, and its events not yet acknowledged.
     Snapshot {
-        /// Every leg that the relay holds of the birth call.
-        legs: Vec<LegSnapshot>,
+        /// What the relay does for it.
+        leg: Box<LegSnapshot>,
         /// Oldest first.
         missed: Vec<RelayEvent>,
     },
-    /// To `Close` and `CloseLeg`.
+    /// To `CloseLeg`.
     Closed {
-        /// Sums of the legs that this order closed.
-        legs: Vec<LegStats>,
+        /// Its sums.
+        leg: LegStats,
     },
     /// To `Hear`: put the content, then say the same again. Until then the far end hears nothing.
     NeedContent {
@@ -146,7 +149,7 @@ pub enum RelayAnswer {
 /// Why an order was not carried out.
 #[derive(Clone, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum Refusal {
-    /// Somebody with this higher epoch owns the call.
+    /// Somebody with this higher epoch owns the leg.
     Fenced {
         /// Of the owner the relay obeys.
         epoch: u64,
@@ -180,7 +183,7 @@ pub enum Refusal {
 pub struct RelayEvent {
     /// Birth call of the leg.
     pub call: CallId,
-    /// Counts from 1 within the call, without gaps.
+    /// Counts from 1 for each leg, without gaps.
     pub seq: u64,
     /// Under its number in the birth call.
     pub leg: LegNo,
@@ -252,15 +255,16 @@ pub struct StatsAsk {
 }
 
 impl Op {
-    /// The leg it is about; none if it is about the whole call.
-    pub fn leg(&self) -> Option<LegNo> {
+    /// The leg it is about.
+    pub fn leg(&self) -> LegNo {
         match *self {
             Op::Open { leg }
             | Op::Remote { leg, .. }
             | Op::Hear { leg, .. }
             | Op::Export { leg, .. }
-            | Op::CloseLeg { leg } => Some(leg),
-            Op::Close | Op::Adopt | Op::Ack { .. } => None,
+            | Op::CloseLeg { leg }
+            | Op::Adopt { leg }
+            | Op::Ack { leg, .. } => leg,
         }
     }
 }

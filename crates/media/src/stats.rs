@@ -3,7 +3,7 @@
 use strowger_model::LegNo;
 
 /// A leg's sums at its end.
-#[derive(Clone, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct LegStats {
     /// Under its number in the birth call.
     pub leg: LegNo,

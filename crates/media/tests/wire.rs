@@ -37,9 +37,8 @@ fn commands() -> Commands {
         Op::Remote { leg, media: media(), send: true, receive: false },
         Op::Export { leg, to: vec![RelayId(8), RelayId(9)] },
         Op::CloseLeg { leg },
-        Op::Close,
-        Op::Adopt,
-        Op::Ack { seq: 7 },
+        Op::Adopt { leg },
+        Op::Ack { leg, seq: 7 },
     ];
     ops.extend(hearings().map(|what| Op::Hear { leg, what, no: 10 }));
     Commands { list: ops.into_iter().map(|op| RelayCommand { call: CallId(3), epoch: 4, op }).collect() }
@@ -96,10 +95,10 @@ fn answers() -> Answers {
     let mut list = vec![
         RelayAnswer::Done,
         RelayAnswer::Opened { rtp: address(20_000), rtcp: address(20_001) },
-        RelayAnswer::Snapshot { legs: snapshots(), missed: events() },
-        RelayAnswer::Closed { legs: vec![stats] },
+        RelayAnswer::Closed { leg: stats },
         RelayAnswer::NeedContent { content: Digest([5; 32]) },
     ];
+    list.extend(snapshots().into_iter().map(|leg| RelayAnswer::Snapshot { leg: Box::new(leg), missed: events() }));
     list.extend(refusals.map(RelayAnswer::refused));
     Answers { incarnation: INCARNATION, list }
 }
@@ -124,8 +123,8 @@ fn golden_bytes() {
     ]
     .map(|bytes| print_of(&bytes));
     let released = [
-        10_792_168_427_485_841_775,
-        14_968_822_889_519_411_841,
+        5_175_835_149_897_086_662,
+        5_063_931_556_807_522_824,
         961_178_673_845_412_927,
         6_919_116_826_551_297_611,
         8_081_971_473_582_036_458,

@@ -1,18 +1,25 @@
 //! What a thread knows of a call beside its legs' media.
 
-use strowger_media::{Fence, Journal, LegStats, Refusal};
+use strowger_media::{Fence, Journal, LegStats, Op, Refusal};
 use strowger_model::{CallId, LegNo, Mono, PeerId};
 
 use crate::slab::Slot;
 
 pub(crate) struct Call {
     pub(crate) id: CallId,
-    pub(crate) fence: Fence<PeerId>,
-    pub(crate) legs: Vec<(LegNo, Slot)>,
-    /// Sums of legs closed already, the newest `MAX_GONE`, for the answer to `Close`.
+    pub(crate) legs: Vec<Held>,
+    /// Sums of legs closed already, the newest `MAX_GONE`, for `CloseLeg` said again.
     gone: Vec<LegStats>,
-    pub(crate) journal: Journal,
     pub(crate) commanded: Mono,
+}
+
+/// A leg that is open: who commands it, and what its owner has yet to hear of it. Legs born in one call may be several
+/// owners'.
+pub(crate) struct Held {
+    pub(crate) no: LegNo,
+    pub(crate) slot: Slot,
+    pub(crate) fence: Fence<PeerId>,
+    pub(crate) journal: Journal,
 }
 
 /// Live legs of one call on one relay: the 16 of its row, and as many again that are being released for each of three
@@ -23,9 +30,20 @@ pub(crate) const MAX_LEGS: usize = 64;
 const MAX_GONE: usize = 256;
 
 impl Call {
-    pub(crate) fn new(id: CallId, epoch: u64, owner: PeerId, now: Mono) -> Self {
-        let (fence, journal) = (Fence::new(epoch, owner), Journal::default());
-        Self { id, fence, legs: Vec::new(), gone: Vec::new(), journal, commanded: now }
+    pub(crate) fn new(id: CallId, now: Mono) -> Self {
+        Self { id, legs: Vec::new(), gone: Vec::new(), commanded: now }
+    }
+
+    /// Whether an order about one of its legs is carried out. One that is not open here has no owner yet.
+    pub(crate) fn judge(&mut self, from: PeerId, epoch: u64, op: &Op) -> Result<(), Refusal> {
+        match self.leg_mut(op.leg()) {
+            Some(held) => held.fence.judge(from, epoch, op),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn leg_mut(&mut self, leg: LegNo) -> Option<&mut Held> {
+        self.legs.iter_mut().find(|held| held.no == leg)
     }
 
     /// A leg is closed, with these sums.
@@ -36,13 +54,18 @@ impl Call {
         self.gone.push(stats);
     }
 
+    /// It was closed before it was opened: an order to open it comes late.
+    pub(crate) fn never_opens(&mut self, leg: LegNo) {
+        self.lose(LegStats { leg, ..LegStats::default() });
+    }
+
     pub(crate) fn gone(&self) -> &[LegStats] {
         &self.gone
     }
 
     pub(crate) fn slot(&self, leg: LegNo) -> Result<Slot, Refusal> {
-        match self.legs.iter().find(|(no, _)| *no == leg) {
-            Some(&(_, slot)) => Ok(slot),
+        match self.legs.iter().find(|held| held.no == leg) {
+            Some(held) => Ok(held.slot),
             None if self.gone.iter().any(|stats| stats.leg == leg) => Err(Refusal::Ended),
             None => Err(Refusal::NoSuchLeg),
         }

@@ -145,7 +145,7 @@ struct Thread {
 const OTHER_DESCRIPTORS: u64 = 256;
 
 impl Engine {
-    /// Starts the threads. Events leave by `events`; when that is full they wait in the call's journal for an `Adopt`.
+    /// Starts the threads. Events leave by `events`; when that is full they wait in the leg's journal for an `Adopt`.
     pub fn start(
         options: Options,
         contents: Arc<ContentCache>,

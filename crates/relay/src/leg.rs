@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_leg_is_small() {
-        // A call may take 10 KB with its two legs, its journal and the maps around it.
+        // A call may take 10 KB with its two legs, their journals and the maps around it.
         assert!(size_of::<Leg>() <= 768, "{}", size_of::<Leg>());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The path of a packet: `worker` (epoll) → `leg::accept` (who may send, what it is) → `spread` (who hears it) → `leg::hear`
 //! → `outbound` (our one stream to that far end) → `transport`. Who hears several voices gets them from its `mix`, every
-//! 20 ms. Orders come from `process` over `engine` to `orders`; facts stay in the journal of their call until its owner acknowledges them. Voice that is heard on
+//! 20 ms. Orders come from `process` over `engine` to `orders`; facts stay in the journal of their leg until its owner acknowledges them. Voice that is heard on
 //! another relay, or by a leg of another thread, crosses by [`hop`].
 //! A flow depends on no node: when its owner dies everything goes on until the next one says `Adopt`.
 #![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]

@@ -4,10 +4,10 @@ use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 
 use rustix::event::epoll;
-use strowger_media::{LegStats, MediaAddr, Op, Refusal, RelayAnswer, RelayCommand};
+use strowger_media::{Fence, Journal, LegStats, MediaAddr, Op, Refusal, RelayAnswer, RelayCommand};
 use strowger_model::{CallId, LegKey, Mono, PeerId};
 
-use crate::call::{Call, MAX_LEGS};
+use crate::call::{Call, Held, MAX_LEGS};
 use crate::heard::Heard;
 use crate::leg::Leg;
 use crate::outbound::Outbound;
@@ -26,51 +26,49 @@ impl Worker {
     fn judge(&mut self, from: PeerId, command: RelayCommand, now: Mono) -> Outcome {
         let RelayCommand { call: id, epoch, op } = command;
         if let Some(ended) = self.ended.get(&id) {
-            return ended.answer(epoch, &op);
+            return ended.answer(&op);
         }
         match self.calls.entry(id) {
             Entry::Occupied(mut call) => {
-                call.get_mut().fence.judge(from, epoch, &op)?;
+                call.get_mut().judge(from, epoch, &op)?;
                 call.get_mut().commanded = now;
             }
             Entry::Vacant(place) if matches!(op, Op::Open { .. }) => {
-                place.insert(Call::new(id, epoch, from, now));
+                place.insert(Call::new(id, now));
             }
             Entry::Vacant(_) => return Err(Refusal::NoSuchCall),
         }
         let key = |leg| LegKey { call: id, leg };
         match op {
-            Op::Open { leg } => self.open(key(leg), now),
+            Op::Open { leg } => self.open(key(leg), Fence::new(epoch, from), now),
             Op::Remote { leg, media, send, receive } => self.point(key(leg), media, (send, receive), now),
             Op::Hear { leg, what, no } => self.hear(key(leg), what, no, now),
             Op::Export { leg, to } => self.export(key(leg), to),
             Op::CloseLeg { leg } => self.close_leg(key(leg), now),
-            Op::Close => Ok(RelayAnswer::Closed { legs: self.close(id, now) }),
-            Op::Adopt => self.snapshot(id, now),
-            Op::Ack { seq } => {
-                self.call(id)?.journal.acknowledge(seq);
+            Op::Adopt { leg } => self.snapshot(key(leg), now),
+            Op::Ack { leg, seq } => {
+                self.slot(key(leg))?;
+                self.call(id)?.leg_mut(leg).into_iter().for_each(|held| held.journal.acknowledge(seq));
                 Ok(RelayAnswer::Done)
             }
         }
     }
 
     /// Ends a call and remembers its sums for commands that come late.
-    pub(crate) fn close(&mut self, id: CallId, now: Mono) -> Vec<LegStats> {
-        let Some(call) = self.calls.remove(&id) else { return Vec::new() };
-        let epoch = call.fence.epoch();
+    pub(crate) fn close(&mut self, id: CallId, now: Mono) {
+        let Some(call) = self.calls.remove(&id) else { return };
         let mut legs = call.gone().to_vec();
-        legs.extend(call.legs.iter().filter_map(|&(_, slot)| self.dismiss(slot, now)));
-        self.ended.insert(id, Ended { epoch, legs: legs.clone(), at: now });
-        legs
+        legs.extend(call.legs.iter().filter_map(|held| self.dismiss(held.slot, now)));
+        self.ended.insert(id, Ended { legs, at: now });
     }
 
-    fn open(&mut self, key: LegKey, now: Mono) -> Outcome {
+    fn open(&mut self, key: LegKey, fence: Fence<PeerId>, now: Mono) -> Outcome {
         let call = self.calls.get(&key.call).ok_or(Refusal::NoSuchCall)?;
         let port = match call.slot(key.leg) {
             Ok(slot) => self.legs.get(slot).ok_or(Refusal::NoSuchLeg)?.transport.pair.port,
             Err(Refusal::NoSuchLeg) if call.legs.len() >= MAX_LEGS => return Err(Refusal::TooManyLegs),
             Err(Refusal::NoSuchLeg) => {
-                let opened = self.open_leg(key, now);
+                let opened = self.open_leg(key, fence, now);
                 if opened.is_err() {
                     self.forget_if_empty(key.call);
                 }
@@ -83,7 +81,7 @@ impl Worker {
     }
 
     /// Opens sockets for a new leg and gives its port.
-    fn open_leg(&mut self, key: LegKey, now: Mono) -> Result<u16, Refusal> {
+    fn open_leg(&mut self, key: LegKey, fence: Fence<PeerId>, now: Mono) -> Result<u16, Refusal> {
         let pair = self.ports.open()?;
         let port = pair.port;
         let made = self.watch(&pair).and_then(|slot| Ok((slot, random_start()?)));
@@ -93,7 +91,7 @@ impl Worker {
         };
         let reports = Reports::new(slot.0, now);
         self.legs.insert(Leg::new(key, pair, out, reports, now));
-        self.call(key.call)?.legs.push((key.leg, slot));
+        self.call(key.call)?.legs.push(Held { no: key.leg, slot, fence, journal: Journal::default() });
         self.gather(key);
         Ok(port)
     }
@@ -130,21 +128,21 @@ impl Worker {
     fn close_leg(&mut self, key: LegKey, now: Mono) -> Outcome {
         let call = self.call(key.call)?;
         if let Some(stats) = call.gone().iter().find(|stats| stats.leg == key.leg) {
-            return Ok(RelayAnswer::Closed { legs: vec![stats.clone()] });
+            return Ok(RelayAnswer::Closed { leg: stats.clone() });
         }
-        let slot = call.slot(key.leg)?;
-        let legs: Vec<LegStats> = self.dismiss(slot, now).into_iter().collect();
+        let slot = call.slot(key.leg).inspect_err(|_| call.never_opens(key.leg))?;
+        let stats = self.dismiss(slot, now).ok_or(Refusal::NoSuchLeg)?;
         let call = self.call(key.call)?;
-        call.legs.retain(|(other, _)| *other != key.leg);
-        legs.iter().cloned().for_each(|stats| call.lose(stats));
-        Ok(RelayAnswer::Closed { legs })
+        call.legs.retain(|held| held.no != key.leg);
+        call.lose(stats.clone());
+        Ok(RelayAnswer::Closed { leg: stats })
     }
 
-    fn snapshot(&mut self, id: CallId, now: Mono) -> Outcome {
-        let call = self.calls.get(&id).ok_or(Refusal::NoSuchCall)?;
-        let legs = call.legs.iter().filter_map(|&(_, slot)| self.legs.get(slot));
-        let legs = legs.map(|leg| leg.snapshot(self.advertised, now)).collect();
-        Ok(RelayAnswer::Snapshot { legs, missed: call.journal.missed() })
+    fn snapshot(&mut self, key: LegKey, now: Mono) -> Outcome {
+        let slot = self.slot(key)?;
+        let leg = self.legs.get(slot).ok_or(Refusal::NoSuchLeg)?.snapshot(self.advertised, now);
+        let missed = self.call(key.call)?.leg_mut(key.leg).map(|held| held.journal.missed());
+        Ok(RelayAnswer::Snapshot { leg: Box::new(leg), missed: missed.unwrap_or_default() })
     }
 
     /// Takes a leg off: ears, wheel, sockets, port. Gives its sums.
@@ -184,15 +182,11 @@ impl Worker {
 }
 
 impl Ended {
-    fn answer(&self, epoch: u64, op: &Op) -> Outcome {
-        if epoch < self.epoch {
-            return Err(Refusal::Fenced { epoch: self.epoch });
-        }
+    fn answer(&self, op: &Op) -> Outcome {
         match op {
-            Op::Close => Ok(RelayAnswer::Closed { legs: self.legs.clone() }),
             Op::CloseLeg { leg } => {
-                let legs: Vec<LegStats> = self.legs.iter().filter(|stats| stats.leg == *leg).cloned().collect();
-                if legs.is_empty() { Err(Refusal::NoSuchLeg) } else { Ok(RelayAnswer::Closed { legs }) }
+                let stats = self.legs.iter().find(|stats| stats.leg == *leg).ok_or(Refusal::NoSuchLeg)?;
+                Ok(RelayAnswer::Closed { leg: stats.clone() })
             }
             Op::Ack { .. } => Ok(RelayAnswer::Done),
             _ => Err(Refusal::Ended),

@@ -76,7 +76,7 @@ struct Service {
     incarnation: Incarnation,
 }
 
-/// Events between the media threads and the link; beyond it they wait in their calls' journals. More than a digit from
+/// Events between the media threads and the link; beyond it they wait in their legs' journals. More than a digit from
 /// each of the largest number of legs at once.
 const EVENTS_BACKLOG: usize = 65_536;
 
@@ -246,7 +246,7 @@ async fn carry(mut outbox: mpsc::Receiver<Addressed>, link: Link, incarnation: I
         }
         for (to, list) in parcels {
             if let Err(fault) = link.cast(to, Class::Relay, seal(&Events { incarnation, list })) {
-                tracing::debug!(%to, %fault, "events wait in their calls' journals");
+                tracing::debug!(%to, %fault, "events wait in their legs' journals");
             }
         }
     }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc as events;
 use tokio::sync::oneshot;
 
 use crate::audience::Ears;
-use crate::call::Call;
+use crate::call::{Call, Held};
 use crate::clock;
 use crate::content_cache::ContentCache;
 use crate::counters::Counters;
@@ -22,7 +22,7 @@ use crate::engine::{Addressed, Limits};
 use crate::hop::{Arrival, Outlet};
 use crate::leg::{Frame, Tally};
 use crate::ports::Ports;
-use crate::slab::{Slab, Slot, Ticket};
+use crate::slab::{Slab, Ticket};
 use crate::socket::DATAGRAM_BYTES;
 use crate::wheel::Wheel;
 
@@ -66,7 +66,6 @@ pub(crate) struct Order {
 
 /// A call that was closed: late commands find this instead of opening it anew.
 pub(crate) struct Ended {
-    pub(crate) epoch: u64,
     pub(crate) legs: Vec<LegStats>,
     pub(crate) at: Mono,
 }
@@ -185,12 +184,13 @@ impl Worker {
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = *counters;
     }
 
-    /// Numbers the news and sends them to their owners. What the backlog does not take stays in the journal.
+    /// Numbers the news and sends them to their owners. What the backlog does not take stays in the leg's journal.
     pub(crate) fn deliver(&mut self) {
         for (leg, what) in self.tally.news.drain(..) {
-            let Some(call) = self.calls.get_mut(&leg.call) else { continue };
-            let (event, dropped) = call.journal.add(leg.call, leg.leg, what);
-            let refused = self.events.try_send(Addressed { to: call.fence.owner(), event }).is_err();
+            let held = self.calls.get_mut(&leg.call).and_then(|call| call.leg_mut(leg.leg));
+            let Some(held) = held else { continue };
+            let (event, dropped) = held.journal.add(leg, what);
+            let refused = self.events.try_send(Addressed { to: held.fence.owner(), event }).is_err();
             self.tally.counters.events_dropped += u64::from(dropped) + u64::from(refused);
         }
     }
@@ -198,7 +198,7 @@ impl Worker {
     /// Calls without an owner and without media: nobody will ever close them.
     fn close_orphans(&mut self, now: Mono) {
         let (legs, limits, lease) = (&self.legs, &self.limits, self.limits.orphan);
-        let quiet = |&(_, slot): &(_, Slot)| legs.get(slot).is_none_or(|leg| leg.is_quiet(now, limits));
+        let quiet = |held: &Held| legs.get(held.slot).is_none_or(|leg| leg.is_quiet(now, limits));
         let orphans: Vec<CallId> = self
             .calls
             .values()
@@ -222,7 +222,7 @@ impl Worker {
 
     fn close_all(&mut self, now: Mono) {
         let ids: Vec<CallId> = self.calls.keys().copied().collect();
-        ids.into_iter().for_each(|id| drop(self.close(id, now)));
+        ids.into_iter().for_each(|id| self.close(id, now));
     }
 
     /// Time to sleep: until the next frame, flush or look, in whole milliseconds, rounded up.

@@ -85,7 +85,7 @@ fn a_prompt_ends_once_and_its_repeat_is_harmless() {
     assert!(caller.is_deaf());
     assert!(rig.events.try_recv().is_err());
     // A new owner that does not know says it with its own number, and hears that it is over.
-    assert_eq!(rig.snapshot()[0].play, Some(PlayState::Over));
+    assert_eq!(rig.snapshot(A).play, Some(PlayState::Over));
     rig.done(Op::Hear { leg: A, what: content(digest, false, 42), no: 8 });
     assert_eq!(rig.what(), What::PlayDone { play: 42 });
     // A menu that begins again has another number, which may be a lower one.
@@ -123,7 +123,7 @@ fn music_whose_content_came_too_late_does_not_drown_what_came_after_it() {
     let (caller, mut agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::Mu));
     let late = Op::Hear { leg: A, what: content(piece.digest, true, 1), no: rig.no() };
     assert!(matches!(rig.order(late.clone()), RelayAnswer::NeedContent { .. }));
-    assert_eq!(rig.snapshot()[0].play, Some(PlayState::Awaited));
+    assert_eq!(rig.snapshot(A).play, Some(PlayState::Awaited));
     rig.bridge(A, B);
     rig.put(&piece);
     rig.done(late.clone());
@@ -134,7 +134,7 @@ fn music_whose_content_came_too_late_does_not_drown_what_came_after_it() {
     let prompt = rig.put(&music(500.0, 100));
     rig.hear(A, content(prompt, true, 3));
     rig.done(late);
-    assert_eq!(rig.snapshot()[0].hears, content(prompt, true, 3));
+    assert_eq!(rig.snapshot(A).hears, content(prompt, true, 3));
 }
 
 #[test]
@@ -209,5 +209,5 @@ fn noise_on_the_port_harms_nobody() {
     caller.say(&mut Tone::single(440.0, 8000.0), 1);
     let stats = rig.until(|stats| stats.malformed == 6);
     assert_eq!(stats.packets_in, 0);
-    assert_eq!(rig.snapshot()[0].latched, None);
+    assert_eq!(rig.snapshot(A).latched, None);
 }

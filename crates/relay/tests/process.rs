@@ -64,7 +64,7 @@ impl Node {
     }
 
     async fn incarnation(&self) -> Incarnation {
-        self.answers(Op::Adopt).await.incarnation
+        self.answers(Op::Adopt { leg: A }).await.incarnation
     }
 
     async fn phone(&self, leg: strowger_model::LegNo, law: Law) -> Phone {
@@ -137,9 +137,9 @@ async fn an_owner_dies_and_the_next_one_goes_on() {
     caller.press(8, true, 800);
 
     let mut second = Node::start(2, identities, relay.link_addr()).await;
-    let answer = second.order(Op::Adopt).await;
-    let RelayAnswer::Snapshot { legs, missed } = answer else { panic!("{answer:?}") };
-    assert_eq!((legs.len(), legs[0].play, legs[0].no), (2, Some(PlayState::Playing), 1));
+    let answer = second.order(Op::Adopt { leg: A }).await;
+    let RelayAnswer::Snapshot { leg, missed } = answer else { panic!("{answer:?}") };
+    assert_eq!((leg.play, leg.no), (Some(PlayState::Playing), 1));
     let digits: Vec<&What> = missed.iter().map(|event| &event.what).collect();
     assert_eq!(digits, [&What::Digit { digit: b'7' }, &What::Digit { digit: b'8' }]);
 
@@ -153,8 +153,10 @@ async fn an_owner_dies_and_the_next_one_goes_on() {
     assert!(low > 0.95);
     agent.press(1, true, 800);
     assert_eq!(second.event().await.leg, B);
-    let closed = second.order(Op::Close).await;
-    assert!(matches!(&closed, RelayAnswer::Closed { legs } if legs.len() == 2), "{closed:?}");
+    for leg in [A, B] {
+        let closed = second.order(Op::CloseLeg { leg }).await;
+        assert!(matches!(&closed, RelayAnswer::Closed { .. }), "{closed:?}");
+    }
     let stats = second.stats_of_no_calls().await;
     assert!(stats.packets_out > 30 && stats.content_bytes == 4000, "{stats:?}");
     assert_eq!(relay.stats().content_bytes, stats.content_bytes);

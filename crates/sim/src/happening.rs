@@ -116,6 +116,8 @@ pub(crate) enum Happening {
     Stranger,
     /// Somebody makes one call of two.
     Merge,
+    /// One of a call goes to a row of its own.
+    Split,
     /// An actor breaks.
     Break,
     /// Somebody at a desk presses ready or not ready.

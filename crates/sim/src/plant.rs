@@ -212,6 +212,8 @@ plants! {
     WithdrawnRingsOn => ["rest"],
     /// Of calls that became one, nobody tells relays what those hear who came from the other.
     MergedUnheard => ["both ways"],
+    /// A relay takes one owner for all legs that were born in a call, wherever they stand by now.
+    OneOwner => ["both ways", "closed"],
     /// The owner of a call is not told of those who came from another.
     MergedForgotten => ["both ways", "rest", "nothing is stuck"],
     /// An owner says of every answer that it came before anything else.

@@ -9,6 +9,7 @@ use strowger_media::{
 };
 use strowger_model::{CallId, Incarnation, LegKey, LegNo, Mono, RelayId};
 
+use crate::plant::Plant;
 use crate::tenant::prompt_ms;
 
 /// A call that nobody commanded for so long, and that has no media, is closed. The product's relay waits longer;
@@ -22,7 +23,7 @@ pub(crate) struct Play {
     pub over: Mono,
 }
 
-/// An event for whoever commands the call now.
+/// An event for whoever commands the leg now.
 pub(crate) struct Report {
     pub relay: RelayId,
     pub node: usize,
@@ -36,17 +37,36 @@ pub(crate) struct Effects {
     pub reports: Vec<Report>,
 }
 
+/// Whom a relay obeys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Obeys {
+    /// Of each leg the newest owner.
+    Owners,
+    /// Whoever owns the newest of the rows in which legs of one birth call stand.
+    OneOwner,
+    Anybody,
+}
+
+impl Obeys {
+    pub fn of(plant: Option<Plant>) -> Self {
+        match plant {
+            Some(Plant::OneOwner) => Obeys::OneOwner,
+            Some(Plant::RelayUnfenced) => Obeys::Anybody,
+            _ => Obeys::Owners,
+        }
+    }
+}
+
 pub(crate) struct Relay {
     id: usize,
     /// Which start of it this is.
     pub life: Incarnation,
     calls: BTreeMap<CallId, Held>,
-    /// Closed calls and the epoch they were closed in.
-    ended: BTreeMap<CallId, u64>,
+    /// Calls that it closed by itself.
+    ended: BTreeSet<CallId>,
     ports: BTreeMap<u16, (CallId, LegNo)>,
     next_port: u16,
-    /// It refuses owners that were replaced.
-    is_fenced: bool,
+    obeys: Obeys,
     /// It has no port to give away.
     pub full: bool,
     /// How much later than others it does what it is told.
@@ -56,16 +76,16 @@ pub(crate) struct Relay {
 }
 
 struct Held {
-    fence: Fence<usize>,
     commanded: Mono,
     legs: BTreeMap<LegNo, Port>,
     gone: BTreeSet<LegNo>,
-    journal: Journal,
 }
 
 /// A leg's port, what its far end hears and where its voice is sent.
 struct Port {
     port: u16,
+    fence: Fence<usize>,
+    journal: Journal,
     hearing: Hearing,
     /// When what plays is over.
     over: Option<Mono>,
@@ -73,15 +93,15 @@ struct Port {
 }
 
 impl Relay {
-    pub fn new(id: usize, is_fenced: bool) -> Self {
+    pub fn new(id: usize, obeys: Obeys) -> Self {
         Self {
             id,
             life: Incarnation(1),
             calls: BTreeMap::new(),
-            ended: BTreeMap::new(),
+            ended: BTreeSet::new(),
             ports: BTreeMap::new(),
             next_port: FIRST_PORT,
-            is_fenced,
+            obeys,
             full: false,
             slow: Duration::ZERO,
             is_dead: false,
@@ -92,11 +112,11 @@ impl Relay {
     /// comes late for something new.
     pub fn restart(&mut self) {
         let (life, next_port) = (Incarnation(self.life.0 + 1), self.next_port);
-        *self = Self { life, next_port, ..Self::new(self.id, self.is_fenced) };
+        *self = Self { life, next_port, ..Self::new(self.id, self.obeys) };
     }
 
     pub fn die(&mut self) {
-        *self = Self { life: self.life, is_dead: true, ..Self::new(self.id, self.is_fenced) };
+        *self = Self { life: self.life, is_dead: true, ..Self::new(self.id, self.obeys) };
     }
 
     pub fn has_begun_anew(&self) -> bool {
@@ -135,21 +155,18 @@ impl Relay {
         now: Mono,
         effects: &mut Effects,
     ) -> Result<RelayAnswer, Refusal> {
-        if let Some(&epoch) = self.ended.get(&order.call) {
-            let late = matches!(order.op, Op::Close | Op::CloseLeg { .. } | Op::Ack { .. });
-            return if late && order.epoch >= epoch { Ok(RelayAnswer::Done) } else { Err(Refusal::Ended) };
+        if self.ended.contains(&order.call) {
+            let late = matches!(order.op, Op::CloseLeg { .. } | Op::Ack { .. });
+            return if late { Ok(RelayAnswer::Done) } else { Err(Refusal::Ended) };
         }
-        let is_fenced = self.is_fenced;
+        let obeys = self.obeys;
         let opens = matches!(order.op, Op::Open { .. });
-        let held = self.hold(node, order, opens, now).ok_or(Refusal::NoSuchCall)?;
-        match held.fence.judge(node, order.epoch, &order.op) {
-            Err(refusal) if is_fenced => return Err(refusal),
-            _ => held.commanded = now,
-        }
+        let held = self.hold(order, opens, now).ok_or(Refusal::NoSuchCall)?;
+        held.judge(node, order, obeys)?;
+        held.commanded = now;
         match &order.op {
             Op::Open { .. } if self.full => Err(Refusal::NoPorts),
-            Op::Open { leg } => self.open(order.call, *leg),
-            Op::Close => Ok(self.close(order.call)),
+            Op::Open { leg } => self.open(order.call, *leg, Fence::new(order.epoch, node)),
             _ => self.obey(order, now, effects),
         }
     }
@@ -159,7 +176,7 @@ impl Relay {
         let leg = held.legs.get_mut(&play.leg.leg)?;
         leg.over.take_if(|over| *over == play.over)?;
         let play_no = leg.hearing.finish()?;
-        Some(held.report(self.id, play.leg, What::PlayDone { play: play_no }))
+        Some(leg.report(self.id, play.leg, What::PlayDone { play: play_no }))
     }
 
     /// A key pressed by whoever sends media to that port.
@@ -167,7 +184,7 @@ impl Relay {
         let (call, leg) = *self.ports.get(&port)?;
         let held = self.calls.get_mut(&call)?;
         let digit = What::Digit { digit: u8::try_from(digit).ok()? };
-        held.legs.contains_key(&leg).then(|| held.report(self.id, LegKey { call, leg }, digit))
+        Some(held.legs.get_mut(&leg)?.report(self.id, LegKey { call, leg }, digit))
     }
 
     pub fn close_orphans(&mut self, now: Mono) {
@@ -178,27 +195,21 @@ impl Relay {
         }
     }
 
-    fn hold(&mut self, node: usize, order: &RelayCommand, opens: bool, now: Mono) -> Option<&mut Held> {
+    fn hold(&mut self, order: &RelayCommand, opens: bool, now: Mono) -> Option<&mut Held> {
         if opens {
-            let fresh = || Held {
-                fence: Fence::new(order.epoch, node),
-                commanded: now,
-                legs: BTreeMap::new(),
-                gone: BTreeSet::new(),
-                journal: Journal::default(),
-            };
+            let fresh = || Held { commanded: now, legs: BTreeMap::new(), gone: BTreeSet::new() };
             return Some(self.calls.entry(order.call).or_insert_with(fresh));
         }
         self.calls.get_mut(&order.call)
     }
 
-    fn open(&mut self, call: CallId, no: LegNo) -> Result<RelayAnswer, Refusal> {
+    fn open(&mut self, call: CallId, no: LegNo, fence: Fence<usize>) -> Result<RelayAnswer, Refusal> {
         let held = self.calls.get_mut(&call).ok_or(Refusal::NoSuchCall)?;
         if held.gone.contains(&no) {
             return Err(Refusal::Ended);
         }
         let next = self.next_port;
-        let port = held.legs.entry(no).or_insert(Port::new(next)).port;
+        let port = held.legs.entry(no).or_insert_with(|| Port::new(next, fence)).port;
         if port == next {
             self.next_port += 2;
             self.ports.insert(port, (call, no));
@@ -207,14 +218,13 @@ impl Relay {
         Ok(RelayAnswer::Opened { rtp, rtcp: rtp })
     }
 
-    fn close(&mut self, call: CallId) -> RelayAnswer {
+    fn close(&mut self, call: CallId) {
         if let Some(held) = self.calls.remove(&call) {
             for leg in held.legs.values() {
                 self.ports.remove(&leg.port);
             }
-            self.ended.insert(call, held.fence.epoch());
+            self.ended.insert(call);
         }
-        RelayAnswer::Done
     }
 
     fn obey(&mut self, order: &RelayCommand, now: Mono, effects: &mut Effects) -> Result<RelayAnswer, Refusal> {
@@ -232,12 +242,13 @@ impl Relay {
                     port.map(|port| self.ports.remove(&port));
                 }
             }
-            Op::Adopt => {
-                let legs = held.legs.iter().map(|(no, port)| port.snapshot(id, *no)).collect();
-                return Ok(RelayAnswer::Snapshot { legs, missed: held.journal.missed() });
+            Op::Adopt { leg } => {
+                let port = held.port(*leg)?;
+                let missed = port.journal.missed();
+                return Ok(RelayAnswer::Snapshot { leg: Box::new(port.snapshot(id, *leg)), missed });
             }
-            Op::Ack { seq } => held.journal.acknowledge(*seq),
-            Op::Open { .. } | Op::Close => {}
+            Op::Ack { leg, seq } => held.port(*leg)?.journal.acknowledge(*seq),
+            Op::Open { .. } => {}
         }
         Ok(RelayAnswer::Done)
     }
@@ -256,8 +267,14 @@ fn addr(relay: usize, port: u16) -> SocketAddr {
 }
 
 impl Port {
-    fn new(port: u16) -> Self {
-        Self { port, hearing: Hearing::default(), over: None, exports: Vec::new() }
+    fn new(port: u16, fence: Fence<usize>) -> Self {
+        let (journal, hearing) = (Journal::default(), Hearing::default());
+        Self { port, fence, journal, hearing, over: None, exports: Vec::new() }
+    }
+
+    fn report(&mut self, relay: usize, leg: LegKey, what: What) -> Report {
+        let (event, _) = self.journal.add(leg, what);
+        Report { relay: RelayId(relay as u16), node: self.fence.owner(), event }
     }
 
     /// What adopters look at; of media there is none.
@@ -282,6 +299,17 @@ impl Port {
 }
 
 impl Held {
+    fn judge(&mut self, node: usize, order: &RelayCommand, obeys: Obeys) -> Result<(), Refusal> {
+        let newest = self.legs.values().map(|port| port.fence.epoch()).max().unwrap_or_default();
+        let port = self.legs.get_mut(&order.op.leg());
+        let judged = port.map_or(Ok(()), |port| port.fence.judge(node, order.epoch, &order.op));
+        match obeys {
+            Obeys::Owners => judged,
+            Obeys::OneOwner if order.epoch < newest => Err(Refusal::Fenced { epoch: newest }),
+            Obeys::OneOwner | Obeys::Anybody => Ok(()),
+        }
+    }
+
     fn port(&mut self, leg: LegNo) -> Result<&mut Port, Refusal> {
         self.legs.get_mut(&leg).ok_or(Refusal::NoSuchLeg)
     }
@@ -300,7 +328,7 @@ impl Held {
             Verdict::Known | Verdict::Same => {}
             Verdict::Over { play } => {
                 port.over = None;
-                effects.reports.push(self.report(relay, leg, What::PlayDone { play }));
+                effects.reports.push(port.report(relay, leg, What::PlayDone { play }));
             }
             Verdict::Change => {
                 port.over = match what {
@@ -313,10 +341,5 @@ impl Held {
             }
         }
         Ok(())
-    }
-
-    fn report(&mut self, relay: usize, leg: LegKey, what: What) -> Report {
-        let (event, _) = self.journal.add(leg.call, leg.leg, what);
-        Report { relay: RelayId(relay as u16), node: self.fence.owner(), event }
     }
 }

@@ -30,7 +30,7 @@ const TCP: u64 = 350;
 const SPEAKS_TCP: u64 = 600;
 /// Worlds of a thousand in which several phones ring for one place.
 const RINGS_ALL: u64 = 200;
-/// Worlds of a thousand in which calls are merged.
+/// Worlds of a thousand in which calls are merged, and split.
 const MERGES: u64 = 200;
 /// From the first fault: the cluster has begun by then.
 const CALM_START: Duration = Duration::from_secs(3);
@@ -54,7 +54,7 @@ pub(crate) struct Scenario {
     pub shares: Vec<Share>,
     /// Several phones ring for one place. No strategy asks for that yet: it is done to the leader's plans.
     pub rings_all: bool,
-    /// Calls are merged.
+    /// Calls are merged, and split.
     pub merges: bool,
     /// Some far ends speak TCP.
     pub tcp: bool,

@@ -42,6 +42,8 @@ things! {
     RingWithdrawn,
     /// Two calls become one.
     CallsMerged,
+    /// One of a call goes to a row of its own.
+    LegSplit,
     /// A far end connects anew.
     ConnectedAgain,
     /// A node connects to a far end.
@@ -136,6 +138,7 @@ impl Seen {
         match step.command() {
             Some(Command::Dispose { .. }) if step.is_granted() => self.add(Thing::Disposed, 1),
             Some(Command::Merge { .. }) if step.is_granted() => self.add(Thing::CallsMerged, 1),
+            Some(Command::Split { .. }) if step.is_granted() => self.add(Thing::LegSplit, 1),
             Some(Command::Plan(_)) => {
                 let rows = step.calls.iter().filter_map(|call| step.after.call(*call));
                 self.add(Thing::RangTogether, rows.filter(|row| row.ringing().count() > 1).count() as u64);

@@ -161,8 +161,8 @@ impl Courier {
 fn patience(op: &Op) -> Option<Duration> {
     match op {
         Op::Open { .. } => Some(OPEN_WAIT),
-        Op::CloseLeg { .. } | Op::Close => Some(CLOSE_WAIT),
-        Op::Adopt | Op::Ack { .. } | Op::Remote { .. } | Op::Hear { .. } | Op::Export { .. } => None,
+        Op::CloseLeg { .. } => Some(CLOSE_WAIT),
+        Op::Adopt { .. } | Op::Ack { .. } | Op::Remote { .. } | Op::Hear { .. } | Op::Export { .. } => None,
     }
 }
 

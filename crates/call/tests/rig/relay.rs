@@ -101,12 +101,14 @@ impl Relays {
                     port.exports.clone_from(to);
                 }
             }
-            Op::Adopt => {
-                let held = self.open.iter().filter(|((of, leg), _)| (*of, leg.call) == (relay, call));
-                let legs = held.map(|((_, leg), port)| port.snapshot(*leg)).collect();
-                return RelayAnswer::Snapshot { legs, missed: Vec::new() };
+            Op::Adopt { leg } => {
+                let leg = self.open.get(&named(*leg)).map(|port| Box::new(port.snapshot(named(*leg).1)));
+                return leg.map_or(RelayAnswer::Refused { why: Refusal::NoSuchLeg }, |leg| RelayAnswer::Snapshot {
+                    leg,
+                    missed: Vec::new(),
+                });
             }
-            Op::Open { .. } | Op::Remote { .. } | Op::Close | Op::Ack { .. } => {}
+            Op::Open { .. } | Op::Remote { .. } | Op::Ack { .. } => {}
         }
         RelayAnswer::Done
     }
@@ -175,14 +177,13 @@ impl Relays {
 /// The one place that knows how orders to a relay read.
 pub fn words(op: &Op, names: &mut Names) -> String {
     match op {
-        Op::Adopt => "adopt".into(),
+        Op::Adopt { leg } => format!("adopt {leg}"),
         Op::Open { leg } => format!("open {leg}"),
         Op::Remote { leg, media, send, receive } => format!("{leg} far end {}", remote(media, *send, *receive)),
         Op::Hear { leg, what, .. } => format!("{leg} hears {}", heard(what, names)),
         Op::Export { leg, to } => format!("{leg} is sent to {}", listed(to.iter())),
         Op::CloseLeg { leg } => format!("close {leg}"),
-        Op::Close => "close all".into(),
-        Op::Ack { seq } => format!("acknowledge {seq}"),
+        Op::Ack { leg, seq } => format!("acknowledge {leg} {seq}"),
     }
 }
 

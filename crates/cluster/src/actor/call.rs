@@ -29,10 +29,10 @@ pub(crate) enum CallNews {
         source: Far,
     },
     Media(MediaFact),
-    /// A relay's facts up to this one have been heard, of legs that were born in this call.
+    /// A relay's facts of this leg up to this one have been heard.
     Acknowledge {
         relay: RelayId,
-        born_in: CallId,
+        leg: LegKey,
         event: u64,
     },
 }
@@ -175,7 +175,9 @@ impl Driver {
                 self.run(me, Event::Row { rows, tenant: table.tenant(row.tenant) });
             }
             CallNews::Sip { leg, message, source } => self.run(me, Event::Message { leg, message: &message, source }),
-            CallNews::Acknowledge { relay, born_in, event } => self.media(relay, born_in, Op::Ack { seq: event }),
+            CallNews::Acknowledge { relay, leg, event } => {
+                self.media(relay, leg.call, Op::Ack { leg: leg.leg, seq: event });
+            }
             CallNews::Media(fact) => self.run(me, Event::Media(fact)),
         }
     }

@@ -28,6 +28,7 @@ struct Two {
     rows: [CallId; 2],
     alice: LegKey,
     anna: LegKey,
+    bob: LegKey,
     bert: LegKey,
 }
 
@@ -54,6 +55,7 @@ impl Two {
             rows: [one, other],
             alice: alice_leg,
             anna: anna_leg,
+            bob: bob_leg,
             bert: bert_leg,
         };
         two.say(one, Command::Rehome { legs: vec![(alice_leg, alice)] }).await;
@@ -218,6 +220,23 @@ async fn one_goes_and_comes_back(relays: [RelayId; 3], dies: bool) {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_goes_to_a_row_of_its_own_comes_back() {
     one_goes_and_comes_back(THREE_RELAYS, false).await;
+}
+
+/// Bob's leg and Bert's were born in one call and are at one relay, which obeys two owners now: of each leg its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_born_in_one_call_at_one_relay_one_goes_to_a_row_of_its_own() {
+    let two = Two::on([THREE_RELAYS[1]; 3]).await;
+    let [first, second] = two.rows;
+    two.merge(second, first, two.anna).await;
+    two.hears(&ALL_THREE).await;
+    let Outcome::Split { call: own } = two.say(first, Command::Split { leg: two.bob }).await else {
+        panic!("not split")
+    };
+    two.hears(&[(ALICE, &[BERT]), (BERT, &[ALICE])]).await;
+    two.merge(own, first, two.bert).await;
+    two.hears(&[(ALICE, &[BOB]), (BOB, &[ALICE])]).await;
+    two.hang_up(1);
+    two.reports([EndedBy::Far, EndedBy::Caller]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,9 @@ use strowger_audio::rtp::{self, Header};
 use strowger_audio::tone::{Bank, Tone};
 use strowger_audio::{FRAME_SAMPLES, g711};
 use strowger_media::content::{Content, from_mu_law};
-use strowger_media::{Codec, Hears, Law, LegSnapshot, MediaAddr, Op, RelayAnswer, RelayCommand, RelayStats, What};
+use strowger_media::{
+    Codec, Hears, Law, LegSnapshot, LegStats, MediaAddr, Op, RelayAnswer, RelayCommand, RelayEvent, RelayStats, What,
+};
 use strowger_model::{CallId, Digest, LegKey, LegNo, NodeId, PeerId, RelayId};
 use strowger_relay::content_cache::ContentCache;
 use strowger_relay::engine::{Addressed, Engine, Limits, Options};
@@ -103,11 +105,23 @@ impl Rig {
         self.hear(b, Hears::leg(key(a)));
     }
 
-    /// The call's legs as a new owner finds them.
-    pub fn snapshot(&self) -> Vec<LegSnapshot> {
-        match self.order(Op::Adopt) {
-            RelayAnswer::Snapshot { legs, .. } => legs,
+    /// A leg as a new owner finds it.
+    pub fn snapshot(&self, leg: LegNo) -> LegSnapshot {
+        self.adopted(1, leg).0
+    }
+
+    /// The same, and what it has to say, of the node with that number and epoch.
+    pub fn adopted(&self, number: u16, leg: LegNo) -> (LegSnapshot, Vec<RelayEvent>) {
+        match self.perform(node(number), u64::from(number), CALL, Op::Adopt { leg }) {
+            RelayAnswer::Snapshot { leg, missed } => (*leg, missed),
             other => panic!("no snapshot: {other:?}"),
+        }
+    }
+
+    pub fn close(&self, leg: LegNo) -> LegStats {
+        match self.order(Op::CloseLeg { leg }) {
+            RelayAnswer::Closed { leg } => leg,
+            other => panic!("not closed: {other:?}"),
         }
     }
 

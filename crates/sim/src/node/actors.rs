@@ -30,10 +30,10 @@ pub(crate) enum News {
         source: Far,
     },
     Media(MediaFact),
-    /// A relay's facts up to this one have been heard, of legs that were born in that call.
+    /// A relay's facts of this leg up to this one have been heard.
     Acknowledge {
         relay: RelayId,
-        born_in: CallId,
+        leg: LegKey,
         event: u64,
     },
     Proposed {
@@ -62,8 +62,8 @@ impl World {
             News::Sip { leg, message, source } => {
                 actor.machine.on(Event::Message { leg, message: &message, source }, log_now, now)
             }
-            News::Acknowledge { relay, born_in, event } => {
-                vec![Action::Media { relay, call: born_in, op: Op::Ack { seq: event } }]
+            News::Acknowledge { relay, leg, event } => {
+                vec![Action::Media { relay, call: leg.call, op: Op::Ack { leg: leg.leg, seq: event } }]
             }
             News::Media(fact) => actor.machine.on(Event::Media(fact), log_now, now),
             News::Proposed { number, accepted } => actor.machine.on(Event::Proposed { number, accepted }, log_now, now),

@@ -99,9 +99,9 @@ impl World {
         if self.relays[relay].is_dead {
             return;
         }
-        for (order, leg) in orders.iter().filter_map(|order| Some((order, order.op.leg()?))) {
+        for order in orders {
             // Of an owner that was away: a relay that never had the leg does not know that it is gone.
-            let key = LegKey { call: order.call, leg };
+            let key = LegKey { call: order.call, leg: order.op.leg() };
             let row = self.truth.call_of_leg(key);
             let is_there = row.and_then(|row| row.leg(key)).is_some_and(|leg| leg.is_live());
             if matches!(order.op, Op::Open { .. }) && !is_there {
@@ -148,7 +148,7 @@ impl World {
         if let Some(fact) = MediaFact::of_event(event) {
             self.tell(node, call, News::Media(fact));
         }
-        self.tell(node, call, News::Acknowledge { relay, born_in: event.call, event: event.seq });
+        self.tell(node, call, News::Acknowledge { relay, leg, event: event.seq });
     }
 
     fn conclude(&mut self, node: usize, relay: usize, carried: Vec<Carried>) {

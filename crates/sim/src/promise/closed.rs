@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use strowger_model::{CallId, LegKey, Mono, RelayId};
-use strowger_table::{Call, DutyKind, Leg, Shard};
+use strowger_table::{Call, Command, DutyKind, Leg, Shard};
 
 use super::{Found, Step, went_into};
 use crate::relay::Relay;
@@ -32,6 +32,10 @@ impl Closed {
         for call in step.calls.iter().filter(merged) {
             // What it owed is owed by the call that it went into.
             self.duties.values_mut().for_each(|known| known.retain(|(own, _)| own != call));
+        }
+        if let (Some(Command::Split { leg }), true) = (step.command(), step.is_granted()) {
+            // What is owed to it goes with it.
+            self.duties.iter_mut().filter(|((_, key), _)| key == leg).for_each(|(_, known)| known.clear());
         }
         for call in step.calls {
             if let Some(row) = step.after.call(*call) {

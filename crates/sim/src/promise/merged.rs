@@ -1,8 +1,9 @@
 //! Of two calls that become one nobody is lost: everybody who was up in one of them goes on in the one that stays, but
-//! for the agent who asked; and what the other leaves is over.
+//! for the agent who asked; and what the other leaves is over. Who goes to a row of its own is there alone, and all others
+//! stay where they were.
 
 use strowger_model::{AgentId, CallId, LegKey};
-use strowger_table::{Command, Shard};
+use strowger_table::{Command, Outcome, Shard};
 
 use super::{Found, Step, went_into};
 
@@ -15,6 +16,9 @@ pub(crate) struct Merged {
 
 impl Merged {
     pub fn committed(&mut self, step: &Step<'_>) {
+        if let (Some(Command::Split { leg }), Outcome::Split { call }) = (step.command(), &step.applied.outcome) {
+            self.split(step, *leg, *call);
+        }
         let Some(Command::Merge { from, into, by, .. }) = step.command() else { return };
         if !step.is_granted() || step.applied.touched.is_nothing() {
             return;
@@ -31,6 +35,20 @@ impl Merged {
             if goes_on == (agent == Some(asked)) {
                 self.found.breach(PROMISE, Some(stays), || format!("{leg} of {agent:?}: it goes on is {goes_on}"));
             }
+        }
+    }
+}
+
+impl Merged {
+    fn split(&mut self, step: &Step<'_>, leg: LegKey, own: CallId) {
+        let Some(from) = step.before.call_of_leg(leg).map(|row| row.id) else { return };
+        let others: Vec<_> = up(step.before, from).filter(|(other, _)| *other != leg).collect();
+        let stay = up(step.after, from).eq(others.iter().copied()) && !others.is_empty();
+        let is_alone = up(step.after, own).map(|(other, _)| other).eq([leg]);
+        let is_held = step.after.call_of_leg(leg).is_some_and(|row| row.id == own);
+        if !(stay && is_alone && is_held) {
+            self.found
+                .breach(PROMISE, Some(from), || format!("{leg} in {own}: alone {is_alone}, the others stay {stay}"));
         }
     }
 }

@@ -1,10 +1,10 @@
 //! One voice: only its owner speaks for a call. Whoever was replaced has fallen silent before anybody acts in its
 //! place, and a relay obeys no owner that was replaced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use strowger_media::{RelayAnswer, RelayCommand};
-use strowger_model::{CallId, Incarnation};
+use strowger_media::{Op, RelayAnswer, RelayCommand};
+use strowger_model::{CallId, Incarnation, LegKey};
 use strowger_table::Shard;
 
 use super::Found;
@@ -13,8 +13,10 @@ use crate::happening::Who;
 #[derive(Default)]
 pub(crate) struct Voice {
     pub found: Found,
-    /// The newest epoch that each start of a relay obeyed, by the call that its legs were born in.
-    obeyed: BTreeMap<(usize, Incarnation, CallId), u64>,
+    /// The newest epoch that each start of a relay obeyed, by leg.
+    obeyed: BTreeMap<(usize, Incarnation, LegKey), u64>,
+    /// Legs that were closed: closed again, nothing is obeyed.
+    closed: BTreeSet<(usize, Incarnation, LegKey)>,
 }
 
 impl Voice {
@@ -23,7 +25,14 @@ impl Voice {
         if matches!(answer, RelayAnswer::Refused { .. }) {
             return;
         }
-        let newest = self.obeyed.entry((relay, life, order.call)).or_default();
+        let leg = LegKey { call: order.call, leg: order.op.leg() };
+        if self.closed.contains(&(relay, life, leg)) {
+            return;
+        }
+        if matches!(order.op, Op::CloseLeg { .. }) {
+            self.closed.insert((relay, life, leg));
+        }
+        let newest = self.obeyed.entry((relay, life, leg)).or_default();
         if order.epoch < *newest {
             let newest = *newest;
             return self.found.breach("one voice", Some(order.call), || {

@@ -38,7 +38,7 @@ use crate::log::Log;
 use crate::node::Node;
 use crate::plant::Plant;
 use crate::promise::Promises;
-use crate::relay::Relay;
+use crate::relay::{Obeys, Relay};
 use crate::rng::Rng;
 use crate::scenario::{Faults, Scenario};
 use crate::seen::Seen;
@@ -150,7 +150,7 @@ impl World {
             nodes: (0..NODES).map(|node| Node::new(node, RELAYS)).collect(),
             control: ControlGroup::new(Log::new(began)),
             lines: Lines::default(),
-            relays: (0..RELAYS).map(|id| Relay::new(id, plant != Some(Plant::RelayUnfenced))).collect(),
+            relays: (0..RELAYS).map(|id| Relay::new(id, Obeys::of(plant))).collect(),
             usable: (0..RELAYS).map(usable).collect(),
             callers,
             phones,
@@ -202,6 +202,7 @@ impl World {
         }
         if self.scenario.merges {
             self.timeline.plan(Mono::ZERO + Duration::from_secs(3), Happening::Merge);
+            self.timeline.plan(Mono::ZERO + Duration::from_secs(4), Happening::Split);
         }
         if self.scenario.breaks {
             self.timeline.plan(Mono::ZERO + Duration::from_secs(4), Happening::Break);

@@ -235,7 +235,7 @@ impl World {
             Op::Hear { what: Hears::Legs(_), .. } if self.plant == Some(Plant::HearForgotten) => true,
             Op::Hear { what: Hears::Legs(_), .. } => self.plant == Some(Plant::HearOneSide) && other_side,
             Op::Export { .. } => self.plant == Some(Plant::ExportOneSide) && other_side,
-            Op::Close | Op::CloseLeg { .. } => self.plant == Some(Plant::CloseOneSide) && other_side,
+            Op::CloseLeg { .. } => self.plant == Some(Plant::CloseOneSide) && other_side,
             _ => false,
         }
     }

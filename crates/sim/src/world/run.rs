@@ -65,6 +65,7 @@ impl World {
             Happening::Dispose { agent, call } => self.dispose(agent, call),
             Happening::Stranger => self.stranger(),
             Happening::Merge => self.merge_two(),
+            Happening::Split => self.split_one(),
             Happening::Break => self.break_an_actor(),
             Happening::Desk => self.desk(),
             Happening::Configure => self.configure(),

@@ -180,7 +180,7 @@ impl Call {
     }
 
     /// Whether a record is written of it: a leg in a row of its own is told of by the call that it was split from.
-    pub(crate) fn has_record(&self) -> bool {
+    pub fn has_record(&self) -> bool {
         !matches!(self.origin.began, Began::Split { .. })
     }
 

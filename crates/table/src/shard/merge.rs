@@ -3,6 +3,7 @@
 use strowger_model::{AgentId, CallId, Cause, Ended, HangupBy, LegKey, Outcome as CallOutcome, Owner, PlaceId};
 
 use super::Shard;
+use super::after::{After, after};
 use super::apply::Entry;
 use super::life::outcome_of;
 use crate::row::story::Piece;
@@ -196,11 +197,9 @@ impl Shard {
         let mut from = self.owned_leg(entry, key)?;
         let leg = from.leg(key).cloned().ok_or(Refusal::NoSuchLeg)?;
         let is_free = leg.is_up() && !leg.is_customer() && from.serving != Some(key);
-        // Without it the call must have somebody to go on with, and the customer somebody to talk with.
-        let others = || from.live_legs().filter(|other| other.key != key);
-        let is_own = matches!(from.origin.began, Began::Split { .. });
-        let is_served = from.serving.is_some() || is_own || others().any(|other| other.role == LegRole::Party);
-        let goes_on = is_served && others().any(Leg::is_up);
+        // Without it the call goes on as if it had left: there is somebody, and somebody to talk with.
+        let goes_on = after(&from, self.place_of(from.id).map(|place| &**place), key) == After::GoesOn
+            && from.live_legs().any(|other| other.key != key && other.is_up());
         if !is_free || !goes_on || from.stage != Stage::Talking {
             return Err(Refusal::WrongStage);
         }

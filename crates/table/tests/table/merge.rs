@@ -152,6 +152,17 @@ fn a_leg_gets_a_row_of_its_own_and_keeps_its_name() {
     assert_eq!(two.bench.call(two.second).stage, Stage::Talking);
 }
 
+/// An agent is not left alone by the last of the two who were there.
+#[test]
+fn who_is_the_last_with_an_agent_gets_no_row_of_its_own() {
+    let mut two = two();
+    let (one, other) = (two.bench.customer(two.first), two.bench.customer(two.second));
+    two.merge(7);
+    assert_eq!(two.left(other), Outcome::Done);
+    assert_eq!(two.bench.call(two.second).stage, Stage::Talking);
+    assert_eq!(two.bench.refused(Command::Split { leg: one }), Refusal::WrongStage);
+}
+
 /// Of two who talk alone none is taken away: the other would be left with nobody.
 #[test]
 fn of_two_outsiders_none_gets_a_row_of_its_own() {
