@@ -1,6 +1,7 @@
 //! Which tone is that? Looks at 200 ms of audio at a time, cheaply: there are 900 ears on a shared machine.
 
 use std::f32::consts::TAU;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::law::Law;
@@ -9,8 +10,10 @@ use crate::tone::{SAMPLE_RATE_HZ, TONES, nearest_tone, tone_hz};
 /// 200 ms: every tone has whole waves in it, and its neighbours fall on zeros of its Goertzel filter.
 const WINDOW: usize = 1600;
 const WINDOW_LENGTH: Duration = Duration::from_millis(200);
-/// Share of a window's energy that has to lie in one tone.
+/// Share of a window's energy that has to lie in one tone, or in all of several that sound together.
 const PURITY: f32 = 0.8;
+/// Share that each of several has at least: four of equal strength have a quarter.
+const PART: f32 = 0.1;
 /// Mean square below which a window is silence: about -48 dBFS, above comfort noise and G.711's idle steps.
 const SILENCE: f32 = 1.6e-5;
 
@@ -18,30 +21,39 @@ pub(crate) struct ToneEar {
     window: Box<[f32; WINDOW]>,
     filled: usize,
     opened_at: Option<Instant>,
-    /// A tone heard for the first time, in one window only: a note of some music may do that by chance.
-    rumour: Option<(u16, Instant)>,
+    /// Tones heard for the first time, in one window only: a note of some music may do that by chance.
+    rumours: Vec<(u16, Instant)>,
     last: Option<u16>,
     heard: Vec<(u16, u32)>,
     checked: u32,
+    /// Tones that may sound together.
+    voices: Arc<[u16]>,
+    /// What the newest window had, and what it had in two that followed each other.
+    newest: Vec<u16>,
+    now: Vec<u16>,
 }
 
 impl ToneEar {
-    pub fn new() -> Self {
+    /// One that tells `voices` apart when they sound together, and any tone that sounds alone.
+    pub fn new(voices: Arc<[u16]>) -> Self {
         Self {
             window: Box::new([0.0; WINDOW]),
             filled: 0,
             opened_at: None,
-            rumour: None,
+            rumours: Vec::new(),
             last: None,
             heard: Vec::new(),
             checked: 0,
+            voices,
+            newest: Vec::new(),
+            now: Vec::new(),
         }
     }
 
-    /// Takes one packet's audio. Returns a tone, and since when it sounds, if this made it certain for the first time.
-    pub fn hear(&mut self, law: Law, payload: &[u8], at: Instant) -> Option<(u16, Instant)> {
+    /// Takes one packet's audio. Returns the tones, and since when they sound, that this made certain for the first time.
+    pub fn hear(&mut self, law: Law, payload: &[u8], at: Instant) -> Vec<(u16, Instant)> {
         let samples = law.samples();
-        let mut news = None;
+        let mut news = Vec::new();
         for &code in payload {
             if self.filled == 0 {
                 self.opened_at = Some(at);
@@ -49,7 +61,7 @@ impl ToneEar {
             self.window[self.filled] = samples[usize::from(code)];
             self.filled += 1;
             if self.filled == WINDOW {
-                news = self.close_window(at).or(news);
+                news.append(&mut self.close_window(at));
             }
         }
         news
@@ -64,41 +76,58 @@ impl ToneEar {
         self.heard.iter().map(|&(tone, windows)| (tone, WINDOW_LENGTH * windows)).collect()
     }
 
+    /// What sounds now, of the voices that may sound together.
+    pub fn now(&self) -> &[u16] {
+        &self.now
+    }
+
     pub fn checked(&self) -> Duration {
         WINDOW_LENGTH * self.checked
     }
 
-    fn close_window(&mut self, now: Instant) -> Option<(u16, Instant)> {
+    fn close_window(&mut self, now: Instant) -> Vec<(u16, Instant)> {
         self.filled = 0;
         self.checked += 1;
         let opened_at = self.opened_at.unwrap_or(now);
-        let Some(tone) = tone_in(&self.window, self.last) else {
-            self.rumour = None;
-            return None;
+        let alone = tone_in(&self.window, self.last);
+        self.last = alone.or(self.last);
+        let tones = match alone {
+            Some(tone) => vec![tone],
+            None => voices_in(&self.window, &self.voices),
         };
-        self.last = Some(tone);
-        if let Some(known) = self.heard.iter_mut().find(|(heard, _)| *heard == tone) {
-            known.1 += 1;
-            self.rumour = None;
-            return None;
-        }
-        match self.rumour.take() {
-            Some((rumour, since)) if rumour == tone => {
+        self.settle(&tones);
+        let rumours = std::mem::take(&mut self.rumours);
+        let mut news = Vec::new();
+        for tone in tones {
+            if let Some(known) = self.heard.iter_mut().find(|(heard, _)| *heard == tone) {
+                known.1 += 1;
+            } else if let Some(&(_, since)) = rumours.iter().find(|(rumour, _)| *rumour == tone) {
                 self.heard.push((tone, 2));
-                Some((tone, since))
-            }
-            _ => {
-                self.rumour = Some((tone, opened_at));
-                None
+                news.push((tone, since));
+            } else {
+                self.rumours.push((tone, opened_at));
             }
         }
+        news
+    }
+
+    /// Takes what one window has for what sounds now if the one before had the same.
+    fn settle(&mut self, tones: &[u16]) {
+        if self.voices.is_empty() {
+            return;
+        }
+        let newest: Vec<u16> = tones.iter().copied().filter(|tone| self.voices.contains(tone)).collect();
+        if newest == self.newest {
+            self.now.clone_from(&newest);
+        }
+        self.newest = newest;
     }
 }
 
 /// The tones in a recording at 8 kHz, in order of first hearing, with how long: what a phone would have heard.
 pub fn tones_in(samples: &[i16]) -> Vec<(u16, Duration)> {
     let codes: Vec<u8> = samples.iter().map(|sample| Law::Pcma.encode(*sample)).collect();
-    let mut ear = ToneEar::new();
+    let mut ear = ToneEar::new(Arc::default());
     ear.hear(Law::Pcma, &codes, Instant::now());
     ear.heard()
 }
@@ -119,6 +148,21 @@ fn tone_in(window: &[f32; WINDOW], expected: Option<u16>) -> Option<u16> {
         .map(|tone| (tone, share(window, tone, energy)))
         .max_by(|a, b| a.1.total_cmp(&b.1))?;
     (share >= PURITY).then_some(best)
+}
+
+/// Which of these tones make up this window together, if they do.
+fn voices_in(window: &[f32; WINDOW], voices: &[u16]) -> Vec<u16> {
+    let energy = lagged(window, 0);
+    if voices.is_empty() || energy < SILENCE * WINDOW as f32 {
+        return Vec::new();
+    }
+    let parts = voices.iter().map(|tone| (*tone, share(window, *tone, energy))).filter(|(_, part)| *part >= PART);
+    let parts: Vec<(u16, f32)> = parts.collect();
+    let whole: f32 = parts.iter().map(|(_, part)| part).sum();
+    if whole < PURITY {
+        return Vec::new();
+    }
+    parts.into_iter().map(|(tone, _)| tone).collect()
 }
 
 /// Solves r2/r1 = cos 2w / cos w for w.
@@ -158,7 +202,7 @@ mod tests {
     fn play(ear: &mut ToneEar, law: Law, samples: &[f32]) -> Option<(u16, Instant)> {
         let codes: Vec<u8> = samples.iter().map(|s| law.encode((s * 32_767.0) as i16)).collect();
         let at = Instant::now();
-        codes.chunks(FRAME).filter_map(|frame| ear.hear(law, frame, at)).next()
+        codes.chunks(FRAME).flat_map(|frame| ear.hear(law, frame, at)).next()
     }
 
     fn sine(hz: f32, amplitude: f32, n: usize) -> f32 {
@@ -169,7 +213,7 @@ mod tests {
     fn hears_every_tone_through_both_laws_and_a_transcoder() {
         let frames = ToneFrames::new();
         for tone in 0..TONES {
-            let mut ear = ToneEar::new();
+            let mut ear = ToneEar::new(Arc::default());
             let mut first = None;
             for packet in 0..50 {
                 let law = if tone % 3 == 0 { Law::Pcmu } else { Law::Pcma };
@@ -195,7 +239,7 @@ mod tests {
                     sine(f32::from(tone_hz(tone)), amplitude, n) + white * noise
                 })
                 .collect();
-            let mut ear = ToneEar::new();
+            let mut ear = ToneEar::new(Arc::default());
             assert_eq!(play(&mut ear, Law::Pcmu, &samples).map(|f| f.0), Some(tone), "tone {tone}");
         }
     }
@@ -212,10 +256,31 @@ mod tests {
         let tune: Vec<f32> =
             (0..60 * WINDOW).map(|n| sine(261.63 * 2f32.powf(((n / 2000) % 24) as f32 / 12.0), 0.2, n)).collect();
         for audio in [noise, chord, two_phones, silence, tune] {
-            let mut ear = ToneEar::new();
+            let mut ear = ToneEar::new(Arc::default());
             assert_eq!(play(&mut ear, Law::Pcma, &audio), None);
             assert!(ear.heard().is_empty());
         }
+    }
+
+    #[test]
+    fn voices_that_are_listened_for_are_told_apart_and_others_are_not() {
+        let chord = |parts: &[(f32, f32)]| -> Vec<f32> {
+            (0..10 * WINDOW).map(|n| parts.iter().map(|(hz, loud)| sine(*hz, *loud, n)).sum()).collect()
+        };
+        // Tones 2, 11 and 45.
+        let (low, middle, high) = (400.0, 625.0, 1475.0);
+        let mut ear = ToneEar::new([2, 11, 45].into());
+        play(&mut ear, Law::Pcma, &chord(&[(low, 0.2), (high, 0.1)]));
+        assert_eq!((ear.now(), ear.heard().len()), (&[2, 45][..], 2));
+        play(&mut ear, Law::Pcma, &chord(&[(low, 0.2), (middle, 0.2), (high, 0.2)]));
+        assert_eq!(ear.now(), [2, 11, 45]);
+        play(&mut ear, Law::Pcma, &chord(&[(middle, 0.2)]));
+        assert_eq!(ear.now(), [11]);
+        // A stranger among them: whose voices these are cannot be said.
+        play(&mut ear, Law::Pcma, &chord(&[(low, 0.2), (2000.0, 0.2)]));
+        assert_eq!(ear.now(), []);
+        let heard: Vec<u16> = ear.heard().into_iter().map(|(tone, _)| tone).collect();
+        assert_eq!(heard, [2, 45, 11]);
     }
 
     #[test]
@@ -230,7 +295,7 @@ mod tests {
     #[test]
     fn a_second_tone_is_noted_beside_the_first() {
         let frames = ToneFrames::new();
-        let mut ear = ToneEar::new();
+        let mut ear = ToneEar::new(Arc::default());
         for (tone, packets) in [(11, 100), (13, 50), (11, 50)] {
             for packet in 0..packets {
                 ear.hear(Law::Pcmu, frames.frame(Law::Pcmu, tone, packet), Instant::now());

@@ -156,6 +156,14 @@ impl Machine {
                 Letter::Media(MediaEvent::AgentTone { key, at }) => {
                     self.with_leg(key, now, |leg, wire| leg.on_agent_tone(wire, at));
                 }
+                Letter::Media(MediaEvent::Hears { key, voices }) => {
+                    self.with_leg(key, now, |leg, _| leg.hears = voices);
+                }
+                Letter::HangUp(call_ref) => self.for_all_legs(now, |leg, wire| {
+                    if matches!(&leg.role, Role::Caller(side) if side.is(call_ref)) {
+                        leg.hang_up(wire, EndedBy::Caller, now);
+                    }
+                }),
                 Letter::Media(MediaEvent::Closed { key, stats }) => {
                     if let Some(mut leg) = self.legs.remove(&key) {
                         let report = leg.report(*stats);
@@ -281,6 +289,9 @@ impl Machine {
             ..Live::default()
         };
         for leg in self.legs.values() {
+            if leg.stage == Stage::Talking && !leg.hears.is_empty() {
+                live.hears.insert(leg.tone(), leg.hears.clone());
+            }
             match (&leg.role, leg.stage) {
                 (_, Stage::HangingUp | Stage::Refused | Stage::Dead | Stage::Over) => {}
                 (Role::Agent(_), Stage::Ringing) => live.agents_ringing += 1,

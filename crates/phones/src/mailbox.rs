@@ -19,6 +19,8 @@ pub(crate) enum Letter {
     AddAgent(Box<AgentSpec>),
     PlaceCall(u64, Box<CallSpec>),
     OpenCarrier(Box<Carrier>, Done),
+    /// Of the caller with that number.
+    HangUp(u64),
     Media(MediaEvent),
     /// End every leg the polite way and mark it stuck.
     HangUpAll,

@@ -32,6 +32,9 @@ pub struct PhonesOptions {
     pub carrier_sockets: u16,
     /// RTP takes the even ports of this range.
     pub media_ports: RangeInclusive<u16>,
+    /// Tones that every phone tells apart when they sound together, as in a conference: [`crate::Live::hears`]. With none
+    /// a phone hears a tone only when it sounds alone, which costs less.
+    pub voices: Vec<u16>,
     /// Everything that is random (tags, Call-IDs, SSRCs, back-offs) comes from here.
     pub seed: u64,
 }
@@ -49,6 +52,7 @@ impl PhonesOptions {
             agent_sockets: 1,
             carrier_sockets: 0,
             media_ports: MEDIA_PORTS,
+            voices: Vec::new(),
             seed: 1,
         }
     }

@@ -54,7 +54,7 @@ impl Phones {
         let carrier_addresses = addresses(&carrier)?;
         let (mailbox, letters) = Mailbox::open()?;
         let lag_max_ms = Arc::new(AtomicU32::new(0));
-        let media = Media::start(options.local_ip, options.media_ports.clone(), mailbox.clone(), lag_max_ms.clone())?;
+        let media = Media::start(&options, mailbox.clone(), lag_max_ms.clone())?;
         let (first_agent, first_carrier) = (trunk.len(), trunk.len() + agents.len());
         let sockets: Vec<UdpSocket> = trunk.into_iter().chain(agents).chain(carrier).collect();
         let shares = Sockets { trunk: first_agent, agents: first_agent..first_carrier, all: sockets.len() };
@@ -96,6 +96,11 @@ impl Phones {
         self.books.placed.fetch_add(1, Ordering::Relaxed);
         self.mailbox.post(Letter::PlaceCall(call_ref, Box::new(spec)));
         call_ref
+    }
+
+    /// That caller hangs up, or gives up.
+    pub fn hang_up(&self, call: CallRef) {
+        self.mailbox.post(Letter::HangUp(call));
     }
 
     /// From now on the product's calls are taken: `plan` says what each number is like, call by call, on the SIP

@@ -1,5 +1,6 @@
 //! The books: one entry for every leg that ended, and the counters of a live table.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -210,6 +211,9 @@ pub struct Live {
     pub called_talking: usize,
     /// Calls to the carrier's numbers that are over, reached or not.
     pub called_ended: u64,
+    /// What each leg that is up hears now, of [`PhonesOptions::voices`](crate::PhonesOptions), by its own tone; who
+    /// hears none of them is left out.
+    pub hears: BTreeMap<u16, Vec<u16>>,
     /// How late the RTP thread was at worst since the start: tells a slow test machine from a gap of the product.
     pub media_lag_max_ms: u32,
 }

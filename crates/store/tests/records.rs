@@ -262,6 +262,8 @@ async fn the_second_writing_wins_and_never_takes_fields_away() {
         wrap_ms: Some(7000),
         disposition: Some("sold".into()),
         agent_sip_call_id: None,
+        // Its leg is another call's by now.
+        sip_call_id: String::new(),
         ..record(0)
     });
     store.project(SHARD, vec![(1, first.clone())], names()).await.unwrap();
@@ -270,6 +272,7 @@ async fn the_second_writing_wins_and_never_takes_fields_away() {
     let complete = store.call(first.call).await.unwrap().unwrap();
     assert_eq!((complete.wrap_ms, complete.disposition.as_deref()), (Some(7000), Some("sold")));
     assert_eq!(complete.agent_sip_call_id.as_deref(), Some("agent-0"));
+    assert_eq!((&complete.sip_call_id, complete.sip_call_id.is_empty()), (&first.sip_call_id, false));
     assert_eq!((complete.tenant.as_str(), complete.agent.as_deref()), ("acme", Some("anna")));
 
     // A late repeat of the first does not win over the second.

@@ -7,7 +7,7 @@ use strowger_cluster::{Actors, TestBreak};
 use strowger_phones::{EndedBy, Report};
 use strowger_table::{Command, Presence};
 
-use crate::rig::Rig;
+use crate::rig::{RELAYS, Rig};
 
 fn caller_and_agent(reports: &[Report]) -> (&strowger_phones::CallerReport, &strowger_phones::AgentReport) {
     let caller = reports.iter().find_map(|report| match report {
@@ -106,7 +106,7 @@ async fn the_sweep_finds_an_agents_actor_that_is_left_over() {
     let phones = rig.phones();
     rig.staff(&phones, 11).await;
     let context = rig.context();
-    let here = |agents| context.actors() == Actors { calls: 0, agents, relays: 2, pacers: 1 };
+    let here = |agents| context.actors() == Actors { calls: 0, agents, relays: RELAYS.len(), pacers: 1 };
     rig.until("the agent has an actor", || here(1)).await;
     let agent = context.directory().tenants().next().expect("a tenant").agents[0].id;
     let out = Command::Presence { agent, presence: Presence::Out };

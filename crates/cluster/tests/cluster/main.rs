@@ -4,6 +4,7 @@ mod balance;
 mod broken;
 mod content;
 mod explain;
+mod merging;
 mod outbound;
 mod registering;
 mod relays;

@@ -20,6 +20,10 @@ pub(crate) struct AgentSide {
 }
 
 impl AgentSide {
+    pub fn tone(&self) -> u16 {
+        self.spec.tone
+    }
+
     pub fn report(&self, leg: &Leg, stats: MediaStats) -> AgentReport {
         let (ended_at, ended_by) = leg.ended.unwrap_or((leg.started_at, EndedBy::Timeout));
         AgentReport {

@@ -69,6 +69,10 @@ impl Seizure {
 }
 
 impl CalledSide {
+    pub fn tone(&self) -> u16 {
+        self.seizure.spec.tone
+    }
+
     pub fn report(&self, leg: &Leg, stats: MediaStats) -> CalledReport {
         let (ended_at, ended_by) = leg.ended.unwrap_or((leg.started_at, EndedBy::Timeout));
         CalledReport {

@@ -37,6 +37,14 @@ enum Cancel {
 }
 
 impl CallerSide {
+    pub fn is(&self, call_ref: u64) -> bool {
+        self.call_ref == call_ref
+    }
+
+    pub fn tone(&self) -> u16 {
+        self.spec.tone
+    }
+
     pub fn report(&self, leg: &Leg, stats: MediaStats) -> CallerReport {
         let (ended_at, ended_by) = leg.ended.unwrap_or((leg.started_at, EndedBy::Timeout));
         CallerReport {

@@ -90,6 +90,8 @@ pub(crate) struct Leg {
     pub closing: bool,
     pub retransmits: u32,
     pub stuck: bool,
+    /// Of the voices that may sound together, those that it hears now.
+    pub hears: Vec<u16>,
     socket: usize,
     audio: Audio,
     started_at: Instant,
@@ -194,6 +196,7 @@ impl Leg {
             closing: false,
             retransmits: 0,
             stuck: false,
+            hears: Vec::new(),
             socket,
             audio,
             started_at: now,
@@ -212,6 +215,15 @@ impl Leg {
 
     pub fn slot(&self) -> usize {
         self.audio.slot
+    }
+
+    /// What it plays.
+    pub fn tone(&self) -> u16 {
+        match &self.role {
+            Role::Caller(side) => side.tone(),
+            Role::Agent(side) => side.tone(),
+            Role::Called(side) => side.tone(),
+        }
     }
 
     /// An answer to one of this leg's requests.

@@ -36,6 +36,8 @@ pub(super) struct Engine {
     groups: [Vec<usize>; GROUPS],
     frames: ToneFrames,
     lag_max_ms: Arc<AtomicU32>,
+    /// Tones that may sound together.
+    voices: Arc<[u16]>,
 }
 
 struct Port {
@@ -44,7 +46,12 @@ struct Port {
 }
 
 impl Engine {
-    pub fn new(commands: Receiver<MediaCommand>, mailbox: Mailbox, lag_max_ms: Arc<AtomicU32>) -> io::Result<Self> {
+    pub fn new(
+        commands: Receiver<MediaCommand>,
+        mailbox: Mailbox,
+        lag_max_ms: Arc<AtomicU32>,
+        voices: Arc<[u16]>,
+    ) -> io::Result<Self> {
         Ok(Self {
             commands,
             mailbox,
@@ -53,6 +60,7 @@ impl Engine {
             groups: Default::default(),
             frames: ToneFrames::new(),
             lag_max_ms,
+            voices,
         })
     }
 
@@ -97,7 +105,7 @@ impl Engine {
                 Ok(MediaCommand::Open(slot, spec)) => {
                     let group = (0..GROUPS).min_by_key(|group| self.groups[*group].len()).unwrap_or(0);
                     self.groups[group].push(slot);
-                    self.ports[slot].leg = Some(MediaLeg::new(*spec, group));
+                    self.ports[slot].leg = Some(MediaLeg::new(*spec, group, self.voices.clone()));
                 }
                 Ok(MediaCommand::Plan(slot, plan)) => {
                     if let Some(leg) = &mut self.ports[slot].leg {
@@ -148,6 +156,9 @@ impl Engine {
         for &slot in &self.groups[group] {
             let port = &mut self.ports[slot];
             let Some(leg) = &mut port.leg else { continue };
+            if let Some(voices) = leg.change(now) {
+                self.mailbox.post(Letter::Media(MediaEvent::Hears { key: leg.key, voices }));
+            }
             if let Some((length, remote)) = leg.tick(&self.frames, &mut packet, now) {
                 // UDP promises nothing: what cannot be sent is lost, and the far end's count shows it.
                 let _ = port.socket.send_to(&packet[..length], remote);

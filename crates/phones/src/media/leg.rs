@@ -1,6 +1,7 @@
 //! One leg's audio: plays its tone, presses its keys, listens, counts.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::keys::Keys;
@@ -14,6 +15,9 @@ use crate::tone::{FRAME, ToneFrames, is_agent_tone};
 
 /// The largest packet a phone sends: 20 ms of G.711.
 pub(super) const PACKET: usize = HEADER + FRAME;
+
+/// Longer than packets are late on a busy machine, in a stream that goes on.
+const UNFED: Duration = Duration::from_millis(500);
 
 pub(super) struct MediaLeg {
     pub key: u64,
@@ -37,12 +41,14 @@ pub(super) struct MediaLeg {
     sent: u64,
     strangers: u64,
     agent_heard: bool,
+    /// What it was last said to hear.
+    hears: Vec<u16>,
     last_at: Option<Instant>,
     longest_gap: Duration,
 }
 
 impl MediaLeg {
-    pub fn new(spec: MediaLegSpec, group: usize) -> Self {
+    pub fn new(spec: MediaLegSpec, group: usize, voices: Arc<[u16]>) -> Self {
         Self {
             key: spec.key,
             group,
@@ -58,11 +64,12 @@ impl MediaLeg {
             keys: Keys::new(&spec.digits),
             keys_after: spec.digits_after,
             first_audio_at: None,
-            ear: ToneEar::new(),
+            ear: ToneEar::new(voices),
             stream: Stream::default(),
             sent: 0,
             strangers: 0,
             agent_heard: false,
+            hears: Vec::new(),
             last_at: None,
             longest_gap: Duration::ZERO,
         }
@@ -147,14 +154,26 @@ impl MediaLeg {
             Arrival::AfterHole => self.ear.interrupt(),
             Arrival::Next => {}
         }
-        let (tone, since) = self.ear.hear(law, payload, now)?;
-        if self.agent_heard || !is_agent_tone(tone) || is_agent_tone(self.tone) {
+        let news = self.ear.hear(law, payload, now);
+        let (_, since) = news.into_iter().find(|(tone, _)| is_agent_tone(*tone))?;
+        if self.agent_heard || is_agent_tone(self.tone) {
             return None;
         }
         self.agent_heard = true;
         // From here on a gap is one in the conversation; those of menus and music do not count any more.
         self.longest_gap = Duration::ZERO;
         Some(since)
+    }
+
+    /// What it hears now, of the voices that may sound together, if that has changed. Who gets no packets hears nothing.
+    pub fn change(&mut self, now: Instant) -> Option<Vec<u16>> {
+        let is_fed = self.last_at.is_some_and(|last| now.saturating_duration_since(last) < UNFED);
+        let hears = if is_fed { self.ear.now() } else { &[] };
+        if self.hears == hears {
+            return None;
+        }
+        self.hears = hears.to_vec();
+        Some(self.hears.clone())
     }
 
     pub fn close(mut self, now: Instant) -> MediaStats {
@@ -201,7 +220,11 @@ mod tests {
             receives: true,
         };
         let digits_after = Duration::from_millis(100);
-        MediaLeg::new(MediaLegSpec { key: 1, tone, digits: digits.into(), digits_after, ssrc: 9, plan }, 0)
+        MediaLeg::new(
+            MediaLegSpec { key: 1, tone, digits: digits.into(), digits_after, ssrc: 9, plan },
+            0,
+            Arc::default(),
+        )
     }
 
     /// Five seconds between two legs on a wire that loses what `loses` says.

@@ -8,8 +8,7 @@ mod ports;
 mod stream;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::ops::RangeInclusive;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, atomic::AtomicU32};
 use std::thread::JoinHandle;
@@ -17,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::law::Law;
 use crate::mailbox::Mailbox;
+use crate::options::PhonesOptions;
 use crate::report::RtpCounts;
 use ports::PortPool;
 
@@ -53,8 +53,19 @@ pub(crate) struct MediaStats {
 
 #[derive(Debug)]
 pub(crate) enum MediaEvent {
-    AgentTone { key: u64, at: Instant },
-    Closed { key: u64, stats: Box<MediaStats> },
+    AgentTone {
+        key: u64,
+        at: Instant,
+    },
+    /// From now on it hears these, of the voices that may sound together.
+    Hears {
+        key: u64,
+        voices: Vec<u16>,
+    },
+    Closed {
+        key: u64,
+        stats: Box<MediaStats>,
+    },
 }
 
 pub(crate) enum MediaCommand {
@@ -74,16 +85,11 @@ pub(crate) struct Media {
 }
 
 impl Media {
-    pub fn start(
-        ip: IpAddr,
-        ports: RangeInclusive<u16>,
-        mailbox: Mailbox,
-        lag_max_ms: Arc<AtomicU32>,
-    ) -> io::Result<Self> {
+    pub fn start(options: &PhonesOptions, mailbox: Mailbox, lag_max_ms: Arc<AtomicU32>) -> io::Result<Self> {
         let (commands, receiver) = channel();
-        let engine = engine::Engine::new(receiver, mailbox, lag_max_ms)?;
+        let engine = engine::Engine::new(receiver, mailbox, lag_max_ms, options.voices.as_slice().into())?;
         let thread = std::thread::Builder::new().name("phones-rtp".into()).spawn(move || engine.run())?;
-        Ok(Self { commands, ports: PortPool::new(ip, ports), thread: Some(thread) })
+        Ok(Self { commands, ports: PortPool::new(options.local_ip, options.media_ports.clone()), thread: Some(thread) })
     }
 
     /// Takes a port and opens the leg on it. Returns its slot and where it listens.

@@ -105,7 +105,8 @@ impl Shard {
         let end = call.times.ended.unwrap_or_default();
         let all = |kind: SegmentKind| call.segments.iter().filter(move |piece| piece.kind == kind);
         let millis = |micros: u64| micros / 1000;
-        let talk = all(SegmentKind::Talk).next_back();
+        // Who came from outside talks as well; the call is the agent's who served last.
+        let talk = all(SegmentKind::Talk).rfind(|piece| piece.agent.is_some()).or(all(SegmentKind::Talk).next_back());
         let call_id =
             |leg: Option<LegKey>| leg.and_then(|leg| self.dialogs.get(&leg)).map(|dialog| dialog.call_id.clone());
         let failed_id = || call.failure.as_ref().map(|failure| failure.sip_call_id.clone());

@@ -25,10 +25,11 @@ impl Shard {
         let goes_on = self.side_that_goes_on(&from, &into, who)?;
         into.owner.epoch = entry.at.index;
         self.move_slots(&from, into.id);
-        let keeps_record = has_customer(&from);
+        let customer = from.customer().filter(|leg| leg.is_live()).map(|leg| leg.key);
+        let keeps_record = customer.is_some();
         let rung: Vec<LegKey> = from.ringing().map(|leg| leg.key).collect();
         let at = entry.now();
-        let result = move_story(entry, &mut from, &mut into, keeps_record);
+        let result = move_story(entry, (&mut from, &mut into), keeps_record, who);
         debug_assert!(result.is_ok(), "room was looked for");
         move_legs(&mut from, &mut into);
         into.private = into.private.max(from.private);
@@ -39,7 +40,7 @@ impl Shard {
             self.put_data(into.id, (*data).clone());
         }
         let theirs = from.place.take();
-        self.end_merged(entry, from, into.id, keeps_record);
+        self.end_merged(entry, from, into.id, customer);
         self.let_go(entry, &mut into, who, (by, cseq));
         match goes_on {
             GoesOn::With(serving) => {
@@ -131,17 +132,22 @@ impl Shard {
         }
     }
 
-    /// The row that went into another: it owes nothing, and is kept for late repeats.
-    fn end_merged(&mut self, entry: Entry, mut from: Call, into: CallId, keeps_record: bool) {
+    /// The row that went into another: it owes nothing, and is kept for late repeats. One that had a customer is told of as
+    /// that customer's call.
+    fn end_merged(&mut self, entry: Entry, mut from: Call, into: CallId, customer: Option<LegKey>) {
         let ended = Ended { by: HangupBy::System, cause: Cause::NORMAL };
-        let outcome = if keeps_record { outcome_of(&from, ended.by) } else { CallOutcome::Merged };
+        let outcome = if customer.is_some() { outcome_of(&from, ended.by) } else { CallOutcome::Merged };
         from.finish_pieces(entry.now(), How::Merged, |piece| piece.kind != SegmentKind::Wrap);
         from.times.ended = Some(entry.now().max(from.times.admitted));
         from.serving = None;
         from.stage = Stage::Ended { outcome, ended, into: Some(into) };
         from.until = self.work_over(entry, &from) + limit::ENDED_LINGER;
         if from.has_record() {
-            self.write(self.record_of(&from));
+            let mut record = self.record_of(&from);
+            if let Some(dialog) = customer.and_then(|customer| self.dialogs.get(&customer)) {
+                record.sip_call_id.clone_from(&dialog.call_id);
+            }
+            self.write(record);
         }
         self.put_data(from.id, crate::Data::default());
         self.put_call(from);
@@ -277,10 +283,16 @@ fn move_legs(from: &mut Call, into: &mut Call) {
     }
 }
 
-/// What happened to the legs that move: all of it where `from` has no record of its own, else what lasts.
-fn move_story(entry: Entry, from: &mut Call, into: &mut Call, keeps_record: bool) -> Result<(), Refusal> {
-    let moves =
-        |piece: &Segment| piece.kind != SegmentKind::Wrap && (!keeps_record || piece.is_open() && piece.leg.is_some());
+/// What happened to the legs that move: all of it where `from` has no record of its own, else what lasts. What the agent
+/// who leaves did there is told there.
+fn move_story(
+    entry: Entry,
+    (from, into): (&mut Call, &mut Call),
+    keeps_record: bool,
+    who: AgentId,
+) -> Result<(), Refusal> {
+    let lasts = |piece: &Segment| piece.is_open() && piece.leg.is_some() && piece.agent != Some(who);
+    let moves = |piece: &Segment| piece.kind != SegmentKind::Wrap && (!keeps_record || lasts(piece));
     let moved: Vec<Segment> = from.segments.iter().filter(|piece| moves(piece)).cloned().collect();
     if keeps_record {
         from.finish_pieces(entry.now(), How::Merged, |piece| piece.kind != SegmentKind::Wrap);

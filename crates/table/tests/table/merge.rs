@@ -1,7 +1,7 @@
 //! Two rows become one and one becomes two; what is on the way finds its leg.
 
 use strowger_model::{CallId, Cause, LegKey, Outcome as CallOutcome};
-use strowger_table::{Command, DutyKind, LegRole, Outcome, PlaceState, Refusal, Stage, ToldBy};
+use strowger_table::{Command, DutyKind, LegRole, Outcome, PlaceState, Refusal, Segment, SegmentKind, Stage, ToldBy};
 
 use crate::bench::{Bench, Doing};
 use crate::sample::*;
@@ -62,7 +62,17 @@ fn two_calls_go_on_as_one_without_the_agent_who_asked() {
     // It had a customer: it keeps a record of its own.
     let record = &two.bench.records(two.first)[0];
     assert_eq!((record.outcome, record.into, record.talk_ms), (CallOutcome::Answered, Some(two.second), Some(5000)));
+    assert_eq!(record.sip_call_id, two.bench.shard.dialog(one).unwrap().call_id, "by which it is found");
     assert_eq!(two.bench.place(two.second).state, PlaceState::Served);
+
+    // The other call is Bert's, who served in it, whoever came from where Anna did.
+    two.bench.pass(2000);
+    assert_eq!(two.left(one), Outcome::Done);
+    assert_eq!(two.left(other), Outcome::Done);
+    let record = &two.bench.records(two.second)[0];
+    assert_eq!((record.agent, record.into, record.outcome), (Some(BERT), None, CallOutcome::Answered));
+    let by_anna = |piece: &&Segment| piece.agent == Some(ANNA) && piece.kind == SegmentKind::Talk;
+    assert_eq!(record.segments.iter().filter(by_anna).count(), 0, "she never talked in it");
 }
 
 /// Whoever waited is in a conversation now: nobody is rung for a place that is gone.

@@ -1,4 +1,5 @@
-//! Nodes and two relays in one process, each with its own ports and directory; the phones are the crate `phones`.
+//! Nodes and three relays in one process, each with its own ports and directory; the phones are the crate `phones`.
+//! Each node has a runtime of its own, and dies with it.
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
@@ -16,15 +17,21 @@ use strowger_relay::{Relay, RelayConfig};
 use strowger_store::{CallFilter, CallLine};
 use strowger_table::Call;
 use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
 
 pub const NUMBER: &str = "+4930555001";
-const PATIENCE: Duration = Duration::from_secs(30);
+/// For anything to come about.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 const TRUNK_SOCKETS: u16 = 4;
 /// Id, site and ports.
-pub const RELAYS: [(u16, &str, Range<u16>); 2] = [(1, "east", 30_000..30_500), (2, "west", 30_500..31_000)];
+pub const RELAYS: [(u16, &str, Range<u16>); 3] =
+    [(1, "east", 30_000..30_500), (2, "west", 30_500..31_000), (3, "north", 31_000..31_500)];
+/// Of a node's runtime.
+const THREADS: usize = 2;
 
 pub struct Rig {
     pub nodes: Vec<Cluster>,
+    runtimes: BTreeMap<NodeId, Runtime>,
     relays: Mutex<BTreeMap<RelayId, Relay>>,
     relay_links: Vec<(RelayId, SocketAddr)>,
     dir: TempDir,
@@ -48,7 +55,7 @@ impl Rig {
         let links: Vec<(NodeId, SocketAddr)> = (1..=nodes).map(|id| (NodeId(id), free())).collect();
         let tls = dir.path().join("tls");
         let identity = |peer| Identity::development(&tls, peer).expect("an identity");
-        let mut clusters = Vec::new();
+        let (mut clusters, mut runtimes) = (Vec::new(), BTreeMap::new());
         for (id, link) in &links {
             let options = Options {
                 me: *id,
@@ -71,10 +78,13 @@ impl Rig {
                 test_break,
             };
             std::fs::create_dir_all(&options.data_dir).expect("a directory");
-            clusters.push(Cluster::start(options).await.expect("a node starts"));
+            let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().expect("a runtime");
+            let begun = runtime.spawn(Cluster::start(options)).await.expect("nothing panics");
+            clusters.push(begun.expect("a node starts"));
+            runtimes.insert(*id, runtime);
         }
         let trunk_port = free_run(TRUNK_SOCKETS + 1);
-        let rig = Rig { nodes: clusters, relays: Mutex::default(), relay_links, dir, sip, trunk_port };
+        let rig = Rig { nodes: clusters, runtimes, relays: Mutex::default(), relay_links, dir, sip, trunk_port };
         for (id, _) in &rig.relay_links {
             rig.begin_relay(*id).await;
         }
@@ -85,6 +95,13 @@ impl Rig {
         .await;
         rig.configure().await;
         rig
+    }
+
+    /// What goes on there breaks off in the middle: nobody hears a word of it, and its sockets are closed.
+    pub fn kill(&mut self, node: NodeId) {
+        let runtime = self.runtimes.remove(&node).expect("a node that runs");
+        runtime.shutdown_background();
+        self.nodes.retain(|other| other.context.me != node);
     }
 
     pub async fn begin_relay(&self, id: RelayId) {
@@ -114,9 +131,14 @@ impl Rig {
 
     /// The only call there is.
     pub fn only_call(&self) -> Option<Arc<Call>> {
+        self.calls().into_iter().next()
+    }
+
+    /// All calls of the first shard, ended a moment ago or not.
+    pub fn calls(&self) -> Vec<Arc<Call>> {
         let context = self.context();
-        let view = context.shards().find_map(|shard| context.shard_view(shard))?;
-        view.machine.shard()?.calls().next().cloned()
+        let view = context.shards().find_map(|shard| context.shard_view(shard));
+        view.iter().filter_map(|view| view.machine.shard()).flat_map(|table| table.calls().cloned()).collect()
     }
 
     pub fn context(&self) -> &Arc<Context> {
@@ -158,26 +180,33 @@ impl Rig {
     }
 
     pub fn phones(&self) -> Phones {
+        self.phones_that_hear(&[])
+    }
+
+    /// Phones that tell these tones apart when they sound together.
+    pub fn phones_that_hear(&self, voices: &[u16]) -> Phones {
         let mut options = PhonesOptions::new(self.sip, [127, 0, 0, 1].into(), self.trunk_port, 0);
         options.trunk_sockets = TRUNK_SOCKETS;
         options.carrier_port = self.trunk_port + TRUNK_SOCKETS;
         options.carrier_sockets = 1;
+        options.voices = voices.to_vec();
         Phones::start(options).expect("phones start")
     }
 
     /// Agent 1000 has registered and is free.
     pub async fn staff(&self, phones: &Phones, tone: u16) {
-        phones.add_agent(AgentSpec::new("1000", &password("1000"), "acme.example", tone));
+        self.staff_with(phones, "1000", tone).await;
+    }
+
+    /// The agent of that name has registered, and is the only one who is free.
+    pub async fn staff_with(&self, phones: &Phones, agent: &str, tone: u16) {
+        phones.add_agent(AgentSpec::new(agent, &password(agent), "acme.example", tone));
         self.until("the agent is registered and idle", || self.agents_in("idle") == 1).await;
     }
 
     /// A caller who presses 1, talks to whoever answers, and hangs up: what the phones saw of it.
     pub async fn one_call(&self, phones: &Phones, tone: u16, talk: Duration) -> Vec<Report> {
-        let mut call = CallSpec::new("+491701234567", NUMBER, tone);
-        call.digits = "1".into();
-        call.digits_after = Duration::from_millis(300);
-        call.talk = talk;
-        phones.place_call(call);
+        phones.place_call(CallSpec { talk, ..caller(tone) });
         self.until("the call is over", || phones.live().calls_ended == 1).await;
         phones.finish(Duration::from_secs(1))
     }
@@ -211,6 +240,21 @@ impl Rig {
             assert!(Instant::now() < deadline, "no record of {sip_call_id}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+}
+
+/// Who presses 1 in the menu.
+pub fn caller(tone: u16) -> CallSpec {
+    let mut call = CallSpec::new("+491701234567", NUMBER, tone);
+    call.digits = "1".into();
+    call.digits_after = Duration::from_millis(300);
+    call
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        // Whoever drops a runtime waits for it, which nobody may do in another.
+        std::mem::take(&mut self.runtimes).into_values().for_each(Runtime::shutdown_background);
     }
 }
 
