@@ -141,20 +141,21 @@ fn a_plan_is_made_when_a_place_an_agent_or_a_relay_has_changed() {
     let (call, row) = world.bench.shard.calls().map(|row| (row.id, row.clone())).next().expect("it waits");
     assert_eq!(offers(&world.says()), 1);
     let place = row.place.expect("its place");
-    let tells = |row: RowKey| move |heard: &mut Heard| heard.touched(&Touched::Few(vec![row]));
-    let tells: [(&str, Box<dyn Fn(&mut Heard)>, usize); 7] = [
-        ("a call", Box::new(tells(RowKey::Call(call))), 0),
-        ("a campaign", Box::new(tells(RowKey::Campaign(CAMPAIGN))), 0),
-        ("a place", Box::new(tells(RowKey::Place(place))), 1),
-        ("an agent", Box::new(tells(RowKey::Agent(AgentId(1)))), 1),
-        ("relays", Box::new(Heard::relays), 1),
-        ("a snapshot", Box::new(Heard::everything), 1),
-        ("too many rows to name", Box::new(|heard: &mut Heard| heard.touched(&Touched::Many)), 1),
+    type Tell = fn(&mut Heard, RowKey);
+    let (entry, agent): (Tell, _) = (|heard, row| heard.touched(&Touched::Few(vec![row])), RowKey::Agent(AgentId(1)));
+    let tells: [(&str, RowKey, Tell, usize); 7] = [
+        ("a call", RowKey::Call(call), entry, 0),
+        ("a campaign", RowKey::Campaign(CAMPAIGN), entry, 0),
+        ("a place", RowKey::Place(place), entry, 1),
+        ("an agent", agent, entry, 1),
+        ("relays", agent, |heard, _| heard.relays(), 1),
+        ("a snapshot", agent, |heard, _| heard.everything(), 1),
+        ("too many rows to name", agent, |heard, _| heard.touched(&Touched::Many), 1),
     ];
-    for (what, tell, plans) in tells {
+    for (what, row, tell, plans) in tells {
         world.answer(Task::Plan, Some(Outcome::Planned { granted: 0 }));
         assert!(world.is_quiet());
-        tell(&mut world.changed);
+        tell(&mut world.changed, row);
         assert_eq!(world.look().0.len(), plans, "{what}");
     }
 }
