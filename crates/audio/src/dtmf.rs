@@ -39,11 +39,6 @@ impl Event {
     }
 }
 
-/// The event code of an ASCII digit.
-pub fn event_of(digit: u8) -> Option<u8> {
-    DIGITS.iter().position(|&known| known == digit.to_ascii_uppercase()).map(|at| at as u8)
-}
-
 /// Turns event packets into digits, one for each key press.
 ///
 /// A digit is given at its *first* packet that arrives, whichever that is: menus react at once, and a lost start or end
@@ -115,7 +110,8 @@ mod tests {
         assert_eq!(Event::parse(&bytes), Some(event));
         assert_eq!(event.to_bytes(), bytes);
         assert_eq!(Event::parse(&bytes[..3]), None);
-        assert_eq!((event_of(b'#'), event_of(b'd'), event_of(b'x')), (Some(11), Some(15), None));
+        let digit = |code| Event { event: code, ..event }.digit();
+        assert_eq!((digit(11), digit(15), digit(16)), (Some(b'#'), Some(b'D'), None));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub enum NotConfigured {
         /// Of its content.
         digest: Digest,
     },
-    /// Its calls to phones that register would fail there.
+    /// No phone could register there.
     #[error("{node} does not have data key {key}, under which passwords are sealed")]
     NoKey {
         /// Which voter lacks it.

@@ -7,11 +7,16 @@ use crate::{Breach, Faults, Plant, Seen, World};
 /// Lines of the trace shown with a violation.
 const SHOWN: usize = 60;
 
+/// Which worlds are run.
 #[derive(Clone, Copy, Debug)]
 pub struct Campaign {
+    /// How many.
     pub seeds: u64,
+    /// The others follow it, each one more.
     pub first_seed: u64,
+    /// What may happen to the cluster in them.
     pub faults: Faults,
+    /// The bug that is in all of them.
     pub plant: Option<Plant>,
     /// Whether the first violation ends it: enough to know that a planted bug is caught.
     pub until_caught: bool,
@@ -20,17 +25,24 @@ pub struct Campaign {
 /// A seed in which a promise was broken.
 #[derive(Clone, Debug)]
 pub struct Violation {
+    /// Runs the same world again.
     pub seed: u64,
+    /// The first broken promise; the world ends with it.
     pub breach: Breach,
     /// The last lines that concern it.
     pub trace: String,
 }
 
+/// What came of the worlds run so far.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
+    /// How many are over.
     pub seeds: u64,
+    /// At most one of a world.
     pub violations: Vec<Violation>,
+    /// That were admitted in all of them.
     pub calls: usize,
+    /// By the clocks of the worlds, all together.
     pub virtual_seconds: u64,
     /// What happened in all of them.
     pub seen: Seen,

@@ -11,6 +11,7 @@ macro_rules! plants {
         }
 
         impl Plant {
+            /// All there are, in the order in which `planted` puts them in.
             pub const ALL: &[Plant] = &[$(Plant::$name),+];
 
             /// The promises that this bug breaks. Anything else that it breaks does not count.

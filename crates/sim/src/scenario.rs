@@ -40,6 +40,7 @@ const CALM_START: Duration = Duration::from_secs(3);
 pub enum Faults {
     /// A wire and a log without loss, no process dies.
     None,
+    /// Each world draws its own.
     All,
 }
 

@@ -22,6 +22,7 @@ macro_rules! things {
         }
 
         impl Thing {
+            /// All there are.
             pub const ALL: &[Thing] = &[$(Thing::$name),+];
         }
     };
@@ -112,11 +113,12 @@ impl Thing {
 pub struct Seen(BTreeMap<Thing, u64>);
 
 impl Seen {
+    /// How often it happened.
     pub fn times(&self, thing: Thing) -> u64 {
         self.0.get(&thing).copied().unwrap_or_default()
     }
 
-    pub fn add(&mut self, thing: Thing, times: u64) {
+    pub(crate) fn add(&mut self, thing: Thing, times: u64) {
         *self.0.entry(thing).or_default() += times;
     }
 

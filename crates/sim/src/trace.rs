@@ -10,6 +10,7 @@ use strowger_model::{CallId, Mono};
 pub enum About {
     /// Faults, leaders, memberships: of interest to everybody.
     World,
+    /// One call, from its admission on.
     Call(CallId),
     /// Entries that touched no call.
     Log,
@@ -17,13 +18,18 @@ pub enum About {
     Caller(usize),
 }
 
+/// One thing that happened.
 #[derive(Clone, Debug)]
 pub struct Line {
+    /// By the world's clock.
     pub at: Mono,
+    /// Whom it concerns.
     pub about: About,
+    /// For people.
     pub text: String,
 }
 
+/// All that was said of a world.
 #[derive(Default)]
 pub struct Trace {
     lines: Vec<Line>,
@@ -33,7 +39,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    pub fn say(&mut self, at: Mono, about: About, text: String) {
+    pub(crate) fn say(&mut self, at: Mono, about: About, text: String) {
         for byte in at.0.to_le_bytes().iter().chain(text.as_bytes()) {
             // FNV-1a, 64 bits.
             self.hash = (self.hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
@@ -41,7 +47,7 @@ impl Trace {
         self.lines.push(Line { at, about, text });
     }
 
-    pub fn is_callers(&mut self, call: CallId, caller: usize) {
+    pub(crate) fn is_callers(&mut self, call: CallId, caller: usize) {
         self.callers.insert(call, caller);
     }
 
@@ -50,6 +56,7 @@ impl Trace {
         self.hash
     }
 
+    /// In the order in which they were said.
     pub fn lines(&self) -> &[Line] {
         &self.lines
     }
@@ -68,6 +75,7 @@ impl Trace {
         text_of(last.into_iter())
     }
 
+    /// All lines, one below the other.
     pub fn text(&self) -> String {
         text_of(self.lines.iter())
     }

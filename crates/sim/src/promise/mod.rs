@@ -71,9 +71,11 @@ const BASES: usize = 400;
 /// A broken promise.
 #[derive(Clone, Debug)]
 pub struct Breach {
+    /// Its name, as a planted bug gives it.
     pub promise: &'static str,
     /// The call it happened to, if to one.
     pub call: Option<CallId>,
+    /// What was seen, for people.
     pub text: String,
 }
 

@@ -58,6 +58,7 @@ const MINUTE_MS: u64 = 60_000;
 /// Callers stop; faults are mended this much later.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
+/// A cluster with its relays, far ends and wires, under one clock.
 pub struct World {
     pub(crate) now: Mono,
     pub(crate) rng: Rng,
@@ -112,6 +113,7 @@ pub struct World {
 }
 
 impl World {
+    /// Draws what there is in it; nothing has happened yet.
     pub fn new(seed: u64, faults: Faults, plant: Option<Plant>) -> Self {
         let mut rng = Rng::new(seed);
         let scenario = Scenario::draw(&mut rng, faults, NODES);
@@ -220,10 +222,12 @@ impl World {
         }
     }
 
+    /// What was said so far.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }
 
+    /// The world's clock.
     pub fn now(&self) -> Mono {
         self.now
     }
