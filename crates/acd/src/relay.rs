@@ -94,6 +94,16 @@ mod tests {
         assert_eq!(choice.choose("", None), Some(RelayId(2)));
     }
 
+    /// A leg of no site may be carried by any relay, not only by those of which nobody said where they stand.
+    #[test]
+    fn a_leg_of_no_site_goes_anywhere() {
+        let shard = Shard::new(ShardId(0));
+        let usable = relays(&[(1, ""), (2, "east")]);
+        let choice = RelayChoice::new(&shard, &usable);
+        let chosen: Vec<_> = (0..4).filter_map(|_| choice.choose("", None)).map(|relay| relay.0).collect();
+        assert_eq!(chosen, [1, 2, 1, 2]);
+    }
+
     /// The other leg's relay may be gone, or be one that no leg goes to any more.
     #[test]
     fn a_relay_that_is_not_usable_is_never_chosen() {

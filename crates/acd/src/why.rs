@@ -47,9 +47,9 @@ pub type Exclusion = &'static str;
 /// None if the call does not wait in a queue of this state.
 pub fn why(shard: &Shard, call: CallId) -> Option<Why> {
     let row = shard.call(call)?;
-    let queue = row.queue().filter(|_| row.is_waiting())?;
-    let field = fields(shard, &[queue]).pop()?;
-    Some(Why { call, basis: shard.last().index, ahead: ahead(shard, queue, row.place?)?, field })
+    let queue = row.queue()?;
+    let ahead = ahead(shard, queue, row.place?)?;
+    Some(Why { call, basis: shard.last().index, ahead, field: field(shard, queue) })
 }
 
 /// How many wait before a place; none if it does not wait in that queue.

@@ -267,6 +267,68 @@ fn a_relay_that_carries_calls_gets_the_next_leg_last() {
     assert_eq!(next(&world), [1, 2, 1]);
 }
 
+/// The call's owner hears that there is no port, and says so; the planner does not let the caller wait for it.
+#[test]
+fn without_any_relay_it_is_the_callers() {
+    let mut world = World::new(1, &[&[1]]);
+    world.call(1);
+    let offers = strowger_acd::plan(&world.shard, &[]).offers;
+    assert_eq!(offers.iter().map(|offer| offer.relay).collect::<Vec<_>>(), [RelayId(1)]);
+}
+
+/// Where the caller's relay takes no more legs the agents' are spread over the others.
+#[test]
+fn the_legs_of_one_plan_are_spread() {
+    let mut world = World::new(1, &[&[1], &[1], &[1], &[1]]);
+    for _ in 0..4 {
+        world.call(1);
+    }
+    let usable = [2, 3].map(|relay| UsableRelay { relay: RelayId(relay), site: String::new() });
+    let offers = strowger_acd::plan(&world.shard, &usable).offers;
+    assert_eq!(offers.iter().map(|offer| offer.relay.0).collect::<Vec<_>>(), [2, 3, 2, 3]);
+}
+
+/// The record of the call tells how long its agent had been idle, and the queue it came from.
+#[test]
+fn an_offer_says_for_which_queue_it_is_and_how_long_the_agent_was_idle() {
+    let mut world = World::new(2, &[&[1, 2]]);
+    world.renew(1);
+    let call = world.call(2);
+    let field = strowger_acd::why(&world.shard, call).expect("it waits").field;
+    let offers = plan(&world.shard).offers;
+    let [offer] = &offers[..] else { panic!("{offers:?}") };
+    assert_eq!((offer.queue, field.queue), (QueueId(2), QueueId(2)));
+    assert!(!offer.ring_all, "it is one agent's");
+    let idle = world.shard.last().time.since(field.candidates[0].idle_since);
+    assert_eq!((offer.score, idle.as_millis()), (30_000, 30), "three entries of the call came since");
+}
+
+#[test]
+fn who_cannot_come_is_counted_by_what_keeps_them() {
+    let mut world = World::new(2, &[&[1], &[1], &[1], &[1], &[2]]);
+    for agent in [1, 3] {
+        let presence = Presence::NotReady { reason: "a cup of tea".into() };
+        assert_eq!(world.say(Command::Presence { agent: AgentId(agent), presence }), Outcome::Done);
+    }
+    world.call(1);
+    let plan = plan(&world.shard);
+    world.grant(plan);
+    let waits = world.call(1);
+    let why = strowger_acd::why(&world.shard, waits).expect("it waits");
+    assert_eq!((why.call, why.basis, why.ahead), (waits, world.index, 0));
+    assert_eq!(why.field.candidates.iter().map(|candidate| candidate.agent.0).collect::<Vec<_>>(), [4]);
+    let mut excluded = why.field.excluded.clone();
+    excluded.sort_unstable();
+    assert_eq!((why.field.idle, excluded), (1, vec![("not_ready", 2), ("offered", 1)]));
+    // Each queue by itself, in the order asked for.
+    let fields = strowger_acd::fields(&world.shard, &[QueueId(2), QueueId(1)]);
+    assert_eq!(fields.iter().map(|field| (field.queue.0, field.idle)).collect::<Vec<_>>(), [(2, 1), (1, 1)]);
+    let place = world.shard.call(waits).and_then(|row| row.place).expect("its place");
+    let ahead = |queue| strowger_acd::ahead(&world.shard, QueueId(queue), place);
+    assert_eq!((ahead(1), ahead(2)), (Some(0), None), "it does not wait there");
+    assert!(strowger_acd::why(&world.shard, CallId::new(ShardId(0), 999)).is_none());
+}
+
 #[test]
 fn nobody_waiting_or_nobody_idle_is_an_empty_plan() {
     let mut world = World::new(1, &[]);

@@ -163,6 +163,48 @@ mod tests {
     }
 
     #[test]
+    fn a_registration_lasts_as_long_as_was_asked_for_and_an_hour_at_most() {
+        let source = Far::udp(([192, 0, 2, 9], 5060));
+        for (asked, lasts) in [(1, 1), (3599, 3599), (3600, 3600), (7200, 3600)] {
+            let mut bound = Vec::new();
+            ask(&mut bound, vec![contact("desk", None, 500, asked)], source, 10);
+            let [binding] = &bound[..] else { panic!("{bound:?}") };
+            assert_eq!(binding.expires, LogTime::ZERO + Duration::from_secs(10 + lasts));
+            assert_eq!((binding.kind, binding.lost, binding.flow), (BindingKind::Sip, None, source));
+        }
+    }
+
+    /// A refresh makes an entry as soon as less than 60 % of the time is left, and not before.
+    #[test]
+    fn a_refresh_counts_when_much_of_the_time_has_run_off() {
+        let source = Far::udp(([192, 0, 2, 9], 5060));
+        let phone = || vec![contact("desk", None, 500, 100)];
+        for (at_s, entries) in [(40, 0), (41, 1)] {
+            let mut bound = Vec::new();
+            assert_eq!(ask(&mut bound, phone(), source, 0), 1);
+            assert_eq!(ask(&mut bound, phone(), source, at_s), entries, "after {at_s} s");
+        }
+        let mut bound = Vec::new();
+        ask(&mut bound, phone(), source, 0);
+        let other = vec![contact("desk", None, 1000, 100)];
+        assert_eq!(ask(&mut bound, other, source, 1), 1, "it wants to be preferred now");
+        assert_eq!(bound[0].q, 1000);
+    }
+
+    /// Who goes needs no room, whatever comes before it in the same request.
+    #[test]
+    fn phones_go_however_many_come() {
+        let source = Far::udp(([192, 0, 2, 9], 5060));
+        let mut bound = Vec::new();
+        ask(&mut bound, vec![contact("old", None, 500, 300)], source, 0);
+        let mut list: Vec<Contact> = (0..20).map(|user| contact(&user.to_string(), None, 500, 300)).collect();
+        list.push(contact("old", None, 500, 0));
+        assert_eq!(ask(&mut bound, list, source, 1), BINDINGS + 1);
+        assert_eq!(bound.len(), BINDINGS);
+        assert!(bound.iter().all(|binding| binding.uri != "sip:old@192.0.2.9"));
+    }
+
+    #[test]
     fn the_wildcard_takes_all_phones_off() {
         let all = wanted(AGENT, &[], &Contacts::Wildcard, Far::udp(([192, 0, 2, 9], 5060)), LogTime::ZERO);
         assert_eq!(all, [Command::Unbind { agent: AGENT, instance: None }]);

@@ -85,4 +85,26 @@ mod tests {
         known.see(&[], begin + APPLIED_WITHIN);
         assert_eq!(wants(&known).len(), 1);
     }
+
+    #[test]
+    fn what_is_on_its_way_into_the_row_is_bound_until_it_must_have_come() {
+        let binding = Command::Bind {
+            agent: AgentId(7),
+            binding: Box::new(Binding {
+                instance: strowger_model::Instance(1),
+                kind: strowger_table::BindingKind::Sip,
+                uri: "sip:7@192.0.2.9".to_owned(),
+                flow: Far::udp(([192, 0, 2, 9], 5060)),
+                q: 1000,
+                expires: LogTime::MAX,
+                lost: None,
+            }),
+        };
+        let (mut known, begin) = (Known::default(), Mono(1));
+        known.committed(binding, begin);
+        known.see(&[], begin + APPLIED_WITHIN - Duration::from_micros(1));
+        assert_eq!(known.bound().len(), 1);
+        known.see(&[], begin + APPLIED_WITHIN);
+        assert_eq!(known.bound(), []);
+    }
 }

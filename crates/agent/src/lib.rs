@@ -9,3 +9,13 @@ mod order;
 pub use bindings::{through_nat, wanted};
 pub use known::Known;
 pub use order::{OVERTAKEN_WITHIN, Order, Turn};
+
+/// Limits of an agent's actor, each with its unit and reason.
+pub mod limit {
+    use std::time::Duration;
+
+    /// How long a phone's entry may take before it is told to come again.
+    pub const COMMIT: Duration = Duration::from_secs(3);
+    /// REGISTERs of one agent that wait at once: its phones repeat what is dropped.
+    pub const WAITING_MAX: usize = 16;
+}

@@ -29,6 +29,7 @@ pub enum Role {
 }
 
 impl Role {
+    /// From who may do least to who may do all.
     pub const ALL: [Role; 3] = [Role::Viewer, Role::Operator, Role::Admin];
 
     /// As it stands in the log.

@@ -31,6 +31,7 @@ pub struct Client {
 
 /// Why there is no answer, or that it is a refusal.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what each is")]
 pub enum ClientError {
     #[error("nobody answers at {address}: is a node running there? It must be its `listen` under [http]")]
     NoNode { address: String },
@@ -58,15 +59,18 @@ fn listed(faults: &[String]) -> String {
 }
 
 impl Client {
+    /// `address` is `HOST:PORT`; nothing is asked yet.
     pub fn new(address: impl Into<String>, token: Option<String>) -> Self {
         Self { address: address.into(), token }
     }
 
+    /// A path with its query; the answer is JSON.
     pub async fn get(&self, path: &str) -> Result<Value, ClientError> {
         let (status, bytes) = self.ask(Method::GET, path, JSON, Bytes::new()).await?;
         self.read(path, status, &bytes)
     }
 
+    /// Sends JSON, and takes some.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
         let (status, bytes) = self.ask(Method::POST, path, JSON, body.to_string().into()).await?;
         self.read(path, status, &bytes)

@@ -16,8 +16,17 @@ use crate::limit;
 /// Why the HTTP side did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
+    /// As a rule another process has the port.
     #[error("cannot listen for HTTP on tcp {address}: {source}; {advice}")]
-    Bind { address: SocketAddr, source: std::io::Error, advice: &'static str },
+    Bind {
+        /// As the configuration has it.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+        /// What to do about that.
+        advice: &'static str,
+    },
+    /// See [`Options::token`](crate::Options::token).
     #[error(
         "the given API token has fewer than {} characters or some that are not printable ASCII; choose a longer one, \
          for example with `openssl rand -hex 32`",
@@ -143,87 +152,86 @@ impl From<Refused> for Problem {
                 return Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_committed", what, advice);
             }
         };
-        let (status, code, what, advice) = meaning(refusal);
-        Self::new(status, code, what, advice)
+        let (code, what, advice) = meaning(refusal);
+        Self::new(status_of(refusal), code, what, advice)
     }
 }
 
-fn meaning(refusal: Refusal) -> (StatusCode, &'static str, &'static str, &'static str) {
-    const MISSING: StatusCode = StatusCode::NOT_FOUND;
-    const CONFLICT: StatusCode = StatusCode::CONFLICT;
-    const AGAIN: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+/// 404 for what is not there, 503 where another node may do it, 409 for what the state does not allow.
+fn status_of(refusal: Refusal) -> StatusCode {
     match refusal {
-        Refusal::NoSuchCall => (MISSING, "no_such_call", "there is no such call any more", "see its record"),
-        Refusal::NoSuchLeg => (MISSING, "no_such_leg", "the call has no such leg any more", "look at the call's legs"),
+        Refusal::NoSuchCall
+        | Refusal::NoSuchLeg
+        | Refusal::NoSuchPlace
+        | Refusal::NoSuchAgent
+        | Refusal::NoSuchTenant
+        | Refusal::NoSuchQueue
+        | Refusal::NoSuchCampaign
+        | Refusal::NoSuchLead => StatusCode::NOT_FOUND,
+        Refusal::NotOwner | Refusal::Fenced | Refusal::WrongGroup => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::CONFLICT,
+    }
+}
+
+/// The code for programs, what it means, and what to do.
+fn meaning(refusal: Refusal) -> (&'static str, &'static str, &'static str) {
+    match refusal {
+        Refusal::NoSuchCall => ("no_such_call", "there is no such call any more", "see its record"),
+        Refusal::NoSuchLeg => ("no_such_leg", "the call has no such leg any more", "look at the call's legs"),
         Refusal::NoSuchPlace => {
-            (MISSING, "no_such_place", "there is no such place in a queue any more", "look at the call's state")
+            ("no_such_place", "there is no such place in a queue any more", "look at the call's state")
         }
-        Refusal::NoSuchAgent => {
-            (MISSING, "no_such_agent", "there is no such agent in the table", "see GET /api/v1/agents")
-        }
-        Refusal::NoSuchTenant => {
-            (MISSING, "no_such_tenant", "there is no such tenant in the table", "see GET /api/v1/config")
-        }
-        Refusal::NoSuchQueue => {
-            (MISSING, "no_such_queue", "there is no such queue in the table", "see GET /api/v1/queues")
-        }
+        Refusal::NoSuchAgent => ("no_such_agent", "there is no such agent in the table", "see GET /api/v1/agents"),
+        Refusal::NoSuchTenant => ("no_such_tenant", "there is no such tenant in the table", "see GET /api/v1/config"),
+        Refusal::NoSuchQueue => ("no_such_queue", "there is no such queue in the table", "see GET /api/v1/queues"),
         Refusal::WrongStage => {
-            (CONFLICT, "wrong_stage", "the call or agent is past that", "look at its state; nothing was changed")
+            ("wrong_stage", "the call or agent is past that", "look at its state; nothing was changed")
         }
         Refusal::AgentBusy => (
-            CONFLICT,
             "agent_busy",
             "the agent is in no state for that: logged out, or on another call",
             "see the agent's state in GET /api/v1/agents; a phone that is not there must register first",
         ),
-        Refusal::QueueFull => (CONFLICT, "queue_full", "the queue is full", "try again later"),
+        Refusal::QueueFull => ("queue_full", "the queue is full", "try again later"),
         Refusal::Full => (
-            CONFLICT,
             "full",
             "the call has as many legs, places or pieces of its story as it may",
             "end what is not needed any more, and try again",
         ),
-        Refusal::NotServed => (CONFLICT, "not_served", "nothing here serves such calls", "see GET /api/v1/config"),
+        Refusal::NotServed => ("not_served", "nothing here serves such calls", "see GET /api/v1/config"),
         Refusal::OldVersion => (
-            CONFLICT,
             "old_version",
             "somebody else applied a configuration at the same moment, and theirs came first",
             "look at what changed, with dry_run, and apply yours again",
         ),
         Refusal::NoSuchCampaign => {
-            (MISSING, "no_such_campaign", "there is no such campaign in the table", "see GET /api/v1/campaigns")
+            ("no_such_campaign", "there is no such campaign in the table", "see GET /api/v1/campaigns")
         }
         Refusal::NoSuchLead => {
-            (MISSING, "no_such_lead", "there is no such lead", "see GET /api/v1/campaigns/{tenant}/{name}/leads")
+            ("no_such_lead", "there is no such lead", "see GET /api/v1/campaigns/{tenant}/{name}/leads")
         }
-        Refusal::Stopped => (CONFLICT, "stopped", "the campaign is stopped", "start it first"),
+        Refusal::Stopped => ("stopped", "the campaign is stopped", "start it first"),
         Refusal::Barred => (
-            CONFLICT,
             "barred",
             "the number is on a do-not-call list",
             "do not call it; who may lift that is the operator's to know",
         ),
         Refusal::NotNow => (
-            CONFLICT,
             "not_now",
             "the number may not be called at this hour, or not again yet",
             "see the campaign's hours and the lead's time zone",
         ),
-        Refusal::LeadBusy => {
-            (CONFLICT, "lead_busy", "the number is being called already", "wait until that call is over")
-        }
-        Refusal::TooLong => (CONFLICT, "too_long", "the command is longer than the log takes", "shorten it"),
+        Refusal::LeadBusy => ("lead_busy", "the number is being called already", "wait until that call is over"),
+        Refusal::TooLong => ("too_long", "the command is longer than the log takes", "shorten it"),
         Refusal::NotWhole | Refusal::BadParts => {
-            (CONFLICT, "not_whole", "the configuration did not reach its shard whole", "apply it again")
+            ("not_whole", "the configuration did not reach its shard whole", "apply it again")
         }
         Refusal::TooEarly => (
-            CONFLICT,
             "too_early",
             "the cluster is being updated, and not all nodes know that yet",
             "try again when all nodes have run the new version for ten seconds, see GET /api/v1/status",
         ),
         Refusal::NotOwner | Refusal::Fenced | Refusal::WrongGroup => (
-            AGAIN,
             "node_leaving",
             "this node is no longer counted among the living",
             "ask another node, or this one again when it has started anew",

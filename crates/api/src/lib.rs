@@ -6,6 +6,7 @@
 //! There is no TLS here: tokens travel as they are. Listen on a loopback or management address, and put a proxy that
 //! ends TLS in front of everything else.
 #![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod agents;
 mod archive;
@@ -66,13 +67,15 @@ pub mod limit {
     pub const LEAD_FIELDS_BYTES: usize = 8 << 20;
     /// Number of a list's last line; no list is longer, and sums with it do not overflow.
     pub const LIST_LINES: u64 = 1 << 40;
-    /// Leads in one answer, unless said and at most.
+    /// Leads in one answer to who does not say how many.
     pub const LEADS_DEFAULT: usize = 100;
+    /// Leads in one answer at most: beyond it, page.
     pub const LEADS_MAX: usize = 10_000;
     /// Leads looked at for one answer: some 50 ms of a processor.
     pub const LEADS_LOOKED_AT: u32 = 100_000;
-    /// Barred numbers in one answer, unless said and at most.
+    /// Barred numbers in one answer to who does not say how many.
     pub const BARS_DEFAULT: usize = 1000;
+    /// Barred numbers in one answer at most: beyond it, page.
     pub const BARS_MAX: usize = 100_000;
     /// Bytes of a request's head: a token and a long query fit ten times.
     pub const HEAD_BYTES: usize = 32 << 10;
@@ -95,8 +98,9 @@ pub mod limit {
     pub const STREAMS: usize = 64;
     /// Boards that a stream keeps for a client that does not read; then it ends.
     pub const STREAM_BACKLOG: usize = 4;
-    /// Live calls in one answer, unless said and at most.
+    /// Live calls in one answer to who does not say how many.
     pub const LIVE_DEFAULT: usize = 100;
+    /// Live calls in one answer at most; the answer counts the others.
     pub const LIVE_MAX: usize = 1000;
     /// Characters of an agent's reason or disposition code: they go into the log and every record.
     pub const WORD: usize = 64;

@@ -26,6 +26,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A server in the background; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Running {
+    /// The port that was given where 0 was asked for.
     pub local_addr: SocketAddr,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,

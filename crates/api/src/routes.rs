@@ -21,7 +21,9 @@ use crate::{
 
 /// One route.
 pub struct Route {
+    /// `GET` or `POST`.
     pub method: &'static str,
+    /// With `{name}` for what varies.
     pub path: &'static str,
     /// None: open to everyone.
     pub needs: Option<Role>,
@@ -30,6 +32,7 @@ pub struct Route {
     within: Duration,
 }
 
+/// What the router is made of, and `/api/v1/openapi.json`.
 pub static ROUTES: &[Route] = &[
     open("/", || get(wallboard::page)),
     open("/wallboard", || get(wallboard::page)),

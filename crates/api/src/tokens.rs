@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use strowger_cluster::{Context, Refused};
+use strowger_cluster::{COMMIT, Context, Refused};
 use strowger_model::GroupId;
 use strowger_table::ControlCommand;
 
@@ -16,8 +16,8 @@ use crate::body::Body;
 use crate::error::{ApiError, Problem};
 use crate::limit;
 
+/// Of randomness in a token that is made here: 256 bits.
 const TOKEN_BYTES: usize = 32;
-const COMMIT: Duration = Duration::from_secs(5);
 /// Nobody tells that the cluster would take it now.
 const AGAIN: Duration = Duration::from_millis(50);
 

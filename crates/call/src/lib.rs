@@ -45,7 +45,10 @@ pub mod limit {
     /// The same where an INVITE may go out only within 2 s of its entry: the owner says that nothing was sent before the
     /// leader would have to say that nobody knows.
     pub const DIAL_MEDIA_OPEN: Duration = Duration::from_millis(1200);
-    /// A port that was not had for a leg that is up is asked for again after this, within `MEDIA_OPEN`: some orders lost
+    /// A port that was not had for a leg that is up is asked for again after this, within `MOVE_WITHIN`: some orders lost
     /// in a row are no reason to hang up on who talks.
     pub const OPEN_AGAIN: Duration = Duration::from_millis(500);
+    /// Who is up and lost the relay gets another port within this, or is hung up on: two relays in a row may turn out to
+    /// be gone (5 s each), and who hears nothing for much longer has hung up.
+    pub const MOVE_WITHIN: Duration = Duration::from_secs(12);
 }

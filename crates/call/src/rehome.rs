@@ -58,11 +58,15 @@ impl Machine {
         self.rehome(relay, lost, relay);
     }
 
-    /// Of these legs, those that are at one relay go to another, if they are not on their way already.
+    /// Of these legs, those that are at one relay, or on their way there, go to another.
     pub(crate) fn rehome(&mut self, from: RelayId, legs: impl IntoIterator<Item = LegKey>, to: RelayId) {
         let goes = |key: &LegKey| {
-            let here = self.row_leg(*key).is_some_and(|leg| leg.is_answered() && leg.relay == Some(from));
-            here && self.sides.get(key).is_some_and(|side| side.moving.is_none() && side.leaving.is_none())
+            let Some(leg) = self.row_leg(*key).filter(|leg| leg.is_answered()) else { return false };
+            let Some(side) = self.sides.get(key).filter(|side| side.leaving.is_none()) else { return false };
+            match &side.moving {
+                None => leg.relay == Some(from),
+                Some(moving) => moving.relay == from && from != to && moving.stage == Stage::Opening,
+            }
         };
         let legs: Vec<LegKey> = legs.into_iter().filter(goes).collect();
         if !legs.is_empty() && !self.is_ending() {
@@ -89,8 +93,10 @@ impl Machine {
         let Some(side) = self.sides.get_mut(&key) else { return };
         match (leg.next_relay, &side.moving) {
             (Some(relay), Some(moving)) if moving.relay == relay && !moving.is_proposed() => {}
+            // The row is asked for another already.
+            (Some(relay), Some(moving)) if moving.relay != relay && moving.is_proposed() => {}
             (Some(relay), _) => {
-                side.give_up = Some(now + limit::MEDIA_OPEN);
+                side.give_up.get_or_insert(now + limit::MOVE_WITHIN);
                 self.set_moving(key, relay, Stage::Opening, None);
                 self.order(relay, key.call, Op::Open { leg: key.leg });
             }
@@ -100,7 +106,7 @@ impl Machine {
                 side.give_up = None;
                 if let Stage::Agreed(rtp, _) = stage {
                     side.rtp = Some(rtp);
-                    self.told.begins_anew(key, relay);
+                    self.told.forget(key, relay);
                     self.direct_media(key);
                 }
             }

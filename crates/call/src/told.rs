@@ -19,14 +19,16 @@ pub(crate) struct Told {
     unheard: BTreeSet<(RelayId, LegKey)>,
     /// Which start of a relay it was that was told.
     incarnations: BTreeMap<RelayId, Incarnation>,
+    /// Of the newest `Hear`; the next one has a higher number, whichever leg it is for. A leg that is told anew after its
+    /// relay began again may be open there already, and an order that was late may have come first: under a number that
+    /// it knows the relay would take it for a repetition.
+    no: u64,
 }
 
 #[derive(Default)]
 struct Heard {
     relay: RelayId,
     hears: Hears,
-    /// Of the newest `Hear`; the next one has a higher number.
-    no: u64,
     exports: Vec<RelayId>,
 }
 
@@ -51,7 +53,8 @@ impl Told {
             // Content that the relay lacks comes with the order that asks for it again.
             let awaited = does.play == Some(PlayState::Awaited);
             let hears = if awaited { Hears::Nothing } else { does.hears.clone() };
-            self.legs.insert(leg, Heard { relay, hears, no: does.no, exports: does.exports.clone() });
+            self.no = self.no.max(does.no);
+            self.legs.insert(leg, Heard { relay, hears, exports: does.exports.clone() });
         }
     }
 
@@ -59,14 +62,6 @@ impl Told {
     pub fn forget(&mut self, leg: LegKey, relay: RelayId) {
         if self.legs.get(&leg).is_some_and(|heard| heard.relay == relay) {
             self.legs.remove(&leg);
-        }
-    }
-
-    /// The leg has a new port at the relay where it was: what it should do is said anew. If it is the old port after all,
-    /// nothing below its number counts.
-    pub fn begins_anew(&mut self, leg: LegKey, relay: RelayId) {
-        if let Some(heard) = self.legs.get_mut(&leg).filter(|heard| heard.relay == relay) {
-            *heard = Heard { relay, no: heard.no, ..Heard::default() };
         }
     }
 
@@ -83,9 +78,9 @@ impl Told {
         }
         let mut orders = Vec::new();
         if heard.hears != hears {
-            heard.no += 1;
+            self.no += 1;
             heard.hears = hears.clone();
-            orders.push((relay, Op::Hear { leg: leg.key.leg, what: hears, no: heard.no }));
+            orders.push((relay, Op::Hear { leg: leg.key.leg, what: hears, no: self.no }));
         }
         if heard.exports != exports {
             heard.exports = exports.clone();
@@ -209,3 +204,74 @@ fn role(role: LegRole) -> Role {
 
 /// Attempts at a step are at most 256: a menu's `tries` is a byte.
 const ATTEMPT_BITS: u32 = 8;
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use strowger_model::{Digest, LegNo};
+
+    use super::*;
+
+    const RELAY: RelayId = RelayId(1);
+    const CALL: CallId = CallId(7);
+
+    fn caller() -> LegView {
+        let key = LegKey { call: CALL, leg: LegNo(0) };
+        let role = Role::Customer;
+        LegView { key, relay: Some(RELAY), role, state: State::Up, room: None, holds: false, muted: false }
+    }
+
+    fn prompt(play: u64) -> Hears {
+        Hears::Content { digest: Digest([1; 32]), repeat: false, play }
+    }
+
+    fn playing(hears: Hears, no: u64) -> LegSnapshot {
+        LegSnapshot {
+            leg: LegNo(0),
+            local: SocketAddr::from(([192, 0, 2, 1], 20_000)),
+            remote: None,
+            latched: None,
+            send: true,
+            receive: true,
+            hears,
+            no,
+            play: Some(PlayState::Playing),
+            exports: Vec::new(),
+            dead: false,
+            packets_in: 0,
+            packets_out: 0,
+            quiet_ms: None,
+        }
+    }
+
+    fn number(orders: &[(RelayId, Op)]) -> Option<u64> {
+        orders.iter().find_map(|(_, op)| match op {
+            Op::Hear { no, .. } => Some(*no),
+            _ => None,
+        })
+    }
+
+    /// A late order may have reached the leg that was opened anew: the prompt after it would be taken for known.
+    #[test]
+    fn what_is_told_anew_never_has_a_number_that_was_used() {
+        let mut told = Told::default();
+        told.met(RELAY, Incarnation(1));
+        let music = number(&told.tell(&caller(), prompt(1), Vec::new())).expect("it hears something");
+        assert!(told.met(RELAY, Incarnation(2)), "it began anew");
+        let again = number(&told.tell(&caller(), prompt(1), Vec::new())).expect("it was told nothing yet");
+        told.forget(caller().key, RELAY);
+        let moved = number(&told.tell(&caller(), prompt(2), Vec::new())).expect("it is told anew");
+        assert!(music < again && again < moved, "{music} {again} {moved}");
+    }
+
+    #[test]
+    fn who_takes_over_goes_on_counting_where_the_relay_is() {
+        let mut told = Told::default();
+        told.wait_for(RELAY, CALL);
+        assert_eq!(told.tell(&caller(), prompt(1), Vec::new()), [], "it has yet to say what it does");
+        told.learn(RELAY, CALL, &[playing(prompt(1), 41)]);
+        assert_eq!(told.tell(&caller(), prompt(1), Vec::new()), [], "it does so already");
+        assert_eq!(number(&told.tell(&caller(), prompt(2), Vec::new())), Some(42));
+    }
+}

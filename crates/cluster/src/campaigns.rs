@@ -1,7 +1,6 @@
 //! What the API may ask of campaigns: lists of leads, starting and stopping, barred numbers, calls that agents ask for.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use strowger_dialer::{Denial, Means};
@@ -12,22 +11,26 @@ use strowger_table::{BarList, Command, NewLead, Outcome, Refusal, Scope};
 
 use crate::content::ContentFault;
 use crate::context::{Context, Refused, shard_of};
-
-const COMMIT: Duration = Duration::from_secs(5);
+use crate::operate::COMMIT;
 
 /// Why an agent's call was not begun.
 #[derive(Debug, thiserror::Error)]
 pub enum NotDialled {
+    /// This node can tell that it must not be, or cannot.
     #[error(transparent)]
     Denied(#[from] Denial),
+    /// The table said no, or was not reached.
     #[error(transparent)]
     Refused(#[from] Refused),
 }
 
+/// Why a batch of leads is not on the list.
 #[derive(Debug, thiserror::Error)]
 pub enum NotImported {
+    /// What else is known of them is not on enough disks.
     #[error(transparent)]
     Content(#[from] ContentFault),
+    /// The table said no, or was not reached.
     #[error(transparent)]
     Refused(#[from] Refused),
 }
@@ -35,7 +38,9 @@ pub enum NotImported {
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Imported {
+    /// New on the list.
     pub added: u32,
+    /// Numbers that were on it already; they stay as they are.
     pub duplicates: u32,
 }
 
@@ -71,6 +76,7 @@ impl Context {
         }
     }
 
+    /// Starts or stops its dialling; calls under way go on.
     pub async fn run_campaign(&self, campaign: CampaignId, running: bool) -> Result<(), Refused> {
         let shard = self.shard_of_campaign(campaign)?;
         self.command(shard, Command::Run { campaign, running }, COMMIT).await.map(drop)

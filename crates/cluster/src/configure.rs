@@ -14,7 +14,7 @@ use strowger_table::{Content, Control, ControlCommand, LayoutFault, Outcome, Ten
 use crate::content::ContentFault;
 use crate::context::{Context, Refused, shard_of};
 use crate::directory::keys_of;
-use crate::leader::COMMIT;
+use crate::operate::COMMIT;
 use crate::wire::{KeysMissing, KeysWanted};
 
 /// For an answer that is known at once.
@@ -23,30 +23,52 @@ const KEYS: Duration = Duration::from_secs(2);
 /// A configuration that did not come into force.
 #[derive(Debug, thiserror::Error)]
 pub enum NotConfigured {
+    /// A tenant is not on enough disks.
     #[error(transparent)]
     Content(#[from] ContentFault),
+    /// The control group said no, or was not reached.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// It says what the layout in force cannot: not all voters have this build.
     #[error(transparent)]
     Layout(#[from] LayoutFault),
+    /// A fault of this node.
     #[error("the tenants could not be written: {0}")]
     Broken(tokio::task::JoinError),
+    /// No node has what the control group names.
     #[error("the content of tenant {} is on no node that can be reached", tenant.tenant)]
-    Missing { tenant: TenantRef },
+    Missing {
+        /// Named by the version.
+        tenant: TenantRef,
+    },
+    /// No relay could play it.
     #[error("prompt {digest} is on no node that can be reached")]
-    NoPrompt { digest: Digest },
+    NoPrompt {
+        /// Of its content.
+        digest: Digest,
+    },
+    /// Its calls to phones that register would fail there.
     #[error("{node} does not have data key {key}, under which passwords are sealed")]
-    NoKey { node: NodeId, key: KeyId },
+    NoKey {
+        /// Which voter lacks it.
+        node: NodeId,
+        /// As the configuration names it.
+        key: KeyId,
+    },
 }
 
 /// A configuration that is or was in force.
 #[derive(Clone, Debug, Default)]
 pub struct InForce {
+    /// Its number, from 1; 0 before the first.
     pub version: u64,
+    /// How many there are to put tenants on.
     pub shards: u16,
     /// By id.
     pub tenants: Vec<Arc<Tenant>>,
+    /// By id.
     pub trunks: Arc<Vec<Trunk>>,
+    /// Ids that nothing has had yet, for what the next version adds.
     pub next_ids: NextIds,
 }
 

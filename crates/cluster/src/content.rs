@@ -28,12 +28,25 @@ pub struct Content {
     dir: PathBuf,
 }
 
+/// Why content is not where it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentFault {
+    /// This node's disk does not take it.
     #[error("cannot write {path}: {cause}; make room or check its permissions")]
-    Write { path: PathBuf, cause: std::io::Error },
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// Fewer than a majority of the voters; those that have it keep it.
     #[error("only {have} of the {want} nodes needed have taken the content: see `strowger status` for who is missing")]
-    TooFew { have: usize, want: usize },
+    TooFew {
+        /// This node among them.
+        have: usize,
+        /// A majority.
+        want: usize,
+    },
 }
 
 impl Content {
@@ -42,6 +55,7 @@ impl Content {
     }
 
     /// Written whole or not at all: a reader never finds half a prompt.
+    #[expect(clippy::disallowed_methods, reason = "files carry the wall's time")]
     pub fn put(&self, digest: Digest, bytes: &[u8]) -> Result<(), ContentFault> {
         let path = self.path(digest);
         let write = |path: &Path| {

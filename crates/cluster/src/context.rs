@@ -92,7 +92,10 @@ pub enum Refused {
     NotCommitted(String),
     /// Nothing was sent.
     #[error("the command has {bytes} bytes, and the log takes {} in one entry", strowger_raft::MAX_PROPOSAL_BYTES)]
-    TooLarge { bytes: usize },
+    TooLarge {
+        /// Of its entry.
+        bytes: usize,
+    },
 }
 
 /// The parts a context is made of.

@@ -27,6 +27,7 @@ struct DataKey {
 
 /// Why a file of keys is none. It names lines and never what stands in them.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what each is")]
 pub enum DataKeysFault {
     #[error("line {line} is no data key: write 64 hexadecimal digits a line, for example by `openssl rand -hex 32`")]
     NoKey { line: usize },
@@ -66,7 +67,7 @@ impl DataKeys {
         }
     }
 
-    pub fn has(&self, id: KeyId) -> bool {
+    pub(crate) fn has(&self, id: KeyId) -> bool {
         self.0.iter().any(|key| key.id == id)
     }
 
@@ -87,7 +88,7 @@ impl DataKeys {
         Sealed { key: key.id, bytes: [&nonce[..], &secret].concat() }
     }
 
-    pub fn open(&self, whose: Whose<'_>, sealed: &Sealed) -> Result<Ha1, CannotOpen> {
+    pub(crate) fn open(&self, whose: Whose<'_>, sealed: &Sealed) -> Result<Ha1, CannotOpen> {
         let key = self.0.iter().find(|key| key.id == sealed.key).ok_or(CannotOpen::NoKey(sealed.key))?;
         let damaged = CannotOpen::Damaged(sealed.key);
         let (nonce, rest) = sealed.bytes.split_first_chunk().ok_or(damaged)?;

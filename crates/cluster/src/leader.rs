@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 
 use crate::context::{Context, shard_of};
 
-/// How long the leader waits for its own entry; an election takes less.
+/// How long who leads a group waits for the outcome of an entry of its own. An election takes less, so that by then it
+/// leads no longer, or the entry is proposed again.
 pub(crate) const COMMIT: Duration = Duration::from_secs(2);
 
 /// What came of an errand.

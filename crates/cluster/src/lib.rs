@@ -4,6 +4,8 @@
 //! A datagram from end to end: `trunk` → [`intake`], which runs `strowger_switch` (whose is it) → `actor` (the owner's
 //! actor) → `strowger_call` (what to do) → proposals through `strowger_raft`, packets through `trunk`, media through
 //! `relays`.
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests of a shell read the clock as it does"))]
 
 mod actor;
 mod around;
@@ -42,7 +44,7 @@ pub use content::ContentFault;
 pub use context::{Context, Refused};
 pub use data_keys::{DataKeys, DataKeysFault};
 pub use directory::Directory;
-pub use operate::CallState;
+pub use operate::{COMMIT, CallState};
 pub use prune::NotPruned;
 pub use sabotage::TestBreak;
 pub use start::{Cluster, Options, StartError};

@@ -8,7 +8,9 @@ use strowger_table::{Call, Command, Outcome};
 
 use crate::context::{Context, Refused, shard_of};
 
-const COMMIT: Duration = Duration::from_secs(5);
+/// How long what a person asked for waits for its outcome. A leader that dies has a successor within 2 s, and the
+/// command is repeated meanwhile; beyond it the person is told, and may ask again.
+pub const COMMIT: Duration = Duration::from_secs(5);
 
 /// A live call as the table has it.
 #[derive(Clone, Debug)]

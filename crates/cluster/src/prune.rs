@@ -15,6 +15,7 @@ use crate::context::{Context, shard_of};
 const UNNAMED: Duration = Duration::from_secs(60 * 60);
 
 /// Looks some time after each new version, and after the start. Ends with the node.
+#[expect(clippy::disallowed_methods, reason = "files carry the wall's time")]
 pub(crate) async fn run(context: Arc<Context>) {
     let mut pruned = None;
     loop {
@@ -39,15 +40,19 @@ fn version(context: &Context) -> u64 {
     context.groups.view(GroupId::CONTROL).machine.control().map_or(0, Control::version)
 }
 
+/// Why content that nobody names was not looked for, or not removed.
 #[derive(Debug, thiserror::Error)]
 pub enum NotPruned {
     /// What it plays is not known then.
     #[error("a version that is kept cannot be read: {0}")]
     Unread(#[from] NotConfigured),
+    /// Before that it does not know what is named.
     #[error("this node has not read its log yet")]
     TooEarly,
+    /// A file was not removed, or the directory not read.
     #[error(transparent)]
     Disk(#[from] std::io::Error),
+    /// A fault of this node.
     #[error("it broke: {0}")]
     Broken(#[from] tokio::task::JoinError),
 }

@@ -7,13 +7,11 @@ use strowger_model::{GroupId, Mono, NodeId, PeerId};
 use strowger_table::{Body, Command, ControlCommand, Outcome, layout};
 
 use crate::context::Context;
-use crate::leader::until;
+use crate::leader::{COMMIT, until};
 
 /// All voters must have been of the new build for so long: an update that is taken back at once finds the layout it
 /// knows. What was raised stays so.
 const SETTLED: Duration = Duration::from_secs(10);
-/// How long the leader waits for its own entry; an election takes less.
-const COMMIT: Duration = Duration::from_secs(2);
 /// What was not committed is tried again after this: nobody waits for it.
 const AGAIN: Duration = Duration::from_secs(1);
 

@@ -9,6 +9,7 @@ use strowger_table::{Call, Command};
 /// One call in so many is spoiled.
 const EVERY: u64 = 10;
 
+/// Which fault; a node has it from the environment, `STROWGER_TEST_BREAK`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TestBreak {
     /// Ends waiting calls that nobody wanted ended.
@@ -40,6 +41,7 @@ pub enum TestBreak {
 }
 
 impl TestBreak {
+    /// By its name in the environment; none where there is no such fault.
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "drop_call" => Some(TestBreak::DropCall),

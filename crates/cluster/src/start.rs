@@ -66,12 +66,16 @@ pub struct Options {
 /// Why a node did not come up.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// Certificates, keys or the link's port.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// A SIP port.
     #[error(transparent)]
     Edge(#[from] EdgeError),
+    /// The data directory, or its log.
     #[error(transparent)]
     Raft(#[from] strowger_raft::StartError),
+    /// The records database.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::page::Place;
 
+/// One thing that is wrong with a configuration. Sorted as an operator walks through the files.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, thiserror::Error)]
 pub struct Fault {
     /// Relative to the configuration directory, with `/`.
@@ -13,7 +14,9 @@ pub struct Fault {
     pub line: Option<usize>,
     /// From 1, in characters.
     pub column: Option<usize>,
+    /// A sentence without a full stop: what was found.
     pub what: String,
+    /// Another one: what to write in its place.
     pub fix: String,
 }
 

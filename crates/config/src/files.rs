@@ -20,6 +20,7 @@ pub struct Files(pub BTreeMap<String, Vec<u8>>);
 
 /// Why a configuration directory cannot be read.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what each is")]
 pub enum ReadFault {
     #[error("cannot read {path}: {source}; check the path and its rights")]
     Unreadable { path: PathBuf, source: io::Error },

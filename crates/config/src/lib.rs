@@ -5,6 +5,7 @@
 //! read_dir ──► Files ──► parse ──► Draft ──► resolve ──► Resolved { tenants, trunks, changes }
 //! ```
 #![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod agent;
 mod campaign;

@@ -7,10 +7,15 @@ use crate::page::Place;
 /// A whole number in a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limit {
+    /// How files write it; several sections may have the same.
     pub key: &'static str,
+    /// For faults and documentation: `ms`, `calls/s`; empty for an id.
     pub unit: &'static str,
+    /// The smallest that is taken; 0 is taken below it where `zero` says what it means.
     pub min: u32,
+    /// The largest that is taken.
     pub max: u32,
+    /// What it is where the file says nothing.
     pub default: u32,
     /// What 0 means, where it is allowed below `min`.
     pub zero: Option<&'static str>,

@@ -52,9 +52,11 @@ const RELAY: Limits =
 const CONTENT: Limits = Limits { body_bytes: 16 * MIB, backlog_messages: 256, backlog_bytes: 32 * MIB, open_asks: 256 };
 
 impl Class {
+    /// In the order of their bytes on the wire.
     pub const ALL: [Class; 6] =
         [Class::Heartbeat, Class::Raft, Class::Command, Class::Sip, Class::Relay, Class::Content];
 
+    /// The same for every peer.
     pub const fn limits(self) -> Limits {
         match self {
             Class::Heartbeat => HEARTBEAT,

@@ -1,9 +1,10 @@
 //! Keeps one connection to a peer whom this side dials, for as long as the link lives.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use strowger_model::PeerId;
+use tokio::time::Instant;
 
 use crate::hello::{CLOSE_REFUSED, HelloFault, Speaker, greet};
 use crate::identity::server_name;

@@ -33,14 +33,18 @@ thread_local! {
 /// What an envelope says about its body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
+    /// [`Wire::TYPE`]: which message it is.
     pub type_id: u16,
+    /// [`Wire::SCHEMA`]: hash of the layout it was written in.
     pub schema: u32,
+    /// Length of what follows the header.
     pub body_bytes: u32,
     crc: u32,
 }
 
 /// Why bytes were not opened.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what each is")]
 pub enum EnvelopeFault {
     #[error("{found} bytes are too few for an envelope, whose header alone has {HEADER_BYTES}")]
     Short { found: usize },

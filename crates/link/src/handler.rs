@@ -14,8 +14,10 @@ use crate::lane::Lane;
 ///
 /// A body shares its memory with its neighbours on the wire: copy what is kept for long.
 pub trait Handler: Send + Sync + 'static {
+    /// Takes what wants no answer.
     fn on_cast(&self, from: PeerId, class: Class, body: Bytes);
 
+    /// Takes what wants one, now or later, through `reply`.
     fn on_ask(&self, from: PeerId, class: Class, body: Bytes, reply: Reply);
 
     /// Takes a media datagram, as it came: some are lost, some come out of order. Called by the one task that reads a

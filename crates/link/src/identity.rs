@@ -22,6 +22,7 @@ pub struct Identity {
 
 /// Why there is no identity: what, where, and what to do.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what each is")]
 pub enum IdentityError {
     #[error("cannot read {what} from {path}: {why}; check the path, the rights and that it is PEM")]
     Unreadable { what: &'static str, path: PathBuf, why: String },

@@ -12,12 +12,21 @@ use crate::frame::{self, Kind};
 /// Why a message was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SendFault {
+    /// A peer that is away, or not yet proven. Nothing was sent.
     #[error("there is no connection to this peer now")]
     NotConnected,
+    /// One of the class's [`Limits`] is reached: the peer reads too slowly.
     #[error("too much waits for this peer in this class already")]
     BacklogFull,
+    /// More than the class, or a media datagram, may have.
     #[error("{found} bytes, and this class carries at most {limit} in one message")]
-    TooLarge { found: usize, limit: usize },
+    TooLarge {
+        /// Bytes of the body.
+        found: usize,
+        /// Bytes that are taken.
+        limit: usize,
+    },
+    /// By [`Link::close`](crate::Link::close), for good.
     #[error("the link is closed")]
     Closed,
 }

@@ -6,6 +6,7 @@
 //!
 //! Media has a connection of its own to each peer that wants one, so that it shares no window with commands:
 //! [`Link::send_media`] → `media_connection` (bounded, oldest dropped) → a QUIC datagram → [`Handler::on_media`].
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod accept;
 mod asks;

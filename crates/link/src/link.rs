@@ -30,9 +30,11 @@ const FREED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Who this process is on the link and whom it knows.
 pub struct Options {
+    /// The certificate must prove it.
     pub me: PeerId,
     /// UDP; also the address that dialling leaves from.
     pub listen: SocketAddr,
+    /// What proves it to the peers, and whom it trusts.
     pub identity: Identity,
     /// The newest layout of the log that this process reads, told to every peer; 0 of who has no log.
     pub layout: u16,
@@ -42,6 +44,7 @@ pub struct Options {
 
 /// Why the link did not start.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what each is")]
 pub enum LinkError {
     #[error(
         "cannot use UDP address {address} for the link: {source}; see `ss -ulpn` for who has the port, or configure \
@@ -178,6 +181,7 @@ impl Link {
         Some(self.media_connection(peer)?.stats())
     }
 
+    /// Whether commands reach the peer now; media has a connection of its own.
     pub fn connected(&self, to: PeerId) -> bool {
         self.handle.shared.peers.connection(to).is_some()
     }
@@ -200,10 +204,12 @@ impl Link {
         self.handle.shared.peers.connected()
     }
 
+    /// As whom the link was started.
     pub fn me(&self) -> PeerId {
         self.handle.shared.me
     }
 
+    /// Where it listens: the port that was given where `listen` had 0.
     pub fn local_addr(&self) -> SocketAddr {
         self.handle.local
     }

@@ -52,14 +52,17 @@ impl MediaOptions {
 /// The media connection to one peer, since it came up.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct MediaStats {
+    /// Round trip, as QUIC estimates it.
     pub rtt: Duration,
     /// Datagrams taken from the caller.
     pub sent: u64,
+    /// Datagrams handed to the handler.
     pub received: u64,
     /// QUIC packets the network lost, each with one or more datagrams.
     pub lost: u64,
     /// Datagrams that waited too long and made room for newer ones. Estimated while some wait, else exact.
     pub send_dropped: u64,
+    /// Largest datagram that passes now, in bytes.
     pub max_datagram: usize,
 }
 

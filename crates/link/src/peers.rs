@@ -15,11 +15,15 @@ use crate::hello::CLOSE_REPLACED;
 /// One peer as this process sees it.
 #[derive(Clone, Debug)]
 pub struct PeerStats {
+    /// Whom this is about.
     pub peer: PeerId,
+    /// Whether commands reach it; media is not looked at.
     pub connected: bool,
     /// Round trip and packets are of the connection now: zero without one.
     pub rtt: Duration,
+    /// QUIC packets that had to be sent again.
     pub lost_packets: u64,
+    /// QUIC packets, those sent again among them.
     pub sent_packets: u64,
     /// Messages refused since the start because too much was waiting.
     pub backlog_full: u64,

@@ -2,6 +2,7 @@
 //!
 //! Reading order for a newcomer: this file says what there is; `serve` starts a process; the path of a call then runs
 //! through `strowger_trunk`, `strowger_cluster`, `strowger_call` and `strowger_table`.
+#![warn(clippy::unwrap_used)]
 #![allow(clippy::print_stdout, reason = "a command line program prints its answers")]
 
 mod demo;

@@ -22,13 +22,26 @@ pub struct Dialled<'a> {
     pub invites: u32,
 }
 
+/// What happens to a call to the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CalledRole {
     /// Rings, answers `after` the INVITE and hangs up `talk` after it first heard an agent. If it has heard none
     /// `patience` after its answer, it leaves.
-    Answers { after: Duration, talk: Duration, patience: Duration },
+    Answers {
+        /// From the INVITE to the 200.
+        after: Duration,
+        /// From the first word of an agent to the BYE.
+        talk: Duration,
+        /// From the 200 to the BYE, where no agent is heard.
+        patience: Duration,
+    },
     /// Answers `after` the INVITE and hangs up `stays` later, whoever is there.
-    AnswersAndLeaves { after: Duration, stays: Duration },
+    AnswersAndLeaves {
+        /// From the INVITE to the 200.
+        after: Duration,
+        /// From the 200 to the BYE.
+        stays: Duration,
+    },
     /// Rings until somebody cancels.
     Silent,
     /// 486.
@@ -38,7 +51,10 @@ pub enum CalledRole {
     /// 404: there is no such number.
     Unknown,
     /// 503 with the network's own cause (ITU-T Q.850) in a Reason header.
-    Unreachable { cause: u8 },
+    Unreachable {
+        /// Of Q.850, for example 27: out of order.
+        cause: u8,
+    },
     /// Nothing ever comes back.
     Dead,
 }
@@ -64,9 +80,12 @@ impl CalledRole {
     }
 }
 
+/// A called number, and the phone that answers there.
 #[derive(Clone, Debug)]
 pub struct CalledSpec {
+    /// What it does.
     pub role: CalledRole,
+    /// What the answer's SDP offers.
     pub law: Law,
     /// Even, as for callers: see [`crate::is_agent_tone`].
     pub tone: u16,
@@ -75,6 +94,7 @@ pub struct CalledSpec {
 }
 
 impl CalledSpec {
+    /// A-law, and a network that takes 100 ms for a first word.
     pub fn new(role: CalledRole, tone: u16) -> Self {
         Self { role, law: Law::Pcma, tone, post_dial_delay: POST_DIAL_DELAY }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+/// What a phone offers, and speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Law {
     /// µ-law.
@@ -11,14 +12,14 @@ pub enum Law {
 }
 
 impl Law {
-    pub fn payload_type(self) -> u8 {
+    pub(crate) fn payload_type(self) -> u8 {
         match self {
             Law::Pcmu => 0,
             Law::Pcma => 8,
         }
     }
 
-    pub fn from_payload_type(payload_type: u8) -> Option<Law> {
+    pub(crate) fn from_payload_type(payload_type: u8) -> Option<Law> {
         match payload_type {
             0 => Some(Law::Pcmu),
             8 => Some(Law::Pcma),
@@ -26,20 +27,21 @@ impl Law {
         }
     }
 
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Law::Pcmu => "PCMU",
             Law::Pcma => "PCMA",
         }
     }
 
-    pub fn other(self) -> Law {
+    pub(crate) fn other(self) -> Law {
         match self {
             Law::Pcmu => Law::Pcma,
             Law::Pcma => Law::Pcmu,
         }
     }
 
+    /// The code word of a linear sample of 16 bits.
     pub fn encode(self, sample: i16) -> u8 {
         match self {
             Law::Pcmu => encode_pcmu(sample),

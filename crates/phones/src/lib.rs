@@ -8,6 +8,7 @@
 //! ([`Phones`] hands it commands); the other moves RTP for every leg in 5 ms steps. Each phone plays a tone of its
 //! own and notes which tones it hears: who was connected with whom is thus heard, not believed.
 #![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::unwrap_used)]
 
 mod called;
 mod carrier;

@@ -10,10 +10,12 @@ use crate::law::Law;
 /// process bound to "any port" is not in the way.
 const MEDIA_PORTS: RangeInclusive<u16> = 14_000..=19_998;
 
+/// Where phones stand, and who takes their calls.
 #[derive(Clone, Debug)]
 pub struct PhonesOptions {
     /// The cluster's shared SIP address: every request outside a dialog goes there.
     pub server: SocketAddr,
+    /// All sockets are bound there, for SIP and for RTP, and SDP names it.
     pub local_ip: IpAddr,
     /// Source port of the callers' first socket, "the trunk"; 0: any.
     pub trunk_port: u16,
@@ -38,6 +40,7 @@ pub struct PhonesOptions {
 }
 
 impl PhonesOptions {
+    /// One socket for callers, one for agents, no carrier, seed 1.
     pub fn new(server: SocketAddr, local_ip: IpAddr, trunk_port: u16, agent_port: u16) -> Self {
         Self {
             server,
@@ -55,8 +58,10 @@ impl PhonesOptions {
     }
 }
 
+/// What an agent's phone does with an INVITE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AgentBehaviour {
+    /// Rings, and answers after [`AgentSpec::ring`].
     Answer,
     /// Rings until somebody cancels.
     NeverAnswer,
@@ -64,22 +69,28 @@ pub enum AgentBehaviour {
     Busy,
 }
 
+/// An agent's telephone.
 #[derive(Clone, Debug)]
 pub struct AgentSpec {
+    /// User part of the address of record, and of the digest (RFC 7616).
     pub user: String,
+    /// For the digest.
     pub password: String,
     /// Host part of the address of record, and the digest realm.
     pub domain: String,
+    /// What its SDP offers.
     pub law: Law,
     /// Odd for agents: see [`crate::is_agent_tone`].
     pub tone: u16,
     /// How long it rings before it answers.
     pub ring: Duration,
+    /// What it does when it is called.
     pub behaviour: AgentBehaviour,
     /// Counted from the answer; `None`: the far end hangs up.
     pub hangs_up_after: Option<Duration>,
     /// Keys pressed (RFC 4733) `digits_after` the first audio.
     pub digits: String,
+    /// From the first audio heard to the first key.
     pub digits_after: Duration,
     /// False: a phone that only answers what is sent to it, such as the lead of an outbound campaign; it takes
     /// INVITEs for `user` on every socket, the trunk's included.
@@ -105,15 +116,20 @@ impl AgentSpec {
     }
 }
 
+/// A caller, and the call it makes.
 #[derive(Clone, Debug)]
 pub struct CallSpec {
+    /// User part of From.
     pub from: String,
+    /// User part of the Request-URI.
     pub number: String,
+    /// What its SDP offers.
     pub law: Law,
     /// Even for callers: see [`crate::is_agent_tone`].
     pub tone: u16,
     /// Keys pressed (RFC 4733) `digits_after` the first audio of a prompt.
     pub digits: String,
+    /// From the first audio heard to the first key.
     pub digits_after: Duration,
     /// The caller hangs up this long after it first heard an agent.
     pub talk: Duration,

@@ -19,6 +19,7 @@ use crate::options::{AgentSpec, CallSpec, PhonesOptions};
 use crate::report::{Live, Report};
 use crate::sip::wire::Wire;
 
+/// Tells apart the calls placed; from 1.
 pub type CallRef = u64;
 
 /// How often `finish` looks whether all is over.
@@ -30,6 +31,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// Receive buffer asked for on a SIP socket, in bytes: 450 agents may be rung in one breath.
 const SIP_BUFFER: usize = 1 << 20;
 
+/// All telephones of a test or a demo; both threads end when it is dropped.
 pub struct Phones {
     mailbox: Mailbox,
     books: Arc<Books>,
@@ -73,6 +75,7 @@ impl Phones {
         })
     }
 
+    /// Registers and takes calls from now on, or only the latter: see [`AgentSpec::registers`].
     pub fn add_agent(&self, spec: AgentSpec) {
         self.mailbox.post(Letter::AddAgent(Box::new(spec)));
     }
@@ -118,6 +121,7 @@ impl Phones {
         std::mem::take(&mut *self.books.reports.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// As of a tenth of a second ago.
     pub fn live(&self) -> Live {
         self.books.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -127,6 +131,7 @@ impl Phones {
         &self.trunk_addresses
     }
 
+    /// Where the agents' sockets are.
     pub fn agent_addresses(&self) -> &[SocketAddr] {
         &self.agent_addresses
     }

@@ -13,6 +13,7 @@ pub fn boottime() -> Mono {
 }
 
 /// The calendar, for stamps and records only.
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub fn wall() -> Wall {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     Wall(since_epoch.as_millis() as u64)

@@ -22,6 +22,7 @@ use crate::{Observer, StartError, StoreId, View, clock};
 /// How this node takes part.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Its link proves it to the others.
     pub me: NodeId,
     /// All voters, this node among them. The smallest one founds the groups, once, when all of them are there and none
     /// has a log.
@@ -30,19 +31,23 @@ pub struct Options {
     pub shards: u16,
     /// Holds this node's logs and snapshots, and nobody else's.
     pub dir: PathBuf,
+    /// Times and sizes; tests take other ones.
     pub tuning: Tuning,
 }
 
 /// Times and sizes; the defaults are what the product runs with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tuning {
+    /// Between two words of a leader that has nothing to say.
     pub heartbeat: Duration,
     /// A follower waits out the leader's lease (the longer one), then a random time between the two.
     pub election_min: Duration,
+    /// The longest of those random times.
     pub election_max: Duration,
     /// A snapshot is made after this many entries or bytes of proposals, whichever comes first, but not before the log
     /// has grown by as many bytes as the last snapshot has.
     pub snapshot_entries: u64,
+    /// See `snapshot_entries`.
     pub snapshot_bytes: u64,
     /// Entries kept behind a snapshot, so that a follower that was away shortly needs none.
     pub keep_entries: u64,
@@ -103,6 +108,7 @@ impl Groups {
         self.handle.inner.from.incarnation
     }
 
+    /// Which disk this is: made at the first start, the same at every one after it.
     pub fn store_id(&self) -> StoreId {
         self.handle.inner.store_id
     }
@@ -113,10 +119,13 @@ impl Groups {
         self.handle.inner.membership.is_member()
     }
 
+    /// Group 0 and that of each shard, in order.
     pub fn groups(&self) -> impl Iterator<Item = GroupId> + use<> {
         (0..self.handle.inner.groups.len() as u16).map(GroupId)
     }
 
+    /// The newest state of a group that this node has applied.
+    ///
     /// # Panics
     /// On a group that does not exist; check ids that come from outside against [`Groups::groups`].
     pub fn view(&self, group: GroupId) -> Arc<View> {
@@ -164,6 +173,7 @@ impl Groups {
         }
     }
 
+    /// All counters and histograms, since this process started.
     pub fn stats(&self) -> StatsNow {
         self.handle.inner.stats.now()
     }

@@ -1,7 +1,6 @@
 //! Follows who leads one group, and begins and ends this node's leading.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use openraft::async_runtime::WatchReceiver as _;
 use strowger_table::Proposer as From;
@@ -107,9 +106,6 @@ impl LeadershipTask {
         let before = self.group.leadership.send_replace(now);
         if before == now {
             return;
-        }
-        if now.leader.is_some() && before.leader != now.leader {
-            self.group.shared.stats.leader_changes.fetch_add(1, Relaxed);
         }
         self.group.shared.observer.leader_changed(self.group.id, now.leader, now.term);
     }

@@ -5,6 +5,8 @@
 //! this crate only) appends it to the [`store`] here and through [`peer`] on the followers → committed, every node's
 //! [`replica`] applies it, publishes a [`View`] and tells the [`Observer`] → the outcome returns the same way.
 #![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests of a shell read the clock as it does"))]
 
 mod answer;
 mod checkpoint;

@@ -10,13 +10,17 @@ use crate::View;
 /// One entry, as it was applied.
 #[derive(Clone, Debug)]
 pub struct AppliedEntry {
+    /// Its index and its log time.
     pub at: At,
+    /// What was proposed, and by whom.
     pub proposal: Arc<Proposal>,
+    /// What came of it: outcome, rows that changed.
     pub applied: Applied,
 }
 
 /// Told of every change, per group in order. Calls come from the consensus's own tasks: hand the news on and return.
 pub trait Observer: Send + Sync + 'static {
+    /// These entries were applied; `view` is the state after the last of them.
     fn applied(&self, group: GroupId, view: &Arc<View>, entries: &[AppliedEntry]);
 
     /// The state was replaced, by start-up recovery or by a snapshot: compare everything.

@@ -1,6 +1,5 @@
 //! A proposal from any node to the leader and back, repeated under its number until it has an outcome.
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,37 +24,63 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Why a proposal has no outcome.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ProposeError {
+    /// Nobody was found to send it to before the deadline.
     #[error(
         "{0} has no leader that this node can reach; the proposal was not sent, or its answer was lost with the leader"
     )]
     NoLeader(GroupId),
+    /// Sent, and unanswered.
     #[error("{0} gave no outcome in time; the proposal may still be committed")]
     Deadline(GroupId),
+    /// See [`Groups::shutdown`].
     #[error("this node is stopping")]
     Stopped,
+    /// The configuration has fewer shards.
     #[error("{0} does not exist")]
     NoSuchGroup(GroupId),
+    /// It was not sent.
     #[error("the proposal has {bytes} bytes, and the limit is {MAX_PROPOSAL_BYTES}")]
-    TooLarge { bytes: usize },
+    TooLarge {
+        /// Of the sealed proposal.
+        bytes: usize,
+    },
+    /// It was not sent: what it says came with a later layout.
     #[error(
         "the proposal cannot be said in layout {layout}, which is in force in {group}; repeat it when all members are of this build"
     )]
-    Layout { group: GroupId, layout: u16 },
+    Layout {
+        /// Where it should have gone.
+        group: GroupId,
+        /// In force there.
+        layout: u16,
+    },
 }
 
 /// Why the leader's own proposal has no outcome.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum LeadError {
+    /// Another may: it has to look for itself.
     #[error("this node does not lead {0}, or not in that term any more; nothing was written")]
     NotLeader(GroupId),
+    /// The lead was lost, or time ran out, after the writing.
     #[error("the outcome in {0} is unknown; it may still be committed")]
     Unknown(GroupId),
+    /// Nothing was written.
     #[error("the proposal has {bytes} bytes, and the limit is {MAX_PROPOSAL_BYTES}")]
-    TooLarge { bytes: usize },
+    TooLarge {
+        /// Of the sealed proposal.
+        bytes: usize,
+    },
+    /// Nothing was written: what it says came with a later layout.
     #[error(
         "the proposal cannot be said in layout {layout}, which is in force in {group}; repeat it when all members are of this build"
     )]
-    Layout { group: GroupId, layout: u16 },
+    Layout {
+        /// Where it should have been written.
+        group: GroupId,
+        /// In force there.
+        layout: u16,
+    },
 }
 
 /// Why a proposal has no bytes.
@@ -143,13 +168,11 @@ impl Inner {
                 }
                 Ok(Err(_)) | Err(_) => {}
             }
-            self.stats.repeated.fetch_add(1, Relaxed);
             let _sooner = timeout(PAUSE, leadership.changed()).await;
         }
     }
 
     async fn forward(&self, group: GroupId, leader: NodeId, body: &Bytes) -> Result<Outcome, WriteFault> {
-        self.stats.forwarded.fetch_add(1, Relaxed);
         let ask = seal(&CommandV1 { ask: AskV1::Propose { group: group.0, body: body.clone() } });
         let answer = self.link.ask(PeerId::Node(leader), Class::Command, ask, ATTEMPT).await;
         let bytes = answer.map_err(|fault| match fault {

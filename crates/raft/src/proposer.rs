@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::errors::{ClientWriteError, ForwardReason};
@@ -103,12 +103,12 @@ impl Proposer {
         let Ok(permit) = room.clone().acquire_owned().await else {
             return ControlFlow::Break(());
         };
-        let (begun, shared) = (Instant::now(), self.group.shared.clone());
+        let (begun, shared) = (clock::boottime(), self.group.shared.clone());
         let callback = Callback::new(move |result: ClientWriteResult<Types>| {
             drop(permit);
             let outcome = outcome_of(result);
             if outcome.is_ok() {
-                shared.stats.commit.record(begun.elapsed());
+                shared.stats.commit.record(clock::boottime().since(begun));
             }
             // Whoever asked may have given up.
             let _gone = answer.send(outcome);

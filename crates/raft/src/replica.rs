@@ -189,8 +189,6 @@ impl RaftStateMachine<Types> for Replica {
         }
         // Seen before answered: whoever got an answer finds it in the view.
         let view = self.publish();
-        self.shared.stats.entries_applied.fetch_add(count, Relaxed);
-        self.shared.stats.apply_batches.fetch_add(1, Relaxed);
         if self.shared.live.load(Relaxed) && !applied.is_empty() {
             self.shared.observer.applied(self.shared.group, &view, &applied);
         }

@@ -30,6 +30,7 @@ const MERGE_ENTRIES: u64 = 4096;
 
 /// Why the groups did not start.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what each is")]
 pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),

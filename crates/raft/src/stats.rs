@@ -21,7 +21,9 @@ pub struct Histogram {
 /// A histogram as it was at one moment; the last bucket is unbounded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Samples {
+    /// Samples up to each of [`BOUNDS_US`] and beyond the one before; then those beyond all.
     pub buckets: [u64; BUCKETS],
+    /// All samples together, in microseconds.
     pub sum_us: u64,
 }
 
@@ -34,11 +36,6 @@ pub(crate) struct Stats {
     pub fsync: Histogram,
     pub entries_written: AtomicU64,
     pub batches_written: AtomicU64,
-    pub entries_applied: AtomicU64,
-    pub apply_batches: AtomicU64,
-    pub forwarded: AtomicU64,
-    pub repeated: AtomicU64,
-    pub leader_changes: AtomicU64,
     pub snapshots_built: AtomicU64,
     pub snapshots_installed: AtomicU64,
     pub hashes_compared: AtomicU64,
@@ -48,19 +45,19 @@ pub(crate) struct Stats {
 /// [`Groups::stats`](crate::Groups::stats), at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatsNow {
+    /// From a proposal's stamp to its outcome, on the leader.
     pub commit: Samples,
+    /// One durable batch of the log writer.
     pub fsync: Samples,
+    /// Entries made durable, in all groups' logs.
     pub entries_written: u64,
+    /// Writes that made them so, each with one sync of the disk.
     pub batches_written: u64,
-    pub entries_applied: u64,
-    pub apply_batches: u64,
-    /// Proposals sent to another node's leader.
-    pub forwarded: u64,
-    /// Attempts beyond the first, under the same number.
-    pub repeated: u64,
-    pub leader_changes: u64,
+    /// Snapshots made here.
     pub snapshots_built: u64,
+    /// Snapshots taken from a leader.
     pub snapshots_installed: u64,
+    /// State hashes held against the leader's.
     pub hashes_compared: u64,
     /// Groups this node stopped applying because its state differed from the leader's. Not 0 is an incident.
     pub groups_diverged: u64,
@@ -80,30 +77,9 @@ impl Histogram {
 }
 
 impl Samples {
+    /// How many samples there are.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
-    }
-
-    /// What came in since `earlier`, for rates and recent percentiles.
-    pub fn since(&self, earlier: &Samples) -> Samples {
-        Samples {
-            buckets: std::array::from_fn(|n| self.buckets[n].saturating_sub(earlier.buckets[n])),
-            sum_us: self.sum_us.saturating_sub(earlier.sum_us),
-        }
-    }
-
-    /// The bound below which `percent` of the samples lie; none without samples.
-    pub fn percentile(&self, percent: u64) -> Option<Duration> {
-        let wanted = (self.count() * percent).div_ceil(100);
-        if wanted == 0 {
-            return None;
-        }
-        let mut seen = 0;
-        let bucket = self.buckets.iter().position(|count| {
-            seen += count;
-            seen >= wanted
-        })?;
-        Some(Duration::from_micros(BOUNDS_US.get(bucket).copied().unwrap_or(u64::MAX)))
     }
 }
 
@@ -114,11 +90,6 @@ impl Stats {
             fsync: self.fsync.samples(),
             entries_written: self.entries_written.load(Relaxed),
             batches_written: self.batches_written.load(Relaxed),
-            entries_applied: self.entries_applied.load(Relaxed),
-            apply_batches: self.apply_batches.load(Relaxed),
-            forwarded: self.forwarded.load(Relaxed),
-            repeated: self.repeated.load(Relaxed),
-            leader_changes: self.leader_changes.load(Relaxed),
             snapshots_built: self.snapshots_built.load(Relaxed),
             snapshots_installed: self.snapshots_installed.load(Relaxed),
             hashes_compared: self.hashes_compared.load(Relaxed),
@@ -132,17 +103,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_name_the_bucket_that_holds_them() {
+    fn a_sample_is_counted_up_to_its_bound_or_beyond_all() {
         let histogram = Histogram::default();
-        assert_eq!(histogram.samples().percentile(50), None);
-        for _ in 0..99 {
-            histogram.record(Duration::from_micros(60));
+        assert_eq!(histogram.samples().count(), 0);
+        for us in [0, 50, 51, 60_000_000] {
+            histogram.record(Duration::from_micros(us));
         }
-        histogram.record(Duration::from_secs(60));
         let samples = histogram.samples();
-        assert_eq!(samples.percentile(50), Some(Duration::from_micros(100)));
-        assert_eq!(samples.percentile(99), Some(Duration::from_micros(100)));
-        assert_eq!(samples.percentile(100), Some(Duration::from_micros(u64::MAX)));
-        assert_eq!(samples.since(&samples).count(), 0);
+        assert_eq!((samples.count(), samples.sum_us), (4, 60_000_101));
+        assert_eq!((samples.buckets[0], samples.buckets[1], samples.buckets[BUCKETS - 1]), (2, 1, 1));
     }
 }

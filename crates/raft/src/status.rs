@@ -11,17 +11,23 @@ use crate::types::node_of;
 /// One group as this node sees it. Indexes are 0 before the first entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GroupStatus {
+    /// Which one.
     pub group: GroupId,
+    /// Whom this node holds to be its leader; none during an election.
     pub leader: Option<NodeId>,
+    /// Number of the last election that this node knows of.
     pub term: u64,
     /// Last entry in this node's log.
     pub last_log: u64,
     /// Last entry this node knows to be committed.
     pub committed: u64,
+    /// Last entry given to the table.
     pub applied: u64,
     /// Last entry in the newest snapshot.
     pub snapshot: u64,
+    /// The layout in force, in which entries are written.
     pub layout: u16,
+    /// Of the table after `applied`: alike on all nodes at one index.
     pub state_hash: u64,
     /// This node's state differed from the leader's: it applies nothing more.
     pub diverged: bool,
@@ -30,6 +36,7 @@ pub struct GroupStatus {
 }
 
 impl Groups {
+    /// In the order of the groups.
     pub fn status(&self) -> Vec<GroupStatus> {
         let inner = &self.handle.inner;
         inner

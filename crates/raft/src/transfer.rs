@@ -17,6 +17,7 @@ const ELECTION: Duration = Duration::from_secs(2);
 
 /// Why leadership was not moved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what each is")]
 pub enum TransferError {
     #[error("this node does not lead {0}")]
     NotLeader(GroupId),

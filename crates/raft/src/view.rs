@@ -10,6 +10,7 @@ use crate::clock;
 /// A group's state after a batch of entries. Published whole, never changed: a reader keeps it as long as it likes.
 #[derive(Debug)]
 pub struct View {
+    /// The table: of a shard, or of the control group.
     pub machine: Machine,
     /// Index of the last entry applied, the consensus's own entries included; 0 also before the first.
     pub applied: u64,

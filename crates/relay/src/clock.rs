@@ -18,6 +18,7 @@ pub(crate) fn thread_cpu_ns() -> u64 {
 }
 
 /// Wall time as NTP has it: seconds since 1900 in the upper 32 bits, fractions in the lower.
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub(crate) fn ntp() -> u64 {
     const FROM_1900_TO_1970_S: u64 = 2_208_988_800;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);

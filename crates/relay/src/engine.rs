@@ -267,6 +267,7 @@ fn wake() -> std::io::Result<Arc<OwnedFd>> {
     Ok(Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?))
 }
 
+#[expect(clippy::disallowed_methods, reason = "a courier has one batch of orders under way")]
 fn start_thread(
     part: usize,
     wake: Arc<OwnedFd>,

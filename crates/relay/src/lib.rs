@@ -5,7 +5,7 @@
 //! 20 ms. Orders come from `process` over `engine` to `orders`; facts stay in the journal of their leg until its owner acknowledges them. Voice that is heard on
 //! another relay, or by a leg of another thread, crosses by [`hop`].
 //! A flow depends on no node: when its owner dies everything goes on until the next one says `Adopt`.
-#![warn(missing_docs)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod audience;
 mod call;

@@ -5,6 +5,7 @@
 //! legs, and of the switch whose a message is, which rows get an actor, what a leader does by itself, orders to relays,
 //! and who is alive. What is modelled, as the product's shell has it: proposals and their repetition, the pacer's rounds.
 #![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod asked;
 mod campaign;

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+/// Why the records database is not opened, read or written. Each names the file, and what was being done with it.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what each is")]
 pub enum StoreError {
     #[error("{doing}: {path} cannot be opened; check that its directory exists and this user may write there")]
     CannotOpen { path: PathBuf, doing: &'static str, source: rusqlite::Error },

@@ -11,12 +11,19 @@ use crate::{CallLine, limit};
 /// Everything that is set must hold. Names and numbers are compared whole.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CallFilter {
+    /// By name.
     pub tenant: Option<String>,
+    /// How it ended.
     pub outcome: Option<Outcome>,
+    /// Name of the last queue that it stood in.
     pub queue: Option<String>,
+    /// Name of the agent who spoke with the customer last.
     pub agent: Option<String>,
+    /// Name of the campaign that dialled it.
     pub campaign: Option<String>,
+    /// The calling number, as the record has it.
     pub from: Option<String>,
+    /// The number that was called, as the record has it.
     pub to: Option<String>,
     /// SIP Call-ID of either leg.
     pub sip_call_id: Option<String>,
@@ -33,7 +40,9 @@ pub struct CallFilter {
 /// Where a line stands among all lines; written `MILLISECONDS-SHARD-INDEX`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Place {
+    /// When the call was admitted, in milliseconds since the Unix epoch; lines are sorted by it, newest first.
     pub admitted_ms: u64,
+    /// Tells apart calls of one millisecond.
     pub call: CallId,
 }
 

@@ -2,6 +2,7 @@
 //! of its own. The file is derived: a lost one fills again from the outboxes as far as they reach.
 //! This is the only crate that names SQLite.
 #![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod error;
 mod filter;

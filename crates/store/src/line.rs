@@ -7,38 +7,56 @@ use strowger_model::CallId;
 use crate::time::rfc3339;
 use crate::{Place, SegmentLine};
 
+/// What is not known, or does not apply, is none. Times that carry no date are spans in milliseconds.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct CallLine {
     /// `SHARD-INDEX`.
     pub call: String,
+    /// Name, as it was when the record was written.
     pub tenant: String,
     /// None for a call from one agent to another.
     pub trunk: Option<String>,
+    /// Who called: digits, or what the far end said of itself.
     pub from: String,
+    /// The number that was called.
     pub to: String,
-    /// SIP Call-ID of the caller's leg.
+    /// SIP Call-ID of the customer's leg; empty if no dialog came of it.
     pub sip_call_id: String,
+    /// SIP Call-ID of the leg of the agent who spoke last.
     pub agent_sip_call_id: Option<String>,
+    /// How it ended: [`Outcome::as_str`](strowger_model::Outcome::as_str).
     pub outcome: String,
     /// Who ended it.
     pub by: String,
     /// Q.850 cause.
     pub cause: u8,
+    /// Name of the last queue that it stood in.
     pub queue: Option<String>,
+    /// Name of the agent who spoke with the customer last.
     pub agent: Option<String>,
+    /// How often an agent was rung for it.
     pub offers: u16,
     /// RFC 3339, UTC.
     pub admitted: String,
+    /// As `admitted`, in milliseconds since the Unix epoch.
     pub admitted_ms: u64,
+    /// Of its wait in a queue.
     pub wait_ms: Option<u64>,
+    /// From the last ring to the conversation.
     pub ring_ms: Option<u64>,
+    /// Of all conversations with agents.
     pub talk_ms: Option<u64>,
+    /// Of the agents' work after it; written once that is done.
     pub wrap_ms: Option<u64>,
+    /// From its admission to its end.
     pub total_ms: u64,
+    /// How the call went, as the agent says: a code.
     pub disposition: Option<String>,
     /// Of an outbound call.
     pub campaign: Option<String>,
+    /// Number of the lead on the campaign's list.
     pub lead: Option<String>,
+    /// What came of dialling the number.
     pub dial_result: Option<String>,
     /// Final SIP status of the called party; 0 if none came.
     pub sip_status: Option<u16>,

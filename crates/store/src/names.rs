@@ -8,18 +8,25 @@ use strowger_model::{AgentId, CampaignId, QueueId, TenantId, TrunkId};
 /// What is missing here is written as its id, for example `queue-7`.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
+    /// Of each tenant.
     pub tenants: OrdMap<TenantId, String>,
+    /// Of each queue.
     pub queues: OrdMap<QueueId, String>,
+    /// Of each agent.
     pub agents: OrdMap<AgentId, String>,
+    /// Of each trunk.
     pub trunks: OrdMap<TrunkId, String>,
+    /// Of each campaign.
     pub campaigns: OrdMap<CampaignId, String>,
 }
 
 impl Names {
+    /// Takes these for all the trunks there are.
     pub fn name_trunks(&mut self, trunks: &[Trunk]) {
         self.trunks = trunks.iter().map(|trunk| (trunk.id, trunk.name.clone())).collect();
     }
 
+    /// Adds a tenant and all that is its own, or renames it.
     pub fn learn(&mut self, tenant: &Tenant) {
         self.tenants.insert(tenant.id, tenant.name.clone());
         self.queues.extend(tenant.queues.iter().map(|queue| (queue.id, queue.name.clone())));
@@ -27,6 +34,7 @@ impl Names {
         self.agents.extend(tenant.agents.iter().map(|agent| (agent.id, agent.name.clone())));
     }
 
+    /// Takes out a tenant and all that is its own: records to come have ids in their place.
     pub fn forget(&mut self, tenant: &Tenant) {
         self.tenants.remove(&tenant.id);
         tenant.queues.iter().for_each(|queue| drop(self.queues.remove(&queue.id)));

@@ -23,8 +23,10 @@ pub struct SegmentLine {
     /// Q.850 cause of that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<u8>,
+    /// Name of the queue it waited in, or was rung for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
+    /// Name of the agent rung or spoken to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
     /// Who else it was with, as dialled.

@@ -72,6 +72,7 @@ impl Store {
         .await
     }
 
+    /// One call; none where this voter has no record of it (yet).
     pub async fn call(&self, id: CallId) -> Result<Option<CallLine>, StoreError> {
         self.read(move |connection| {
             let query = format!("SELECT {} FROM calls WHERE id = ?1", CallLine::COLUMNS);

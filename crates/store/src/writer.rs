@@ -23,6 +23,7 @@ pub(crate) struct Batch {
 }
 
 /// Starts the thread; it ends, and closes the file, when the last sender is gone.
+#[expect(clippy::disallowed_methods, reason = "who projects waits for a batch before the next, one of each shard")]
 pub(crate) fn start(path: PathBuf, mut connection: Connection) -> std::io::Result<mpsc::Sender<Batch>> {
     let (batches, backlog) = mpsc::channel::<Batch>();
     thread::Builder::new().name("records".to_owned()).spawn(move || {

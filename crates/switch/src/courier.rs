@@ -166,16 +166,18 @@ fn patience(op: &Op) -> Option<Duration> {
     }
 }
 
-/// Calls that have legs at a relay.
+/// Calls that have legs at a relay, or on their way there.
 pub fn calls_at(table: &Shard, relay: RelayId) -> impl Iterator<Item = CallId> + '_ {
-    let is_there = move |row: &&Arc<Call>| row.live_legs().any(|leg| leg.relay == Some(relay));
-    table.calls().filter(is_there).map(|row| row.id)
+    table.calls().filter(move |row| is_at(row, relay)).map(|row| row.id)
 }
 
 /// Whether a call has a leg at a relay, or one on its way there.
 pub fn has_leg_at(table: &Shard, call: CallId, relay: RelayId) -> bool {
-    let is_there = |leg: &strowger_table::Leg| [leg.relay, leg.next_relay].contains(&Some(relay));
-    table.call(call).is_some_and(|row| row.live_legs().any(is_there))
+    table.call(call).is_some_and(|row| is_at(row, relay))
+}
+
+fn is_at(row: &Arc<Call>, relay: RelayId) -> bool {
+    row.live_legs().any(|leg| [leg.relay, leg.next_relay].contains(&Some(relay)))
 }
 
 /// To which relay each call goes that has legs at one that is gone: one of its site, where the call's other legs are if

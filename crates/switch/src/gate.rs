@@ -114,4 +114,41 @@ mod tests {
             admitted.map(|now| shares.iter_mut().filter_map(|share| share.admit(now).then_some(())).count()).sum();
         assert_eq!(admitted as u64, seconds, "one a second, by turns");
     }
+    #[test]
+    fn what_others_spend_is_paid_back_before_anybody_comes_in() {
+        let begun = Mono(5_000_000);
+        let mut gate = Gate::new(10, begun);
+        gate.spend(4, begun);
+        assert_eq!((gate.available(begun), gate.reopens()), (6, None), "of what was saved up first");
+        gate.spend(8, begun);
+        let paid = begun + Duration::from_millis(200);
+        assert_eq!(gate.reopens(), Some(paid + Duration::from_millis(100)), "two are owed, and one comes in");
+        assert!(!gate.admit(paid));
+        assert!(gate.admit(paid + Duration::from_millis(100)));
+    }
+
+    /// Else a node would stand still for minutes after others were wrong, or one lied.
+    #[test]
+    fn no_more_is_owed_than_the_others_can_have_let_in() {
+        let begun = Mono(5_000_000);
+        let mut gate = Gate::new(10, begun);
+        gate.spend(u64::MAX, begun);
+        assert_eq!(gate.reopens(), Some(begun + OWED_MAX + Duration::from_millis(100)));
+        assert!(gate.admit(begun + OWED_MAX + Duration::from_millis(100)));
+    }
+
+    #[test]
+    fn what_is_not_used_is_saved_up_for_a_burst_and_no_longer() {
+        let begun = Mono(5_000_000);
+        let mut gate = Gate::new(10, begun);
+        assert_eq!(gate.available(begun + Duration::from_secs(60)), 10);
+        let later = begun + Duration::from_secs(120);
+        gate.spend(4, later);
+        assert_eq!(gate.available(later), 6, "what others spend is of what was saved up by then");
+        let mut slow = Gate::share(1, 3, begun);
+        let later = begun + Duration::from_secs(60);
+        assert_eq!((0..9).filter(|_| slow.admit(later)).count(), 1, "a call that costs more than a burst fits in");
+        assert_eq!(slow.reopens(), Some(later + Duration::from_secs(3)));
+        assert_eq!(Gate::new(0, begun).available(begun), 1, "no rate is taken as the smallest");
+    }
 }

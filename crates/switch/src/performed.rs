@@ -120,7 +120,10 @@ mod tests {
         performed.take([duty(OTHER, 1), duty(SHARD, 2), duty(OTHER, 3)], START);
         assert_eq!(performed.say(later), [done(SHARD, [2]), done(OTHER, [1, 3])]);
         performed.take([duty(SHARD, 4), duty(OTHER, 5)], START);
+        performed.take([duty(ShardId(2), 6)], START + GATHER / 2);
+        assert_eq!(performed.due(), Some(START + GATHER + GATHER / 2), "the others have an entry under way");
         performed.answered(OTHER, true);
+        assert_eq!(performed.due(), Some(later), "the first of all");
         assert_eq!(performed.say(later), [done(OTHER, [5])]);
     }
 

@@ -117,6 +117,8 @@ mod tests {
         assert!(here.admit(TRUNK, RATE, now));
         here.others(process(2, 1), &[(TRUNK, 1000)], now);
         here.others(process(2, 2), &[(TRUNK, 3)], now);
+        here.others(process(3, 1), &[(TRUNK, 10)], now);
+        here.others(process(3, 2), &[(TRUNK, 15)], now);
         assert_eq!((0..20).filter(|_| here.admit(TRUNK, RATE, now)).count(), 9);
         here.others(process(2, 2), &[(TRUNK, 5)], now);
         let later = now + Duration::from_millis(300);

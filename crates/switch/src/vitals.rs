@@ -140,7 +140,8 @@ impl Vitals {
         };
         match self.state {
             State::Active(_) => Some(sent),
-            State::Passive(since) => (sent >= since && caught_up()).then_some(sent),
+            // A goal is set by the answer to a beat sent since then.
+            State::Passive(_) => caught_up().then_some(sent),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The SIP edge: sockets, what a datagram is. It knows no call; it says whose a message is.
 
-#![warn(missing_docs)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod bind;
 mod edge;

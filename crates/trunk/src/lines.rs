@@ -88,6 +88,7 @@ impl Held {
 }
 
 impl Lines {
+    #[expect(clippy::disallowed_methods, reason = "a number that no process before this one has given")]
     pub(crate) fn new(node: NodeId, places: usize) -> Lines {
         // Microseconds of wall time at the start: a process would have to open a million lines a second to reach the
         // numbers of the next one.
@@ -96,6 +97,7 @@ impl Lines {
     }
 
     /// None: there are too many.
+    #[expect(clippy::disallowed_methods, reason = "`waiting_bytes` bounds it")]
     pub(crate) fn open(&self, peer: SocketAddr, opened: Opened) -> Option<Held> {
         let mut seats = self.lock();
         if !seats.has_room(self.places, peer.ip(), opened) {

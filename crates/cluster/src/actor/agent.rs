@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use strowger_agent::limit::{COMMIT, WAITING_MAX};
 use strowger_agent::{Known, OVERTAKEN_WITHIN, Order, Turn, through_nat, wanted};
 use strowger_model::{AgentId, Far, Incarnation, NodeId, ShardId, Transport};
 use strowger_sip::{Binding, Contacts, Message, phrase, register_ok, reply, reply_destination};
@@ -15,10 +16,6 @@ use super::registry::{News, Registry, Ticket, Wake, follow};
 use crate::context::{Context, shard_of};
 use crate::sabotage::TestBreak;
 
-/// How long a phone's entry may take before it is told to come again.
-const COMMIT: Duration = Duration::from_secs(3);
-/// REGISTERs of one agent that wait at once: its phones repeat what is dropped.
-const WAITING_MAX: usize = 16;
 /// NATs may forget a way that was not used for 30 s (RFC 5626 section 4.4 has a phone send every 24 to 29 s over UDP).
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
 /// What every SIP parser skips before a message (RFC 3261 section 7.5).

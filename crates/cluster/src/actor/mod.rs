@@ -18,14 +18,18 @@ use crate::context::Context;
 /// How many actors a node has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Actors {
+    /// One for each call that this node owns.
     pub calls: usize,
+    /// One for each agent that this node owns, or whose phone registers here.
     pub agents: usize,
+    /// One for each relay that this node has orders for.
     pub relays: usize,
     /// One for all campaigns of the node.
     pub pacers: usize,
 }
 
 impl Context {
+    /// Counted now: for tests, and for who looks whether any is left over.
     pub fn actors(&self) -> Actors {
         Actors {
             calls: self.calls.len(),

@@ -17,43 +17,61 @@ use crate::section::Section;
 /// every commit wait for more disks.
 const VOTER_COUNTS: [usize; 3] = [1, 3, 5];
 
+/// A node's file, checked. Its paths are read from the file's directory on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NodeConfig {
+    /// Which of the voters this one is.
     pub id: NodeId,
+    /// Holds log, snapshots, records and content of this node, and nobody else's.
     pub data_dir: PathBuf,
+    /// `[cluster]`: the link between the processes.
     pub cluster: Cluster,
+    /// `[sip]`: sockets and addresses.
     pub sip: Sip,
+    /// `[http]`: API, metrics, wallboard.
     pub http: Http,
+    /// `[limits]`.
     pub limits: Limits,
 }
 
+/// The processes of the cluster and how they prove themselves to each other.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cluster {
+    /// The link's own address: QUIC on UDP.
     pub listen: SocketAddr,
+    /// Groups that share the tenants; fixed at the founding.
     pub shards: u16,
     /// By id; this node is one of them.
     pub voters: Vec<Voter>,
     /// By id.
     pub relays: Vec<RelayPeer>,
+    /// Holds CA, certificate and key of this node (PEM).
     pub tls_dir: PathBuf,
     /// The file of the keys that secrets are sealed under; none: `data.keys` beside the certificates.
     pub data_keys: Option<PathBuf>,
 }
 
+/// A node with a copy of every log and a vote.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Voter {
+    /// As its own file has it.
     pub id: NodeId,
+    /// Where its link listens.
     pub link: SocketAddr,
 }
 
+/// A relay that this node may order about.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RelayPeer {
+    /// As its own file has it.
     pub id: RelayId,
+    /// Where its link listens.
     pub link: SocketAddr,
     /// Where it stands; empty if nobody said.
     pub site: String,
 }
 
+/// UDP and TCP both.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sip {
     /// Where all nodes of the cluster listen.
@@ -64,19 +82,24 @@ pub struct Sip {
     pub advertised: SocketAddr,
 }
 
+/// Where the process answers HTTP.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Http {
+    /// TCP, without TLS.
     pub listen: SocketAddr,
 }
 
 /// What this node takes on, whatever the trunks allow; beyond it 503 is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
+    /// Calls driven at once.
     pub max_calls: u32,
+    /// New calls, averaged over a second, over all trunks.
     pub max_calls_per_second: u32,
 }
 
 impl NodeConfig {
+    /// Reads the file; all faults at once.
     pub fn load(path: &Path) -> Result<NodeConfig, Vec<Fault>> {
         super::load(path, read)
     }

@@ -17,43 +17,58 @@ const PORTS: &str = "ports = \"20000-29999\"";
 /// Ports below need a privilege that a relay shall not have.
 const FIRST_PORT: u16 = 1024;
 
+/// A relay's file, checked. Its paths are read from the file's directory on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RelayConfig {
+    /// As the nodes' files name it.
     pub id: RelayId,
+    /// `[link]`: to nodes and to other relays.
     pub link: Link,
+    /// `[media]`: sockets for voice.
     pub media: Media,
     /// Where prompts and music are kept.
     pub content_dir: PathBuf,
+    /// `[http]`: metrics and health.
     pub http: Http,
 }
 
+/// The processes that the relay speaks to, and how it proves itself to them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Link {
+    /// QUIC on UDP; nodes dial it.
     pub listen: SocketAddr,
+    /// Holds CA, certificate and key of this relay (PEM).
     pub tls_dir: PathBuf,
     /// By id: relays to which voice goes where the legs of a call are on both.
     pub relays: Vec<OtherRelay>,
 }
 
+/// Another relay, to which voice goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OtherRelay {
+    /// As its own file has it.
     pub id: RelayId,
+    /// Where its link listens.
     pub link: SocketAddr,
 }
 
+/// Where voice comes and goes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Media {
     /// Where media sockets are bound.
     pub address: IpAddr,
     /// What SDP names.
     pub advertise: IpAddr,
+    /// RTP on the even one of a pair, RTCP on the odd one above (RFC 3550 section 11).
     pub ports: RangeInclusive<u16>,
+    /// Threads that carry media; each has legs of its own.
     pub threads: u32,
     /// Silence on a leg after which it is reported dead; 0 is never.
     pub dead_media_ms: u32,
 }
 
 impl RelayConfig {
+    /// Reads the file; all faults at once.
     pub fn load(path: &Path) -> Result<RelayConfig, Vec<Fault>> {
         super::load(path, read)
     }

@@ -92,6 +92,7 @@ fn hours_that_touch_or_overlap_are_one() {
     check("Etc/UTC", &[], &[("2026-01-15T09:00:00Z", None)]);
     // What the configuration would refuse opens nothing and breaks nothing.
     check("Etc/UTC", &[hours(ALL, 600, 600), hours(0, 0, 1440)], &[("2026-01-15T10:00:00Z", None)]);
+    check("Etc/UTC", &[hours(ALL, 600, 2000)], &[("2026-01-15T23:00:00Z", Some("2026-01-16T00:00:00Z"))]);
 }
 
 /// New York, 8 March 2026: at 2:00 it becomes 3:00, at 07:00 UTC.

@@ -149,6 +149,32 @@ fn a_list_that_does_not_say_what_is_what_is_not_read() {
     }
 }
 
+/// What separates the most columns; what stands in quotes separates none.
+#[test]
+fn the_first_line_says_what_separates_columns() {
+    let name = |text: &str| -> Vec<String> {
+        read(text).header.map(|header| header.names().map(str::to_owned).collect()).unwrap_or_default()
+    };
+    assert_eq!(name("number,a;b\n"), ["number", "a;b"], "commas when in doubt");
+    assert_eq!(name("number;\"a,b,c\"\n"), ["number", "a,b,c"]);
+    assert_eq!(name("a;b,c;number\n"), ["a", "b,c", "number"]);
+}
+
+/// A list may come in parts, and a number twice in the whole: that the table tells. In one part the first line counts.
+#[test]
+fn of_a_number_that_stands_there_twice_the_first_line_counts() {
+    let reading = read("number,zone,name\n+442071838750,,Anna\n+442071838750,Europe/London,Bert\n");
+    assert_eq!(
+        reading.leads.iter().map(|lead| (lead.line, lead.zone.as_str())).collect::<Vec<_>>(),
+        [(2, "Europe/Berlin")]
+    );
+    assert_eq!(said(&reading.duplicates), [(3, "+442071838750", "this number stands in an earlier line")]);
+    // A zone that nobody knows is told on each of its lines.
+    let reading = read("number,zone\n+442071838750,Nowhere\n+442071838751,Nowhere\n+442071838752,\n");
+    assert_eq!(reading.faults.iter().map(|fault| fault.line).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(numbers(&reading.leads), ["+442071838752"]);
+}
+
 #[test]
 fn a_list_in_parts_reads_as_in_one() {
     let header = "number;name\n";

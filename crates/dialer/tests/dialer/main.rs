@@ -1,5 +1,6 @@
 //! The dialer through its public face: pure, so nothing here waits for a clock.
 
+mod due;
 mod hours;
 mod leads;
 mod manual;

@@ -73,6 +73,15 @@ fn what_cannot_be_checked_or_is_not_allowed_is_denied() {
     assert_eq!(denied(|world| world.wall = NOON + 9 * HOUR), Denial::Closed { zone: LONDON.into() });
 }
 
+/// Calls of agents are spread over the nodes by their numbers.
+#[test]
+fn calls_that_agents_ask_for_are_spread_over_the_nodes() {
+    let world = world();
+    let owners: Vec<u16> = (5..11).map(|at| world.manual(1, 1, at).unwrap().owner.0.0).collect();
+    let first = owners[0];
+    assert_eq!(owners, (0..6).map(|at| (first - 1 + at) % 3 + 1).collect::<Vec<_>>());
+}
+
 #[test]
 fn denials_say_what_to_do() {
     let no_zone = Denial::NoZone(number(5)).to_string();

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use strowger_dialer::PER_ROUND;
-use strowger_model::config::{Campaign, DialMode, Hours};
-use strowger_model::{AgentId, CampaignId, LeadId, NodeId, RelayId, Wall};
+use strowger_model::config::{Campaign, DialMode, Hours, Trunk};
+use strowger_model::{AgentId, CampaignId, LeadId, NodeId, RelayId, TrunkId, Wall};
 use strowger_table::{Command, Dial, DialTo};
 
 use crate::world::*;
@@ -280,4 +280,32 @@ fn a_plan_names_its_campaign_and_lead() {
         not_after: Wall(NOON + 9 * HOUR),
     };
     assert_eq!(world.pace(), [expected]);
+}
+
+/// A round has an end also where lists begin with numbers that are on calls of another campaign.
+#[test]
+fn so_many_leads_whose_numbers_are_on_a_call_are_passed_over_in_a_round() {
+    let mut world = World::new(&[ONE_QUEUE; 1002], (1..=3).map(|id| campaign(id, 1)).collect());
+    world.import(1, LONDON, 0..1000);
+    for _ in 0..16 {
+        world.grant(world.pace());
+    }
+    for (id, first) in [(2, 1), (3, 0)] {
+        world.import(id, LONDON, first..1000);
+        world.import(id, LONDON, 2000 + first..2001 + first);
+    }
+    let dials = world.pace();
+    assert_eq!((by_campaign(&dials), leads(&dials)), (BTreeMap::from([(2, 1)]), vec![999]), "a thousand are enough");
+}
+
+/// Each trunk has its own rate, and a relay of its own site.
+#[test]
+fn a_trunk_that_is_full_holds_up_no_campaign_of_another() {
+    let other = TrunkId(2);
+    let mut world = World::new(&[ONE_QUEUE; 9], vec![campaign(1, 1), Campaign { trunk: other, ..campaign(2, 1) }]);
+    world.import(1, LONDON, 0..10);
+    world.import(2, LONDON, 10..20);
+    world.trunks.push(Trunk { id: other, ..trunk() });
+    world.allowance = BTreeMap::from([(TRUNK, 1), (other, 3)]);
+    assert_eq!(by_campaign(&world.pace()), BTreeMap::from([(1, 1), (2, 3)]));
 }

@@ -29,23 +29,30 @@ pub struct Judge {
 /// One object, as `--json` prints it.
 #[derive(Serialize, Debug, Default)]
 pub struct Verdict {
+    /// Of the nodes and relays that run at the end.
     pub pids: Vec<u32>,
+    /// Callers that the rate asks for.
     pub due: u64,
+    /// Callers that came. Each is in one of the next six, as it saw its call end.
     pub offered: u64,
-    /// The terms that offered calls are the sum of, as the callers saw them.
     pub answered: u64,
     pub served_by_flow: u64,
     pub abandoned: u64,
-    pub overflowed: u64,
     pub rejected: u64,
     pub failed: u64,
+    /// Whose phone had not come to rest.
     pub still_here: u64,
+    /// Of all these, the ones whose record says so.
+    pub overflowed: u64,
     /// Calls that ended as no caller wanted, or without a record.
     pub lost: u64,
+    /// Agents who were called while they rang or talked, and callers who heard two.
     pub double_booked: u64,
     /// Far ends, calls, agents or leases that did not come to rest.
     pub stuck: u64,
+    /// Conversations in which each side heard the other for long enough, and nobody else.
     pub audio_checked: u64,
+    /// Conversations in which not.
     pub audio_bad: u64,
     /// Answered and connected calls whose two legs were on different relays, by the ports that voice came from.
     pub on_two_relays: u64,
@@ -55,10 +62,14 @@ pub struct Verdict {
     pub connected: u64,
     /// Calls to a number that had been called before: no lead of the demo is to be called again.
     pub dialled_twice: u64,
+    /// Calls that the cluster kept a record of.
     pub records: u64,
+    /// Callers whose record says what they saw.
     pub records_matched: u64,
+    /// Of answered calls, as their records have it.
     pub wait_p50_ms: u64,
     pub wait_p99_ms: u64,
+    /// From an agent's coming free, where a call waited, to the INVITE at the phone.
     pub offer_p50_ms: u64,
     pub offer_p99_ms: u64,
     pub offers_measured: u64,
@@ -76,6 +87,10 @@ impl Verdict {
             && self.dialled_twice == 0
             && self.connected > 0
             && self.on_two_relays > 0
+    }
+
+    fn seen_to_end(&self) -> u64 {
+        self.answered + self.served_by_flow + self.abandoned + self.rejected + self.failed + self.still_here
     }
 
     fn all_came(&self) -> bool {
@@ -124,6 +139,7 @@ impl Judge {
             let record = by_call_id.get(caller.call_id.as_str()).copied();
             self.judge_call(&mut verdict, caller, record, &mut waits);
         }
+        debug_assert_eq!(verdict.seen_to_end(), verdict.offered, "each caller saw one end");
         if !verdict.all_came() {
             verdict.fault(format!("only {} of {} callers came", verdict.offered, verdict.due));
         }

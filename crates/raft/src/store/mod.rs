@@ -35,6 +35,7 @@ const DATABASE_THREADS: usize = 2;
 
 /// Why a data directory was not opened.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what each is")]
 pub enum StoreError {
     #[error("data directory {dir} cannot be written: {source}; free space on its disk or correct its permissions")]
     NotWritable { dir: PathBuf, source: io::Error },

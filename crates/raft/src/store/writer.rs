@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fjall::{Database, Keyspace, PersistMode};
 use openraft::storage::IOFlushed;
@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::key::{self, Key};
 use super::tail::GroupLog;
+use crate::clock;
 use crate::stats::Stats;
 use crate::types::{LogId, Types, Vote};
 use crate::v1::{MarkV1, VoteV1};
@@ -91,6 +92,7 @@ enum After {
 }
 
 impl Writer {
+    #[expect(clippy::disallowed_methods, reason = "the consensus bounds what it appends")]
     pub fn spawn(db: Database, rows: Keyspace, stats: Arc<Stats>) -> io::Result<mpsc::Sender<Op>> {
         let (sender, requests) = mpsc::channel();
         let writer = Writer { db, rows, requests, purges: VecDeque::new(), stats };
@@ -186,12 +188,12 @@ impl Writer {
                 None => rows.remove(&self.rows, key.as_slice()),
             }
         }
-        let begun = Instant::now();
+        let begun = clock::boottime();
         if let Err(fault) = rows.commit() {
             stop_node(&fault);
         }
         if batch.durable {
-            self.stats.fsync.record(begun.elapsed());
+            self.stats.fsync.record(clock::boottime().since(begun));
             self.stats.batches_written.fetch_add(1, Relaxed);
             self.stats.entries_written.fetch_add(batch.entries, Relaxed);
         }

@@ -5,6 +5,7 @@ use strowger_switch::{Pacer, Scene, limit};
 use strowger_table::{Body, Command, Outcome};
 
 use super::Purpose;
+use crate::asked::Asked;
 use crate::happening::{Happening, Task, Who};
 use crate::promise::Decision;
 use crate::tenant::SHARD;
@@ -71,7 +72,8 @@ impl World {
         if let Command::Dial(dial) = &mut command {
             self.dialling.route(shard, dial);
         }
-        let decision = Decision { command: &command, shard, config: &self.asked, now: self.now };
+        let config = &Asked::in_force(&self.versions, shard);
+        let decision = Decision { command: &command, shard, config, now: self.now };
         self.promises.rules.decided(&decision);
         self.propose_within(node, Body::Shard(command), Purpose::Dial, limit::DIAL);
     }

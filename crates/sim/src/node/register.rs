@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Duration;
 
+use strowger_agent::limit::{COMMIT, WAITING_MAX};
 use strowger_agent::{Known, Order, Turn, wanted};
 use strowger_model::{AgentId, Far, LogTime, NodeId};
 use strowger_sip::{Binding, Contacts, Message, contacts, phrase, register_ok, reply, reply_destination};
@@ -14,10 +14,6 @@ use crate::happening::{Happening, Task};
 use crate::plant::Plant;
 use crate::trace::About;
 use crate::world::World;
-
-/// The times and sizes of the product's actor.
-const COMMIT: Duration = Duration::from_secs(3);
-const WAITING_MAX: usize = 16;
 
 /// Where the REGISTERs of one agent are carried out.
 #[derive(Default)]

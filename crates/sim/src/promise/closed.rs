@@ -41,6 +41,9 @@ impl Closed {
             if let Some(row) = step.after.call(*call) {
                 self.follow_duties(row);
             }
+        }
+        // Of two calls that become one either may owe it.
+        for call in step.calls {
             if let Some(row) = step.before.call(*call) {
                 self.leaves_duties(step.after, row);
             }

@@ -31,7 +31,7 @@ mod voice;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use strowger_model::{AgentId, CallId, LogTime, Mono};
+use strowger_model::{AgentId, CallId, LogTime, Mono, QueueId};
 use strowger_table::{Applied, Body, Call, Command, Offer, Outcome, Place, Presence, Proposal, Record, Shard, Stage};
 
 use crate::asked::Asked;
@@ -122,12 +122,27 @@ impl Step<'_> {
         }
     }
 
-    /// Offers of the planner that the table granted, and what they were planned on.
+    /// Offers of the planner that the table granted, and what they were planned on. None if another configuration came
+    /// into force meanwhile: what was best under the one is not by the other.
     pub fn granted_offers(&self) -> Option<(&Shard, Vec<&Offer>)> {
         let Outcome::Planned { granted } = self.applied.outcome else { return None };
-        let basis = self.basis.filter(|_| !self.is_wrong)?;
+        let basis = self.basis.filter(|basis| !self.is_wrong && is_configured_as(basis, self.after))?;
         let offers = self.planned_offers().iter().enumerate();
         Some((basis, offers.filter(|(bit, _)| granted >> bit & 1 == 1).map(|(_, offer)| offer).collect()))
+    }
+
+    /// Agents who were taken for a customer, and of which queue.
+    pub fn taken(&self, config: &Asked) -> Vec<(AgentId, QueueId)> {
+        match (self.command(), &self.applied.outcome) {
+            (Some(Command::Plan(plan)), Outcome::Planned { granted }) => {
+                let offers = plan.offers.iter().enumerate().filter(|(bit, _)| granted >> bit & 1 == 1);
+                offers.map(|(_, offer)| (offer.agent, offer.queue)).collect()
+            }
+            (Some(Command::Dial(dial)), Outcome::Dialled { call }) if call.index() == self.index => {
+                config.campaign(dial.campaign).map(|campaign| (dial.agent, campaign.queue)).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// An agent pressed ready, and was heard.
@@ -160,6 +175,14 @@ impl Step<'_> {
 /// The place of a call that is in a queue, offered or not.
 pub(crate) fn queued(shard: &Shard, call: CallId) -> Option<&Arc<Place>> {
     shard.place_of(call).filter(|place| place.is_in_queue())
+}
+
+/// Whether two states have the same configuration in force.
+fn is_configured_as(one: &Shard, other: &Shard) -> bool {
+    let versions = |shard: &Shard| -> Vec<_> {
+        shard.tenants().map(|tenant| (tenant.id, shard.config_version(tenant.id))).collect()
+    };
+    versions(one) == versions(other)
 }
 
 /// The call that one went into.

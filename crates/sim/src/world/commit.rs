@@ -48,7 +48,7 @@ impl World {
             && let Some((leader, _)) = self.log.seat()
         {
             let shard = &self.nodes[leader.node].replica.shard;
-            let (config, now) = (&self.asked, self.now);
+            let (config, now) = (&Asked::in_force(&self.versions, shard), self.now);
             self.promises.rules.decided(&Decision { command, shard, config, now });
         }
         let proposal = proposal.map(|proposal| self.misproposed(proposal));
@@ -79,8 +79,10 @@ impl World {
             if matches!(proposal.body, Body::Shard(Command::Configure { .. })) {
                 self.asked = Asked::in_force(&self.versions, &self.truth);
             }
-            let again = self.repeated.contains(&(proposal.from, proposal.seq)) && self.promises.once.is_known(proposal);
-            let wrong = self.wrong_with(proposal).or_else(|| again.then_some(Wrong::Again));
+            let is_known = self.promises.once.is_known(proposal);
+            let again = self.repeated.contains(&(proposal.from, proposal.seq)) && is_known;
+            // What was carried out while it was right is answered as it was then.
+            let wrong = self.wrong_with(proposal).filter(|_| !is_known).or_else(|| again.then_some(Wrong::Again));
             let step = Step {
                 index,
                 proposal,

@@ -239,7 +239,7 @@ impl Leader {
             self.hand_on.begin_anew();
         }
         if is_new || !acted {
-            self.hear(&Heard { rows: BTreeSet::new(), many: true, control: true, relays: true });
+            self.hear(&Heard { many: true, ..Heard::default() });
         }
         Some(led)
     }

@@ -39,7 +39,6 @@ impl Spread {
     /// The nodes' times go on, whoever leads.
     pub fn begin_anew(&mut self) {
         *self = Self { up: std::mem::take(&mut self.up), ..Self::default() };
-        self.look_at_all();
     }
 
     /// Every look of every node: who leads next knows how long the others have been up.
@@ -136,8 +135,7 @@ impl Spread {
         if owner.as_ref().is_some_and(|owner| !is_up(owner)) {
             return None;
         }
-        let young = owner.filter(|owner| !self.settled.contains(owner));
-        Some(self.settled.iter().copied().chain(young).collect())
+        Some(self.settled.iter().copied().chain(owner).collect())
     }
 
     /// What the table refused has changed meanwhile, and news of it have come.

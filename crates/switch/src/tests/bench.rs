@@ -1,6 +1,6 @@
 //! A node with one shard, whose clock, table and actors are what the test says.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,17 +21,24 @@ pub const OTHER: Proposer = Proposer { node: NodeId(2), incarnation: Incarnation
 pub const THIRD: Proposer = Proposer { node: NodeId(3), incarnation: Incarnation(9) };
 pub const MAX_CALLS: usize = 3;
 pub const RATE: u32 = 5;
+/// How exactly the node knows the log's time.
+pub const DOUBT: Duration = Duration::from_micros(7);
 
 pub struct Bench {
     pub shard: Shard,
     pub actors: BTreeSet<CallId>,
     pub relay: Option<RelayId>,
-    pub is_unwanted: bool,
+    /// The caller whom the tenant bars.
+    pub barred: Option<&'static str>,
+    /// The sites for which relays were asked for.
+    pub sites: RefCell<Vec<String>>,
     /// What the trunk may send.
     pub door: Door,
     pub intake: Intake,
     local: Local,
     pub now: Mono,
+    /// The calendar's time of entries.
+    pub wall: Wall,
     index: u64,
     /// By the last entry.
     pub touched: Touched,
@@ -46,11 +53,13 @@ impl Bench {
             shard: Shard::new(SHARD),
             actors: BTreeSet::new(),
             relay: Some(RelayId(1)),
-            is_unwanted: false,
+            barred: None,
+            sites: RefCell::default(),
             door: Door { trunk: TrunkId(1), site: String::new(), max_calls: 100, max_calls_per_second: 100 },
             intake: Intake::new(MAX_CALLS, RATE, now),
             local: Local { contact_host: "192.0.2.1:5060".into(), user_agent: String::new() },
             now,
+            wall: Wall(0),
             index: 0,
             touched: Touched::Few(Vec::new()),
             lags_at: Cell::new(None),
@@ -64,7 +73,7 @@ impl Bench {
     /// An entry, of which the intake hears nothing yet.
     pub fn commit(&mut self, by: Proposer, command: Command) -> Outcome {
         self.index += 1;
-        let at = At { index: self.index, time: LogTime(self.now.0), wall: Wall(0) };
+        let at = At { index: self.index, time: LogTime(self.now.0), wall: self.wall };
         let applied = self.shard.apply(at, &Proposal { from: by, seq: 0, body: Body::Shard(command) });
         self.touched = applied.touched;
         applied.outcome
@@ -138,7 +147,7 @@ impl Around for Bench {
     }
 
     fn log_now(&self, _: ShardId) -> LogNow {
-        LogNow::exactly(LogTime(self.now.0))
+        LogNow { at_least: LogTime(self.now.0), at_most: LogTime(self.now.0) + DOUBT }
     }
 
     fn local(&self) -> &Local {
@@ -180,13 +189,53 @@ impl Around for Bench {
         (source.addr == trunk().addr).then(|| self.door.clone())
     }
 
-    fn is_unwanted(&self, _: Destination, _: &str) -> bool {
-        self.is_unwanted
+    fn is_unwanted(&self, to: Destination, from: &str) -> bool {
+        to.tenant == TenantId(1) && self.barred == Some(from)
     }
 
-    fn relay(&self, _: ShardId, _: &str) -> Option<RelayId> {
-        self.relay
+    fn relay(&self, shard: ShardId, site: &str) -> Option<RelayId> {
+        self.sites.borrow_mut().push(site.to_owned());
+        self.relay.filter(|_| shard == SHARD)
     }
+}
+
+/// One word for each action: what was done, and the status of what was sent.
+pub fn words(actions: &[Action]) -> Vec<String> {
+    let word = |action: &Action| match action {
+        Action::Tell { call, message, .. } => format!("tell {} {}", call.index(), message.method()),
+        Action::Forward { to, message, .. } => format!("forward {} {}", to.0, message.method()),
+        Action::Send { bytes, .. } => {
+            let line = String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned();
+            line.split(' ').take(2).collect::<Vec<_>>().join(" ").replace("SIP/2.0 ", "")
+        }
+        Action::Admit { .. } => "admit".to_owned(),
+        Action::Withdraw { .. } => "withdraw".to_owned(),
+        Action::Count(count) => format!("{count:?}"),
+    };
+    actions.iter().map(word).collect()
+}
+
+pub fn leg(call: CallId) -> LegKey {
+    LegKey { call, leg: strowger_model::LegNo(0) }
+}
+
+pub fn for_leg(bench: &mut Bench, method: &str, call: CallId, source: Far) -> Vec<String> {
+    let message = within(method, call);
+    words(&bench.on(|intake, around| intake.for_leg(leg(call), message, source, around)))
+}
+
+pub fn forwarded(bench: &mut Bench, message: Message, source: Far) -> Vec<String> {
+    words(&bench.on(|intake, around| intake.forwarded(message, source, around)))
+}
+
+pub fn cancels(bench: &mut Bench, call_id: &str) -> Vec<String> {
+    let message = cancel(call_id);
+    words(&bench.on(|intake, around| intake.cancel(message, trunk(), around)))
+}
+
+/// The index that the next entry will have.
+pub fn next_call(bench: &Bench) -> CallId {
+    CallId::new(SHARD, bench.shard.last().index + 1)
 }
 
 pub fn tenant() -> Tenant {
@@ -223,7 +272,7 @@ pub fn cancel(call_id: &str) -> Message {
 
 /// In the dialog of a call's first leg.
 pub fn within(method: &str, call: CallId) -> Message {
-    request(method, "x", &format!(";tag={}", tag(LegKey { call, leg: strowger_model::LegNo(0) }, 0)), "")
+    request(method, "x", &format!(";tag={}", tag(leg(call), 0)), "")
 }
 
 /// In a dialog whose tag is nobody's of ours, by the key of its INVITE.

@@ -4,7 +4,9 @@ use strowger_model::{CallId, Digest, Incarnation, LegKey, LegNo, Mono, RelayId};
 use strowger_table::{Command, Outcome};
 
 use super::bench::{Bench, ME, SHARD};
-use crate::courier::{Carried, Courier, GONE, Order, Sight, elsewhere, has_leg_at};
+use super::leading::World;
+use crate::Task;
+use crate::courier::{BATCH, Carried, Courier, GONE, Order, Sight, calls_at, elsewhere, has_leg_at, holder};
 
 const LIFE: Incarnation = Incarnation(3);
 
@@ -41,6 +43,21 @@ fn left((carried, again): (Vec<Carried>, Vec<Order>)) -> (Vec<u64>, Vec<u64>) {
         other => panic!("not given up: {other:?}"),
     };
     (carried.iter().map(given_up).collect(), again.iter().map(|order| order.by.index()).collect())
+}
+
+fn usable(relays: &[(RelayId, &str)]) -> Vec<UsableRelay> {
+    relays.iter().map(|(relay, site)| UsableRelay { relay: *relay, site: (*site).to_owned() }).collect()
+}
+
+/// A call whose caller is carried by this relay.
+fn answered(bench: &mut Bench, call_id: &str, relay: RelayId) -> CallId {
+    let admit = bench.admit(call_id);
+    let Command::Admit(of) = &admit else { panic!("an admission") };
+    let dialog = Box::new(of.dialog.clone());
+    let Outcome::Admitted { call, .. } = bench.commit(ME, admit) else { panic!("not admitted") };
+    let leg = LegKey { call, leg: LegNo(0) };
+    assert_eq!(bench.commit(ME, Command::Answer { leg, dialog, relay }), Outcome::Done);
+    call
 }
 
 #[test]
@@ -124,23 +141,91 @@ fn a_relay_that_answers_nothing_for_long_is_gone_and_that_is_said_again() {
 fn calls_of_a_relay_that_is_gone_go_to_others_of_its_site() {
     let mut bench = Bench::new();
     let (gone, here, there) = (RelayId(1), RelayId(2), RelayId(3));
-    let mut answered = |call_id: &str, relay| {
-        let admit = bench.admit(call_id);
-        let Command::Admit(of) = &admit else { panic!("an admission") };
-        let dialog = Box::new(of.dialog.clone());
-        let Outcome::Admitted { call, .. } = bench.commit(ME, admit) else { panic!("not admitted") };
-        let leg = LegKey { call, leg: LegNo(0) };
-        assert_eq!(bench.commit(ME, Command::Answer { leg, dialog, relay }), Outcome::Done);
-        call
-    };
-    let (first, second, other) = (answered("a", gone), answered("b", gone), answered("c", here));
-    let usable = |relays: &[(RelayId, &str)]| -> Vec<UsableRelay> {
-        relays.iter().map(|(relay, site)| UsableRelay { relay: *relay, site: (*site).to_owned() }).collect()
-    };
+    let [first, second, other] =
+        [("a", gone), ("b", gone), ("c", here)].map(|(call_id, relay)| answered(&mut bench, call_id, relay));
     let all = usable(&[(gone, "east"), (here, "east"), (there, "west")]);
     assert_eq!(elsewhere(&bench.shard, &all, (gone, "east")), [(first, here), (second, here)]);
     // Anywhere, they are spread: there is one call at the first of the others.
     assert_eq!(elsewhere(&bench.shard, &all, (gone, "")), [(first, there), (second, here)]);
     assert_eq!(elsewhere(&bench.shard, &usable(&[(gone, "east")]), (gone, "east")), [], "there is no other yet");
     assert!(has_leg_at(&bench.shard, first, gone) && !has_leg_at(&bench.shard, other, gone));
+    // The relay that they were on their way to is gone as well.
+    let leg = LegKey { call: first, leg: LegNo(0) };
+    assert_eq!(bench.commit(ME, Command::Rehome { legs: vec![(leg, here)] }), Outcome::Done);
+    let goes: Vec<CallId> = elsewhere(&bench.shard, &all, (here, "")).into_iter().map(|(call, _)| call).collect();
+    assert_eq!(goes, [first, other]);
+}
+
+/// The far end's relay takes what fits into one batch; the rest travels next.
+#[test]
+fn a_batch_has_its_size() {
+    let orders: Vec<Order> = (0..BATCH as u64 + 10).map(open).collect();
+    let batch = Courier::default().carry(&orders, at(0)).expect("they wait");
+    let commands: Vec<RelayCommand> = orders[..BATCH].iter().map(|order| order.command.clone()).collect();
+    assert_eq!(batch, commands, "the oldest, in their order");
+}
+
+/// What a call has at a relay is given up only when nobody needs it: a port soon, what ends a call a little later, all
+/// else never.
+#[test]
+fn only_what_opens_or_closes_is_given_up_in_time() {
+    let leg = LegNo(0);
+    let waits = [
+        (Op::Open { leg }, Some(1000)),
+        (Op::CloseLeg { leg }, Some(2000)),
+        (Op::Close, Some(2000)),
+        (Op::Adopt, None),
+        (Op::Export { leg, to: Vec::new() }, None),
+    ];
+    for (op, longest) in waits {
+        let given_up = |ms| left(Courier::default().failed(vec![order(1, op.clone())], &without([]), at(ms))).0;
+        match longest {
+            Some(longest) => assert_eq!((given_up(longest), given_up(longest + 1)), (vec![], vec![1]), "{op:?}"),
+            None => assert_eq!(given_up(3_600_000), [0; 0], "{op:?}"),
+        }
+    }
+}
+
+/// A leg that moves has a port at both until its far end has agreed.
+#[test]
+fn a_leg_on_its_way_to_a_relay_is_there_as_well() {
+    let mut bench = Bench::new();
+    let (old, new) = (RelayId(1), RelayId(2));
+    let call = answered(&mut bench, "a", old);
+    let leg = LegKey { call, leg: LegNo(0) };
+    bench.commit(ME, Command::Rehome { legs: vec![(leg, new)] });
+    assert!(has_leg_at(&bench.shard, call, old) && has_leg_at(&bench.shard, call, new));
+    assert_eq!(calls_at(&bench.shard, old).collect::<Vec<_>>(), [call]);
+    assert_eq!(
+        calls_at(&bench.shard, new).collect::<Vec<_>>(),
+        [call],
+        "if that is gone as well, it goes on to another"
+    );
+    bench.ended(ME, call);
+    assert!(!has_leg_at(&bench.shard, call, old), "it is over");
+    assert!(!has_leg_at(&bench.shard, CallId::new(SHARD, 999), old), "nobody knows it");
+}
+
+/// Media of one call over one relay needs no way between two.
+#[test]
+fn a_leg_goes_where_the_other_leg_of_its_call_is() {
+    let mut world = World::new();
+    world.relays = usable(&[(RelayId(3), "")]);
+    world.waits("a");
+    let Command::Plan(plan) = world.commits(Task::Plan) else { panic!("a plan") };
+    assert_eq!(plan.offers[0].relay, RelayId(3));
+    let call = world.bench.shard.calls().next().expect("it rings").id;
+    let all = usable(&[(RelayId(1), ""), (RelayId(2), ""), (RelayId(3), "")]);
+    assert_eq!(elsewhere(&world.bench.shard, &all, (RelayId(1), "")), [(call, RelayId(3))], "not the idle one");
+}
+
+/// What a relay says of a leg is for the call that has it now: rows are merged.
+#[test]
+fn of_a_leg_that_nobody_has_the_call_it_was_born_in_hears() {
+    let mut bench = Bench::new();
+    let call = answered(&mut bench, "a", RelayId(1));
+    let leg = LegKey { call, leg: LegNo(0) };
+    assert_eq!(holder(Some(&bench.shard), leg), call);
+    let gone = LegKey { call: CallId::new(SHARD, 999), leg: LegNo(0) };
+    assert_eq!((holder(Some(&bench.shard), gone), holder(None, leg)), (gone.call, call));
 }

@@ -1,50 +1,11 @@
 use std::time::Duration;
 
-use strowger_model::{CallId, Far, LegKey, ShardId, TrunkId};
+use strowger_model::{CallId, ShardId};
 use strowger_sip::Message;
 use strowger_table::{Command, Outcome, Refusal};
 
 use super::bench::*;
-use crate::{Action, Door, limit};
-
-/// One word for each action: what was done, and the status of what was sent.
-fn words(actions: &[Action]) -> Vec<String> {
-    let word = |action: &Action| match action {
-        Action::Tell { call, message, .. } => format!("tell {} {}", call.index(), message.method()),
-        Action::Forward { to, message, .. } => format!("forward {} {}", to.0, message.method()),
-        Action::Send { bytes, .. } => {
-            let line = String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned();
-            line.split(' ').take(2).collect::<Vec<_>>().join(" ").replace("SIP/2.0 ", "")
-        }
-        Action::Admit { .. } => "admit".to_owned(),
-        Action::Withdraw { .. } => "withdraw".to_owned(),
-        Action::Count(count) => format!("{count:?}"),
-    };
-    actions.iter().map(word).collect()
-}
-
-fn leg(call: CallId) -> LegKey {
-    LegKey { call, leg: strowger_model::LegNo(0) }
-}
-
-fn for_leg(bench: &mut Bench, method: &str, call: CallId, source: Far) -> Vec<String> {
-    let message = within(method, call);
-    words(&bench.on(|intake, around| intake.for_leg(leg(call), message, source, around)))
-}
-
-fn forwarded(bench: &mut Bench, message: Message, source: Far) -> Vec<String> {
-    words(&bench.on(|intake, around| intake.forwarded(message, source, around)))
-}
-
-fn cancels(bench: &mut Bench, call_id: &str) -> Vec<String> {
-    let message = cancel(call_id);
-    words(&bench.on(|intake, around| intake.cancel(message, trunk(), around)))
-}
-
-/// The index that the next entry will have.
-fn next_call(bench: &Bench) -> CallId {
-    CallId::new(SHARD, bench.shard.last().index + 1)
-}
+use crate::{Action, limit};
 
 #[test]
 fn an_actor_here_is_told() {
@@ -76,6 +37,7 @@ fn what_nobody_has_is_answered_by_its_method() {
     // The INVITE itself, said again after all is over: a proxy tries here after it failed elsewhere.
     assert_eq!(words(&bench.invites("a")), ["503"]);
     assert_eq!(for_leg(&mut bench, "BYE", CallId::new(ShardId(9), 1), trunk()), [""; 0], "no such shard");
+    assert_eq!(bench.intake.deadline(), None, "nothing waits");
 }
 
 #[test]
@@ -242,7 +204,9 @@ fn an_invite_is_admitted_once() {
     let call = bench.call_of(ME, "a");
     assert!(bench.intake.seat(&key("a")).is_some());
     bench.actors.insert(call);
-    assert_eq!(words(&bench.invites("a")), [format!("tell {} INVITE", call.index())]);
+    let said = bench.invites("a");
+    assert_eq!(words(&said), [format!("tell {} INVITE", call.index())]);
+    assert!(matches!(said[..], [Action::Tell { leg: of, .. }] if of == leg(call)), "the caller's leg");
     // The answer comes after the row: there is nothing left to do.
     let admitted = Outcome::Admitted { call, owner: bench.shard.call(call).unwrap().owner };
     let said = bench.on(|intake, around| intake.admit_answered(&key("a"), Some(&admitted), around));
@@ -285,67 +249,8 @@ fn a_refused_invite_is_told_so() {
     assert_eq!(words(&said), ["503"]);
     let Some(Action::Send { bytes, .. }) = said.first() else { panic!("an answer") };
     assert!(String::from_utf8_lossy(bytes).contains("Retry-After"), "RFC 3261 section 21.5.4");
-}
-
-#[test]
-fn the_door_says_who_comes_in() {
-    let mut bench = Bench::new();
-    let stranger = Far::udp(([203, 0, 113, 1], 5060));
-    let message = invite("a");
-    let said = bench.on(|intake, around| intake.invite(message, stranger, around));
-    assert_eq!(words(&said), ["Stranger"], "not a word to a scanner");
-
-    let unknown = String::from_utf8(invite("b").bytes()).unwrap().replace("sip:100@", "sip:999@");
-    let unknown = Message::parse(unknown.as_bytes()).unwrap();
-    let said = bench.on(|intake, around| intake.invite(unknown, trunk(), around));
-    assert_eq!(words(&said), ["404"]);
-
-    bench.is_unwanted = true;
-    assert_eq!(words(&bench.invites("c")), ["Unwanted", "603"]);
-    bench.is_unwanted = false;
-    bench.relay = None;
-    assert_eq!(words(&bench.invites("d")), ["503"], "no relay");
-}
-
-#[test]
-fn the_door_holds_the_nodes_limits() {
-    let mut bench = Bench::new();
-    for at in 0..RATE {
-        assert_eq!(words(&bench.invites(&format!("a{at}"))), ["admit"]);
-    }
-    assert_eq!(words(&bench.invites("b")), ["TurnedAway", "503"], "the rate");
-    bench.tick_after(Duration::from_secs(1));
-    bench.actors.extend((0..MAX_CALLS as u64).map(|at| CallId::new(SHARD, 1000 + at)));
-    assert_eq!(words(&bench.invites("c")), ["TurnedAway", "503"], "calls at once");
-}
-
-#[test]
-fn the_door_holds_each_trunks_limits() {
-    let mut bench = Bench::new();
-    bench.door.max_calls = 2;
-    for calls in 0..2 {
-        assert_eq!(words(&bench.invites(&format!("a{calls}"))), ["admit"], "{calls} at once");
-        bench.actors.insert(CallId::new(SHARD, 1000 + calls));
-    }
-    assert_eq!(words(&bench.invites("b")), ["TurnedAway", "503"], "the trunk's calls at once");
-
-    let mut bench = Bench::new();
-    bench.door.max_calls_per_second = 2;
-    assert_eq!(["a", "b"].map(|call| words(&bench.invites(call))), [["admit"], ["admit"]]);
-    assert_eq!(words(&bench.invites("c")), ["TurnedAway", "503"], "the trunk's rate");
-    bench.door = Door { trunk: TrunkId(2), ..bench.door };
-    assert_eq!(words(&bench.invites("d")), ["admit"], "another trunk's is its own");
-}
-
-/// A rate that was raised held back callers until the node was started again, one that was lowered let them in.
-#[test]
-fn a_trunk_has_the_rate_of_the_configuration_in_force() {
-    let mut bench = Bench::new();
-    bench.door.max_calls_per_second = 1;
-    assert_eq!(words(&bench.invites("a")), ["admit"]);
-    assert_eq!(words(&bench.invites("b")), ["TurnedAway", "503"]);
-    bench.door.max_calls_per_second = 2;
-    assert_eq!(words(&bench.invites("c")), ["admit"]);
-    assert_eq!(words(&bench.invites("d")), ["admit"]);
-    assert_eq!(words(&bench.invites("e")), ["TurnedAway", "503"]);
+    cancels(&mut bench, "b");
+    let said = bench.tick_after(limit::HOLD);
+    let [Action::Send { bytes, .. }] = &said[..] else { panic!("an answer") };
+    assert!(!String::from_utf8_lossy(bytes).contains("Retry-After"), "nothing to try again");
 }

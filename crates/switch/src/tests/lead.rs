@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use strowger_model::AgentId;
 use strowger_model::config::{Agent, Tenant};
-use strowger_table::{Command, ControlCommand, Outcome, Refusal, limit};
+use strowger_model::{AgentId, Mono};
+use strowger_table::{Command, Control, ControlCommand, Outcome, RowKey, Touched, limit};
 
-use super::bench::{ME, OTHER};
-use super::leading::{AGAIN, SECOND, World, content, offers, staffed};
-use crate::{Led, Task, What};
+use super::bench::{ME, OTHER, THIRD};
+use super::leading::{AGAIN, CAMPAIGN, SECOND, World, content, offers, staffed};
+use crate::{Errand, HandOn, HandOver, Heard, Led, Task, What};
 
 #[test]
 fn nobody_waits_so_nothing_is_said() {
@@ -84,74 +84,6 @@ fn a_new_leader_lets_facts_come_first() {
 }
 
 #[test]
-fn a_new_configuration_is_fetched_and_brought_part_by_part() {
-    let mut world = World::new();
-    let agents = |many: u32| (1..=many).map(|id| Agent { id: AgentId(id), ..staffed().agents[0].clone() }).collect();
-    let large = Tenant { agents: agents(2000), ..staffed() };
-    let what = world.configure(&large);
-    assert_eq!(world.look().0, [(Task::Configure, What::Fetch(what))]);
-    assert!(world.is_quiet(), "it is on its way");
-    world.rules.fetched(1, Some(content(&large)), world.bench.now);
-    let mut parts = 0;
-    loop {
-        match world.commits(Task::Configure) {
-            Command::Part(part) => {
-                assert_eq!(part.no, parts);
-                parts += 1;
-            }
-            Command::Configure { version, .. } => break assert_eq!(version, world.control.version()),
-            other => panic!("{other:?}"),
-        }
-    }
-    assert!(parts > 1);
-    assert_eq!(world.bench.shard.agents().count(), 2000);
-    assert!(world.look().0.iter().all(|(task, _)| *task != Task::Configure));
-}
-
-#[test]
-fn content_that_nobody_has_is_looked_for_less_and_less_often() {
-    let mut world = World::new();
-    let what = world.configure(&Tenant { takes_anonymous: false, ..staffed() });
-    let mut pauses = Vec::new();
-    for _ in 0..7 {
-        assert_eq!(world.look().0, [(Task::Configure, What::Fetch(what))]);
-        world.rules.fetched(1, None, world.bench.now);
-        let (errands, again) = world.look();
-        assert_eq!(errands, []);
-        let again = again.expect("it is tried again");
-        pauses.push(again.since(world.bench.now).as_secs());
-        world.bench.now = again;
-    }
-    assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
-}
-
-#[test]
-fn a_configuration_that_the_table_will_never_take_is_not_said_again_until_there_is_another() {
-    let mut world = World::new();
-    let tenant = Tenant { takes_anonymous: false, ..staffed() };
-    let refuse = |world: &mut World, refusal| {
-        assert!(matches!(world.look().0[..], [(Task::Configure, What::Fetch(_))]));
-        world.rules.fetched(1, Some(content(&tenant)), world.bench.now);
-        world.says();
-        world.answer(Task::Configure, Some(Outcome::Refused(refusal)));
-        world.look()
-    };
-    world.configure(&tenant);
-    let (errands, again) = refuse(&mut world, Refusal::NotWhole);
-    assert_eq!((errands, again), (Vec::new(), Some(world.bench.now + SECOND)), "parts may be said again");
-    world.pass(SECOND);
-    let (errands, again) = refuse(&mut world, Refusal::TooEarly);
-    assert_eq!((errands, again), (Vec::new(), Some(world.bench.now + 2 * SECOND)), "the shard's layout will be raised");
-    world.pass(2 * SECOND);
-    assert_eq!(refuse(&mut world, Refusal::BadParts), (Vec::new(), None));
-    world.pass(1000 * SECOND);
-    world.changed.control();
-    assert_eq!(world.look(), (Vec::new(), None));
-    world.configure(&Tenant { name: "other".into(), ..staffed() });
-    assert!(matches!(world.look().0[..], [(Task::Configure, What::Fetch(_))]));
-}
-
-#[test]
 fn a_lead_goes_home_when_its_home_lives_and_this_node_has_settled() {
     let mut world = World::at_home(OTHER.node);
     let handed = |world: &mut World| {
@@ -195,6 +127,115 @@ fn a_new_term_waits_for_nothing_of_the_old_one() {
     world.says();
     world.led = Some(Led { term: 2, since: world.bench.now });
     assert_eq!(offers(&world.says()), 1);
-    world.answer(Task::Plan, None);
+    world.answer(Task::Plan, Some(Outcome::Planned { granted: 0 }));
+    world.waits("b");
     assert!(world.is_quiet(), "an answer of the old term says nothing of the new one's plan");
+}
+
+/// What entries tell by themselves is not looked for: calls change all the time, and only waiting places and agents make
+/// a plan.
+#[test]
+fn a_plan_is_made_when_a_place_an_agent_or_a_relay_has_changed() {
+    let mut world = World::new();
+    world.waits("a");
+    let (call, row) = world.bench.shard.calls().map(|row| (row.id, row.clone())).next().expect("it waits");
+    assert_eq!(offers(&world.says()), 1);
+    let place = row.place.expect("its place");
+    type Tell = fn(&mut Heard, RowKey);
+    let (entry, agent): (Tell, _) = (|heard, row| heard.touched(&Touched::Few(vec![row])), RowKey::Agent(AgentId(1)));
+    let tells: [(&str, RowKey, Tell, usize); 7] = [
+        ("a call", RowKey::Call(call), entry, 0),
+        ("a campaign", RowKey::Campaign(CAMPAIGN), entry, 0),
+        ("a place", RowKey::Place(place), entry, 1),
+        ("an agent", agent, entry, 1),
+        ("relays", agent, |heard, _| heard.relays(), 1),
+        ("a snapshot", agent, |heard, _| heard.everything(), 1),
+        ("too many rows to name", agent, |heard, _| heard.touched(&Touched::Many), 1),
+    ];
+    for (what, row, tell, plans) in tells {
+        world.answer(Task::Plan, Some(Outcome::Planned { granted: 0 }));
+        assert!(world.is_quiet());
+        tell(&mut world.changed, row);
+        assert_eq!(world.look().0.len(), plans, "{what}");
+    }
+}
+
+/// Leases are of the log's time, and this process wakes by its own.
+#[test]
+fn a_lease_ends_by_the_logs_clock() {
+    let mut world = World::new();
+    world.bench.call_of(ME, "a");
+    world.log_ahead = 3 * SECOND;
+    let due = world.bench.now + limit::ADMITTED_MAX - 3 * SECOND;
+    assert_eq!(world.look(), (Vec::new(), Some(due)));
+    world.bench.now = due;
+    assert_eq!(world.says(), Command::Expire);
+}
+
+#[test]
+fn a_new_term_says_again_what_the_old_one_had_under_way_in_every_rule() {
+    let mut world = World::at_home(THIRD.node);
+    let agents = [1, 2].map(|id| Agent { id: AgentId(id), ..staffed().agents[0].clone() }).to_vec();
+    let tenant = Tenant { agents, ..staffed() };
+    world.configure(&tenant);
+    for command in Command::configuring(world.version(), &tenant) {
+        assert_eq!(world.say(command).refusal(), None);
+    }
+    world.bench.call_of(OTHER, "a");
+    world.waits("b");
+    world.pass(limit::ADMITTED_MAX);
+    world.dies(OTHER);
+    let new = Tenant { name: "new".into(), ..tenant };
+    let what = world.configure(&new);
+    let tasks = [Task::Plan, Task::Expire, Task::Own, Task::Configure, Task::Spread, Task::HandOver];
+    let (first, _) = world.errands();
+    assert!(first.iter().all(|errand| errand.term == 1), "whoever hears the answer knows of which it is");
+    assert_eq!(first.iter().map(|errand| errand.task).collect::<Vec<_>>(), tasks);
+    assert!(world.is_quiet());
+    world.led = Some(Led { term: 2, since: world.bench.now });
+    let (mut again, _) = world.errands();
+    world.pass(3 * SECOND);
+    again.extend(world.errands().0);
+    again.sort_by_key(|errand| errand.task);
+    assert!(again.iter().all(|errand| errand.term == 2));
+    assert_eq!(again.iter().map(|errand| errand.task).collect::<Vec<_>>(), tasks);
+    // All agents are looked at from the first on.
+    let said = |errands: &[Errand]| {
+        let other = errands.iter().filter(|errand| errand.task != Task::Spread);
+        other.map(|errand| errand.what.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(said(&again), said(&first));
+    // What the old one fetched is nothing to the new one.
+    world.rules.fetched(1, Some(content(&new)), world.bench.now);
+    assert!(world.is_quiet(), "{what:?} is on its way");
+    world.rules.fetched(2, Some(content(&new)), world.bench.now);
+    assert!(matches!(world.look().0[..], [(Task::Configure, What::Propose(_))]));
+}
+
+/// Passive for a moment, in the same term: other nodes may have changed anything meanwhile.
+#[test]
+fn who_was_passive_looks_at_all_rows_afterwards() {
+    let mut world = World::new();
+    let home = world.bench.shard.agent(AgentId(1)).expect("the agent").owner.expect("its owner");
+    let other = [ME, OTHER].map(|it| (it.node, it.incarnation)).into_iter().find(|it| *it != home).expect("one");
+    let led = world.led.take();
+    assert!(world.is_quiet());
+    assert_eq!(world.bench.commit(ME, Command::Assign { row: RowKey::Agent(AgentId(1)), to: other }), Outcome::Done);
+    world.led = led;
+    let back = Command::Assign { row: RowKey::Agent(AgentId(1)), to: home };
+    assert_eq!(world.says(), back);
+}
+
+#[test]
+fn a_lead_stays_where_it_is_while_its_home_is_no_member() {
+    let mut rule = HandOn::new(ME.node, OTHER.node);
+    let led = Led { term: 1, since: Mono::ZERO };
+    let later = Mono::ZERO + 10 * SECOND;
+    assert_eq!(rule.look(led, &Control::default(), later), HandOver::No);
+    let world = World::new();
+    assert_eq!(rule.look(led, &world.control, Mono::ZERO), HandOver::At(Mono::ZERO + 3 * SECOND));
+    assert_eq!(rule.look(led, &world.control, later), HandOver::To(OTHER.node));
+    assert_eq!(rule.look(led, &world.control, later), HandOver::No, "it is under way");
+    let mut rule = HandOn::new(OTHER.node, OTHER.node);
+    assert_eq!(rule.look(led, &world.control, later), HandOver::No, "it is at home");
 }

@@ -3,18 +3,26 @@
 use std::time::Duration;
 
 use strowger_acd::UsableRelay;
-use strowger_model::config::{Agent, NextIds, Phone, Queue, Strategy, Tenant, Trunk};
-use strowger_model::{AgentId, Digest, Far, LegKey, LegNo, LogTime, Mono, NodeId, QueueId, RelayId, Wall};
+use strowger_model::config::{
+    Agent, Campaign, DialMode, Hours, LeadColumns, NextIds, Phone, Queue, Strategy, Tenant, Trunk,
+};
+use strowger_model::{
+    AgentId, CampaignId, Digest, Far, LegKey, LegNo, LogTime, Mono, NodeId, QueueId, RelayId, TrunkId, Wall,
+};
 use strowger_table::{
     At, Body, Command, Content, Control, ControlCommand, Outcome, Proposal, Proposer, TenantRef, Then,
 };
 
 use super::bench::{Bench, ME, OTHER, SHARD, THIRD, tenant};
-use crate::{Heard, Leader, Led, Look, Task, What};
+use crate::{Errand, Heard, Leader, Led, Look, Task, What};
 
 pub const QUEUE: QueueId = QueueId(1);
+pub const CAMPAIGN: CampaignId = CampaignId(1);
+pub const TRUNK: TrunkId = TrunkId(1);
 /// Where the lead belongs.
 pub const HOME: NodeId = ME.node;
+/// All hours of all days.
+pub const ALL_DAY: Hours = Hours { days: 0b111_1111, from_min: 0, to_min: 24 * 60 };
 pub const SECOND: Duration = Duration::from_secs(1);
 pub const AGAIN: Duration = Duration::from_millis(100);
 
@@ -27,8 +35,12 @@ pub struct World {
     pub led: Option<Led>,
     /// What calls can be made over.
     pub trunks: Vec<Trunk>,
+    /// Those that this node reaches.
+    pub relays: Vec<UsableRelay>,
     /// The calendar's time when this process's clock began.
     pub wall_ms: u64,
+    /// How far the log's time is ahead of this process's.
+    pub log_ahead: Duration,
 }
 
 impl World {
@@ -55,7 +67,9 @@ impl World {
         let led = Some(Led { term: 1, since: bench.now });
         let rules = Leader::new(SHARD, ME.node, home);
         let (control, changed) = (Control::default(), Heard::default());
-        let mut world = Self { bench, control, rules, changed, led, trunks: Vec::new(), wall_ms: 0 };
+        let relays = vec![UsableRelay { relay: RelayId(1), site: String::new() }];
+        let (trunks, wall_ms, log_ahead) = (Vec::new(), 0, Duration::ZERO);
+        let mut world = Self { bench, control, rules, changed, led, trunks, relays, wall_ms, log_ahead };
         let nodes = [ME, OTHER, THIRD];
         world.decide(ControlCommand::Found { voters: nodes.map(|node| node.node).to_vec(), shards: 1 });
         for Proposer { node, incarnation } in nodes {
@@ -123,17 +137,21 @@ impl World {
 
     /// What is to be done, and when it looks again.
     pub fn look(&mut self) -> (Vec<(Task, What)>, Option<Mono>) {
+        let (errands, again) = self.errands();
+        (errands.into_iter().map(|errand| (errand.task, errand.what)).collect(), again)
+    }
+
+    pub fn errands(&mut self) -> (Vec<Errand>, Option<Mono>) {
         let look = Look {
             led: self.led,
             shard: &self.bench.shard,
             control: &self.control,
-            relays: &[UsableRelay { relay: RelayId(1), site: String::new() }],
+            relays: &self.relays,
             now: self.bench.now,
-            log_now: LogTime(self.bench.now.0),
+            log_now: LogTime(self.bench.now.0) + self.log_ahead,
             wall: Wall(self.wall_ms + self.bench.now.0 / 1000),
         };
-        let (errands, again) = self.rules.look(&std::mem::take(&mut self.changed), &look);
-        (errands.into_iter().map(|errand| (errand.task, errand.what)).collect(), again)
+        self.rules.look(&std::mem::take(&mut self.changed), &look)
     }
 
     /// The only command that it has to say.
@@ -194,6 +212,25 @@ pub fn queue() -> Queue {
         max_waiting: 10,
         max_wait_ms: 600_000,
         service_level_ms: 20_000,
+    }
+}
+
+pub fn campaign(hours: Hours) -> Campaign {
+    Campaign {
+        id: CAMPAIGN,
+        name: "spring".into(),
+        mode: DialMode::Progressive,
+        queue: QUEUE,
+        trunk: TRUNK,
+        caller_id: "+4930555001".parse().unwrap(),
+        ring_timeout_ms: 15_000,
+        keep_idle: 0,
+        start: true,
+        max_attempts: 3,
+        retries: Vec::new(),
+        zone: Some("Europe/London".into()),
+        hours: vec![hours],
+        columns: LeadColumns { number: "number".into(), zone: None },
     }
 }
 

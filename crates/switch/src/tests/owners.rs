@@ -1,13 +1,11 @@
-//! Whose rows are whose: those of lives that are over, and those that belong elsewhere.
+//! Lives that are over, with the rows they owned, and tenants that left the configuration.
 
-use std::time::Duration;
-
-use strowger_model::config::{Agent, Tenant};
-use strowger_model::{AgentId, Far, Instance, NodeId, TenantId};
-use strowger_table::{Command, ControlCommand, Outcome, Proposer};
+use strowger_model::config::Tenant;
+use strowger_model::{AgentId, Far, Instance, TenantId};
+use strowger_table::{Command, ControlCommand, Outcome, Proposer, Refusal};
 
 use super::bench::{ME, OTHER, THIRD};
-use super::leading::{HOME, SECOND, World, staffed};
+use super::leading::{AGAIN, World, staffed};
 use crate::{Task, What};
 
 #[test]
@@ -53,8 +51,8 @@ fn an_older_incarnation_is_over_when_its_node_comes_back() {
     world.bench.call_of(OTHER, "a");
     let incarnation = strowger_model::Incarnation(OTHER.incarnation.0 + 1);
     world.decide(ControlCommand::Hello { node: OTHER.node, incarnation });
-    let Command::Adopt { node, heirs, .. } = world.says() else { panic!("an adoption") };
-    assert_eq!(node, OTHER.node);
+    let Command::Adopt { node, incarnation: over, heirs } = world.says() else { panic!("an adoption") };
+    assert_eq!((node, over), (OTHER.node, OTHER.incarnation));
     assert!(heirs.contains(&(OTHER.node, incarnation)));
 }
 
@@ -138,98 +136,61 @@ fn connections_of_a_life_that_is_over_are_lost_whoever_owns_the_agent() {
     }
 }
 
-/// The owners of all agents.
-fn shares(world: &World) -> std::collections::BTreeMap<NodeId, usize> {
-    let mut shares = std::collections::BTreeMap::new();
-    for (node, _) in world.bench.shard.agents().filter_map(|agent| agent.owner) {
-        *shares.entry(node).or_insert(0) += 1;
+/// Nothing else tells of it: nobody would answer the callers of the dead, and the tenant would stay.
+#[test]
+fn what_was_not_committed_is_said_again_a_little_later() {
+    let mut world = World::new();
+    world.bench.call_of(OTHER, "a");
+    let gone = |world: &mut World| world.in_force(Vec::new());
+    for happens in [(|world: &mut World| world.dies(OTHER)) as fn(&mut World), gone] {
+        happens(&mut world);
+        let command = world.says();
+        world.answer(Task::Own, None);
+        assert_eq!(world.look(), (Vec::new(), Some(world.bench.now + AGAIN)));
+        world.pass(AGAIN);
+        assert_eq!(world.commits(Task::Own), command);
     }
-    shares
+    assert_eq!(world.bench.shard.tenants().count(), 0);
 }
 
-/// A cluster with some agents whose phones are always there, who belong to nobody yet.
-fn crowd(many: u32) -> World {
-    let mut world = World::young(HOME);
-    let agents = (1..=many).map(|id| Agent { id: AgentId(id), ..staffed().agents[0].clone() }).collect();
-    let tenant = Tenant { agents, ..staffed() };
-    world.configure(&tenant);
+#[test]
+fn what_the_table_refuses_waits_for_the_control_group() {
+    let mut world = World::new();
+    world.in_force(Vec::new());
+    let command = world.says();
+    world.answer(Task::Own, Some(Outcome::Refused(Refusal::TooEarly)));
+    assert!(world.is_quiet());
+    world.changed.control();
+    assert_eq!(world.says(), command);
+}
+
+/// An entry of the leader before may come late.
+#[test]
+fn a_tenant_that_comes_after_it_has_gone_is_retired_as_well() {
+    let mut world = World::new();
+    world.in_force(Vec::new());
+    assert!(matches!(world.commits(Task::Own), Command::Retire { .. }));
+    assert!(world.is_quiet());
     let version = world.control.version();
-    Command::configuring(version, &tenant)
-        .into_iter()
-        .for_each(|command| assert!(world.say(command).refusal().is_none()));
-    world
-}
-
-/// Commits assignments until nothing is left to assign; how many there were.
-fn assign_all(world: &mut World) -> usize {
-    let mut assigned = 0;
-    loop {
-        let (errands, again) = world.look();
-        match (&errands[..], again) {
-            ([(Task::Spread, What::Propose(command))], _) => {
-                assert!(world.is_quiet(), "one is under way");
-                let outcome = world.say((**command).clone());
-                assert_eq!(outcome, Outcome::Done);
-                world.answer(Task::Spread, Some(outcome));
-                assigned += 1;
-            }
-            ([], Some(again)) if again <= world.bench.now => {}
-            ([], _) => return assigned,
-            (other, _) => panic!("{other:?}"),
-        }
+    for command in Command::configuring(version, &staffed()) {
+        assert_eq!(world.say(command).refusal(), None);
     }
+    let (errands, _) = world.look();
+    let [(Task::Own, What::Propose(retire)), (Task::Spread, _)] = &errands[..] else { panic!("{errands:?}") };
+    assert!(matches!(**retire, Command::Retire { .. }));
 }
 
+/// The shard is as the snapshot has it: with rows that had been given away here already.
 #[test]
-fn agents_go_one_after_the_other_to_nodes_that_have_stayed_up() {
-    let mut world = crowd(600);
-    let (errands, again) = world.look();
-    assert_eq!((errands, again), (Vec::new(), Some(world.bench.now + 10 * SECOND)), "nobody has settled");
-    world.pass(10 * SECOND);
-    assert_eq!(assign_all(&mut world), 600);
-    let shares = shares(&world);
-    assert!(shares.len() == 3 && shares.values().all(|share| (150..250).contains(share)), "{shares:?}");
-    assert_eq!(assign_all(&mut world), 0);
-}
-
-#[test]
-fn after_a_restart_a_node_gets_back_what_was_its_own_and_nothing_else_moves() {
-    let mut world = crowd(300);
-    world.look();
-    world.pass(10 * SECOND);
-    assign_all(&mut world);
-    let before = shares(&world);
+fn after_a_snapshot_it_is_looked_whose_rows_are_there() {
+    let mut world = World::new();
+    world.bench.call_of(OTHER, "a");
     world.dies(OTHER);
-    let Command::Adopt { .. } = world.commits(Task::Own) else { panic!("an adoption") };
-    assert_eq!(assign_all(&mut world), 0, "heirs are chosen alike");
-    assert_eq!(shares(&world).len(), 2);
-    let incarnation = strowger_model::Incarnation(OTHER.incarnation.0 + 1);
-    world.decide(ControlCommand::Hello { node: OTHER.node, incarnation });
-    world.look();
-    world.pass(10 * SECOND - Duration::from_micros(1));
-    assert_eq!(assign_all(&mut world), 0, "it might die again");
-    world.pass(Duration::from_micros(1));
-    assert_eq!(assign_all(&mut world), before[&OTHER.node]);
-    assert_eq!(shares(&world), before);
-}
-
-#[test]
-fn who_talks_or_has_a_connection_stays() {
-    let mut world = World::young(HOME);
-    world.look();
-    world.waits("a");
-    world.commits(Task::Plan);
-    world.pass(10 * SECOND);
-    let agent = world.bench.shard.agent(AgentId(1)).expect("the agent");
-    assert!(agent.is_at_work(), "the phone rings");
-    assert!(world.look().0.iter().all(|(task, _)| *task != Task::Spread));
-    let mut world = World::young(HOME);
-    let agent = world.bench.shard.agent(AgentId(1)).expect("the agent");
-    let line = strowger_model::Line { node: THIRD.node, number: 1 };
-    let flow = Far { line: Some(line), ..Far::tcp(([192, 0, 2, 20], 5060)) };
-    let binding = Box::new(strowger_table::Binding { flow, ..agent.bindings[0].clone() });
-    world.bench.commit(THIRD, Command::Bind { agent: AgentId(1), binding });
-    world.look();
-    world.pass(10 * SECOND);
-    assert_eq!(assign_all(&mut world), 0);
+    let before = world.bench.shard.clone();
+    let command = world.commits(Task::Own);
+    assert!(world.is_quiet());
+    world.bench.shard = before;
+    assert!(world.is_quiet(), "nothing was told");
+    world.changed.everything();
+    assert_eq!(world.says(), command);
 }

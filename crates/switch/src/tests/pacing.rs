@@ -3,40 +3,18 @@
 use std::time::Duration;
 
 use strowger_acd::UsableRelay;
-use strowger_model::config::{Agent, Campaign, DialMode, Hours, LeadColumns, Tenant, Trunk};
-use strowger_model::{AgentId, CampaignId, Digest, Far, Mono, RelayId, TrunkId, Wall};
-use strowger_table::{BarList, Command, Dial, DialTo, NewLead, Outcome, Proposer, Refusal, RowKey, Scope};
+use strowger_model::config::{Agent, Campaign, DialMode, Hours, Tenant, Trunk};
+use strowger_model::{AgentId, CampaignId, Digest, Far, Incarnation, Mono, RelayId, ShardId, TrunkId, Wall};
+use strowger_table::{BarList, Command, Dial, DialTo, NewLead, Outcome, Presence, Proposer, Refusal, RowKey, Scope};
 
 use super::bench::{ME, OTHER, SHARD, THIRD};
-use super::leading::{QUEUE, World, staffed};
+use super::leading::{ALL_DAY, CAMPAIGN, TRUNK, World, campaign, staffed};
 use crate::{Pacer, Scene};
 
-const CAMPAIGN: CampaignId = CampaignId(1);
 const SECOND_CAMPAIGN: CampaignId = CampaignId(2);
-const TRUNK: TrunkId = TrunkId(1);
 /// 2023-11-14 22:13:20 in London.
 const WALL_MS: u64 = 1_700_000_000_000;
 const ROUND: Duration = Duration::from_millis(100);
-const ALL_DAY: Hours = Hours { days: 0b111_1111, from_min: 0, to_min: 24 * 60 };
-
-fn campaign(hours: Hours) -> Campaign {
-    Campaign {
-        id: CAMPAIGN,
-        name: "spring".into(),
-        mode: DialMode::Progressive,
-        queue: QUEUE,
-        trunk: TRUNK,
-        caller_id: "+4930555001".parse().unwrap(),
-        ring_timeout_ms: 15_000,
-        keep_idle: 0,
-        start: true,
-        max_attempts: 3,
-        retries: Vec::new(),
-        zone: Some("Europe/London".into()),
-        hours: vec![hours],
-        columns: LeadColumns { number: "number".into(), zone: None },
-    }
-}
 
 fn trunk(rate: u32) -> Trunk {
     Trunk {
@@ -120,7 +98,7 @@ impl Paced {
             control: &self.world.control,
             relays: &[UsableRelay { relay: RelayId(1), site: String::new() }],
             now: self.world.bench.now,
-            wall: Wall(self.world.wall_ms + self.world.bench.now.0 / 1000),
+            wall: self.wall(),
         };
         let (dials, again) = self.pacer.look(&scene);
         let dials = dials.into_iter().map(|(_, command)| match command {
@@ -128,6 +106,10 @@ impl Paced {
             other => panic!("not a call but {other:?}"),
         });
         (dials.collect(), again)
+    }
+
+    fn wall(&self) -> Wall {
+        Wall(self.world.wall_ms + self.world.bench.now.0 / 1000)
     }
 
     fn answer(&mut self, outcome: Option<Outcome>) {
@@ -272,7 +254,7 @@ fn the_next_round_waits_until_the_last_one_is_in_this_nodes_table() {
     let ahead = std::mem::replace(&mut world.world.bench.shard, behind);
     assert_eq!(world.round(), (Vec::new(), None), "the agents are kept, which this table does not show");
     world.world.bench.shard = ahead;
-    world.say(Command::Presence { agent: AgentId(1), presence: strowger_table::Presence::Ready });
+    world.say(Command::Presence { agent: AgentId(1), presence: Presence::Ready });
     assert_eq!(world.round().0, []);
 }
 
@@ -328,4 +310,134 @@ fn a_number_that_is_barred_no_more_is_called() {
     world.pass(ROUND);
     world.say(bar(true));
     assert_eq!(world.round().0.len(), 1);
+}
+
+/// Entries are never stamped earlier than the newest one, so hours begin by the log's clock where it is ahead.
+#[test]
+fn a_log_that_was_stamped_ahead_of_our_clock_counts() {
+    let mut world = settled(1, 100, Hours { from_min: 22 * 60 + 14, ..ALL_DAY });
+    world.world.bench.wall = Wall(world.wall().0 + 20_000);
+    world.say(Command::Presence { agent: AgentId(1), presence: Presence::NotReady { reason: "tea".into() } });
+    world.say(Command::Presence { agent: AgentId(1), presence: Presence::Ready });
+    let (dials, again) = world.round();
+    assert_eq!((dials.len(), again), (0, Some(world.now() + Duration::from_secs(19))));
+}
+
+/// A pacer that begins again fences what its predecessor said of each of these.
+#[test]
+fn its_campaigns_are_those_that_it_owns() {
+    let mut world = settled(1, 100, ALL_DAY);
+    let owned = |world: &Paced| world.pacer.owned(&world.world.bench.shard);
+    assert_eq!(owned(&world), [RowKey::Campaign(CAMPAIGN)]);
+    world.belongs_to(SECOND_CAMPAIGN, Proposer { incarnation: Incarnation(ME.incarnation.0 + 1), ..ME });
+    assert_eq!(owned(&world), [RowKey::Campaign(CAMPAIGN)], "another life's is not ours");
+    world.belongs_to(SECOND_CAMPAIGN, ME);
+    assert_eq!(owned(&world), [CAMPAIGN, SECOND_CAMPAIGN].map(RowKey::Campaign));
+}
+
+/// Answers come in any order; the last call of the round has to be a row here.
+#[test]
+fn the_next_round_waits_for_the_last_call_whichever_answer_comes_last() {
+    let mut world = settled(2, 100, ALL_DAY);
+    let (dials, _) = world.round();
+    let mut outcomes = Vec::new();
+    let mut behind = world.world.bench.shard.clone();
+    for dial in dials {
+        behind = world.world.bench.shard.clone();
+        outcomes.push(world.say(Command::Dial(Box::new(dial))));
+    }
+    for outcome in outcomes.into_iter().rev() {
+        assert!(matches!(outcome, Outcome::Dialled { .. }));
+        world.answer(Some(outcome));
+    }
+    world.pass(ROUND);
+    world.world.bench.shard = behind;
+    assert_eq!(world.round(), (Vec::new(), None), "it shows the first call only");
+}
+
+/// Who dials by hand asks for each call, and holds nothing of the rate.
+#[test]
+fn a_campaign_by_hand_takes_no_share_of_a_trunk() {
+    let mut world = settled(3, 2, ALL_DAY);
+    let by_hand = Campaign { id: SECOND_CAMPAIGN, mode: DialMode::Manual, ..campaign(ALL_DAY) };
+    let agents = (1..=3).map(|id| Agent { id: AgentId(id), ..staffed().agents[0].clone() }).collect();
+    let tenant = Tenant { agents, campaigns: vec![campaign(ALL_DAY), by_hand], ..staffed() };
+    world.world.configure(&tenant);
+    for command in Command::configuring(world.world.version(), &tenant) {
+        assert_eq!(world.say(command).refusal(), None);
+    }
+    world.belongs_to(SECOND_CAMPAIGN, OTHER);
+    world.say(Command::Run { campaign: SECOND_CAMPAIGN, running: true });
+    assert_eq!(world.round().0.len(), 2, "all of a second's worth");
+}
+
+/// The trunk has room, or a lead is due, at an instant that no entry tells.
+#[test]
+fn a_round_under_way_is_not_overtaken_by_what_becomes_due() {
+    let mut world = settled(3, 2, ALL_DAY);
+    let (dials, again) = world.round();
+    assert_eq!((dials.len(), again), (2, None), "its answers will tell");
+    world.pass(Duration::from_secs(70));
+    assert_eq!(world.round(), (Vec::new(), None));
+    world.answer(None);
+    assert_eq!(world.round(), (Vec::new(), None), "one answer is missing");
+    world.answer(None);
+    world.pass(ROUND);
+    assert_eq!(world.round().0.len(), 2);
+}
+
+/// A pacer of a node that owns none of the campaigns waits for nothing but news.
+#[test]
+fn who_owns_no_campaign_does_not_look_by_itself() {
+    let mut world = settled(1, 100, ALL_DAY);
+    world.belongs_to(CAMPAIGN, OTHER);
+    assert_eq!(world.round(), (Vec::new(), None));
+}
+
+/// Of two trunks the one that has room first wakes, and one that another node dials over does not.
+#[test]
+fn it_looks_again_when_the_first_of_its_trunks_has_room() {
+    for (owner, wait) in [(ME, 100), (OTHER, 500)] {
+        let mut world = settled(3, 2, ALL_DAY);
+        let (slow, fast) = (trunk(2), Trunk { id: TrunkId(2), ..trunk(10) });
+        world.world.trunks = vec![slow, fast];
+        let second = Campaign { id: SECOND_CAMPAIGN, trunk: TrunkId(2), ..campaign(ALL_DAY) };
+        let agents = (1..=3).map(|id| Agent { id: AgentId(id), ..staffed().agents[0].clone() }).collect();
+        let tenant = Tenant { agents, campaigns: vec![campaign(ALL_DAY), second], ..staffed() };
+        world.world.configure(&tenant);
+        for command in Command::configuring(world.world.version(), &tenant) {
+            assert_eq!(world.say(command).refusal(), None);
+        }
+        world.belongs_to(SECOND_CAMPAIGN, owner);
+        world.say(Command::Run { campaign: SECOND_CAMPAIGN, running: true });
+        let (dials, _) = world.round();
+        world.dial(dials);
+        world.pass(ROUND);
+        world.pacer = Pacer::new(ME.node, ME.incarnation);
+        world.pacer.wake(SHARD);
+        assert_eq!(world.round(), (Vec::new(), Some(world.now() + Duration::from_millis(wait))), "{owner:?}");
+    }
+}
+
+/// After a round of which everything was granted nothing has changed but its own calls.
+#[test]
+fn a_round_that_was_granted_makes_no_other_by_itself() {
+    let mut world = settled(1, 100, ALL_DAY);
+    let begun = world.now();
+    let (dials, _) = world.round();
+    for dial in dials {
+        let outcome = world.world.say(Command::Dial(Box::new(dial)));
+        world.answer(Some(outcome));
+    }
+    world.pass(ROUND);
+    assert_eq!(world.round(), (Vec::new(), Some(begun + Duration::from_secs(60))), "the clock on the wall may be set");
+}
+
+#[test]
+fn each_shard_has_rounds_of_its_own() {
+    let mut world = settled(0, 100, ALL_DAY);
+    assert_eq!(world.round().1, Some(world.now() + Duration::from_secs(60)));
+    let now = world.now();
+    world.pacer.answered(ShardId(1), None, now);
+    assert_eq!(world.round().1, Some(now + ROUND), "a dial of the other was lost");
 }

@@ -1,14 +1,26 @@
 use std::sync::Arc;
 
 use strowger_call::{Action as Said, Event, Rows};
-use strowger_model::{AgentId, CallId, CampaignId, E164, PlaceId, QueueId, RelayId, TrunkId};
-use strowger_table::{Began, Call, Kept, Origin, Outbound, RowKey, Touched};
+use strowger_model::{
+    AgentId, CallId, CampaignId, Cause, E164, Ended, HangupBy, LogTime, PlaceId, QueueId, RelayId, TrunkId,
+};
+use strowger_table::{Began, Call, Command, Kept, Origin, Outbound, Outcome, RowKey, Touched};
 
 use super::bench::*;
-use crate::{Around, Begin, Changed, Due, Intake, due, forgotten, touched};
+use super::leading::World;
+use crate::{Around, Begin, Changed, Due, Intake, due, forgotten, has_work, touched};
 
 fn row(bench: &Bench, call: CallId) -> Arc<Call> {
     bench.shard.call(call).unwrap().clone()
+}
+
+/// At which relays its actor gives orders when it begins.
+fn relays(bench: &Bench, begin: Begin, call: CallId) -> Vec<RelayId> {
+    let rows = Rows::of(&bench.shard, call).unwrap();
+    let mut machine = begin.machine(rows.clone(), bench);
+    let tenant = bench.shard.tenant(rows.call.tenant);
+    let said = machine.on(Event::Row { rows, tenant }, bench.log_now(SHARD), bench.now());
+    said.iter().filter_map(|action| if let Said::Media { relay, .. } = action { Some(*relay) } else { None }).collect()
 }
 
 /// One word for what is due, where no actor has heard of the row.
@@ -87,14 +99,7 @@ fn the_first_leg_opens_where_it_was_admitted() {
     bench.relay = Some(RelayId(chosen.0 + 1));
     let rows = Rows::of(&bench.shard, call).unwrap();
     let Due::Begin(begin) = due(&rows.call, false, true, |key| bench.intake.seat(key)) else { panic!("it begins") };
-    let mut machine = begin.machine(rows.clone(), &bench);
-    let tenant = bench.shard.tenant(rows.call.tenant);
-    let said = machine.on(Event::Row { rows, tenant }, bench.log_now(SHARD), bench.now());
-    let relays: Vec<RelayId> = said
-        .iter()
-        .filter_map(|action| if let Said::Media { relay, .. } = action { Some(*relay) } else { None })
-        .collect();
-    assert_eq!(relays, [chosen]);
+    assert_eq!(relays(&bench, begin, call), [chosen]);
 }
 
 #[test]
@@ -110,4 +115,47 @@ fn too_many_rows_to_name_are_all_rows() {
     let gone = [RowKey::Place(PlaceId(1))];
     assert_eq!(Changed::of(&gone, &bench.shard), Changed::default(), "a place that is gone is no call's");
     assert_eq!(forgotten([call, CallId::new(SHARD, 999)], &bench.shard), [CallId::new(SHARD, 999)]);
+}
+
+/// A place changes when its call is offered to somebody: the call's actor hears of it.
+#[test]
+fn a_place_that_changed_is_its_calls() {
+    let mut world = World::new();
+    world.waits("a");
+    let place = world.bench.shard.places().next().expect("it waits");
+    let call = place.call.expect("a caller's");
+    let rows = [RowKey::Place(place.id), RowKey::Queue(QueueId(1)), RowKey::Campaign(CampaignId(1))];
+    let changed = Changed::of(&rows, &world.bench.shard);
+    assert_eq!((changed.calls, changed.agents), ([call].into(), [].into()));
+}
+
+#[test]
+fn a_call_that_is_over_has_work_left_as_long_as_it_has_duties() {
+    let mut bench = Bench::new();
+    let call = bench.call_of(ME, "a");
+    assert!(has_work(&row(&bench, call)));
+    let ended = Ended { by: HangupBy::Caller, cause: Cause::NORMAL };
+    bench.commit(ME, Command::End { call, ended, observed: LogTime(bench.now().0) });
+    assert!(!row(&bench, call).duties.is_empty());
+    assert!(has_work(&row(&bench, call)), "its ports are to be closed");
+    assert_eq!(word(&row(&bench, call), true, &mut Intake::new(0, 0, bench.now())), "adopted");
+    bench.ended(ME, call);
+    assert!(!has_work(&row(&bench, call)));
+}
+
+/// An heir goes on with the relay that has the caller's port; a call that has none yet gets one of any site.
+#[test]
+fn an_heir_goes_on_where_the_call_is() {
+    let mut bench = Bench::new();
+    bench.relay = Some(RelayId(4));
+    let call = bench.call_of(OTHER, "a");
+    bench.adopted(OTHER, ME);
+    bench.sites.borrow_mut().clear();
+    assert_eq!(relays(&bench, Begin::Adopted, call), [RelayId(4)]);
+    assert_eq!(*bench.sites.borrow(), [""]);
+    let leg = leg(call);
+    let dialog = Box::new((**bench.shard.dialog(leg).expect("the caller's")).clone());
+    assert_eq!(bench.commit(ME, Command::Answer { leg, dialog, relay: RelayId(7) }), Outcome::Done);
+    assert_eq!(relays(&bench, Begin::Adopted, call), [RelayId(7)]);
+    assert_eq!(bench.sites.borrow().len(), 1, "nothing is chosen that is not needed");
 }

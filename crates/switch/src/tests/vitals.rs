@@ -259,3 +259,132 @@ fn who_is_no_member_yet_is_not_answered() {
     assert!(vitals.on_beat(NodeId(2), next, &group.control, at(1200)));
     assert!(!vitals.on_beat(NodeId(2), LIFE, &group.control, at(1300)), "an earlier life is over");
 }
+
+/// Answers may overtake one another: of those of a voter the one to the newest beat counts.
+#[test]
+fn an_answer_that_comes_late_takes_nothing_back() {
+    let mut vitals = active();
+    let (older, newer) = (beat(&mut vitals, at(1100)), beat(&mut vitals, at(1500)));
+    assert_eq!(vitals.on_pulse(NodeId(2), newer, vec![7, 7]), Some(at(1500)), "when that beat was sent");
+    assert_eq!(vitals.on_pulse(NodeId(2), older, vec![7, 7]), Some(at(1100)));
+    assert_eq!(vitals.active_until(&[7, 7], at(1500)), Some(at(2100)));
+    assert_eq!(vitals.on_pulse(NodeId(2), 99, vec![7, 7]), None, "a beat that was never sent");
+}
+
+#[test]
+fn a_node_is_active_as_long_as_most_voters_have_answered_lately() {
+    let mut vitals = Vitals::new(ME, (1..=5).map(NodeId).collect());
+    let (first, second) = (beat(&mut vitals, at(1000)), beat(&mut vitals, at(1100)));
+    let mut after = |voter, number| {
+        vitals.on_pulse(NodeId(voter), number, vec![7, 7]);
+        vitals.active_until(&[7, 7], at(1100))
+    };
+    assert_eq!(after(2, second), None, "two of five");
+    assert_eq!(after(3, first), Some(at(1600)), "the oldest answer of the three");
+    assert_eq!(after(4, second), Some(at(1700)), "three newer ones");
+}
+
+#[test]
+fn who_does_not_vote_needs_most_voters_and_reports_nobody() {
+    let mut vitals = Vitals::new(NodeId(9), VOTERS.to_vec());
+    let (number, to) = vitals.beat(at(1000));
+    assert_eq!(to.collect::<Vec<_>>(), VOTERS);
+    for (voter, until) in [(8, None), (2, None), (3, Some(at(1600)))] {
+        vitals.on_pulse(NodeId(voter), number, vec![7, 7]);
+        assert_eq!(vitals.active_until(&[7, 7], at(1000)), until, "{voter}");
+    }
+    for ms in (1500..10_000).step_by(500) {
+        let number = beat(&mut vitals, at(ms));
+        for voter in VOTERS {
+            vitals.on_pulse(voter, number, vec![7, 7]);
+        }
+        assert!(is_active(&mut vitals, at(ms)));
+    }
+    let group = Group::new();
+    assert_eq!(vitals.reports(&group.control, at(8000)), []);
+    assert_eq!(vitals.reports(&group.control, at(9500)), [], "it heard nobody, and nobody asks it");
+}
+
+/// What was applied elsewhere before it fell passive says nothing of what it missed since.
+#[test]
+fn it_catches_up_with_what_others_had_when_it_was_passive_already() {
+    let mut vitals = active();
+    let before = beat(&mut vitals, at(1100));
+    assert!(!is_active(&mut vitals, at(1700)));
+    vitals.on_pulse(NodeId(2), before, vec![7, 7]);
+    let number = beat(&mut vitals, at(1800));
+    vitals.on_pulse(NodeId(2), number, vec![7, 9]);
+    assert_eq!(vitals.active_until(&[7, 8], at(1810)), None);
+    assert_eq!(vitals.active_until(&[6, 9], at(1810)), None, "each group counts");
+    vitals.on_pulse(NodeId(3), number, vec![7, 8]);
+    assert!(vitals.active_until(&[7, 8], at(1820)).is_some(), "with one other voter, who has no more");
+}
+
+/// Reports are committed in the order in which they are made.
+#[test]
+fn of_a_node_one_report_is_under_way() {
+    let (mut vitals, mut group) = (active(), Group::new());
+    vitals.on_beat(NodeId(2), LIFE, &group.control, at(1000));
+    (1500..=3000).step_by(500).for_each(|ms| answered(&mut vitals, at(ms)));
+    vitals.on_beat(NodeId(2), LIFE, &group.control, at(3000));
+    vitals.reports(&group.control, at(3000));
+    answered(&mut vitals, at(4300));
+    vitals.on_beat(NodeId(2), LIFE, &group.control, at(4300));
+    let reports = vitals.reports(&group.control, at(4300));
+    let [report] = &reports[..] else { panic!("{reports:?}") };
+    assert_eq!((report.node, report.incarnation, report.silent), (NodeId(3), LIFE, true));
+    group.commit(report.command.clone());
+    vitals.on_beat(NodeId(3), LIFE, &group.control, at(4310));
+    assert_eq!(vitals.reports(&group.control, at(4320)), [], "whether it is committed is not known");
+    vitals.reported(NodeId(3));
+    let reports = vitals.reports(&group.control, at(4330));
+    let [report] = &reports[..] else { panic!("{reports:?}") };
+    assert_eq!((report.node, report.silent), (NodeId(3), false));
+    assert!(!vitals.on_beat(NodeId(3), LIFE, &group.control, at(4340)), "the group holds it to be silent still");
+}
+
+#[test]
+fn a_life_that_another_has_followed_says_nothing_more() {
+    let mut group = Group::new();
+    group.commit(ControlCommand::Hello { node: NodeId(2), incarnation: Incarnation(2) });
+    assert_eq!(join(&group.control, NodeId(2), LIFE, &VOTERS, 1), None);
+}
+
+/// The others have declared it dead: what it beats is not answered, though this voter said nothing of it.
+#[test]
+fn a_node_that_is_dead_or_unknown_is_neither_answered_nor_reported() {
+    let (mut vitals, mut group) = (active(), Group::new());
+    for voter in [NodeId(2), NodeId(3)] {
+        group.commit(ControlCommand::Silent { voter, node: NodeId(3), incarnation: LIFE });
+    }
+    assert!(is_down(&group.control, NodeId(3), LIFE) && !is_down(&group.control, NodeId(9), LIFE));
+    assert!(!vitals.on_beat(NodeId(3), LIFE, &group.control, at(1000)));
+    assert!(!vitals.on_beat(NodeId(9), LIFE, &group.control, at(1000)), "a stranger");
+    for ms in [1000, 1500, 2000, 2500] {
+        answered(&mut vitals, at(ms));
+        vitals.on_beat(NodeId(2), LIFE, &group.control, at(ms));
+        assert_eq!(vitals.reports(&group.control, at(ms)), []);
+    }
+}
+
+/// Who looks and beats in the same instant is not behind.
+#[test]
+fn a_beat_of_the_instant_in_which_it_fell_passive_counts() {
+    let mut vitals = active();
+    assert!(!is_active(&mut vitals, at(1700)));
+    let number = beat(&mut vitals, at(1700));
+    vitals.on_pulse(NodeId(2), number, vec![7, 7]);
+    assert!(is_active(&mut vitals, at(1710)));
+}
+
+#[test]
+fn sixteen_beats_are_remembered() {
+    let mut vitals = vitals();
+    let first = beat(&mut vitals, at(1000));
+    for _ in 0..15 {
+        beat(&mut vitals, at(1000));
+    }
+    assert_eq!(vitals.on_pulse(NodeId(2), first, vec![7, 7]), Some(at(1000)));
+    beat(&mut vitals, at(1000));
+    assert_eq!(vitals.on_pulse(NodeId(2), first, vec![7, 7]), None);
+}

@@ -14,7 +14,7 @@ use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use strowger_api::{archive, bootstrap_token, router};
-use strowger_cluster::{Cluster, Context, DataKeys, Options};
+use strowger_cluster::{COMMIT, Cluster, Context, DataKeys, Options};
 use strowger_config::{Files, read_dir};
 use strowger_link::Identity;
 use strowger_model::{CallId, Cause, Dialog, DialogState, Far, LegKey, LegNo, LogTime, NodeId, PeerId, Role, ShardId};
@@ -25,7 +25,6 @@ use tower::ServiceExt;
 const ME: NodeId = NodeId(1);
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 const PATIENCE: Duration = Duration::from_secs(20);
-const COMMIT: Duration = Duration::from_secs(5);
 
 pub struct World {
     pub router: Router,

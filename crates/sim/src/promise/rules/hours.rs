@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strowger_model::config::Hours;
+use strowger_model::config::{Campaign, Hours};
 use strowger_model::{CallId, CampaignId, E164, LogTime};
 use strowger_table::{Command, Outcome};
 
@@ -37,11 +37,18 @@ impl Rule for OpenHours {
         {
             let old = self.before.get(&dial.campaign).filter(|(_, until)| step.log_now() < *until + PROPOSED);
             let all = campaign.hours.iter().chain(old.iter().flat_map(|(hours, _)| hours)).cloned().collect();
-            self.granted.insert(*call, (outbound.number, outbound.lead.is_some(), all));
+            // Also when an agent asks for it.
+            let is_listed = step.after.lead_by_number(dial.campaign, outbound.number).is_some();
+            self.granted.insert(*call, (outbound.number, is_listed, all));
         }
         if step.reconfigures() {
             let now = step.log_now();
-            let known = step.before.tenants().flat_map(|tenant| &tenant.campaigns);
+            // Each tenant's comes into force by an entry of its own.
+            let stays = |old: &Campaign| {
+                let new = step.after.tenants().find_map(|tenant| tenant.campaign(old.id));
+                new.is_some_and(|new| new.hours == old.hours)
+            };
+            let known = step.before.tenants().flat_map(|tenant| &tenant.campaigns).filter(|campaign| !stays(campaign));
             self.before.extend(known.map(|campaign| (campaign.id, (campaign.hours.clone(), now))));
         }
         let wall = step.after.last().wall;

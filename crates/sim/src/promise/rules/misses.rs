@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use strowger_model::config::Queue;
 use strowger_model::{AgentId, CallId, LegKey, LogTime};
-use strowger_table::{Command, DialTo, Presence};
+use strowger_table::{Command, DialTo, Presence, limit};
 
 use super::super::{Found, Step};
 use super::Rule;
@@ -48,9 +48,11 @@ impl Rule for Misses {
         );
         let rung = step.after.agents().filter(|agent| agent.call().is_some() && busy_before(agent.id).is_none());
         for agent in rung {
-            // Who asks for a call wants no rest.
-            let asked = matches!(step.command(), Some(Command::Dial(dial)) if matches!(dial.to, DialTo::Number { .. }));
-            if !asked && self.alone.get(&agent.id).is_some_and(|until| now < *until) {
+            // Who asks for a call wants no rest, from then on.
+            if matches!(step.command(), Some(Command::Dial(dial)) if matches!(dial.to, DialTo::Number { .. })) {
+                self.alone.remove(&agent.id);
+            }
+            if self.alone.get(&agent.id).is_some_and(|until| now < *until) {
                 let id = agent.id;
                 self.found.breach(PROMISE, busy_now(id), || format!("{id} is to be left alone after a miss"));
             }
@@ -78,7 +80,12 @@ impl Misses {
             Some(Command::Missed { leg: missed, observed, .. }) if *missed == leg => (*observed).min(now),
             // A phone that hangs up before it answers.
             Some(Command::Left { leg: left, observed, .. }) if *left == leg => (*observed).min(now),
-            Some(Command::Expire) if now >= began + Duration::from_millis(queue.ring_timeout_ms.into()) => now,
+            // A call that an agent asked for may end while it rings, with the hours of its number: no miss.
+            Some(Command::Expire)
+                if now >= began + Duration::from_millis(queue.ring_timeout_ms.into()) + limit::OFFER_GRACE =>
+            {
+                now
+            }
             Some(Command::Answered { leg: answered, .. }) if *answered == leg => {
                 self.in_a_row.remove(&agent);
                 return;

@@ -31,7 +31,9 @@ use crate::asked::Asked;
 /// What is to be proposed by a leader, and what it was decided on.
 pub(crate) struct Decision<'a> {
     pub command: &'a Command,
+    /// The replica it is made on.
     pub shard: &'a Shard,
+    /// What is in force there, as it was asked for.
     pub config: &'a Asked,
     pub now: Mono,
 }

@@ -26,7 +26,10 @@ impl Rule for Routed {
         match (step.command(), &step.applied.outcome) {
             (Some(Command::Admit(admit)), Outcome::Admitted { call, .. }) => {
                 let flow = config.number(&admit.to).and_then(|(_, flow)| config.flow(flow));
-                self.flows.extend(flow.map(|flow| (*call, flow.clone())));
+                // The same proposal may be entered twice, the second time under another configuration.
+                if let (Some(flow), false) = (flow, step.is_repeat) {
+                    self.flows.insert(*call, flow.clone());
+                }
             }
             (Some(Command::Enqueue { call, step: no, .. }), Outcome::Done) => {
                 let Some(entered) = queued(step.after, *call).map(|place| place.queue) else { return };

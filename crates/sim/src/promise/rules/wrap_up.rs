@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strowger_model::{AgentId, LogTime};
+use strowger_model::{AgentId, LogTime, QueueId};
 use strowger_table::Command;
 
 use super::super::{Found, Step, went_into};
@@ -13,6 +13,8 @@ use crate::asked::Asked;
 #[derive(Default)]
 pub(crate) struct WrapUp {
     found: Found,
+    /// For which queue's customer each agent was taken last: two calls may become one, of two queues.
+    took: BTreeMap<AgentId, QueueId>,
     until: BTreeMap<AgentId, LogTime>,
 }
 
@@ -23,6 +25,7 @@ impl Rule for WrapUp {
 
     fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         let now = step.log_now();
+        self.took.extend(step.taken(config));
         let disposed = match step.command() {
             Some(Command::Dispose { agent, .. }) => Some(*agent).filter(|_| step.is_granted()),
             _ => None,
@@ -35,9 +38,7 @@ impl Rule for WrapUp {
             // What went into another call is no end of a conversation.
             let over = step.after.call(*call).is_none_or(|row| row.is_over() && went_into(row).is_none());
             let Some(agent) = before.serving_agent().filter(|_| over) else { continue };
-            // Of calls that became one each agent's is that of the own queue.
-            let queue = before.serving_leg().and_then(|leg| leg.queue).or(before.queue());
-            let queue = queue.and_then(|queue| config.queue(queue));
+            let queue = self.took.get(&agent).and_then(|queue| config.queue(*queue));
             let wrap_up = queue.map_or(Duration::ZERO, |queue| Duration::from_millis(queue.wrap_up_ms.into()));
             self.until.insert(agent, now + wrap_up);
         }

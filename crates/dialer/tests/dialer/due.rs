@@ -1,0 +1,88 @@
+//! When somebody may be called of whom no entry tells.
+
+use strowger_dialer::next_due;
+use strowger_model::config::{Campaign, DialMode, Hours};
+use strowger_model::{Incarnation, NodeId, Wall};
+
+use crate::world::*;
+
+const ONE_QUEUE: &[u32] = &[1];
+const MINUTE: u64 = 60_000;
+
+/// Milliseconds from now.
+fn due_in(world: &World) -> Option<u64> {
+    next_due(&world.shard, Wall(world.wall), PACER).map(|at| at.0 - world.wall)
+}
+
+#[test]
+fn who_can_be_called_now_waits_for_no_time() {
+    let mut world = World::new(&[ONE_QUEUE], vec![campaign(1, 1)]);
+    assert_eq!(due_in(&world), None, "there is nobody");
+    world.import(1, LONDON, 0..3);
+    assert_eq!(due_in(&world), None, "an agent, or a trunk, is what is missing");
+}
+
+/// Nobody computes when hours begin: it is looked again at each full minute.
+#[test]
+fn who_sleeps_is_looked_at_again_at_the_next_full_minute() {
+    let mut world = World::new(&[ONE_QUEUE], vec![campaign(1, 1)]);
+    world.import(1, NEW_YORK, 0..3);
+    for (into_minute, wait) in [(0, MINUTE), (1, MINUTE - 1), (MINUTE - 1, 1)] {
+        world.wall = NOON + into_minute;
+        assert_eq!(due_in(&world), Some(wait));
+    }
+    // A zone that this build does not know never wakes up.
+    let mut world = World::new(&[ONE_QUEUE], vec![campaign(1, 1)]);
+    world.import(1, "Mars/Olympus_Mons", 0..3);
+    assert_eq!(due_in(&world), None);
+}
+
+#[test]
+fn a_lead_that_is_tried_again_later_is_due_then() {
+    let mut world = World::new(&[&[1, 2], &[1, 2]], vec![campaign(1, 1), campaign(2, 2)]);
+    world.import(1, LONDON, 0..1);
+    let first = world.grant(world.pace());
+    world.busy(first[0]);
+    world.wall += 5000;
+    assert_eq!(due_in(&world), Some(900_000 - 5000));
+    world.import(2, LONDON, 1..2);
+    let second = world.grant(world.pace());
+    world.busy(second[0]);
+    assert_eq!(due_in(&world), Some(900_000 - 5000), "the first of all campaigns");
+    world.wall = NOON + 900_000 - 1;
+    assert_eq!(due_in(&world), Some(1));
+    world.wall += 1;
+    assert_eq!(due_in(&world), Some(5000), "the first can be called now");
+    world.import(1, SYDNEY, 5..6);
+    world.wall += 1;
+    assert_eq!(due_in(&world), Some(4999), "before the next full minute");
+    world.wall += 4999;
+    assert_eq!(due_in(&world), Some(MINUTE - 5000), "somebody sleeps");
+}
+
+#[test]
+fn nobody_is_due_where_this_process_does_not_dial() {
+    let by_hand = Campaign { mode: DialMode::Manual, ..campaign(2, 1) };
+    let mut world = World::new(&[ONE_QUEUE], vec![campaign(1, 1), by_hand]);
+    world.import(2, NEW_YORK, 0..3);
+    assert_eq!(due_in(&world), None, "by hand");
+    world.import(1, NEW_YORK, 0..3);
+    assert!(due_in(&world).is_some());
+    for other in [(NodeId(2), PACER.1), (PACER.0, Incarnation(PACER.1.0 + 1))] {
+        assert_eq!(next_due(&world.shard, Wall(world.wall), other), None, "another process's");
+    }
+    world.run(1, false);
+    assert_eq!(due_in(&world), None, "it stands still");
+}
+
+/// Hours that are in force now are not asked when a lead's own time has not come.
+#[test]
+fn a_sleeper_who_is_tried_again_later_is_not_looked_at_each_minute() {
+    let morning = Campaign { hours: vec![Hours { days: 0b111_1111, from_min: 0, to_min: 721 }], ..campaign(1, 1) };
+    let mut world = World::new(&[ONE_QUEUE], vec![morning]);
+    world.import(1, LONDON, 0..1);
+    let calls = world.grant(world.pace());
+    world.busy(calls[0]);
+    world.wall += 2 * MINUTE;
+    assert_eq!(due_in(&world), Some(900_000 - 2 * MINUTE), "it is shut, and the lead is not due");
+}

@@ -1,0 +1,170 @@
+//! Who comes in: new calls at a node's door, and what its heartbeats say of them.
+
+use std::time::Duration;
+
+use strowger_model::{CallId, Far, FlowId, Incarnation, LogTime, NodeId, RelayId, Role, TenantId, TrunkId};
+use strowger_sip::Message;
+use strowger_table::{Command, Outcome, Source, Target};
+
+use super::bench::*;
+use crate::{Action, Door};
+
+#[test]
+fn the_door_says_who_comes_in() {
+    let mut bench = Bench::new();
+    let stranger = Far::udp(([203, 0, 113, 1], 5060));
+    let message = invite("a");
+    let said = bench.on(|intake, around| intake.invite(message, stranger, around));
+    assert_eq!(words(&said), ["Stranger"], "not a word to a scanner");
+
+    let unknown = String::from_utf8(invite("b").bytes()).unwrap().replace("sip:100@", "sip:999@");
+    let unknown = Message::parse(unknown.as_bytes()).unwrap();
+    let said = bench.on(|intake, around| intake.invite(unknown, trunk(), around));
+    assert_eq!(words(&said), ["404"]);
+
+    bench.barred = Some("555");
+    assert_eq!(words(&bench.invites("c")), ["Unwanted", "603"]);
+    bench.barred = None;
+    bench.relay = None;
+    assert_eq!(words(&bench.invites("d")), ["503"], "no relay");
+}
+
+#[test]
+fn the_door_holds_the_nodes_limits() {
+    let mut bench = Bench::new();
+    for at in 0..RATE {
+        assert_eq!(words(&bench.invites(&format!("a{at}"))), ["admit"]);
+    }
+    assert_eq!(words(&bench.invites("b")), ["TurnedAway", "503"], "the rate");
+    bench.tick_after(Duration::from_secs(1));
+    bench.actors.extend((0..MAX_CALLS as u64).map(|at| CallId::new(SHARD, 1000 + at)));
+    assert_eq!(words(&bench.invites("c")), ["TurnedAway", "503"], "calls at once");
+}
+
+#[test]
+fn the_door_holds_each_trunks_limits() {
+    let mut bench = Bench::new();
+    bench.door.max_calls = 2;
+    for calls in 0..2 {
+        assert_eq!(words(&bench.invites(&format!("a{calls}"))), ["admit"], "{calls} at once");
+        bench.actors.insert(CallId::new(SHARD, 1000 + calls));
+    }
+    assert_eq!(words(&bench.invites("b")), ["TurnedAway", "503"], "the trunk's calls at once");
+
+    let mut bench = Bench::new();
+    bench.door.max_calls_per_second = 2;
+    assert_eq!(["a", "b"].map(|call| words(&bench.invites(call))), [["admit"], ["admit"]]);
+    assert_eq!(words(&bench.invites("c")), ["TurnedAway", "503"], "the trunk's rate");
+    bench.door = Door { trunk: TrunkId(2), ..bench.door };
+    assert_eq!(words(&bench.invites("d")), ["admit"], "another trunk's is its own");
+}
+
+/// A rate that was raised held back callers until the node was started again, one that was lowered let them in.
+#[test]
+fn a_trunk_has_the_rate_of_the_configuration_in_force() {
+    let mut bench = Bench::new();
+    bench.door.max_calls_per_second = 1;
+    assert_eq!(words(&bench.invites("a")), ["admit"]);
+    assert_eq!(words(&bench.invites("b")), ["TurnedAway", "503"]);
+    bench.door.max_calls_per_second = 2;
+    assert_eq!(words(&bench.invites("c")), ["admit"]);
+    assert_eq!(words(&bench.invites("d")), ["admit"]);
+    assert_eq!(words(&bench.invites("e")), ["TurnedAway", "503"]);
+}
+
+/// The table judges the call by what the door wrote down, and the record tells it.
+#[test]
+fn an_admission_says_who_calls_whom_and_since_when() {
+    let mut bench = Bench::new();
+    bench.door = Door { trunk: TrunkId(3), ..bench.door };
+    let said = bench.invites("a");
+    let Some(Action::Admit { key: asked, shard, command }) = said.into_iter().next() else { panic!("an admission") };
+    assert_eq!((&asked, shard), (&key("a"), SHARD));
+    let Command::Admit(admit) = *command else { panic!("an admission") };
+    assert_eq!((admit.key, admit.tenant), (key("a"), TenantId(1)));
+    assert_eq!((admit.source, admit.target), (Source::Trunk(TrunkId(3)), Target::Flow(FlowId(1))));
+    assert_eq!((admit.from.as_str(), admit.to.as_str()), ("555", "100"));
+    assert_eq!(admit.observed, LogTime(bench.now.0) + DOUBT, "not before it can have come");
+    let dialog = admit.dialog;
+    assert_eq!((dialog.role, dialog.call_id.as_str(), dialog.remote_tag.as_str()), (Role::Uas, "a", "far"));
+    assert_eq!(dialog.far, trunk());
+}
+
+/// RFC 3261 section 8.2.2.2: a caller who is asked again, or dials again, begins another call.
+#[test]
+fn calls_are_told_apart_by_call_id_tag_and_number_of_the_invite() {
+    let mut bench = Bench::new();
+    assert_eq!(words(&bench.invites("a")), ["admit"]);
+    for (is, becomes) in [("CSeq: 1", "CSeq: 2"), ("tag=far", "tag=farther"), ("Call-ID: a", "Call-ID: b")] {
+        let other = String::from_utf8(invite("a").bytes()).unwrap().replace(is, becomes);
+        let other = Message::parse(other.as_bytes()).unwrap();
+        let said = bench.on(|intake, around| intake.invite(other, trunk(), around));
+        assert_eq!(words(&said), ["admit"], "{becomes}");
+    }
+}
+
+#[test]
+fn what_waits_for_a_new_call_is_what_came_and_the_relay_of_its_trunks_site() {
+    let mut bench = Bench::new();
+    bench.door.site = "west".to_owned();
+    bench.relay = Some(RelayId(4));
+    bench.invites("a");
+    assert_eq!(*bench.sites.borrow(), ["west"]);
+    let call = bench.call_of(ME, "a");
+    // The answer may come before the row is here.
+    let admitted = Outcome::Admitted { call, owner: bench.shard.call(call).unwrap().owner };
+    assert_eq!(words(&bench.on(|intake, around| intake.admit_answered(&key("a"), Some(&admitted), around))), [""; 0]);
+    let pending = bench.intake.seat(&key("a")).expect("its actor needs it");
+    assert_eq!((pending.invite.call_id(), pending.source, pending.relay), ("a", trunk(), RelayId(4)));
+}
+
+/// Whoever tries numbers out does not get round the rate by it, and who is barred is told so only if there is room.
+#[test]
+fn a_full_door_is_closed_to_all() {
+    let mut bench = Bench::new();
+    bench.door.max_calls_per_second = 1;
+    let unknown = String::from_utf8(invite("a").bytes()).unwrap().replace("sip:100@", "sip:999@");
+    let unknown = Message::parse(unknown.as_bytes()).unwrap();
+    let said = ["404", "503"].map(|status| {
+        let said = bench.on(|intake, around| intake.invite(unknown.clone(), trunk(), around));
+        assert_eq!(words(&said).last().map(String::as_str), Some(status));
+        said.len()
+    });
+    assert_eq!(said, [1, 2]);
+    bench.barred = Some("555");
+    assert_eq!(words(&bench.invites("b")), ["TurnedAway", "503"]);
+    bench.barred = Some("556");
+    bench.tick_after(Duration::from_secs(1));
+    assert_eq!(words(&bench.invites("c")), ["admit"], "another caller is barred");
+}
+
+/// A trunk's rate is the cluster's: each node tells in its heartbeats whom it let in.
+#[test]
+fn heartbeats_say_how_many_came_in_over_each_trunk() {
+    let mut bench = Bench::new();
+    bench.door.max_calls_per_second = 2;
+    for call in ["a", "b", "c"] {
+        bench.invites(call);
+    }
+    bench.door = Door { trunk: TrunkId(2), ..bench.door };
+    bench.invites("d");
+    let told = |bench: &Bench| bench.intake.let_in(bench.now);
+    assert_eq!(told(&bench), [(TrunkId(1), 2), (TrunkId(2), 1)], "who is turned away is not in");
+    bench.tick_after(Duration::from_millis(1001));
+    assert_eq!(told(&bench), [], "they are quiet");
+    bench.invites("e");
+    assert_eq!(told(&bench), [(TrunkId(2), 2)], "since the process began");
+}
+
+#[test]
+fn what_others_let_in_over_a_trunk_is_taken_from_its_rate_here() {
+    let mut bench = Bench::new();
+    bench.door.max_calls_per_second = 3;
+    let other = (NodeId(2), Incarnation(7));
+    let hears = |bench: &mut Bench, count| bench.intake.others_let_in(other, &[(TrunkId(1), count)], bench.now);
+    assert_eq!(words(&bench.invites("a")), ["admit"]);
+    hears(&mut bench, 100);
+    hears(&mut bench, 101);
+    assert_eq!(words(&bench.invites("b")), ["admit"]);
+    assert_eq!(words(&bench.invites("c")), ["TurnedAway", "503"], "one of three is the other's");
+}
