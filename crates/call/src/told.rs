@@ -268,9 +268,9 @@ mod tests {
     #[test]
     fn who_takes_over_goes_on_counting_where_the_relay_is() {
         let mut told = Told::default();
-        told.wait_for(RELAY, CALL);
+        told.wait_for(RELAY, caller().key);
         assert_eq!(told.tell(&caller(), prompt(1), Vec::new()), [], "it has yet to say what it does");
-        told.learn(RELAY, CALL, &[playing(prompt(1), 41)]);
+        told.learn(RELAY, caller().key, Some(&playing(prompt(1), 41)));
         assert_eq!(told.tell(&caller(), prompt(1), Vec::new()), [], "it does so already");
         assert_eq!(number(&told.tell(&caller(), prompt(2), Vec::new())), Some(42));
     }
