@@ -60,12 +60,33 @@ fn is_gone(why: &Refusal) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use strowger_media::LegSnapshot;
     use strowger_model::{LegNo, ShardId};
 
     use super::*;
 
     fn event(what: What) -> RelayEvent {
         RelayEvent { call: CallId::new(ShardId(0), 7), seq: 1, leg: LegNo(2), what }
+    }
+
+    /// A leg that hears nothing.
+    fn silent(leg: LegNo) -> LegSnapshot {
+        LegSnapshot {
+            leg,
+            local: ([192, 0, 2, 1], 20_000).into(),
+            remote: None,
+            latched: None,
+            send: true,
+            receive: true,
+            hears: Default::default(),
+            no: 0,
+            play: None,
+            exports: Vec::new(),
+            dead: false,
+            packets_in: 0,
+            packets_out: 0,
+            quiet_ms: None,
+        }
     }
 
     /// Whoever waits for a port learns at once that there is none, whatever the reason.
@@ -89,16 +110,17 @@ mod tests {
     fn an_adopter_is_told_what_it_missed_and_of_a_relay_that_knows_nothing() {
         let (relay, call) = (RelayId(1), CallId::new(ShardId(0), 7));
         let incarnation = Incarnation(3);
-        let facts = |answer| MediaFact::of_answer(relay, call, &Op::Adopt, answer);
-        let nothing = MediaFact::Adopted { relay, call, incarnation, legs: Vec::new() };
+        let leg = LegKey { call, leg: LegNo(2) };
+        let facts = |answer| MediaFact::of_answer(relay, call, &Op::Adopt { leg: leg.leg }, answer);
+        let adopted = |does| MediaFact::Adopted { relay, leg, incarnation, does };
         let missed =
             vec![event(What::MediaBack), event(What::Digit { digit: b'5' }), event(What::PlayDone { play: 9 })];
-        let snapshot = RelayAnswer::Snapshot { legs: Vec::new(), missed };
-        let leg = LegKey { call, leg: LegNo(2) };
-        let told = [nothing.clone(), MediaFact::Digit { leg, digit: '5' }, MediaFact::PlayDone { leg, play: 9 }];
+        let does = Box::new(silent(leg.leg));
+        let snapshot = RelayAnswer::Snapshot { leg: does.clone(), missed };
+        let told = [adopted(Some(does)), MediaFact::Digit { leg, digit: '5' }, MediaFact::PlayDone { leg, play: 9 }];
         assert_eq!(facts(Some((incarnation, &snapshot))), told);
         let unknown = RelayAnswer::refused(Refusal::NoSuchCall);
-        assert_eq!(facts(Some((incarnation, &unknown))), [nothing]);
+        assert_eq!(facts(Some((incarnation, &unknown))), [adopted(None)]);
         // Another owner has told it so with a higher epoch: nothing of it is ours to act on.
         let fenced = RelayAnswer::refused(Refusal::Fenced { epoch: 9 });
         assert_eq!(facts(Some((incarnation, &fenced))), []);

@@ -173,8 +173,7 @@ fn only_what_opens_or_closes_is_given_up_in_time() {
     let waits = [
         (Op::Open { leg }, Some(1000)),
         (Op::CloseLeg { leg }, Some(2000)),
-        (Op::Close, Some(2000)),
-        (Op::Adopt, None),
+        (Op::Adopt { leg }, None),
         (Op::Export { leg, to: Vec::new() }, None),
     ];
     for (op, longest) in waits {
