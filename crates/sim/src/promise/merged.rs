@@ -16,7 +16,10 @@ pub(crate) struct Merged {
 
 impl Merged {
     pub fn committed(&mut self, step: &Step<'_>) {
-        if let (Some(Command::Split { leg }), Outcome::Split { call }) = (step.command(), &step.applied.outcome) {
+        // What is said again is answered as before.
+        if let (Some(Command::Split { leg }), Outcome::Split { call }) = (step.command(), &step.applied.outcome)
+            && call.index() == step.index
+        {
             self.split(step, *leg, *call);
         }
         let Some(Command::Merge { from, into, by, .. }) = step.command() else { return };
