@@ -24,7 +24,9 @@ impl MediaFact {
             (Op::CloseLeg { leg }, _) => vec![MediaFact::Closed { relay, leg: key(*leg) }],
             (Op::Adopt, Some((incarnation, RelayAnswer::Snapshot { legs, missed }))) => {
                 let adopted = MediaFact::Adopted { relay, call, incarnation, legs: legs.clone() };
-                std::iter::once(adopted).chain(missed.iter().filter_map(MediaFact::of_event)).collect()
+                std::iter::once(adopted)
+                    .chain(missed.iter().filter_map(|event| MediaFact::of_event(relay, event)))
+                    .collect()
             }
             // Somebody else's by now.
             (Op::Adopt, Some((_, RelayAnswer::Refused { why: Refusal::Fenced { .. } }))) => Vec::new(),
@@ -41,12 +43,12 @@ impl MediaFact {
     }
 
     /// What a relay tells by itself, as the call wants it; none for what changes nothing of a call.
-    pub fn of_event(event: &RelayEvent) -> Option<MediaFact> {
+    pub fn of_event(relay: RelayId, event: &RelayEvent) -> Option<MediaFact> {
         let leg = LegKey { call: event.call, leg: event.leg };
         match event.what {
             What::Digit { digit } => Some(MediaFact::Digit { leg, digit: char::from(digit) }),
             What::PlayDone { play } => Some(MediaFact::PlayDone { leg, play }),
-            What::DeadMedia { .. } => Some(MediaFact::Dead { leg }),
+            What::DeadMedia { .. } => Some(MediaFact::Dead { relay, leg }),
             What::MediaBack | What::Latched { .. } => None,
         }
     }

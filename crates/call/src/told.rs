@@ -168,9 +168,7 @@ impl Machine {
         self.told.learn(relay, call, legs);
         // It says so once, and an earlier owner may have heard it and died before its row knew.
         for dead in legs.iter().filter(|leg| leg.dead).map(|leg| LegKey { call, leg: leg.leg }) {
-            if self.row_leg(dead).is_some_and(|leg| leg.relay == Some(relay)) {
-                self.media_dead(dead, log_now);
-            }
+            self.media_dead(relay, dead, log_now);
         }
         let is_left_out = |key: &LegKey| key.call == call && !legs.iter().any(|known| known.leg == key.leg);
         let row = self.rows.call.clone();

@@ -178,7 +178,7 @@ pub(crate) fn on_events(context: &Context, relay: RelayId, body: &[u8]) {
     for event in events.list {
         let view = context.shard_view(event.call.shard());
         let call = holder(view.as_ref().and_then(|view| shard_of(view)), LegKey { call: event.call, leg: event.leg });
-        if let Some(fact) = MediaFact::of_event(&event) {
+        if let Some(fact) = MediaFact::of_event(relay, &event) {
             context.calls.tell(call, CallNews::Media(fact));
         }
         context.calls.tell(call, CallNews::Acknowledge { relay, born_in: event.call, event: event.seq });

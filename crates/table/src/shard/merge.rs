@@ -1,6 +1,6 @@
 //! Two rows become one, and one leg gets a row of its own. Legs keep the names they were born with.
 
-use strowger_model::{AgentId, CallId, Cause, Ended, HangupBy, LegKey, Outcome as CallOutcome, Owner, PlaceId};
+use strowger_model::{AgentId, CallId, Cause, Ended, HangupBy, LegKey, Outcome as CallOutcome, PlaceId};
 
 use super::Shard;
 use super::apply::Entry;
@@ -210,8 +210,9 @@ impl Shard {
             to: from.to().to_owned(),
             began: Began::Split { from: from.id, trunk },
         };
-        let owner = Owner { epoch: entry.at.index, ..from.owner };
-        let mut call = self.new_call(entry, from.tenant, origin, owner);
+        // Both at once: relays obey the newest owner of legs that were born in one call, and some of them stay here.
+        from.owner.epoch = entry.at.index;
+        let mut call = self.new_call(entry, from.tenant, origin, from.owner);
         from.finish_leg_pieces(key, entry.now(), How::WentOn);
         from.legs.retain(|leg| leg.key != key);
         from.taps.iter().filter(|tap| tap.leg == key).for_each(|tap| call.taps.push(*tap));

@@ -152,6 +152,18 @@ fn a_leg_gets_a_row_of_its_own_and_keeps_its_name() {
     assert_eq!(two.bench.call(two.second).stage, Stage::Talking);
 }
 
+/// A relay takes the orders of one of them for those of an owner that was replaced if it has another's legs of the same
+/// birth under a later epoch.
+#[test]
+fn the_row_that_a_leg_left_is_commanded_by_as_new_an_owner_as_its_own() {
+    let mut two = two();
+    let one = two.bench.customer(two.first);
+    two.merge(7);
+    let Outcome::Split { call } = two.bench.say(Command::Split { leg: one }) else { panic!("not split") };
+    assert_eq!(two.bench.call(two.second).owner, two.bench.call(call).owner);
+    assert_eq!(two.bench.call(call).owner.epoch, call.index());
+}
+
 /// Of two who talk alone none is taken away: the other would be left with nobody.
 #[test]
 fn of_two_outsiders_none_gets_a_row_of_its_own() {
