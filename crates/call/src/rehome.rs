@@ -196,8 +196,9 @@ impl Machine {
     pub(crate) fn tick_moves(&mut self, now: Mono) {
         let is_due = |moving: &mut Moving| moving.again.take_if(|at| *at <= now).is_some();
         let due = self.sides.iter_mut().filter_map(|(key, side)| {
+            let stays = side.leaving.is_none();
             let moving = side.moving.as_mut()?;
-            is_due(moving).then_some((*key, moving.relay, moving.stage))
+            (is_due(moving) && stays).then_some((*key, moving.relay, moving.stage))
         });
         for (key, relay, stage) in due.collect::<Vec<_>>() {
             match stage {
