@@ -165,6 +165,14 @@ mod tests {
             (503, Unreachable),
             (500, Unreachable),
             (488, Unreachable),
+            (485, InvalidNumber),
+            (604, InvalidNumber),
+            (607, Rejected),
+            (608, Rejected),
+            (487, NoAnswer),
+            (504, Unreachable),
+            (606, Unreachable),
+            (400, Unreachable),
         ];
         for (status, result) in by_status {
             assert_eq!(result_of(status, cause_of(status)), result, "{status}");
@@ -172,5 +180,37 @@ mod tests {
         // The network's cause wins: a busy number behind a gateway that says 503.
         assert_eq!(result_of(503, Cause::BUSY), Busy);
         assert_eq!(result_of(480, Cause(1)), InvalidNumber);
+        let by_cause =
+            [(1, InvalidNumber), (22, InvalidNumber), (28, InvalidNumber), (17, Busy), (18, NoAnswer), (19, NoAnswer)];
+        for (cause, result) in by_cause.into_iter().chain([(21, Rejected), (16, Unreachable), (41, Unreachable)]) {
+            assert_eq!(result_of(500, Cause(cause)), result, "cause {cause}");
+        }
+    }
+
+    /// RFC 3398, 8.2.6.1: what the record says where the far end gave no cause.
+    #[test]
+    fn a_status_without_a_cause_has_that_of_the_rfc() {
+        let causes = [
+            (400, 31),
+            (403, 21),
+            (404, 1),
+            (408, 19),
+            (410, 22),
+            (480, 18),
+            (484, 28),
+            (486, 17),
+            (488, 65),
+            (500, 41),
+            (502, 41),
+            (503, 41),
+            (504, 102),
+            (600, 17),
+            (603, 21),
+            (604, 1),
+            (606, 65),
+        ];
+        for (status, cause) in causes {
+            assert_eq!(cause_of(status), Cause(cause), "{status}");
+        }
     }
 }

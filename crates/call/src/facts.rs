@@ -65,6 +65,74 @@ mod tests {
 
     use super::*;
 
+    fn event(what: What) -> RelayEvent {
+        RelayEvent { call: CallId::new(ShardId(0), 7), seq: 1, leg: LegNo(2), what }
+    }
+
+    /// Whoever waits for a port learns at once that there is none, whatever the reason.
+    #[test]
+    fn a_port_is_open_or_there_is_none() {
+        let (relay, call, leg) = (RelayId(1), CallId::new(ShardId(0), 7), LegNo(2));
+        let key = LegKey { call, leg };
+        let facts = |answer| MediaFact::of_answer(relay, call, &Op::Open { leg }, answer);
+        let (rtp, rtcp) = ("10.0.0.1:4000".parse().unwrap(), "10.0.0.1:4001".parse().unwrap());
+        let opened = RelayAnswer::Opened { rtp, rtcp };
+        let incarnation = Incarnation(3);
+        assert_eq!(facts(Some((incarnation, &opened))), [MediaFact::Opened { relay, leg: key, rtp, incarnation }]);
+        let refused = RelayAnswer::refused(Refusal::NoPorts);
+        for answer in [None, Some((incarnation, &refused)), Some((incarnation, &RelayAnswer::Done))] {
+            assert_eq!(facts(answer), [MediaFact::Unavailable { leg: key }]);
+        }
+    }
+
+    /// What a relay said while the call had no owner comes to the new one, after what the relay does now.
+    #[test]
+    fn an_adopter_is_told_what_it_missed_and_of_a_relay_that_knows_nothing() {
+        let (relay, call) = (RelayId(1), CallId::new(ShardId(0), 7));
+        let incarnation = Incarnation(3);
+        let facts = |answer| MediaFact::of_answer(relay, call, &Op::Adopt, answer);
+        let nothing = MediaFact::Adopted { relay, call, incarnation, legs: Vec::new() };
+        let missed =
+            vec![event(What::MediaBack), event(What::Digit { digit: b'5' }), event(What::PlayDone { play: 9 })];
+        let snapshot = RelayAnswer::Snapshot { legs: Vec::new(), missed };
+        let leg = LegKey { call, leg: LegNo(2) };
+        let told = [nothing.clone(), MediaFact::Digit { leg, digit: '5' }, MediaFact::PlayDone { leg, play: 9 }];
+        assert_eq!(facts(Some((incarnation, &snapshot))), told);
+        let unknown = RelayAnswer::refused(Refusal::NoSuchCall);
+        assert_eq!(facts(Some((incarnation, &unknown))), [nothing]);
+        // Another owner has told it so with a higher epoch: nothing of it is ours to act on.
+        let fenced = RelayAnswer::refused(Refusal::Fenced { epoch: 9 });
+        assert_eq!(facts(Some((incarnation, &fenced))), []);
+        // One that does not answer is asked again, or given up, elsewhere.
+        assert_eq!(facts(None), []);
+    }
+
+    #[test]
+    fn of_what_a_relay_tells_by_itself_a_call_takes_digits_ends_and_silence() {
+        let leg = LegKey { call: CallId::new(ShardId(0), 7), leg: LegNo(2) };
+        let of = |what| MediaFact::of_event(&event(what));
+        assert_eq!(of(What::Digit { digit: b'#' }), Some(MediaFact::Digit { leg, digit: '#' }));
+        assert_eq!(of(What::PlayDone { play: 4 }), Some(MediaFact::PlayDone { leg, play: 4 }));
+        assert_eq!(of(What::DeadMedia { since_ms: 1 }), Some(MediaFact::Dead { leg }));
+        assert_eq!(of(What::MediaBack), None);
+    }
+
+    /// An order that did what it should is no news, and one that was refused for another reason does not move the leg.
+    #[test]
+    fn orders_that_were_obeyed_or_misunderstood_lose_no_leg() {
+        let (relay, call, leg) = (RelayId(1), CallId::new(ShardId(0), 7), LegNo(2));
+        let orders = [Op::Hear { leg, what: Default::default(), no: 3 }, Op::Export { leg, to: Vec::new() }];
+        for order in &orders {
+            for answer in [RelayAnswer::Done, RelayAnswer::refused(Refusal::BadSources)] {
+                assert_eq!(MediaFact::of_answer(relay, call, order, Some((Incarnation(1), &answer))), []);
+            }
+            assert_eq!(MediaFact::of_answer(relay, call, order, None), []);
+            let ended = RelayAnswer::refused(Refusal::Ended);
+            let lost = MediaFact::Lost { relay, leg: LegKey { call, leg }, incarnation: Incarnation(1) };
+            assert_eq!(MediaFact::of_answer(relay, call, order, Some((Incarnation(1), &ended))), [lost]);
+        }
+    }
+
     /// One that was cut off for long has closed what it took for nobody's: a call that goes on would be silent.
     #[test]
     fn a_leg_that_its_relay_has_closed_is_lost() {

@@ -86,3 +86,18 @@ fn user_part(number: &str) -> String {
     let user: String = number.chars().filter(|c| c.is_ascii_alphanumeric() || "+-_.*#".contains(*c)).collect();
     if user.is_empty() { "anonymous".to_owned() } else { user }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a carrier writes into From is hostile until it stands in a URI of ours.
+    #[test]
+    fn a_callers_number_is_safe_in_a_uri_and_never_empty() {
+        assert_eq!(user_part("+49 (30) 123-456"), "+4930123-456");
+        assert_eq!(user_part("Alice.B_7*#"), "Alice.B_7*#");
+        assert_eq!(user_part("a@evil;x=\"<>\r\n"), "aevilx");
+        assert_eq!(user_part("müller"), "mller");
+        assert_eq!((user_part(""), user_part("@@")), ("anonymous".to_owned(), "anonymous".to_owned()));
+    }
+}

@@ -39,3 +39,8 @@ fn relays_that_begin_anew() {
 fn answers_that_come_late() {
     script::play_all("late");
 }
+
+#[test]
+fn calls_that_become_one() {
+    script::play_all("merge");
+}

@@ -1,7 +1,8 @@
 //! Who hears whom, as a table: a situation, and what each far end hears in it.
 //!
 //! Legs are `c`ustomer, `a`gent (serving), `b` another agent, `p`arty, `s`tep, and supervisors who `l`isten, `w`hisper or
-//! take part `g`; supervisors follow the agent, or with `:all` the call, with `:c` the customer. `/1` is aside, `/-` parked.
+//! take part `g`; supervisors follow the agent, or with `:all` the call, with `:c` the customer, with `:b` the
+//! other agent. `/1` is aside, `/-` parked.
 //! What is heard is voices, `music`, `prompt`, or `-`.
 
 use strowger_call::hearing::{
@@ -79,6 +80,16 @@ const TABLE: &[(Stage, &str, &str)] = &[
     (Stage::Waiting, "c w:all", "c music, w c"),
     (Stage::Waiting, "c a+releasing w", "c music, a -, w -"),
     (Stage::Talking, "c a+screening w", "c music, a -, w -"),
+    // Of two agents the one is coached who is followed, serving or not.
+    (Stage::Talking, "c a b w:b", "c ab, a cb, b caw, w cab"),
+    // Who is parked is in no room, not in one with others who are.
+    (Stage::Talking, "c/- b/-", "c music, b music"),
+    (Stage::Talking, "c/- a/1 b/1 p/-", "c music, a b, b a, p music"),
+    // Who watches is no company.
+    (Stage::Talking, "c a+holds l", "c music, a -, l c"),
+    (Stage::Waiting, "c a+releasing l:all", "c music, a -, l c"),
+    // Legs that came from another call stand anywhere in the row: voices are in the order of their names.
+    (Stage::Talking, "p a c", "p ca, a cp, c ap"),
     // The end.
     (Stage::Ended, "c a", "c -, a -"),
     (Stage::Ended, "c+prompt", "c -"),
@@ -111,6 +122,7 @@ fn leg(text: &str) -> LegView {
     let on = match text {
         _ if text.contains(":all") => Watched::Call,
         _ if text.contains(":c") => Watched::Leg(key('c')),
+        _ if text.contains(":b") => Watched::Leg(key('b')),
         _ => Watched::Leg(key('a')),
     };
     let role = match (letter, mode) {
@@ -237,6 +249,8 @@ fn a_voice_goes_where_it_is_heard() {
         ("c a p", &[1, 2, 3], "c [2, 3], a [1, 3], p [1, 2]"),
         ("c a p", &[1, 2, 2], "c [2], a [1], p [1]"),
         ("c a p w", &[1, 1, 1, 2], "c [2], a [2], p [2], w [1]"),
+        ("c a p", &[3, 1, 2], "c [1, 2], a [2, 3], p [1, 3]"),
+        ("c a p+muted", &[1, 2, 3], "c [2, 3], a [1, 3], p []"),
         ("c a+holds", &[1, 2], "c [], a []"),
         ("c a+ringing", &[1, 2], "c [], a []"),
     ];

@@ -137,8 +137,9 @@ fn end_fenced() -> ! {
 async fn say(context: Arc<Context>, vitals: Shared, report: Report) {
     let Report { node, incarnation, silent, command } = report;
     tracing::info!(%node, %incarnation, silent, "reporting");
-    if let Err(fault) = context.control(command, REPORT).await {
+    let said = context.control(command, REPORT).await;
+    if let Err(fault) = &said {
         tracing::warn!(%fault, %node, "a report was not committed; it is made again while it is true");
     }
-    lock(&vitals).reported(node);
+    lock(&vitals).reported(node, said.is_ok());
 }

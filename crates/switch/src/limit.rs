@@ -20,3 +20,22 @@ pub const HOLD: Duration = Duration::from_millis(1500);
 pub const STAND_BY: Duration = Duration::from_secs(6);
 /// Messages kept at once, per kind. Far ends repeat what is dropped beyond it; 10 000 of 2 KB each are 20 MB.
 pub const MOST_KEPT: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::courier;
+
+    /// Each of these is chosen by the others: whoever changes one of them looks here.
+    #[test]
+    fn who_waits_for_somebody_waits_longer_than_that_one() {
+        let noticed = Duration::from_millis(1200);
+        assert!(HOLD > noticed, "a row lags no longer than a death is noticed");
+        assert!(ADMIT > 2 * noticed && ADMIT < Duration::from_secs(32), "an election, and no far end has given up");
+        assert!(STAND_BY > ADMIT, "a death, and an election");
+        assert!(PROPOSE > ADMIT && PROPOSE < Duration::from_secs(32));
+        assert!(DIAL > noticed && DIAL < ADMIT);
+        assert!(GATHER < Duration::from_millis(100), "an agent without wrap-up waits that long");
+        assert!(courier::PAUSE < courier::ANSWER && courier::ANSWER < courier::GONE / 4, "some are lost, none is gone");
+    }
+}

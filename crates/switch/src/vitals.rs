@@ -48,9 +48,18 @@ pub struct Vitals {
     /// By voter: what it had applied of each group when it first answered a beat sent since this node is passive. Who
     /// has not caught up with that knows neither all calls nor the configuration.
     goals: BTreeMap<NodeId, Vec<u64>>,
-    /// Nodes about whom a report is under way, and whether it says silent: one at a time, so that they are committed in
+    /// Reports that the control group here does not hold yet: of a node one at a time, so that they are committed in
     /// order.
-    reporting: BTreeMap<NodeId, bool>,
+    reporting: BTreeMap<NodeId, Reporting>,
+}
+
+/// What is said of a node, and how far that is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Reporting {
+    incarnation: Incarnation,
+    silent: bool,
+    /// It is an entry, which this node's replica may not have applied.
+    is_committed: bool,
 }
 
 /// Since when a node is what it is.
@@ -107,7 +116,11 @@ impl Vitals {
     pub fn on_beat(&mut self, from: NodeId, incarnation: Incarnation, control: &Control, now: Mono) -> bool {
         self.heard.insert(from, (incarnation, now));
         let is_member = control.node(from).is_some_and(|known| known.incarnation == incarnation && !known.down);
-        is_member && !control.is_silent(from, incarnation, self.me) && self.reporting.get(&from) != Some(&true)
+        is_member && !control.is_silent(from, incarnation, self.me) && !self.says_silent(from, incarnation)
+    }
+
+    fn says_silent(&self, node: NodeId, incarnation: Incarnation) -> bool {
+        self.reporting.get(&node).is_some_and(|report| report.silent && report.incarnation == incarnation)
     }
 
     /// Until when this node is active: as long as a majority of the voters has answered beats sent lately; once
@@ -152,6 +165,12 @@ impl Vitals {
         if !self.voters.contains(&self.me) {
             return Vec::new();
         }
+        // The group holds it, or the node has begun anew meanwhile.
+        self.reporting.retain(|node, report| {
+            let is_held = control.is_silent(*node, report.incarnation, self.me) == report.silent;
+            let is_over = control.node(*node).is_none_or(|known| known.down || known.incarnation != report.incarnation);
+            !(report.is_committed && (is_held || is_over))
+        });
         let mut reports = Vec::new();
         for (node, known) in control.nodes().filter(|(node, known)| *node != self.me && !known.down) {
             // A node that was never heard counts from when this voter began to listen.
@@ -165,7 +184,7 @@ impl Vitals {
             if silent == control.is_silent(node, incarnation, self.me) || self.reporting.contains_key(&node) {
                 continue;
             }
-            self.reporting.insert(node, silent);
+            self.reporting.insert(node, Reporting { incarnation, silent, is_committed: false });
             let voter = self.me;
             let command = match silent {
                 true => ControlCommand::Silent { voter, node, incarnation },
@@ -176,9 +195,13 @@ impl Vitals {
         reports
     }
 
-    /// A report about that node is committed, or lost.
-    pub fn reported(&mut self, node: NodeId) {
-        self.reporting.remove(&node);
+    /// A report about that node is committed, or lost. A committed one stands from then on, though this node's replica
+    /// may not have applied it: the node is not answered in between.
+    pub fn reported(&mut self, node: NodeId, is_committed: bool) {
+        match self.reporting.get_mut(&node) {
+            Some(report) if is_committed => report.is_committed = true,
+            _ => drop(self.reporting.remove(&node)),
+        }
     }
 }
 

@@ -107,4 +107,29 @@ mod tests {
         let kept: Vec<Proposer> = lives.into_iter().filter(|from| sessions.answer(*from, 2).is_some()).collect();
         assert_eq!(kept, [life(1, 9), life(2, 8), life(3, 1)]);
     }
+
+    #[test]
+    fn so_many_answers_of_one_proposer_are_remembered_and_no_more() {
+        let from = |node| Proposer { node: NodeId(node), incarnation: Incarnation(1) };
+        let mut sessions = Sessions::default();
+        sessions.remember(from(2), 1, Outcome::Done);
+        (1..=limit::REPEAT_WINDOW).for_each(|seq| sessions.remember(from(1), seq, Outcome::Done));
+        assert!(sessions.answer(from(1), 1).is_some());
+        sessions.remember(from(1), limit::REPEAT_WINDOW + 1, Outcome::Done);
+        assert!(sessions.answer(from(1), 1).is_none() && sessions.answer(from(1), 2).is_some());
+        assert!(sessions.answer(from(2), 1).is_some(), "each has its own");
+    }
+
+    /// A death that is told again does not make the memory of it last for ever.
+    #[test]
+    fn a_life_is_over_since_it_was_said_first() {
+        let from = Proposer { node: NodeId(1), incarnation: Incarnation(1) };
+        let mut sessions = Sessions::default();
+        sessions.remember(from, 1, Outcome::Done);
+        sessions.end(from, LogTime(5));
+        sessions.end(from, LogTime(60));
+        sessions.forget_old(LogTime(5) + limit::SESSION_LINGER);
+        assert!(sessions.answer(from, 1).is_none());
+        assert_eq!(sessions.image().ended, []);
+    }
 }

@@ -58,6 +58,15 @@ impl FarEnd {
         }
     }
 
+    /// Whether a call came here under this Call-ID, and whether any came.
+    pub fn has_heard_call(&self, call_id: &str) -> bool {
+        self.heard.iter().any(|heard| heard.call_id() == call_id)
+    }
+
+    pub fn has_heard_calls(&self) -> bool {
+        !self.heard.is_empty()
+    }
+
     /// The text of `INVITE`, `BYE` or `200 INVITE` as this far end says it now.
     pub fn say(&mut self, what: &str, extra: &Extra<'_>) -> String {
         let kind = what.to_owned();
@@ -166,6 +175,8 @@ fn sdp(kind: &str) -> String {
         "plain" => (4000, "RTP/AVP 8"),
         "moved" => (4444, "RTP/AVP 8"),
         "hold" => (4000, "RTP/AVP 8\r\na=sendonly"),
+        "listens" => (4000, "RTP/AVP 8\r\na=recvonly"),
+        "deaf" => (4000, "RTP/AVP 8\r\na=inactive"),
         _ => panic!("no such SDP: {kind}"),
     };
     let host = "198.51.100.99";

@@ -1,10 +1,10 @@
 //! The log: what is proposed is applied to the real table at once, or when a scenario says so.
 
 use strowger_call::Machine;
-use strowger_model::Wall;
+use strowger_model::{DialResult, RelayId, Wall};
 use strowger_table::{At, Body, Command, Outcome, Proposal, RowKey, Touched};
 
-use super::{LEADER, News, World, names, sample, setting};
+use super::{LEADER, News, RELAY, World, names, sample, setting};
 
 const WALL_BEGINS: u64 = 1_800_000_000_000;
 
@@ -62,8 +62,8 @@ impl World {
         self.call = Some(*call);
         let Some(rows) = self.rows() else { return };
         let machine = match self.invite.take() {
-            Some((invite, source)) => Machine::admitted(rows, &invite, source, setting()),
-            None => Machine::dialled(rows, setting()),
+            Some((invite, source)) => Machine::admitted(rows, &invite, source, setting(RELAY)),
+            None => Machine::dialled(rows, setting(RELAY)),
         };
         self.machines.insert(self.owner, machine);
     }
@@ -90,22 +90,30 @@ impl World {
         let heirs = vec![(heirs.node, heirs.incarnation)];
         self.commit(LEADER, 0, Command::Adopt { node: gone.node, incarnation: gone.incarnation, heirs });
         if let Some(rows) = self.rows().filter(|rows| !rows.call.is_over() || rows.call.has_duties()) {
-            self.machines.insert(heir, Machine::adopted(rows, setting()));
+            self.machines.insert(heir, Machine::adopted(rows, setting(RELAY)));
         }
     }
 
     /// The machine broke: its node takes the call again, and begins with another one from the rows.
-    pub(super) fn begin_again(&mut self) {
+    pub(super) fn begin_again(&mut self, relay: RelayId) {
         let Some(call) = self.call else { return };
         self.machines.remove(&self.owner);
         self.news.clear();
         self.commit(self.owner, 0, Command::Retake { row: RowKey::Call(call) });
         if let Some(rows) = self.rows() {
-            self.machines.insert(self.owner, Machine::adopted(rows, setting()));
+            self.machines.insert(self.owner, Machine::adopted(rows, setting(relay)));
         }
     }
 
     pub(super) fn propose(&mut self, node: u16, number: u64, command: Command) {
+        if let Command::NotReached { failure, .. } = &command {
+            let is_known = self.fars["party"].has_heard_call(&failure.sip_call_id);
+            assert!(
+                is_known || failure.result == DialResult::NotDialled || !self.fars["party"].has_heard_calls(),
+                "the carrier knows the call by another Call-ID than {}",
+                failure.sip_call_id
+            );
+        }
         let words = names::command(&command);
         if self.holds.iter().any(|held| words.split([' ', ',']).next() == Some(held)) {
             self.note_of(node, &format!("log: {words}: on its way"));

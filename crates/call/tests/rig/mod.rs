@@ -4,6 +4,7 @@
 pub mod far;
 mod log;
 pub mod names;
+mod others;
 pub mod relay;
 pub mod sample;
 pub mod script;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use strowger_call::{Action, Actions, Event, Machine, MediaFact, Rows, Setting};
 use strowger_model::{CallId, Far, LegKey, LegNo, LogNow, LogTime, Mono, RelayId};
-use strowger_sip::{Leg, Local, Message, leg_of};
+use strowger_sip::{Leg, Local, Message, leg_of, of_tag};
 use strowger_table::{Admit, AdmitKey, Call, Command, Shard, Source, Target};
 
 use far::FarEnd;
@@ -199,11 +200,34 @@ impl World {
 
     fn send(&mut self, node: u16, to: Far, bytes: &[u8]) {
         let message = Message::parse(bytes).unwrap_or_else(|fault| panic!("we sent what is no SIP: {fault}"));
+        self.check_sent(&message);
         let name = self.fars.iter().find(|(_, far)| far.far().addr == to.addr).map(|(name, _)| *name);
         let name = name.unwrap_or_else(|| panic!("nobody is at {to:?}"));
         let words = self.names.message(name, bytes, &message);
         self.note_of(node, &format!("{name} <- {words}"));
         self.fars.get_mut(name).expect("it was found").hear(&message);
+    }
+
+    /// What holds for all that we send, and what no log shows.
+    fn check_sent(&self, message: &Message) {
+        let call = self.call.expect("it is of a call");
+        let key = of_tag(if message.is_request() { message.from_tag() } else { message.to_tag() });
+        let text = String::from_utf8_lossy(message.body());
+        if let Some(origin) = text.lines().find_map(|line| line.strip_prefix("o=")) {
+            let session = origin.split(' ').nth(1);
+            let birth = key.map_or(call, |key| key.call);
+            assert_eq!(session, Some(&*birth.0.to_string()), "a description is of the call's session (RFC 4566, 5.2)");
+        }
+        if message.method() == "INVITE" && message.to_tag().is_empty() {
+            let is_agents =
+                self.row().zip(key).is_some_and(|(row, key)| row.leg(key).is_some_and(|leg| leg.agent().is_some()));
+            let named = is_agents.then(|| call.to_string());
+            assert_eq!(
+                message.header("X-Strowger-Call"),
+                named.as_deref(),
+                "agents' phones are told which call it is, carriers are not"
+            );
+        }
     }
 
     /// Until nobody has anything more to say at this moment.
@@ -274,8 +298,8 @@ fn local() -> Local {
     Local { contact_host: far::HOST.into(), user_agent: String::new() }
 }
 
-fn setting() -> Setting {
-    Setting { local: local(), relay: RELAY }
+fn setting(relay: RelayId) -> Setting {
+    Setting { local: local(), relay }
 }
 
 /// `relay-2` as scripts write it.

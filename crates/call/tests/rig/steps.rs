@@ -3,12 +3,8 @@
 use std::time::Duration;
 
 use strowger_call::MediaFact;
-use strowger_model::{
-    Cause, Dialog, DialogState, Digest, Ended, Far, HangupBy, LeadId, LegKey, LegNo, PlaceId, Role, Wall,
-};
-use strowger_table::{
-    Admit, AdmitKey, Command, Dial, DialTo, NewLead, Offer, Outcome, Plan, RowKey, Source, Target, Then, VOICE_SLOT,
-};
+use strowger_model::{Cause, Digest, Ended, Far, HangupBy, LeadId, PlaceId, Wall};
+use strowger_table::{Command, Dial, DialTo, NewLead, Offer, Outcome, Plan, RowKey, VOICE_SLOT};
 
 use super::far::Extra;
 use super::{LEADER, News, World, relay, sample};
@@ -45,7 +41,8 @@ impl World {
             "wait" => self.wait(Duration::from_millis(rest[0].parse().expect("milliseconds"))),
             "die" => self.adopt(true),
             "split" => self.adopt(false),
-            "break" => self.begin_again(),
+            // The next actor may be given another relay.
+            "break" => self.begin_again(relay(rest.first())),
             "doubt" => self.doubt = Duration::from_millis(rest[0].parse().expect("milliseconds")),
             "stand-still" => self.ahead += Duration::from_millis(rest[0].parse().expect("milliseconds")),
             "hold" => self.holds = rest.iter().map(|word| (*word).to_owned()).collect(),
@@ -66,6 +63,8 @@ impl World {
             "end" => self.end_by_operator(),
             "withdraw" => self.withdraw(),
             "others" => self.others(rest[0].parse().expect("how many")),
+            "retire" => self.retire(),
+            "merge" => self.merge(rest[0]),
             _ => self.relay_says(word, rest),
         }
     }
@@ -171,6 +170,13 @@ impl World {
         self.news.push_back((self.owner, News::Row));
     }
 
+    /// The tenant leaves the configuration, with its queues.
+    fn retire(&mut self) {
+        let (outcome, _) = self.apply(LEADER, Command::Retire { version: 2, tenant: sample::ACME });
+        assert_eq!(outcome, Outcome::Done);
+        self.news.push_back((self.owner, News::Row));
+    }
+
     fn end_by_operator(&mut self) {
         let Some(call) = self.call else { return };
         let ended = Ended { by: HangupBy::System, cause: Cause::NORMAL };
@@ -182,49 +188,5 @@ impl World {
     fn withdraw(&mut self) {
         let key = self.row().and_then(|row| row.key().cloned()).expect("an inbound call");
         self.commit(self.owner, 0, Command::Withdraw { key });
-    }
-
-    /// Other callers, of another node, wait in the queue already.
-    fn others(&mut self, count: u32) {
-        for caller in 0..count {
-            let key = AdmitKey { call_id: format!("other-{caller}"), from_tag: "other".into(), cseq: 1 };
-            let admit = Admit {
-                key,
-                tenant: sample::ACME,
-                source: Source::Trunk(sample::TRUNK),
-                target: Target::Flow(sample::flow("+49800300").expect("a number of the sample")),
-                from: "other".into(),
-                to: "+49800300".into(),
-                dialog: nobodys_dialog(),
-                observed: self.log_now(),
-            };
-            let (outcome, _) = self.apply(8, Command::Admit(Box::new(admit)));
-            let Outcome::Admitted { call, .. } = outcome else { panic!("not admitted") };
-            let (leg, dialog) = (LegKey { call, leg: LegNo(0) }, Box::new(nobodys_dialog()));
-            self.apply(8, Command::Answer { leg, dialog, relay: super::RELAY });
-            self.apply(8, Command::Enqueue { call, step: 0, queue: sample::SALES, then: Then::End });
-        }
-    }
-}
-
-fn nobodys_dialog() -> Dialog {
-    Dialog {
-        role: Role::Uas,
-        state: DialogState::Early,
-        call_id: String::new(),
-        local_uri: String::new(),
-        local_tag: String::new(),
-        remote_uri: String::new(),
-        remote_tag: String::new(),
-        local_contact: String::new(),
-        remote_target: String::new(),
-        route_set: Vec::new(),
-        local_cseq: 0,
-        remote_cseq: 0,
-        far: Far::udp(sample::addr("caller")),
-        local_sdp: String::new(),
-        remote_sdp: String::new(),
-        sdp_version: 0,
-        pending: None,
     }
 }

@@ -96,7 +96,7 @@ impl World {
             }
             Purpose::Admit(key) => self.admit_answered(node, &key, Some(&outcome)),
             Purpose::Done => self.done_answered(node, true),
-            Purpose::Report(about) => self.nodes[node].vitals.reported(about),
+            Purpose::Report(about) => self.nodes[node].vitals.reported(about, outcome == Outcome::Done),
             Purpose::Join => self.join_again(node),
             Purpose::Registration(agent) => self.registration_answered(node, agent, outcome == Outcome::Done),
             Purpose::Dial => self.dial_answered(node, Some(&outcome)),
@@ -115,7 +115,7 @@ impl World {
             }
             Purpose::Admit(key) => self.admit_answered(node, &key, None),
             Purpose::Done => self.done_answered(node, false),
-            Purpose::Report(about) => self.nodes[node].vitals.reported(about),
+            Purpose::Report(about) => self.nodes[node].vitals.reported(about, false),
             Purpose::Join => self.join_again(node),
             Purpose::Registration(agent) => self.registration_answered(node, agent, false),
             Purpose::Dial => self.dial_answered(node, None),

@@ -199,3 +199,21 @@ fn after_a_snapshot_the_configuration_is_compared_again() {
     world.changed.everything();
     fetches(&mut world, what);
 }
+
+/// What another tenant changes is nothing to a tenant whose configuration stayed as it was.
+#[test]
+fn a_tenant_that_did_not_change_is_not_brought_again() {
+    let mut world = World::new();
+    let shard = world.bench.shard.id();
+    let named = |tenant: &Tenant| TenantRef { tenant: tenant.id, shard, digest: content(tenant).digest };
+    let other = Tenant { id: TenantId(2), agents: Vec::new(), queues: Vec::new(), ..staffed() };
+    world.in_force(vec![named(&staffed()), named(&other)]);
+    let version = world.version();
+    world.in_force(vec![named(&staffed()), named(&other)]);
+    fetches(&mut world, named(&other));
+    world.rules.fetched(1, Some(content(&other)), world.bench.now);
+    world.commits(Task::Configure);
+    let configure = Command::Configure { version, tenant: other.id, digest: content(&other).digest };
+    assert_eq!(world.commits(Task::Configure), configure, "the version that changed it");
+    assert!(world.is_quiet());
+}

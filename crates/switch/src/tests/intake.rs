@@ -37,6 +37,7 @@ fn what_nobody_has_is_answered_by_its_method() {
     // The INVITE itself, said again after all is over: a proxy tries here after it failed elsewhere.
     assert_eq!(words(&bench.invites("a")), ["503"]);
     assert_eq!(for_leg(&mut bench, "BYE", CallId::new(ShardId(9), 1), trunk()), [""; 0], "no such shard");
+    assert_eq!(bench.intake.deadline(), None, "nothing waits");
 }
 
 #[test]

@@ -261,16 +261,22 @@ fn an_agent_without_a_phone_goes_nowhere() {
 /// Whoever takes over from the dead takes the row: two entries would do it twice.
 #[test]
 fn nothing_is_assigned_away_from_a_node_that_is_dead() {
-    let mut world = campaigns(6);
-    world.pass(10 * SECOND);
-    assign_all(&mut world);
-    for id in 1..=6 {
-        let to = (OTHER.node, OTHER.incarnation);
-        world.bench.commit(ME, Command::Assign { row: RowKey::Campaign(CampaignId(id)), to });
+    let restarts = |world: &mut World| {
+        let incarnation = Incarnation(OTHER.incarnation.0 + 1);
+        world.decide(ControlCommand::Hello { node: OTHER.node, incarnation });
+    };
+    for ends in [(|world: &mut World| world.dies(OTHER)) as fn(&mut World), restarts] {
+        let mut world = campaigns(6);
+        world.pass(10 * SECOND);
+        assign_all(&mut world);
+        for id in 1..=6 {
+            let to = (OTHER.node, OTHER.incarnation);
+            world.bench.commit(ME, Command::Assign { row: RowKey::Campaign(CampaignId(id)), to });
+        }
+        ends(&mut world);
+        world.changed.everything();
+        assert!(matches!(world.look().0[..], [(Task::Own, _)]));
     }
-    world.dies(OTHER);
-    world.changed.everything();
-    assert!(matches!(world.look().0[..], [(Task::Own, _)]));
 }
 
 /// The young are looked at again when the first of them has settled, then when the next has.

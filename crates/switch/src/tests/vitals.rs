@@ -122,8 +122,29 @@ fn who_says_that_a_node_is_silent_answers_it_no_more() {
     let silent: Vec<_> = vitals.reports(&group.control, at(2300)).iter().map(|report| report.node).collect();
     assert_eq!(silent, [NodeId(3)]);
     assert!(!vitals.on_beat(NodeId(3), LIFE, &group.control, at(2310)), "the report is under way");
-    vitals.reported(NodeId(3));
+    vitals.reported(NodeId(3), false);
     assert!(vitals.on_beat(NodeId(3), LIFE, &group.control, at(2320)), "it was lost, and the node is heard");
+}
+
+/// The outcome comes from the leader, and this node's own replica may be behind it: what it says of who is silent counts
+/// already, and one more report declares that node dead.
+#[test]
+fn who_has_said_that_a_node_is_silent_does_not_answer_it_before_the_own_replica_knows() {
+    let (mut vitals, mut group) = (active(), Group::new());
+    assert!(vitals.on_beat(NodeId(3), LIFE, &group.control, at(1000)));
+    (1500..=2000).step_by(500).for_each(|ms| answered(&mut vitals, at(ms)));
+    answered(&mut vitals, at(2300));
+    vitals.on_beat(NodeId(2), LIFE, &group.control, at(2300));
+    let reports = vitals.reports(&group.control, at(2300));
+    vitals.reported(NodeId(3), true);
+    assert!(!vitals.on_beat(NodeId(3), LIFE, &group.control, at(2310)), "the entry is not applied here");
+    assert_eq!(vitals.reports(&group.control, at(2320)), [], "and nothing is said against it");
+    group.commit(reports[0].command.clone());
+    let withdrawn = vitals.reports(&group.control, at(2330));
+    assert_eq!(withdrawn.iter().map(|report| report.silent).collect::<Vec<_>>(), [false], "it is heard again");
+    group.commit(withdrawn[0].command.clone());
+    vitals.reported(NodeId(3), true);
+    assert!(vitals.on_beat(NodeId(3), LIFE, &group.control, at(2340)));
 }
 
 /// Each time that it was passive it may have missed something.
@@ -155,10 +176,10 @@ fn a_silent_node_is_reported_until_the_group_holds_it() {
     };
     assert_eq!(said(&mut vitals, &group, at(2201)), std::slice::from_ref(&silent));
     assert_eq!(said(&mut vitals, &group, at(2202)), [], "it is under way");
-    vitals.reported(NodeId(3));
+    vitals.reported(NodeId(3), false);
     assert_eq!(said(&mut vitals, &group, at(2203)), std::slice::from_ref(&silent), "it was lost, so it is said again");
     group.commit(silent);
-    vitals.reported(NodeId(3));
+    vitals.reported(NodeId(3), true);
     assert_eq!(said(&mut vitals, &group, at(2204)), [], "they agree");
 
     // It stands by its report until it is withdrawn.
@@ -336,7 +357,7 @@ fn of_a_node_one_report_is_under_way() {
     group.commit(report.command.clone());
     vitals.on_beat(NodeId(3), LIFE, &group.control, at(4310));
     assert_eq!(vitals.reports(&group.control, at(4320)), [], "whether it is committed is not known");
-    vitals.reported(NodeId(3));
+    vitals.reported(NodeId(3), true);
     let reports = vitals.reports(&group.control, at(4330));
     let [report] = &reports[..] else { panic!("{reports:?}") };
     assert_eq!((report.node, report.silent), (NodeId(3), false));

@@ -249,12 +249,12 @@ impl Shard {
     /// A leg whose far end is gone: off the row, unless the record tells of it. Then what is left of its dialog is
     /// what late repeats and the record need.
     pub(super) fn forget_leg(&mut self, call: &mut Call, key: LegKey) {
+        // Who asked for something and is gone is told nothing.
+        call.drop_duty(DutyKind::Notify { leg: key });
         let talked = |key| call.segments.iter().any(|piece| piece.kind == SegmentKind::Talk && piece.leg == Some(key));
         let is_told = call.is_over() || talked(key) || call.leg(key).is_some_and(Leg::is_customer);
         if !is_told {
             call.legs.retain(|leg| leg.key != key);
-            // Who asked for something and is gone is told nothing.
-            call.duties.retain(|duty| duty.kind != DutyKind::Notify { leg: key });
             self.dialogs.remove(&key);
         } else if let Some(dialog) = self.dialogs.get(&key) {
             let mut dialog = (**dialog).clone();

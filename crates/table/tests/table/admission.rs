@@ -106,7 +106,10 @@ fn an_invite_withdrawn_before_its_admit_is_refused_when_it_comes() {
     assert_eq!(bench.shard.busy().calls, 0);
 
     // No repeat travels longer than that; then the key is forgotten.
-    bench.pass(strowger_table::limit::SESSION_LINGER.as_millis() as u64);
+    bench.pass(strowger_table::limit::SESSION_LINGER.as_millis() as u64 - 1);
+    assert_eq!(bench.say(Command::Tick), Outcome::Done);
+    assert_eq!(bench.say(admit.clone()), Refusal::WrongStage.into());
+    bench.pass(1);
     assert_eq!(bench.say(Command::Tick), Outcome::Done);
     assert!(matches!(bench.say(admit), Outcome::Admitted { .. }));
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use strowger_model::{Incarnation, NodeId, Outcome as CallOutcome};
+use strowger_model::{DialResult, Incarnation, NodeId, Outcome as CallOutcome};
 use strowger_table::{Command, Outcome, Presence, Proposer, Refusal};
 
-use crate::bench::{Bench, answer};
+use crate::bench::{Bench, answer, failure};
 use crate::sample::*;
 
 fn adopt(dead: Proposer, heirs: &[Proposer]) -> Command {
@@ -111,4 +111,41 @@ fn an_earlier_life_that_is_adopted_late_opens_no_door_to_a_later_one() {
     let admit = bench.admit_command();
     assert_eq!(bench.say_as(proposer(4, 3), admit.clone()), Refusal::Fenced.into());
     assert!(matches!(bench.say_as(proposer(4, 4), admit), Outcome::Admitted { .. }));
+}
+
+/// What the called party said stays true, whoever heard it; what a node decided that is over is worth nothing.
+#[test]
+fn a_called_partys_refusal_counts_from_a_fenced_node_and_its_own_patience_does_not() {
+    let mut bench = Bench::new();
+    bench.import(SPRING, [0, 1]);
+    let calls = [bench.dialling(0, ANNA), bench.dialling(1, BERT)];
+    bench.say_as(TWO, adopt(ONE, &[TWO]));
+    let not_reached = |bench: &Bench, call, status, hang_up| {
+        let failure = failure(DialResult::Busy, status, strowger_model::Cause::BUSY);
+        let failure = strowger_table::DialFailure { hang_up, ..failure };
+        Command::NotReached { leg: bench.customer(call), failure, observed: bench.now }
+    };
+    for (status, hang_up) in [(0, true), (0, false), (486, true)] {
+        let decided = not_reached(&bench, calls[0], status, hang_up);
+        assert_eq!(bench.refused(decided), Refusal::Fenced);
+    }
+    let said = not_reached(&bench, calls[1], 486, false);
+    assert_eq!(bench.say(said), Outcome::Done);
+    assert!(!bench.call(calls[0]).is_over() && bench.call(calls[1]).is_over());
+}
+
+/// Each owner begins with CSeqs above those of the one before; an agent's row has no such thing to take again.
+#[test]
+fn a_leg_knows_how_many_owners_it_had() {
+    let mut bench = Bench::new();
+    let call = bench.talking(ANNA);
+    let takeovers = |bench: &Bench| bench.call(call).takeovers(bench.customer(call));
+    assert_eq!(takeovers(&bench), 0);
+    bench.say_as(TWO, adopt(ONE, &[TWO]));
+    assert_eq!(takeovers(&bench), 1);
+    let retake = |row| Command::Retake { row };
+    assert_eq!(bench.say_as(TWO, retake(strowger_table::RowKey::Call(call))), Outcome::Done);
+    assert_eq!(takeovers(&bench), 2);
+    let agent = retake(strowger_table::RowKey::Agent(ANNA));
+    assert_eq!(bench.say_as(TWO, agent), Refusal::WrongStage.into());
 }

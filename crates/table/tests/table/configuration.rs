@@ -244,3 +244,22 @@ fn a_queue_that_comes_back_keeps_who_still_waits() {
     assert!(calls.iter().all(|call| bench.call(*call).is_waiting()));
     assert_eq!(bench.shard.waiting(SALES).filter_map(|place| place.call).collect::<Vec<_>>(), calls);
 }
+
+/// Calls that waited in it may still ask for its rules; when none can be left, it is forgotten.
+#[test]
+fn a_queue_that_went_is_remembered_for_as_long_as_a_call_can_know_it() {
+    let mut bench = Bench::new();
+    let waiting = bench.waiting(SALES);
+    bench.configure(2, without_sales());
+    assert!(bench.shard.is_closing(SALES) && !bench.shard.is_closing(SUPPORT));
+    bench.expire();
+    assert_eq!(bench.outcome(waiting), CallOutcome::Overflowed);
+    let kept = limit::CLOSING_KEPT.as_millis() as u64;
+    bench.pass(kept - 1);
+    bench.expire();
+    assert!(bench.shard.is_closing(SALES));
+    bench.pass(1);
+    bench.expire();
+    assert!(!bench.shard.is_closing(SALES));
+    assert_eq!(bench.shard.next_lease(), None);
+}

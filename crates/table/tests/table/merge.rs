@@ -188,3 +188,60 @@ fn merged_rows_come_to_rest_with_nothing_left_behind() {
     assert_eq!(two.bench.shard.busy().calls + two.bench.shard.busy().places, 0);
     assert!(two.bench.shard.dialog(two.anna).is_none() && two.bench.shard.dialog(two.bert).is_none());
 }
+
+/// A row that went into another one is kept for late repeats like any that is over, and no longer.
+#[test]
+fn the_row_that_went_into_another_goes_in_its_time() {
+    let mut two = two();
+    assert_eq!(two.merge(7), Outcome::Done);
+    let until = two.bench.call(two.first).until;
+    assert_eq!(until, two.bench.now + strowger_table::limit::ENDED_LINGER);
+    two.bench.pass(strowger_table::limit::ENDED_LINGER.as_millis() as u64);
+    two.bench.expire();
+    assert!(two.bench.shard.call(two.first).is_none());
+    assert_eq!(two.bench.call(two.second).stage, Stage::Talking, "the one that goes on has its own time");
+    assert!(two.bench.call(two.second).until <= two.bench.now + strowger_table::limit::TALK_MAX);
+}
+
+/// What the flow learnt of one customer goes along where nothing is known of the other.
+#[test]
+fn what_was_learnt_of_a_call_goes_with_it_unless_the_other_knows_something() {
+    use strowger_table::{Change, Value};
+    let knows = |bench: &mut Bench, call, value| {
+        let set = vec![Change { name: "language".into(), value: Some(Value::Number(value)) }];
+        assert_eq!(bench.say(Command::Step { call, step: 0, attempt: 0, set }), Outcome::Done);
+    };
+    let talks = |bench: &mut Bench, value: Option<i64>, agent| {
+        let call = bench.flowing();
+        if let Some(value) = value {
+            knows(bench, call, value);
+        }
+        assert_eq!(bench.say(crate::bench::enqueue(call, SALES, strowger_table::Then::End)), Outcome::Done);
+        let leg = bench.offer(call, agent);
+        let connect = bench.connect_command(call, leg);
+        assert_eq!(bench.say(connect), Outcome::Done);
+        call
+    };
+    for (of_into, kept) in [(None, 7), (Some(9), 9)] {
+        let mut bench = Bench::new();
+        let first = talks(&mut bench, Some(7), ANNA);
+        let second = talks(&mut bench, of_into, BERT);
+        let by = bench.agent_leg(first);
+        assert_eq!(bench.say(Command::Merge { from: first, into: second, by, cseq: 1 }), Outcome::Done);
+        let data = bench.shard.data(second).expect("it is known");
+        assert_eq!(data.get("language"), Some(&Value::Number(kept)));
+        assert!(bench.shard.data(first).is_none(), "the row that is over has nothing");
+    }
+}
+
+/// An agent who asked for a merge and has hung up is told nothing any more: nothing is owed.
+#[test]
+fn who_asked_and_has_hung_up_is_owed_nothing() {
+    let mut two = two();
+    assert_eq!(two.merge(7), Outcome::Done);
+    two.bench.hung_up(two.second);
+    for (relay, leg) in two.bench.closes(two.second) {
+        two.bench.done(two.second, DutyKind::Close { relay, leg });
+    }
+    assert_eq!(two.bench.kinds(two.second), []);
+}

@@ -4,8 +4,8 @@ use strowger_model::{
     CallId, CampaignId, Cause, DialResult, Ended, HangupBy, LeadId, Outcome as CallOutcome, TenantId, Wall,
 };
 use strowger_table::{
-    BarList, Body, Command, Dial, DialFailure, DialRecord, DialTo, DutyKind, LeadState, Miss, Outcome, Proposal,
-    Refusal, Scope, Stage, limit,
+    BarList, Body, Command, Dial, DialFailure, DialRecord, DialTo, DutyKind, LeadState, Outcome, Proposal, Refusal,
+    Scope, Stage, limit,
 };
 
 use crate::bench::{Bench, Doing, dial, failure, first_leg, hang_up, not_ready};
@@ -180,64 +180,6 @@ fn an_agent_who_misses_a_called_party_is_passed_over() {
 }
 
 #[test]
-fn each_failure_is_kept_and_leads_to_what_the_campaign_says() {
-    let again = |after_s: u64| move |now: Wall| LeadState::Due { at: Wall(now.0 + after_s * 1000) };
-    type After = Box<dyn Fn(Wall) -> LeadState>;
-    let cases: Vec<(DialFailure, After)> = vec![
-        (failure(DialResult::Busy, 486, Cause::BUSY), Box::new(again(BUSY_RETRY_S))),
-        (failure(DialResult::InvalidNumber, 404, Cause::NO_ROUTE), Box::new(|_| LeadState::Done)),
-        (failure(DialResult::NoAnswer, 480, Cause::NO_ANSWER), Box::new(|_| LeadState::Done)),
-        (failure(DialResult::Rejected, 603, Cause::NORMAL), Box::new(|_| LeadState::Done)),
-        (
-            DialFailure { hang_up: true, ..failure(DialResult::NoAnswer, 0, Cause::NO_ANSWER) },
-            Box::new(|_| LeadState::Done),
-        ),
-        (
-            failure(DialResult::NotDialled, 0, Cause::TEMPORARY_FAILURE),
-            Box::new(again(limit::NOT_DIALLED_RETRY.as_secs())),
-        ),
-    ];
-    for (failure, after) in cases {
-        let mut bench = bench();
-        let idle_since = bench.idle_since(ANNA);
-        let call = bench.dialling(0, ANNA);
-        bench.pass(7000);
-        bench.not_reached(call, failure.clone());
-        let lead = bench.lead(SPRING, 0);
-        assert_eq!(lead.state, after(bench.wall()), "{failure:?}");
-        assert_eq!(lead.last.map(|last| (last.result, last.status)), Some((failure.result, failure.status)));
-        assert_eq!(lead.attempts, u8::from(failure.result != DialResult::NotDialled), "nothing sent, nothing counted");
-        assert_eq!((bench.state(ANNA), bench.idle_since(ANNA)), (Doing::Idle, idle_since));
-        assert_eq!(bench.kinds(call).contains(&hang_up(bench.customer(call))), failure.hang_up);
-        let record = &bench.records(call)[0];
-        assert_eq!((record.outcome, record.sip_call_id.as_str()), (CallOutcome::NotReached, "to-the-lead"));
-        assert_eq!(record.dial.map(|dial| (dial.result, dial.status)), Some((failure.result, failure.status)));
-        assert_eq!(bench.ledger(SPRING).count(failure.result), 1);
-    }
-}
-
-#[test]
-fn a_lead_is_not_called_before_its_time_nor_more_often_than_allowed() {
-    let mut bench = bench();
-    for attempt in 1..=MAX_ATTEMPTS {
-        let call = bench.dialling(0, ANNA);
-        bench.not_reached(call, failure(DialResult::Busy, 486, Cause::BUSY));
-        let lead = bench.lead(SPRING, 0);
-        assert_eq!(lead.attempts, attempt);
-        if attempt == MAX_ATTEMPTS {
-            assert_eq!((lead.state, bench.ledger(SPRING).done), (LeadState::Done, 1));
-        } else {
-            assert_eq!(bench.dial_refused(first(ANNA)), Refusal::NotNow);
-            bench.pass(BUSY_RETRY_S * 1000 - 1);
-            assert_eq!(bench.dial_refused(first(ANNA)), Refusal::NotNow);
-            bench.pass(1);
-        }
-    }
-    bench.pass(24 * 3_600_000);
-    assert_eq!(bench.dial_refused(first(ANNA)), Refusal::NotNow);
-}
-
-#[test]
 fn nobody_is_dialled_for_an_agent_whom_a_caller_waits_for() {
     let mut bench = bench();
     let caller = bench.waiting(SALES);
@@ -368,44 +310,6 @@ fn whoever_gives_a_call_up_before_its_invite_is_reported_leaves_its_result_unkno
     let (call, _) = bench.asked_for(BY_HAND, 7, BERT);
     bench.end(call, by_operator);
     assert_eq!(bench.records(call)[0].dial.unwrap().result, DialResult::NotDialled);
-}
-
-#[test]
-fn to_a_lead_nothing_happened_when_the_agent_who_asked_misses_the_own_phone() {
-    let mut bench = bench();
-    let due = bench.lead(SPRING, 0).state;
-    // Lead 1 is over: nobody shall call it again by themselves.
-    let over = bench.dialling(1, BERT);
-    bench.not_reached(over, failure(DialResult::InvalidNumber, 404, Cause::NO_ROUTE));
-    for (place, before) in [(0, due), (1, LeadState::Done)] {
-        let (call, leg) = bench.asked_for(SPRING, place, ANNA);
-        assert_eq!(bench.lead(SPRING, place as u32).state, LeadState::Dialling { call });
-        let miss = Miss { status: 408, cause: Cause::NO_ANSWER, hang_up: true };
-        assert_eq!(bench.say(Command::Missed { leg, miss, observed: bench.now }), Outcome::Done);
-        assert_eq!(bench.outcome(call), CallOutcome::NotReached);
-        assert_eq!(bench.records(call)[0].dial.unwrap().result, DialResult::NotDialled);
-        assert!(bench.kinds(call).contains(&hang_up(leg)), "the agent's phone must stop");
-        let lead = bench.lead(SPRING, place as u32);
-        assert_eq!((lead.state, lead.attempts), (before, place as u8));
-        bench.hung_up(call);
-        bench.pass(MISS_PAUSE_MS);
-        bench.expire();
-    }
-    assert_eq!(bench.ledger(SPRING).done, 1);
-}
-
-/// The pause after a failure runs from that failure, not from an agent's vain attempt to ask for the same lead.
-#[test]
-fn an_agent_who_did_not_come_to_the_phone_puts_a_lead_off_no_further() {
-    let mut bench = bench();
-    let call = bench.dialling(0, ANNA);
-    bench.not_reached(call, failure(DialResult::Busy, 486, Cause::BUSY));
-    let due = bench.lead(SPRING, 0).state;
-    bench.pass(60_000);
-    let (_, leg) = bench.asked_for(SPRING, 0, BERT);
-    let miss = Miss { status: 408, cause: Cause::NO_ANSWER, hang_up: true };
-    assert_eq!(bench.say(Command::Missed { leg, miss, observed: bench.now }), Outcome::Done);
-    assert_eq!(bench.lead(SPRING, 0).state, due);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The same log gives the same state, also when a replica joined by snapshot half way.
 
-use strowger_table::{Machine, Shard};
+use strowger_model::{GroupId, Incarnation, LogTime, NodeId, Wall};
+use strowger_table::{At, Body, ControlCommand, Machine, Proposal, Shard};
 
 use crate::bench::Bench;
 use crate::sample::*;
@@ -64,4 +65,23 @@ fn bytes_that_are_no_snapshot_are_refused_with_the_group_named() {
     let mut cut = Bench::new().shard.snapshot();
     cut.truncate(cut.len() / 2);
     assert!(Machine::restore(SHARD.group(), &cut).is_err());
+}
+
+#[test]
+fn a_machine_speaks_for_its_group_whichever_it_is() {
+    let mut control = Machine::new(GroupId::CONTROL);
+    let at = At { index: 1, time: LogTime(5), wall: Wall(7) };
+    let command = ControlCommand::Hello { node: NodeId(1), incarnation: Incarnation(3) };
+    control.apply(at, &Proposal { from: ONE, seq: 1, body: Body::Control(command) });
+    let alone = control.control().expect("group 0");
+    assert_eq!((control.last(), control.layout(), control.hash()), (at, alone.layout(), alone.hash()));
+    assert_eq!((control.snapshot(), alone.node(NodeId(1)).is_some()), (alone.snapshot(), true));
+    let restored = Machine::restore(GroupId::CONTROL, &control.snapshot()).expect("a snapshot of ours");
+    assert_eq!((restored.last(), restored.hash()), (at, control.hash()));
+
+    let shard = Machine::Shard(Bench::new().shard);
+    let alone = shard.shard().expect("a shard");
+    assert_eq!((shard.last(), shard.layout(), shard.hash()), (alone.last(), alone.layout(), alone.hash()));
+    assert_ne!(shard.layout(), 0);
+    assert_eq!(shard.snapshot(), alone.snapshot());
 }
