@@ -112,6 +112,8 @@ pub enum MediaFact {
     },
     /// Nothing has come from this leg for too long.
     Dead {
+        /// Where nothing came.
+        relay: RelayId,
         /// Which leg.
         leg: LegKey,
     },

@@ -25,7 +25,8 @@ impl MediaFact {
             (Op::Adopt { leg }, Some((incarnation, RelayAnswer::Snapshot { leg: does, missed }))) => {
                 let does = Some(does.clone());
                 let adopted = MediaFact::Adopted { relay, leg: key(*leg), incarnation, does };
-                std::iter::once(adopted).chain(missed.iter().filter_map(MediaFact::of_event)).collect()
+                let missed = missed.iter().filter_map(|event| MediaFact::of_event(relay, event));
+                std::iter::once(adopted).chain(missed).collect()
             }
             // Somebody else's by now.
             (Op::Adopt { .. }, Some((_, RelayAnswer::Refused { why: Refusal::Fenced { .. } }))) => Vec::new(),
@@ -42,12 +43,12 @@ impl MediaFact {
     }
 
     /// What a relay tells by itself, as the call wants it; none for what changes nothing of a call.
-    pub fn of_event(event: &RelayEvent) -> Option<MediaFact> {
+    pub fn of_event(relay: RelayId, event: &RelayEvent) -> Option<MediaFact> {
         let leg = LegKey { call: event.call, leg: event.leg };
         match event.what {
             What::Digit { digit } => Some(MediaFact::Digit { leg, digit: char::from(digit) }),
             What::PlayDone { play } => Some(MediaFact::PlayDone { leg, play }),
-            What::DeadMedia { .. } => Some(MediaFact::Dead { leg }),
+            What::DeadMedia { .. } => Some(MediaFact::Dead { relay, leg }),
             What::MediaBack | What::Latched { .. } => None,
         }
     }
@@ -131,10 +132,11 @@ mod tests {
     #[test]
     fn of_what_a_relay_tells_by_itself_a_call_takes_digits_ends_and_silence() {
         let leg = LegKey { call: CallId::new(ShardId(0), 7), leg: LegNo(2) };
-        let of = |what| MediaFact::of_event(&event(what));
+        let relay = RelayId(1);
+        let of = |what| MediaFact::of_event(relay, &event(what));
         assert_eq!(of(What::Digit { digit: b'#' }), Some(MediaFact::Digit { leg, digit: '#' }));
         assert_eq!(of(What::PlayDone { play: 4 }), Some(MediaFact::PlayDone { leg, play: 4 }));
-        assert_eq!(of(What::DeadMedia { since_ms: 1 }), Some(MediaFact::Dead { leg }));
+        assert_eq!(of(What::DeadMedia { since_ms: 1 }), Some(MediaFact::Dead { relay, leg }));
         assert_eq!(of(What::MediaBack), None);
     }
 

@@ -195,7 +195,8 @@ impl Machine {
             }
             MediaFact::Adopted { relay, leg, incarnation, does } => {
                 self.told.met(relay, incarnation);
-                if let Some(does) = &does {
+                // It may say so when the leg has left it.
+                if let Some(does) = does.as_ref().filter(|_| self.relay_of(leg) == Some(relay)) {
                     self.media_open(leg, does.local, log_now, now);
                 }
                 self.relay_adopted(relay, leg, does.as_deref(), log_now, now);
@@ -212,14 +213,15 @@ impl Machine {
             MediaFact::Unavailable { leg } => self.no_media(leg, log_now, now),
             MediaFact::PlayDone { leg, play } => self.prompt_over(leg, play, now),
             MediaFact::Digit { leg, digit } => self.digit(leg, digit, log_now),
-            MediaFact::Dead { leg } => self.media_dead(leg, log_now),
+            MediaFact::Dead { relay, leg } => self.media_dead(relay, leg, log_now),
             MediaFact::Closed { relay, leg } => self.media_closed(relay, leg),
         }
     }
 
-    /// Of a leg that was given up meanwhile it says nothing about the call.
-    pub(crate) fn media_dead(&mut self, leg: LegKey, log_now: LogNow) {
-        if self.row_leg(leg).is_some_and(table::Leg::is_answered) {
+    /// Of a leg that was given up meanwhile it says nothing about the call, nor does a relay that the leg has left: one that
+    /// was out of reach says so when it is back.
+    pub(crate) fn media_dead(&mut self, relay: RelayId, leg: LegKey, log_now: LogNow) {
+        if self.row_leg(leg).is_some_and(|leg| leg.is_answered() && leg.relay == Some(relay)) {
             self.leave(leg, Cause::TEMPORARY_FAILURE, ToldBy::DeadMedia, log_now.at_most);
         }
     }

@@ -138,13 +138,17 @@ impl Machine {
 
     /// What the far end said to it.
     pub(crate) fn reinvite_done(&mut self, key: LegKey, answer: Result<Vec<u8>, u16>, log_now: LogNow, now: Mono) {
-        let Some(moving) = self.sides.get_mut(&key).and_then(|side| side.moving.as_mut()) else { return };
+        let Some(side) = self.sides.get_mut(&key) else { return };
+        let Some(moving) = side.moving.as_mut() else { return };
         let Stage::Asking(rtp) = moving.stage else { return };
         let relay = moving.relay;
         match answer {
             Ok(sdp) if parse_sdp(&sdp).is_ok() => self.agreed_to_move(key, relay, rtp),
-            // An offer of its own is open.
-            Err(491) => moving.again = Some(now + limit::REINVITE_AGAIN),
+            // An offer of its own is open, or what an earlier owner asked it is not over for it (RFC 3261, 14.2).
+            Err(491 | 500) => {
+                moving.again = Some(now + limit::REINVITE_AGAIN);
+                side.give_up.get_or_insert(now + limit::MOVE_WITHIN);
+            }
             // That its dialog is gone follows.
             Err(481) => {}
             Err(408) => self.leave(key, Cause::RECOVERY_ON_TIMER, ToldBy::Silence, log_now.at_most),
@@ -156,6 +160,9 @@ impl Machine {
         let Some(dialog) = self.sip(key).map(|sip| Box::new(sip.dialog())) else { return };
         let holds = holds(&dialog.remote_sdp);
         let number = self.propose(Command::Redialog { leg: key, dialog, relay: Some(relay), holds });
+        if let Some(side) = self.sides.get_mut(&key) {
+            side.give_up = None;
+        }
         self.set_moving(key, relay, Stage::Agreed(rtp, number), None);
     }
 
@@ -189,8 +196,9 @@ impl Machine {
     pub(crate) fn tick_moves(&mut self, now: Mono) {
         let is_due = |moving: &mut Moving| moving.again.take_if(|at| *at <= now).is_some();
         let due = self.sides.iter_mut().filter_map(|(key, side)| {
+            let stays = side.leaving.is_none();
             let moving = side.moving.as_mut()?;
-            is_due(moving).then_some((*key, moving.relay, moving.stage))
+            (is_due(moving) && stays).then_some((*key, moving.relay, moving.stage))
         });
         for (key, relay, stage) in due.collect::<Vec<_>>() {
             match stage {

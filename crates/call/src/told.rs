@@ -170,7 +170,7 @@ impl Machine {
         let is_customer = leg.is_customer();
         // It says so once, and an earlier owner may have heard it and died before its row knew.
         if does.dead {
-            self.media_dead(key, log_now);
+            self.media_dead(relay, key, log_now);
         }
         if is_customer {
             self.resume_step(key, does, now);
@@ -209,7 +209,7 @@ const ATTEMPT_BITS: u32 = 8;
 mod tests {
     use std::net::SocketAddr;
 
-    use strowger_model::{Digest, LegNo};
+    use strowger_model::{CallId, Digest, LegNo};
 
     use super::*;
 

@@ -19,6 +19,8 @@ pub struct Relays {
     /// What is to be played has not been brought to them.
     pub lacks_content: bool,
     waiting: VecDeque<(RelayId, CallId, Op)>,
+    /// What slow ones did for legs as they were asked, and have yet to say.
+    unsaid: VecDeque<(RelayId, Vec<MediaFact>)>,
     /// Prompts that were begun, oldest first.
     prompts: Vec<(LegKey, u64)>,
     /// One that nobody begins again.
@@ -45,6 +47,10 @@ impl Relays {
         }
         let answer = self.obey(relay, call, op);
         let facts = MediaFact::of_answer(relay, call, op, Some((self.incarnation(), &answer)));
+        if self.slow && matches!(op, Op::Adopt { .. }) {
+            self.unsaid.push_back((relay, facts));
+            return Vec::new();
+        }
         if self.slow && !facts.is_empty() {
             self.waiting.push_back((relay, call, op.clone()));
             return Vec::new();
@@ -121,6 +127,15 @@ impl Relays {
         MediaFact::Opened { relay, leg, rtp: port(relay, leg), incarnation: self.incarnation() }
     }
 
+    /// What a slow relay did for legs as an heir asked.
+    pub fn adopted(&mut self, of: RelayId) -> Vec<MediaFact> {
+        let (said, unsaid): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.unsaid).into_iter().partition(|(relay, _)| *relay == of);
+        self.unsaid = unsaid.into();
+        assert!(!said.is_empty(), "nobody asked what it does");
+        said.into_iter().flat_map(|(_, facts)| facts).collect()
+    }
+
     pub fn no_port(&mut self, leg: LegKey) -> MediaFact {
         let open = Op::Open { leg: leg.leg };
         self.waiting.retain(|(_, call, op)| (*call, op) != (leg.call, &open));
@@ -152,9 +167,9 @@ impl Relays {
     }
 
     /// Nothing comes from a leg any more, which is said once.
-    pub fn dead(&mut self, leg: LegKey) -> MediaFact {
-        self.open.iter_mut().filter(|((_, of), _)| *of == leg).for_each(|(_, port)| port.dead = true);
-        MediaFact::Dead { leg }
+    pub fn dead(&mut self, relay: RelayId, leg: LegKey) -> MediaFact {
+        self.open.iter_mut().filter(|(at, _)| **at == (relay, leg)).for_each(|(_, port)| port.dead = true);
+        MediaFact::Dead { relay, leg }
     }
 
     /// The prompt begun last, or `before` the last, is over.

@@ -79,7 +79,8 @@ impl World {
             "digit" => {
                 vec![MediaFact::Digit { leg: self.leg(rest[1]), digit: rest[0].chars().next().expect("a digit") }]
             }
-            "dead" => vec![self.relays.dead(self.leg(rest[0]))],
+            "dead" => vec![self.relays.dead(relay(rest.get(1)), self.leg(rest[0]))],
+            "adopted" => self.relays.adopted(relay(rest.first())),
             "met" => vec![self.relays.met(relay(rest.first()))],
             // The first has answered nothing for long, and the second is there.
             "gone" => vec![MediaFact::Gone { relay: relay(rest.first()), instead: relay(rest.get(1)) }],
