@@ -377,3 +377,15 @@ fn nobody_is_overtaken_and_nobody_idles() {
         }
     }
 }
+
+/// Of a relay nobody said where it stands: that is not everywhere.
+#[test]
+fn a_relay_without_a_site_is_at_no_agents_site() {
+    let mut config = tenant(1, &[&[1]]);
+    config.agents[0].site = "west".into();
+    let mut world = World::configured(&config);
+    world.call(1);
+    let usable = [(1, ""), (2, "west")].map(|(relay, site)| UsableRelay { relay: RelayId(relay), site: site.into() });
+    let plan = strowger_acd::plan(&world.shard, &usable);
+    assert_eq!(plan.offers[0].relay, RelayId(2), "although the caller is on the first");
+}

@@ -309,3 +309,26 @@ fn a_trunk_that_is_full_holds_up_no_campaign_of_another() {
     world.allowance = BTreeMap::from([(TRUNK, 1), (other, 3)]);
     assert_eq!(by_campaign(&world.pace()), BTreeMap::from([(1, 1), (2, 3)]));
 }
+
+/// A row lingers for a minute after its call: who has the fewest calls is counted by those that live.
+#[test]
+fn calls_that_are_over_take_no_turn() {
+    let mut world = World::new(&[ONE_QUEUE; 2], vec![campaign(1, 1), campaign(2, 1)]);
+    world.import(1, LONDON, 0..10);
+    world.import(2, LONDON, 10..20);
+    let calls = world.grant(world.pace());
+    world.busy(calls[1]);
+    assert_eq!(by_campaign(&world.pace()), BTreeMap::from([(2, 1)]));
+}
+
+/// Zones are numbered as lists come to name them, which says nothing of whose turn it is.
+#[test]
+fn the_longest_due_goes_first_whichever_zone_it_lives_in() {
+    let mut world = World::new(&[ONE_QUEUE; 3], vec![campaign(1, 1)]);
+    world.wall = NOON + 2 * HOUR;
+    for (zone, number) in [(LONDON, 0), (NEW_YORK, 1), (LONDON, 2)] {
+        world.import(1, zone, number..number + 1);
+        world.wall += 1;
+    }
+    assert_eq!(leads(&world.pace()), [0, 1, 2]);
+}

@@ -215,3 +215,12 @@ fn the_hash_covers_trunks_and_tokens() {
     cluster.say(ControlCommand::Grant { token_sha256: [1; 32], role: "admin".into() });
     assert_ne!(cluster.control.hash(), before);
 }
+
+#[test]
+fn a_token_that_is_granted_again_may_do_what_was_said_last() {
+    let mut cluster = Cluster::new();
+    for role in ["admin", "viewer"] {
+        cluster.say(ControlCommand::Grant { token_sha256: [1; 32], role: role.into() });
+        assert_eq!(cluster.control.role(&[1; 32]), Some(role));
+    }
+}

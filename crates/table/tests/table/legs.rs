@@ -392,3 +392,19 @@ fn what_a_flow_learnt_is_kept_beside_the_call_and_goes_with_it() {
     bench.expire();
     assert!(bench.shard.call(call).is_none() && bench.shard.data(call).is_none());
 }
+
+/// The answer to the offer by which a leg moves says as well whether its far end listens.
+#[test]
+fn a_leg_that_moves_listens_as_its_far_end_says_then() {
+    let mut bench = Bench::new();
+    let call = bench.talking(ANNA);
+    let leg = bench.agent_leg(call);
+    for (relay, holds) in [(AGENT_RELAY, true), (RELAY, false)] {
+        assert_eq!(bench.say(Command::Rehome { legs: vec![(leg, relay)] }), Outcome::Done);
+        let moved = Command::Redialog { leg, dialog: dialog(Role::Uac, "moved"), relay: Some(relay), holds };
+        assert_eq!(bench.say(moved), Outcome::Done);
+        let row = bench.call(call);
+        let leg = row.leg(leg).expect("it talks");
+        assert_eq!((leg.relay, leg.holds), (Some(relay), holds));
+    }
+}

@@ -241,3 +241,16 @@ fn what_the_configuration_says_of_an_agent_holds_at_once() {
     bench.expire();
     assert_eq!((bench.idle(SALES), bench.idle(SUPPORT)), (vec![ANNA], vec![DORA, ANNA]));
 }
+
+/// A registration is the phone's own word; a fixed phone is where the configuration says, whoever is logged in.
+#[test]
+fn a_fixed_phone_that_moved_is_rung_where_it_is_now() {
+    let mut bench = Bench::new();
+    let mut config = tenant();
+    let phone = ("sip:anna@192.0.2.77", Far::udp(addr(77)));
+    config.agents[0].phone = strowger_model::config::Phone::Static { uri: phone.0.into(), far: phone.1 };
+    bench.configure(2, config);
+    assert_eq!(bench.state(ANNA), Doing::Idle, "nobody is logged out for it");
+    let (call, leg) = bench.offered(ANNA);
+    assert_eq!(bench.call(call).leg(leg).and_then(|leg| leg.contact()), Some(phone));
+}

@@ -255,3 +255,20 @@ fn content_that_the_rows_name_is_told_with_the_lists_and_the_music() {
     assert!(names(&bench, Digest([8; 32])) && !names(&bench, Digest([7; 32])));
     assert!(!names(&bench, digest));
 }
+
+/// Callers go first: nobody is dialled for an agent while somebody waits in any of the queues that the agent serves.
+#[test]
+fn an_agent_of_two_queues_is_free_for_dialling_while_nobody_waits_in_either() {
+    let mut bench = Bench::new();
+    let mut config = tenant();
+    config.agents[0].queues = vec![SALES, SUPPORT];
+    bench.configure(2, config);
+    let free = |bench: &Bench| bench.shard.is_free_for_dial(&bench.agent(ANNA));
+    assert!(free(&bench));
+    for queue in [SALES, SUPPORT] {
+        let call = bench.waiting(queue);
+        assert!(!free(&bench), "somebody waits in {queue:?}");
+        bench.end(call, CALLER_LEFT);
+        assert!(free(&bench));
+    }
+}

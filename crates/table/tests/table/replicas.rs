@@ -85,3 +85,15 @@ fn a_machine_speaks_for_its_group_whichever_it_is() {
     assert_ne!(shard.layout(), 0);
     assert_eq!(shard.snapshot(), alone.snapshot());
 }
+
+/// Leaders change, and the clocks of the next one may be behind.
+#[test]
+fn neither_clock_of_a_log_goes_back() {
+    let mut shard = Shard::new(SHARD);
+    let tick = Proposal { from: ONE, seq: 0, body: Body::Shard(strowger_table::Command::Tick) };
+    for (index, said, is) in [(1, (5, 7), (5, 7)), (2, (4, 6), (5, 7)), (3, (6, 8), (6, 8))] {
+        let at = |(time, wall)| At { index, time: LogTime(time), wall: Wall(wall) };
+        shard.apply(at(said), &tick);
+        assert_eq!(shard.last(), at(is));
+    }
+}
