@@ -24,12 +24,12 @@ pub const MOST_KEPT: usize = 10_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::courier;
+    use crate::{courier, vitals};
 
     /// Each of these is chosen by the others: whoever changes one of them looks here.
     #[test]
     fn who_waits_for_somebody_waits_longer_than_that_one() {
-        let noticed = Duration::from_millis(1200);
+        let noticed = vitals::SILENT_AFTER;
         assert!(HOLD > noticed, "a row lags no longer than a death is noticed");
         assert!(ADMIT > 2 * noticed && ADMIT < Duration::from_secs(32), "an election, and no far end has given up");
         assert!(STAND_BY > ADMIT, "a death, and an election");

@@ -16,7 +16,7 @@ pub const BEAT: Duration = Duration::from_millis(100);
 /// How long a report is proposed before it is judged anew whether it is still true.
 pub const REPORT: Duration = Duration::from_secs(2);
 const PASSIVE_AFTER: Duration = Duration::from_millis(600);
-const SILENT_AFTER: Duration = Duration::from_millis(1200);
+pub(crate) const SILENT_AFTER: Duration = Duration::from_millis(1200);
 /// Beats whose time of sending is remembered; answers come within `PASSIVE_AFTER` or are worth nothing.
 const REMEMBERED: usize = 16;
 

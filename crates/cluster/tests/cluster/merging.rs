@@ -166,11 +166,14 @@ async fn until_heard(rig: &Rig, phones: &Phones, whom: &[(u16, &[u16])]) {
 
 const ALL_THREE: [(u16, &[u16]); 3] = [(ALICE, &[BOB, BERT]), (BOB, &[ALICE, BERT]), (BERT, &[ALICE, BOB])];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn three_parties_on_three_relays_hear_each_other() {
-    let two = Two::on(THREE_RELAYS).await;
+/// All three talk, then the two who are left.
+async fn three_become_one_call(dies: bool) {
+    let mut two = Two::on(THREE_RELAYS).await;
     let [first, second] = two.rows;
     two.merge(first, second, two.anna).await;
+    if dies {
+        two.kill_owner(second).await;
+    }
     two.hears(&ALL_THREE).await;
     two.hang_up(0);
     two.hears(&[(BOB, &[BERT]), (BERT, &[BOB])]).await;
@@ -179,19 +182,15 @@ async fn three_parties_on_three_relays_hear_each_other() {
     two.records(&callers).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn three_parties_on_three_relays_hear_each_other() {
+    three_become_one_call(false).await;
+}
+
 /// Its heir knows of the merge from the row alone, and of who asked for it that the phone may not know yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn three_parties_go_on_when_the_owner_dies_as_they_become_one_call() {
-    let mut two = Two::on(THREE_RELAYS).await;
-    let [first, second] = two.rows;
-    two.merge(first, second, two.anna).await;
-    two.kill_owner(second).await;
-    two.hears(&ALL_THREE).await;
-    two.hang_up(0);
-    two.hears(&[(BOB, &[BERT]), (BERT, &[BOB])]).await;
-    two.hang_up(1);
-    let callers = two.reports([EndedBy::Caller, EndedBy::Caller]).await;
-    two.records(&callers).await;
+    three_become_one_call(true).await;
 }
 
 /// Alice goes to a row of her own, where nobody is, and comes back when Bert leaves.

@@ -129,16 +129,20 @@ impl Step<'_> {
     pub fn granted_offers(&self) -> Option<(&Shard, Vec<&Offer>)> {
         let Outcome::Planned { granted } = self.applied.outcome else { return None };
         let basis = self.basis.filter(|basis| !self.is_wrong && is_configured_as(basis, self.after))?;
+        Some((basis, self.offers_of(granted).collect()))
+    }
+
+    /// Those of the planned offers whose bits are set.
+    fn offers_of(&self, granted: u64) -> impl Iterator<Item = &Offer> {
         let offers = self.planned_offers().iter().enumerate();
-        Some((basis, offers.filter(|(bit, _)| granted >> bit & 1 == 1).map(|(_, offer)| offer).collect()))
+        offers.filter(move |(bit, _)| granted >> bit & 1 == 1).map(|(_, offer)| offer)
     }
 
     /// Agents who were taken for a customer, and of which queue.
     pub fn taken(&self, config: &Asked) -> Vec<(AgentId, QueueId)> {
         match (self.command(), &self.applied.outcome) {
-            (Some(Command::Plan(plan)), Outcome::Planned { granted }) => {
-                let offers = plan.offers.iter().enumerate().filter(|(bit, _)| granted >> bit & 1 == 1);
-                offers.map(|(_, offer)| (offer.agent, offer.queue)).collect()
+            (_, Outcome::Planned { granted }) => {
+                self.offers_of(*granted).map(|offer| (offer.agent, offer.queue)).collect()
             }
             (Some(Command::Dial(dial)), Outcome::Dialled { call }) if call.index() == self.index => {
                 config.campaign(dial.campaign).map(|campaign| (dial.agent, campaign.queue)).into_iter().collect()

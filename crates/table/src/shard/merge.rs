@@ -26,7 +26,7 @@ impl Shard {
         let goes_on = self.side_that_goes_on(&from, &into, who)?;
         into.owner.epoch = entry.at.index;
         self.move_slots(&from, into.id);
-        let customer = from.customer().filter(|leg| leg.is_live()).map(|leg| leg.key);
+        let customer = live_customer(&from);
         let keeps_record = customer.is_some();
         let rung: Vec<LegKey> = from.ringing().map(|leg| leg.key).collect();
         let at = entry.now();
@@ -248,7 +248,11 @@ enum GoesOn {
 }
 
 fn has_customer(call: &Call) -> bool {
-    call.customer().is_some_and(Leg::is_live)
+    live_customer(call).is_some()
+}
+
+fn live_customer(call: &Call) -> Option<LegKey> {
+    call.customer().filter(|leg| leg.is_live()).map(|leg| leg.key)
 }
 
 /// All legs, what is owed to them and what is taken from them. A second customer becomes a party.
