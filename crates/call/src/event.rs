@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use strowger_media::{LegSnapshot, Op};
+use strowger_media::{LegSnapshot, Op, What};
 use strowger_model::config::Tenant;
 use strowger_model::{CallId, Far, Incarnation, LegKey, RelayId};
 use strowger_sip::Message;
@@ -91,31 +91,21 @@ pub enum MediaFact {
         /// Where the legs that it had go.
         instead: RelayId,
     },
-    /// No relay would open a port for this leg.
+    /// The relay opens no port for this leg.
     Unavailable {
-        /// Which leg.
-        leg: LegKey,
-    },
-    /// Content that does not repeat came to its end.
-    PlayDone {
-        /// Who heard it.
-        leg: LegKey,
-        /// As the hearing that began it numbered it.
-        play: u64,
-    },
-    /// A key was pressed.
-    Digit {
-        /// By whom.
-        leg: LegKey,
-        /// 0 to 9, *, #, A to D.
-        digit: char,
-    },
-    /// Nothing has come from this leg for too long.
-    Dead {
-        /// Where nothing came.
+        /// Who was asked.
         relay: RelayId,
         /// Which leg.
         leg: LegKey,
+    },
+    /// What a relay tells of a leg by itself, or an heir of what its owner missed.
+    Told {
+        /// Who tells it.
+        relay: RelayId,
+        /// Which leg.
+        leg: LegKey,
+        /// What happened there.
+        what: What,
     },
     /// Nothing of the leg is left on this relay.
     Closed {

@@ -1,6 +1,6 @@
 //! What a relay says, in the words of a call.
 
-use strowger_media::{Op, Refusal, RelayAnswer, RelayEvent, What};
+use strowger_media::{Op, Refusal, RelayAnswer, RelayEvent};
 use strowger_model::{CallId, Incarnation, LegKey, RelayId};
 
 use crate::event::MediaFact;
@@ -19,13 +19,13 @@ impl MediaFact {
             (Op::Open { leg }, Some((incarnation, RelayAnswer::Opened { rtp, .. }))) => {
                 vec![MediaFact::Opened { relay, leg: key(*leg), rtp: *rtp, incarnation }]
             }
-            (Op::Open { leg }, _) => vec![MediaFact::Unavailable { leg: key(*leg) }],
+            (Op::Open { leg }, _) => vec![MediaFact::Unavailable { relay, leg: key(*leg) }],
             // A relay that is gone holds nothing any more; one that lives closes orphans itself.
             (Op::CloseLeg { leg }, _) => vec![MediaFact::Closed { relay, leg: key(*leg) }],
             (Op::Adopt { leg }, Some((incarnation, RelayAnswer::Snapshot { leg: does, missed }))) => {
                 let does = Some(does.clone());
                 let adopted = MediaFact::Adopted { relay, leg: key(*leg), incarnation, does };
-                let missed = missed.iter().filter_map(|event| MediaFact::of_event(relay, event));
+                let missed = missed.iter().map(|event| MediaFact::of_event(relay, event));
                 std::iter::once(adopted).chain(missed).collect()
             }
             // Somebody else's by now.
@@ -42,15 +42,10 @@ impl MediaFact {
         }
     }
 
-    /// What a relay tells by itself, as the call wants it; none for what changes nothing of a call.
-    pub fn of_event(relay: RelayId, event: &RelayEvent) -> Option<MediaFact> {
+    /// What a relay tells by itself.
+    pub fn of_event(relay: RelayId, event: &RelayEvent) -> MediaFact {
         let leg = LegKey { call: event.call, leg: event.leg };
-        match event.what {
-            What::Digit { digit } => Some(MediaFact::Digit { leg, digit: char::from(digit) }),
-            What::PlayDone { play } => Some(MediaFact::PlayDone { leg, play }),
-            What::DeadMedia { .. } => Some(MediaFact::Dead { relay, leg }),
-            What::MediaBack | What::Latched { .. } => None,
-        }
+        MediaFact::Told { relay, leg, what: event.what.clone() }
     }
 }
 
@@ -61,7 +56,7 @@ fn is_gone(why: &Refusal) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use strowger_media::LegSnapshot;
+    use strowger_media::{LegSnapshot, What};
     use strowger_model::{LegNo, ShardId};
 
     use super::*;
@@ -102,7 +97,7 @@ mod tests {
         assert_eq!(facts(Some((incarnation, &opened))), [MediaFact::Opened { relay, leg: key, rtp, incarnation }]);
         let refused = RelayAnswer::refused(Refusal::NoPorts);
         for answer in [None, Some((incarnation, &refused)), Some((incarnation, &RelayAnswer::Done))] {
-            assert_eq!(facts(answer), [MediaFact::Unavailable { leg: key }]);
+            assert_eq!(facts(answer), [MediaFact::Unavailable { relay, leg: key }]);
         }
     }
 
@@ -114,12 +109,12 @@ mod tests {
         let leg = LegKey { call, leg: LegNo(2) };
         let facts = |answer| MediaFact::of_answer(relay, call, &Op::Adopt { leg: leg.leg }, answer);
         let adopted = |does| MediaFact::Adopted { relay, leg, incarnation, does };
-        let missed =
-            vec![event(What::MediaBack), event(What::Digit { digit: b'5' }), event(What::PlayDone { play: 9 })];
+        let (digit, over) = (What::Digit { digit: b'5' }, What::PlayDone { play: 9 });
+        let missed = vec![event(digit.clone()), event(over.clone())];
         let does = Box::new(silent(leg.leg));
         let snapshot = RelayAnswer::Snapshot { leg: does.clone(), missed };
-        let told = [adopted(Some(does)), MediaFact::Digit { leg, digit: '5' }, MediaFact::PlayDone { leg, play: 9 }];
-        assert_eq!(facts(Some((incarnation, &snapshot))), told);
+        let told = |what| MediaFact::Told { relay, leg, what };
+        assert_eq!(facts(Some((incarnation, &snapshot))), [adopted(Some(does)), told(digit), told(over)]);
         let unknown = RelayAnswer::refused(Refusal::NoSuchCall);
         assert_eq!(facts(Some((incarnation, &unknown))), [adopted(None)]);
         // Another owner has told it so with a higher epoch: nothing of it is ours to act on.
@@ -127,17 +122,6 @@ mod tests {
         assert_eq!(facts(Some((incarnation, &fenced))), []);
         // One that does not answer is asked again, or given up, elsewhere.
         assert_eq!(facts(None), []);
-    }
-
-    #[test]
-    fn of_what_a_relay_tells_by_itself_a_call_takes_digits_ends_and_silence() {
-        let leg = LegKey { call: CallId::new(ShardId(0), 7), leg: LegNo(2) };
-        let relay = RelayId(1);
-        let of = |what| MediaFact::of_event(relay, &event(what));
-        assert_eq!(of(What::Digit { digit: b'#' }), Some(MediaFact::Digit { leg, digit: '#' }));
-        assert_eq!(of(What::PlayDone { play: 4 }), Some(MediaFact::PlayDone { leg, play: 4 }));
-        assert_eq!(of(What::DeadMedia { since_ms: 1 }), Some(MediaFact::Dead { relay, leg }));
-        assert_eq!(of(What::MediaBack), None);
     }
 
     /// An order that did what it should is no news, and one that was refused for another reason does not move the leg.

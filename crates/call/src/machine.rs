@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use strowger_ivr::Stepper;
-use strowger_media::Op;
+use strowger_media::{Op, What};
 use strowger_model::config::{Queue, Tenant};
 use strowger_model::{CallId, Cause, Far, LegKey, LogNow, Mono, RelayId};
 use strowger_sip::{Leg, Local, Message, Out};
@@ -210,18 +210,33 @@ impl Machine {
                 let row = self.rows.call.clone();
                 self.rehome(relay, row.live_legs().map(|leg| leg.key), instead);
             }
-            MediaFact::Unavailable { leg } => self.no_media(leg, log_now, now),
-            MediaFact::PlayDone { leg, play } => self.prompt_over(leg, play, now),
-            MediaFact::Digit { leg, digit } => self.digit(leg, digit, log_now),
-            MediaFact::Dead { relay, leg } => self.media_dead(relay, leg, log_now),
+            MediaFact::Unavailable { relay, leg } if self.awaits_port_of(leg, relay) => {
+                self.no_media(leg, log_now, now)
+            }
+            MediaFact::Unavailable { .. } => {}
+            MediaFact::Told { relay, leg, what } => self.told_by_relay(relay, leg, &what, log_now, now),
             MediaFact::Closed { relay, leg } => self.media_closed(relay, leg),
         }
     }
 
-    /// Of a leg that was given up meanwhile it says nothing about the call, nor does a relay that the leg has left: one that
-    /// was out of reach says so when it is back.
-    pub(crate) fn media_dead(&mut self, relay: RelayId, leg: LegKey, log_now: LogNow) {
-        if self.row_leg(leg).is_some_and(|leg| leg.is_answered() && leg.relay == Some(relay)) {
+    /// What a relay tells by itself. One that was out of reach tells, when it is back, of legs that have left it: that is
+    /// nobody's. To the relay where a leg is going its far end may send before the row has it: keys count there as well.
+    fn told_by_relay(&mut self, relay: RelayId, leg: LegKey, what: &What, log_now: LogNow, now: Mono) {
+        let is_there = self.relay_of(leg) == Some(relay);
+        let comes = self.row_leg(leg).is_some_and(|leg| leg.next_relay == Some(relay));
+        match *what {
+            What::Digit { digit } if is_there || comes => self.digit(leg, char::from(digit), log_now),
+            What::PlayDone { play } if is_there => self.prompt_over(leg, play, now),
+            What::DeadMedia { .. } if is_there => self.media_dead(leg, log_now),
+            What::Digit { .. } | What::PlayDone { .. } | What::DeadMedia { .. } => {}
+            // Nothing of the call changes with it.
+            What::MediaBack | What::Latched { .. } => {}
+        }
+    }
+
+    /// Of a leg that was given up meanwhile it says nothing about the call.
+    pub(crate) fn media_dead(&mut self, leg: LegKey, log_now: LogNow) {
+        if self.row_leg(leg).is_some_and(table::Leg::is_answered) {
             self.leave(leg, Cause::TEMPORARY_FAILURE, ToldBy::DeadMedia, log_now.at_most);
         }
     }
@@ -324,6 +339,12 @@ impl Machine {
     pub(crate) fn relay_of(&self, key: LegKey) -> Option<RelayId> {
         let leg = self.row_leg(key)?;
         leg.relay.or_else(|| (leg.reach == Reach::Inbound).then_some(self.setting.relay))
+    }
+
+    /// Whether it is this relay that is to open a port for the leg: where it goes, or is to be.
+    fn awaits_port_of(&self, key: LegKey, relay: RelayId) -> bool {
+        let next = self.row_leg(key).and_then(|leg| leg.next_relay);
+        next.or_else(|| self.relay_of(key)) == Some(relay)
     }
 
     pub(crate) fn row_leg(&self, key: LegKey) -> Option<&table::Leg> {

@@ -170,7 +170,7 @@ impl Machine {
         let is_customer = leg.is_customer();
         // It says so once, and an earlier owner may have heard it and died before its row knew.
         if does.dead {
-            self.media_dead(relay, key, log_now);
+            self.media_dead(key, log_now);
         }
         if is_customer {
             self.resume_step(key, does, now);

@@ -179,9 +179,7 @@ pub(crate) fn on_events(context: &Context, relay: RelayId, body: &[u8]) {
         let view = context.shard_view(event.call.shard());
         let leg = LegKey { call: event.call, leg: event.leg };
         let call = holder(view.as_ref().and_then(|view| shard_of(view)), leg);
-        if let Some(fact) = MediaFact::of_event(relay, &event) {
-            context.calls.tell(call, CallNews::Media(fact));
-        }
+        context.calls.tell(call, CallNews::Media(MediaFact::of_event(relay, &event)));
         context.calls.tell(call, CallNews::Acknowledge { relay, leg, event: event.seq });
     }
 }

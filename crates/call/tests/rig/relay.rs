@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use strowger_call::MediaFact;
-use strowger_media::{Hearing, Hears, LegSnapshot, Op, Refusal, RelayAnswer};
+use strowger_media::{Hearing, Hears, LegSnapshot, Op, Refusal, RelayAnswer, What};
 use strowger_model::{CallId, Incarnation, LegKey, MediaAddr, RelayId};
 
 use super::names::Names;
@@ -21,8 +21,8 @@ pub struct Relays {
     waiting: VecDeque<(RelayId, CallId, Op)>,
     /// What slow ones did for legs as they were asked, and have yet to say.
     unsaid: VecDeque<(RelayId, Vec<MediaFact>)>,
-    /// Prompts that were begun, oldest first.
-    prompts: Vec<(LegKey, u64)>,
+    /// Prompts that were begun, oldest first, and where.
+    prompts: Vec<(RelayId, LegKey, u64)>,
     /// One that nobody begins again.
     gone: Option<RelayId>,
     /// How often they were started anew.
@@ -93,7 +93,7 @@ impl Relays {
             }
             Op::Hear { leg, what, no } => {
                 if let Hears::Content { repeat: false, play, .. } = what {
-                    self.prompts.push((named(*leg).1, *play));
+                    self.prompts.push((relay, named(*leg).1, *play));
                 }
                 if let Some(port) = self.open.get_mut(&named(*leg)) {
                     port.hearing.judge(what, *no);
@@ -138,9 +138,10 @@ impl Relays {
 
     pub fn no_port(&mut self, leg: LegKey) -> MediaFact {
         let open = Op::Open { leg: leg.leg };
-        self.waiting.retain(|(_, call, op)| (*call, op) != (leg.call, &open));
-        self.open.retain(|(_, of), _| *of != leg);
-        MediaFact::Unavailable { leg }
+        let asked = self.waiting.iter().position(|(_, call, op)| (*call, op) == (leg.call, &open));
+        let relay = asked.and_then(|at| self.waiting.remove(at)).map_or(super::RELAY, |(relay, ..)| relay);
+        self.open.remove(&(relay, leg));
+        MediaFact::Unavailable { relay, leg }
     }
 
     /// A courier that had nothing to say has asked which start of it this is.
@@ -169,19 +170,19 @@ impl Relays {
     /// Nothing comes from a leg any more, which is said once.
     pub fn dead(&mut self, relay: RelayId, leg: LegKey) -> MediaFact {
         self.open.iter_mut().filter(|(at, _)| **at == (relay, leg)).for_each(|(_, port)| port.dead = true);
-        MediaFact::Dead { relay, leg }
+        MediaFact::Told { relay, leg, what: What::DeadMedia { since_ms: 10_000 } }
     }
 
     /// The prompt begun last, or `before` the last, is over.
     pub fn played(&mut self, before: usize) -> MediaFact {
         let at = self.prompts.len().checked_sub(1 + before).expect("a prompt was begun");
-        let (leg, play) = self.prompts[at];
+        let (relay, leg, play) = self.prompts[at];
         let is_heard =
             |port: &&mut Port| matches!(port.hearing.what(), Hears::Content { play: heard, .. } if *heard == play);
-        for port in self.open.values_mut().filter(is_heard) {
+        if let Some(port) = self.open.get_mut(&(relay, leg)).filter(is_heard) {
             port.hearing.finish();
         }
-        MediaFact::PlayDone { leg, play }
+        MediaFact::Told { relay, leg, what: What::PlayDone { play } }
     }
 
     pub fn left_open(&self) -> Vec<String> {

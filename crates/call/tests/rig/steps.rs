@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use strowger_call::MediaFact;
+use strowger_media::What;
 use strowger_model::{Cause, Digest, Ended, Far, HangupBy, LeadId, PlaceId, Wall};
 use strowger_table::{Command, Dial, DialTo, NewLead, Offer, Outcome, Plan, RowKey, VOICE_SLOT};
 
@@ -77,7 +78,8 @@ impl World {
                 vec![self.relays.played(rest.first().map_or(0, |before| before.parse().expect("how many before")))]
             }
             "digit" => {
-                vec![MediaFact::Digit { leg: self.leg(rest[1]), digit: rest[0].chars().next().expect("a digit") }]
+                let what = What::Digit { digit: rest[0].as_bytes()[0] };
+                vec![MediaFact::Told { relay: relay(rest.get(2)), leg: self.leg(rest[1]), what }]
             }
             "dead" => vec![self.relays.dead(relay(rest.get(1)), self.leg(rest[0]))],
             "adopted" => self.relays.adopted(relay(rest.first())),

@@ -145,9 +145,7 @@ impl World {
     pub(crate) fn relay_event(&mut self, node: usize, relay: RelayId, event: &RelayEvent) {
         let leg = LegKey { call: event.call, leg: event.leg };
         let call = holder(Some(&self.nodes[node].replica.shard), leg);
-        if let Some(fact) = MediaFact::of_event(relay, event) {
-            self.tell(node, call, News::Media(fact));
-        }
+        self.tell(node, call, News::Media(MediaFact::of_event(relay, event)));
         self.tell(node, call, News::Acknowledge { relay, leg, event: event.seq });
     }
 
