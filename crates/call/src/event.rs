@@ -147,6 +147,16 @@ pub enum Action {
         /// What it is to do.
         op: Op,
     },
+    /// A far end's request that is not answered yet: its leg went on in another row, whose owner gets it as if it had
+    /// just come. Over TCP nobody says it again.
+    HandOn {
+        /// Whose request it is.
+        leg: LegKey,
+        /// As it came.
+        message: Box<Message>,
+        /// Where it came from.
+        source: Far,
+    },
     /// Nothing is left to do: the machine may be dropped.
     Stop,
 }
@@ -160,7 +170,7 @@ impl Action {
             Action::Done { duty } => {
                 row.duty(*duty).is_some_and(|duty| matches!(duty.kind, DutyKind::Originate { .. }))
             }
-            Action::Propose { .. } | Action::Media { .. } | Action::Stop => false,
+            Action::Propose { .. } | Action::Media { .. } | Action::HandOn { .. } | Action::Stop => false,
         }
     }
 }

@@ -135,7 +135,8 @@ impl Machine {
             self.ending = None;
             if into.is_some() {
                 // Its legs are another call's.
-                self.sides.clear();
+                let keys: Vec<LegKey> = self.sides.keys().copied().collect();
+                keys.into_iter().for_each(|key| self.hand_on(key));
             }
         }
         let is_live = |key: &LegKey| self.row_leg(*key).is_some_and(table::Leg::is_live);
@@ -188,7 +189,7 @@ impl Machine {
             None | Some(SipState::Ended) => self.leg_over(key),
             // Its far end left, or it went on in a row of its own.
             Some(SipState::Early | SipState::Answered | SipState::Confirmed) if !must && (is_met || leg.is_some()) => {
-                self.sides.remove(&key);
+                self.hand_on(key);
             }
             Some(_) => self.hang_up_leg(key, Some(reason(leg.as_ref())), now),
         }

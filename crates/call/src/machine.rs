@@ -179,8 +179,8 @@ impl Machine {
     }
 
     fn on_message(&mut self, leg: LegKey, message: &Message, source: Far, log_now: LogNow, now: Mono) {
-        let Some(sip) = self.sip(leg) else { return };
-        let outs = sip.on_message(message, source, now);
+        let Some(side) = self.sides.get_mut(&leg) else { return };
+        let outs = side.hear(message, source, now);
         self.sent(leg, outs, log_now, now);
     }
 
@@ -314,6 +314,13 @@ impl Machine {
                 Out::Event(event) => self.on_leg(leg, event, log_now, now),
             }
         }
+    }
+
+    /// The leg is in another row: what its far end still waits for is that one's.
+    pub(crate) fn hand_on(&mut self, leg: LegKey) {
+        let unanswered = self.sides.remove(&leg).map(Side::unanswered).unwrap_or_default();
+        let hand_on = |(message, source)| Action::HandOn { leg, message: Box::new(message), source };
+        self.out.extend(unanswered.into_iter().map(hand_on));
     }
 
     pub(crate) fn propose(&mut self, command: Command) -> u64 {

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use strowger_media::Op;
-use strowger_model::{Dialog, LegKey, LogNow, LogTime, Mono, PendingInvite, RelayId};
-use strowger_sip::{Leg, LegState};
+use strowger_model::{Dialog, Far, LegKey, LogNow, LogTime, Mono, PendingInvite, RelayId};
+use strowger_sip::{Leg, LegState, Message, Out};
 use strowger_table as table;
 use strowger_table::{DutyKind, Reach};
 
@@ -44,6 +44,8 @@ pub(crate) struct Side {
     pub moving: Option<Moving>,
     /// It is over, as far as its owner knows, until the row has it.
     pub leaving: Option<Leaving>,
+    /// Requests of its far end, as they came. Some may be answered by now.
+    pub asked: Vec<(Message, Far)>,
 }
 
 impl Side {
@@ -54,6 +56,26 @@ impl Side {
     /// Whose port is asked for.
     pub fn opening(give_up: Mono) -> Self {
         Self { give_up: Some(give_up), ..Self::default() }
+    }
+
+    /// A message of its far end. What it asks is kept until it is answered.
+    pub fn hear(&mut self, message: &Message, source: Far, now: Mono) -> Vec<Out> {
+        let Some(sip) = &mut self.sip else { return Vec::new() };
+        let outs = sip.on_message(message, source, now);
+        let is_again =
+            |asked: &Message| (asked.top_branch(), asked.method()) == (message.top_branch(), message.method());
+        self.asked.retain(|(asked, _)| sip.owes(asked) && !is_again(asked));
+        if sip.owes(message) {
+            self.asked.push((message.clone(), source));
+        }
+        outs
+    }
+
+    /// What its far end asked and has had no final answer to.
+    pub fn unanswered(self) -> Vec<(Message, Far)> {
+        let Side { sip: Some(sip), mut asked, .. } = self else { return Vec::new() };
+        asked.retain(|(asked, _)| sip.owes(asked));
+        asked
     }
 
     pub fn deadline(&self) -> Option<Mono> {

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use strowger_figures::metrics::Counters;
 use strowger_link::{Class, Link, seal};
-use strowger_model::{Far, GroupId, Incarnation, LogNow, Mono, NodeId, Owner, PeerId, ShardId};
+use strowger_model::{Far, GroupId, Incarnation, LegKey, LogNow, Mono, NodeId, Owner, PeerId, ShardId};
 use strowger_raft::{Groups, View, clock};
-use strowger_sip::Local;
+use strowger_sip::{Local, Message};
 use strowger_store::Store;
 use strowger_switch::{Heard, limit};
 use strowger_table::{Body, Command, ControlCommand, Outcome, Refusal, Shard};
-use strowger_trunk::Edge;
+use strowger_trunk::{Edge, Incoming, Kind};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
@@ -257,6 +257,13 @@ impl Context {
                 () = &mut give_up => return,
             }
         }
+    }
+
+    /// A message that came to an actor which has its leg no more: whose it is now is asked anew. Over TCP no far end says
+    /// it again.
+    pub(crate) fn hear_again(&self, leg: LegKey, message: Message, source: Far) {
+        let (edge, incoming) = (self.edge.clone(), Incoming { message, source, kind: Kind::Leg(leg) });
+        self.spawn(async move { edge.hear_again(incoming).await });
     }
 
     /// None: it is down, as far as this node knows.

@@ -118,8 +118,12 @@ impl Intake {
         let context = &self.context;
         match action {
             Action::Tell { call, leg, message, source } => {
-                // An actor that ended meanwhile had nothing to say any more.
-                let _told = context.calls.tell(call, CallNews::Sip { leg, message, source });
+                // Its actor may have ended meanwhile, and the leg be another call's.
+                if let Some(CallNews::Sip { message, .. }) =
+                    context.calls.hand(call, CallNews::Sip { leg, message, source })
+                {
+                    context.hear_again(leg, *message, source);
+                }
             }
             Action::Forward { to, source, message } => self.forward(to, source, &message),
             Action::Send { to, bytes } => context.send(to, &bytes),

@@ -194,6 +194,13 @@ impl Edge {
         self.inner.out.closed().await;
     }
 
+    /// What came before is taken as if it came now, or when the node is active.
+    pub async fn hear_again(&self, incoming: Incoming) {
+        self.until_active().await;
+        // Nobody is left to be told.
+        let _deaf = self.hand_over(incoming).await;
+    }
+
     /// Waits for room; an error if nobody takes messages any more.
     pub(crate) async fn hand_over(&self, incoming: Incoming) -> Result<(), ()> {
         self.inner.out.send(incoming).await.map_err(|_| ())

@@ -189,6 +189,9 @@ impl World {
                     let facts = self.relays.order(relay, call, &op);
                     self.news.extend(facts.into_iter().map(|fact| (node, News::Media(fact))));
                 }
+                Action::HandOn { leg, message, .. } => {
+                    self.note_of(node, &format!("{} of {} is handed on", message.method(), leg.leg));
+                }
                 Action::Stop => {
                     self.note_of(node, "the machine stops");
                     self.machines.remove(&node);

@@ -210,6 +210,7 @@ impl Driver {
             Action::Done { .. } if self.context.edge.is_passive() && action.is_said(self.machine.row()) => {}
             Action::Done { duty } => self.context.performed.say(call, duty),
             Action::Media { relay, call, op } => self.media(relay, call, op),
+            Action::HandOn { leg, message, source } => self.context.hear_again(leg, *message, source),
             Action::Stop => self.stop(me),
         }
     }
@@ -259,7 +260,11 @@ impl Driver {
     }
 
     fn stop(&self, me: &ActorRef<CallMail>) {
-        self.context.calls.leave(self.machine.id(), self.ticket);
+        for news in self.context.calls.leave(self.machine.id(), self.ticket) {
+            if let CallNews::Sip { leg, message, source } = news {
+                self.context.hear_again(leg, *message, source);
+            }
+        }
         me.stop(None);
     }
 }

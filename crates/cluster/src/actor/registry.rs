@@ -118,14 +118,19 @@ impl<K: Copy + Ord + Hash, N: News, H: Hand> Registry<K, N, H> {
 
     /// False if there is nobody, or one that broke before what is told: then an actor is to be begun.
     pub fn tell(&self, key: K, news: N) -> bool {
+        self.hand(key, news).is_none()
+    }
+
+    /// The same; what nobody was told comes back.
+    pub fn hand(&self, key: K, news: N) -> Option<N> {
         let mut seats = self.lock();
-        let Some(seat) = seats.by_key.get_mut(&key) else { return false };
+        let Some(seat) = seats.by_key.get_mut(&key) else { return Some(news) };
         let is_broken = matches!(seat.actor, State::Broken);
         if is_broken && news.epoch().is_some_and(|epoch| epoch > seat.epoch) {
-            return false;
+            return Some(news);
         }
         if is_broken && !news.lasts() || !news.fits(&seat.waiting) {
-            return true;
+            return None;
         }
         seat.waiting.push_back(news);
         if let State::Running { hand, awake } = &mut seat.actor
@@ -133,7 +138,7 @@ impl<K: Copy + Ord + Hash, N: News, H: Hand> Registry<K, N, H> {
         {
             hand.wake();
         }
-        true
+        None
     }
 
     /// Takes the seat for an actor that is about to start; none if there is one. It hears `first` before what its
@@ -221,11 +226,12 @@ impl<K: Copy + Ord + Hash, N: News, H: Hand> Registry<K, N, H> {
         self.lock().breaks.get(&key).map_or(0, |(times, _)| *times)
     }
 
-    /// An actor leaves its seat in order.
-    pub fn leave(&self, key: K, ticket: Ticket) {
+    /// An actor leaves its seat in order; what still waits there is nobody's.
+    pub fn leave(&self, key: K, ticket: Ticket) -> VecDeque<N> {
         let mut seats = self.lock();
-        if seats.by_key.get(&key).is_some_and(|seat| seat.ticket == ticket) {
-            seats.by_key.remove(&key);
+        match seats.by_key.get(&key).is_some_and(|seat| seat.ticket == ticket) {
+            true => seats.by_key.remove(&key).map(|seat| seat.waiting).unwrap_or_default(),
+            false => VecDeque::new(),
         }
     }
 

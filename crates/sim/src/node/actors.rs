@@ -143,6 +143,7 @@ impl World {
             Action::Media { relay, call, op } => {
                 self.order(node, relay, row.id, RelayCommand { call, epoch: row.owner.epoch, op });
             }
+            Action::HandOn { message, source, .. } => self.take(node, source, &message.bytes()),
             Action::Stop => self.say(About::Call(call), || format!("n{} is done with it", node + 1)),
         }
     }

@@ -271,6 +271,13 @@ impl Leg {
         &self.row.remote_sdp
     }
 
+    /// Whether this request of the far end still waits for our final answer.
+    pub fn owes(&self, request: &Message) -> bool {
+        let is_it = |inbound: &Inbound| inbound.branch == request.top_branch() && inbound.method == request.method();
+        let open = self.server.as_ref().filter(|server| server.phase == Phase::Open).map(|server| &server.inbound);
+        request.is_request() && open.into_iter().chain(&self.owed).any(is_it)
+    }
+
     /// The earliest time at which `tick` has something to do.
     pub fn deadline(&self) -> Option<Mono> {
         let server = self.server.as_ref().and_then(|server| server.timer);

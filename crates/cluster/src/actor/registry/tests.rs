@@ -137,7 +137,7 @@ fn what_an_actor_has_not_settled_is_the_next_ones() {
 #[test]
 fn who_leaves_in_order_did_not_break() {
     let (bench, ticket, actor) = running();
-    bench.leave(1, ticket);
+    assert_eq!(bench.leave(1, ticket), []);
     assert_eq!((bench.ended(1, ticket, Mono(1)), bench.len(), bench.breaks(1)), (None, 0, 0));
     let ticket = bench.begin(1, 5, None).unwrap();
     bench.stop(1);
@@ -147,6 +147,16 @@ fn who_leaves_in_order_did_not_break() {
     bench.seat(1, ticket, actor.clone());
     bench.stop(1);
     assert_eq!((actor.stops(), bench.ended(1, ticket, Mono(1))), (2, None));
+}
+
+#[test]
+fn what_an_actor_that_leaves_was_not_told_is_had_back() {
+    let (bench, ticket, _) = running();
+    assert!(bench.tell(1, Said::Once(1)) && bench.tell(1, Said::Again));
+    let next = Ticket(ticket.0 + 1);
+    assert_eq!(bench.leave(1, next), [], "the seat is another's");
+    assert_eq!(bench.leave(1, ticket), [Said::Once(1), Said::Again]);
+    assert_eq!(bench.hand(1, Said::Once(2)), Some(Said::Once(2)), "it has left");
 }
 
 #[test]
