@@ -144,8 +144,9 @@ impl Machine {
         let relay = moving.relay;
         match answer {
             Ok(sdp) if parse_sdp(&sdp).is_ok() => self.agreed_to_move(key, relay, rtp),
-            // An offer of its own is open, or what an earlier owner asked it is not over for it (RFC 3261, 14.2).
-            Err(491 | 500) => {
+            // An offer of its own is open, or what an earlier owner asked it is not over for it (RFC 3261, 14.2), or the way
+            // to it broke (8.1.3.1), and it may come by another.
+            Err(491 | 500 | 503) => {
                 moving.again = Some(now + limit::REINVITE_AGAIN);
                 side.give_up.get_or_insert(now + limit::MOVE_WITHIN);
             }

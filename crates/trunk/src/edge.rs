@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Notify, mpsc};
 
 use crate::bind::{self, EdgeError};
-use crate::ingress::{Incoming, Verdict, judge};
+use crate::ingress::{Incoming, Verdict, judge, undelivered};
 use crate::line;
 use crate::lines::{Lines, MAX_CONNECTIONS, Opened, Posted};
 use crate::places;
@@ -143,6 +143,10 @@ impl Edge {
             }
         }
         self.counters().dropped.fetch_add(1, Ordering::Relaxed);
+        if let Some(refusal) = undelivered(bytes, to) {
+            let edge = self.clone();
+            tokio::spawn(async move { edge.hear_again(refusal).await });
+        }
     }
 
     /// The node may act until then. A process that was stopped meanwhile finds the time past before it sends a word.
@@ -196,7 +200,10 @@ impl Edge {
 
     /// What came before is taken as if it came now, or when the node is active.
     pub async fn hear_again(&self, incoming: Incoming) {
-        self.until_active().await;
+        tokio::select! {
+            () = self.until_active() => {}
+            () = self.deaf() => return,
+        }
         // Nobody is left to be told.
         let _deaf = self.hand_over(incoming).await;
     }

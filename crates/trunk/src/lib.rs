@@ -9,6 +9,7 @@ mod ingress;
 mod line;
 mod lines;
 mod places;
+mod unanswered;
 
 pub use bind::EdgeError;
 pub use edge::{Counters, Edge, Options};

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -15,6 +16,7 @@ use crate::edge::Edge;
 use crate::framing::{Frame, Framer, Garbage};
 use crate::ingress::{Verdict, judge, undelivered};
 use crate::lines::{Held, Opened};
+use crate::unanswered::Unanswered;
 
 /// A connection over which no message has come by then is closed: it only takes the place of another.
 const FIRST_MESSAGE_WITHIN: Duration = Duration::from_secs(30);
@@ -61,9 +63,10 @@ pub(crate) async fn run(edge: Edge, stream: TcpStream, peer: SocketAddr, opened:
     let (line, over) = (held.line, held.over.clone());
     let far = Far { line: Some(line), ..Far::tcp(peer) };
     let (reading, writing) = stream.into_split();
+    let unanswered = Mutex::new(Unanswered::default());
     let end = tokio::select! {
-        Err(end) = read(&edge, &reading, far, opened) => end,
-        Err(end) = write(&edge, writing, &mut held) => end,
+        Err(end) = read(&edge, &reading, far, opened, &unanswered) => end,
+        Err(end) = write(&edge, writing, &mut held, &unanswered) => end,
         () = over.notified() => End::Slow,
         () = edge.deaf() => End::Deaf,
     };
@@ -80,9 +83,27 @@ pub(crate) async fn run(edge: Edge, stream: TcpStream, peer: SocketAddr, opened:
         }
         _ => tracing::debug!(%peer, why = %end, "SIP connection closed"),
     }
+    let unanswered = unanswered.into_inner().unwrap_or_else(PoisonError::into_inner).rest(Instant::now());
+    refuse(&edge, unanswered.chain(held.rest()), far).await;
 }
 
-async fn read(edge: &Edge, reading: &OwnedReadHalf, far: Far, opened: Opened) -> Result<std::convert::Infallible, End> {
+/// Whoever sent what could not be brought to its far end, or nobody knows to be there, is told at once.
+async fn refuse(edge: &Edge, undone: impl Iterator<Item = Vec<u8>>, to: Far) {
+    for bytes in undone {
+        edge.counters().dropped.fetch_add(1, Ordering::Relaxed);
+        if let Some(refusal) = undelivered(&bytes, to) {
+            edge.hear_again(refusal).await;
+        }
+    }
+}
+
+async fn read(
+    edge: &Edge,
+    reading: &OwnedReadHalf,
+    far: Far,
+    opened: Opened,
+    unanswered: &Mutex<Unanswered>,
+) -> Result<std::convert::Infallible, End> {
     let mut framer = Framer::default();
     let opened_at = Instant::now();
     let mut heard = opened == Opened::Dialled;
@@ -93,7 +114,7 @@ async fn read(edge: &Edge, reading: &OwnedReadHalf, far: Far, opened: Opened) ->
             match frame {
                 Frame::Message(bytes) => {
                     heard = true;
-                    take(edge, &bytes, far).await?;
+                    take(edge, &bytes, far, unanswered).await?;
                 }
                 Frame::Ping => edge.send(far, b"\r\n"),
             }
@@ -129,12 +150,15 @@ fn silent_until(now: Instant, opened_at: Instant, heard: bool) -> Instant {
 
 /// Waits for whoever takes messages rather than dropping them: nobody would send them again. A passive node takes
 /// none, so that what has come meanwhile is heard when it is active again, or by another node if it never is.
-async fn take(edge: &Edge, bytes: &[u8], far: Far) -> Result<(), End> {
+async fn take(edge: &Edge, bytes: &[u8], far: Far, unanswered: &Mutex<Unanswered>) -> Result<(), End> {
     edge.until_active().await;
     let counters = edge.counters();
     counters.received.fetch_add(1, Ordering::Relaxed);
     match judge(bytes, far) {
-        Verdict::Take(incoming) => edge.hand_over(*incoming).await.map_err(|()| End::Deaf)?,
+        Verdict::Take(incoming) => {
+            unanswered.lock().unwrap_or_else(PoisonError::into_inner).heard(&incoming.message);
+            edge.hand_over(*incoming).await.map_err(|()| End::Deaf)?;
+        }
         Verdict::Answer { to, bytes } => {
             counters.answered_here.fetch_add(1, Ordering::Relaxed);
             edge.send(to, &bytes);
@@ -148,8 +172,15 @@ async fn take(edge: &Edge, bytes: &[u8], far: Far) -> Result<(), End> {
     Ok(())
 }
 
-async fn write(edge: &Edge, mut writing: OwnedWriteHalf, held: &mut Held) -> Result<std::convert::Infallible, End> {
+async fn write(
+    edge: &Edge,
+    mut writing: OwnedWriteHalf,
+    held: &mut Held,
+    unanswered: &Mutex<Unanswered>,
+) -> Result<std::convert::Infallible, End> {
     while let Some(bytes) = held.next().await {
+        // Before it waits: with the connection its turn may end.
+        unanswered.lock().unwrap_or_else(PoisonError::into_inner).sent(&bytes, Instant::now());
         edge.until_active().await;
         timeout(WRITE_WITHIN, writing.write_all(&bytes)).await.map_err(|_| End::Slow)??;
         edge.counters().sent.fetch_add(1, Ordering::Relaxed);
@@ -172,13 +203,7 @@ pub(crate) async fn dial(edge: Edge, to: SocketAddr, mut held: Held) {
             };
             edge.lines().close(held.line);
             tracing::debug!(%to, why, "no SIP connection");
-            for bytes in held.rest() {
-                edge.counters().dropped.fetch_add(1, Ordering::Relaxed);
-                if let Some(refusal) = undelivered(&bytes, Far::tcp(to)) {
-                    // Nobody is left to be told.
-                    let _deaf = edge.hand_over(refusal).await;
-                }
-            }
+            refuse(&edge, held.rest().into_iter(), Far::tcp(to)).await;
         }
     }
 }

@@ -202,6 +202,49 @@ async fn a_request_nobody_takes_is_answered_as_if_refused() {
     assert!(timeout(QUIET, bench.incoming.recv()).await.is_err(), "an ACK has no answer");
 }
 
+/// A request of a leg's, with its token in the branch.
+fn ours(method: &str, cseq: u32) -> String {
+    invite("ours", 9).replace("z9hG4bKours", &format!("z9hG4bKc5-1.{cseq}.{method}")).replace("INVITE", method)
+}
+
+#[tokio::test]
+async fn a_request_whose_connection_ends_before_any_answer_is_refused_and_others_wait() {
+    let mut bench = Bench::start();
+    let listens = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = Far::tcp(listens.local_addr().unwrap());
+    for request in [ours("INVITE", 1), ours("BYE", 2), ours("OPTIONS", 3)] {
+        bench.edge.send(to, request.as_bytes());
+    }
+    let (mut far, _) = timeout(SOON, listens.accept()).await.expect("a connection").unwrap();
+    let mut text = said(&mut far).await;
+    while !text.contains("CSeq: 1 OPTIONS") {
+        text += &said(&mut far).await;
+    }
+    let trying = reply(&Message::parse(ours("INVITE", 1).as_bytes()).unwrap(), 100, "Trying", &[], None, None);
+    far.write_all(&trying).await.unwrap();
+    assert_eq!(bench.heard().await.message.status(), 100);
+    drop(far);
+    for method in ["BYE", "OPTIONS"] {
+        let Incoming { message, kind, .. } = bench.heard().await;
+        assert_eq!((message.status(), message.cseq_method()), (503, method), "RFC 3261 sections 8.1.3.1 and 17.1.4");
+        assert!(matches!(kind, Kind::Leg(_)));
+    }
+    assert!(timeout(QUIET, bench.incoming.recv()).await.is_err(), "who said 100 has it");
+}
+
+#[tokio::test]
+async fn a_request_for_which_a_connection_has_no_room_is_refused() {
+    let mut bench = Bench::passive();
+    let to = Far::tcp(TcpListener::bind("127.0.0.1:0").await.and_then(|gone| gone.local_addr()).unwrap());
+    // As much as may wait (1 MiB, 64 bytes of it for each message), but for 124 bytes.
+    (0..17).for_each(|_| bench.edge.send(to, &vec![b'x'; 60_000]));
+    bench.edge.send(to, &vec![b'x'; 27_300]);
+    bench.edge.send(to, ours("INVITE", 1).as_bytes());
+    bench.edge.set_active_until(Mono(10));
+    let Incoming { message, .. } = bench.heard().await;
+    assert_eq!((message.status(), message.cseq_method()), (503, "INVITE"));
+}
+
 #[tokio::test]
 async fn a_far_end_that_does_not_read_is_hung_up_on_and_others_are_not_kept_waiting() {
     let mut bench = Bench::start();
