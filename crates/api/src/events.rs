@@ -12,13 +12,12 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::channel::{Channel, Sender};
 use strowger_cluster::Context;
 use strowger_figures::Board;
+use strowger_model::SECOND_US;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::Problem;
 use crate::limit;
 use crate::listen::Stopping;
-
-const SECOND_US: u64 = 1_000_000;
 
 /// Places for streams.
 #[derive(Clone)]

@@ -46,8 +46,8 @@ pub enum Arrival {
 
 /// A gap up to this many packets is loss, beyond it a restart (A.1): a minute at 50 packets a second.
 const MAX_DROPOUT: u16 = 3000;
-/// A packet up to this many behind is late, beyond it astray (A.1).
-const MAX_MISORDER: u16 = 100;
+/// A packet up to this many behind the newest is late; beyond, it is astray or the source has jumped (RFC 3550, A.1).
+pub const MAX_MISORDER: u16 = 100;
 
 impl RtpStats {
     /// Counts a packet. `arrival` is the time of arrival in units of the RTP clock, from any start.

@@ -3,12 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use strowger_figures::{Board, Recent};
-use strowger_model::Mono;
+use strowger_model::{Mono, SECOND_US};
 use strowger_raft::clock;
 
 use crate::context::{Context, shard_of};
-
-const SECOND_US: u64 = 1_000_000;
 
 /// The newest board and what it remembers from one second to the next.
 #[derive(Default)]

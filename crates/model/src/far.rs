@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 
 use crate::NodeId;
 
+/// The highest `q` of a Contact, in thousandths, which is also that of one without (RFC 3261 sections 16.6 and 25.1).
+pub const HIGHEST_Q: u16 = 1000;
+
 /// How SIP travels.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum Transport {

@@ -16,7 +16,7 @@ mod time;
 mod wire;
 
 pub use dialog::{Dialog, DialogState, PendingInvite, Role};
-pub use far::{Far, Line, Transport};
+pub use far::{Far, HIGHEST_Q, Line, Transport};
 pub use id::{
     AgentId, CallId, CampaignId, Digest, EndpointId, FlowId, GroupId, Incarnation, Instance, LeadId, LegKey, LegNo,
     NodeId, NotACallId, Owner, PeerId, PlaceId, QueueId, RelayId, ShardId, TenantId, TrunkId,
@@ -26,5 +26,5 @@ pub use media::{Codec, Law, MediaAddr};
 pub use number::{E164, NotE164};
 pub use outcome::{Cause, DialResult, Ended, HangupBy, Outcome};
 pub use secret::{Ha1, KeyId, Sealed, Whose};
-pub use time::{LogTime, Mono, Wall};
+pub use time::{LogTime, Mono, SECOND_US, Wall};
 pub use wire::{Wire, schema};

@@ -4,6 +4,9 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
+/// A second, in microseconds: the unit of the clocks that rules go by.
+pub const SECOND_US: u64 = 1_000_000;
+
 macro_rules! micros {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -79,6 +82,6 @@ pub struct Wall(pub u64);
 
 impl fmt::Display for LogTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
+        write!(f, "{}.{:06}", self.0 / SECOND_US, self.0 % SECOND_US)
     }
 }

@@ -10,7 +10,6 @@ use tokio::time::timeout;
 
 use crate::group::WriteFault;
 use crate::groups::{Groups, Inner};
-use crate::propose::ATTEMPT;
 use crate::serve;
 use crate::v1::{AskV1, CommandAnswerV1, CommandV1, GivenV1, RaftAnswerV1, RaftCallV1};
 
@@ -82,7 +81,7 @@ impl Inner {
             }
         }
         let written = match group.seat() {
-            Some(seat) => timeout(ATTEMPT, group.submit(&seat, body, false)).await,
+            Some(seat) => timeout(Proposal::ATTEMPT, group.submit(&seat, body, false)).await,
             None => Ok(Err(group.not_leader())),
         };
         match written {

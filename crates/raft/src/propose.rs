@@ -15,11 +15,6 @@ use crate::v1::{AskV1, CommandAnswerV1, CommandV1, GivenV1};
 /// A sealed proposal is at most this large: a batch of leads fits, and it goes to a follower in one message.
 /// Configurations go in parts.
 pub const MAX_PROPOSAL_BYTES: usize = 1 << 20;
-/// One attempt waits no longer than this for its outcome. A leader that lost its majority keeps what it wrote
-/// pending: another one may exist by now.
-pub(crate) const ATTEMPT: Duration = Duration::from_secs(1);
-/// Between attempts, unless a leader appears sooner. A lost lease is renewed within a heartbeat (50 ms) or not at all.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a proposal has no outcome.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -154,7 +149,7 @@ impl Inner {
             let leader = hint.take().or(leadership.borrow_and_update().leader);
             let fault = match leader {
                 Some(leader) if leader == self.me => match group.seat() {
-                    Some(seat) => timeout(ATTEMPT, group.submit(&seat, body.clone(), false)).await,
+                    Some(seat) => timeout(Proposal::ATTEMPT, group.submit(&seat, body.clone(), false)).await,
                     None => Ok(Err(WriteFault::NotLeader(None))),
                 },
                 Some(leader) => Ok(self.forward(group.id, leader, body).await),
@@ -168,13 +163,13 @@ impl Inner {
                 }
                 Ok(Err(_)) | Err(_) => {}
             }
-            let _sooner = timeout(PAUSE, leadership.changed()).await;
+            let _sooner = timeout(Proposal::PAUSE, leadership.changed()).await;
         }
     }
 
     async fn forward(&self, group: GroupId, leader: NodeId, body: &Bytes) -> Result<Outcome, WriteFault> {
         let ask = seal(&CommandV1 { ask: AskV1::Propose { group: group.0, body: body.clone() } });
-        let answer = self.link.ask(PeerId::Node(leader), Class::Command, ask, ATTEMPT).await;
+        let answer = self.link.ask(PeerId::Node(leader), Class::Command, ask, Proposal::ATTEMPT).await;
         let bytes = answer.map_err(|fault| match fault {
             AskFault::NotSent(SendFault::NotConnected | SendFault::Closed) => WriteFault::NotLeader(None),
             _ => WriteFault::Unknown,

@@ -2,6 +2,7 @@
 
 use strowger_audio::FRAME_SAMPLES;
 use strowger_audio::rtp::Header;
+use strowger_audio::rtp_stats::MAX_MISORDER;
 use strowger_model::Mono;
 
 use crate::clock;
@@ -34,9 +35,6 @@ enum Source {
         young: u16,
     },
 }
-
-/// A packet this far behind the newest is late; further behind, the source jumped. As in RFC 3550, A.1.
-const MAX_MISORDER: u16 = 100;
 
 impl Outbound {
     pub(crate) fn new(ssrc: u32, sequence: u16, timestamp: u32) -> Self {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use sipx_sip::Uri;
+use strowger_model::HIGHEST_Q;
 
 use crate::message::Message;
 use crate::text::{address_uri, parameter, split};
@@ -11,9 +12,6 @@ use crate::text::{address_uri, parameter, split};
 const DEFAULT_EXPIRES_S: u32 = 3600;
 /// Most contacts in one REGISTER: a phone has one, a softswitch a few; every one is kept by the registrar.
 const MAX_CONTACTS: usize = 16;
-
-/// Thousandths of what a Contact without `q` has (RFC 3261 section 16.6: such are worth 1.0).
-const HIGHEST_Q: u16 = 1000;
 
 /// One address that a phone asks to be bound.
 #[derive(Clone, PartialEq, Eq, Debug)]

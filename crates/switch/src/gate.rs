@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use strowger_model::Mono;
+use strowger_model::{Mono, SECOND_US};
 
 /// How far a bucket fills: a trunk may send this long a burst at once.
 const BURST: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ pub struct Gate {
 impl Gate {
     /// Full: a burst may come at once.
     pub fn new(calls_per_second: u32, now: Mono) -> Self {
-        let cost = 1_000_000 / u64::from(calls_per_second.max(1));
+        let cost = SECOND_US / u64::from(calls_per_second.max(1));
         debug_assert!(cost > 0, "a call costs something: the configuration allows at most 10 000 a second");
         Self { cost, credit: BURST.as_micros() as u64, owed: 0, last: now }
     }

@@ -1,5 +1,7 @@
 //! A command on its way into a log: who says it, under which number, and what.
 
+use std::time::Duration;
+
 use strowger_model::{Incarnation, NodeId};
 
 use crate::{Command, ControlCommand, layout};
@@ -22,6 +24,15 @@ pub struct Proposal {
     pub seq: u64,
     /// What it says.
     pub body: Body,
+}
+
+impl Proposal {
+    /// One attempt waits no longer than this for its outcome. A leader that lost its majority keeps what it wrote
+    /// pending: another one may exist by now.
+    pub const ATTEMPT: Duration = Duration::from_secs(1);
+    /// Between attempts, unless a leader appears sooner. A lost lease is renewed within a heartbeat (50 ms) or not at
+    /// all.
+    pub const PAUSE: Duration = Duration::from_millis(20);
 }
 
 /// What a proposal says, to a group of which kind.

@@ -12,10 +12,6 @@ use crate::happening::{Happening, Task};
 use crate::trace::About;
 use crate::world::World;
 
-/// The times of the product's log.
-const ATTEMPT: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_millis(20);
-
 /// Who waits for the outcome.
 #[derive(Clone, Debug)]
 pub(crate) enum Purpose {
@@ -67,7 +63,7 @@ impl World {
         let term = log.term;
         let leader = log.seat().map(|(leader, _)| leader.node);
         let Some(leader) = leader.filter(|leader| !cut || *leader == node) else {
-            self.timeline.plan(self.now + PAUSE, Happening::In(who, Task::Retry { seq }));
+            self.timeline.plan(self.now + Proposal::PAUSE, Happening::In(who, Task::Retry { seq }));
             return;
         };
         let twice = self.rng.chance(self.scenario.log.twice_per_mille);
@@ -77,7 +73,7 @@ impl World {
                 self.timeline.plan(at, Happening::Proposed { term, by: who, seq, proposal: proposal.clone() });
             }
         }
-        self.timeline.plan(self.now + ATTEMPT, Happening::In(who, Task::Retry { seq }));
+        self.timeline.plan(self.now + Proposal::ATTEMPT, Happening::In(who, Task::Retry { seq }));
         if of_call {
             self.awaits(node);
         }

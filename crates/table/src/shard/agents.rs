@@ -1,14 +1,11 @@
 //! Agents: phones that come and go, what is asked for, how they become known.
 
 use strowger_model::config::{self, Phone};
-use strowger_model::{AgentId, CallId, Instance, LogTime, TenantId};
+use strowger_model::{AgentId, CallId, HIGHEST_Q, Instance, LogTime, TenantId};
 
 use super::Shard;
 use super::apply::Entry;
 use crate::{Agent, Binding, BindingKind, Presence, Refusal, SlotState, limit};
-
-/// What a phone that is always there has as its rank.
-const HIGHEST_Q: u16 = 1000;
 
 impl Shard {
     /// The newest phone is the last: of equals it is rung. One that only renews what is bound is no newer.
@@ -112,6 +109,7 @@ impl Shard {
                     kind: BindingKind::Sip,
                     uri: uri.clone(),
                     flow: *far,
+                    // It is always there.
                     q: HIGHEST_Q,
                     expires: LogTime::MAX,
                     lost: None,

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use strowger_model::{Mono, TrunkId};
+use strowger_model::{Mono, SECOND_US, TrunkId};
 use strowger_table::{Command, DialTo};
 
 use super::super::Found;
 use super::{Decision, Rule};
 use crate::dialling::DIALS_PER_SECOND;
-
-const SECOND_US: u64 = 1_000_000;
 
 #[derive(Default)]
 pub(crate) struct TrunkAllowance {
