@@ -106,8 +106,7 @@ impl Begin {
         let relay = match &self {
             Begin::Admitted(pending) => Some(pending.relay),
             Begin::Dialled | Begin::Adopted => {
-                let chosen = || row.outbound().map(|outbound| outbound.relay);
-                let own = row.customer().and_then(|leg| leg.relay).or_else(chosen);
+                let own = row.customer().and_then(|leg| leg.relay);
                 own.or_else(|| around.relay(row.id.shard(), ""))
             }
         };
