@@ -136,7 +136,9 @@ impl Machine {
     /// Which relay has, or has still to close, which legs.
     fn relays_of(&self, wanted: impl Fn(LegKey) -> bool) -> BTreeSet<(RelayId, LegKey)> {
         let row = &self.rows.call;
-        let live = row.live_legs().filter_map(|leg| Some((leg.relay?, leg.key)));
+        // To where a leg is going its far end may send before the row has it.
+        let live =
+            row.live_legs().flat_map(|leg| leg.relay.into_iter().chain(leg.next_relay).map(|relay| (relay, leg.key)));
         let closing = row.duties.iter().filter_map(|duty| match duty.kind {
             DutyKind::Close { relay, leg } => Some((relay, leg)),
             _ => None,

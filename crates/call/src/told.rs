@@ -47,14 +47,17 @@ impl Told {
         is_anew
     }
 
-    fn learn(&mut self, relay: RelayId, leg: LegKey, does: Option<&LegSnapshot>) {
+    /// Of a leg that is elsewhere, or not there yet, its relay knows more.
+    fn learn(&mut self, (relay, is_there): (RelayId, bool), leg: LegKey, does: Option<&LegSnapshot>) {
         self.unheard.remove(&(relay, leg));
         if let Some(does) = does {
             // Content that the relay lacks comes with the order that asks for it again.
             let awaited = does.play == Some(PlayState::Awaited);
             let hears = if awaited { Hears::Nothing } else { does.hears.clone() };
             self.no = self.no.max(does.no);
-            self.legs.insert(leg, Heard { relay, hears, exports: does.exports.clone() });
+            if is_there {
+                self.legs.insert(leg, Heard { relay, hears, exports: does.exports.clone() });
+            }
         }
     }
 
@@ -164,7 +167,8 @@ impl Machine {
         log_now: LogNow,
         now: Mono,
     ) {
-        self.told.learn(relay, key, does);
+        let is_there = self.row_leg(key).is_some_and(|leg| leg.relay == Some(relay));
+        self.told.learn((relay, is_there), key, does);
         let Some(does) = does else { return self.lost_by_relay(relay, [key]) };
         let Some(leg) = self.row_leg(key).filter(|leg| leg.relay == Some(relay)) else { return };
         let is_customer = leg.is_customer();
@@ -270,7 +274,7 @@ mod tests {
         let mut told = Told::default();
         told.wait_for(RELAY, caller().key);
         assert_eq!(told.tell(&caller(), prompt(1), Vec::new()), [], "it has yet to say what it does");
-        told.learn(RELAY, caller().key, Some(&playing(prompt(1), 41)));
+        told.learn((RELAY, true), caller().key, Some(&playing(prompt(1), 41)));
         assert_eq!(told.tell(&caller(), prompt(1), Vec::new()), [], "it does so already");
         assert_eq!(number(&told.tell(&caller(), prompt(2), Vec::new())), Some(42));
     }

@@ -1,4 +1,8 @@
-//! Who commands a leg.
+//! Who commands a leg, and when one that was closed may be opened again.
+
+use std::time::Duration;
+
+use strowger_model::Mono;
 
 use crate::{Op, Refusal};
 
@@ -39,6 +43,34 @@ impl<O: Copy> Fence<O> {
     }
 }
 
+/// An order that left before a leg was closed comes no later than this after it: one batch at a time is under way to a
+/// relay, and what a link still repeats ends with its connection, after 2 s of silence.
+pub const LATE: Duration = Duration::from_secs(4);
+
+/// A leg that was closed. It may come back, for instance when the relay that it had gone to is out of reach.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Closed {
+    epoch: u64,
+    at: Mono,
+}
+
+impl Closed {
+    /// By an order of that epoch, or by the relay itself while that was the highest.
+    pub fn new(epoch: u64, at: Mono) -> Self {
+        Self { epoch, at }
+    }
+
+    /// The highest that was seen.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Whether an order of that epoch to open it is a new one, and not a late one from before it was closed.
+    pub fn opens_again(&self, epoch: u64, now: Mono) -> bool {
+        epoch > self.epoch || epoch == self.epoch && now.since(self.at) >= LATE
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use strowger_model::LegNo;
@@ -56,5 +88,16 @@ mod tests {
         assert_eq!(fence.judge('a', 5, &close), Err(Refusal::Fenced { epoch: 6 }));
         assert_eq!((fence.judge('c', 6, &ack), fence.owner()), (Ok(()), 'b'));
         assert_eq!((fence.judge('c', 6, &adopt), fence.owner()), (Ok(()), 'c'), "one life of a node follows another");
+    }
+
+    /// An owner that was replaced may have stood still for hours.
+    #[test]
+    fn what_was_closed_opens_for_who_comes_later_and_for_its_owner_once_nothing_can_be_late() {
+        let (at, long) = (Mono::from_millis(7000), Duration::from_secs(7200));
+        let closed = Closed::new(5, at);
+        assert!(closed.opens_again(6, at));
+        assert!(!closed.opens_again(5, at + (LATE - Duration::from_micros(1))));
+        assert!(closed.opens_again(5, at + LATE));
+        assert!(!closed.opens_again(4, at + long));
     }
 }

@@ -20,7 +20,7 @@ mod snapshot;
 mod stats;
 mod wire;
 
-pub use fence::Fence;
+pub use fence::{Closed, Fence, LATE};
 pub use hearing::{Hearing, Verdict};
 pub use hears::{Gain, Hears, MAX_SOURCES};
 pub use journal::Journal;

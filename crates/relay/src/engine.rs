@@ -53,7 +53,7 @@ pub struct Limits {
     pub orphan: Duration,
     /// The same while a far end is to be silent (hold): that nothing comes says nothing then.
     pub agreed_silence: Duration,
-    /// How long a closed call's number, or a closed leg's, is not opened again and its sums are given once more.
+    /// How long a call that is over is remembered, with its sums. A leg of it may come back before ([`strowger_media::LATE`]).
     pub remember_ended: Duration,
 }
 

@@ -4,10 +4,10 @@ use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 
 use rustix::event::epoll;
-use strowger_media::{Fence, Journal, LegStats, MediaAddr, Op, Refusal, RelayAnswer, RelayCommand};
-use strowger_model::{CallId, LegKey, Mono, PeerId};
+use strowger_media::{Closed, Fence, Journal, LegStats, MediaAddr, Op, Refusal, RelayAnswer, RelayCommand};
+use strowger_model::{CallId, LegKey, LegNo, Mono, PeerId};
 
-use crate::call::{Call, Held, MAX_LEGS};
+use crate::call::{Call, Gone, Held, MAX_LEGS};
 use crate::heard::Heard;
 use crate::leg::Leg;
 use crate::outbound::Outbound;
@@ -26,7 +26,11 @@ impl Worker {
     fn judge(&mut self, from: PeerId, command: RelayCommand, now: Mono) -> Outcome {
         let RelayCommand { call: id, epoch, op } = command;
         if let Some(ended) = self.ended.get(&id) {
-            return ended.answer(&op);
+            if !matches!(op, Op::Open { leg } if ended.opens_again(leg, epoch, now)) {
+                return ended.answer(&op);
+            }
+            let gone = self.ended.remove(&id).map(|ended| ended.legs).unwrap_or_default();
+            self.calls.insert(id, Call::again(id, gone, now));
         }
         match self.calls.entry(id) {
             Entry::Occupied(mut call) => {
@@ -44,7 +48,7 @@ impl Worker {
             Op::Remote { leg, media, send, receive } => self.point(key(leg), media, (send, receive), now),
             Op::Hear { leg, what, no } => self.hear(key(leg), what, no, now),
             Op::Export { leg, to } => self.export(key(leg), to),
-            Op::CloseLeg { leg } => self.close_leg(key(leg), now),
+            Op::CloseLeg { leg } => self.close_leg(key(leg), epoch, now),
             Op::Adopt { leg } => self.snapshot(key(leg), now),
             Op::Ack { leg, seq } => {
                 self.slot(key(leg))?;
@@ -58,12 +62,16 @@ impl Worker {
     pub(crate) fn close(&mut self, id: CallId, now: Mono) {
         let Some(call) = self.calls.remove(&id) else { return };
         let mut legs = call.gone().to_vec();
-        legs.extend(call.legs.iter().filter_map(|held| self.dismiss(held.slot, now)));
+        for held in &call.legs {
+            let closed = Closed::new(held.fence.epoch(), now);
+            legs.extend(self.dismiss(held.slot, now).map(|sums| Gone { closed, sums }));
+        }
         self.ended.insert(id, Ended { legs, at: now });
     }
 
     fn open(&mut self, key: LegKey, fence: Fence<PeerId>, now: Mono) -> Outcome {
-        let call = self.calls.get(&key.call).ok_or(Refusal::NoSuchCall)?;
+        let call = self.call(key.call)?;
+        call.opens(key.leg, fence.epoch(), now);
         let port = match call.slot(key.leg) {
             Ok(slot) => self.legs.get(slot).ok_or(Refusal::NoSuchLeg)?.transport.pair.port,
             Err(Refusal::NoSuchLeg) if call.legs.len() >= MAX_LEGS => return Err(Refusal::TooManyLegs),
@@ -125,17 +133,19 @@ impl Worker {
         Ok(RelayAnswer::Done)
     }
 
-    fn close_leg(&mut self, key: LegKey, now: Mono) -> Outcome {
+    fn close_leg(&mut self, key: LegKey, epoch: u64, now: Mono) -> Outcome {
+        let closed = Closed::new(epoch, now);
         let call = self.call(key.call)?;
-        if let Some(stats) = call.gone().iter().find(|stats| stats.leg == key.leg) {
-            return Ok(RelayAnswer::Closed { leg: stats.clone() });
+        if let Some(gone) = call.gone().iter().find(|gone| gone.sums.leg == key.leg) {
+            return Ok(RelayAnswer::Closed { leg: gone.sums.clone() });
         }
-        let slot = call.slot(key.leg).inspect_err(|_| call.never_opens(key.leg))?;
-        let stats = self.dismiss(slot, now).ok_or(Refusal::NoSuchLeg)?;
+        let never_opened = || Gone { closed, sums: LegStats { leg: key.leg, ..LegStats::default() } };
+        let slot = call.slot(key.leg).inspect_err(|_| call.lose(never_opened()))?;
+        let sums = self.dismiss(slot, now).ok_or(Refusal::NoSuchLeg)?;
         let call = self.call(key.call)?;
         call.legs.retain(|held| held.no != key.leg);
-        call.lose(stats.clone());
-        Ok(RelayAnswer::Closed { leg: stats })
+        call.lose(Gone { closed, sums: sums.clone() });
+        Ok(RelayAnswer::Closed { leg: sums })
     }
 
     fn snapshot(&mut self, key: LegKey, now: Mono) -> Outcome {
@@ -182,11 +192,18 @@ impl Worker {
 }
 
 impl Ended {
+    /// A leg that it never had may be late as well.
+    fn opens_again(&self, leg: LegNo, epoch: u64, now: Mono) -> bool {
+        let highest = self.legs.iter().map(|gone| gone.closed.epoch()).max().unwrap_or_default();
+        let own = self.legs.iter().find(|gone| gone.sums.leg == leg).map(|gone| gone.closed);
+        own.unwrap_or(Closed::new(highest, self.at)).opens_again(epoch, now)
+    }
+
     fn answer(&self, op: &Op) -> Outcome {
         match op {
             Op::CloseLeg { leg } => {
-                let stats = self.legs.iter().find(|stats| stats.leg == *leg).ok_or(Refusal::NoSuchLeg)?;
-                Ok(RelayAnswer::Closed { leg: stats.clone() })
+                let gone = self.legs.iter().find(|gone| gone.sums.leg == *leg).ok_or(Refusal::NoSuchLeg)?;
+                Ok(RelayAnswer::Closed { leg: gone.sums.clone() })
             }
             Op::Ack { .. } => Ok(RelayAnswer::Done),
             _ => Err(Refusal::Ended),

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use rustix::event::{Timespec, epoll};
-use strowger_media::{LegStats, RelayAnswer, RelayCommand};
+use strowger_media::{RelayAnswer, RelayCommand};
 use strowger_model::{CallId, Mono, PeerId};
 use tokio::sync::mpsc as events;
 use tokio::sync::oneshot;
 
 use crate::audience::Ears;
-use crate::call::{Call, Held};
+use crate::call::{Call, Gone, Held};
 use crate::clock;
 use crate::content_cache::ContentCache;
 use crate::counters::Counters;
@@ -66,7 +66,7 @@ pub(crate) struct Order {
 
 /// A call that was closed: late commands find this instead of opening it anew.
 pub(crate) struct Ended {
-    pub(crate) legs: Vec<LegStats>,
+    pub(crate) legs: Vec<Gone>,
     pub(crate) at: Mono,
 }
 

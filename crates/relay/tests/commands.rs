@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use strowger_audio::rtcp::{Item, MAX_BYTES, Report, items};
 use strowger_audio::tone::Tone;
-use strowger_media::{Gain, Hears, Law, Op, PlayState, Refusal, RelayAnswer, RelayCommand, What};
+use strowger_media::{Gain, Hears, LATE, Law, Op, PlayState, Refusal, RelayAnswer, RelayCommand, What};
 use strowger_model::{CallId, Digest, LegNo, RelayId};
 use strowger_relay::engine::Limits;
 use support::{A, B, CALL, PATIENCE, Rig, SELF, content, key, music, node, patient};
@@ -294,6 +294,47 @@ fn a_call_closed_leg_by_leg_comes_back_with_another_leg() {
         std::thread::sleep(Duration::from_millis(300));
     }
     assert_eq!(rig.snapshot(A).leg, A);
+}
+
+/// A leg goes to another relay and comes back, while its call has others here: not for an order that may be late.
+#[test]
+fn a_leg_that_was_closed_comes_back_to_a_call_that_is_there() {
+    let rig = Rig::new(patient());
+    [A, B].iter().for_each(|leg| drop(rig.open(*leg)));
+    rig.close(A);
+    assert_eq!(rig.order(Op::Open { leg: A }), refused(Refusal::Ended));
+    let begun = Instant::now();
+    while rig.order(Op::Open { leg: A }) == refused(Refusal::Ended) {
+        assert!(begun.elapsed() < PATIENCE, "it is closed for ever");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(begun.elapsed() >= LATE - Duration::from_millis(200), "{:?}", begun.elapsed());
+    assert_eq!(rig.snapshot(A).leg, A);
+}
+
+#[test]
+fn a_later_owner_opens_at_once_what_was_closed_and_an_earlier_one_never() {
+    let rig = Rig::new(patient());
+    [A, B].iter().for_each(|leg| drop(rig.open(*leg)));
+    let by = |number: u16, op| rig.perform(node(number), u64::from(number), CALL, op);
+    assert!(matches!(by(3, Op::CloseLeg { leg: A }), RelayAnswer::Closed { .. }));
+    assert_eq!(by(2, Op::Open { leg: A }), refused(Refusal::Ended));
+    assert!(matches!(by(4, Op::Open { leg: A }), RelayAnswer::Opened { .. }));
+    assert_eq!(rig.adopted(4, A).0.leg, A);
+}
+
+/// It was cut off for so long that it took the call for nobody's; the call lives, and has lost its ports there.
+#[test]
+fn a_call_that_was_taken_for_nobodys_comes_back() {
+    let rig = Rig::new(Limits { orphan: Duration::from_millis(200), ..patient() });
+    rig.open(A);
+    rig.until(|stats| stats.orphans == 1);
+    assert_eq!(rig.order(Op::Open { leg: A }), refused(Refusal::Ended));
+    assert_eq!(rig.order(Op::Open { leg: B }), refused(Refusal::Ended));
+    let opened = rig.perform(node(2), 2, CALL, Op::Open { leg: B });
+    assert!(matches!(opened, RelayAnswer::Opened { .. }), "{opened:?}");
+    assert_eq!(rig.order(Op::Open { leg: A }), refused(Refusal::Ended), "it may be late");
+    assert!(matches!(rig.perform(node(2), 2, CALL, Op::Open { leg: A }), RelayAnswer::Opened { .. }));
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! A relay as nodes see it: ports, what legs hear, digits, epochs. It carries no media.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use strowger_media::{
-    Fence, Hearing, Hears, Journal, LegSnapshot, Op, Refusal, RelayAnswer, RelayCommand, RelayEvent, Verdict, What,
+    Closed, Fence, Hearing, Hears, Journal, LegSnapshot, Op, Refusal, RelayAnswer, RelayCommand, RelayEvent, Verdict,
+    What,
 };
 use strowger_model::{CallId, Incarnation, LegKey, LegNo, Mono, RelayId};
 
@@ -63,7 +64,7 @@ pub(crate) struct Relay {
     pub life: Incarnation,
     calls: BTreeMap<CallId, Held>,
     /// Calls that it closed by itself.
-    ended: BTreeSet<CallId>,
+    ended: BTreeMap<CallId, Closed>,
     ports: BTreeMap<u16, (CallId, LegNo)>,
     next_port: u16,
     obeys: Obeys,
@@ -78,7 +79,7 @@ pub(crate) struct Relay {
 struct Held {
     commanded: Mono,
     legs: BTreeMap<LegNo, Port>,
-    gone: BTreeSet<LegNo>,
+    gone: BTreeMap<LegNo, Closed>,
 }
 
 /// A leg's port, what its far end hears and where its voice is sent.
@@ -98,7 +99,7 @@ impl Relay {
             id,
             life: Incarnation(1),
             calls: BTreeMap::new(),
-            ended: BTreeSet::new(),
+            ended: BTreeMap::new(),
             ports: BTreeMap::new(),
             next_port: FIRST_PORT,
             obeys,
@@ -155,18 +156,19 @@ impl Relay {
         now: Mono,
         effects: &mut Effects,
     ) -> Result<RelayAnswer, Refusal> {
-        if self.ended.contains(&order.call) {
+        let opens = matches!(order.op, Op::Open { .. });
+        if self.ended.get(&order.call).is_some_and(|ended| !(opens && ended.opens_again(order.epoch, now))) {
             let late = matches!(order.op, Op::CloseLeg { .. } | Op::Ack { .. });
             return if late { Ok(RelayAnswer::Done) } else { Err(Refusal::Ended) };
         }
+        self.ended.remove(&order.call);
         let obeys = self.obeys;
-        let opens = matches!(order.op, Op::Open { .. });
         let held = self.hold(order, opens, now).ok_or(Refusal::NoSuchCall)?;
         held.judge(node, order, obeys)?;
         held.commanded = now;
         match &order.op {
             Op::Open { .. } if self.full => Err(Refusal::NoPorts),
-            Op::Open { leg } => self.open(order.call, *leg, Fence::new(order.epoch, node)),
+            Op::Open { leg } => self.open(order.call, *leg, Fence::new(order.epoch, node), now),
             _ => self.obey(order, now, effects),
         }
     }
@@ -191,23 +193,24 @@ impl Relay {
         let orphans: Vec<CallId> =
             self.calls.iter().filter(|(_, held)| now.since(held.commanded) >= ORPHAN).map(|(id, _)| *id).collect();
         for id in orphans {
-            self.close(id);
+            self.close(id, now);
         }
     }
 
     fn hold(&mut self, order: &RelayCommand, opens: bool, now: Mono) -> Option<&mut Held> {
         if opens {
-            let fresh = || Held { commanded: now, legs: BTreeMap::new(), gone: BTreeSet::new() };
+            let fresh = || Held { commanded: now, legs: BTreeMap::new(), gone: BTreeMap::new() };
             return Some(self.calls.entry(order.call).or_insert_with(fresh));
         }
         self.calls.get_mut(&order.call)
     }
 
-    fn open(&mut self, call: CallId, no: LegNo, fence: Fence<usize>) -> Result<RelayAnswer, Refusal> {
+    fn open(&mut self, call: CallId, no: LegNo, fence: Fence<usize>, now: Mono) -> Result<RelayAnswer, Refusal> {
         let held = self.calls.get_mut(&call).ok_or(Refusal::NoSuchCall)?;
-        if held.gone.contains(&no) {
+        if held.gone.get(&no).is_some_and(|closed| !closed.opens_again(fence.epoch(), now)) {
             return Err(Refusal::Ended);
         }
+        held.gone.remove(&no);
         let next = self.next_port;
         let port = held.legs.entry(no).or_insert_with(|| Port::new(next, fence)).port;
         if port == next {
@@ -218,12 +221,14 @@ impl Relay {
         Ok(RelayAnswer::Opened { rtp, rtcp: rtp })
     }
 
-    fn close(&mut self, call: CallId) {
+    fn close(&mut self, call: CallId, now: Mono) {
         if let Some(held) = self.calls.remove(&call) {
             for leg in held.legs.values() {
                 self.ports.remove(&leg.port);
             }
-            self.ended.insert(call);
+            let open = held.legs.values().map(|port| port.fence.epoch());
+            let epoch = open.chain(held.gone.values().map(Closed::epoch)).max().unwrap_or_default();
+            self.ended.insert(call, Closed::new(epoch, now));
         }
     }
 
@@ -237,7 +242,8 @@ impl Relay {
                 held.port(*leg)?;
             }
             Op::CloseLeg { leg } => {
-                if held.gone.insert(*leg) {
+                if !held.gone.contains_key(leg) {
+                    held.gone.insert(*leg, Closed::new(order.epoch, now));
                     let port = held.legs.remove(leg).map(|gone| gone.port);
                     port.map(|port| self.ports.remove(&port));
                 }

@@ -186,6 +186,7 @@ impl World {
                 Action::Media { relay, call, op } => {
                     let words = relay::words(&op, &mut self.names);
                     self.note_of(node, &format!("{relay}: {words}"));
+                    self.relays.now = self.now;
                     let facts = self.relays.order(relay, call, &op);
                     self.news.extend(facts.into_iter().map(|fact| (node, News::Media(fact))));
                 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use strowger_call::MediaFact;
-use strowger_media::{Hearing, Hears, LegSnapshot, Op, Refusal, RelayAnswer, What};
-use strowger_model::{CallId, Incarnation, LegKey, MediaAddr, RelayId};
+use strowger_media::{Closed, Hearing, Hears, LegSnapshot, Op, Refusal, RelayAnswer, RelayEvent, What};
+use strowger_model::{CallId, Incarnation, LegKey, MediaAddr, Mono, RelayId};
 
 use super::names::Names;
 use super::sample;
@@ -13,7 +13,8 @@ use super::sample;
 #[derive(Default)]
 pub struct Relays {
     open: BTreeMap<(RelayId, LegKey), Port>,
-    closed: Vec<(RelayId, LegKey)>,
+    closed: BTreeMap<(RelayId, LegKey), Closed>,
+    pub now: Mono,
     /// Answers wait for a step of the script.
     pub slow: bool,
     /// What is to be played has not been brought to them.
@@ -35,6 +36,8 @@ struct Port {
     hearing: Hearing,
     exports: Vec<RelayId>,
     dead: bool,
+    /// What its owner has not heard.
+    missed: Vec<RelayEvent>,
 }
 
 impl Relays {
@@ -60,7 +63,7 @@ impl Relays {
 
     /// All of them begin again and hold nothing.
     pub fn restart(&mut self) {
-        *self = Self { restarts: self.restarts + 1, slow: self.slow, ..Self::default() };
+        *self = Self { restarts: self.restarts + 1, slow: self.slow, now: self.now, ..Self::default() };
     }
 
     /// This one ends for ever.
@@ -81,15 +84,17 @@ impl Relays {
             return RelayAnswer::Refused { why: Refusal::NoSuchLeg };
         }
         match op {
-            Op::Open { leg } if !self.closed.contains(&named(*leg)) => {
+            Op::Open { leg } if self.closed.get(&named(*leg)).is_none_or(|closed| closed.opens_again(0, self.now)) => {
+                self.closed.remove(&named(*leg));
                 let rtp = port(relay, named(*leg).1);
-                let fresh = || Port { rtp, hearing: Hearing::default(), exports: Vec::new(), dead: false };
+                let fresh =
+                    || Port { rtp, hearing: Hearing::default(), exports: Vec::new(), dead: false, missed: Vec::new() };
                 self.open.entry(named(*leg)).or_insert_with(fresh);
                 return RelayAnswer::Opened { rtp, rtcp: rtp };
             }
             Op::CloseLeg { leg } => {
                 self.open.remove(&named(*leg));
-                self.closed.push(named(*leg));
+                self.closed.insert(named(*leg), Closed::new(0, self.now));
             }
             Op::Hear { leg, what, no } => {
                 if let Hears::Content { repeat: false, play, .. } = what {
@@ -108,11 +113,11 @@ impl Relays {
                 }
             }
             Op::Adopt { leg } => {
-                let leg = self.open.get(&named(*leg)).map(|port| Box::new(port.snapshot(named(*leg).1)));
-                return leg.map_or(RelayAnswer::Refused { why: Refusal::NoSuchLeg }, |leg| RelayAnswer::Snapshot {
-                    leg,
-                    missed: Vec::new(),
-                });
+                let Some(port) = self.open.get(&named(*leg)) else {
+                    return RelayAnswer::Refused { why: Refusal::NoSuchLeg };
+                };
+                let (leg, missed) = (Box::new(port.snapshot(named(*leg).1)), port.missed.clone());
+                return RelayAnswer::Snapshot { leg, missed };
             }
             Op::Open { .. } | Op::Remote { .. } | Op::Ack { .. } => {}
         }
@@ -160,11 +165,17 @@ impl Relays {
             }
             _ => true,
         });
-        let closed = self.closed.iter().filter(|(relay, _)| facts.is_empty() && *relay == of);
+        let closed = self.closed.keys().filter(|(relay, _)| facts.is_empty() && *relay == of);
         let again: Vec<MediaFact> = closed.map(|(relay, leg)| MediaFact::Closed { relay: *relay, leg: *leg }).collect();
         facts.extend(again);
         assert!(!facts.is_empty(), "{of} was told to close nothing");
         facts
+    }
+
+    /// A key is pressed while nobody listens.
+    pub fn unheard(&mut self, relay: RelayId, leg: LegKey, digit: u8) {
+        let event = RelayEvent { call: leg.call, seq: 1, leg: leg.leg, what: What::Digit { digit } };
+        self.open.get_mut(&(relay, leg)).expect("it has a port there").missed.push(event);
     }
 
     /// Nothing comes from a leg any more, which is said once.

@@ -55,6 +55,11 @@ impl World {
             "restart" => self.relays.restart(),
             "relay-dies" => self.relays.die(relay(rest.first())),
             "configure" => self.configure(),
+            // A key that nobody hears, for the same reason.
+            "unheard" if !rest.is_empty() => {
+                let (leg, digit) = (self.leg(rest[1]), rest[0].as_bytes()[0]);
+                self.relays.unheard(relay(rest.get(2)), leg, digit);
+            }
             // Nobody hears that it is over: its owner is dead, and its relay has said so.
             "unheard" => drop(self.relays.played(0)),
             "relay" => self.relays.slow = rest[0] == "slow",

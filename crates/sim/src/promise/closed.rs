@@ -37,6 +37,10 @@ impl Closed {
             // What is owed to it goes with it.
             self.duties.iter_mut().filter(|((_, key), _)| key == leg).for_each(|(_, known)| known.clear());
         }
+        if let Some(Command::Rehome { legs }) = step.command() {
+            // A leg may come back to where it was, and is closed there once more.
+            legs.iter().for_each(|(leg, relay)| drop(self.duties.remove(&(*relay, *leg))));
+        }
         for call in step.calls {
             if let Some(row) = step.after.call(*call) {
                 self.follow_duties(row);
