@@ -198,8 +198,8 @@ fn coached(call: &View, supervisor: &LegView) -> Option<LegKey> {
     watched.or(call.serving.filter(is_agent))
 }
 
-/// Who hears music when no voice is there: a parked leg, one whose room only others are in who hold, and a customer
-/// whom nobody is with, outside a flow.
+/// Who hears music when no voice is there: a parked leg, one whose room only others are in who hold, and a customer or
+/// somebody brought in whom nobody is with, outside a flow.
 fn is_left_alone(call: &View, leg: &LegView) -> bool {
     if leg.part() != Part::Full {
         return false;
@@ -211,7 +211,9 @@ fn is_left_alone(call: &View, leg: &LegView) -> bool {
     let mut others = call.legs.iter().filter(with).peekable();
     match others.peek() {
         Some(_) => others.all(|other| other.holds),
-        None => leg.role == Role::Customer && matches!(call.stage, Stage::Waiting | Stage::Talking),
+        None => {
+            matches!(leg.role, Role::Customer | Role::Party) && matches!(call.stage, Stage::Waiting | Stage::Talking)
+        }
     }
 }
 

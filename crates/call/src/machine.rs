@@ -158,7 +158,7 @@ impl Machine {
 
     fn learn_configuration(&mut self, tenant: Option<&Tenant>) {
         let row = &self.rows.call;
-        let queue = row.queue();
+        let queue = row.music();
         if self.queue.as_ref().map(|queue| queue.id) != queue {
             self.queue = tenant.zip(queue).and_then(|(tenant, id)| tenant.queue(id)).cloned();
         }

@@ -53,6 +53,12 @@ const TABLE: &[(Stage, &str, &str)] = &[
     (Stage::Talking, "c a/1 b/1+holds", "c music, a music, b -"),
     (Stage::Talking, "c a b/1", "c a, a c, b -"),
     (Stage::Talking, "c a b/-", "c a, a c, b music"),
+    // Who went on in a row of its own is alone there.
+    (Stage::Talking, "p", "p music"),
+    (Stage::Talking, "p+holds", "p -"),
+    (Stage::Talking, "p l:all", "p music, l p"),
+    (Stage::Talking, "c/- p", "c music, p music"),
+    (Stage::Talking, "a", "a -"),
     // A conference.
     (Stage::Talking, "c a p", "c ap, a cp, p ca"),
     (Stage::Talking, "c a+holds p", "c p, a -, p c"),

@@ -290,6 +290,11 @@ impl Call {
         entered.or_else(|| self.outbound().map(|outbound| outbound.queue))
     }
 
+    /// The queue whose music is heard in it: its own, or the one that a leg brought into a row of its own.
+    pub fn music(&self) -> Option<QueueId> {
+        self.queue().or_else(|| self.legs.iter().find_map(|leg| leg.queue))
+    }
+
     /// The last wait that really was one: who is turned away by a full queue does not wait.
     pub fn wait(&self) -> Option<&Segment> {
         let waited = |segment: &&Segment| segment.kind == SegmentKind::Wait && segment.how != How::Full;

@@ -30,7 +30,7 @@ pub struct Leg {
     pub holds: bool,
     /// Nobody hears it: we asked for that, not its far end.
     pub muted: bool,
-    /// The queue whose rules it follows: ring time, wrap-up, misses.
+    /// The queue whose rules it follows: ring time, wrap-up, misses; in a row of its own whose music it hears.
     pub queue: Option<QueueId>,
     /// The newest request to transfer that came on it (RFC 3515). Its number is kept for the leg's life.
     pub asked: Option<Asked>,

@@ -221,7 +221,9 @@ impl Shard {
         for duty in Vec::from_iter::<Vec<crate::Duty>>(own) {
             call.add_duty(duty.kind, duty.until);
         }
-        let moved = Leg { takeovers: leg.takeovers.saturating_add(1), room: Some(WITH_CUSTOMER), ..leg };
+        // It takes the queue with it: in its own row it has nothing else that says whose rules and music it has.
+        let queue = leg.queue.or_else(|| from.queue());
+        let moved = Leg { takeovers: leg.takeovers.saturating_add(1), room: Some(WITH_CUSTOMER), queue, ..leg };
         call.begin(Piece::of_leg(SegmentKind::Talk, &moved, entry.now()))?;
         call.serving = moved.agent().map(|_| key);
         if let Some((id, no)) = moved.slot() {

@@ -145,6 +145,7 @@ fn a_leg_gets_a_row_of_its_own_and_keeps_its_name() {
     let Outcome::Split { call } = two.bench.say(Command::Split { leg: one }) else { panic!("not split") };
     assert_eq!(two.bench.shard.call_of_leg(one).unwrap().id, call);
     assert_eq!(two.bench.call(call).leg(one).unwrap().takeovers, 2);
+    assert_eq!((two.bench.call(call).queue(), two.bench.call(call).music()), (None, Some(SALES)));
     assert!(two.bench.call(two.second).leg(one).is_none());
     assert_eq!(two.bench.state(BERT), Doing::Talking { call: two.second });
     assert_eq!(two.left(one), Outcome::Done);
