@@ -16,9 +16,23 @@ use crate::side::{Side, ringing_time_left};
 impl Machine {
     /// The first owner sends the INVITE, once. An heir never does: it waits for what comes of the one that was sent.
     pub(crate) fn begin_dialling(&mut self, key: LegKey, log_now: LogNow, now: Mono) {
-        if !self.sides.contains_key(&key) && self.originate_duty(key, log_now).is_some() {
+        let duty = self.rows.call.duty_to(DutyKind::Originate { leg: key });
+        if !self.sides.contains_key(&key) && duty.is_some_and(|duty| log_now.at_least < duty.until) {
             self.sides.insert(key, Side::opening(now + limit::DIAL_MEDIA_OPEN));
+            self.open_in_time(key, log_now, now);
+        }
+    }
+
+    /// Asks for the port, unless the `Dial` may be too old: after an outage a node cannot tell how late it comes before the
+    /// new leader has said what time it is.
+    pub(crate) fn open_in_time(&mut self, key: LegKey, log_now: LogNow, now: Mono) {
+        let is_in_time = self.originate_duty(key, log_now).is_some();
+        let waits = |side: &&mut Side| side.sip.is_none() && !side.reported;
+        let Some(side) = self.sides.get_mut(&key).filter(waits) else { return };
+        if is_in_time {
             self.media_of(key, Op::Open { leg: key.leg });
+        } else {
+            side.doubted = Some(now + limit::DOUBTED_AGAIN);
         }
     }
 

@@ -143,7 +143,7 @@ impl Machine {
         let gone: BTreeSet<LegKey> = self.sides.keys().copied().filter(|key| !is_live(key)).collect();
         for key in &gone {
             let Some(side) = self.sides.get_mut(key) else { continue };
-            side.give_up = None;
+            (side.give_up, side.doubted) = (None, None);
             if side.leaving.take().is_some_and(|leaving| leaving.is_waited_for()) {
                 self.answer_hang_up(*key, now);
             }

@@ -45,6 +45,8 @@ pub mod limit {
     /// The same where an INVITE may go out only within 2 s of its entry: the owner says that nothing was sent before the
     /// leader would have to say that nobody knows.
     pub const DIAL_MEDIA_OPEN: Duration = Duration::from_millis(1200);
+    /// Whether a call may still be dialled is asked again after this: a leader says what time it is ten times a second.
+    pub const DOUBTED_AGAIN: Duration = Duration::from_millis(50);
     /// A port that was not had for a leg that is up is asked for again after this, within `MOVE_WITHIN`: some orders lost
     /// in a row are no reason to hang up on who talks.
     pub const OPEN_AGAIN: Duration = Duration::from_millis(500);

@@ -285,6 +285,9 @@ impl Machine {
             if self.sides.get_mut(&key).is_some_and(|side| side.give_up.take_if(|by| *by <= now).is_some()) {
                 self.give_up(key, log_now, now);
             }
+            if self.sides.get_mut(&key).is_some_and(|side| side.doubted.take_if(|at| *at <= now).is_some()) {
+                self.open_in_time(key, log_now, now);
+            }
         }
         self.tick_moves(now);
         self.tick_flow(now);

@@ -26,6 +26,8 @@ pub(crate) struct Side {
     pub rtp: Option<SocketAddr>,
     /// When the relay is given up, then when the phone is.
     pub give_up: Option<Mono>,
+    /// Whether it may still be called nobody could say: then it is asked again.
+    pub doubted: Option<Mono>,
     /// Until when an INVITE that nobody has heard may be sent again: a call never comes late, neither as a repetition of
     /// one that a passive node withheld.
     pub repeat_until: Option<LogTime>,
@@ -82,7 +84,7 @@ impl Side {
         let sip = self.sip.as_ref().and_then(Leg::deadline);
         let leaving = self.leaving.as_ref().and_then(Leaving::deadline);
         let moving = self.moving.as_ref().and_then(Moving::deadline);
-        sip.into_iter().chain(self.give_up).chain(leaving).chain(moving).min()
+        sip.into_iter().chain(self.give_up).chain(self.doubted).chain(leaving).chain(moving).min()
     }
 
     pub fn is_over(&self) -> bool {
