@@ -47,7 +47,7 @@ pub fn import(file: &Path, of: &Campaign, faults: Option<&Path>, at: &At) -> any
     let Some(parts) = Parts::new(&list, limit::LEADS_PER_IMPORT, room) else { return Ok(ExitCode::SUCCESS) };
     let mut progress = Progress::begin();
     let mut sum = Sum::default();
-    let sent = block_on(send(&at.client(), &of.path(), parts, &mut |part, answer| {
+    let sent = block_on(send(&at.client()?, &of.path(), parts, &mut |part, answer| {
         sum.add(part, &answer);
         progress.show(sum.bytes, list.len(), sum.lines);
     }))?;
@@ -99,7 +99,7 @@ async fn send(
         let answer = match sent.await {
             Ok(answer) => answer?,
             Err(broken) => {
-                let (address, path) = (client.address.clone(), path.to_owned());
+                let (address, path) = (client.address().to_owned(), path.to_owned());
                 return Err(ClientError::Broken { address, path, why: broken.to_string() });
             }
         };
@@ -149,13 +149,13 @@ impl Sum {
         for fault in self.invalid.iter().take(SHOWN) {
             // On one line, whatever stands in the file.
             let value = fault.value.replace(char::is_control, " ");
-            eprintln!("{}:{}: `{value}`: {}", file.display(), fault.line, fault.why);
+            note!("{}:{}: `{value}`: {}", file.display(), fault.line, fault.why);
         }
         if self.invalid.len() > SHOWN {
-            eprintln!("and {} more; --faults FILE writes them all", self.invalid.len() - SHOWN);
+            note!("and {} more; --faults FILE writes them all", self.invalid.len() - SHOWN);
         }
         let (added, duplicates, invalid) = (self.added, self.duplicates, self.invalid.len());
-        println!("{added} added, {duplicates} duplicates, {invalid} invalid, in {:.1} s", took.as_secs_f64());
+        say!("{added} added, {duplicates} duplicates, {invalid} invalid, in {:.1} s", took.as_secs_f64());
     }
 
     /// CSV (RFC 4180), for the program that the list came from.
