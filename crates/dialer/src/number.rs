@@ -1,9 +1,16 @@
 //! Telephone numbers as people write them, read into what can be dialled from anywhere.
 
+use rlibphonenumber::PhoneNumber;
 use strowger_model::E164;
+use unicode_general_category::{GeneralCategory, get_general_category};
 
-/// Stand between digits for the eye only; the last two are the no-break spaces that spreadsheets and web pages leave.
-const DECORATION: [char; 9] = [' ', '.', '-', '/', '(', ')', '\t', '\u{a0}', '\u{202f}'];
+/// What stands between digits for the eye only: spaces and dashes of every kind, and what nobody sees at all, as the
+/// marks of direction that a number copied from a contact carries.
+fn is_decoration(c: char) -> bool {
+    use GeneralCategory::{DashPunctuation, Format, SpaceSeparator};
+    matches!(c, '.' | '/' | '(' | ')' | '\t')
+        || matches!(get_general_category(c), DashPunctuation | Format | SpaceSeparator)
+}
 
 /// Why a text is no telephone number, in words for who wrote it.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -30,7 +37,7 @@ pub enum NoNumber {
 
 /// Reads `+44 (0)20 7183 8750` and `0044-20-71838750` as +442071838750, if the country's numbering plan has it.
 pub fn read_number(text: &str) -> Result<E164, NoNumber> {
-    let plain: String = text.chars().filter(|c| !DECORATION.contains(c)).collect();
+    let plain: String = text.chars().filter(|c| !is_decoration(*c)).collect();
     if plain.is_empty() {
         return Err(NoNumber::Missing);
     }
@@ -54,13 +61,13 @@ pub fn read_number(text: &str) -> Result<E164, NoNumber> {
 }
 
 fn in_plan(digits: &str) -> Result<E164, NoNumber> {
-    let number = phonenumber::parse(None, format!("+{digits}")).map_err(|_| NoNumber::NoCountry)?;
-    let code = number.code().value();
-    if !phonenumber::is_valid(&number) {
+    let number: PhoneNumber = format!("+{digits}").parse().map_err(|_| NoNumber::NoCountry)?;
+    let code = u16::try_from(number.country_code).map_err(|_| NoNumber::NoCountry)?;
+    if !number.is_valid() {
         return Err(NoNumber::NotInPlan(code));
     }
     // As the plan has it: without a trunk prefix, with the zeros that belong to the number (Italy).
-    format!("+{code}{}", number.national()).parse().map_err(|_| NoNumber::NotInPlan(code))
+    number.to_string().parse().map_err(|_| NoNumber::NotInPlan(code))
 }
 
 #[cfg(test)]
@@ -76,6 +83,8 @@ mod tests {
             "0044 20 7183 8750",
             "+44.20.7183.8750",
             "+44\u{a0}20/71838750",
+            "\u{202a}+44\u{2011}20\u{2009}7183\u{2013}8750\u{202c}",
+            "\u{feff}+442071838750\u{200b}",
         ] {
             assert_eq!(read_number(text).map(|number| number.to_string()), Ok("+442071838750".to_owned()), "{text}");
         }
