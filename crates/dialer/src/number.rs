@@ -19,8 +19,14 @@ pub enum NoNumber {
     #[error("there is no number")]
     Missing,
     /// A character that no number has.
-    #[error("not a telephone number: + and digits, with spaces . - / ( ) between them")]
-    Form,
+    #[error(
+        "not a telephone number, which is + and digits, with spaces, dashes . / ( ) between them: `{0}` (U+{code:04X}) is \
+         none of them", code = u32::from(*.0)
+    )]
+    Form(char),
+    /// `4.42E+11`: the digits behind are lost.
+    #[error("a spreadsheet has rounded this number: make its column text there, and export the list again")]
+    Rounded,
     /// It begins with neither + nor 00.
     #[error("a number without its country: write + and the country code before it, for example +442071838750")]
     National,
@@ -47,8 +53,8 @@ pub fn read_number(text: &str) -> Result<E164, NoNumber> {
         (Some(digits), _) | (None, Some(digits)) => (true, digits),
         (None, None) => (false, plain.as_str()),
     };
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(NoNumber::Form);
+    if let Some(wrong) = digits.chars().find(|c| !c.is_ascii_digit()) {
+        return Err(if is_rounded(text) { NoNumber::Rounded } else { NoNumber::Form(wrong) });
     }
     if !international {
         return Err(NoNumber::National);
@@ -58,6 +64,15 @@ pub fn read_number(text: &str) -> Result<E164, NoNumber> {
         return Err(NoNumber::Length(digits.len()));
     }
     in_plan(digits)
+}
+
+/// As spreadsheets show numbers of many digits: `4.42E+11`, or with a comma.
+fn is_rounded(text: &str) -> bool {
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.trim().split_once(['E', 'e']).is_some_and(|(mantissa, exponent)| {
+        let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
+        is_digits(whole) && is_digits(fraction) && exponent.strip_prefix('+').is_some_and(is_digits)
+    })
 }
 
 fn in_plan(digits: &str) -> Result<E164, NoNumber> {
@@ -130,11 +145,13 @@ mod tests {
             ("00", NoNumber::Length(0)),
             ("+44 20 7", NoNumber::Length(5)),
             ("+44207183875012345", NoNumber::Length(17)),
-            ("+44 20 7183 8750 ext 4", NoNumber::Form),
-            ("++442071838750", NoNumber::Form),
-            ("4.42E+11", NoNumber::Form),
-            ("anna", NoNumber::Form),
-            ("+٤٤٢٠٧١٨٣٨٧٥٠", NoNumber::Form),
+            ("+44 20 7183 8750 ext 4", NoNumber::Form('e')),
+            ("++442071838750", NoNumber::Form('+')),
+            ("4.42E+11", NoNumber::Rounded),
+            ("4,42071838750E+11", NoNumber::Rounded),
+            ("4.42E", NoNumber::Form('E')),
+            ("anna", NoNumber::Form('a')),
+            ("+٤٤٢٠٧١٨٣٨٧٥٠", NoNumber::Form('٤')),
             ("+999123456789", NoNumber::NoCountry),
             ("+0442071838750", NoNumber::NoCountry),
             ("+44207183875", NoNumber::NotInPlan(44)),
