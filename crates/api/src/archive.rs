@@ -19,6 +19,9 @@ pub struct Archive {
     /// Check and compare only.
     #[serde(default)]
     pub dry_run: bool,
+    /// Only if that version is in force: what was shown by a dry run is what comes.
+    #[serde(default)]
+    pub against: Option<u64>,
 }
 
 /// The body that applies these files.

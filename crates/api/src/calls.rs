@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use strowger_cluster::Context;
+use strowger_cluster::{Context, Directory};
+use strowger_model::config::Tenant;
 use strowger_model::{CallId, Outcome};
 use strowger_store::{CallFilter, CallLine, limit};
 
@@ -53,10 +54,48 @@ pub async fn list(State(context): State<Arc<Context>>, Params(asked): Params<Ask
         let advice = format!("give 1 to {}, and `after` for the next page", limit::LINES_MAX);
         return Err(Problem::bad_request(format!("`limit` is {lines}"), advice));
     }
+    let nobody = nobody(&context.directory(), &asked);
     let calls = context.store.calls(filter(asked, lines)?).await?;
+    if let Some(nobody) = nobody.filter(|_| calls.is_empty()) {
+        return Err(nobody);
+    }
     let is_full = calls.len() == lines as usize;
     let next = calls.last().filter(|_| is_full).map(|line| line.place.to_string());
     Ok(Json(Page { calls, next }))
+}
+
+/// What is asked for and not configured: where no record has it either, it was mistyped, and an empty page would say
+/// that there were no such calls. Records keep the names of what has left the configuration.
+fn nobody(directory: &Directory, asked: &Asked) -> Option<Problem> {
+    let of = |tenant: &Tenant| asked.tenant.as_ref().is_none_or(|name| tenant.name == *name);
+    let tenants: Vec<_> = directory.tenants().filter(|tenant| of(tenant)).collect();
+    if let Some(name) = asked.tenant.as_ref().filter(|_| tenants.is_empty()) {
+        return Some(Problem::no_such_tenant(name));
+    }
+    let queue = |tenant: &Tenant, name: &str| tenant.queues.iter().any(|queue| queue.name == name);
+    let agent = |tenant: &Tenant, name: &str| tenant.agents.iter().any(|agent| agent.name == name);
+    let campaign = |tenant: &Tenant, name: &str| tenant.campaigns.iter().any(|campaign| campaign.name == name);
+    let kinds: [(_, _, &Option<String>, &dyn Fn(&Tenant, &str) -> bool); 3] = [
+        ("no_such_queue", "queue", &asked.queue, &queue),
+        ("no_such_agent", "agent", &asked.agent, &agent),
+        ("no_such_campaign", "campaign", &asked.campaign, &campaign),
+    ];
+    kinds.into_iter().find_map(|(code, kind, name, has)| {
+        let name = name.as_ref().filter(|name| !tenants.iter().any(|tenant| has(tenant, name)))?;
+        let what = match &asked.tenant {
+            Some(tenant) => format!("tenant {tenant} has no {kind} `{name}`, and no record names one"),
+            None => format!("no tenant has a {kind} `{name}`, and no record names one"),
+        };
+        Some(Problem::not_found(code, what, "check the name; the configuration in force has the names there are"))
+    })
+}
+
+/// A `+` that was not escaped comes as a blank, and no number has one.
+fn number(text: String) -> String {
+    match text.strip_prefix(' ') {
+        Some(digits) => format!("+{digits}"),
+        None => text,
+    }
 }
 
 fn filter(asked: Asked, lines: u32) -> Result<CallFilter, Problem> {
@@ -71,8 +110,8 @@ fn filter(asked: Asked, lines: u32) -> Result<CallFilter, Problem> {
         queue: asked.queue,
         agent: asked.agent,
         campaign: asked.campaign,
-        from: asked.from,
-        to: asked.to,
+        from: asked.from.map(number),
+        to: asked.to.map(number),
         sip_call_id: asked.sip_call_id,
         since_ms: moment("since", asked.since)?,
         until_ms: moment("until", asked.until)?,
@@ -92,7 +131,8 @@ fn outcome(text: &str) -> Result<Outcome, Problem> {
 fn moment(name: &str, text: Option<String>) -> Result<Option<u64>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let ms = parse_ms(&text).ok_or_else(|| {
-        let advice = "give RFC 3339 in UTC, as 2026-05-01T12:00:00Z, or milliseconds since the Unix epoch";
+        let advice =
+            "give RFC 3339, as 2026-05-01T12:00:00Z or 2026-05-01T14:00:00+02:00, or milliseconds since the Unix epoch";
         Problem::bad_request(format!("`{name}` is `{text}`, which is no moment"), advice)
     })?;
     Ok(Some(ms))

@@ -63,9 +63,10 @@ pub async fn apply(
     State(context): State<Arc<Context>>,
     Body(archive): Body<Archive>,
 ) -> Result<(StatusCode, Json<Applied>), Problem> {
-    let dry_run = archive.dry_run;
+    let (dry_run, against) = (archive.dry_run, archive.against);
     let draft = check(context.clone(), archive).await?;
     let InForce { version: control_version, shards, tenants: current, trunks: old, next_ids } = now(&context).await?;
+    still(against, control_version)?;
     let resolving = move || {
         let resolved = resolve(&draft, &current, &old, shards, next_ids);
         let is_same = *old == resolved.trunks && current.iter().map(|tenant| &**tenant).eq(&resolved.tenants);
@@ -140,14 +141,18 @@ pub struct RollBack {
     to: u64,
     #[serde(default)]
     dry_run: bool,
+    /// Only if that version is in force: what was shown by a dry run is what comes.
+    #[serde(default)]
+    against: Option<u64>,
 }
 
 /// `POST /api/v1/config/roll-back`: what was in force comes into force again, as a version of its own.
 pub async fn roll_back(
     State(context): State<Arc<Context>>,
-    Body(RollBack { to, dry_run }): Body<RollBack>,
+    Body(RollBack { to, dry_run, against }): Body<RollBack>,
 ) -> Result<(StatusCode, Json<Applied>), Problem> {
     let InForce { version, tenants: current, trunks: current_trunks, .. } = now(&context).await?;
+    still(against, version)?;
     let then = match to {
         0 => None,
         to => context.configuration(to).await?,
@@ -211,6 +216,14 @@ async fn now(context: &Context) -> Result<InForce, Problem> {
     })?;
     // Twenty versions later it is gone; then somebody else applied them meanwhile.
     context.configuration(version).await?.ok_or_else(|| Refused::ByTable(Refusal::OldVersion).into())
+}
+
+/// Who was shown changes against a version wants these and no others.
+fn still(against: Option<u64>, version: u64) -> Result<(), Problem> {
+    match against {
+        Some(against) if against != version => Err(Refused::ByTable(Refusal::OldVersion).into()),
+        _ => Ok(()),
+    }
 }
 
 fn row(change: &Change) -> ChangeRow {

@@ -101,8 +101,15 @@ fn read(text: &str, campaign: &Campaign, first_line: Option<u64>) -> Result<Read
     let parts = Parts::new(text, limit::LEADS_PER_IMPORT + 1, usize::MAX).ok_or_else(|| bad_list("it is empty"))?;
     let header = read_leads(parts.header(), None, &campaign.columns, None, 1);
     let Some(header) = header.header else {
-        let why = header.faults.first().map_or("it has no header", |fault| fault.why.as_str());
-        return Err(bad_list(why));
+        let why = header.faults.first().map_or_else(
+            || "it has no header".to_owned(),
+            |fault| {
+                // On one line, whatever stands in the file.
+                let value = fault.value.replace(char::is_control, " ");
+                format!("line {} is `{value}`: {}", fault.line, fault.why)
+            },
+        );
+        return Err(bad_list(&why));
     };
     let (rest, line) = parts.rest();
     if parts.into_iter().next().is_some_and(|part| part.records > limit::LEADS_PER_IMPORT) {

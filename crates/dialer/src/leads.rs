@@ -12,13 +12,16 @@ use crate::csv::{Row, Rows, cut_line};
 use crate::number::read_number;
 use crate::zone::zone_name;
 
+/// With it spreadsheets are told what separates columns.
+const SEPARATOR_LINE: &str = "sep=";
 /// Characters of a line that a fault shows.
 const SHOWN_CHARS: usize = 80;
-const DELIMITERS: [char; 2] = [',', ';'];
+/// What spreadsheets and diallers write between columns, the usual first.
+const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
 const NO_ZONE: &str = "no time zone: nothing may be dialled without knowing the lead's hour. Fill its zone in, or give \
      the campaign one";
 
-/// The first line of a list: what its columns are.
+/// The first line of a list: what its columns are. A column without a name is none: spreadsheets write some.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Header {
     delimiter: char,
@@ -110,28 +113,38 @@ fn read_header<'t>(text: &'t str, columns: &LeadColumns, line: u64) -> Result<(H
     let row = rows.next().ok_or_else(|| fault("", "the list is empty".to_owned()))?;
     let fields = row.fields.map_err(|malformed| fault(malformed.text, malformed.why.to_owned()))?;
     let names: Vec<Arc<str>> = fields.iter().map(|name| name.trim().into()).collect();
-    let written = names.join(&delimiter.to_string());
-    let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
-    if let Some((_, name)) = twice {
-        return Err(fault(&written, format!("two columns are named `{name}`: give one another name")));
+    let written = || names.join(&delimiter.to_string());
+    if cut_line(text).0.starts_with(SEPARATOR_LINE) {
+        let why = "this line is for spreadsheets: delete it, so that the list begins with the columns' names";
+        return Err(fault(&written(), why.to_owned()));
+    }
+    let is_twice = |at: usize, name: &str| names[..at].iter().any(|other| other.eq_ignore_ascii_case(name));
+    if let Some((_, name)) = names.iter().enumerate().find(|(at, name)| !name.is_empty() && is_twice(*at, name)) {
+        return Err(fault(&written(), format!("two columns are named `{name}`: give one another name")));
     }
     let find = |wanted: &str| names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
     let number = find(&columns.number).ok_or_else(|| {
-        let why =
-            format!("the first line names no column `{}`: add one, or write the campaign's columns", columns.number);
-        fault(&written, why)
+        let read = match names.len() {
+            1 => "one column was read in it; between columns stands , ; | or a tab".to_owned(),
+            count => format!("{count} columns were read in it"),
+        };
+        let wanted = &columns.number;
+        fault(
+            &written(),
+            format!("the first line names no column `{wanted}` ({read}): add it, or write the campaign's columns"),
+        )
     })?;
     let zone = columns.zone.as_deref().and_then(find);
     let (rest, line) = rows.rest();
     Ok((Header { delimiter, number, zone, names }, rest, line))
 }
 
-/// What separates the most columns; commas when in doubt.
+/// What separates the most columns; of several the usual one.
 pub(crate) fn guess_delimiter(line: &str) -> char {
     let count =
         |delimiter: char| line.split('"').step_by(2).map(|plain| plain.matches(delimiter).count()).sum::<usize>();
-    let [comma, semicolon] = DELIMITERS;
-    if count(semicolon) > count(comma) { semicolon } else { comma }
+    let usual = DELIMITERS[0];
+    DELIMITERS.into_iter().fold(usual, |best, other| if count(other) > count(best) { other } else { best })
 }
 
 struct Reader<'a> {
@@ -162,8 +175,16 @@ impl Reader<'_> {
 
     fn lead(&mut self, line: u64, fields: &[Cow<'_, str>]) -> Result<ReadLead, (String, String)> {
         let header = self.header;
-        if fields.len() != header.names.len() {
-            let why = format!("{} columns, but the first line has {}", fields.len(), header.names.len());
+        let (columns, beyond) = fields.split_at(header.names.len().min(fields.len()));
+        // Cells that are empty are none, whether the first line counts them or not.
+        let unnamed = header.names.iter().zip(columns).filter(|(name, _)| name.is_empty()).map(|(_, cell)| cell);
+        let stray = unnamed.chain(beyond).find(|cell| !cell.trim().is_empty());
+        if columns.len() < header.names.len() || stray.is_some() {
+            let named = header.names.iter().filter(|name| !name.is_empty()).count();
+            let why = match stray {
+                Some(cell) => format!("`{}` stands in a column that the first line does not name", shown(cell)),
+                None => format!("{} columns, but the first line has {named}", fields.len()),
+            };
             return Err((fields.join(&header.delimiter.to_string()), why));
         }
         let written = fields[header.number].trim();
@@ -171,7 +192,8 @@ impl Reader<'_> {
         let zone = header.zone.map_or("", |zone| fields[zone].trim());
         let zone = self.zone(zone).map_err(|why| (if zone.is_empty() { written } else { zone }.to_owned(), why))?;
         let others = header.names.iter().zip(fields).enumerate();
-        let others = others.filter(|(at, _)| *at != header.number && Some(*at) != header.zone);
+        let others =
+            others.filter(|(at, (name, _))| *at != header.number && Some(*at) != header.zone && !name.is_empty());
         let fields = others.map(|(_, (name, value))| (name.clone(), value.as_ref().to_owned())).collect();
         Ok(ReadLead { number, zone, fields, line })
     }

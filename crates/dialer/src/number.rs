@@ -1,9 +1,16 @@
 //! Telephone numbers as people write them, read into what can be dialled from anywhere.
 
+use rlibphonenumber::PhoneNumber;
 use strowger_model::E164;
+use unicode_general_category::{GeneralCategory, get_general_category};
 
-/// Stand between digits for the eye only; the last two are the no-break spaces that spreadsheets and web pages leave.
-const DECORATION: [char; 9] = [' ', '.', '-', '/', '(', ')', '\t', '\u{a0}', '\u{202f}'];
+/// What stands between digits for the eye only: spaces and dashes of every kind, and what nobody sees at all, as the
+/// marks of direction that a number copied from a contact carries.
+fn is_decoration(c: char) -> bool {
+    use GeneralCategory::{DashPunctuation, Format, SpaceSeparator};
+    matches!(c, '.' | '/' | '(' | ')' | '\t')
+        || matches!(get_general_category(c), DashPunctuation | Format | SpaceSeparator)
+}
 
 /// Why a text is no telephone number, in words for who wrote it.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -12,8 +19,14 @@ pub enum NoNumber {
     #[error("there is no number")]
     Missing,
     /// A character that no number has.
-    #[error("not a telephone number: + and digits, with spaces . - / ( ) between them")]
-    Form,
+    #[error(
+        "not a telephone number, which is + and digits, with spaces, dashes . / ( ) between them: `{0}` (U+{code:04X}) is \
+         none of them", code = u32::from(*.0)
+    )]
+    Form(char),
+    /// `4.42E+11`: the digits behind are lost.
+    #[error("a spreadsheet has rounded this number: make its column text there, and export the list again")]
+    Rounded,
     /// It begins with neither + nor 00.
     #[error("a number without its country: write + and the country code before it, for example +442071838750")]
     National,
@@ -30,7 +43,7 @@ pub enum NoNumber {
 
 /// Reads `+44 (0)20 7183 8750` and `0044-20-71838750` as +442071838750, if the country's numbering plan has it.
 pub fn read_number(text: &str) -> Result<E164, NoNumber> {
-    let plain: String = text.chars().filter(|c| !DECORATION.contains(c)).collect();
+    let plain: String = text.chars().filter(|c| !is_decoration(*c)).collect();
     if plain.is_empty() {
         return Err(NoNumber::Missing);
     }
@@ -40,8 +53,8 @@ pub fn read_number(text: &str) -> Result<E164, NoNumber> {
         (Some(digits), _) | (None, Some(digits)) => (true, digits),
         (None, None) => (false, plain.as_str()),
     };
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(NoNumber::Form);
+    if let Some(wrong) = digits.chars().find(|c| !c.is_ascii_digit()) {
+        return Err(if is_rounded(text) { NoNumber::Rounded } else { NoNumber::Form(wrong) });
     }
     if !international {
         return Err(NoNumber::National);
@@ -53,14 +66,23 @@ pub fn read_number(text: &str) -> Result<E164, NoNumber> {
     in_plan(digits)
 }
 
+/// As spreadsheets show numbers of many digits: `4.42E+11`, or with a comma.
+fn is_rounded(text: &str) -> bool {
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.trim().split_once(['E', 'e']).is_some_and(|(mantissa, exponent)| {
+        let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
+        is_digits(whole) && is_digits(fraction) && exponent.strip_prefix('+').is_some_and(is_digits)
+    })
+}
+
 fn in_plan(digits: &str) -> Result<E164, NoNumber> {
-    let number = phonenumber::parse(None, format!("+{digits}")).map_err(|_| NoNumber::NoCountry)?;
-    let code = number.code().value();
-    if !phonenumber::is_valid(&number) {
+    let number: PhoneNumber = format!("+{digits}").parse().map_err(|_| NoNumber::NoCountry)?;
+    let code = u16::try_from(number.country_code).map_err(|_| NoNumber::NoCountry)?;
+    if !number.is_valid() {
         return Err(NoNumber::NotInPlan(code));
     }
     // As the plan has it: without a trunk prefix, with the zeros that belong to the number (Italy).
-    format!("+{code}{}", number.national()).parse().map_err(|_| NoNumber::NotInPlan(code))
+    number.to_string().parse().map_err(|_| NoNumber::NotInPlan(code))
 }
 
 #[cfg(test)]
@@ -76,6 +98,8 @@ mod tests {
             "0044 20 7183 8750",
             "+44.20.7183.8750",
             "+44\u{a0}20/71838750",
+            "\u{202a}+44\u{2011}20\u{2009}7183\u{2013}8750\u{202c}",
+            "\u{feff}+442071838750\u{200b}",
         ] {
             assert_eq!(read_number(text).map(|number| number.to_string()), Ok("+442071838750".to_owned()), "{text}");
         }
@@ -121,11 +145,13 @@ mod tests {
             ("00", NoNumber::Length(0)),
             ("+44 20 7", NoNumber::Length(5)),
             ("+44207183875012345", NoNumber::Length(17)),
-            ("+44 20 7183 8750 ext 4", NoNumber::Form),
-            ("++442071838750", NoNumber::Form),
-            ("4.42E+11", NoNumber::Form),
-            ("anna", NoNumber::Form),
-            ("+٤٤٢٠٧١٨٣٨٧٥٠", NoNumber::Form),
+            ("+44 20 7183 8750 ext 4", NoNumber::Form('e')),
+            ("++442071838750", NoNumber::Form('+')),
+            ("4.42E+11", NoNumber::Rounded),
+            ("4,42071838750E+11", NoNumber::Rounded),
+            ("4.42E", NoNumber::Form('E')),
+            ("anna", NoNumber::Form('a')),
+            ("+٤٤٢٠٧١٨٣٨٧٥٠", NoNumber::Form('٤')),
             ("+999123456789", NoNumber::NoCountry),
             ("+0442071838750", NoNumber::NoCountry),
             ("+44207183875", NoNumber::NotInPlan(44)),

@@ -2,8 +2,10 @@
 //!
 //! Reading order for a newcomer: this file says what there is; `serve` starts a process; the path of a call then runs
 //! through `strowger_trunk`, `strowger_cluster`, `strowger_call` and `strowger_table`.
-#![warn(clippy::unwrap_used)]
-#![allow(clippy::print_stdout, reason = "a command line program prints its answers")]
+#![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod say;
 
 mod demo;
 mod operate;
@@ -12,15 +14,28 @@ mod serve;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use operate::Wanted;
+use strowger_api::ClientError;
 
 /// Memory is returned to the system after bursts, which the C library's allocator does not do.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// With the commit it was built from.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("STROWGER_COMMIT"), ")");
+
+/// Exit code when no node could answer: none runs there, or none decides at present. Asking others, or later, may help.
+const EXIT_NOBODY: u8 = 3;
+
+/// What scripts may rely on.
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 no node could answer; \
+    4 `status` found something wrong; 64 a node's or relay's file is wrong; 75 a node was declared dead and must be \
+    started again.";
+
 /// A contact-centre call-routing cluster.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "strowger", version = VERSION, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Line {
     #[command(subcommand)]
     command: Command,
@@ -41,7 +56,10 @@ enum Command {
         config: PathBuf,
     },
     /// Check a directory of tenants, flows, queues and trunks, and print every fault.
-    CheckConfig { dir: PathBuf },
+    CheckConfig {
+        /// Of TOML files and prompts; config/example is one.
+        dir: PathBuf,
+    },
     /// Check such a directory and make it the configuration in force, or go back to an earlier one.
     Apply {
         #[arg(required_unless_present = "to")]
@@ -52,11 +70,20 @@ enum Command {
         /// Only say what would change.
         #[arg(long)]
         dry_run: bool,
+        /// Remove what the directory has no more without asking.
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         at: operate::At,
     },
-    /// Who leads, who is up, how many wait.
+    /// The configurations that `apply --to` can go back to.
+    Versions {
+        #[command(flatten)]
+        at: operate::At,
+    },
+    /// Who leads, who is up, how many wait, and what is wrong; exit code 4 if something is.
     Status {
+        /// The whole answer, for programs.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -66,6 +93,7 @@ enum Command {
     Calls {
         #[command(flatten)]
         filter: operate::Filter,
+        /// The whole answer, for programs.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -75,6 +103,7 @@ enum Command {
     Explain {
         /// SHARD-INDEX, as `calls` shows it.
         call: String,
+        /// The whole answer, for programs.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -107,6 +136,10 @@ enum Command {
     BarredCallers(operate::Bars),
     /// A whole cluster on this machine, with callers and agents that really speak SIP and RTP.
     Demo(demo::Options),
+    /// Completion of commands for a shell, to be put where it looks: `strowger completion bash`.
+    Completion { shell: clap_complete::Shell },
+    /// The manual page: `strowger man | man -l -`.
+    Man,
 }
 
 fn main() -> ExitCode {
@@ -115,9 +148,12 @@ fn main() -> ExitCode {
         Command::Node { config } => serve::node(&config),
         Command::Relay { config } => serve::relay(&config),
         Command::CheckConfig { dir } => operate::check_config(&dir),
-        Command::Apply { to: Some(to), dry_run, at, .. } => operate::roll_back(to, dry_run, &at),
-        // Without a version clap has made sure of a directory.
-        Command::Apply { dir, dry_run, at, .. } => operate::apply(&dir.unwrap_or_default(), dry_run, &at),
+        Command::Apply { dir, to, dry_run, yes, at } => {
+            // Without a version clap has made sure of a directory.
+            let dir = dir.unwrap_or_default();
+            operate::apply(&to.map_or(Wanted::Directory(&dir), Wanted::Version), dry_run, yes, &at)
+        }
+        Command::Versions { at } => operate::versions(&at),
         Command::Status { json, at } => operate::status(json, &at),
         Command::Calls { filter, json, at } => operate::calls(&filter, json, &at),
         Command::Explain { call, json, at } => operate::explain(&call, json, &at),
@@ -127,12 +163,15 @@ fn main() -> ExitCode {
         Command::DoNotCall(command) => operate::bars("do-not-call", &command),
         Command::BarredCallers(command) => operate::bars("barred-callers", &command),
         Command::Demo(options) => demo::run(&options),
+        Command::Completion { shell } => Ok(operate::completion(shell, &mut Line::command())),
+        Command::Man => operate::manual(Line::command()),
     };
     match done {
         Ok(code) => code,
         Err(fault) => {
-            eprintln!("strowger: {}", told(&fault));
-            ExitCode::FAILURE
+            note!("strowger: {}", told(&fault));
+            let is_nobody = fault.chain().filter_map(|cause| cause.downcast_ref()).any(ClientError::is_of_the_node);
+            if is_nobody { ExitCode::from(EXIT_NOBODY) } else { ExitCode::FAILURE }
         }
     }
 }

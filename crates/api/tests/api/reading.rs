@@ -57,6 +57,27 @@ async fn a_call_is_seen_while_it_lives_and_after() {
     let next = page["next"].as_str().expect("the page is full");
     let (_, page) = world.get(&format!("/api/v1/calls?limit=1&after={next}")).await;
     assert_eq!((&page["calls"], &page["next"]), (&json!([]), &Value::Null));
+    let (_, page) = world.get("/api/v1/calls?from=+4940111111&since=2020-01-01T01:00:00+01:00").await;
+    assert_eq!(page["calls"][0]["call"], call.to_string(), "a + that was not escaped is a + still: {page}");
+}
+
+/// An empty page says that there were no such calls; of a name that was mistyped nobody may read that.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_of_a_name_that_nothing_has_are_not_found() {
+    let world = World::start().await;
+    world.apply(&example(), false).await;
+    for (query, code) in [
+        ("tenant=acmee", "no_such_tenant"),
+        ("queue=salse", "no_such_queue"),
+        ("agent=9999", "no_such_agent"),
+        ("tenant=acme&campaign=sprink", "no_such_campaign"),
+        ("tenant=acme&queue=salse", "no_such_queue"),
+    ] {
+        let (status, body) = world.get(&format!("/api/v1/calls?{query}")).await;
+        assert_eq!((status, crate::world::code(&body)), (StatusCode::NOT_FOUND, code), "{query}: {body}");
+    }
+    let (_, page) = world.get("/api/v1/calls?tenant=acme").await;
+    assert_eq!(page["calls"], json!([]), "who has had no call yet has none");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,6 +60,27 @@ fn spaces_around_numbers_and_zones_are_passed_over() {
     assert_eq!(fields(anna), [("name", " Anna ")]);
 }
 
+/// A list of a spreadsheet's "text", one of a dialler's export, and columns that were empty in the sheet.
+#[test]
+fn columns_are_separated_in_four_ways_and_empty_ones_are_none() {
+    for text in [
+        "number\tname\tnote\n+442071838750\tAnna, really\tx;y\n",
+        "number|name|note\n+442071838750|Anna, really|x;y\n",
+        "number;name;note;;\n+442071838750;Anna, really;\"x;y\";;\n",
+        "number;name;note\n+442071838750;Anna, really;\"x;y\"; ;\n",
+    ] {
+        let reading = read(text);
+        assert_eq!(said(&reading.faults), [], "{text:?}");
+        assert_eq!(fields(&reading.leads[0]), [("name", "Anna, really"), ("note", "x;y")], "{text:?}");
+    }
+    let reading = read("number,name,,\n+442071838750,Anna,,x\n+493012345678,Bert,,\n");
+    assert_eq!(
+        said(&reading.faults),
+        [(2, "+442071838750,Anna,,x", "`x` stands in a column that the first line does not name")]
+    );
+    assert_eq!(numbers(&reading.leads), ["+493012345678"]);
+}
+
 #[test]
 fn a_list_may_have_numbers_only() {
     assert_eq!(numbers(&read("number\n+442071838750\n+493012345678").leads), ["+442071838750", "+493012345678"]);
@@ -104,7 +125,7 @@ fn every_bad_line_is_told_and_no_good_one_is_lost() {
                 "there is no time zone `Europe/Londres`: write an IANA name, for example Europe/Berlin"
             ),
             (7, "+493012345678,", "2 columns, but the first line has 3"),
-            (8, "+493012345678,,a,b", "4 columns, but the first line has 3"),
+            (8, "+493012345678,,a,b", "`b` stands in a column that the first line does not name"),
             (9, "\"+493012345678\"x,,", "text follows a closing quote: write \"\" for a quote within quotes"),
             (
                 12,
@@ -135,8 +156,20 @@ fn a_list_that_does_not_say_what_is_what_is_not_read() {
         (
             "phone,name\n+442071838750,Anna",
             "phone,name",
-            "the first line names no column `number`: add one, or write the campaign's columns",
+            "the first line names no column `number` (2 columns were read in it): add it, or write the campaign's columns",
         ),
+        (
+            "number:name\n+442071838750:Anna",
+            "number:name",
+            "the first line names no column `number` (one column was read in it; between columns stands , ; | or a tab): \
+             add it, or write the campaign's columns",
+        ),
+        (
+            "sep=;\nnumber;name\n",
+            "sep=;",
+            "this line is for spreadsheets: delete it, so that the list begins with the columns' names",
+        ),
+        ("number,Number,name\n", "number,Number,name", "two columns are named `Number`: give one another name"),
         ("number,a,a\n", "number,a,a", "two columns are named `a`: give one another name"),
         (
             "\"number\n+442071838750",

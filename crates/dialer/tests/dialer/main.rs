@@ -4,6 +4,7 @@ mod due;
 mod hours;
 mod leads;
 mod manual;
+mod numbers;
 mod pace;
 mod storm;
 mod world;

@@ -96,19 +96,19 @@ async fn play(options: &Options) -> anyhow::Result<ExitCode> {
     })?;
     phones.open_carrier(outbound::called);
     outbound::import(&client).await?;
-    eprintln!("wallboard {}", stage.wallboard());
+    note!("wallboard {}", stage.wallboard());
     let (reports, killed) = traffic(options, &phones, &mut stage).await?;
     let judge = Judge::new(options.seconds, options.callers_per_second, reports, killed, stage.pids());
     let (records, status) = books(&client, &judge).await?;
     phones.stop();
     let verdict = judge.verdict(&records, &status);
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&verdict)?);
+        say!("{}", serde_json::to_string_pretty(&verdict)?);
     } else {
         screen::verdict(&verdict);
     }
     if !verdict.is_good() {
-        eprintln!("strowger: the demo found faults; the logs of its processes are in {}", stage.keep());
+        note!("strowger: the demo found faults; the logs of its processes are in {}", stage.keep());
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)

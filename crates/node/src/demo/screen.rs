@@ -34,13 +34,13 @@ pub fn live(elapsed: Duration, length: Duration, live: &Live, killed: u32) {
 
 pub fn end_live() {
     if std::io::stderr().is_terminal() {
-        eprintln!();
+        note!("");
     }
 }
 
 pub fn verdict(verdict: &Verdict) {
-    println!("calls    offered {} of {} due", verdict.offered, verdict.due);
-    println!(
+    say!("calls    offered {} of {} due", verdict.offered, verdict.due);
+    say!(
         "         answered {}, abandoned {}, served by flow {}, overflowed {}, rejected {}, failed {}, still here {}",
         verdict.answered,
         verdict.abandoned,
@@ -50,18 +50,20 @@ pub fn verdict(verdict: &Verdict) {
         verdict.failed,
         verdict.still_here
     );
-    println!("dialled  {}, connected {}, called twice {}", verdict.dialled, verdict.connected, verdict.dialled_twice);
-    println!("relays   {} calls with their legs on two", verdict.on_two_relays);
-    println!("audio    checked both ways {}, bad {}", verdict.audio_checked, verdict.audio_bad);
-    println!("records  {} of {} matched", verdict.records_matched, verdict.offered);
-    println!("wait     p50 {} ms, p99 {} ms", verdict.wait_p50_ms, verdict.wait_p99_ms);
-    println!(
+    say!("dialled  {}, connected {}, called twice {}", verdict.dialled, verdict.connected, verdict.dialled_twice);
+    say!("relays   {} calls with their legs on two", verdict.on_two_relays);
+    say!("audio    checked both ways {}, bad {}", verdict.audio_checked, verdict.audio_bad);
+    say!("records  {} of {} matched", verdict.records_matched, verdict.offered);
+    say!("wait     p50 {} ms, p99 {} ms", verdict.wait_p50_ms, verdict.wait_p99_ms);
+    say!(
         "offer    p50 {} ms, p99 {} ms from an agent's coming free to the INVITE ({} measured)",
-        verdict.offer_p50_ms, verdict.offer_p99_ms, verdict.offers_measured
+        verdict.offer_p50_ms,
+        verdict.offer_p99_ms,
+        verdict.offers_measured
     );
-    println!("killed   {} nodes", verdict.nodes_killed);
+    say!("killed   {} nodes", verdict.nodes_killed);
     let colour = if verdict.is_good() { "\x1b[32m" } else { "\x1b[31m" };
     let (on, off) = if std::io::stdout().is_terminal() { (colour, "\x1b[0m") } else { ("", "") };
-    println!("{on}lost {}, double booked {}, stuck {}{off}", verdict.lost, verdict.double_booked, verdict.stuck);
-    verdict.faults.iter().for_each(|fault| println!("  {fault}"));
+    say!("{on}lost {}, double booked {}, stuck {}{off}", verdict.lost, verdict.double_booked, verdict.stuck);
+    verdict.faults.iter().for_each(|fault| say!("  {fault}"));
 }

@@ -100,7 +100,7 @@ impl Stage {
 
     /// Of a node that lives to the end. What stands behind `#` stays in the browser.
     pub fn wallboard(&self) -> String {
-        format!("http://{}/#token={TOKEN}", self.client().address)
+        format!("http://{}/#token={TOKEN}", self.client().address())
     }
 
     fn client_of(&self, at: usize) -> Client {

@@ -67,24 +67,29 @@ fn change(path: &str, of: &Numbers, lift: bool, at: &At) -> anyhow::Result<ExitC
     if numbers.is_empty() {
         bail!("no number is given: name some, or a --file of them");
     }
-    let client = at.client();
+    let client = at.client()?;
     block_on(async {
         for (part, some) in numbers.chunks(limit::NUMBERS_PER_BAR).enumerate() {
             let before = part * limit::NUMBERS_PER_BAR;
             let wish = json!({ "tenant": of.tenant, "numbers": some, "lift": lift });
             let sent = client.post(path, &wish).await;
-            sent.with_context(|| {
-                format!("{before} of {} numbers are done; run it again when it is mended", numbers.len())
+            sent.with_context(|| match before {
+                0 => "no number is done".to_owned(),
+                before => format!("the first {before} of {} numbers are done", numbers.len()),
             })?;
         }
         anyhow::Ok(())
     })??;
-    println!("{} numbers {}", numbers.len(), if lift { "lifted" } else { "barred" });
+    let done = if lift { "lifted" } else { "barred" };
+    match numbers.as_slice() {
+        [number] => say!("{number} is {done}"),
+        numbers => say!("{} numbers are {done}", numbers.len()),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 fn print(path: &str, tenant: Option<&str>, at: &At) -> anyhow::Result<ExitCode> {
-    let client = at.client();
+    let client = at.client()?;
     let mut after: Option<String> = None;
     loop {
         let mut page = format!("{path}?limit={}", limit::BARS_MAX);
@@ -94,7 +99,7 @@ fn print(path: &str, tenant: Option<&str>, at: &At) -> anyhow::Result<ExitCode> 
             }
         }
         let answer = block_on(client.get(&page))??;
-        answer["numbers"].as_array().into_iter().flatten().for_each(|number| println!("{}", text(number)));
+        answer["numbers"].as_array().into_iter().flatten().for_each(|number| say!("{}", text(number)));
         match answer["next"].as_str() {
             Some(next) => after = Some(next.to_owned()),
             None => return Ok(ExitCode::SUCCESS),

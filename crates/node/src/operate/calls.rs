@@ -42,9 +42,9 @@ pub fn calls(filter: &Filter, json: bool, at: &At) -> anyhow::Result<ExitCode> {
             query += &format!("&{key}={}", encode(value));
         }
     }
-    let answer = block_on(at.client().get(&query))??;
+    let answer = block_on(at.client()?.get(&query))??;
     if json {
-        println!("{answer:#}");
+        say!("{answer:#}");
         return Ok(ExitCode::SUCCESS);
     }
     print_calls(answer["calls"].as_array().map_or(&[], Vec::as_slice));
@@ -57,7 +57,7 @@ fn print_calls(calls: &[Value]) {
     let dialled = |campaign: &str, result: &str| {
         if any_dialled { format!("  {campaign:<14} {result}") } else { String::new() }
     };
-    println!(
+    say!(
         "{:<10} {:<24} {:<16} {:<14} {:<15} {:<12} {:<8} {:>7} {:>7}{}",
         "call",
         "admitted",
@@ -71,7 +71,7 @@ fn print_calls(calls: &[Value]) {
         dialled("campaign", "dialled")
     );
     for call in calls {
-        println!(
+        say!(
             "{:<10} {:<24} {:<16} {:<14} {:<15} {:<12} {:<8} {:>7} {:>7}{}",
             text(&call["call"]),
             text(&call["admitted"]),
@@ -96,31 +96,33 @@ fn dial_result(call: &Value) -> String {
 }
 
 pub fn explain(call: &str, json: bool, at: &At) -> anyhow::Result<ExitCode> {
-    let answer = block_on(at.client().get(&format!("/api/v1/calls/{}/explain", encode(call))))??;
+    let answer = block_on(at.client()?.get(&format!("/api/v1/calls/{}/explain", encode(call))))??;
     if json {
-        println!("{answer:#}");
+        say!("{answer:#}");
         return Ok(ExitCode::SUCCESS);
     }
     let [call, tenant, from, to, state] = ["call", "tenant", "from", "to", "state"].map(|key| text(&answer[key]));
     let outcome = answer["outcome"].as_str().map(|outcome| format!(", {outcome}")).unwrap_or_default();
     let result = answer["dial_result"].as_str().map(|result| format!(", {result}")).unwrap_or_default();
-    println!("call {call} of {tenant}, from {from} to {to}: {state}{outcome}{result}\n");
-    println!("{:>9} {:>9}", "after", "index");
+    say!("call {call} of {tenant}, from {from} to {to}: {state}{outcome}{result}\n");
+    say!("{:>9} {:>9}", "after", "index");
     for step in answer["path"].as_array().into_iter().flatten() {
         let after = format!("{:.3} s", step["after_ms"].as_f64().unwrap_or_default() / 1000.0);
-        println!("{after:>9} {:>9}  {}", text(&step["index"]), text(&step["text"]));
+        say!("{after:>9} {:>9}  {}", text(&step["index"]), text(&step["text"]));
         print_reasons(&step["why"]);
     }
     if answer["now"].is_object() {
-        println!("\nwaits now, on index {}", answer["now"]["basis"]);
+        say!("\nwaits now, on index {}", answer["now"]["basis"]);
         print_reasons(&answer["now"]);
     }
     if answer["told"] != true {
-        println!("\nThis node did not see its steps; another may have. Above is what the row and the record keep.");
+        say!(
+            "\nThis node did not see its steps; another may have (--node). Above is what the row and the record keep."
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn print_reasons(why: &Value) {
-    why["text"].as_array().into_iter().flatten().for_each(|line| println!("{:21}{}", "", text(line)));
+    why["text"].as_array().into_iter().flatten().for_each(|line| say!("{:21}{}", "", text(line)));
 }

@@ -45,9 +45,9 @@ pub fn campaigns(command: Option<&CampaignCommand>, query: &CampaignQuery, at: &
 
 fn list(query: &CampaignQuery, at: &At) -> anyhow::Result<ExitCode> {
     let tenant = query.tenant.as_ref().map_or_else(String::new, |tenant| format!("?tenant={}", encode(tenant)));
-    let answer = block_on(at.client().get(&format!("/api/v1/campaigns{tenant}")))??;
+    let answer = block_on(at.client()?.get(&format!("/api/v1/campaigns{tenant}")))??;
     if query.json {
-        println!("{answer:#}");
+        say!("{answer:#}");
     } else {
         print_campaigns(answer["campaigns"].as_array().map_or(&[], Vec::as_slice));
     }
@@ -55,7 +55,7 @@ fn list(query: &CampaignQuery, at: &At) -> anyhow::Result<ExitCode> {
 }
 
 pub fn print_campaigns(campaigns: &[Value]) {
-    println!(
+    say!(
         "{:<12} {:<16} {:<12} {:<8} {:>4} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8} {:>10} {:>9}",
         "tenant",
         "campaign",
@@ -73,7 +73,7 @@ pub fn print_campaigns(campaigns: &[Value]) {
     );
     for line in campaigns {
         let count = |value: &Value| value.as_u64().unwrap_or_default();
-        println!(
+        say!(
             "{:<12} {:<16} {:<12} {:<8} {:>4} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8} {:>10} {:>9}",
             text(&line["tenant"]),
             text(&line["name"]),
@@ -94,16 +94,16 @@ pub fn print_campaigns(campaigns: &[Value]) {
 
 fn run(tenant: &str, name: &str, what: &str, at: &At) -> anyhow::Result<ExitCode> {
     let path = format!("/api/v1/campaigns/{}/{}/{what}", encode(tenant), encode(name));
-    let answer = block_on(at.client().post(&path, &Value::Null))??;
-    println!("campaign {name} of {tenant} {}", if answer["running"] == true { "is running" } else { "is stopped" });
+    let answer = block_on(at.client()?.post(&path, &Value::Null))??;
+    say!("campaign {name} of {tenant} {}", if answer["running"] == true { "is running" } else { "is stopped" });
     Ok(ExitCode::SUCCESS)
 }
 
 pub fn dial(request: &DialRequest, at: &At) -> anyhow::Result<ExitCode> {
     let DialRequest { tenant, agent, number, campaign } = request;
     let path = format!("/api/v1/agents/{}/{}/dial", encode(tenant), encode(agent));
-    let answer = block_on(at.client().post(&path, &json!({ "campaign": campaign, "number": number })))??;
+    let answer = block_on(at.client()?.post(&path, &json!({ "campaign": campaign, "number": number })))??;
     let call = text(&answer["call"]);
-    println!("call {call}: the phone of {agent} rings first; `strowger explain {call}` tells what becomes of it");
+    say!("call {call}: the phone of {agent} rings first; `strowger explain {call}` tells what becomes of it");
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 use strowger_api::{Client, ClientError, Part, Parts, limit};
 use tokio::task::JoinHandle;
 
@@ -21,6 +21,8 @@ const TRIES: usize = 10;
 const BETWEEN_TRIES: Duration = Duration::from_millis(500);
 /// Faults shown; a file with one wrong column has as many as lines.
 const SHOWN: usize = 20;
+/// Characters of a line that a fault shows.
+const SHOWN_CHARS: usize = 80;
 
 /// What became of the lines so far.
 #[derive(Default)]
@@ -47,7 +49,7 @@ pub fn import(file: &Path, of: &Campaign, faults: Option<&Path>, at: &At) -> any
     let Some(parts) = Parts::new(&list, limit::LEADS_PER_IMPORT, room) else { return Ok(ExitCode::SUCCESS) };
     let mut progress = Progress::begin();
     let mut sum = Sum::default();
-    let sent = block_on(send(&at.client(), &of.path(), parts, &mut |part, answer| {
+    let sent = block_on(send(&at.client()?, &of.path(), (parts, room), &mut |part, answer| {
         sum.add(part, &answer);
         progress.show(sum.bytes, list.len(), sum.lines);
     }))?;
@@ -57,7 +59,13 @@ pub fn import(file: &Path, of: &Campaign, faults: Option<&Path>, at: &At) -> any
     if let Some(faults) = faults {
         std::fs::write(faults, sum.faults_file()).with_context(|| format!("cannot write {}", faults.display()))?;
     }
-    sent.context("the import stopped; run it again: what is on the list already is not added twice")?;
+    match sent {
+        Err(fault) if may_pass(&fault) => {
+            return Err(fault)
+                .context("the import stopped; run it again: what is on the list already is not added twice");
+        }
+        sent => sent?,
+    }
     Ok(if sum.invalid.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -77,7 +85,7 @@ type Sent = JoinHandle<Result<Value, ClientError>>;
 async fn send(
     client: &Client,
     path: &str,
-    parts: Parts<'_>,
+    (parts, room): (Parts<'_>, usize),
     done: &mut dyn FnMut(Size, Value),
 ) -> Result<(), ClientError> {
     let header = parts.header();
@@ -92,20 +100,34 @@ async fn send(
         while under_way.len() < AT_ONCE
             && let Some(part) = parts.next()
         {
-            under_way.push_back(((part.text.len(), part.records), begin(client, path, &header, part)));
+            let size = (part.text.len(), part.records);
+            match too_long(&part, room) {
+                Some(fault) => done(size, json!({ "invalid": [fault] })),
+                None => under_way.push_back((size, begin(client, path, &header, part))),
+            }
         }
         // In their order, so that what comes to be told is in order too.
-        let Some((size, sent)) = under_way.pop_front() else { break };
+        let Some((size, sent)) = under_way.pop_front() else { continue };
         let answer = match sent.await {
             Ok(answer) => answer?,
             Err(broken) => {
-                let (address, path) = (client.address.clone(), path.to_owned());
+                let (address, path) = (client.address().to_owned(), path.to_owned());
                 return Err(ClientError::Broken { address, path, why: broken.to_string() });
             }
         };
         done(size, answer);
     }
     Ok(())
+}
+
+/// A part has at least one line. One that no node takes is a fault like others, and the lines behind it go on.
+fn too_long(part: &Part<'_>, room: usize) -> Option<Value> {
+    let bytes = part.text.len();
+    (bytes > room).then(|| {
+        let value: String = part.text.chars().take(SHOWN_CHARS).collect();
+        let why = format!("a line of {bytes} bytes, and at most {room} are taken: shorten it");
+        json!({ "line": part.first_line, "value": value, "why": why })
+    })
 }
 
 fn begin(client: &Client, path: &str, header: &str, part: Part<'_>) -> Sent {
@@ -149,13 +171,13 @@ impl Sum {
         for fault in self.invalid.iter().take(SHOWN) {
             // On one line, whatever stands in the file.
             let value = fault.value.replace(char::is_control, " ");
-            eprintln!("{}:{}: `{value}`: {}", file.display(), fault.line, fault.why);
+            note!("{}:{}: `{value}`: {}", file.display(), fault.line, fault.why);
         }
         if self.invalid.len() > SHOWN {
-            eprintln!("and {} more; --faults FILE writes them all", self.invalid.len() - SHOWN);
+            note!("and {} more; --faults FILE writes them all", self.invalid.len() - SHOWN);
         }
         let (added, duplicates, invalid) = (self.added, self.duplicates, self.invalid.len());
-        println!("{added} added, {duplicates} duplicates, {invalid} invalid, in {:.1} s", took.as_secs_f64());
+        say!("{added} added, {duplicates} duplicates, {invalid} invalid, in {:.1} s", took.as_secs_f64());
     }
 
     /// CSV (RFC 4180), for the program that the list came from.

@@ -78,14 +78,14 @@ fn list(of: &Campaign, query: &Query, at: &At) -> anyhow::Result<ExitCode> {
             path += &format!("&{key}={}", encode(value));
         }
     }
-    let answer = block_on(at.client().get(&path))??;
+    let answer = block_on(at.client()?.get(&path))??;
     if query.json {
-        println!("{answer:#}");
+        say!("{answer:#}");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{:<10} {:<17} {:<20} {:<9} {:<24} {:>5}  last", "lead", "number", "zone", "state", "not before", "tries");
+    say!("{:<10} {:<17} {:<20} {:<9} {:<24} {:>5}  last", "lead", "number", "zone", "state", "not before", "tries");
     for lead in answer["leads"].as_array().into_iter().flatten() {
-        println!(
+        say!(
             "{:<10} {:<17} {:<20} {:<9} {:<24} {:>5}  {}{}",
             text(&lead["lead"]),
             text(&lead["number"]),
@@ -97,11 +97,11 @@ fn list(of: &Campaign, query: &Query, at: &At) -> anyhow::Result<ExitCode> {
             if lead["barred"] == true { ", on a do-not-call list" } else { "" }
         );
         for (name, value) in lead["fields"].as_object().into_iter().flatten() {
-            println!("{:11}{name}: {}", "", text(value));
+            say!("{:11}{name}: {}", "", text(value));
         }
     }
     if let Some(next) = answer["next"].as_u64() {
-        println!("there are more: --after {next}");
+        say!("there are more: --after {next}");
     }
     Ok(ExitCode::SUCCESS)
 }

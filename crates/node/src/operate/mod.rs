@@ -7,34 +7,42 @@ mod config;
 mod import;
 mod leads;
 mod progress;
+mod shell;
 mod status;
+
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::Value;
-use strowger_api::Client;
+use strowger_api::{Client, ClientError, limit};
 
 pub use bars::{Bars, bars};
 pub use calls::{Filter, calls, explain};
 pub use campaigns::{CampaignCommand, CampaignQuery, DialRequest, campaigns, dial};
-pub use config::{apply, check_config, roll_back};
+pub use config::{Wanted, apply, check_config, versions};
 pub use leads::{LeadCommand, leads};
+pub use shell::{completion, manual};
 pub use status::status;
 
 /// Where the cluster is and who asks.
 #[derive(Args, Clone, Debug)]
 pub struct At {
-    /// HTTP address of any node.
+    /// HTTP address of any node, HOST:PORT; of several with commas between them the first that can answer is asked.
     #[arg(long, global = true, env = "STROWGER_NODE", default_value = "127.0.0.1:8081")]
     node: String,
+    /// How long a node may take to answer what only reads.
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = limit::READ.as_secs())]
+    wait: u64,
     /// API token; the first one was printed by the node that founded the cluster.
     #[arg(long, global = true, env = "STROWGER_TOKEN", default_value = "", hide_env_values = true)]
     token: String,
 }
 
 impl At {
-    pub fn client(&self) -> Client {
-        Client::new(&self.node, (!self.token.is_empty()).then(|| self.token.clone()))
+    pub fn client(&self) -> Result<Client, ClientError> {
+        let token = (!self.token.is_empty()).then(|| self.token.clone());
+        Client::of(&self.node, token, Duration::from_secs(self.wait))
     }
 }
 

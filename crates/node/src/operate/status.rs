@@ -1,5 +1,6 @@
 //! The cluster at a glance.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use serde_json::Value;
@@ -7,44 +8,92 @@ use serde_json::Value;
 use super::campaigns::print_campaigns;
 use super::{At, block_on, text};
 
+/// Exit code when the cluster answered and something of it is wrong.
+const EXIT_WRONG: u8 = 4;
+
 pub fn status(json: bool, at: &At) -> anyhow::Result<ExitCode> {
-    let status = block_on(at.client().get("/api/v1/status"))??;
+    let status = block_on(at.client()?.get("/api/v1/status"))??;
+    let wrong = wrong(&status);
     if json {
-        println!("{status:#}");
+        say!("{status:#}");
     } else {
         print_status(&status);
+        print_wrong(&wrong);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_WRONG) })
+}
+
+/// What somebody on duty has to look at, the nearest cause first.
+fn wrong(status: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let each = |key: &str| status[key].as_array().into_iter().flatten();
+    let me = node(&status["node"]);
+    for peer in each("nodes") {
+        let name = node(&peer["node"]);
+        if peer["up"] != true {
+            wrong.push(format!("{name} is down"));
+        } else if peer["connected"] != true {
+            wrong.push(format!("{me} has no connection to {name}"));
+        }
+    }
+    for relay in each("relays").filter(|relay| relay["connected"] != true) {
+        wrong.push(format!("{me} has no connection to {}", text(&relay["relay"])));
+    }
+    for group in each("groups") {
+        let name = text(&group["name"]);
+        if group["leader"].is_null() {
+            wrong.push(format!("nobody leads {name}: nothing is decided there until a majority of its nodes is up"));
+        }
+        if group["diverged"] == true {
+            wrong.push(format!(
+                "{me} has another state of {name} than its leader: stop it, remove its data directory and start it"
+            ));
+        }
+    }
+    if status["active"] != true {
+        wrong.push(format!("{me} is passive: it takes no calls while it does not reach a majority of the nodes"));
+    }
+    match status["stuck"].as_u64().unwrap_or_default() {
+        0 => {}
+        1 => wrong.push("1 deadline has passed and nothing was done".to_owned()),
+        stuck => wrong.push(format!("{stuck} deadlines have passed and nothing was done")),
+    }
+    wrong
+}
+
+fn print_wrong(wrong: &[String]) {
+    let (red, off) = if std::io::stdout().is_terminal() { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
+    say!("");
+    wrong.iter().for_each(|line| say!("{red}wrong{off}  {line}"));
+    if wrong.is_empty() {
+        say!("nothing is wrong");
+    }
 }
 
 fn print_status(status: &Value) {
     let list = |key: &str| status[key].as_array().cloned().unwrap_or_default();
-    println!("{:<12} {:<6} {:<12} connected", "node", "state", "incarnation");
-    for node in list("nodes") {
-        let state = if node["up"] == true { "up" } else { "DOWN" };
-        println!(
-            "{:<12} {state:<6} {:<12} {}",
-            text(&node["node"]),
-            text(&node["incarnation"]),
-            text(&node["connected"])
-        );
+    say!("{:<12} {:<6} {:<12} connected", "node", "state", "incarnation");
+    for peer in list("nodes") {
+        let state = if peer["up"] == true { "up" } else { "DOWN" };
+        say!("{:<12} {state:<6} {:<12} {}", node(&peer["node"]), text(&peer["incarnation"]), text(&peer["connected"]));
     }
-    println!("\n{:<12} {:<12} {:>6} {:>10}  lag", "group", "leader", "term", "applied");
+    say!("\n{:<12} {:<12} {:>6} {:>10}  lag", "group", "leader", "term", "applied");
     for group in list("groups") {
-        let lag = &group["lag"];
-        println!(
+        say!(
             "{:<12} {:<12} {:>6} {:>10}  {}",
             text(&group["name"]),
-            text(&group["leader"]),
+            node(&group["leader"]),
             text(&group["term"]),
             text(&group["applied"]),
-            if lag.as_object().is_some_and(|lag| !lag.is_empty()) { lag.to_string() } else { String::new() }
+            lag(&group["lag"])
         );
     }
-    println!("\n{:<12} {:<16} {:>8} {:>13} {:>6}", "tenant", "queue", "waiting", "longest wait", "idle");
+    say!("\n{:<12} connected", "relay");
+    list("relays").iter().for_each(|relay| say!("{:<12} {}", text(&relay["relay"]), text(&relay["connected"])));
+    say!("\n{:<12} {:<16} {:>8} {:>13} {:>6}", "tenant", "queue", "waiting", "longest wait", "idle");
     for queue in list("queues") {
         let wait = format!("{:.1} s", queue["longest_wait_ms"].as_f64().unwrap_or_default() / 1000.0);
-        println!(
+        say!(
             "{:<12} {:<16} {:>8} {wait:>13} {:>6}",
             text(&queue["tenant"]),
             text(&queue["name"]),
@@ -54,8 +103,75 @@ fn print_status(status: &Value) {
     }
     let campaigns = list("campaigns");
     if !campaigns.is_empty() {
-        println!();
+        say!();
         print_campaigns(&campaigns);
     }
-    println!("\ncalls  {}\nagents {}\nstuck  {}", status["calls"], status["agents"], status["stuck"]);
+    say!("\ncalls  {}\nagents {}", counts(&status["calls"]), counts(&status["agents"]));
+}
+
+/// As logs and the configuration call it; programs get the number.
+fn node(number: &Value) -> String {
+    number.as_u64().map_or_else(|| "-".to_owned(), |number| format!("node-{number}"))
+}
+
+/// Entries that each follower lacks, and who has not answered; nothing of who has all.
+fn lag(of: &Value) -> String {
+    let each = of.as_object().into_iter().flatten().filter(|(_, lag)| lag.as_u64() != Some(0));
+    let words = each.map(|(node, lag)| match lag.as_u64() {
+        Some(lag) => format!("node-{node} {lag}"),
+        None => format!("node-{node} silent"),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn counts(of: &Value) -> String {
+    let each = of.as_object().into_iter().flatten().map(|(name, count)| format!("{count} {}", name.replace('_', " ")));
+    let words = each.collect::<Vec<_>>().join(", ");
+    if words.is_empty() { "none".to_owned() } else { words }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn well() -> Value {
+        json!({
+            "node": 1, "active": true, "stuck": 0,
+            "nodes": [{ "node": 1, "up": true, "connected": true }, { "node": 2, "up": true, "connected": true }],
+            "relays": [{ "relay": "relay-1", "connected": true }],
+            "groups": [{ "name": "control", "leader": 2, "diverged": false }],
+        })
+    }
+
+    #[test]
+    fn of_a_cluster_that_is_well_nothing_is_wrong() {
+        assert_eq!(wrong(&well()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_thing_that_is_down_is_named() {
+        for (place, value, told) in [
+            ("/nodes/1/up", json!(false), "node-2 is down"),
+            ("/nodes/1/connected", json!(false), "node-1 has no connection to node-2"),
+            ("/relays/0/connected", json!(false), "node-1 has no connection to relay-1"),
+            ("/groups/0/leader", Value::Null, "nobody leads control"),
+            ("/groups/0/diverged", json!(true), "node-1 has another state of control"),
+            ("/active", json!(false), "node-1 is passive"),
+            ("/stuck", json!(2), "2 deadlines have passed"),
+        ] {
+            let mut status = well();
+            *status.pointer_mut(place).unwrap() = value;
+            let wrong = wrong(&status);
+            assert!(wrong.len() == 1 && wrong[0].starts_with(told), "{place}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn counts_and_lags_read_as_words() {
+        assert_eq!(counts(&json!({ "not_ready": 2, "idle": 1 })), "1 idle, 2 not ready");
+        assert_eq!(counts(&json!({})), "none");
+        assert_eq!(lag(&json!({ "2": 0, "3": 7, "4": null })), "node-3 7, node-4 silent");
+    }
 }

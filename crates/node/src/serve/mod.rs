@@ -2,7 +2,7 @@
 
 mod relay;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -13,12 +13,19 @@ use strowger_config::Fault;
 use strowger_config::process::{NodeConfig, RelayConfig};
 use strowger_link::Identity;
 use strowger_model::PeerId;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// Exit code of a process whose configuration is wrong (EX_USAGE of sysexits.h): starting it again will not help.
 const EXIT_CONFIG: u8 = 64;
 /// Set by the demo and by tests, which need to know the first token; otherwise it is random and printed once.
 const TOKEN_VARIABLE: &str = "STROWGER_BOOTSTRAP_TOKEN";
+/// What is logged, as `LEVEL` or `TARGET=LEVEL` with commas between them.
+const LOG_VARIABLE: &str = "STROWGER_LOG";
+/// openraft warns of a peer that is out of reach twenty times a second for each group; the link says it once.
+const LOG_LEVELS: &str = "info,openraft=error,fjall=warn,quinn=warn";
+/// `text` or `json`.
+const LOG_FORMAT_VARIABLE: &str = "STROWGER_LOG_FORMAT";
 /// Set by the demo, whose processes must not outlive it however it ends: they end when their standard input does.
 const LEASH_VARIABLE: &str = "STROWGER_ENDS_WITH_STDIN";
 /// Plants a fault, so that the demo can show that its own checks would find one.
@@ -46,20 +53,31 @@ pub fn relay(path: &Path) -> anyhow::Result<ExitCode> {
 }
 
 fn refuse(faults: &[Fault]) -> ExitCode {
-    faults.iter().for_each(|fault| eprintln!("strowger: {fault}"));
+    faults.iter().for_each(|fault| note!("strowger: {fault}"));
     ExitCode::from(EXIT_CONFIG)
 }
 
 fn run(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    let filter = EnvFilter::try_from_env("STROWGER_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,openraft=warn,fjall=warn,quinn=warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    log()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(work)
+}
+
+/// One line for a change, on standard error: text for people, or JSON for a store of logs.
+fn log() -> anyhow::Result<()> {
+    let filter = match std::env::var(LOG_VARIABLE) {
+        Ok(levels) => {
+            EnvFilter::try_new(&levels).with_context(|| format!("{LOG_VARIABLE}={levels} names no levels"))?
+        }
+        Err(_) => EnvFilter::new(LOG_LEVELS),
+    };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match std::env::var(LOG_FORMAT_VARIABLE).as_deref() {
+        Ok("json") => log.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
+        Ok("text") | Err(_) => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        Ok(other) => anyhow::bail!("{LOG_FORMAT_VARIABLE}={other}: write text or json"),
+    }
+    Ok(())
 }
 
 async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api::Running)> {
@@ -93,7 +111,8 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api
         let context = cluster.context.clone();
         tokio::spawn(async move {
             if let Some(token) = strowger_api::bootstrap_token(context).await {
-                println!("the first admin token, shown only now: {token}");
+                // A node goes on without whoever read its output.
+                let _gone = writeln!(std::io::stdout(), "the first admin token, shown only now: {token}");
             }
         });
     }
@@ -126,14 +145,28 @@ fn test_break() -> anyhow::Result<Option<TestBreak>> {
     }
 }
 
+/// Comes back when the process is to end: SIGTERM, SIGINT, or the end of its leash. The signals with which others tell
+/// programs to read their files anew would end it, and with it calls that live here, if nobody took them.
 async fn shut_down() -> anyhow::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        () = leash() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut user_1 = signal(SignalKind::user_defined1())?;
+    let mut user_2 = signal(SignalKind::user_defined2())?;
+    let mut leash = std::pin::pin!(leash());
+    loop {
+        let ignored = tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            () = &mut leash => return Ok(()),
+            _ = hang_up.recv() => "SIGHUP",
+            _ = user_1.recv() => "SIGUSR1",
+            _ = user_2.recv() => "SIGUSR2",
+        };
+        tracing::info!(
+            "{ignored} is ignored: the log goes to standard error, and the process's own file is read at its start"
+        );
     }
-    Ok(())
 }
 
 /// Comes back when whoever holds the other end of standard input is gone; never without a leash.

@@ -204,6 +204,11 @@ impl Rig {
         }
     }
 
+    /// For signals to a node that runs.
+    pub fn pid(&self, number: u16) -> u32 {
+        self.nodes[usize::from(number - 1)].as_ref().expect("a node that runs").id()
+    }
+
     /// Starts a node that was killed, on its old data.
     pub fn restart(&mut self, number: u16) {
         self.restart_as(number, Path::new(STROWGER));
@@ -329,7 +334,7 @@ pub fn strowger() -> Command {
 fn build(program: &Path) -> Command {
     let mut command = Command::new(program);
     // What the person at the keyboard has set is none of the test's business.
-    for name in ["STROWGER_NODE", "STROWGER_TOKEN", "STROWGER_LOG", "STROWGER_TEST_BREAK"] {
+    for name in ["STROWGER_NODE", "STROWGER_TOKEN", "STROWGER_LOG", "STROWGER_LOG_FORMAT", "STROWGER_TEST_BREAK"] {
         command.env_remove(name);
     }
     command.env("STROWGER_BOOTSTRAP_TOKEN", TOKEN).stdin(Stdio::null());

@@ -1,0 +1,173 @@
+//! What an operator types when something is down.
+
+mod rig;
+
+use std::io::Read as _;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rig::{House, Plan, Rig, TOKEN, strowger, until};
+
+const NODES: u16 = 3;
+const EXIT_NOBODY: i32 = 3;
+const EXIT_WRONG: i32 = 4;
+/// Of two nodes that are asked after each other, each has 3 s; machines that build beside it take theirs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn rig() -> Rig {
+    Rig::start(Plan::of(NODES, 1), &House::new().phone_at("1001", ([127, 0, 0, 1], 9).into()))
+}
+
+fn asks(nodes: &str, words: &[&str]) -> Command {
+    let mut command = strowger();
+    command.args(words).args(["--node", nodes, "--token", TOKEN]);
+    command
+}
+
+fn asked(nodes: &str, words: &[&str]) -> (Option<i32>, String) {
+    let begun = Instant::now();
+    let Output { status, stdout, stderr } = asks(nodes, words).output().expect("it runs");
+    assert!(begun.elapsed() < PATIENCE, "it answered after {:?}", begun.elapsed());
+    let said = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    (status.code(), said)
+}
+
+fn signal(rig: &Rig, number: u16, name: &str) {
+    let done = Command::new("kill").args([name, &rig.pid(number).to_string()]).status().expect("kill");
+    assert!(done.success());
+}
+
+#[test]
+fn status_says_what_is_wrong_and_asks_who_can_answer() {
+    let mut rig = rig();
+    let [first, second] = [rig.http(1), rig.http(2)];
+    let well = || asked(&first, &["status"]);
+    until("nothing is wrong", || well().0 == Some(0));
+    assert!(well().1.ends_with("nothing is wrong\n"), "{}", well().1);
+
+    rig.kill(3);
+    until("the dead node is told", || {
+        let (code, said) = asked(&first, &["status"]);
+        code == Some(EXIT_WRONG) && said.contains("wrong  node-3 is down\n")
+    });
+    let (code, said) = asked(&format!("{},http://{second}/", rig.http(3)), &["status", "--json"]);
+    assert!(code == Some(EXIT_WRONG) && said.contains("\"node\": 2,"), "the second was asked: {said}");
+
+    let (code, said) = asked(&rig.http(3), &["status"]);
+    assert!(code == Some(EXIT_NOBODY) && said.contains("is a node running there?"), "{said}");
+    let (code, said) = asked("https://node-1:8081", &["status"]);
+    assert!(code == Some(1) && said.contains("TLS ends at a proxy"), "{said}");
+}
+
+#[test]
+fn a_node_that_stands_still_holds_up_nobody() {
+    let rig = rig();
+    signal(&rig, 1, "-STOP");
+    let (code, said) = asked(&rig.http(1), &["calls"]);
+    assert!(code == Some(EXIT_NOBODY) && said.contains("did not answer /api/v1/calls"), "{said}");
+    let (code, said) = asked(&rig.http(1), &["barred-callers", "add", "+493012345678"]);
+    assert!(code == Some(EXIT_NOBODY) && said.contains("did not answer /health/live"), "nothing was sent: {said}");
+    let both = format!("{},{}", rig.http(1), rig.http(2));
+    until("another leads", || asked(&both, &["barred-callers", "add", "+493012345678"]).0 == Some(0));
+    let (code, said) = asked(&both, &["barred-callers", "list"]);
+    assert_eq!((code, said.as_str()), (Some(0), "+493012345678\n"));
+    signal(&rig, 1, "-CONT");
+}
+
+#[test]
+fn what_a_smaller_directory_removes_is_asked_about() {
+    let rig = rig();
+    let node = rig.http(1);
+    let phone = ([127, 0, 0, 1], 9).into();
+    rig.apply(&House::new().phone_at("1001", phone).phone_at("1002", phone));
+    let (code, said) = asked(&node, &["apply", "--to", "1", "--dry-run"]);
+    assert!(code == Some(0) && said.ends_with("removed agent house/1002\nnothing was changed\n"), "{said}");
+    // Standard input is no terminal here, so that nobody can be asked.
+    let (code, said) = asked(&node, &["apply", "--to", "1"]);
+    assert!(code == Some(1) && said.contains("say --yes") && !said.contains("in force"), "{said}");
+    let (code, said) = asked(&node, &["apply", "--to", "1", "--yes"]);
+    assert!(code == Some(0) && said.ends_with("version 3 is in force\n"), "{said}");
+    let (code, said) = asked(&node, &["apply", "--to", "2"]);
+    assert!(code == Some(0), "what only adds is not asked about: {said}");
+    let (code, said) = asked(&node, &["versions"]);
+    let lines: Vec<&str> = said.lines().map(str::trim_start).collect();
+    assert!(
+        code == Some(0) && lines.len() == 5 && lines[1].starts_with("4 ") && lines[1].ends_with("in force"),
+        "{said}"
+    );
+    let late = serde_json::json!({ "to": 1, "against": 3 });
+    let client = strowger_api::Client::new(&node, Some(TOKEN.to_owned()));
+    let fault = rig.block_on(client.post("/api/v1/config/roll-back", &late)).expect_err("another came first");
+    assert!(fault.to_string().contains("theirs came first"), "{fault}");
+}
+
+#[test]
+fn signals_that_ask_for_a_reload_end_nothing() {
+    let mut rig = rig();
+    for name in ["-HUP", "-USR1", "-USR2"] {
+        signal(&rig, 1, name);
+    }
+    let log = || std::fs::read_to_string(rig.dir.join("node-1.log")).expect("a log");
+    until("each is told", || ["SIGHUP", "SIGUSR1", "SIGUSR2"].iter().all(|name| log().contains(name)));
+    assert_eq!(asked(&rig.http(1), &["status"]).0, Some(0));
+    assert!(rig.ended(1).is_none());
+}
+
+#[test]
+fn who_stops_reading_ends_a_command_quietly() {
+    let rig = rig();
+    let mut status =
+        asks(&rig.http(1), &["status"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    drop(status.stdout.take());
+    let mut said = String::new();
+    status.stderr.take().expect("a pipe").read_to_string(&mut said).expect("reading");
+    assert_eq!((status.wait().expect("its end").code(), said.as_str()), (Some(0), ""));
+
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a device");
+    let output = asks(&rig.http(1), &["status"]).stdout(full).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("is the disk full?"), "{said}");
+}
+
+#[test]
+fn it_says_what_it_is() {
+    let of = |words: &[&str]| {
+        let output = strowger().args(words).output().expect("it runs");
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (went, version) = of(&["--version"]);
+    let commit = version.trim_end().strip_suffix(')').and_then(|text| text.split_once(" (")).map(|(_, commit)| commit);
+    assert!(went && version.starts_with("strowger 0.") && commit.is_some_and(|commit| commit.len() >= 9), "{version}");
+    for shell in ["bash", "zsh", "fish"] {
+        let (went, script) = of(&["completion", shell]);
+        assert!(went && script.contains("barred-callers"), "{shell}: {script}");
+    }
+    let (went, page) = of(&["man"]);
+    assert!(went && page.contains(".TH strowger") && page.contains("Exit codes"), "{page}");
+}
+
+#[test]
+fn logs_can_be_json() {
+    let refused = |name: &str, value: &str| {
+        let dir = std::env::temp_dir().join(format!("strowger-night-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a directory");
+        std::fs::write(dir.join("relay-1.toml"), RELAY).expect("writing");
+        let mut command = strowger();
+        command.args(["relay", "--config"]).arg(dir.join("relay-1.toml")).env(name, value);
+        let output = command.env("STROWGER_ENDS_WITH_STDIN", "1").output().expect("it runs");
+        let _left = std::fs::remove_dir_all(&dir);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, log) = refused("STROWGER_LOG_FORMAT", "json");
+    let lines: Vec<serde_json::Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert!(lines.iter().any(|line| line["message"] == "relay started" && line["level"] == "INFO"), "{code:?}: {log}");
+    assert_eq!(lines.len(), log.lines().count(), "every line is JSON: {log}");
+    for (name, value) in [("STROWGER_LOG_FORMAT", "xml"), ("STROWGER_LOG", "strowger=loud")] {
+        let (code, said) = refused(name, value);
+        assert!(code == Some(1) && said.contains(&format!("{name}={value}")), "{said}");
+    }
+}
+
+/// On ports that the system chooses.
+const RELAY: &str = "id = 1\ncontent_dir = \"relay-1\"\n[link]\nlisten = \"127.0.0.1:0\"\ntls_dir = \"tls\"\n[media]\n\
+                     address = \"127.0.0.1\"\nports = \"31990-31999\"\n[http]\nlisten = \"127.0.0.1:0\"\n";
