@@ -56,7 +56,6 @@ pub struct Context {
     /// What SIP messages say of the cluster.
     pub(crate) local: Local,
     /// Key of the digest nonces, the same on all nodes.
-    pub(crate) nonce_key: Vec<u8>,
     /// With which secrets are sealed and opened.
     pub data_keys: DataKeys,
     /// Where actors leave the duties that they have done.
@@ -108,7 +107,6 @@ pub(crate) struct Parts {
     pub content: Content,
     pub store: Store,
     pub local: Local,
-    pub nonce_key: Vec<u8>,
     pub data_keys: DataKeys,
     pub performed: Performed,
     pub shards: u16,
@@ -131,7 +129,6 @@ impl Context {
             figures: Counters::default(),
             store: parts.store,
             local: parts.local,
-            nonce_key: parts.nonce_key,
             data_keys: parts.data_keys,
             performed: parts.performed,
             news: (0..parts.shards).map(|_| News::default()).collect(),
@@ -218,6 +215,12 @@ impl Context {
     /// The configuration, for look-ups, as this node knows it.
     pub fn directory(&self) -> Arc<Directory> {
         self.newest.get()
+    }
+
+    /// Makes the directory anew if it is old; the edge hears of the trunks.
+    pub(crate) fn refresh_directory(&self) {
+        self.newest.refresh(&self.data_keys);
+        self.edge.known().set_trunks(self.directory().trunks.clone());
     }
 
     /// Whether the control group or a shard has another configuration than the directory shows.

@@ -8,7 +8,7 @@ use strowger_model::config::{Agent, Phone, Tenant};
 use strowger_model::{AgentId, Far, Ha1, NodeId, PeerId, ShardId, Transport, Whose};
 use strowger_raft::clock;
 use strowger_sip::{
-    Algorithm, Contacts, DigestFault, Message, challenge, contacts, phrase, reply, reply_destination, verify,
+    Algorithm, Contacts, DigestFault, Message, challenge, contacts, phrase, reply, reply_destination, screen, verify,
 };
 
 use crate::actor::agent::{self, Registration};
@@ -88,6 +88,9 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
     let tenant = directory.realm(host_of(message.to_uri()))?;
     let now_s = clock::wall().0 / 1000;
     let from = source.addr.to_string();
+    if let Some(refusal) = screen(message) {
+        return Some(Verdict::Answer { status: refusal.status, extra: refusal.headers });
+    }
     // To all alike, and before anything is looked at: that this node cannot read the tenant's hashes is no word on whom
     // the tenant has.
     if directory.missing_key(tenant.id).is_some() {
@@ -100,7 +103,7 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
             let agent = tenant.agent(directory.agent_named(tenant, user)?)?;
             hash(&context.data_keys, tenant, agent, algorithm)
         },
-        &context.nonce_key,
+        context.data_keys.nonce_key(),
         now_s,
         &from,
     ) {
@@ -109,7 +112,7 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
         // One answer for a wrong password and for a user who does not exist: no oracle.
         Err(fault) => {
             let stale = fault == DigestFault::Stale;
-            let values = challenge(&tenant.realm, offered(tenant), &context.nonce_key, now_s, &from, stale);
+            let values = challenge(&tenant.realm, offered(tenant), context.data_keys.nonce_key(), now_s, &from, stale);
             let extra = values.into_iter().map(|value| ("WWW-Authenticate", value)).collect();
             return Some(Verdict::Answer { status: 401, extra });
         }

@@ -51,9 +51,7 @@ pub struct Options {
     pub sip: strowger_trunk::Options,
     /// What Via and Contact say: the address any live node answers.
     pub advertised: String,
-    /// Key of the digest nonces, the same on all nodes.
-    pub nonce_key: Vec<u8>,
-    /// With which secrets are sealed, the same on all nodes.
+    /// With which secrets are sealed and SIP tokens made, the same on all nodes.
     pub data_keys: DataKeys,
     /// Calls this node drives at once.
     pub max_calls: usize,
@@ -90,7 +88,8 @@ impl Cluster {
     /// Comes up as far as this process alone can: it takes calls once the cluster knows it and answers its heartbeats.
     pub async fn start(options: Options) -> Result<Cluster, StartError> {
         // The ports first: a node that cannot be reached should not begin to vote.
-        let (edge, incoming) = Edge::start(options.me, &options.sip, clock::boottime)?;
+        let tokens = options.data_keys.token_keys();
+        let (edge, incoming) = Edge::start(options.me, &options.sip, tokens.clone(), clock::boottime)?;
         let store = Store::open(&options.data_dir.join("records.sqlite"))?;
         let front = Arc::new(Front::default());
         let peers = options
@@ -136,8 +135,7 @@ impl Cluster {
             link,
             edge,
             store,
-            local: Local { contact_host: options.advertised, user_agent: "Strowger".to_owned() },
-            nonce_key: options.nonce_key,
+            local: Local { contact_host: options.advertised, user_agent: "Strowger".to_owned(), tokens },
             data_keys: options.data_keys,
             performed,
             shards: options.shards,
@@ -213,7 +211,7 @@ fn begin_tasks(
 /// What the log already held before anybody watched it.
 fn catch_up(node: &Node) {
     let context = &node.context;
-    context.newest.refresh(&context.data_keys);
+    context.refresh_directory();
     for shard in context.shards() {
         if let Some(view) = context.shard_view(shard) {
             observer::sweep(node, &view);

@@ -4,6 +4,7 @@ mod rig;
 
 use std::time::{Duration, Instant};
 
+use rig::desk::Desk;
 use rig::far::Caller;
 use rig::house::NUMBER;
 use rig::sip::{Message, Wire};
@@ -32,15 +33,41 @@ fn answer_to(rig: &Rig, text: &str, wire: &mut Wire) -> Message {
     wire.expect("an answer", |message| message.status() >= 200)
 }
 
+/// The same from an address that is no trunk's and no phone's.
+fn says_nothing_to_strangers(rig: &Rig, texts: &[String]) {
+    let mut stranger = Wire::open_at([127, 0, 0, 66]);
+    for text in texts {
+        stranger.send(rig.own(1), text);
+    }
+    let heard = stranger.within(WHILE, |_| true);
+    assert!(heard.is_none(), "a scanner was answered: {heard:#?}");
+}
+
+/// The tag with another last digit in its MAC.
+fn forged(tag: &str) -> String {
+    let (token, salt) = tag.split_once('.').expect("a tag of ours");
+    let last = u32::from_str_radix(&token[token.len() - 1..], 16).expect("a digit") ^ 1;
+    format!("{}{last:x}.{salt}", &token[..token.len() - 1])
+}
+
 #[test]
-fn what_belongs_to_no_call_is_answered_as_rfc_3261_says() {
+fn what_belongs_to_no_call_is_answered_as_rfc_3261_says_and_strangers_are_not() {
     let rig = one_node(&House::new());
+    let mut over = Caller::new(&rig, "over");
+    let tag = over.connect(rig.own(1)).to_tag().to_owned();
+    let bye = over.bye(rig.own(1));
+    over.wire.expect("200 to the BYE", |message| message.answers(200, &bye));
+    rig.record_of(&over.call_id);
+    rig.until_at_rest();
+    let (ours, forged) = (format!(";tag={tag}"), format!(";tag={}", forged(&tag)));
     let mut wire = Wire::open();
+    let mut texts = Vec::new();
     for (method, to_tag, status) in [
         ("BYE", ";tag=nobodys", 481),
         // A tag of ours whose call is gone: the hang-up is granted, so that the far end comes to rest.
-        ("BYE", ";tag=c1-0.0123456789abcdef", 200),
-        ("INFO", ";tag=c1-0.0123456789abcdef", 481),
+        ("BYE", &ours, 200),
+        ("INFO", &ours, 481),
+        ("BYE", &forged, 481),
         ("INVITE", ";tag=nobodys", 481),
         ("CANCEL", "", 481),
         ("OPTIONS", "", 200),
@@ -51,13 +78,49 @@ fn what_belongs_to_no_call_is_answered_as_rfc_3261_says() {
         let answer = answer_to(&rig, &text, &mut wire);
         assert_eq!(answer.status(), status, "{method}{to_tag}: {}", answer.first);
         assert_eq!(answer.header("cseq"), format!("7 {method}"));
+        assert_eq!(answer.header("call-id"), format!("stray-{method}@far.example"));
         assert!(!answer.to_tag().is_empty(), "a final answer has a To tag (RFC 3261 8.2.6.2): {answer:#?}");
         if status == 405 || method == "OPTIONS" {
             let allow = answer.header("allow");
             assert!(allow.contains("INVITE") && !allow.contains(method) | (status == 200), "Allow: {allow}");
         }
+        // Who was told a token by us may use it from wherever it is.
+        if to_tag != ours {
+            texts.push(text);
+        }
     }
-    assert!(rig.records().is_empty() && rig.live_calls().is_empty());
+    says_nothing_to_strangers(&rig, &texts);
+    assert!(rig.records().len() == 1 && rig.live_calls().is_empty());
+}
+
+/// A stranger knows all of an INVITE to an agent's phone but where it went, or all but the MAC in its branch.
+#[test]
+fn nobody_but_the_phone_that_rings_answers_for_it() {
+    let mut desk = Desk::new();
+    let rig = one_node(&House::new().phone_at("1001", desk.wire.address()));
+    let mut caller = Caller::new(&rig, "hijacked");
+    caller.connect(rig.own(1));
+    let invite = desk.rung();
+    let branch = invite.vias().next().and_then(|via| via.split("branch=").nth(1)?.split(';').next()).expect("a branch");
+    let mut stranger = Wire::open_at([127, 0, 0, 66]);
+    for status in [200, 486] {
+        let seen = desk.words(&invite, status, "Mine", "");
+        stranger.send(rig.own(1), &seen);
+        let guessed = seen.replace(branch, &forged(branch));
+        assert_ne!(guessed, seen);
+        stranger.send(rig.own(1), &guessed);
+        // Also where the phone is: somebody who forges its address.
+        desk.wire.send(rig.own(1), &guessed);
+    }
+    assert!(stranger.is_quiet(WHILE, |_| true), "a stranger was acknowledged");
+    assert!(desk.wire.is_quiet(WHILE, |message| message.is_request("ACK")), "a guess was acknowledged");
+    assert_eq!(rig.agent("1001")["state"], "offered", "it rings on");
+    desk.takes_media_of(&rig);
+    desk.answer(rig.own(1), 200, "OK");
+    desk.wire.expect("the ACK", |message| message.is_request("ACK"));
+    let bye = caller.bye(rig.own(1));
+    caller.wire.expect("200 to the BYE", |message| message.answers(200, &bye));
+    assert_eq!(rig.record_of(&caller.call_id)["outcome"], "answered");
 }
 
 #[test]
@@ -65,6 +128,7 @@ fn a_malformed_request_is_told_so_and_noise_is_not_answered() {
     let rig = one_node(&House::new());
     let mut wire = Wire::open();
     let good = stray(&wire, "INVITE", "");
+    let mut texts = Vec::new();
     for (what, text) in [
         ("no address in From", good.replace("From: <sip:", "From: <")),
         ("CSeq of another method", good.replace("CSeq: 7 INVITE", "CSeq: 7 BYE")),
@@ -72,8 +136,13 @@ fn a_malformed_request_is_told_so_and_noise_is_not_answered() {
         ("a body shorter than it says", good.replace("Content-Length: 0", "Content-Length: 99")),
     ] {
         assert_eq!(answer_to(&rig, &text, &mut wire).status(), 400, "{what}");
+        texts.push(text);
     }
-    assert_eq!(answer_to(&rig, &good.replace("SIP/2.0\r\nVia", "SIP/7.0\r\nVia"), &mut wire).status(), 505);
+    texts.push(good.replace("SIP/2.0\r\nVia", "SIP/7.0\r\nVia"));
+    assert_eq!(answer_to(&rig, texts.last().expect("it was pushed"), &mut wire).status(), 505);
+    texts.push(good.replace("Max-Forwards: 70", "Max-Forwards: 0"));
+    texts.push(good.replace("Max-Forwards: 70", "Max-Forwards: 70\r\nRequire: x"));
+    says_nothing_to_strangers(&rig, &texts);
     // Without a Call-ID there is nothing an answer could be found by.
     wire.send(rig.own(1), &good.replace("Call-ID: stray-INVITE@far.example\r\n", ""));
     for noise in ["\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\u{0}\u{1}\u{2}", "SIP/2.0 200 OK\r\n\r\n"] {

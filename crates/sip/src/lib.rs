@@ -32,5 +32,5 @@ pub use reply::{reply, reply_destination};
 pub use screen::{ALLOW, Refusal, screen};
 pub use sdp::{Direction, LocalMedia, RemoteMedia, SdpFault, answer_sdp, offer_sdp, parse_sdp};
 pub use stray::dismiss;
-pub use token::{Token, branch, leg_of, of_branch, of_tag, of_user, salt, tag};
+pub use token::{TokenKeys, salt};
 pub use uri::{names, reach};

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::edge::Edge;
 use crate::framing::{Frame, Framer, Garbage};
-use crate::ingress::{Verdict, judge, undelivered};
+use crate::ingress::Verdict;
 use crate::lines::{Held, Opened};
 
 /// A connection over which no message has come by then is closed: it only takes the place of another.
@@ -95,7 +95,8 @@ async fn read(edge: &Edge, reading: &OwnedReadHalf, far: Far, opened: Opened) ->
                     heard = true;
                     take(edge, &bytes, far).await?;
                 }
-                Frame::Ping => edge.send(far, b"\r\n"),
+                Frame::Ping if edge.known().has(far) => edge.send(far, b"\r\n"),
+                Frame::Ping => {}
             }
         }
         let now = Instant::now();
@@ -133,7 +134,7 @@ async fn take(edge: &Edge, bytes: &[u8], far: Far) -> Result<(), End> {
     edge.until_active().await;
     let counters = edge.counters();
     counters.received.fetch_add(1, Ordering::Relaxed);
-    match judge(bytes, far) {
+    match edge.judge().judge(bytes, far) {
         Verdict::Take(incoming) => edge.hand_over(*incoming).await.map_err(|()| End::Deaf)?,
         Verdict::Answer { to, bytes } => {
             counters.answered_here.fetch_add(1, Ordering::Relaxed);
@@ -174,7 +175,7 @@ pub(crate) async fn dial(edge: Edge, to: SocketAddr, mut held: Held) {
             tracing::debug!(%to, why, "no SIP connection");
             for bytes in held.rest() {
                 edge.counters().dropped.fetch_add(1, Ordering::Relaxed);
-                if let Some(refusal) = undelivered(&bytes, Far::tcp(to)) {
+                if let Some(refusal) = edge.judge().undelivered(&bytes, Far::tcp(to)) {
                     // Nobody is left to be told.
                     let _deaf = edge.hand_over(refusal).await;
                 }

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use sha2::{Digest as _, Sha256};
 use strowger_cluster::{Cluster, DataKeys, TestBreak};
 use strowger_config::Fault;
 use strowger_config::process::{NodeConfig, RelayConfig};
@@ -64,7 +63,6 @@ fn run(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<E
 
 async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api::Running)> {
     let identity = Identity::development(&config.cluster.tls_dir, PeerId::Node(config.id))?;
-    let nonce_key = nonce_key(&config.cluster.tls_dir)?;
     let data_keys = data_keys(&config.cluster)?;
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("cannot make the data directory {}", config.data_dir.display()))?;
@@ -78,7 +76,6 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api
         link_listen: config.cluster.listen,
         sip: strowger_trunk::Options { shared: config.sip.shared, own: Some(config.sip.own) },
         advertised: config.sip.advertised.to_string(),
-        nonce_key,
         data_keys,
         max_calls: config.limits.max_calls as usize,
         max_calls_per_second: config.limits.max_calls_per_second,
@@ -98,13 +95,6 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api
         });
     }
     Ok((cluster, http))
-}
-
-/// The key of the digest nonces must be the same on all nodes: it is derived from the cluster's CA, which is.
-fn nonce_key(tls_dir: &Path) -> anyhow::Result<Vec<u8>> {
-    let ca = tls_dir.join("ca.pem");
-    let bytes = std::fs::read(&ca).with_context(|| format!("cannot read {}", ca.display()))?;
-    Ok(Sha256::digest([b"strowger digest nonces\0".as_slice(), &bytes].concat()).to_vec())
 }
 
 fn data_keys(cluster: &strowger_config::process::Cluster) -> anyhow::Result<DataKeys> {

@@ -98,13 +98,18 @@ impl Desk {
 
     /// An answer to any request.
     pub fn reply(&self, node: SocketAddr, request: &Message, status: u16, phrase: &str, body: &str) {
+        self.wire.send(node, &self.words(request, status, phrase, body));
+    }
+
+    /// What that answer says.
+    pub fn words(&self, request: &Message, status: u16, phrase: &str, body: &str) -> String {
         let mut head = format!("SIP/2.0 {status} {phrase}\r\n");
         request.vias().for_each(|via| head += &format!("Via: {via}\r\n"));
         let tag = if request.to_tag().is_empty() { format!(";tag={TAG}") } else { String::new() };
         head += &format!("From: {}\r\nTo: {}{tag}\r\n", request.header("from"), request.header("to"));
         head += &format!("Call-ID: {}\r\nCSeq: {}\r\n", request.header("call-id"), request.header("cseq"));
         head += &format!("Contact: <sip:desk@{}>\r\n", self.wire.address());
-        self.wire.send(node, &with_body(&head, body));
+        with_body(&head, body)
     }
 
     /// A re-INVITE; returns its number and method for matching answers.

@@ -262,7 +262,7 @@ impl Leg {
 
     pub(super) fn send_reinvite(&mut self, sdp: String, glares: u8, now: Mono, out: &mut Vec<Out>) {
         let cseq = self.next_cseq();
-        let branch = token::branch(self.key, cseq, "INVITE");
+        let branch = self.local.tokens.branch(self.key, cseq, "INVITE");
         let peer = self.peer();
         let body = (SDP, sdp.as_bytes());
         let bytes = self.request("INVITE", cseq, &branch, &self.from(), &peer, &[], Some(body));
