@@ -1,5 +1,6 @@
 //! What every part of a node may use: handles, no state of its own.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +56,8 @@ pub struct Context {
     pub store: Store,
     /// What SIP messages say of the cluster.
     pub(crate) local: Local,
-    /// Key of the digest nonces, the same on all nodes.
+    /// Where far ends reach the cluster: no phone is there.
+    pub(crate) sip_addresses: Vec<SocketAddr>,
     /// With which secrets are sealed and opened.
     pub data_keys: DataKeys,
     /// Where actors leave the duties that they have done.
@@ -107,6 +109,7 @@ pub(crate) struct Parts {
     pub content: Content,
     pub store: Store,
     pub local: Local,
+    pub sip_addresses: Vec<SocketAddr>,
     pub data_keys: DataKeys,
     pub performed: Performed,
     pub shards: u16,
@@ -129,6 +132,7 @@ impl Context {
             figures: Counters::default(),
             store: parts.store,
             local: parts.local,
+            sip_addresses: parts.sip_addresses,
             data_keys: parts.data_keys,
             performed: parts.performed,
             news: (0..parts.shards).map(|_| News::default()).collect(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use strowger_agent::OffLimits;
 use strowger_link::{Class, Reply, open, seal};
 use strowger_model::config::{Agent, Phone, Tenant};
 use strowger_model::{AgentId, Far, Ha1, NodeId, PeerId, ShardId, Transport, Whose};
@@ -77,6 +78,9 @@ fn judge(context: &Arc<Context>, message: &Message, source: Far) -> Option<(Shar
     }
 }
 
+/// Status and headers of an answer.
+type Refused = (u16, Vec<(&'static str, String)>);
+
 enum Verdict {
     Answer { status: u16, extra: Vec<(&'static str, String)> },
     Bind { shard: ShardId, agent: AgentId, asked: Contacts },
@@ -120,14 +124,26 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
     if user != message.to_user() {
         return Some(Verdict::Answer { status: 403, extra: Vec::new() });
     }
-    let Ok(asked) = contacts(message) else { return Some(Verdict::Answer { status: 400, extra: Vec::new() }) };
+    let agent = directory.agent_named(tenant, &user)?;
+    let off_limits = OffLimits { ours: &context.sip_addresses, trunks: &directory.trunks };
+    Some(match may_be_bound(message, source, off_limits, &context.local.contact_host) {
+        Ok(asked) => Verdict::Bind { shard: tenant.shard, agent, asked },
+        Err((status, extra)) => Verdict::Answer { status, extra },
+    })
+}
+
+/// What a phone asks for whose digest was good, or the status and headers of its refusal.
+fn may_be_bound(message: &Message, source: Far, off_limits: OffLimits<'_>, host: &str) -> Result<Contacts, Refused> {
+    let asked = contacts(message).map_err(|_| (400, Vec::new()))?;
+    // RFC 3261 section 20.43: 399 is for people.
+    let warning = |forbidden| vec![("Warning", format!("399 {host} \"{forbidden}\""))];
+    off_limits.check(&asked, source).map_err(|forbidden| (403, warning(forbidden)))?;
     let too_brief = matches!(&asked, Contacts::List(list)
         if list.iter().any(|contact| contact.expires != 0 && contact.expires < SHORTEST_S));
     if too_brief {
-        let extra = vec![("Min-Expires", SHORTEST_S.to_string())];
-        return Some(Verdict::Answer { status: 423, extra });
+        return Err((423, vec![("Min-Expires", SHORTEST_S.to_string())]));
     }
-    Some(Verdict::Bind { shard: tenant.shard, agent: directory.agent_named(tenant, &user)?, asked })
+    Ok(asked)
 }
 
 /// Phones exist that give up on any challenge they do not know, also beside one they do: SHA-256 is offered only where

@@ -126,6 +126,8 @@ impl Cluster {
         )
         .await?;
         let relays = options.relays.into_iter().map(|(relay, _, site)| (relay, site)).collect();
+        let shown = options.advertised.parse().ok();
+        let sip_addresses = [Some(options.sip.shared), options.sip.own, shown].into_iter().flatten().collect();
         let (performed, performed_list) = Performed::new();
         let context = Arc::new(Context::new(Parts {
             me: options.me,
@@ -136,6 +138,7 @@ impl Cluster {
             edge,
             store,
             local: Local { contact_host: options.advertised, user_agent: "Strowger".to_owned(), tokens },
+            sip_addresses,
             data_keys: options.data_keys,
             performed,
             shards: options.shards,

@@ -8,7 +8,7 @@ use rig::desk::Desk;
 use rig::far::Caller;
 use rig::house::NUMBER;
 use rig::sip::{Message, Wire};
-use rig::{House, Plan, Rig, until_within};
+use rig::{House, Plan, Rig, until, until_within};
 
 /// Long enough for an answer and for the repeat of one that was lost.
 const WHILE: Duration = Duration::from_millis(1500);
@@ -121,6 +121,28 @@ fn nobody_but_the_phone_that_rings_answers_for_it() {
     let bye = caller.bye(rig.own(1));
     caller.wire.expect("200 to the BYE", |message| message.answers(200, &bye));
     assert_eq!(rig.record_of(&caller.call_id)["outcome"], "answered");
+}
+
+/// Who has an agent's password, or guessed it, has the cluster call nobody but his own phone.
+#[test]
+fn a_phone_is_not_called_at_a_carrier_nor_inside() {
+    let mut house = House::new().registers("1001", true);
+    house.digest = "sha-256";
+    house.sources = "\"127.0.0.1\", \"192.0.2.10\"".to_owned();
+    let rig = one_node(&house);
+    let mut desk = Desk::new();
+    for (contact, why) in [
+        ("sip:+88213000001@192.0.2.10:24510;transport=tcp".to_owned(), "a carrier's address"),
+        (format!("sip:+88213000001@{};transport=tcp", rig.shared()), "this server"),
+        ("sip:1001@127.0.0.200:24777;transport=tcp".to_owned(), "nobody else reaches"),
+    ] {
+        let refused = desk.refused_to_register(rig.own(1), "1001", &format!("<{contact}>"), 403);
+        assert!(refused.header("warning").contains(why), "{refused:#?}");
+    }
+    assert_eq!(rig.agent("1001")["state"], "out");
+    let contact = format!("<sip:1001@{}>", desk.wire.address());
+    desk.register(rig.own(1), "1001", &contact, 600);
+    until("the phone is known", || rig.agent("1001")["state"] == "idle");
 }
 
 #[test]

@@ -33,4 +33,4 @@ pub use screen::{ALLOW, Refusal, screen};
 pub use sdp::{Direction, LocalMedia, RemoteMedia, SdpFault, answer_sdp, offer_sdp, parse_sdp};
 pub use stray::dismiss;
 pub use token::{TokenKeys, salt};
-pub use uri::{names, reach};
+pub use uri::{literal, names, reach};

@@ -48,6 +48,13 @@ impl Desk {
         self.asks_to_register(node, user, contact, expires_s, &credentials, 200)
     }
 
+    /// A REGISTER with good credentials that is refused all the same.
+    pub fn refused_to_register(&mut self, node: SocketAddr, user: &str, contact: &str, status: u16) -> Message {
+        let challenge = self.asks_to_register(node, user, contact, 600, "", 401);
+        let credentials = credentials(user, self.realm, challenge.header("www-authenticate"));
+        self.asks_to_register(node, user, contact, 600, &credentials, status)
+    }
+
     /// One REGISTER without credentials, which must be answered so.
     pub fn first_register(&mut self, node: SocketAddr, user: &str, status: u16) -> Message {
         let contact = format!("<sip:{user}@{}>", self.wire.address());
