@@ -139,7 +139,7 @@ fn a_phone_is_not_called_at_a_carrier_nor_inside() {
         let refused = desk.refused_to_register(rig.own(1), "1001", &format!("<{contact}>"), 403);
         assert!(refused.header("warning").contains(why), "{refused:#?}");
     }
-    assert_eq!(rig.agent("1001")["state"], "out");
+    assert_eq!(rig.agent("1001")["state"], "logged_out");
     let contact = format!("<sip:1001@{}>", desk.wire.address());
     desk.register(rig.own(1), "1001", &contact, 600);
     until("the phone is known", || rig.agent("1001")["state"] == "idle");

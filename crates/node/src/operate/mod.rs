@@ -27,7 +27,7 @@ pub struct At {
     /// HTTP address of any node.
     #[arg(long, global = true, env = "STROWGER_NODE", default_value = "127.0.0.1:8081")]
     node: String,
-    /// API token; the first one was printed by the node that founded the cluster.
+    /// API token; the first one is in `first-token` in the data directory of the node that founded the cluster.
     #[arg(long, global = true, env = "STROWGER_TOKEN", default_value = "", hide_env_values = true)]
     token: String,
 }

@@ -1,5 +1,6 @@
 //! The two kinds of process: a node and a relay. Configuration first, then ports, then work.
 
+mod private;
 mod relay;
 
 use std::io::IsTerminal;
@@ -16,8 +17,10 @@ use tracing_subscriber::EnvFilter;
 
 /// Exit code of a process whose configuration is wrong (EX_USAGE of sysexits.h): starting it again will not help.
 const EXIT_CONFIG: u8 = 64;
-/// Set by the demo and by tests, which need to know the first token; otherwise it is random and printed once.
+/// Set by the demo and by tests, which need to know the first token; otherwise it is random, and in a file.
 const TOKEN_VARIABLE: &str = "STROWGER_BOOTSTRAP_TOKEN";
+/// In the data directory of the node that founds the cluster: what is printed stays in journals.
+const TOKEN_FILE: &str = "first-token";
 /// Set by the demo, whose processes must not outlive it however it ends: they end when their standard input does.
 const LEASH_VARIABLE: &str = "STROWGER_ENDS_WITH_STDIN";
 /// Plants a fault, so that the demo can show that its own checks would find one.
@@ -50,6 +53,7 @@ fn refuse(faults: &[Fault]) -> ExitCode {
 }
 
 fn run(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    private::umask();
     let filter = EnvFilter::try_from_env("STROWGER_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info,openraft=warn,fjall=warn,quinn=warn"));
     tracing_subscriber::fmt()
@@ -64,8 +68,9 @@ fn run(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<E
 async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api::Running)> {
     let identity = Identity::development(&config.cluster.tls_dir, PeerId::Node(config.id))?;
     let data_keys = data_keys(&config.cluster)?;
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("cannot make the data directory {}", config.data_dir.display()))?;
+    private::directory(&config.data_dir)
+        .with_context(|| format!("cannot make {}, or close it to others", config.data_dir.display()))?;
+    let token_file = config.data_dir.join(TOKEN_FILE);
     let cluster = Cluster::start(strowger_cluster::Options {
         me: config.id,
         voters: config.cluster.voters.iter().map(|voter| (voter.id, voter.link)).collect(),
@@ -90,11 +95,21 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api
         let context = cluster.context.clone();
         tokio::spawn(async move {
             if let Some(token) = strowger_api::bootstrap_token(context).await {
-                println!("the first admin token, shown only now: {token}");
+                show_once(&token_file, &token);
             }
         });
     }
     Ok((cluster, http))
+}
+
+fn show_once(path: &Path, token: &str) {
+    match private::file(path, &format!("{token}\n")) {
+        Ok(()) => println!("the first admin token is in {}: take it from there and remove the file", path.display()),
+        Err(fault) => tracing::error!(
+            path = %path.display(), %fault,
+            "the first admin token could not be written: start the node once with {TOKEN_VARIABLE}"
+        ),
+    }
 }
 
 fn data_keys(cluster: &strowger_config::process::Cluster) -> anyhow::Result<DataKeys> {
