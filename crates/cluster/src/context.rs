@@ -1,9 +1,10 @@
 //! What every part of a node may use: handles, no state of its own.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use strowger_agent::Guesses;
 use strowger_figures::metrics::Counters;
 use strowger_link::{Class, Link, seal};
 use strowger_model::{Far, GroupId, Incarnation, LogNow, Mono, NodeId, Owner, PeerId, ShardId};
@@ -11,7 +12,7 @@ use strowger_raft::{Groups, View, clock};
 use strowger_sip::Local;
 use strowger_store::Store;
 use strowger_switch::{Heard, limit};
-use strowger_table::{Body, Command, ControlCommand, Outcome, Refusal, Shard};
+use strowger_table::{Body, Command, Control, ControlCommand, Outcome, Refusal, Shard};
 use strowger_trunk::Edge;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -62,6 +63,8 @@ pub struct Context {
     pub data_keys: DataKeys,
     /// Where actors leave the duties that they have done.
     pub(crate) performed: Performed,
+    /// Who guesses at passwords.
+    pub(crate) guesses: Mutex<Guesses>,
     /// For each shard's leader.
     news: Vec<News>,
     /// The control group has a new state, or a group another leader.
@@ -135,6 +138,7 @@ impl Context {
             sip_addresses: parts.sip_addresses,
             data_keys: parts.data_keys,
             performed: parts.performed,
+            guesses: Mutex::default(),
             news: (0..parts.shards).map(|_| News::default()).collect(),
             control_changed: Notify::new(),
             records_changed: Notify::new(),
@@ -264,6 +268,14 @@ impl Context {
                 () = &mut give_up => return,
             }
         }
+    }
+
+    /// Nodes that are up, as far as this one knows, without it.
+    pub(crate) fn other_nodes(&self) -> impl Iterator<Item = NodeId> {
+        let view = self.groups.view(GroupId::CONTROL);
+        let live = view.machine.control().map_or_else(Vec::new, Control::live);
+        let me = self.me;
+        live.into_iter().map(|(node, _)| node).filter(move |node| *node != me)
     }
 
     /// None: it is down, as far as this node knows.

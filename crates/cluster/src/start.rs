@@ -28,8 +28,8 @@ use crate::observer::{self, Watcher};
 use crate::relays::{self, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals;
-use crate::wire::{ContentWanted, KeysMissing, KeysWanted, SendSip};
-use crate::{directory, leader, prune, raise, records, registrar};
+use crate::wire::{ContentWanted, Guessed, KeysMissing, KeysWanted, SendSip};
+use crate::{directory, guessing, leader, prune, raise, records, registrar};
 
 /// What a node is told at its start.
 pub struct Options {
@@ -251,12 +251,17 @@ impl Handler for Front {
     }
 }
 
-/// A message of a far end for a call here, or one to a far end whose connection is here.
+/// A message of a far end for a call here, one to a far end whose connection is here, or that somebody guesses.
 fn on_sip(node: &Node, body: &[u8]) {
     match peek(body).map(|header| header.type_id) {
         Ok(SendSip::TYPE) => {
             if let Ok(SendSip { to, message }) = open::<SendSip>(body) {
                 node.context.edge.send(to, &message);
+            }
+        }
+        Ok(Guessed::TYPE) => {
+            if let Ok(guessed) = open::<Guessed>(body) {
+                guessing::heard(&node.context, guessed);
             }
         }
         _ => node.intake.forwarded(body),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rig::desk::Desk;
 use rig::far::Caller;
-use rig::house::NUMBER;
+use rig::house::{NUMBER, PASSWORD};
 use rig::sip::{Message, Wire};
 use rig::{House, Plan, Rig, until, until_within};
 
@@ -17,6 +17,9 @@ const WHILE: Duration = Duration::from_millis(1500);
 fn one_node(house: &House) -> Rig {
     Rig::start(Plan::of(1, 1), house)
 }
+
+/// Wrong passwords that are answered.
+const TRIES: u16 = 10;
 
 /// A request in a dialog that never was.
 fn stray(wire: &Wire, method: &str, to_tag: &str) -> String {
@@ -143,6 +146,37 @@ fn a_phone_is_not_called_at_a_carrier_nor_inside() {
     let contact = format!("<sip:1001@{}>", desk.wire.address());
     desk.register(rig.own(1), "1001", &contact, 600);
     until("the phone is known", || rig.agent("1001")["state"] == "idle");
+}
+
+/// Ten tries, whichever nodes they come to; whose phone it is hears nothing of it.
+#[test]
+fn who_guesses_at_a_password_hears_nothing_more_at_any_node() {
+    let mut house = House::new().registers("1001", true).registers("1002", true);
+    house.digest = "sha-256";
+    let rig = Rig::start(Plan::of(3, 1), &house);
+    let mut owner = Desk::new();
+    let contact = format!("<sip:1001@{}>", owner.wire.address());
+    owner.register(rig.own(1), "1001", &contact, 600);
+    let mut guesser = Desk::at([127, 0, 0, 66]);
+    for no in 0..TRIES {
+        let node = rig.own(1 + no % 3);
+        assert_eq!(guesser.guess(node, "1001", &format!("guess-{no}"), WHILE), Some(401), "try {no}");
+    }
+    let all_know = || (1..=3).all(|node| rig.metrics(node).contains(&format!("wrong_passwords_total {TRIES}")));
+    until_within(Duration::from_secs(1), "all nodes have heard of each", all_know);
+    for node in 1..=3 {
+        assert_eq!(guesser.guess(rig.own(node), "1001", PASSWORD, WHILE), None, "the right one, too late");
+    }
+    assert_eq!(guesser.guess(rig.own(1), "1002", PASSWORD, WHILE), Some(200), "somebody else behind that NAT");
+    owner.register(rig.own(2), "1001", &contact, 600);
+    // A guesser beside the phone itself slows it down and does not lock it out.
+    let mut beside = Desk::new();
+    for no in 0..TRIES {
+        let heard = beside.guess(rig.own(3), "1001", &format!("guess-{no}"), WHILE);
+        assert_eq!(heard, Some(401), "try {no}");
+    }
+    owner.register(rig.own(3), "1001", &contact, 600);
+    assert!(rig.metrics(1).contains("strowger_sip_silenced_total"));
 }
 
 #[test]
