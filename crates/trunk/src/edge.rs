@@ -268,8 +268,9 @@ async fn accept(edge: Edge, listener: TcpListener) {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        match edge.lines().open(peer, Opened::Accepted) {
-            Some(held) => drop(tokio::spawn(line::run(edge.clone(), stream, peer, Opened::Accepted, held))),
+        let opened = if edge.known().has(Far::tcp(peer)) { Opened::Accepted } else { Opened::ByStranger };
+        match edge.lines().open(peer, opened) {
+            Some(held) => drop(tokio::spawn(line::run(edge.clone(), stream, peer, opened, held))),
             None => {
                 tracing::debug!(%peer, "too many SIP connections");
                 edge.counters().crowded.fetch_add(1, Ordering::Relaxed);
