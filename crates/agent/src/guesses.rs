@@ -49,6 +49,19 @@ pub enum Silenced {
     Address,
 }
 
+/// An address that is not heard, all of it or for some accounts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Quiet {
+    /// Of IPv6 the first of its /64.
+    pub network: IpAddr,
+    /// For how many accounts it guessed too often.
+    pub accounts: usize,
+    /// Nobody is heard from there, whatever the account.
+    pub all: bool,
+    /// Until it is heard again, unless it goes on.
+    pub left: Duration,
+}
+
 /// What one node knows of wrong passwords, its own and those that others told it of.
 #[derive(Debug, Default)]
 pub struct Guesses {
@@ -78,6 +91,28 @@ impl Guesses {
             _ if at_account == TRIES => Some(Silenced::Account),
             _ => None,
         }
+    }
+
+    /// Who is not heard now, by address.
+    pub fn quiet(&self, now: Mono) -> Vec<Quiet> {
+        let mut quiet: BTreeMap<IpAddr, Quiet> = BTreeMap::new();
+        let mut add = |network: IpAddr, tries: Tries, accounts: usize, all: bool| {
+            let new = Quiet { network, accounts: 0, all: false, left: Duration::ZERO };
+            let it = quiet.entry(network).or_insert(new);
+            let left = (tries.last + SILENCE).since(now);
+            *it = Quiet { accounts: it.accounts + accounts, all: it.all || all, left: it.left.max(left), ..*it };
+        };
+        self.accounts.beyond(TRIES, now).for_each(|((_, network), tries)| add(network, tries, 1, false));
+        self.addresses.beyond(TRIES_OF_ADDRESS, now).for_each(|(network, tries)| add(network, tries, 0, true));
+        quiet.into_values().collect()
+    }
+
+    /// Somebody who may says that it is heard again from there.
+    pub fn lift(&mut self, from: IpAddr) {
+        let from = network(from);
+        self.addresses.forget(&from);
+        let of_it: Vec<_> = self.accounts.by_key.keys().filter(|(_, at)| *at == from).copied().collect();
+        of_it.iter().for_each(|key| self.accounts.forget(key));
     }
 
     /// The right one came from there: what was mistyped before is forgotten.
@@ -116,6 +151,12 @@ impl<K: Ord + Copy> Tally<K> {
     /// None: none that still count.
     fn of(&self, key: &K, now: Mono) -> Option<Tries> {
         self.by_key.get(key).copied().filter(|tries| now.since(tries.last) < SILENCE)
+    }
+
+    /// Those with so many or more.
+    fn beyond(&self, most: u32, now: Mono) -> impl Iterator<Item = (K, Tries)> {
+        let counts = move |tries: &Tries| tries.wrong >= most && now.since(tries.last) < SILENCE;
+        self.by_key.iter().map(|(key, tries)| (*key, *tries)).filter(move |(_, tries)| counts(tries))
     }
 
     /// One more; how many there are now.
@@ -207,6 +248,21 @@ mod tests {
             guesses.right(account("own"), ip(66));
         }
         assert_eq!(guess(&mut guesses, "1000", ip(66), 1, BEGIN), [Silenced::Address], "an own account buys nothing");
+    }
+
+    #[test]
+    fn who_is_silenced_is_shown_and_can_be_lifted() {
+        let mut guesses = Guesses::default();
+        guess(&mut guesses, "1001", ip(66), TRIES, BEGIN);
+        guess(&mut guesses, "1002", ip(66), TRIES - 1, BEGIN);
+        guess(&mut guesses, "1001", ip(67), TRIES_OF_ADDRESS, BEGIN + PAUSE);
+        let shown = |network, accounts, all, left| Quiet { network, accounts, all, left };
+        let now = BEGIN + PAUSE;
+        assert_eq!(guesses.quiet(now), [shown(ip(66), 1, false, SILENCE - PAUSE), shown(ip(67), 1, true, SILENCE)]);
+        guesses.lift(ip(67));
+        assert!(guesses.is_heard(account("1001"), ip(67), false, now) && guesses.is_heard(account("1"), ip(67), false, now));
+        assert!(!guesses.is_heard(account("1001"), ip(66), false, now));
+        assert_eq!(guesses.quiet(BEGIN + SILENCE), [], "all of them are heard again by themselves");
     }
 
     #[test]

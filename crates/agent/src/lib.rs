@@ -10,7 +10,7 @@ mod order;
 
 pub use bindings::{through_nat, wanted};
 pub use contact::{ForbiddenContact, OffLimits};
-pub use guesses::{Account, Guesses, SILENCE, Silenced, TRIES, TRIES_OF_ADDRESS};
+pub use guesses::{Account, Guesses, Quiet, SILENCE, Silenced, TRIES, TRIES_OF_ADDRESS};
 pub use known::Known;
 pub use order::{OVERTAKEN_WITHIN, Order, Turn};
 

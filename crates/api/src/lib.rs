@@ -29,6 +29,7 @@ mod live;
 mod openapi;
 mod queues;
 mod routes;
+mod silenced;
 mod status;
 mod tokens;
 mod wallboard;

@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 use std::sync::{MutexGuard, PoisonError};
 
-use strowger_agent::{Account, Guesses, SILENCE, Silenced};
+use strowger_agent::{Account, Guesses, Quiet, SILENCE, Silenced};
 use strowger_link::{Class, seal};
 use strowger_model::PeerId;
 use strowger_model::config::Tenant;
 
 use crate::context::{Context, shard_of};
-use crate::wire::Guessed;
+use crate::wire::{Guessed, Lifted};
 
 /// Somebody who claims to be an agent, at the address that he speaks from.
 #[derive(Clone, Copy)]
@@ -38,17 +38,39 @@ impl Claimant {
     /// What he said was wrong, which every node hears within the time of a message.
     pub fn was_wrong(self, context: &Context) {
         let Account { tenant, user } = self.account;
-        let body = seal(&Guessed { tenant, user, from: self.from });
-        for peer in context.other_nodes() {
-            // A node that is out of reach counts its own.
-            let _lost = context.link.cast(PeerId::Node(peer), Class::Sip, body.clone());
-        }
+        tell_others(context, seal(&Guessed { tenant, user, from: self.from }));
         count(context, self.account, self.from);
     }
 
     pub fn was_right(self, context: &Context) {
         lock(context).right(self.account, self.from);
     }
+}
+
+impl Context {
+    /// Addresses that hear nothing because somebody there guessed at passwords, as this node knows.
+    pub fn silenced(&self) -> Vec<Quiet> {
+        lock(self).quiet(self.now())
+    }
+
+    /// All nodes that are up hear an address again.
+    pub fn lift_silence(&self, from: IpAddr) {
+        tell_others(self, seal(&Lifted { from }));
+        lifted(self, from);
+    }
+}
+
+/// A node that is out of reach goes by what it had itself.
+fn tell_others(context: &Context, body: Vec<u8>) {
+    for peer in context.other_nodes() {
+        let _lost = context.link.cast(PeerId::Node(peer), Class::Sip, body.clone());
+    }
+}
+
+/// Here, or at another node, somebody said so.
+pub(crate) fn lifted(context: &Context, from: IpAddr) {
+    tracing::info!(%from, "an address that was silenced is heard again");
+    lock(context).lift(from);
 }
 
 /// Another node had a wrong password.

@@ -28,7 +28,7 @@ use crate::observer::{self, Watcher};
 use crate::relays::{self, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals;
-use crate::wire::{ContentWanted, Guessed, KeysMissing, KeysWanted, SendSip};
+use crate::wire::{ContentWanted, Guessed, KeysMissing, KeysWanted, Lifted, SendSip};
 use crate::{directory, guessing, leader, prune, raise, records, registrar};
 
 /// What a node is told at its start.
@@ -262,6 +262,11 @@ fn on_sip(node: &Node, body: &[u8]) {
         Ok(Guessed::TYPE) => {
             if let Ok(guessed) = open::<Guessed>(body) {
                 guessing::heard(&node.context, guessed);
+            }
+        }
+        Ok(Lifted::TYPE) => {
+            if let Ok(Lifted { from }) = open::<Lifted>(body) {
+                guessing::lifted(&node.context, from);
             }
         }
         _ => node.intake.forwarded(body),

@@ -53,6 +53,12 @@ pub struct Guessed {
     pub from: IpAddr,
 }
 
+/// Whoever was silenced there for guessing is heard again.
+#[derive(Clone, Copy, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Lifted {
+    pub from: IpAddr,
+}
+
 /// Asks a node for content it may have; answered by the relay protocol's `ContentPut`, empty if it has not.
 #[derive(Clone, Copy, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct ContentWanted {
@@ -74,6 +80,11 @@ pub struct KeysMissing {
 impl Wire for Guessed {
     const TYPE: u16 = 0x0609;
     const SCHEMA: u32 = schema("GuessedV1{tenant:u32,user:u64,from:IpAddr}");
+}
+
+impl Wire for Lifted {
+    const TYPE: u16 = 0x060a;
+    const SCHEMA: u32 = schema("LiftedV1{from:IpAddr}");
 }
 
 impl Wire for KeysWanted {

@@ -9,6 +9,7 @@ use rig::far::Caller;
 use rig::house::{NUMBER, PASSWORD};
 use rig::sip::{Message, Wire};
 use rig::{House, Plan, Rig, until, until_within};
+use serde_json::json;
 
 /// Long enough for an answer and for the repeat of one that was lost.
 const WHILE: Duration = Duration::from_millis(1500);
@@ -169,6 +170,11 @@ fn who_guesses_at_a_password_hears_nothing_more_at_any_node() {
     }
     assert_eq!(guesser.guess(rig.own(1), "1002", PASSWORD, WHILE), Some(200), "somebody else behind that NAT");
     owner.register(rig.own(2), "1001", &contact, 600);
+    let silenced = &rig.get("/api/v1/silenced")["addresses"];
+    assert_eq!((&silenced[0]["address"], &silenced[0]["accounts"]), (&"127.0.0.66".into(), &1.into()), "{silenced}");
+    rig.post("/api/v1/silenced/lift", &json!({ "address": "127.0.0.66" }));
+    let heard = || guesser.guess(rig.own(3), "1001", PASSWORD, WHILE) == Some(200);
+    until_within(Duration::from_secs(5), "it is heard again, by each node", heard);
     // A guesser beside the phone itself slows it down and does not lock it out.
     let mut beside = Desk::new();
     for no in 0..TRIES {

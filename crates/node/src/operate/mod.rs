@@ -7,6 +7,7 @@ mod config;
 mod import;
 mod leads;
 mod progress;
+mod silenced;
 mod status;
 
 use anyhow::Context as _;
@@ -19,6 +20,7 @@ pub use calls::{Filter, calls, explain};
 pub use campaigns::{CampaignCommand, CampaignQuery, DialRequest, campaigns, dial};
 pub use config::{apply, check_config, roll_back};
 pub use leads::{LeadCommand, leads};
+pub use silenced::{SilencedCommand, silenced};
 pub use status::status;
 
 /// Where the cluster is and who asks.
