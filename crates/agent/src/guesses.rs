@@ -260,7 +260,9 @@ mod tests {
         let now = BEGIN + PAUSE;
         assert_eq!(guesses.quiet(now), [shown(ip(66), 1, false, SILENCE - PAUSE), shown(ip(67), 1, true, SILENCE)]);
         guesses.lift(ip(67));
-        assert!(guesses.is_heard(account("1001"), ip(67), false, now) && guesses.is_heard(account("1"), ip(67), false, now));
+        assert!(
+            guesses.is_heard(account("1001"), ip(67), false, now) && guesses.is_heard(account("1"), ip(67), false, now)
+        );
         assert!(!guesses.is_heard(account("1001"), ip(66), false, now));
         assert_eq!(guesses.quiet(BEGIN + SILENCE), [], "all of them are heard again by themselves");
     }

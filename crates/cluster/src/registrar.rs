@@ -9,8 +9,8 @@ use strowger_model::config::{Agent, Phone, Tenant};
 use strowger_model::{AgentId, Far, Ha1, NodeId, PeerId, ShardId, Transport, Whose};
 use strowger_raft::clock;
 use strowger_sip::{
-    Algorithm, Contacts, DigestFault, Message, challenge, claim, contacts, phrase, reply, reply_destination,
-    screen, verify,
+    Algorithm, Contacts, DigestFault, Message, challenge, claim, contacts, phrase, reply, reply_destination, screen,
+    verify,
 };
 
 use crate::actor::agent::{self, Registration};

@@ -45,7 +45,7 @@ impl fmt::Debug for TokenKeys {
 impl TokenKeys {
     /// `makes` is for new tokens; those made with one of `knows` are good, too. Each 32 random bytes.
     pub fn new(makes: &[u8; 32], knows: &[[u8; 32]]) -> Self {
-        let keyed = |key: &[u8; 32]| Hmac::new_from_slice(key).expect("HMAC takes keys of any length");
+        let keyed = |key: &[u8; 32]| Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
         Self { keys: std::iter::once(makes).chain(knows).map(keyed).collect() }
     }
 
@@ -194,7 +194,8 @@ mod tests {
             let (named, _) = keys.token(stranger).rsplit_once('-').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
             assert_eq!(keys.of_user(&format!("{named}-{mac}")), None);
         }
-        let (call_id, _) = keys.call_id(key(), "host").split_once('@').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        let (call_id, _) =
+            keys.call_id(key(), "host").split_once('@').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
         assert_eq!(keys.of_user(&call_id), None, "a Call-ID, which is in records, is no token");
         assert_eq!(keys.of_user("c300000000beef-12"), None, "as they were before there was a MAC");
     }
@@ -213,12 +214,18 @@ mod tests {
     #[test]
     fn other_texts_are_no_tokens() {
         let mac = "0123456789abcdef";
-        for text in ["", "c", "c-", "c1", "c1-", "C1-0", "cG-0", "cA-0", "c1-65536", "c11111111111111111-0", "c+1-0", "1-0"] {
+        for text in
+            ["", "c", "c-", "c1", "c1-", "C1-0", "cG-0", "cA-0", "c1-65536", "c11111111111111111-0", "c+1-0", "1-0"]
+        {
             assert_eq!(read(text), None, "{text}");
             assert_eq!(read(&format!("{text}-{mac}")), None, "{text}");
         }
         let named = LegKey { call: CallId(1), leg: LegNo(0) };
-        assert_eq!(read(&format!("c1-0-{mac}")), Some((named, 0x0123_4567_89ab_cdef)), "the others are wrong by themselves");
+        assert_eq!(
+            read(&format!("c1-0-{mac}")),
+            Some((named, 0x0123_4567_89ab_cdef)),
+            "the others are wrong by themselves"
+        );
         for mac in ["", "0123456789abcde", "0123456789abcdef0", "0123456789ABCDEF", "+123456789abcdef"] {
             assert_eq!(read(&format!("c1-0-{mac}")), None, "{mac}");
         }

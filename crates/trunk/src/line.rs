@@ -233,7 +233,8 @@ mod tests {
     fn a_stranger_loses_its_place_whatever_it_says_and_a_phone_keeps_its_own() {
         let opened_at = Instant::now();
         let later = opened_at + Duration::from_secs(25);
-        let line = |heard, is_known, message_began| until(later, &Patience { opened_at, heard, is_known, message_began });
+        let line =
+            |heard, is_known, message_began| until(later, &Patience { opened_at, heard, is_known, message_began });
         for heard in [false, true] {
             let (at, why) = line(heard, false, None);
             assert_eq!(at, opened_at + KNOWN_WITHIN, "whatever it sends meanwhile");

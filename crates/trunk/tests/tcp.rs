@@ -251,7 +251,8 @@ async fn a_far_end_that_does_not_read_is_hung_up_on_and_others_are_not_kept_wait
 async fn nodes_on_one_machine_share_an_address() {
     let first = Bench::start();
     let options = Options { shared: first.at, own: None };
-    let (second, _incoming) = Edge::start(NodeId(4), &options, tokens(), || Mono(5)).expect("the same address once more");
+    let (second, _incoming) =
+        Edge::start(NodeId(4), &options, tokens(), || Mono(5)).expect("the same address once more");
     second.set_active_until(Mono(10));
     let mut lines = Vec::new();
     for _ in 0..64 {

@@ -203,7 +203,8 @@ fn so_many_bytes_are_kept_and_no_more() {
     let mut bench = Bench::new();
     let call = next_call(&bench);
     let text = String::from_utf8(within("INFO", call).bytes()).unwrap();
-    let large = text.replace("Content-Length: 0\r\n\r\n", &format!("Content-Length: 60000\r\n\r\n{}", "x".repeat(60_000)));
+    let large =
+        text.replace("Content-Length: 0\r\n\r\n", &format!("Content-Length: 60000\r\n\r\n{}", "x".repeat(60_000)));
     let large = strowger_sip::Message::parse(large.as_bytes()).unwrap();
     let most = limit::MOST_KEPT_BYTES / large.bytes().len();
     for turn in ["first", "again"] {
