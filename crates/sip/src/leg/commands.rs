@@ -8,7 +8,7 @@ use super::server::Phase;
 use super::timer::Repeat;
 use super::{Event, Leg, LegState, Out};
 use crate::compose::SDP;
-use crate::{reason, sdp, token};
+use crate::{reason, sdp};
 
 impl Leg {
     /// 100. Only ever sent when asked: before the call is admitted it would promise too much.
