@@ -124,7 +124,7 @@ async fn drive(stream: TcpStream, router: Router, seat: Arc<Seat>, mut stopped: 
     let (router, asked) = (TowerToHyperService::new(router), seat.clone());
     let service = service_fn(move |request| {
         let (answer, answering) = (router.call(request), asked.is_asked());
-        async move { answer.await.map(|answer| answer.map(|body| Kept { body, answering })) }
+        async move { answer.await.map(|answer| answer.map(|body| Kept::new(body, answering))) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -118,8 +118,15 @@ impl Drop for Answering {
 
 /// The body of an answer, which keeps its connection's place until it is out.
 pub struct Kept<B> {
-    pub body: B,
-    pub answering: Answering,
+    body: B,
+    /// Held until then, and not looked at.
+    _answering: Answering,
+}
+
+impl<B> Kept<B> {
+    pub fn new(body: B, answering: Answering) -> Self {
+        Self { body, _answering: answering }
+    }
 }
 
 impl<B: Body + Unpin> Body for Kept<B> {
