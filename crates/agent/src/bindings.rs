@@ -159,7 +159,13 @@ mod tests {
         assert_eq!(open("sip:desk@192.0.2.9", nat, None), [nat]);
         assert_eq!(open("sip:desk@192.0.2.9", nat, Some(LogTime::MAX)), []);
         assert_eq!(open("sip:desk@192.0.2.9:5060;ob", inside, None), []);
-        assert_eq!(open("sip:desk@192.0.2.9;transport=tcp", nat, None), [], "its connection is kept by the phone");
+        assert_eq!(open("sip:desk@192.0.2.9;transport=tcp", nat, None), [nat], "it is reached by the way it came");
+        let connected = Far::tcp(([203, 0, 113, 9], 40_000));
+        assert_eq!(
+            open("sip:desk@192.0.2.9;transport=tcp", connected, None),
+            [],
+            "its connection is kept by the phone"
+        );
     }
 
     #[test]

@@ -1,12 +1,16 @@
-//! An agent's phones, as the agent's owner drives them: the order in which REGISTERs count, what they ask of the row, and
-//! what keeps the way to a phone open.
+//! An agent's phones, as the agent's owner drives them: the order in which REGISTERs count, where they may be, what
+//! they ask of the row, and what keeps the way to a phone open.
 #![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod bindings;
+mod contact;
+mod guesses;
 mod known;
 mod order;
 
 pub use bindings::{through_nat, wanted};
+pub use contact::{ForbiddenContact, OffLimits};
+pub use guesses::{Account, Guesses, Quiet, SILENCE, Silenced, TRIES, TRIES_OF_ADDRESS};
 pub use known::Known;
 pub use order::{OVERTAKEN_WITHIN, Order, Turn};
 

@@ -107,7 +107,7 @@ async fn discard(mut body: Body) {
 
 fn role_of(context: &Context, token: Option<&str>) -> Result<Role, Problem> {
     let Some(token) = token else {
-        let advice = "send `Authorization: Bearer TOKEN`; the first token was printed when the cluster was founded";
+        let advice = "send `Authorization: Bearer TOKEN`; the first token is in first-token in the data directory of the node that founded the cluster";
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "no_token", "the request has no token", advice));
     };
     let view = context.groups.view(GroupId::CONTROL);

@@ -29,6 +29,8 @@ mod live;
 mod openapi;
 mod queues;
 mod routes;
+mod seats;
+mod silenced;
 mod status;
 mod tokens;
 mod wallboard;
@@ -89,7 +91,7 @@ pub mod limit {
     pub const CONFIG_REQUEST: Duration = Duration::from_secs(180);
     /// How long the answer to a configuration waits for all shards to have it.
     pub const CONFIG_SPREAD: Duration = Duration::from_secs(10);
-    /// Connections at once; further ones wait in the kernel. Dashboards and scrapers need tens.
+    /// Connections at once; for further ones those make room that are asked nothing. Dashboards and scrapers need tens.
     pub const CONNECTIONS: usize = 1024;
     /// What a request under way gets when the process ends.
     pub const CLOSE: Duration = Duration::from_secs(5);

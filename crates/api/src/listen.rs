@@ -11,14 +11,16 @@ use std::time::Duration;
 
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::error::ApiError;
 use crate::limit;
+use crate::seats::{Kept, Seat, Seats};
 
 /// After a failed accept, mostly for want of file descriptors: a moment in which some may be given back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -66,7 +68,7 @@ pub async fn serve(address: SocketAddr, router: Router) -> Result<Running, ApiEr
     let local_addr = listener.local_addr().map_err(fault)?;
     let (stop, stopped) = watch::channel(false);
     let router = router.layer(Extension(Stopping(stopped.clone())));
-    let task = tokio::spawn(accept(listener, router, stopped));
+    let task = tokio::spawn(accept(listener, router, Seats::new(limit::CONNECTIONS), stopped));
     Ok(Running { local_addr, stop, task })
 }
 
@@ -81,27 +83,23 @@ fn advice(kind: ErrorKind) -> &'static str {
     }
 }
 
-async fn accept(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(limit::CONNECTIONS));
+async fn accept(listener: TcpListener, router: Router, seats: Arc<Seats>, mut stopped: watch::Receiver<bool>) {
     // Dropped with this task, which ends all connections.
     let mut connections = JoinSet::new();
     loop {
+        // Only then a place: one that somebody makes room for is for somebody who is there.
         let next = async {
-            let place = places.clone().acquire_owned().await;
-            (place, listener.accept().await)
+            let accepted = listener.accept().await;
+            (seats.take().await, accepted)
         };
-        let (place, accepted) = tokio::select! {
+        let (seat, accepted) = tokio::select! {
             next = next => next,
             () = stopping(&mut stopped) => break,
         };
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, _)) => {
-                let driven = drive(stream, router.clone(), stopped.clone());
-                connections.spawn(async move {
-                    driven.await;
-                    drop(place);
-                });
+                connections.spawn(drive(stream, router.clone(), Arc::new(seat), stopped.clone()));
             }
             Err(fault) => {
                 tracing::warn!(%fault, "no HTTP connection can be accepted; are there enough file descriptors?");
@@ -122,15 +120,21 @@ async fn stop_is_asked(stopped: &mut watch::Receiver<bool>) {
     let _asked = stopped.wait_for(|stop| *stop).await.is_ok();
 }
 
-async fn drive(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>) {
+async fn drive(stream: TcpStream, router: Router, seat: Arc<Seat>, mut stopped: watch::Receiver<bool>) {
+    let (router, asked) = (TowerToHyperService::new(router), seat.clone());
+    let service = service_fn(move |request| {
+        let (answer, answering) = (router.call(request), asked.is_asked());
+        async move { answer.await.map(|answer| answer.map(|body| Kept::new(body, answering))) }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limit::HEAD)
         .max_buf_size(limit::HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = seat.is_over() => return,
         () = stop_is_asked(&mut stopped) => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -144,4 +148,46 @@ async fn drive(stream: TcpStream, router: Router, mut stopped: watch::Receiver<b
 /// Also when the handle is gone.
 async fn stopping(stopped: &mut watch::Receiver<bool>) {
     let _stop_or_gone = stopped.wait_for(|stop| *stop).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const PLACES: usize = 8;
+    const SOON: Duration = Duration::from_secs(5);
+    const PROBE: &[u8] = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    async fn ask(address: SocketAddr, said: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        // It may be told to go while it talks.
+        let _sent = stream.write_all(said).await;
+        stream
+    }
+
+    /// As many connections as there are places and more, which say nothing, half a head, or nothing more.
+    #[tokio::test]
+    async fn who_asks_nothing_holds_up_no_probe() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (_stop, stopped) = watch::channel(false);
+        let router = Router::new().route("/health/live", get(|| async { "well" }));
+        let server = tokio::spawn(accept(listener, router, Seats::new(PLACES), stopped));
+        for said in [&b""[..], &PROBE[..30], PROBE] {
+            let mut silent = Vec::new();
+            for _ in 0..3 * PLACES {
+                silent.push(ask(address, said).await);
+            }
+            let mut probe = ask(address, PROBE).await;
+            let mut answer = [0; 15];
+            let read = timeout(SOON, probe.read_exact(&mut answer)).await;
+            read.unwrap_or_else(|_| panic!("no answer beside {}", String::from_utf8_lossy(said))).unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        }
+        server.abort();
+    }
 }

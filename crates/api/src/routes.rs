@@ -16,7 +16,7 @@ use crate::error::Problem;
 use crate::events::{self, Streams};
 use crate::{
     agents, bars, calls, campaigns, configure, dial, explain, health, import, leads, limit, live, openapi, queues,
-    status, tokens, wallboard,
+    silenced, status, tokens, wallboard,
 };
 
 /// One route.
@@ -64,6 +64,8 @@ pub static ROUTES: &[Route] = &[
     read("/api/v1/barred-callers", || get(bars::barred_callers)),
     command(Role::Operator, "/api/v1/barred-callers", || post(bars::change_barred_callers)),
     read("/api/v1/queues", || get(queues::list)),
+    read("/api/v1/silenced", || get(silenced::list)),
+    command(Role::Operator, "/api/v1/silenced/lift", || post(silenced::lift)),
     read("/api/v1/config", || get(configure::in_force)),
     Route {
         within: limit::CONFIG_REQUEST,

@@ -65,7 +65,7 @@ impl Machine {
     }
 
     pub(crate) fn call_id(&self, key: LegKey) -> String {
-        format!("{}@{}", strowger_sip::Token(key), self.setting.local.contact_host)
+        self.setting.local.tokens.call_id(key, &self.setting.local.contact_host)
     }
 
     /// The phone did not take it: back to the queue, once. `hang_up`: not what the phone said but what we decided.

@@ -187,7 +187,8 @@ impl Machine {
         }
         if leg.relay.is_none() {
             // Written before the call had its id; our tag has not been in an answer yet.
-            dialog.local_tag = strowger_sip::tag(leg.key, strowger_sip::salt(&dialog.call_id, &dialog.remote_tag));
+            let salt = strowger_sip::salt(&dialog.call_id, &dialog.remote_tag);
+            dialog.local_tag = self.setting.local.tokens.tag(leg.key, salt);
         } else if self.rows.call.duty_to(DutyKind::Answer { leg: leg.key }).is_none() {
             // Our 200 is not said again: who has acknowledged it long ago may not do so once more, and need not.
             dialog.pending = dialog.pending.filter(|pending| !matches!(pending, PendingInvite::Server { .. }));

@@ -1,8 +1,10 @@
 //! What every part of a node may use: handles, no state of its own.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use strowger_agent::Guesses;
 use strowger_figures::metrics::Counters;
 use strowger_link::{Class, Link, seal};
 use strowger_model::{Far, GroupId, Incarnation, LegKey, LogNow, Mono, NodeId, Owner, PeerId, ShardId};
@@ -10,7 +12,7 @@ use strowger_raft::{Groups, View, clock};
 use strowger_sip::{Local, Message};
 use strowger_store::Store;
 use strowger_switch::{Heard, limit};
-use strowger_table::{Body, Command, ControlCommand, Outcome, Refusal, Shard};
+use strowger_table::{Body, Command, Control, ControlCommand, Outcome, Refusal, Shard};
 use strowger_trunk::{Edge, Incoming, Kind};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -55,12 +57,14 @@ pub struct Context {
     pub store: Store,
     /// What SIP messages say of the cluster.
     pub(crate) local: Local,
-    /// Key of the digest nonces, the same on all nodes.
-    pub(crate) nonce_key: Vec<u8>,
+    /// Where far ends reach the cluster: no phone is there.
+    pub(crate) sip_addresses: Vec<SocketAddr>,
     /// With which secrets are sealed and opened.
     pub data_keys: DataKeys,
     /// Where actors leave the duties that they have done.
     pub(crate) performed: Performed,
+    /// Who guesses at passwords.
+    pub(crate) guesses: Mutex<Guesses>,
     /// For each shard's leader.
     news: Vec<News>,
     /// The control group has a new state, or a group another leader.
@@ -108,7 +112,7 @@ pub(crate) struct Parts {
     pub content: Content,
     pub store: Store,
     pub local: Local,
-    pub nonce_key: Vec<u8>,
+    pub sip_addresses: Vec<SocketAddr>,
     pub data_keys: DataKeys,
     pub performed: Performed,
     pub shards: u16,
@@ -131,9 +135,10 @@ impl Context {
             figures: Counters::default(),
             store: parts.store,
             local: parts.local,
-            nonce_key: parts.nonce_key,
+            sip_addresses: parts.sip_addresses,
             data_keys: parts.data_keys,
             performed: parts.performed,
+            guesses: Mutex::default(),
             news: (0..parts.shards).map(|_| News::default()).collect(),
             control_changed: Notify::new(),
             records_changed: Notify::new(),
@@ -220,6 +225,12 @@ impl Context {
         self.newest.get()
     }
 
+    /// Makes the directory anew if it is old; the edge hears of the trunks.
+    pub(crate) fn refresh_directory(&self) {
+        self.newest.refresh(&self.data_keys);
+        self.edge.known().set_trunks(self.directory().trunks.clone());
+    }
+
     /// Whether the control group or a shard has another configuration than the directory shows.
     pub fn is_directory_old(&self) -> bool {
         self.newest.is_old()
@@ -264,6 +275,14 @@ impl Context {
     pub(crate) fn hear_again(&self, leg: LegKey, message: Message, source: Far) {
         let (edge, incoming) = (self.edge.clone(), Incoming { message, source, kind: Kind::Leg(leg) });
         self.spawn(async move { edge.hear_again(incoming).await });
+    }
+
+    /// Nodes that are up, as far as this one knows, without it.
+    pub(crate) fn other_nodes(&self) -> impl Iterator<Item = NodeId> {
+        let view = self.groups.view(GroupId::CONTROL);
+        let live = view.machine.control().map_or_else(Vec::new, Control::live);
+        let me = self.me;
+        live.into_iter().map(|(node, _)| node).filter(move |node| *node != me)
     }
 
     /// None: it is down, as far as this node knows.

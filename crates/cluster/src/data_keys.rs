@@ -1,4 +1,5 @@
-//! The cluster's data keys: with them secrets are sealed before they enter an entry, and opened where they are used.
+//! The cluster's data keys: with them secrets are sealed before they enter an entry, and opened where they are used. They
+//! are what nodes have in common and nobody else, so the keys of SIP tokens and of digest nonces come from them, too.
 //!
 //! The same secret of the same user sealed twice under the same key gives the same bytes, so a configuration that is
 //! applied again is the same configuration: the nonce is a keyed hash of what is sealed (as in RFC 5297), whose 96 bits
@@ -8,6 +9,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 use ring::hmac;
 use strowger_model::{Ha1, KeyId, Sealed, Whose};
+use strowger_sip::TokenKeys;
 
 /// Bytes of a key.
 const KEY_BYTES: usize = 32;
@@ -16,13 +18,15 @@ const KEYS_MAX: usize = 16;
 
 const _: () = assert!(Sealed::OVERHEAD == NONCE_LEN + 16, "AES-GCM has tags of 16 bytes");
 
-/// Newest first: that one seals, all open.
+/// The first one seals and makes, all open and know again.
 pub struct DataKeys(Vec<DataKey>);
 
 struct DataKey {
     id: KeyId,
     aead: LessSafeKey,
     nonces: hmac::Key,
+    tokens: [u8; KEY_BYTES],
+    digest: [u8; KEY_BYTES],
 }
 
 /// Why a file of keys is none. It names lines and never what stands in them.
@@ -49,7 +53,7 @@ pub enum CannotOpen {
 }
 
 impl DataKeys {
-    /// A key a line in hexadecimal digits, the newest first. Empty lines, and those that begin with `#`, say nothing.
+    /// A key a line in hexadecimal digits. Empty lines, and those that begin with `#`, say nothing.
     pub fn parse(text: &str) -> Result<Self, DataKeysFault> {
         let mut keys: Vec<DataKey> = Vec::new();
         let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
@@ -71,12 +75,24 @@ impl DataKeys {
         self.0.iter().any(|key| key.id == id)
     }
 
-    /// Newest first.
+    /// With which this node's SIP tokens are made, and those of all nodes known.
+    pub(crate) fn token_keys(&self) -> TokenKeys {
+        let (first, others) = self.0.split_first().expect("a file without keys is refused");
+        let others: Vec<[u8; KEY_BYTES]> = others.iter().map(|key| key.tokens).collect();
+        TokenKeys::new(&first.tokens, &others)
+    }
+
+    /// Of the nonces in challenges. A nonce that was made with another lives 30 s at most: its phone is asked again.
+    pub(crate) fn nonce_key(&self) -> &[u8] {
+        &self.0.first().expect("a file without keys is refused").digest
+    }
+
+    /// As the file has them.
     pub fn ids(&self) -> impl Iterator<Item = KeyId> {
         self.0.iter().map(|key| key.id)
     }
 
-    /// Under the newest key.
+    /// Under the first key.
     pub fn seal(&self, whose: Whose<'_>, ha1: &Ha1) -> Sealed {
         let key = self.0.first().expect("a file without keys is refused");
         let (bound, mut secret) = (bound_to(whose), ha1.to_bytes());
@@ -112,7 +128,13 @@ impl DataKey {
         let aead = expand::<KEY_BYTES>(&main, "strowger data key 1: seal");
         let nonces = expand::<KEY_BYTES>(&main, "strowger data key 1: nonce");
         let aead = UnboundKey::new(&AES_256_GCM, &aead).expect("AES-256 has keys of 32 bytes");
-        Self { id: KeyId(id), aead: LessSafeKey::new(aead), nonces: hmac::Key::new(hmac::HMAC_SHA256, &nonces) }
+        Self {
+            id: KeyId(id),
+            aead: LessSafeKey::new(aead),
+            nonces: hmac::Key::new(hmac::HMAC_SHA256, &nonces),
+            tokens: expand(&main, "strowger data key 1: sip tokens"),
+            digest: expand(&main, "strowger data key 1: digest nonces"),
+        }
     }
 }
 
@@ -147,6 +169,8 @@ fn from_hex(text: &str) -> Option<[u8; KEY_BYTES]> {
 
 #[cfg(test)]
 mod tests {
+    use strowger_model::{CallId, LegKey, LegNo};
+
     use super::*;
 
     const OLD: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -172,6 +196,28 @@ mod tests {
             assert_eq!(sealed.bytes.len(), secret().to_bytes().len() + Sealed::OVERHEAD);
         }
         assert!(old.open(ALICE, &second) == Err(CannotOpen::NoKey(second.key)));
+    }
+
+    /// On the way from one key to the next nodes differ in what they make, and each knows what the others made.
+    #[test]
+    fn tokens_of_each_key_are_known_where_it_is_in_the_file() {
+        let leg = LegKey { call: CallId(7), leg: LegNo(1) };
+        let token = |lines: &[&str]| keys(lines).token_keys().token(leg);
+        let knows = |lines: &[&str], token: &str| keys(lines).token_keys().of_user(token).is_some();
+        for lines in [&[OLD, NEW], &[NEW, OLD]] {
+            assert!(knows(lines, &token(&[OLD])) && knows(lines, &token(&[NEW])));
+            assert_eq!(token(lines), token(&lines[..1]), "the first makes");
+        }
+        assert!(!knows(&[NEW], &token(&[OLD])) && !knows(&[OLD], &token(&[NEW])));
+    }
+
+    /// What somebody learns of one of them says nothing of the others.
+    #[test]
+    fn a_data_key_gives_another_key_for_each_use() {
+        let [one, other] = [OLD, NEW].map(|line| DataKey::derive(&from_hex(line).unwrap()));
+        let all = [one.tokens, one.digest, other.tokens, other.digest, from_hex(OLD).unwrap()];
+        assert_eq!(std::collections::BTreeSet::from(all).len(), all.len());
+        assert_eq!(keys(&[NEW, OLD]).nonce_key(), other.digest);
     }
 
     #[test]

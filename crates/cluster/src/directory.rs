@@ -56,7 +56,7 @@ pub(crate) async fn run(context: Arc<Context>) {
     loop {
         context.newest.until_old().await;
         let context = context.clone();
-        if let Err(fault) = tokio::task::spawn_blocking(move || context.newest.refresh(&context.data_keys)).await {
+        if let Err(fault) = tokio::task::spawn_blocking(move || context.refresh_directory()).await {
             tracing::error!(%fault, "the configuration could not be turned round for look-ups");
         }
     }

@@ -19,6 +19,7 @@ mod directory;
 mod done;
 mod explain;
 mod figures;
+mod guessing;
 mod intake;
 mod leader;
 mod newest;

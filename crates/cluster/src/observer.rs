@@ -114,10 +114,13 @@ pub(crate) fn sweep(node: &Node, view: &Arc<View>) {
     for row in table.agents() {
         agent_changed(context, table, row.id);
     }
+    context.edge.known().keep_agents(table.id(), |agent| table.agent(agent).is_some());
 }
 
-/// An agent's actor reads the row itself: only that it is begun or over is told.
+/// An agent's actor reads the row itself: only that it is begun or over is told. The edge hears where the phones are.
 fn agent_changed(context: &Arc<Context>, table: &Shard, id: AgentId) {
+    let bindings = table.agent(id).into_iter().flat_map(|row| &row.bindings);
+    context.edge.known().set_phones(table.id(), id, bindings.map(|binding| binding.flow.addr.ip()));
     let is_ours = table.agent(id).is_some_and(|row| agent::is_ours(context, row));
     match (is_ours, context.agents.has(id)) {
         (true, false) => agent::begin_owned(context, table.id(), id),

@@ -3,17 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use strowger_agent::OffLimits;
 use strowger_link::{Class, Reply, open, seal};
 use strowger_model::config::{Agent, Phone, Tenant};
 use strowger_model::{AgentId, Far, Ha1, NodeId, PeerId, ShardId, Transport, Whose};
 use strowger_raft::clock;
 use strowger_sip::{
-    Algorithm, Contacts, DigestFault, Message, challenge, contacts, phrase, reply, reply_destination, verify,
+    Algorithm, Contacts, DigestFault, Message, challenge, claim, contacts, phrase, reply, reply_destination, screen,
+    verify,
 };
 
 use crate::actor::agent::{self, Registration};
 use crate::context::{Context, shard_of};
 use crate::data_keys::DataKeys;
+use crate::directory::Directory;
+use crate::guessing::Claimant;
 use crate::sabotage::TestBreak;
 use crate::wire::Registering;
 
@@ -77,6 +81,9 @@ fn judge(context: &Arc<Context>, message: &Message, source: Far) -> Option<(Shar
     }
 }
 
+/// Status and headers of an answer.
+type Refused = (u16, Vec<(&'static str, String)>);
+
 enum Verdict {
     Answer { status: u16, extra: Vec<(&'static str, String)> },
     Bind { shard: ShardId, agent: AgentId, asked: Contacts },
@@ -86,45 +93,85 @@ enum Verdict {
 fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
     let directory = context.directory();
     let tenant = directory.realm(host_of(message.to_uri()))?;
-    let now_s = clock::wall().0 / 1000;
-    let from = source.addr.to_string();
+    if let Some(refusal) = screen(message) {
+        return Some(Verdict::Answer { status: refusal.status, extra: refusal.headers });
+    }
     // To all alike, and before anything is looked at: that this node cannot read the tenant's hashes is no word on whom
     // the tenant has.
     if directory.missing_key(tenant.id).is_some() {
         return Some(Verdict::Answer { status: 503, extra: vec![("Retry-After", UNREADABLE_RETRY_S.to_string())] });
     }
-    let user = match verify(
-        message,
-        &tenant.realm,
-        |user, algorithm| {
-            let agent = tenant.agent(directory.agent_named(tenant, user)?)?;
-            hash(&context.data_keys, tenant, agent, algorithm)
-        },
-        &context.nonce_key,
-        now_s,
-        &from,
-    ) {
+    let user = match authenticate(context, &directory, tenant, message, source)? {
         Ok(user) => user,
-        Err(DigestFault::Malformed) => return Some(Verdict::Answer { status: 400, extra: Vec::new() }),
-        // One answer for a wrong password and for a user who does not exist: no oracle.
-        Err(fault) => {
-            let stale = fault == DigestFault::Stale;
-            let values = challenge(&tenant.realm, offered(tenant), &context.nonce_key, now_s, &from, stale);
-            let extra = values.into_iter().map(|value| ("WWW-Authenticate", value)).collect();
-            return Some(Verdict::Answer { status: 401, extra });
-        }
+        Err((status, extra)) => return Some(Verdict::Answer { status, extra }),
     };
     if user != message.to_user() {
         return Some(Verdict::Answer { status: 403, extra: Vec::new() });
     }
-    let Ok(asked) = contacts(message) else { return Some(Verdict::Answer { status: 400, extra: Vec::new() }) };
+    let agent = directory.agent_named(tenant, &user)?;
+    let off_limits = OffLimits { ours: &context.sip_addresses, trunks: &directory.trunks };
+    Some(match may_be_bound(message, source, off_limits, &context.local.contact_host) {
+        Ok(asked) => Verdict::Bind { shard: tenant.shard, agent, asked },
+        Err((status, extra)) => Verdict::Answer { status, extra },
+    })
+}
+
+/// Whose password it is, or what the phone is told; none: nothing, for somebody there has guessed too often.
+fn authenticate(
+    context: &Context,
+    directory: &Directory,
+    tenant: &Tenant,
+    message: &Message,
+    source: Far,
+) -> Option<Result<String, Refused>> {
+    let (key, now_s) = (context.data_keys.nonce_key(), clock::wall().0 / 1000);
+    // Without the port: a NAT, or a phone that connects anew for each request, has another one for the answer.
+    let from = source.addr.ip().to_string();
+    let challenged = |stale: bool| {
+        let values = challenge(&tenant.realm, offered(tenant), key, now_s, &from, stale);
+        Some(Err((401, values.into_iter().map(|value| ("WWW-Authenticate", value)).collect())))
+    };
+    let claim = claim(message, &tenant.realm, key, &from);
+    let name = claim.as_ref().map_or(message.to_user(), |claim| claim.user.as_str());
+    let claimant = Claimant::new(context, tenant, name, source.addr.ip());
+    if !claimant.is_heard(context) {
+        return None;
+    }
+    if claim.is_some_and(|claim| !claim.answers_us) {
+        return challenged(true);
+    }
+    let ha1 = |user: &str, algorithm| {
+        let agent = tenant.agent(directory.agent_named(tenant, user)?)?;
+        hash(&context.data_keys, tenant, agent, algorithm)
+    };
+    match verify(message, &tenant.realm, ha1, key, now_s, &from) {
+        Ok(user) => {
+            claimant.was_right(context);
+            Some(Ok(user))
+        }
+        Err(DigestFault::Malformed) => Some(Err((400, Vec::new()))),
+        Err(fault) => {
+            // One answer for a wrong password and for a user who does not exist: no oracle.
+            if matches!(fault, DigestFault::Wrong | DigestFault::Unknown) {
+                claimant.was_wrong(context);
+            }
+            challenged(fault == DigestFault::Stale)
+        }
+    }
+}
+
+/// What a phone asks for whose digest was good, or the status and headers of its refusal.
+fn may_be_bound(message: &Message, source: Far, off_limits: OffLimits<'_>, host: &str) -> Result<Contacts, Refused> {
+    let asked = contacts(message).map_err(|_| (400, Vec::new()))?;
+    // RFC 3261 section 20.43: 399 is for people.
+    let warning = |forbidden| vec![("Warning", format!("399 {host} \"{forbidden}\""))];
+    off_limits.check(&asked, source).map_err(|forbidden| (403, warning(forbidden)))?;
     let too_brief = matches!(&asked, Contacts::List(list)
         if list.iter().any(|contact| contact.expires != 0 && contact.expires < SHORTEST_S));
     if too_brief {
-        let extra = vec![("Min-Expires", SHORTEST_S.to_string())];
-        return Some(Verdict::Answer { status: 423, extra });
+        return Err((423, vec![("Min-Expires", SHORTEST_S.to_string())]));
     }
-    Some(Verdict::Bind { shard: tenant.shard, agent: directory.agent_named(tenant, &user)?, asked })
+    Ok(asked)
 }
 
 /// Phones exist that give up on any challenge they do not know, also beside one they do: SHA-256 is offered only where

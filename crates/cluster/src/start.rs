@@ -28,8 +28,8 @@ use crate::observer::{self, Watcher};
 use crate::relays::{self, Relays};
 use crate::sabotage::TestBreak;
 use crate::vitals;
-use crate::wire::{ContentWanted, KeysMissing, KeysWanted, SendSip};
-use crate::{directory, leader, prune, raise, records, registrar};
+use crate::wire::{ContentWanted, Guessed, KeysMissing, KeysWanted, Lifted, SendSip};
+use crate::{directory, guessing, leader, prune, raise, records, registrar};
 
 /// What a node is told at its start.
 pub struct Options {
@@ -51,9 +51,7 @@ pub struct Options {
     pub sip: strowger_trunk::Options,
     /// What Via and Contact say: the address any live node answers.
     pub advertised: String,
-    /// Key of the digest nonces, the same on all nodes.
-    pub nonce_key: Vec<u8>,
-    /// With which secrets are sealed, the same on all nodes.
+    /// With which secrets are sealed and SIP tokens made, the same on all nodes.
     pub data_keys: DataKeys,
     /// Calls this node drives at once.
     pub max_calls: usize,
@@ -90,7 +88,8 @@ impl Cluster {
     /// Comes up as far as this process alone can: it takes calls once the cluster knows it and answers its heartbeats.
     pub async fn start(options: Options) -> Result<Cluster, StartError> {
         // The ports first: a node that cannot be reached should not begin to vote.
-        let (edge, incoming) = Edge::start(options.me, &options.sip, clock::boottime)?;
+        let tokens = options.data_keys.token_keys();
+        let (edge, incoming) = Edge::start(options.me, &options.sip, tokens.clone(), clock::boottime)?;
         let store = Store::open(&options.data_dir.join("records.sqlite"))?;
         let front = Arc::new(Front::default());
         let peers = options
@@ -127,6 +126,8 @@ impl Cluster {
         )
         .await?;
         let relays = options.relays.into_iter().map(|(relay, _, site)| (relay, site)).collect();
+        let shown = options.advertised.parse().ok();
+        let sip_addresses = [Some(options.sip.shared), options.sip.own, shown].into_iter().flatten().collect();
         let (performed, performed_list) = Performed::new();
         let context = Arc::new(Context::new(Parts {
             me: options.me,
@@ -136,8 +137,8 @@ impl Cluster {
             link,
             edge,
             store,
-            local: Local { contact_host: options.advertised, user_agent: "Strowger".to_owned() },
-            nonce_key: options.nonce_key,
+            local: Local { contact_host: options.advertised, user_agent: "Strowger".to_owned(), tokens },
+            sip_addresses,
             data_keys: options.data_keys,
             performed,
             shards: options.shards,
@@ -213,7 +214,7 @@ fn begin_tasks(
 /// What the log already held before anybody watched it.
 fn catch_up(node: &Node) {
     let context = &node.context;
-    context.newest.refresh(&context.data_keys);
+    context.refresh_directory();
     for shard in context.shards() {
         if let Some(view) = context.shard_view(shard) {
             observer::sweep(node, &view);
@@ -250,12 +251,22 @@ impl Handler for Front {
     }
 }
 
-/// A message of a far end for a call here, or one to a far end whose connection is here.
+/// A message of a far end for a call here, one to a far end whose connection is here, or that somebody guesses.
 fn on_sip(node: &Node, body: &[u8]) {
     match peek(body).map(|header| header.type_id) {
         Ok(SendSip::TYPE) => {
             if let Ok(SendSip { to, message }) = open::<SendSip>(body) {
                 node.context.edge.send(to, &message);
+            }
+        }
+        Ok(Guessed::TYPE) => {
+            if let Ok(guessed) = open::<Guessed>(body) {
+                guessing::heard(&node.context, guessed);
+            }
+        }
+        Ok(Lifted::TYPE) => {
+            if let Ok(Lifted { from }) = open::<Lifted>(body) {
+                guessing::lifted(&node.context, from);
             }
         }
         _ => node.intake.forwarded(body),

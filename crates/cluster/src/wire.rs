@@ -1,7 +1,9 @@
 //! What nodes say to each other besides consensus. Version 1, frozen.
 
+use std::net::IpAddr;
+
 use strowger_link::{Wire, schema};
-use strowger_model::{Digest, Far, GroupId, Incarnation, KeyId, LogTime, TrunkId};
+use strowger_model::{Digest, Far, GroupId, Incarnation, KeyId, LogTime, TenantId, TrunkId};
 
 /// To every voter, ten times a second.
 #[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -42,6 +44,21 @@ pub struct SendSip {
     pub message: Vec<u8>,
 }
 
+/// A wrong password came to the sender.
+#[derive(Clone, Copy, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Guessed {
+    pub tenant: TenantId,
+    /// A fingerprint of the name of who was guessed at.
+    pub user: u64,
+    pub from: IpAddr,
+}
+
+/// Whoever was silenced there for guessing is heard again.
+#[derive(Clone, Copy, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Lifted {
+    pub from: IpAddr,
+}
+
 /// Asks a node for content it may have; answered by the relay protocol's `ContentPut`, empty if it has not.
 #[derive(Clone, Copy, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct ContentWanted {
@@ -58,6 +75,16 @@ pub struct KeysWanted {
 #[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct KeysMissing {
     pub keys: Vec<KeyId>,
+}
+
+impl Wire for Guessed {
+    const TYPE: u16 = 0x0609;
+    const SCHEMA: u32 = schema("GuessedV1{tenant:u32,user:u64,from:IpAddr}");
+}
+
+impl Wire for Lifted {
+    const TYPE: u16 = 0x060a;
+    const SCHEMA: u32 = schema("LiftedV1{from:IpAddr}");
 }
 
 impl Wire for KeysWanted {

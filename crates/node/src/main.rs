@@ -134,6 +134,13 @@ enum Command {
     /// Callers that are refused.
     #[command(subcommand)]
     BarredCallers(operate::Bars),
+    /// Addresses that are not heard because somebody there guessed at agents' passwords.
+    Silenced {
+        #[command(subcommand)]
+        command: Option<operate::SilencedCommand>,
+        #[command(flatten)]
+        at: operate::At,
+    },
     /// A whole cluster on this machine, with callers and agents that really speak SIP and RTP.
     Demo(demo::Options),
     /// Completion of commands for a shell, to be put where it looks: `strowger completion bash`.
@@ -162,6 +169,7 @@ fn main() -> ExitCode {
         Command::Dial { request, at } => operate::dial(&request, &at),
         Command::DoNotCall(command) => operate::bars("do-not-call", &command),
         Command::BarredCallers(command) => operate::bars("barred-callers", &command),
+        Command::Silenced { command, at } => operate::silenced(command.as_ref(), &at),
         Command::Demo(options) => demo::run(&options),
         Command::Completion { shell } => Ok(operate::completion(shell, &mut Line::command())),
         Command::Man => operate::manual(Line::command()),

@@ -2,6 +2,7 @@
 
 mod rig;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rig::desk::Desk;
@@ -107,6 +108,24 @@ fn no_secret_is_on_a_disk_in_an_answer_or_in_an_error() {
             with_realm.iter().any(|path| path.starts_with(rig.dir.join(dir))),
             "{dir} was not read: {with_realm:?}"
         );
+    }
+}
+
+/// Records of calls, and what is in the log, are for nobody else on the machine, however open its umask is.
+#[test]
+fn no_other_user_reads_what_the_processes_write() {
+    let rig = Rig::start(Plan::of(1, 1), &house());
+    registers(&rig, 1);
+    let mut files = Vec::new();
+    for dir in ["node-1", "relay-1", "tls"] {
+        let dir = rig.dir.join(dir);
+        files_below(&dir, &mut files);
+        files.push(dir);
+    }
+    let mode = |path: &Path| std::fs::metadata(path).expect("a file").permissions().mode() & 0o777;
+    assert!(files.len() > 10 && files.iter().any(|path| path.ends_with("records.sqlite")), "{files:?}");
+    for path in files.iter().flat_map(|path| path.ancestors().take_while(|above| *above != rig.dir)) {
+        assert_eq!(mode(path) & 0o077, 0, "{}", path.display());
     }
 }
 

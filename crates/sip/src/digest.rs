@@ -105,6 +105,23 @@ pub fn verify(
     }
 }
 
+/// Whom a request's credentials for `realm` claim to be, before anybody looks at the password.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claim {
+    /// As the client names itself.
+    pub user: String,
+    /// It answers a challenge that was sent to `source`, however long ago. Of any other nothing is learnt, and its
+    /// password need not be looked at.
+    pub answers_us: bool,
+}
+
+/// None without credentials, or with such as cannot be read. `key` and `source` as for [`challenge`].
+pub fn claim(request: &Message, realm: &str, key: &[u8], source: &str) -> Option<Claim> {
+    let Credentials { user, nonce, .. } = Credentials::of(request, realm).ok()?;
+    let sealed = |(time, sealed): (&str, &str)| same(seal(key, time, source).as_bytes(), sealed.as_bytes());
+    Some(Claim { user, answers_us: nonce.split_at_checked(TIME_DIGITS).is_some_and(sealed) })
+}
+
 /// H(A1) as it may be stored instead of the password (RFC 7616 section 3.4.2).
 pub fn ha1(algorithm: Algorithm, user: &str, realm: &str, password: &str) -> String {
     algorithm.hash(&format!("{user}:{realm}:{password}"))
@@ -327,6 +344,22 @@ mod tests {
         );
         assert_eq!(check(&[good.replace("qop=auth, ", "")], 1010, "192.0.2.4"), Err(DigestFault::Malformed));
         assert_eq!(check(&[good.replace("SHA-256", "TIGER")], 1010, "192.0.2.4"), Err(DigestFault::Malformed));
+    }
+
+    #[test]
+    fn only_an_answer_to_a_challenge_of_ours_to_that_address_is_a_claim_that_counts() {
+        let nonce = nonce(KEY, 1000, "192.0.2.4");
+        let claimed = |nonce: &str, source: &str| {
+            let request = register(&[answer(Algorithm::Md5, nonce, "guess")]);
+            claim(&request, "pbx", KEY, source).map(|claim| (claim.user, claim.answers_us))
+        };
+        let is = |answers_us: bool| Some(("7".to_owned(), answers_us));
+        assert_eq!(claimed(&nonce, "192.0.2.4"), is(true), "whatever the password, and the time");
+        assert_eq!(claimed(&nonce, "192.0.2.5"), is(false));
+        for forged in ["forged", "", "00000000000é", &format!("{}0", &nonce[..nonce.len() - 1])] {
+            assert_eq!(claimed(forged, "192.0.2.4"), is(forged == nonce), "{forged}");
+        }
+        assert_eq!(claim(&register(&[]), "pbx", KEY, "192.0.2.4"), None);
     }
 
     #[test]

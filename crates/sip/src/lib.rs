@@ -22,7 +22,7 @@ mod token;
 mod uri;
 mod via;
 
-pub use digest::{Algorithm, DigestFault, NONCE_LIFE_S, challenge, ha1, verify};
+pub use digest::{Algorithm, Claim, DigestFault, NONCE_LIFE_S, challenge, claim, ha1, verify};
 pub use fault::{ParseFault, Problem};
 pub use leg::{Event, LINGER, Leg, LegState, Local, Out, Outgoing};
 pub use message::{MAX_DATAGRAM_BYTES, MAX_HEADERS, Message, is_keepalive};
@@ -32,5 +32,5 @@ pub use reply::{reply, reply_destination};
 pub use screen::{ALLOW, Refusal, screen};
 pub use sdp::{Direction, LocalMedia, RemoteMedia, SdpFault, answer_sdp, offer_sdp, parse_sdp};
 pub use stray::dismiss;
-pub use token::{Token, branch, leg_of, of_branch, of_tag, of_user, salt, tag};
-pub use uri::{names, reach};
+pub use token::{TokenKeys, salt};
+pub use uri::{literal, names, reach};

@@ -44,10 +44,14 @@ mod tests {
         Message::parse(text.as_bytes()).expect("well-formed")
     }
 
+    fn local() -> Local {
+        let tokens = crate::TokenKeys::new(&[7; 32], &[]);
+        Local { contact_host: "192.0.2.1:5060".into(), user_agent: String::new(), tokens }
+    }
+
     #[test]
     fn a_forgotten_success_is_acknowledged_and_ended() {
-        let local = Local { contact_host: "192.0.2.1:5060".into(), user_agent: String::new() };
-        let sent: Vec<Message> = dismiss(&answer("200 OK"), Transport::Tcp, &local)
+        let sent: Vec<Message> = dismiss(&answer("200 OK"), Transport::Tcp, &local())
             .iter()
             .map(|bytes| Message::parse(bytes).expect("we write what we can read"))
             .collect();
@@ -61,8 +65,7 @@ mod tests {
 
     #[test]
     fn other_answers_need_nothing() {
-        let local = Local { contact_host: "192.0.2.1:5060".into(), user_agent: String::new() };
-        assert!(dismiss(&answer("180 Ringing"), Transport::Udp, &local).is_empty());
-        assert!(dismiss(&answer("486 Busy Here"), Transport::Udp, &local).is_empty());
+        assert!(dismiss(&answer("180 Ringing"), Transport::Udp, &local()).is_empty());
+        assert!(dismiss(&answer("486 Busy Here"), Transport::Udp, &local()).is_empty());
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn user(uri: &Uri) -> String {
 /// has not: the caller then falls back on the address the far end's packets come from. `unnamed` is the transport if
 /// the URI names none that we speak: RFC 3263 section 4.1 would take UDP, but who speaks TCP to us and forgets to say
 /// so in its Contact often listens on nothing else.
-pub(crate) fn literal(uri: &str, unnamed: Transport) -> Option<Far> {
+pub fn literal(uri: &str, unnamed: Transport) -> Option<Far> {
     let uri = Uri::parse(Bytes::copy_from_slice(uri.as_bytes())).ok()?;
     let Host::Ip(ip) = uri.host()? else { return None };
     let transport = match uri.transport() {
@@ -29,10 +29,12 @@ pub(crate) fn literal(uri: &str, unnamed: Transport) -> Option<Far> {
     Some(Far { transport, addr: SocketAddr::new(*ip, uri.port().unwrap_or(DEFAULT_PORT)), line: None })
 }
 
-/// Where a phone is reached that registered `contact` from `source`. What it says of the transport counts; else its
-/// packets lead back by the way they came, which a NAT has open. The Contact's address is for when a line is gone.
+/// Where a phone is reached that registered `contact` from `source`: on the host that its packets come from, whatever host
+/// it names. There what it says of the transport counts; else its packets lead back by the way they came, which a NAT has
+/// open. The Contact's port is for when a line is gone.
 pub fn reach(contact: &str, source: Far) -> Far {
     match literal(contact, source.transport) {
+        Some(named) if named.addr.ip().to_canonical() != source.addr.ip().to_canonical() => source,
         Some(named) if named.transport != source.transport => named,
         Some(named) if source.transport == Transport::Tcp => Far { addr: named.addr, ..source },
         _ => source,
@@ -74,9 +76,22 @@ mod tests {
         let line = Some(Line { node: NodeId(2), number: 7 });
         let over_tcp = Far { line, ..Far::tcp(nat) };
         assert_eq!(reach("sip:7@10.0.0.5:5062", Far::udp(nat)), Far::udp(nat));
-        assert_eq!(reach("sip:7@10.0.0.5:5062;transport=tcp", over_tcp), Far { line, ..Far::tcp(inside) });
         assert_eq!(reach("sip:7@phone.example;transport=tcp", over_tcp), over_tcp);
-        assert_eq!(reach("sip:7@10.0.0.5:5062;transport=tcp", Far::udp(nat)), Far::tcp(inside));
-        assert_eq!(reach("sip:7@10.0.0.5:5062;transport=udp", over_tcp), Far::udp(inside));
+        let from_inside = Far { line, ..Far::tcp(([10, 0, 0, 5], 40_000)) };
+        assert_eq!(reach("sip:7@10.0.0.5:5062;transport=tcp", from_inside), Far { line, ..Far::tcp(inside) });
+        assert_eq!(reach("sip:7@10.0.0.5:5062;transport=tcp", Far::udp(inside)), Far::tcp(inside));
+        assert_eq!(reach("sip:7@10.0.0.5:5062;transport=udp", from_inside), Far::udp(inside));
+        assert_eq!(reach("sip:7@[::ffff:10.0.0.5]:5062;transport=tcp", Far::udp(inside)).addr.port(), 5062);
+    }
+
+    /// Else a phone's Contact would be a way to call numbers at a carrier, and to connect to what only we can reach.
+    #[test]
+    fn a_phone_is_never_reached_on_another_host_than_it_came_from() {
+        let phone = ([203, 0, 113, 9], 40_000);
+        for source in [Far::udp(phone), Far::tcp(phone)] {
+            for transport in ["", ";transport=tcp", ";transport=udp"] {
+                assert_eq!(reach(&format!("sip:+882@192.0.2.10:24510{transport}"), source), source, "{transport}");
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ mod far;
 
 use far::*;
 use strowger_model::{Cause, DialogState, Mono, PendingInvite};
-use strowger_sip::{Event, Leg, LegState, leg_of};
+use strowger_sip::{Event, Leg, LegState};
 
 #[test]
 fn a_call_rings_is_answered_and_acknowledged_when_the_call_says_so() {
@@ -14,7 +14,7 @@ fn a_call_rings_is_answered_and_acknowledged_when_the_call_says_so() {
     assert_eq!(invite.max_forwards(), Some(70));
     assert!(invite.vias()[0].ends_with(";rport"));
     assert_eq!(
-        leg_of(&strowger_sip::Message::parse(answer(&invite, 180, "", &[], "").as_bytes()).unwrap()),
+        tokens().leg_of(&strowger_sip::Message::parse(answer(&invite, 180, "", &[], "").as_bytes()).unwrap()),
         Some(key())
     );
 
@@ -188,4 +188,28 @@ fn answers_of_another_dialog_are_ignored() {
     bench.hear(&ok.replace(invite.top_branch(), "z9hG4bKother")).is(&[], &[]);
     assert_eq!(bench.leg.state(), LegState::Early);
     bench.hear(&callee_request(&invite, "BYE", 1, "z9hG4bKbye", &[], "")).is(&["481 BYE"], &[]);
+}
+
+/// Who has seen our INVITE on its way, or knows its branch by any means, says nothing in the far end's name.
+#[test]
+fn an_answer_counts_only_from_where_its_request_went() {
+    let elsewhere = addr("203.0.113.66:5070");
+    let (mut bench, invite) = Bench::calling();
+    for status in [180, 200, 486] {
+        bench.hear_from(&answer(&invite, status, "eve", &[BOB], OFFER), elsewhere).is(&[], &[]);
+    }
+    assert_eq!(bench.until(500).lines(), ["INVITE"], "it is as if nothing had come");
+    let another_port = addr("198.51.100.7:40000");
+    bench.hear_from(&answer(&invite, 180, "bob", &[], ""), another_port).is(&[], &[Event::Ringing { status: 180 }]);
+    bench.hear(&answer(&invite, 200, "bob", &[BOB], OFFER)).is(&[], &[Event::Answered { sdp: OFFER.into() }]);
+    bench.told(|leg, now| leg.acknowledge(now)).is(&["ACK"], &[]);
+    // Nor does it reflect ACKs and BYEs to whom a stranger names as another fork.
+    let fork = answer(&invite, 200, "fork", &["Contact: <sip:v@203.0.113.99:5070>"], OFFER);
+    bench.hear_from(&fork, elsewhere).is(&[], &[]);
+    bench.hear(&fork).is(&["ACK", "BYE"], &[]);
+
+    let (mut bench, _) = confirmed_dial();
+    let bye = bench.told(|leg, now| leg.hang_up(None, now)).message("BYE").clone();
+    bench.hear_from(&answer(&bye, 200, "", &[], ""), elsewhere).is(&[], &[]);
+    bench.hear(&answer(&bye, 200, "", &[], "")).is(&[], &[Event::Ended]);
 }

@@ -178,6 +178,10 @@ fn unknown_methods_extensions_and_dialogs_are_refused_for_what_they_are() {
     bench.hear(&request("BYE", 15, "z9hG4bK5", "wrong", &[], "")).is(&["481 BYE"], &[]);
     let stranger = request("BYE", 15, "z9hG4bK6", &tag, &[], "").replace("tag=far", "tag=stranger");
     bench.hear(&stranger).is(&["481 BYE"], &[]);
+    // It hears its own Call-ID (RFC 3261 section 8.2.6.2), and nothing of the dialog's.
+    let guessed = request("BYE", 15, "z9hG4bK8", &tag, &[], "").replace("Call-ID: in-1", "Call-ID: guessed");
+    let heard = bench.hear(&guessed).is(&["481 BYE"], &[]);
+    assert_eq!(heard.message("481 BYE").call_id(), "guessed");
     bench.hear(&request("CANCEL", 15, "z9hG4bK7", &tag, &[], "")).is(&["481 CANCEL"], &[]);
     assert_eq!(bench.leg.state(), LegState::Confirmed);
 }

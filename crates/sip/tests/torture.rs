@@ -5,7 +5,7 @@ mod far;
 use far::{Bench, OFFER, local};
 use strowger_model::Mono;
 use strowger_sip::{
-    Contacts, ContactsFault, Leg, Message, Problem, contacts, leg_of, reply, reply_destination, screen, verify,
+    Contacts, ContactsFault, Leg, Message, Problem, contacts, reply, reply_destination, screen, verify,
 };
 
 /// `\n` for line ends; headers every request needs, unless given.
@@ -290,7 +290,7 @@ fn handle(datagram: &[u8], legs: &mut [Leg]) -> bool {
     let Ok(mut message) = Message::parse(datagram) else { return false };
     message.fill_received(source.addr);
     let _ = (message.from_uri(), message.to_user(), message.expires(), message.record_routes(), message.reason());
-    let _ = (leg_of(&message), contacts(&message), strowger_sip::q850(&message), message.bytes());
+    let _ = (far::tokens().leg_of(&message), contacts(&message), strowger_sip::q850(&message), message.bytes());
     let _ = strowger_sip::parse_sdp(message.body());
     let _ = verify(&message, "pbx", |_, _| None, b"key", 0, "source");
     if message.is_request() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use strowger_model::{CallId, Far, Incarnation, LegKey, LegNo, Mono, NodeId, RelayId, ShardId, TrunkId};
-use strowger_sip::{Leg, Message, leg_of};
+use strowger_sip::{Leg, Message};
 use strowger_table::{Admit, AdmitKey, Call, Command, Outcome, Source, Target};
 
 use crate::around::{Around, Destination, Door, Row};
@@ -89,8 +89,8 @@ pub struct Pending {
     shard: ShardId,
 }
 
-/// Who does not come in: the status of the answer, if there is one, and what is counted.
-type TurnedAway = (Option<u16>, Option<Count>);
+/// Who does not come in: the status of the answer, and what is counted.
+type TurnedAway = (u16, Option<Count>);
 
 /// Takes messages from far ends and from other nodes.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ impl Intake {
     /// From another node that did not own it.
     pub fn forwarded(&mut self, message: Message, source: Far, around: &impl Around) -> Vec<Action> {
         let mut out = Vec::new();
-        let leg = leg_of(&message);
+        let leg = around.local().tokens.leg_of(&message);
         let mail = mail(leg, message, source, Via::Node);
         match leg {
             Some(leg) => self.find(leg, mail, around, &mut out),
@@ -150,15 +150,21 @@ impl Intake {
         out
     }
 
-    /// From a far end: ends an INVITE whose answer it has not seen (RFC 3261 section 9.1).
+    /// From a far end: ends an INVITE whose answer it has not seen (RFC 3261 section 9.1). Only who may call may cancel:
+    /// what is anybody else's is not kept.
     pub fn cancel(&mut self, message: Message, source: Far, around: &impl Around) -> Vec<Action> {
         let mut out = Vec::new();
+        if around.door(source).is_none() {
+            return out;
+        }
         self.find_by_key(mail(None, message, source, Via::Edge), around, &mut out);
         out
     }
 
     /// From a far end: a call that may be new.
     pub fn invite(&mut self, message: Message, source: Far, around: &impl Around) -> Vec<Action> {
+        // No answer, whatever the number, and whosever call it resembles: who tries something out learns nothing.
+        let Some(door) = around.door(source) else { return vec![Action::Count(Count::Stranger)] };
         let key = key_of(&message);
         if self.pending.contains_key(&key) {
             return Vec::new();
@@ -169,8 +175,8 @@ impl Intake {
             self.route(&row, leg, mail(Some(leg), message, source, Via::Edge), around, &mut out);
             return out;
         }
-        match self.judge(&message, source, around) {
-            Ok((to, door, relay)) => {
+        match self.judge(&message, &door, around) {
+            Ok((to, relay)) => {
                 let command = admit(&key, &message, source, to, door.trunk, around);
                 let shard = to.shard;
                 self.pending.insert(key.clone(), Pending { invite: message, source, relay, shard });
@@ -178,7 +184,7 @@ impl Intake {
             }
             Err((status, count)) => {
                 out.extend(count.map(Action::Count));
-                out.extend(status.map(|status| send(nobody::refusal(&message, source, status))));
+                out.push(send(nobody::refusal(&message, source, status)));
             }
         }
         out
@@ -362,20 +368,18 @@ impl Intake {
     fn judge(
         &mut self,
         message: &Message,
-        source: Far,
+        door: &Door,
         around: &impl Around,
-    ) -> Result<(Destination, Door, RelayId), TurnedAway> {
-        // No answer, whatever the number: who tries numbers out learns nothing of them.
-        let door = around.door(source).ok_or((None, Some(Count::Stranger)))?;
-        if !self.admits(&door, around) {
-            return Err((Some(503), Some(Count::TurnedAway)));
+    ) -> Result<(Destination, RelayId), TurnedAway> {
+        if !self.admits(door, around) {
+            return Err((503, Some(Count::TurnedAway)));
         }
-        let to = around.number(message.request_uri_user()).ok_or((Some(404), None))?;
+        let to = around.number(message.request_uri_user()).ok_or((404, None))?;
         if around.is_unwanted(to, message.from_user()) {
-            return Err((Some(603), Some(Count::Unwanted)));
+            return Err((603, Some(Count::Unwanted)));
         }
-        let relay = around.relay(to.shard, &door.site).ok_or((Some(503), None))?;
-        Ok((to, door, relay))
+        let relay = around.relay(to.shard, &door.site).ok_or((503, None))?;
+        Ok((to, relay))
     }
 
     /// The node's own limits and the trunk's, of whose rate the other nodes have their part. A trunk's `max_calls` is

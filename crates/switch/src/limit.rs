@@ -18,8 +18,10 @@ pub const HOLD: Duration = Duration::from_millis(1500);
 /// How long a node remembers what it passed on over TCP, where no far end says it again: a death is noticed within
 /// 1.2 s, and its calls are adopted within one more election at the worst.
 pub const STAND_BY: Duration = Duration::from_secs(6);
-/// Messages kept at once, per kind. Far ends repeat what is dropped beyond it; 10 000 of 2 KB each are 20 MB.
+/// Messages kept at once, per kind. Far ends repeat what is dropped beyond it.
 pub const MOST_KEPT: usize = 10_000;
+/// Bytes on the wire of those messages: 10 000 of 2 KB each are 20 MB, but over TCP one may have 64 KB.
+pub const MOST_KEPT_BYTES: usize = 32 << 20;
 
 #[cfg(test)]
 mod tests {

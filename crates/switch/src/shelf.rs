@@ -32,20 +32,23 @@ pub(crate) struct Mail {
 #[derive(Debug)]
 pub(crate) struct Shelf<K> {
     last: u64,
+    bytes: usize,
     by_key: BTreeMap<(K, u64), Mail>,
     by_time: BTreeSet<(Mono, K, u64)>,
 }
 
 impl<K: Ord + Clone> Shelf<K> {
     pub fn new() -> Self {
-        Self { last: 0, by_key: BTreeMap::new(), by_time: BTreeSet::new() }
+        Self { last: 0, bytes: 0, by_key: BTreeMap::new(), by_time: BTreeSet::new() }
     }
 
     /// A shelf that is full takes nothing: the far end says it again.
     pub fn put(&mut self, key: K, until: Mono, mail: Mail) {
-        if self.by_key.len() >= limit::MOST_KEPT {
+        let bytes = self.bytes + weight(&mail);
+        if self.by_key.len() >= limit::MOST_KEPT || bytes > limit::MOST_KEPT_BYTES {
             return;
         }
+        self.bytes = bytes;
         self.last += 1;
         self.by_time.insert((until, key.clone(), self.last));
         self.by_key.insert((key, self.last), Mail { until: Some(until), ..mail });
@@ -66,6 +69,7 @@ impl<K: Ord + Clone> Shelf<K> {
 
     pub fn take_all(&mut self) -> Vec<Mail> {
         self.by_time.clear();
+        self.bytes = 0;
         std::mem::take(&mut self.by_key).into_values().collect()
     }
 
@@ -90,10 +94,16 @@ impl<K: Ord + Clone> Shelf<K> {
 
     fn remove(&mut self, at: (K, u64)) -> Option<Mail> {
         let mail = self.by_key.remove(&at)?;
+        self.bytes -= weight(&mail);
         if let Some(until) = mail.until {
             self.by_time.remove(&(until, at.0, at.1));
         }
         debug_assert_eq!(self.by_key.len(), self.by_time.len(), "each is found both ways");
         Some(mail)
     }
+}
+
+/// Bytes that it came in.
+fn weight(mail: &Mail) -> usize {
+    mail.message.bytes().len()
 }

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use strowger_model::{Far, Mono, NodeId, Transport};
-use strowger_sip::MAX_DATAGRAM_BYTES;
+use strowger_sip::{MAX_DATAGRAM_BYTES, TokenKeys};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Notify, mpsc};
 
 use crate::bind::{self, EdgeError};
-use crate::ingress::{Incoming, Verdict, judge, undelivered};
+use crate::ingress::{Incoming, Judge, Verdict};
+use crate::known::Known;
 use crate::line;
 use crate::lines::{Lines, MAX_CONNECTIONS, Opened, Posted};
 use crate::places;
@@ -64,6 +65,7 @@ struct Inner {
     shared: UdpSocket,
     own: Option<UdpSocket>,
     own_ip: Option<IpAddr>,
+    judge: Judge,
     lines: Lines,
     out: mpsc::Sender<Incoming>,
     /// Microseconds of the process's clock until which the node is active; a passive node sends nothing.
@@ -76,10 +78,12 @@ struct Inner {
 
 impl Edge {
     /// Binds and begins to receive. What is worth attention comes out of the receiver; with that every socket closes.
-    /// Passive until told otherwise; `clock` is read before every send. `me` holds the connections.
+    /// Passive until told otherwise; `clock` is read before every send. `me` holds the connections. With `tokens` messages
+    /// are known to be a leg's.
     pub fn start(
         me: NodeId,
         options: &Options,
+        tokens: TokenKeys,
         clock: fn() -> Mono,
     ) -> Result<(Edge, mpsc::Receiver<Incoming>), EdgeError> {
         let shared = bind::udp(options.shared, true)?;
@@ -91,6 +95,7 @@ impl Edge {
             shared,
             own,
             own_ip: options.own.map(|address| address.ip()),
+            judge: Judge { tokens, known: Known::default() },
             lines: Lines::new(me, places::allowed(MAX_CONNECTIONS)),
             out,
             active_until: AtomicU64::new(0),
@@ -143,7 +148,7 @@ impl Edge {
             }
         }
         self.counters().dropped.fetch_add(1, Ordering::Relaxed);
-        if let Some(refusal) = undelivered(bytes, to) {
+        if let Some(refusal) = self.judge().undelivered(bytes, to) {
             let edge = self.clone();
             tokio::spawn(async move { edge.hear_again(refusal).await });
         }
@@ -168,9 +173,18 @@ impl Edge {
         &self.inner.counters
     }
 
+    /// Whom it answers.
+    pub fn known(&self) -> &Known {
+        &self.inner.judge.known
+    }
+
     /// TCP connections, open or being opened.
     pub fn connections(&self) -> usize {
         self.inner.lines.len()
+    }
+
+    pub(crate) fn judge(&self) -> &Judge {
+        &self.inner.judge
     }
 
     pub(crate) fn lines(&self) -> &Lines {
@@ -239,7 +253,7 @@ async fn receive(edge: Edge, which: Which) {
         let Ok((length, source)) = received else { continue };
         let counters = edge.counters();
         counters.received.fetch_add(1, Ordering::Relaxed);
-        let why = match judge(&buffer[..length], Far::udp(source)) {
+        let why = match edge.judge().judge(&buffer[..length], Far::udp(source)) {
             Verdict::Take(incoming) => match edge.inner.out.try_send(*incoming) {
                 Ok(()) => continue,
                 Err(mpsc::error::TrySendError::Closed(_)) => return,
@@ -268,8 +282,9 @@ async fn accept(edge: Edge, listener: TcpListener) {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        match edge.lines().open(peer, Opened::Accepted) {
-            Some(held) => drop(tokio::spawn(line::run(edge.clone(), stream, peer, Opened::Accepted, held))),
+        let opened = if edge.known().has(Far::tcp(peer)) { Opened::Accepted } else { Opened::ByStranger };
+        match edge.lines().open(peer, opened) {
+            Some(held) => drop(tokio::spawn(line::run(edge.clone(), stream, peer, opened, held))),
             None => {
                 tracing::debug!(%peer, "too many SIP connections");
                 edge.counters().crowded.fetch_add(1, Ordering::Relaxed);

@@ -1,7 +1,9 @@
 //! What a message is: for a leg of a call, a new call, a registration, or nothing of ours.
 
 use strowger_model::{Far, LegKey};
-use strowger_sip::{Message, is_keepalive, leg_of, reply, reply_destination, screen};
+use strowger_sip::{Message, TokenKeys, is_keepalive, reply, reply_destination, screen};
+
+use crate::known::Known;
 
 /// A message worth somebody's attention.
 #[derive(Debug)]
@@ -40,42 +42,77 @@ pub(crate) enum Verdict {
     Garbage,
 }
 
-pub(crate) fn judge(bytes: &[u8], source: Far) -> Verdict {
-    if is_keepalive(bytes) {
-        return Verdict::Drop("keepalive");
-    }
-    let mut message = match Message::parse(bytes) {
-        Ok(message) => message,
-        Err(fault) => {
-            return match fault.reply() {
-                Some(bytes) => Verdict::Answer { to: source, bytes },
-                None => Verdict::Garbage,
+/// By what messages are told apart.
+pub(crate) struct Judge {
+    pub(crate) tokens: TokenKeys,
+    pub(crate) known: Known,
+}
+
+impl Judge {
+    /// What carries a token of ours was told it by us; a trunk or a phone is known by where it is. Whatever else a message
+    /// is, it is a stranger's: nothing of it is kept, passed on or answered. A REGISTER is the exception, and is answered
+    /// if there is such a realm: that is how a phone becomes known. An INVITE is counted before it is forgotten.
+    pub(crate) fn judge(&self, bytes: &[u8], source: Far) -> Verdict {
+        if is_keepalive(bytes) {
+            return Verdict::Drop("keepalive");
+        }
+        let mut message = match Message::parse(bytes) {
+            Ok(message) => message,
+            Err(fault) => {
+                return match fault.reply() {
+                    Some(bytes) if self.known.has(source) => Verdict::Answer { to: source, bytes },
+                    Some(_) => Verdict::Drop("strangers"),
+                    None => Verdict::Garbage,
+                };
+            }
+        };
+        let leg = self.tokens.leg_of(&message);
+        if !message.is_request() {
+            return match leg {
+                Some(leg) => take(message, source, Kind::Leg(leg)),
+                None => Verdict::Drop("stray_response"),
             };
         }
-    };
-    let leg = leg_of(&message);
-    if !message.is_request() {
-        return match leg {
-            Some(leg) => take(message, source, Kind::Leg(leg)),
-            None => Verdict::Drop("stray_response"),
-        };
-    }
-    message.fill_received(source.addr);
-    if let Some(refusal) = screen(&message) {
-        let extra: Vec<(&str, String)> = refusal.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
-        return answer(&message, source, refusal.status, strowger_sip::phrase(refusal.status), &extra);
-    }
-    match (leg, message.method()) {
-        (Some(leg), _) => take(message, source, Kind::Leg(leg)),
-        (None, "INVITE") if message.to_tag().is_empty() => take(message, source, Kind::Invite),
-        (None, "CANCEL") => take(message, source, Kind::Cancel),
-        (None, "REGISTER") => take(message, source, Kind::Register),
-        (None, "OPTIONS") => answer(&message, source, 200, "OK", &[("Allow", strowger_sip::ALLOW.to_owned())]),
-        (None, "ACK") => Verdict::Drop("stray_ack"),
-        (None, "INVITE" | "BYE" | "UPDATE" | "INFO") => {
-            answer(&message, source, 481, "Call/Transaction Does Not Exist", &[])
+        message.fill_received(source.addr);
+        match (leg, message.method()) {
+            (Some(leg), _) => screened(&message, source).unwrap_or_else(|| take(message, source, Kind::Leg(leg))),
+            (None, "REGISTER") => take(message, source, Kind::Register),
+            (None, "ACK") => Verdict::Drop("stray_ack"),
+            (None, "INVITE") if message.to_tag().is_empty() && !self.known.is_trunk(source) => {
+                take(message, source, Kind::Invite)
+            }
+            (None, _) if !self.known.has(source) => Verdict::Drop("strangers"),
+            (None, _) => screened(&message, source).unwrap_or_else(|| without_a_leg(message, source)),
         }
-        (None, _) => answer(&message, source, 405, "Method Not Allowed", &[("Allow", strowger_sip::ALLOW.to_owned())]),
+    }
+
+    /// The far end's answer to a request that could not be brought to it, as if it had said so itself (RFC 3261 section
+    /// 8.1.3.1). None for what gets no answer.
+    pub(crate) fn undelivered(&self, bytes: &[u8], to: Far) -> Option<Incoming> {
+        let message = Message::parse(bytes).ok().filter(|message| message.is_request() && message.method() != "ACK")?;
+        match self.judge(&reply(&message, 503, strowger_sip::phrase(503), &[], None, None), to) {
+            Verdict::Take(incoming) => Some(*incoming),
+            _ => None,
+        }
+    }
+}
+
+/// The answer that a request has earned by its form alone, if any.
+fn screened(message: &Message, source: Far) -> Option<Verdict> {
+    let refusal = screen(message)?;
+    let extra: Vec<(&str, String)> = refusal.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
+    Some(answer(message, source, refusal.status, strowger_sip::phrase(refusal.status), &extra))
+}
+
+/// A request of somebody known that carries no token.
+fn without_a_leg(message: Message, source: Far) -> Verdict {
+    let allow = [("Allow", strowger_sip::ALLOW.to_owned())];
+    match message.method() {
+        "INVITE" if message.to_tag().is_empty() => take(message, source, Kind::Invite),
+        "CANCEL" => take(message, source, Kind::Cancel),
+        "OPTIONS" => answer(&message, source, 200, "OK", &allow),
+        "INVITE" | "BYE" | "UPDATE" | "INFO" => answer(&message, source, 481, "Call/Transaction Does Not Exist", &[]),
+        _ => answer(&message, source, 405, "Method Not Allowed", &allow),
     }
 }
 
@@ -88,12 +125,127 @@ fn answer(message: &Message, source: Far, status: u16, reason: &str, extra: &[(&
     Verdict::Answer { to, bytes: reply(message, status, reason, extra, None, None) }
 }
 
-/// The far end's answer to a request that could not be brought to it, as if it had said so itself (RFC 3261 section
-/// 8.1.3.1). None for what gets no answer.
-pub(crate) fn undelivered(bytes: &[u8], to: Far) -> Option<Incoming> {
-    let message = Message::parse(bytes).ok().filter(|message| message.is_request() && message.method() != "ACK")?;
-    match judge(&reply(&message, 503, strowger_sip::phrase(503), &[], None, None), to) {
-        Verdict::Take(incoming) => Some(*incoming),
-        _ => None,
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use strowger_model::config::{Source, Trunk};
+    use strowger_model::{AgentId, CallId, LegNo, ShardId, TrunkId};
+
+    use super::*;
+
+    fn at(last: u8) -> Far {
+        Far::udp(([192, 0, 2, last], 5060))
+    }
+
+    const STRANGER: u8 = 66;
+    const PHONE: u8 = 21;
+    const CARRIER: u8 = 10;
+
+    fn judge() -> Judge {
+        let known = Known::default();
+        known.set_phones(ShardId(0), AgentId(1), [at(PHONE).addr.ip()]);
+        let carrier = Trunk {
+            id: TrunkId(1),
+            name: "carrier".to_owned(),
+            sources: vec![Source { ip: at(CARRIER).addr.ip(), port: None }],
+            max_calls_per_second: 1,
+            max_calls: 1,
+            destination: None,
+            max_dials_per_second: 1,
+            site: String::new(),
+        };
+        known.set_trunks(Arc::new(vec![carrier]));
+        Judge { tokens: TokenKeys::new(&[7; 32], &[]), known }
+    }
+
+    fn leg() -> LegKey {
+        LegKey { call: CallId(9), leg: LegNo(1) }
+    }
+
+    fn request(method: &str, to_tag: &str, extra: &str) -> String {
+        format!(
+            "{method} sip:100@h SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKx\r\nMax-Forwards: 70\r\n\
+             From: <sip:1@h>;tag=a\r\nTo: <sip:100@h>{to_tag}\r\nCall-ID: c\r\nCSeq: 1 {method}\r\n{extra}\
+             Content-Length: 0\r\n\r\n"
+        )
+    }
+
+    fn response(branch: &str) -> String {
+        format!(
+            "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch={branch}\r\nFrom: <sip:1@h>;tag=a\r\nTo: <sip:2@h>;tag=b\r\n\
+             Call-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+        )
+    }
+
+    /// What becomes of it: whom it is for, the status of its answer, or nothing.
+    fn becomes(text: &str, from: u8) -> String {
+        match judge().judge(text.as_bytes(), at(from)) {
+            Verdict::Take(incoming) => format!("{:?}", incoming.kind),
+            Verdict::Answer { bytes, .. } => String::from_utf8_lossy(&bytes).split(' ').nth(1).unwrap().to_owned(),
+            Verdict::Drop(_) | Verdict::Garbage => String::new(),
+        }
+    }
+
+    fn wrong(token: &str) -> String {
+        let (named, mac) = token.split_once(".").map_or((token, ""), |parts| parts);
+        let last = named.chars().last().unwrap().to_digit(16).unwrap() ^ 1;
+        format!("{}{last:x}.{mac}", &named[..named.len() - 1])
+    }
+
+    /// Each row with its right value beside it: from a stranger, from a phone, from a trunk.
+    #[test]
+    fn a_stranger_hears_nothing_and_who_is_known_what_the_rfc_says() {
+        let broken = request("OPTIONS", "", "").replace("CSeq: 1", "CSeq: x");
+        let later = request("OPTIONS", "", "").replace("SIP/2.0\r\nVia", "SIP/7.0\r\nVia");
+        let looping = request("INVITE", "", "").replace("Max-Forwards: 70", "Max-Forwards: 0");
+        let unsupported = request("INVITE", "", "Require: x\r\n");
+        for (text, [stranger, phone, trunk]) in [
+            (request("OPTIONS", "", ""), ["", "200", "200"]),
+            (request("SUBSCRIBE", "", ""), ["", "405", "405"]),
+            (request("REFER", "", ""), ["", "405", "405"]),
+            (request("FOO", "", ""), ["", "405", "405"]),
+            (request("BYE", ";tag=nobodys", ""), ["", "481", "481"]),
+            (request("INVITE", ";tag=nobodys", ""), ["", "481", "481"]),
+            (request("INFO", ";tag=c9-1.0123456789abcdef", ""), ["", "481", "481"]),
+            (request("ACK", "", ""), ["", "", ""]),
+            (request("CANCEL", "", ""), ["", "Cancel", "Cancel"]),
+            (request("INVITE", "", ""), ["Invite", "Invite", "Invite"]),
+            (unsupported, ["Invite", "Invite", "420"]),
+            (looping, ["Invite", "Invite", "483"]),
+            (request("REGISTER", "", ""), ["Register", "Register", "Register"]),
+            (request("REGISTER", "", "Require: x\r\n"), ["Register", "Register", "Register"]),
+            (broken, ["", "400", "400"]),
+            (later, ["", "505", "505"]),
+        ] {
+            let found = [STRANGER, PHONE, CARRIER].map(|from| becomes(&text, from));
+            assert_eq!(found, [stranger, phone, trunk], "{text}");
+        }
+    }
+
+    /// A leg's own token lets anybody in, for a far end may move; one with a wrong digit nobody.
+    #[test]
+    fn what_carries_our_token_is_its_legs_and_what_resembles_it_nobodys() {
+        let tokens = judge().tokens;
+        let (tag, branch) = (tokens.tag(leg(), 5), tokens.branch(leg(), 1, "INVITE"));
+        let its = format!("{:?}", Kind::Leg(leg()));
+        for from in [STRANGER, PHONE, CARRIER] {
+            for method in ["BYE", "INVITE", "UPDATE", "INFO", "OPTIONS", "ACK"] {
+                assert_eq!(becomes(&request(method, &format!(";tag={tag}"), ""), from), its, "{method}");
+            }
+            assert_eq!(becomes(&response(&branch), from), its);
+            assert_eq!(becomes(&response(&wrong(&branch)), from), "");
+            assert_eq!(becomes(&request("ACK", &format!(";tag={}", wrong(&tag)), ""), from), "");
+        }
+        assert_eq!(becomes(&request("BYE", &format!(";tag={}", wrong(&tag)), ""), STRANGER), "");
+        assert_eq!(becomes(&request("SUBSCRIBE", &format!(";tag={tag}"), ""), STRANGER), "405");
+    }
+
+    #[test]
+    fn noise_ends_its_connection() {
+        let judge = judge();
+        let is_garbage = |text: &str| matches!(judge.judge(text.as_bytes(), at(CARRIER)), Verdict::Garbage);
+        assert!(is_garbage("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+        assert!(!is_garbage("\r\n\r\n"), "a keep-alive");
     }
 }

@@ -14,12 +14,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::edge::Edge;
 use crate::framing::{Frame, Framer, Garbage};
-use crate::ingress::{Verdict, judge, undelivered};
+use crate::ingress::Verdict;
 use crate::lines::{Held, Opened};
 use crate::unanswered::Unanswered;
 
-/// A connection over which no message has come by then is closed: it only takes the place of another.
-const FIRST_MESSAGE_WITHIN: Duration = Duration::from_secs(30);
+/// A connection over which no message has come by then is closed, and so is one, whatever has come, whose far end is a
+/// stranger still: it only takes the place of another. A phone has registered long before.
+const KNOWN_WITHIN: Duration = Duration::from_secs(30);
 /// From a message's first byte to its last; a far end that is well sends them together.
 const MESSAGE_WITHIN: Duration = Duration::from_secs(10);
 /// A connection without a byte for so long is closed. Longer than the longest registration (3600 s): a phone that sends no
@@ -44,6 +45,8 @@ enum End {
     Garbage(#[from] Garbage),
     #[error("it was silent for too long")]
     Idle,
+    #[error("whoever is there is no trunk and has registered no phone")]
+    Stranger,
     #[error("a message did not come to its end in time")]
     Unfinished,
     #[error("the far end does not read")]
@@ -75,7 +78,12 @@ pub(crate) async fn run(edge: Edge, stream: TcpStream, peer: SocketAddr, opened:
     match &end {
         End::Garbage(_) => {
             counters.garbage.fetch_add(1, Ordering::Relaxed);
-            tracing::info!(%peer, why = %end, "SIP connection closed");
+            // A stranger's, of whom there may be thousands, is no news.
+            if edge.known().has(far) {
+                tracing::info!(%peer, why = %end, "SIP connection closed");
+            } else {
+                tracing::debug!(%peer, why = %end, "a stranger's SIP connection closed");
+            }
         }
         End::Slow => {
             counters.slow.fetch_add(1, Ordering::Relaxed);
@@ -91,7 +99,7 @@ pub(crate) async fn run(edge: Edge, stream: TcpStream, peer: SocketAddr, opened:
 async fn refuse(edge: &Edge, undone: impl Iterator<Item = Vec<u8>>, to: Far) {
     for bytes in undone {
         edge.counters().dropped.fetch_add(1, Ordering::Relaxed);
-        if let Some(refusal) = undelivered(&bytes, to) {
+        if let Some(refusal) = edge.judge().undelivered(&bytes, to) {
             edge.hear_again(refusal).await;
         }
     }
@@ -107,6 +115,7 @@ async fn read(
     let mut framer = Framer::default();
     let opened_at = Instant::now();
     let mut heard = opened == Opened::Dialled;
+    let mut is_known = opened != Opened::ByStranger;
     let mut message_began = None;
     loop {
         while let Some(frame) = framer.next()? {
@@ -116,20 +125,26 @@ async fn read(
                     heard = true;
                     take(edge, &bytes, far, unanswered).await?;
                 }
-                Frame::Ping => edge.send(far, b"\r\n"),
+                Frame::Ping if edge.known().has(far) => edge.send(far, b"\r\n"),
+                Frame::Ping => {}
             }
         }
         let now = Instant::now();
         if framer.is_within() && message_began.is_none() {
             message_began = Some(now);
         }
-        let (deadline, late) = match message_began {
-            Some(began) => (began + MESSAGE_WITHIN, End::Unfinished),
-            None => (silent_until(now, opened_at, heard), End::Idle),
-        };
-        match timeout_at(deadline, reading.readable()).await {
-            Ok(ready) => ready?,
-            Err(_) => return Err(late),
+        if !is_known && edge.known().has(far) {
+            is_known = true;
+            far.line.into_iter().for_each(|line| edge.lines().is_known(line));
+        }
+        let (deadline, late) = until(now, &Patience { opened_at, heard, is_known, message_began });
+        // Also for who sends so fast that there is always something to read.
+        let ready = if deadline <= now { None } else { timeout_at(deadline, reading.readable()).await.ok() };
+        match ready {
+            Some(ready) => ready?,
+            // It has registered since, and said nothing more.
+            None if !is_known && edge.known().has(far) => continue,
+            None => return Err(late),
         }
         // Not held over an await: thousands of idle lines need no buffer each.
         let mut buffer = [0; READ_BYTES];
@@ -142,10 +157,28 @@ async fn read(
     }
 }
 
-/// A line that has brought a message may rest between messages, and any byte begins its rest anew; one that has brought
-/// none does not stay for its keep-alives.
-fn silent_until(now: Instant, opened_at: Instant, heard: bool) -> Instant {
-    if heard { now + IDLE } else { opened_at + FIRST_MESSAGE_WITHIN }
+/// What is known of a connection between two reads.
+struct Patience {
+    opened_at: Instant,
+    /// It has brought a message.
+    heard: bool,
+    /// A trunk or a registered phone is there, or we called it.
+    is_known: bool,
+    /// The one that is under way.
+    message_began: Option<Instant>,
+}
+
+/// How long the next byte may take, and what it is when none comes. A line that has brought a message may rest between
+/// messages, and any byte begins its rest anew; one that has brought none does not stay for its keep-alives, and a
+/// stranger's for nothing.
+fn until(now: Instant, line: &Patience) -> (Instant, End) {
+    let own = match line.message_began {
+        Some(began) => (began + MESSAGE_WITHIN, End::Unfinished),
+        None if line.heard => (now + IDLE, End::Idle),
+        None => (line.opened_at + KNOWN_WITHIN, End::Idle),
+    };
+    let strangers = line.opened_at + KNOWN_WITHIN;
+    if line.is_known || own.0 < strangers { own } else { (strangers, End::Stranger) }
 }
 
 /// Waits for whoever takes messages rather than dropping them: nobody would send them again. A passive node takes
@@ -154,7 +187,7 @@ async fn take(edge: &Edge, bytes: &[u8], far: Far, unanswered: &Mutex<Unanswered
     edge.until_active().await;
     let counters = edge.counters();
     counters.received.fetch_add(1, Ordering::Relaxed);
-    match judge(bytes, far) {
+    match edge.judge().judge(bytes, far) {
         Verdict::Take(incoming) => {
             unanswered.lock().unwrap_or_else(PoisonError::into_inner).heard(&incoming.message);
             edge.hand_over(*incoming).await.map_err(|()| End::Deaf)?;
@@ -222,15 +255,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stranger_that_says_nothing_loses_its_place_and_a_phone_keeps_its_own() {
+    fn a_stranger_loses_its_place_whatever_it_says_and_a_phone_keeps_its_own() {
         let opened_at = Instant::now();
-        let later = opened_at + Duration::from_secs(20);
-        assert_eq!(
-            silent_until(later, opened_at, false),
-            opened_at + FIRST_MESSAGE_WITHIN,
-            "whatever it sends meanwhile"
-        );
-        assert_eq!(silent_until(later, opened_at, true), later + IDLE);
+        let later = opened_at + Duration::from_secs(25);
+        let line =
+            |heard, is_known, message_began| until(later, &Patience { opened_at, heard, is_known, message_began });
+        for heard in [false, true] {
+            let (at, why) = line(heard, false, None);
+            assert_eq!(at, opened_at + KNOWN_WITHIN, "whatever it sends meanwhile");
+            assert!(matches!(why, End::Stranger));
+            assert_eq!(line(heard, false, Some(later)).0, opened_at + KNOWN_WITHIN, "and in the middle of a message");
+        }
+        assert_eq!(line(false, false, Some(opened_at)).0, opened_at + MESSAGE_WITHIN);
+        assert_eq!(line(false, true, None).0, opened_at + KNOWN_WITHIN, "a phone's, of which nothing came");
+        assert_eq!(line(true, true, Some(later)).0, later + MESSAGE_WITHIN);
+        let (at, why) = line(true, true, None);
+        assert_eq!(at, later + IDLE);
+        assert!(matches!(why, End::Idle));
         let longest_registration = Duration::from_secs(3600);
         assert!(IDLE > longest_registration);
     }

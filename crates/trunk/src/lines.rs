@@ -15,6 +15,9 @@ use tokio::sync::{Notify, mpsc};
 pub(crate) const MAX_CONNECTIONS: usize = 8192;
 /// What one address may have of those that others open, as a part: an office behind a NAT, and not all there are.
 const SHARE_OF_ADDRESS: usize = 4;
+/// What strangers may have together, as a part, from however many addresses: the rest is kept for trunks and for hosts where
+/// phones are registered.
+const SHARE_OF_STRANGERS: usize = 2;
 /// What may wait for one connection, in bytes: a second of a busy trunk's 1000 messages. A far end that does not read
 /// is hung up on rather than remembered: over TCP a message left out would be lost in silence.
 const MAX_WAITING_BYTES: usize = 1 << 20;
@@ -23,8 +26,10 @@ const WAITING_OVERHEAD_BYTES: usize = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Opened {
-    /// By the far end.
+    /// By a far end that is a trunk, or where a phone is registered.
     Accepted,
+    /// By any other far end.
+    ByStranger,
     /// By us.
     Dialled,
 }
@@ -53,6 +58,8 @@ struct Seats {
     by_peer: HashMap<SocketAddr, u64>,
     accepted_of: HashMap<IpAddr, usize>,
     accepted: usize,
+    /// Of these, strangers'.
+    strangers: usize,
 }
 
 struct Seat {
@@ -105,8 +112,9 @@ impl Lines {
         }
         let number = seats.next;
         seats.next += 1;
-        if opened == Opened::Accepted {
+        if opened != Opened::Dialled {
             seats.accepted += 1;
+            seats.strangers += usize::from(opened == Opened::ByStranger);
             *seats.accepted_of.entry(peer.ip()).or_default() += 1;
         }
         let (post, messages) = mpsc::unbounded_channel();
@@ -119,6 +127,16 @@ impl Lines {
         Some(held)
     }
 
+    /// Whoever opened it is no stranger any more.
+    pub(crate) fn is_known(&self, line: Line) {
+        let mut seats = self.lock();
+        let Some(seat) = seats.by_number.get_mut(&line.number).filter(|seat| seat.opened == Opened::ByStranger) else {
+            return;
+        };
+        seat.opened = Opened::Accepted;
+        seats.strangers -= 1;
+    }
+
     pub(crate) fn close(&self, line: Line) {
         let mut seats = self.lock();
         let Some(seat) = seats.by_number.remove(&line.number) else { return };
@@ -126,8 +144,9 @@ impl Lines {
         if seats.by_peer.get(&seat.peer) == Some(&line.number) {
             seats.by_peer.remove(&seat.peer);
         }
-        if seat.opened == Opened::Accepted {
+        if seat.opened != Opened::Dialled {
             seats.accepted -= 1;
+            seats.strangers -= usize::from(seat.opened == Opened::ByStranger);
             let of_address = seats.accepted_of.entry(seat.peer.ip()).or_default();
             *of_address -= 1;
             if *of_address == 0 {
@@ -167,9 +186,10 @@ impl Lines {
 impl Seats {
     fn has_room(&self, places: usize, address: IpAddr, opened: Opened) -> bool {
         match opened {
-            Opened::Accepted => {
+            Opened::Accepted | Opened::ByStranger => {
                 let of_address = self.accepted_of.get(&address).copied().unwrap_or(0);
-                self.accepted < places && of_address < places.div_ceil(SHARE_OF_ADDRESS)
+                let is_kept = opened == Opened::ByStranger && self.strangers >= places / SHARE_OF_STRANGERS;
+                self.accepted < places && of_address < places.div_ceil(SHARE_OF_ADDRESS) && !is_kept
             }
             Opened::Dialled => self.by_number.len() - self.accepted < places,
         }
@@ -247,6 +267,24 @@ mod tests {
         assert!(lines.open(peer(1), Opened::Dialled).is_some(), "our own are counted apart");
         lines.close(held[0].line);
         assert!(lines.open(peer(1), Opened::Accepted).is_some());
+    }
+
+    #[test]
+    fn strangers_from_however_many_addresses_leave_places_for_who_is_known() {
+        let lines = Lines::new(NODE, PLACES);
+        let far = |last: u8| SocketAddr::from(([198, 51, 100, last], 5060));
+        let strangers: Vec<Held> = (0..=255).map_while(|last| lines.open(far(last), Opened::ByStranger)).collect();
+        assert_eq!(strangers.len(), PLACES / SHARE_OF_STRANGERS);
+        let carrier = lines.open(peer(1), Opened::Accepted).expect("a place of its own");
+        lines.is_known(strangers[0].line);
+        let another = lines.open(far(254), Opened::ByStranger).expect("one of them registered a phone");
+        assert!(lines.open(far(255), Opened::ByStranger).is_none());
+        lines.is_known(carrier.line);
+        lines.is_known(another.line);
+        lines.close(another.line);
+        lines.close(strangers[1].line);
+        let opened = (0..=255).filter_map(|last| lines.open(far(last), Opened::ByStranger)).count();
+        assert_eq!(opened, 2, "as many as went, or became known");
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use strowger_model::{Far, Mono, NodeId, Transport};
-use strowger_sip::{Message, reply, reply_destination};
+use strowger_model::{AgentId, CallId, Far, LegKey, LegNo, Mono, NodeId, ShardId, Transport};
+use strowger_sip::{Message, TokenKeys, reply, reply_destination};
 use strowger_trunk::{Edge, Incoming, Kind, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,7 +28,7 @@ impl Bench {
     fn passive() -> Bench {
         // A free port of both kinds: the listener is gone again when the edge binds.
         let at = std::net::TcpListener::bind("127.0.0.1:0").and_then(|probe| probe.local_addr()).unwrap();
-        let (edge, incoming) = Edge::start(NODE, &Options { shared: at, own: None }, || Mono(5)).unwrap();
+        let (edge, incoming) = Edge::start(NODE, &Options { shared: at, own: None }, tokens(), || Mono(5)).unwrap();
         Bench { edge, incoming, at }
     }
 
@@ -36,6 +36,11 @@ impl Bench {
         let bench = Bench::passive();
         bench.edge.set_active_until(Mono(10));
         bench
+    }
+
+    /// A phone has registered from here.
+    fn knows_us(&self) {
+        self.edge.known().set_phones(ShardId(0), AgentId(1), [self.at.ip()]);
     }
 
     async fn heard(&mut self) -> Incoming {
@@ -50,6 +55,10 @@ impl Bench {
         let bytes = reply(&incoming.message, status, "Fine", &[], None, None);
         self.edge.send(reply_destination(&incoming.message, incoming.source), &bytes);
     }
+}
+
+fn tokens() -> TokenKeys {
+    TokenKeys::new(&[7; 32], &[])
 }
 
 fn count(counter: &AtomicU64) -> u64 {
@@ -156,7 +165,11 @@ async fn garbage_closes_its_own_connection_only() {
 async fn what_can_be_answered_is_answered_and_leaves_the_line_alone() {
     let mut bench = Bench::start();
     let mut far = bench.connect().await;
-    far.write_all(invite("old", 9).replace("sip:100@h SIP/2.0", "sip:100@h SIP/7.0").as_bytes()).await.unwrap();
+    let old = invite("old", 9).replace("sip:100@h SIP/2.0", "sip:100@h SIP/7.0");
+    far.write_all((old.clone() + "\r\n\r\n").as_bytes()).await.unwrap();
+    assert!(timeout(QUIET, said(&mut far)).await.is_err(), "a stranger hears nothing");
+    bench.knows_us();
+    far.write_all(old.as_bytes()).await.unwrap();
     assert!(said(&mut far).await.starts_with("SIP/2.0 505 "));
     far.write_all(b"\r\n\r\n").await.unwrap();
     assert_eq!(said(&mut far).await, "\r\n", "RFC 5626 section 4.4.1");
@@ -191,7 +204,8 @@ async fn a_passive_node_neither_takes_nor_says_anything_until_it_is_active() {
 async fn a_request_nobody_takes_is_answered_as_if_refused() {
     let mut bench = Bench::start();
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|gone| gone.local_addr()).unwrap();
-    let ours = invite("ours", 9).replace("z9hG4bKours", "z9hG4bKc5-1.1.INVITE");
+    let leg = LegKey { call: CallId(5), leg: LegNo(1) };
+    let ours = invite("ours", 9).replace("z9hG4bKours", &tokens().branch(leg, 1, "INVITE"));
     bench.edge.send(Far::tcp(nobody), ours.as_bytes());
     let Incoming { message, kind, .. } = bench.heard().await;
     assert_eq!((message.status(), message.cseq_method()), (503, "INVITE"), "RFC 3261 section 8.1.3.1");
@@ -280,7 +294,8 @@ async fn a_far_end_that_does_not_read_is_hung_up_on_and_others_are_not_kept_wait
 async fn nodes_on_one_machine_share_an_address() {
     let first = Bench::start();
     let options = Options { shared: first.at, own: None };
-    let (second, _incoming) = Edge::start(NodeId(4), &options, || Mono(5)).expect("the same address once more");
+    let (second, _incoming) =
+        Edge::start(NodeId(4), &options, tokens(), || Mono(5)).expect("the same address once more");
     second.set_active_until(Mono(10));
     let mut lines = Vec::new();
     for _ in 0..64 {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use strowger_call::{Action, Actions, Event, Machine, MediaFact, Rows, Setting};
 use strowger_model::{CallId, Far, LegKey, LegNo, LogNow, LogTime, Mono, RelayId};
-use strowger_sip::{Leg, Local, Message, leg_of, of_tag};
+use strowger_sip::{Leg, Local, Message, TokenKeys};
 use strowger_table::{Admit, AdmitKey, Call, Command, Shard, Source, Target};
 
 use far::FarEnd;
@@ -130,7 +130,7 @@ impl World {
     fn hear(&mut self, node: u16, source: Far, text: &str) {
         let mut message = Message::parse(text.as_bytes()).unwrap_or_else(|fault| panic!("{fault}: {text}"));
         message.fill_received(source.addr);
-        let named = leg_of(&message).or(self.call.map(|call| LegKey { call, leg: LegNo(0) }));
+        let named = local().tokens.leg_of(&message).or(self.call.map(|call| LegKey { call, leg: LegNo(0) }));
         let Some(leg) = named else { return self.admit(message, source) };
         let event = Event::Message { leg, message: &message, source };
         let (log_now, now) = (self.known(), self.now);
@@ -215,7 +215,7 @@ impl World {
     /// What holds for all that we send, and what no log shows.
     fn check_sent(&self, message: &Message) {
         let call = self.call.expect("it is of a call");
-        let key = of_tag(if message.is_request() { message.from_tag() } else { message.to_tag() });
+        let key = local().tokens.of_tag(if message.is_request() { message.from_tag() } else { message.to_tag() });
         let text = String::from_utf8_lossy(message.body());
         if let Some(origin) = text.lines().find_map(|line| line.strip_prefix("o=")) {
             let session = origin.split(' ').nth(1);
@@ -299,7 +299,8 @@ fn is_due(machine: &Machine, at: Mono) -> bool {
 }
 
 fn local() -> Local {
-    Local { contact_host: far::HOST.into(), user_agent: String::new() }
+    let tokens = TokenKeys::new(&[7; 32], &[]);
+    Local { contact_host: far::HOST.into(), user_agent: String::new(), tokens }
 }
 
 fn setting(relay: RelayId) -> Setting {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use strowger_sip::{Message, of_branch, of_tag, of_user, parse_sdp};
+use strowger_sip::{Message, parse_sdp};
 use strowger_table::{Call, Command, DutyKind, Record, ToldBy};
 
 use super::sample;
@@ -23,8 +23,9 @@ impl Names {
 
     /// A branch, tag or Call-ID: ours get names, a far end's stand as they are.
     fn token(&mut self, kind: &str, value: &str) -> String {
-        let user = value.split('@').next().unwrap_or_default();
-        let is_ours = of_branch(value).or(of_tag(value)).or(of_user(user)).is_some();
+        let tokens = super::local().tokens;
+        let is_id = value.starts_with('c') && value.ends_with(&format!("@{}", super::far::HOST));
+        let is_ours = is_id || tokens.of_branch(value).or(tokens.of_tag(value)).is_some();
         match value {
             "" => "-".into(),
             _ if is_ours => self.name(kind, value),

@@ -53,7 +53,6 @@ impl Nodes {
             link_listen,
             sip: strowger_trunk::Options { shared: self.sip, own: None },
             advertised: self.sip.to_string(),
-            nonce_key: vec![7; 32],
             data_keys: DataKeys::parse(&"07".repeat(32)).expect("a key"),
             max_calls: 10,
             max_calls_per_second: 10,

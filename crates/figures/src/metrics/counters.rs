@@ -22,6 +22,8 @@ pub struct Counters {
     turned_away: IntCounter,
     unwanted: IntCounter,
     strangers: IntCounter,
+    wrong_passwords: IntCounter,
+    silenced: IntCounter,
     leader_changes: IntCounter,
     offers: IntCounterVec,
     dials: IntCounterVec,
@@ -73,6 +75,14 @@ impl Default for Counters {
             unwanted: make.counter("strowger_calls_unwanted_total", "INVITEs from barred callers, answered 603."),
             strangers: make
                 .counter("strowger_sip_strangers_total", "INVITEs from addresses of no trunk, left without an answer."),
+            wrong_passwords: make.counter(
+                "strowger_sip_wrong_passwords_total",
+                "REGISTERs with a wrong password or of nobody, as this node had or heard of them.",
+            ),
+            silenced: make.counter(
+                "strowger_sip_silenced_total",
+                "REGISTERs left without an answer because somebody there guessed at passwords.",
+            ),
             leader_changes: make.counter("strowger_leader_changes_total", "Changes of leader seen, over all groups."),
             offers: make.counters(
                 "strowger_offers_total",
@@ -141,6 +151,16 @@ impl Counters {
         self.strangers.inc();
     }
 
+    /// A REGISTER had a wrong password, here or at another node.
+    pub fn wrong_password(&self) {
+        self.wrong_passwords.inc();
+    }
+
+    /// A REGISTER was left without an answer.
+    pub fn silenced(&self) {
+        self.silenced.inc();
+    }
+
     /// A group has another leader.
     pub fn leader_changed(&self) {
         self.leader_changes.inc();
@@ -167,6 +187,8 @@ mod tests {
         counters.turned_away();
         counters.unwanted();
         counters.stranger();
+        counters.wrong_password();
+        counters.silenced();
         counters.leader_changed();
         let text = counters.families().text();
         for line in [
@@ -179,6 +201,8 @@ mod tests {
             "strowger_calls_turned_away_total 1",
             "strowger_calls_unwanted_total 1",
             "strowger_sip_strangers_total 1",
+            "strowger_sip_wrong_passwords_total 1",
+            "strowger_sip_silenced_total 1",
             "strowger_leader_changes_total 1",
         ] {
             assert!(text.lines().any(|other| other == line), "no `{line}` in {text}");

@@ -8,6 +8,7 @@ mod import;
 mod leads;
 mod progress;
 mod shell;
+mod silenced;
 mod status;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub use campaigns::{CampaignCommand, CampaignQuery, DialRequest, campaigns, dial
 pub use config::{Wanted, apply, check_config, versions};
 pub use leads::{LeadCommand, leads};
 pub use shell::{completion, manual};
+pub use silenced::{SilencedCommand, silenced};
 pub use status::status;
 
 /// Where the cluster is and who asks.
@@ -34,7 +36,7 @@ pub struct At {
     /// How long a node may take to answer what only reads.
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = limit::READ.as_secs())]
     wait: u64,
-    /// API token; the first one was printed by the node that founded the cluster.
+    /// API token; the first one is in `first-token` in the data directory of the node that founded the cluster.
     #[arg(long, global = true, env = "STROWGER_TOKEN", default_value = "", hide_env_values = true)]
     token: String,
 }

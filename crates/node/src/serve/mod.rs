@@ -1,13 +1,13 @@
 //! The two kinds of process: a node and a relay. Configuration first, then ports, then work.
 
+mod private;
 mod relay;
 
-use std::io::{IsTerminal, Write as _};
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use sha2::{Digest as _, Sha256};
 use strowger_cluster::{Cluster, DataKeys, TestBreak};
 use strowger_config::Fault;
 use strowger_config::process::{NodeConfig, RelayConfig};
@@ -18,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Exit code of a process whose configuration is wrong (EX_USAGE of sysexits.h): starting it again will not help.
 const EXIT_CONFIG: u8 = 64;
-/// Set by the demo and by tests, which need to know the first token; otherwise it is random and printed once.
+/// Set by the demo and by tests, which need to know the first token; otherwise it is random, and in a file.
 const TOKEN_VARIABLE: &str = "STROWGER_BOOTSTRAP_TOKEN";
 /// What is logged, as `LEVEL` or `TARGET=LEVEL` with commas between them.
 const LOG_VARIABLE: &str = "STROWGER_LOG";
@@ -26,6 +26,8 @@ const LOG_VARIABLE: &str = "STROWGER_LOG";
 const LOG_LEVELS: &str = "info,openraft=error,fjall=warn,quinn=warn";
 /// `text` or `json`.
 const LOG_FORMAT_VARIABLE: &str = "STROWGER_LOG_FORMAT";
+/// In the data directory of the node that founds the cluster: what is printed stays in journals.
+const TOKEN_FILE: &str = "first-token";
 /// Set by the demo, whose processes must not outlive it however it ends: they end when their standard input does.
 const LEASH_VARIABLE: &str = "STROWGER_ENDS_WITH_STDIN";
 /// Plants a fault, so that the demo can show that its own checks would find one.
@@ -58,6 +60,7 @@ fn refuse(faults: &[Fault]) -> ExitCode {
 }
 
 fn run(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    private::umask();
     log()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(work)
@@ -82,10 +85,10 @@ fn log() -> anyhow::Result<()> {
 
 async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api::Running)> {
     let identity = Identity::development(&config.cluster.tls_dir, PeerId::Node(config.id))?;
-    let nonce_key = nonce_key(&config.cluster.tls_dir)?;
     let data_keys = data_keys(&config.cluster)?;
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("cannot make the data directory {}", config.data_dir.display()))?;
+    private::directory(&config.data_dir)
+        .with_context(|| format!("cannot make {}, or close it to others", config.data_dir.display()))?;
+    let token_file = config.data_dir.join(TOKEN_FILE);
     let cluster = Cluster::start(strowger_cluster::Options {
         me: config.id,
         voters: config.cluster.voters.iter().map(|voter| (voter.id, voter.link)).collect(),
@@ -96,7 +99,6 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api
         link_listen: config.cluster.listen,
         sip: strowger_trunk::Options { shared: config.sip.shared, own: Some(config.sip.own) },
         advertised: config.sip.advertised.to_string(),
-        nonce_key,
         data_keys,
         max_calls: config.limits.max_calls as usize,
         max_calls_per_second: config.limits.max_calls_per_second,
@@ -111,19 +113,21 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api
         let context = cluster.context.clone();
         tokio::spawn(async move {
             if let Some(token) = strowger_api::bootstrap_token(context).await {
-                // A node goes on without whoever read its output.
-                let _gone = writeln!(std::io::stdout(), "the first admin token, shown only now: {token}");
+                show_once(&token_file, &token);
             }
         });
     }
     Ok((cluster, http))
 }
 
-/// The key of the digest nonces must be the same on all nodes: it is derived from the cluster's CA, which is.
-fn nonce_key(tls_dir: &Path) -> anyhow::Result<Vec<u8>> {
-    let ca = tls_dir.join("ca.pem");
-    let bytes = std::fs::read(&ca).with_context(|| format!("cannot read {}", ca.display()))?;
-    Ok(Sha256::digest([b"strowger digest nonces\0".as_slice(), &bytes].concat()).to_vec())
+fn show_once(path: &Path, token: &str) {
+    match private::file(path, &format!("{token}\n")) {
+        Ok(()) => say!("the first admin token is in {}: take it from there and remove the file", path.display()),
+        Err(fault) => tracing::error!(
+            path = %path.display(), %fault,
+            "the first admin token could not be written: start the node once with {TOKEN_VARIABLE}"
+        ),
+    }
 }
 
 fn data_keys(cluster: &strowger_config::process::Cluster) -> anyhow::Result<DataKeys> {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use strowger_config::process::RelayConfig;
 use strowger_figures::metrics::{Families, Sample};
 use strowger_link::Identity;
@@ -11,10 +12,12 @@ use strowger_media::RelayStats;
 use strowger_model::PeerId;
 use strowger_relay::hop::HopStats;
 
-use super::shut_down;
+use super::{private, shut_down};
 
 pub(super) async fn run(config: RelayConfig) -> anyhow::Result<ExitCode> {
     let identity = Identity::development(&config.link.tls_dir, PeerId::Relay(config.id))?;
+    private::directory(&config.content_dir)
+        .with_context(|| format!("cannot make {}, or close it to others", config.content_dir.display()))?;
     let dead_media = Duration::from_millis(config.media.dead_media_ms.into());
     let relay = strowger_relay::Relay::start(strowger_relay::RelayConfig {
         id: config.id,

@@ -1,6 +1,7 @@
 //! A scripted agent's phone that is always at one address.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -27,6 +28,11 @@ impl Desk {
         Desk { wire: Wire::open(), realm: REALM, media: 9, invite: None, cseq: 0, registers: 0 }
     }
 
+    /// A phone on another host.
+    pub fn at(ip: [u8; 4]) -> Desk {
+        Desk { wire: Wire::open_at(ip), ..Desk::new() }
+    }
+
     /// A phone of another tenant.
     pub fn of(realm: &'static str) -> Desk {
         Desk { realm, ..Desk::new() }
@@ -48,6 +54,25 @@ impl Desk {
         self.asks_to_register(node, user, contact, expires_s, &credentials, 200)
     }
 
+    /// A REGISTER with good credentials that is refused all the same.
+    pub fn refused_to_register(&mut self, node: SocketAddr, user: &str, contact: &str, status: u16) -> Message {
+        let challenge = self.asks_to_register(node, user, contact, 600, "", 401);
+        let credentials = credentials(user, self.realm, challenge.header("www-authenticate"));
+        self.asks_to_register(node, user, contact, 600, &credentials, status)
+    }
+
+    /// What comes of one try at a password, a fresh challenge before it; none: not a word.
+    pub fn guess(&mut self, node: SocketAddr, user: &str, password: &str, within: Duration) -> Option<u16> {
+        let contact = format!("<sip:{user}@{}>", self.wire.address());
+        let (first, asked) = self.words_to_register(user, &contact, 600, "");
+        self.wire.send(node, &first);
+        let challenge = self.wire.within(within, |message| message.answers(401, &asked))?;
+        let credentials = credentials_with(password, user, self.realm, challenge.header("www-authenticate"));
+        let (second, asked) = self.words_to_register(user, &contact, 600, &credentials);
+        self.wire.send(node, &second);
+        self.wire.within(within, |message| message.header("cseq") == asked).map(|answer| answer.status())
+    }
+
     /// One REGISTER without credentials, which must be answered so.
     pub fn first_register(&mut self, node: SocketAddr, user: &str, status: u16) -> Message {
         let contact = format!("<sip:{user}@{}>", self.wire.address());
@@ -63,6 +88,13 @@ impl Desk {
         more: &str,
         status: u16,
     ) -> Message {
+        let (text, asked) = self.words_to_register(user, contact, expires_s, more);
+        self.wire.send(node, &text);
+        self.wire.expect(&format!("{status} to the REGISTER"), |message| message.answers(status, &asked))
+    }
+
+    /// The next REGISTER, and what its answer names.
+    fn words_to_register(&mut self, user: &str, contact: &str, expires_s: u32, more: &str) -> (String, String) {
         self.registers += 1;
         let (at, realm, cseq) = (self.wire.address(), self.realm, self.registers);
         let head = format!(
@@ -70,9 +102,7 @@ impl Desk {
              From: <sip:{user}@{realm}>;tag=reg\r\nTo: <sip:{user}@{realm}>\r\nCall-ID: reg@{at}\r\n\
              CSeq: {cseq} REGISTER\r\nContact: {contact}\r\nExpires: {expires_s}\r\n{more}"
         );
-        self.wire.send(node, &with_body(&head, ""));
-        let asked = format!("{cseq} REGISTER");
-        self.wire.expect(&format!("{status} to the REGISTER"), |message| message.answers(status, &asked))
+        (with_body(&head, ""), format!("{cseq} REGISTER"))
     }
 
     /// Waits for an INVITE that opens a call.
@@ -98,13 +128,18 @@ impl Desk {
 
     /// An answer to any request.
     pub fn reply(&self, node: SocketAddr, request: &Message, status: u16, phrase: &str, body: &str) {
+        self.wire.send(node, &self.words(request, status, phrase, body));
+    }
+
+    /// What that answer says.
+    pub fn words(&self, request: &Message, status: u16, phrase: &str, body: &str) -> String {
         let mut head = format!("SIP/2.0 {status} {phrase}\r\n");
         request.vias().for_each(|via| head += &format!("Via: {via}\r\n"));
         let tag = if request.to_tag().is_empty() { format!(";tag={TAG}") } else { String::new() };
         head += &format!("From: {}\r\nTo: {}{tag}\r\n", request.header("from"), request.header("to"));
         head += &format!("Call-ID: {}\r\nCSeq: {}\r\n", request.header("call-id"), request.header("cseq"));
         head += &format!("Contact: <sip:desk@{}>\r\n", self.wire.address());
-        self.wire.send(node, &with_body(&head, body));
+        with_body(&head, body)
     }
 
     /// A re-INVITE; returns its number and method for matching answers.
@@ -144,9 +179,13 @@ impl Desk {
 
 /// The answer to a challenge, as a header line.
 fn credentials(user: &str, realm: &str, challenge: &str) -> String {
+    credentials_with(PASSWORD, user, realm, challenge)
+}
+
+fn credentials_with(password: &str, user: &str, realm: &str, challenge: &str) -> String {
     let nonce = challenge.split("nonce=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a nonce");
     let hash = |text: String| Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let (who, what) = (hash(format!("{user}:{realm}:{PASSWORD}")), hash(format!("REGISTER:sip:{realm}")));
+    let (who, what) = (hash(format!("{user}:{realm}:{password}")), hash(format!("REGISTER:sip:{realm}")));
     let response = hash(format!("{who}:{nonce}:00000001:abc:auth:{what}"));
     format!(
         "Authorization: Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"sip:{realm}\", \

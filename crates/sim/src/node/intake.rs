@@ -1,7 +1,7 @@
 //! Runs the switch's intake: messages and news of the log in, what it says performed.
 
 use strowger_model::{CallId, Far, Mono, NodeId};
-use strowger_sip::{Message, leg_of, phrase, reply, reply_destination};
+use strowger_sip::{Message, phrase, reply, reply_destination};
 use strowger_switch::{Action, Intake};
 use strowger_table::{AdmitKey, Command, Outcome};
 
@@ -19,7 +19,7 @@ impl World {
             return self.leaves_unread(node, far, bytes);
         }
         let Ok(mut message) = Message::parse(bytes) else { return };
-        let leg = leg_of(&message);
+        let leg = local().tokens.leg_of(&message);
         if message.is_request() {
             message.fill_received(far.addr);
         }

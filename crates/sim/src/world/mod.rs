@@ -20,7 +20,7 @@ use std::time::Duration;
 use strowger_acd::UsableRelay;
 use strowger_model::config::{Agent, Phone};
 use strowger_model::{AgentId, CallId, Mono, RelayId};
-use strowger_sip::Local;
+use strowger_sip::{Local, TokenKeys};
 use strowger_table::{Proposer, Shard};
 
 pub(crate) use broken::Broken;
@@ -262,5 +262,6 @@ fn usable(relay: usize) -> UsableRelay {
 
 /// What every leg says of the cluster.
 pub(crate) fn local() -> Local {
-    Local { contact_host: "10.0.0.1:5060".to_owned(), user_agent: String::new() }
+    let tokens = TokenKeys::new(&[7; 32], &[]);
+    Local { contact_host: "10.0.0.1:5060".to_owned(), user_agent: String::new(), tokens }
 }

@@ -8,7 +8,7 @@ use super::server::Phase;
 use super::timer::Repeat;
 use super::{Event, Leg, LegState, Out};
 use crate::compose::SDP;
-use crate::{reason, sdp, token};
+use crate::{reason, sdp};
 
 impl Leg {
     /// 100. Only ever sent when asked: before the call is admitted it would promise too much.
@@ -262,7 +262,7 @@ impl Leg {
 
     pub(super) fn send_reinvite(&mut self, sdp: String, glares: u8, now: Mono, out: &mut Vec<Out>) {
         let cseq = self.next_cseq();
-        let branch = token::branch(self.key, cseq, "INVITE");
+        let branch = self.local.tokens.branch(self.key, cseq, "INVITE");
         let peer = self.peer();
         let body = (SDP, sdp.as_bytes());
         let bytes = self.request("INVITE", cseq, &branch, &self.from(), &peer, &[], Some(body));

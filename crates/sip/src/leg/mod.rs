@@ -20,17 +20,19 @@ use self::timer::{Due, Repeat};
 use crate::compose::{SDP, name_addr};
 use crate::message::Message;
 use crate::sdp;
-use crate::token::{self, Token};
+use crate::token::{self, TokenKeys};
 
 pub use self::timer::LINGER;
 
 /// What all legs of a node say of it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Local {
     /// `host:port` of the address that any live node answers, for Via and Contact.
     pub contact_host: String,
     /// For User-Agent and Server; empty to send none.
     pub user_agent: String,
+    /// With which what we say names our legs.
+    pub tokens: TokenKeys,
 }
 
 /// An INVITE to be sent.
@@ -173,7 +175,7 @@ impl Leg {
             state: DialogState::Early,
             call_id: invite.call_id().to_owned(),
             local_uri: invite.to_uri().to_owned(),
-            local_tag: token::tag(key, token::salt(invite.call_id(), invite.from_tag())),
+            local_tag: local.tokens.tag(key, token::salt(invite.call_id(), invite.from_tag())),
             remote_uri: invite.from_uri().to_owned(),
             remote_tag: invite.from_tag().to_owned(),
             local_contact: contact(key, local, source.transport),
@@ -197,7 +199,7 @@ impl Leg {
         let row = Dialog {
             role: Role::Uac,
             state: DialogState::Early,
-            local_tag: token::tag(key, token::salt(&to.call_id, "")),
+            local_tag: local.tokens.tag(key, token::salt(&to.call_id, "")),
             call_id: to.call_id,
             local_uri: to.from_uri,
             remote_uri: to.to_uri,
@@ -218,7 +220,7 @@ impl Leg {
         let headers: Vec<(&str, String)> =
             to.headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
         let body = (SDP, leg.row.local_sdp.as_bytes());
-        let branch = token::branch(key, 1, "INVITE");
+        let branch = local.tokens.branch(key, 1, "INVITE");
         let peer = Peer { to: to.destination, ..leg.peer() };
         let bytes = leg.request("INVITE", 1, &branch, &from, &peer, &headers, Some(body));
         let out = vec![Out::Send { to: to.destination, bytes: bytes.clone() }];
@@ -308,7 +310,7 @@ impl Leg {
         if message.is_request() {
             self.on_request(message, source, now, &mut out);
         } else if message.call_id() == self.row.call_id && message.from_tag() == self.row.local_tag {
-            self.on_response(message, now, &mut out);
+            self.on_response(message, source, now, &mut out);
         }
         self.hold();
         out
@@ -398,5 +400,5 @@ impl Leg {
 
 /// Our Contact: whoever answers the shared address learns from its user part whose request it got.
 fn contact(key: LegKey, local: &Local, transport: Transport) -> String {
-    format!("sip:{}@{}{}", Token(key), local.contact_host, transport.uri_parameter())
+    format!("sip:{}@{}{}", local.tokens.token(key), local.contact_host, transport.uri_parameter())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use strowger_model::{DialogState, Mono, Role};
+use strowger_model::{DialogState, Far, Mono, Role};
 
 use super::client::{Cancel, ClientInvite, ClientRequest, Refused, Stage};
 use super::send::Peer;
@@ -18,12 +18,16 @@ const MAX_GLARES: u8 = 3;
 pub(super) const MAX_FORKS: usize = 16;
 
 impl Leg {
-    pub(super) fn on_response(&mut self, message: &Message, now: Mono, out: &mut Vec<Out>) {
+    /// An answer counts only from where its request went: who has seen our request on its way there can say nothing from
+    /// elsewhere.
+    pub(super) fn on_response(&mut self, message: &Message, source: Far, now: Mono, out: &mut Vec<Out>) {
         if message.cseq_method() == "INVITE" {
-            return self.on_invite_response(message, now, out);
+            return self.on_invite_response(message, source, now, out);
         }
-        let answered =
-            |request: &ClientRequest| request.branch == message.top_branch() && request.method == message.cseq_method();
+        let answered = |request: &ClientRequest| {
+            let is_its = request.branch == message.top_branch() && request.method == message.cseq_method();
+            is_its && is_there(source, request.destination)
+        };
         if message.status() < 200 {
             return;
         }
@@ -37,21 +41,24 @@ impl Leg {
         }
     }
 
-    fn on_invite_response(&mut self, message: &Message, now: Mono, out: &mut Vec<Out>) {
+    fn on_invite_response(&mut self, message: &Message, source: Far, now: Mono, out: &mut Vec<Out>) {
         let (branch, status) = (message.top_branch(), message.status());
         if let Some(refused) = self.refused.as_ref().filter(|refused| refused.branch == branch) {
-            if status >= 300 {
+            if status >= 300 && is_there(source, refused.destination) {
                 out.push(Out::Send { to: refused.destination, bytes: refused.ack.clone() });
             }
             return;
         }
         match self.client.take_if(|client| client.branch == branch) {
+            Some(client) if !is_there(source, client.destination) => self.client = Some(client),
             Some(client) => match status {
                 0..200 => self.on_provisional(client, status, now, out),
                 200..300 => self.on_success(client, message, now, out),
                 _ => self.on_refusal(client, message, now, out),
             },
-            None if (200..300).contains(&status) && token::of_branch(branch) == Some(self.key) => {
+            // Its INVITE went where the dialog's packets came from or go to.
+            None if !is_there(source, self.row.far) && !is_there(source, self.peer().to) => {}
+            None if (200..300).contains(&status) && self.local.tokens.of_branch(branch) == Some(self.key) => {
                 self.on_late_success(message, now, out);
             }
             None => {}
@@ -187,7 +194,7 @@ impl Leg {
         }
         self.forks.push(message.to_tag().to_owned());
         let cseq = self.next_cseq();
-        let branch = token::branch(self.key, cseq, "BYE");
+        let branch = self.local.tokens.branch(self.key, cseq, "BYE");
         let bytes = self.request("BYE", cseq, &branch, &self.from(), &peer, &[], None);
         let destination = peer.to;
         out.push(Out::Send { to: destination, bytes: bytes.clone() });
@@ -204,4 +211,10 @@ impl Leg {
             Role::Uas => Duration::from_millis(dice % 201 * 10),
         }
     }
+}
+
+/// Whether somebody who speaks from `source` is who was sent to at `destination`. The host decides: over TCP an answer may
+/// come by a new connection (RFC 3261 section 18.2.2), and servers exist that answer from another port.
+fn is_there(source: Far, destination: Far) -> bool {
+    source.addr.ip().to_canonical() == destination.addr.ip().to_canonical()
 }

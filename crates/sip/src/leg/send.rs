@@ -9,7 +9,7 @@ use super::{Leg, LegState, Out};
 use crate::compose::{Body, MAX_FORWARDS, Writer};
 use crate::screen::ALLOW;
 use crate::text::address_uri;
-use crate::{reason, token, uri};
+use crate::{reason, uri};
 
 /// The far side of a dialog, as a request to it needs it.
 pub(super) struct Peer<'a> {
@@ -109,7 +109,7 @@ impl Leg {
         } else {
             out.header("To", &format!("{};tag={}", inbound.to, self.row.local_tag));
         }
-        out.header("Call-ID", &self.row.call_id);
+        out.header("Call-ID", &inbound.call_id);
         out.header("CSeq", &format!("{} {}", inbound.cseq, inbound.method));
         if dialog_forming {
             out.header("Contact", &format!("<{}>", self.row.local_contact));
@@ -153,7 +153,7 @@ impl Leg {
         out: &mut Vec<Out>,
     ) {
         let cseq = self.next_cseq();
-        let branch = token::branch(self.key, cseq, method);
+        let branch = self.local.tokens.branch(self.key, cseq, method);
         let peer = self.peer();
         let bytes = self.request(method, cseq, &branch, &self.from(), &peer, extra, None);
         let destination = peer.to;
@@ -170,7 +170,7 @@ impl Leg {
 
     /// The ACK to a 2xx is a request of its own, sent end to end (RFC 3261 section 13.2.2.4).
     pub(super) fn send_ack(&self, cseq: u32, peer: &Peer<'_>, out: &mut Vec<Out>) {
-        let branch = token::branch(self.key, cseq, "ACK");
+        let branch = self.local.tokens.branch(self.key, cseq, "ACK");
         let bytes = self.request("ACK", cseq, &branch, &self.from(), peer, &[], None);
         out.push(Out::Send { to: peer.to, bytes });
     }

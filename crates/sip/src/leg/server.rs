@@ -13,6 +13,7 @@ pub(super) struct Inbound {
     pub(super) method: String,
     pub(super) cseq: u32,
     pub(super) branch: String,
+    pub(super) call_id: String,
     /// Topmost first, `received` and `rport` filled in.
     pub(super) via: Vec<String>,
     pub(super) record_route: Vec<String>,
@@ -35,6 +36,7 @@ impl Inbound {
             method: request.method().to_owned(),
             cseq: request.cseq(),
             branch: request.top_branch().to_owned(),
+            call_id: request.call_id().to_owned(),
             via,
             record_route: request.record_routes(),
             from: request.header("From").unwrap_or_default().to_owned(),
@@ -63,6 +65,7 @@ impl Inbound {
             method: "INVITE".to_owned(),
             cseq,
             branch: parameter(top, "branch").unwrap_or_default().to_owned(),
+            call_id: row.call_id.clone(),
             via: via.to_vec(),
             record_route: record_route.to_vec(),
             from: format!("<{}>;tag={}", row.remote_uri, row.remote_tag),

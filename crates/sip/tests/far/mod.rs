@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use strowger_model::{CallId, Dialog, Far, LegKey, LegNo, Mono, ShardId};
-use strowger_sip::{Event, Leg, Local, Message, Out, Outgoing};
+use strowger_sip::{Event, Leg, Local, Message, Out, Outgoing, TokenKeys};
 
 pub const OFFER: &str =
     "v=0\r\no=far 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
@@ -16,7 +16,17 @@ pub fn key() -> LegKey {
 }
 
 pub fn local() -> Local {
-    Local { contact_host: "192.0.2.10:5060".to_owned(), user_agent: "Strowger".to_owned() }
+    let (contact_host, user_agent) = ("192.0.2.10:5060".to_owned(), "Strowger".to_owned());
+    Local { contact_host, user_agent, tokens: tokens() }
+}
+
+pub fn tokens() -> TokenKeys {
+    TokenKeys::new(&[7; 32], &[])
+}
+
+/// The user part of our Contact.
+pub fn token() -> String {
+    tokens().token(key())
 }
 
 pub fn far() -> Far {

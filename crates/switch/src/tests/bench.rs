@@ -10,7 +10,7 @@ use strowger_model::{
     CallId, Cause, Ended, Far, FlowId, HangupBy, Incarnation, LegKey, LogNow, LogTime, Mono, NodeId, Owner, RelayId,
     ShardId, TenantId, TrunkId, Wall,
 };
-use strowger_sip::{Local, Message, tag};
+use strowger_sip::{Local, Message, TokenKeys};
 use strowger_table::{AdmitKey, At, Body, Call, Command, Outcome, Proposal, Proposer, Shard, Touched};
 
 use crate::{Action, Around, Destination, Door, Intake, Row, key_of};
@@ -57,7 +57,7 @@ impl Bench {
             sites: RefCell::default(),
             door: Door { trunk: TrunkId(1), site: String::new(), max_calls: 100, max_calls_per_second: 100 },
             intake: Intake::new(MAX_CALLS, RATE, now),
-            local: Local { contact_host: "192.0.2.1:5060".into(), user_agent: String::new() },
+            local: Local { contact_host: "192.0.2.1:5060".into(), user_agent: String::new(), tokens: tokens() },
             now,
             wall: Wall(0),
             index: 0,
@@ -254,6 +254,10 @@ pub fn tenant() -> Tenant {
     }
 }
 
+pub fn tokens() -> TokenKeys {
+    TokenKeys::new(&[7; 32], &[])
+}
+
 pub fn trunk() -> Far {
     Far::udp(([192, 0, 2, 10], 5060))
 }
@@ -272,7 +276,7 @@ pub fn cancel(call_id: &str) -> Message {
 
 /// In the dialog of a call's first leg.
 pub fn within(method: &str, call: CallId) -> Message {
-    request(method, "x", &format!(";tag={}", tag(leg(call), 0)), "")
+    request(method, "x", &format!(";tag={}", tokens().tag(leg(call), 0)), "")
 }
 
 /// In a dialog whose tag is nobody's of ours, by the key of its INVITE.

@@ -29,6 +29,26 @@ fn the_door_says_who_comes_in() {
     assert_eq!(words(&bench.invites("d")), ["503"], "no relay");
 }
 
+/// Somebody who has read a call's Call-ID and tag in a ticket, and sends its INVITE or CANCEL again from elsewhere.
+#[test]
+fn what_a_stranger_says_of_a_call_is_not_kept_and_comes_to_nobody() {
+    let mut bench = Bench::new();
+    let call = bench.call_of(ME, "a");
+    bench.actors.insert(call);
+    bench.invites("under-way");
+    let stranger = Far::udp(([203, 0, 113, 1], 5060));
+    for call_id in ["a", "under-way", "unknown"] {
+        let (again, cancels) = (invite(call_id), cancel(call_id));
+        let said = bench.on(|intake, around| intake.invite(again, stranger, around));
+        assert_eq!(words(&said), ["Stranger"], "{call_id}");
+        let said = bench.on(|intake, around| intake.cancel(cancels, stranger, around));
+        assert_eq!(words(&said), [""; 0], "{call_id}");
+    }
+    assert_eq!(bench.intake.deadline(), None, "nothing is kept");
+    assert_eq!(words(&bench.invites("a")), [format!("tell {} INVITE", call.index())], "the trunk's own");
+    assert_eq!(cancels(&mut bench, "a"), [format!("tell {} CANCEL", call.index())]);
+}
+
 #[test]
 fn the_door_holds_the_nodes_limits() {
     let mut bench = Bench::new();

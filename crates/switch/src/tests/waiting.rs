@@ -196,3 +196,24 @@ fn so_many_messages_are_kept_and_no_more() {
     for_leg(&mut bench, "INFO", next, trunk());
     assert!(bench.intake.deadline().is_some(), "there is room");
 }
+
+/// Over TCP one message may have as much as thirty ordinary ones.
+#[test]
+fn so_many_bytes_are_kept_and_no_more() {
+    let mut bench = Bench::new();
+    let call = next_call(&bench);
+    let text = String::from_utf8(within("INFO", call).bytes()).unwrap();
+    let large =
+        text.replace("Content-Length: 0\r\n\r\n", &format!("Content-Length: 60000\r\n\r\n{}", "x".repeat(60_000)));
+    let large = strowger_sip::Message::parse(large.as_bytes()).unwrap();
+    let most = limit::MOST_KEPT_BYTES / large.bytes().len();
+    for turn in ["first", "again"] {
+        let call = next_call(&bench);
+        for _ in 0..most + 10 {
+            bench.on(|intake, around| intake.for_leg(leg(call), large.clone(), over_tcp(), around));
+        }
+        assert_eq!(bench.call_of(ME, turn), call);
+        bench.actors.insert(call);
+        assert_eq!(bench.applied(&[call]).len(), most, "{turn}: what was taken from the shelf makes room");
+    }
+}

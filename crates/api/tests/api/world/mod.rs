@@ -47,7 +47,6 @@ impl World {
             link_listen: ANY_PORT,
             sip: strowger_trunk::Options { shared: ANY_PORT, own: None },
             advertised: "127.0.0.1:5060".to_owned(),
-            nonce_key: vec![1; 32],
             data_keys: DataKeys::parse(&"01".repeat(32)).unwrap(),
             max_calls: 1000,
             max_calls_per_second: 100,

@@ -71,7 +71,6 @@ impl Rig {
                 link_listen: *link,
                 sip: strowger_trunk::Options { shared: sip, own: None },
                 advertised: sip.to_string(),
-                nonce_key: vec![7; 32],
                 data_keys: DataKeys::parse(&"07".repeat(32)).expect("a key"),
                 max_calls: 1000,
                 max_calls_per_second: 1000,
