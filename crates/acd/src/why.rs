@@ -66,7 +66,14 @@ pub fn fields(shard: &Shard, queues: &[QueueId]) -> Vec<Field> {
 fn field(shard: &Shard, queue: QueueId) -> Field {
     let idle = shard.idle(queue, Medium::Voice).take(NAMED);
     let candidates = idle.map(|(idle_since, agent, _)| Candidate { agent, idle_since }).collect();
-    let states = Agent::STATE_NAMES.into_iter().zip(shard.staff(queue)).filter(|(_, count)| *count > 0);
-    let (idle, excluded): (Vec<_>, Vec<_>) = states.partition(|(state, _)| *state == Agent::IDLE);
-    Field { queue, candidates, idle: idle.iter().map(|(_, count)| count).sum(), excluded }
+    let mut idle = 0;
+    let mut excluded = Vec::with_capacity(Agent::STATE_NAMES.len());
+    for (state, count) in Agent::STATE_NAMES.into_iter().zip(shard.staff(queue)) {
+        match (state, count) {
+            (Agent::IDLE, count) => idle = count,
+            (_, 0) => {}
+            excluding => excluded.push(excluding),
+        }
+    }
+    Field { queue, candidates, idle, excluded }
 }

@@ -71,7 +71,8 @@ impl Machine {
         Self::new(rows, setting, true)
     }
 
-    fn new(rows: Rows, setting: Setting, adopting: bool) -> Self {
+    fn new(mut rows: Rows, setting: Setting, adopting: bool) -> Self {
+        rows.read_holds(None);
         Self {
             rows,
             setting,
@@ -127,12 +128,13 @@ impl Machine {
             .min()
     }
 
-    fn on_rows(&mut self, rows: Rows, tenant: Option<&Tenant>, log_now: LogNow, now: Mono) {
+    fn on_rows(&mut self, mut rows: Rows, tenant: Option<&Tenant>, log_now: LogNow, now: Mono) {
         debug_assert_eq!(rows.call.id, self.id(), "a machine is told of another call");
         debug_assert!(
             rows.call.owner.epoch >= self.rows.call.owner.epoch,
             "a row of an earlier owner comes after one of a later"
         );
+        rows.read_holds(Some(&self.rows));
         self.rows = rows;
         self.learn_configuration(tenant);
         let took_over = std::mem::take(&mut self.adopting);

@@ -9,7 +9,6 @@ use strowger_table::{LegRole, LegState, Stage};
 
 use crate::hearing::{self, LegView, Role, Sound, Sounds, State, View};
 use crate::machine::Machine;
-use crate::reinvite::holds;
 
 /// Of each leg, what its relay does as far as its owner knows.
 #[derive(Default)]
@@ -133,7 +132,7 @@ impl Machine {
             LegState::Releasing { .. } => State::Releasing,
         };
         // What its answer said stands in the dialog alone.
-        let holds = leg.holds || self.rows.dialog(leg.key).is_some_and(|dialog| holds(&dialog.remote_sdp));
+        let holds = leg.holds || self.rows.is_held(leg.key);
         let table::Leg { key, room, muted, .. } = *leg;
         // A relay that lost it is told nothing of it until it is there again.
         let relay = leg.relay.filter(|_| leg.next_relay != leg.relay);

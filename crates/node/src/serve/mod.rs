@@ -122,7 +122,7 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api
 
 fn show_once(path: &Path, token: &str) {
     match private::file(path, &format!("{token}\n")) {
-        Ok(()) => say!("the first admin token is in {}: take it from there and remove the file", path.display()),
+        Ok(()) => note!("the first admin token is in {}: take it from there and remove the file", path.display()),
         Err(fault) => tracing::error!(
             path = %path.display(), %fault,
             "the first admin token could not be written: start the node once with {TOKEN_VARIABLE}"
