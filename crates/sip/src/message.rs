@@ -35,6 +35,13 @@ pub struct Message {
     contact: Option<String>,
 }
 
+/// Who says the same says it in the same bytes.
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Party {
     uri: String,
