@@ -103,7 +103,7 @@ fn print_status(status: &Value) {
     }
     let campaigns = list("campaigns");
     if !campaigns.is_empty() {
-        say!();
+        say!("");
         print_campaigns(&campaigns);
     }
     say!("\ncalls  {}\nagents {}", counts(&status["calls"]), counts(&status["agents"]));
