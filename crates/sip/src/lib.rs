@@ -11,6 +11,7 @@ mod digest;
 mod fault;
 mod leg;
 mod message;
+mod number;
 mod reason;
 mod register;
 mod reply;

@@ -1,4 +1,4 @@
-//! The two things a leg asks of a URI: its user, and the address packets can be sent to without a resolver.
+//! What a leg asks of a URI: the address packets can be sent to without a resolver.
 
 use std::net::SocketAddr;
 
@@ -8,11 +8,6 @@ use strowger_model::{Far, Transport};
 
 /// Port of SIP over UDP and TCP when a URI or Via names none (RFC 3261 section 19.1.2).
 pub(crate) const DEFAULT_PORT: u16 = 5060;
-
-/// The user part, as written; empty if there is none.
-pub(crate) fn user(uri: &Uri) -> String {
-    uri.user().map(|user| String::from_utf8_lossy(user).into_owned()).unwrap_or_default()
-}
 
 /// Where requests for `uri` go when its host is an address. A name needs a resolver (RFC 3263), which pure code
 /// has not: the caller then falls back on the address the far end's packets come from. `unnamed` is the transport if

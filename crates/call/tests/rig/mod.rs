@@ -157,9 +157,9 @@ impl World {
             key,
             tenant: sample::ACME,
             source: Source::Trunk(sample::TRUNK),
-            target: Target::Flow(sample::flow(message.request_uri_user()).expect("a published number")),
-            from: message.from_user().to_owned(),
-            to: message.request_uri_user().to_owned(),
+            target: Target::Flow(sample::flow(message.called_number()).expect("a published number")),
+            from: message.calling_number().to_owned(),
+            to: message.called_number().to_owned(),
             dialog: Leg::incoming(unborn, &message, source, &local()).dialog(),
             observed: self.log_now(),
         }));
