@@ -26,7 +26,7 @@ impl Machine {
         side.give_up = None;
         let Some(mut sip) = side.sip.clone() else { return };
         let offer = sip.dialog().remote_sdp;
-        let Ok((sdp, _, _)) = answer_sdp(offer.as_bytes(), &self.local_media(key, rtp, 1)) else {
+        let Ok((sdp, _)) = answer_sdp(offer.as_bytes(), &self.local_media(key, rtp, 1)) else {
             return self.reject(key, 488, Cause(65), now);
         };
         // What the row will have; the leg itself answers once it does.

@@ -31,13 +31,12 @@ impl Machine {
                 let outs = self.sip(key).map(|sip| sip.answer_reinvite(Err(status), now)).unwrap_or_default();
                 self.sent(key, outs, LogNow::default(), now);
             }
-            Ok((sdp, media, direction)) => {
+            Ok((sdp, remote)) => {
                 changed.answer_reinvite(Ok(sdp.clone()), now);
                 let dialog = Box::new(changed.dialog());
                 let holds = holds(&dialog.remote_sdp);
                 let number = self.propose(Command::Redialog { leg: key, dialog, relay: None, holds });
-                let (send, receive) = (sends(direction), receives(direction));
-                let media = Op::Remote { leg: key.leg, media, send, receive };
+                let media = remote_op(key, &remote);
                 if let Some(side) = self.sides.get_mut(&key) {
                     // Of an offer that was cancelled meanwhile the answer is nobody's.
                     side.reinvite = Some(Reinvite { number, answer: Some((sdp, media)) });
@@ -95,16 +94,13 @@ pub(crate) fn holds(sdp: &str) -> bool {
     parse_sdp(sdp.as_bytes()).is_ok_and(|remote| remote.on_hold())
 }
 
-/// Where a far end's media goes, by its own SDP.
+/// Where a far end's media goes, by its own SDP. Who holds is heard by nobody and may be silent for as long as it holds,
+/// also where it says that it sends: desk phones without music of their own send nothing.
 fn remote_op(key: LegKey, remote: &RemoteMedia) -> Op {
-    let send = receives(remote.direction) && !remote.on_hold();
-    Op::Remote { leg: key.leg, media: remote.addr, send, receive: sends(remote.direction) }
-}
-
-fn sends(direction: Direction) -> bool {
-    matches!(direction, Direction::SendRecv | Direction::SendOnly)
-}
-
-fn receives(direction: Direction) -> bool {
-    matches!(direction, Direction::SendRecv | Direction::RecvOnly)
+    let (send, receive) = match remote.direction {
+        Direction::SendRecv => (true, true),
+        Direction::RecvOnly => (true, false),
+        Direction::SendOnly | Direction::Inactive => (false, false),
+    };
+    Op::Remote { leg: key.leg, media: remote.addr, send, receive }
 }

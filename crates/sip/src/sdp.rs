@@ -14,7 +14,8 @@ const PTIME_MS: u32 = 20;
 /// Most m= lines answered. Each is repeated in the answer; real offers have one to four.
 const MAX_STREAMS: usize = 16;
 
-/// A stream's direction, as the side that wrote it means it (RFC 8866 section 6.7).
+/// A stream's direction, as the side that wrote it means it (RFC 8866 section 6.7). An address of zero, by which old phones
+/// hold, means that they do not listen (RFC 3264 section 8.4, RFC 2543 appendix B.5).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Direction {
     /// Both ways; also what no attribute means.
@@ -47,6 +48,14 @@ impl Direction {
         }
     }
 
+    /// The same without listening.
+    fn deaf(self) -> Direction {
+        match self {
+            Direction::SendRecv | Direction::SendOnly => Direction::SendOnly,
+            Direction::RecvOnly | Direction::Inactive => Direction::Inactive,
+        }
+    }
+
     fn of(attribute: &Attribute) -> Option<Direction> {
         [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive]
             .into_iter()
@@ -72,16 +81,16 @@ pub struct LocalMedia {
 pub struct RemoteMedia {
     /// Its codec law is the first the far end lists.
     pub addr: MediaAddr,
-    /// As the far end wrote it: `SendOnly` means that it does not listen.
+    /// As the far end means it: `SendOnly` says that it does not listen.
     pub direction: Direction,
     /// The laws it listed, in its order.
     pub laws: Vec<Law>,
 }
 
 impl RemoteMedia {
-    /// Whether the far end does not listen: RFC 3264 section 8.4, or an address of zero as RFC 2543 had it.
+    /// Whether the far end does not listen (RFC 3264 section 8.4).
     pub fn on_hold(&self) -> bool {
-        matches!(self.direction, Direction::SendOnly | Direction::Inactive) || self.addr.rtp.ip().is_unspecified()
+        matches!(self.direction, Direction::SendOnly | Direction::Inactive)
     }
 }
 
@@ -120,9 +129,9 @@ pub fn offer_sdp(local: &LocalMedia) -> String {
 }
 
 /// The answer to `offer`: the first law the far end lists that we speak, its own telephone-event number, the hold
-/// it asked for, and every other stream refused in its place (RFC 3264 section 6). The direction returned is ours,
-/// as the answer says it.
-pub fn answer_sdp(offer: &[u8], local: &LocalMedia) -> Result<(String, MediaAddr, Direction), SdpFault> {
+/// it asked for, and every other stream refused in its place (RFC 3264 section 6). With it comes what the offer says of the
+/// far end, whose law is the one that was chosen.
+pub fn answer_sdp(offer: &[u8], local: &LocalMedia) -> Result<(String, RemoteMedia), SdpFault> {
     let session = session(offer)?;
     let (chosen, media) = audio(&session)?;
     let mut remote = remote(&session, media)?;
@@ -137,7 +146,7 @@ pub fn answer_sdp(offer: &[u8], local: &LocalMedia) -> Result<(String, MediaAddr
             line(&mut out, format_args!("m={} 0 {} {}", media.media, media.proto, media.fmt));
         }
     }
-    Ok((out, remote.addr, direction))
+    Ok((out, remote))
 }
 
 /// The version in the o= line of an SDP of ours.
@@ -171,6 +180,7 @@ fn remote(session: &Session, media: &Media) -> Result<RemoteMedia, SdpFault> {
         .find_map(Direction::of)
         .or_else(|| session.attributes.iter().find_map(Direction::of))
         .unwrap_or(Direction::SendRecv);
+    let direction = if ip.is_unspecified() { direction.deaf() } else { direction };
     let addr = MediaAddr {
         rtp: SocketAddr::new(ip, media.port),
         rtcp: rtcp(media, ip),

@@ -35,13 +35,14 @@ fn the_far_ends_first_law_wins_and_keeps_its_event_number() {
         "m=audio 4000 RTP/AVP 18 0 8 96\r\na=rtpmap:18 G729/8000\r\na=rtpmap:0 PCMU/8000\r\n\
          a=rtpmap:96 telephone-event/8000\r\na=fmtp:96 0-15\r\n",
     );
-    let (answer, MediaAddr { rtp, codec, .. }, direction) = answer_sdp(&offer, &local()).unwrap();
+    let (answer, media) = answer_sdp(&offer, &local()).unwrap();
+    let (MediaAddr { rtp, codec, .. }, direction) = (media.addr, media.direction);
     assert_eq!(lines(&answer, "m="), ["audio 20000 RTP/AVP 0 96"]);
     assert_eq!((codec.law, codec.dtmf_payload_type), (Law::Mu, Some(96)));
     assert_eq!(rtp, "192.0.2.1:4000".parse::<std::net::SocketAddr>().unwrap());
     assert_eq!(direction, Direction::SendRecv);
     let only_a = LocalMedia { laws: vec![Law::A], ..local() };
-    assert_eq!(answer_sdp(&offer, &only_a).unwrap().1.codec.law, Law::A);
+    assert_eq!(answer_sdp(&offer, &only_a).unwrap().1.addr.codec.law, Law::A);
 }
 
 #[test]
@@ -55,29 +56,35 @@ fn other_streams_are_refused_in_place() {
     );
 }
 
+/// What the far end does not want to hear is not said to it, and the answer tells so; whoever holds by an address of zero
+/// was answered that we go on sending.
 #[test]
-fn hold_is_mirrored() {
-    for (theirs, ours, hold) in [
-        ("sendonly", Direction::RecvOnly, true),
-        ("inactive", Direction::Inactive, true),
-        ("recvonly", Direction::SendOnly, false),
-        ("sendrecv", Direction::SendRecv, false),
+fn hold_is_mirrored_in_all_its_forms() {
+    use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
+    for (written, theirs, ours, hold) in [
+        ("a=sendonly", SendOnly, RecvOnly, true),
+        ("a=inactive", Inactive, Inactive, true),
+        ("a=recvonly", RecvOnly, SendOnly, false),
+        ("a=sendrecv", SendRecv, SendRecv, false),
+        ("c=IN IP4 0.0.0.0", SendOnly, RecvOnly, true),
+        ("c=IN IP4 0.0.0.0\r\na=sendrecv", SendOnly, RecvOnly, true),
+        ("c=IN IP4 0.0.0.0\r\na=sendonly", SendOnly, RecvOnly, true),
+        ("c=IN IP4 0.0.0.0\r\na=recvonly", Inactive, Inactive, true),
+        ("c=IN IP4 0.0.0.0\r\na=inactive", Inactive, Inactive, true),
+        ("c=IN IP4 192.0.2.9", SendRecv, SendRecv, false),
     ] {
-        let offer = offer(&format!("m=audio 4000 RTP/AVP 8\r\na={theirs}\r\n"));
-        assert_eq!(parse_sdp(&offer).unwrap().on_hold(), hold, "{theirs}");
-        let (answer, _, direction) = answer_sdp(&offer, &local()).unwrap();
-        assert_eq!(direction, ours);
-        assert!(answer.contains(&format!("a={}\r\n", ours.as_str())));
+        let offer = offer(&format!("m=audio 4000 RTP/AVP 8\r\n{written}\r\n"));
+        let (answer, media) = answer_sdp(&offer, &local()).unwrap();
+        assert_eq!((media.direction, media.on_hold()), (theirs, hold), "{written}");
+        assert_eq!(parse_sdp(&offer).unwrap().direction, theirs, "{written}");
+        assert!(answer.contains(&format!("a={}\r\n", ours.as_str())), "{written}: {answer}");
     }
-}
-
-#[test]
-fn a_session_level_direction_and_an_address_of_zero_are_holds_too() {
-    let session =
-        b"v=0\r\no=x 1 1 IN IP4 1.1.1.1\r\ns=-\r\nc=IN IP4 1.1.1.1\r\nt=0 0\r\na=sendonly\r\nm=audio 4 RTP/AVP 0\r\n";
-    assert!(parse_sdp(session).unwrap().on_hold());
-    let zero = offer("m=audio 4000 RTP/AVP 8\r\nc=IN IP4 0.0.0.0\r\n");
-    assert!(parse_sdp(&zero).unwrap().on_hold());
+    for session in ["a=sendonly", "a=inactive"] {
+        let offer = format!(
+            "v=0\r\no=x 1 1 IN IP4 1.1.1.1\r\ns=-\r\nc=IN IP4 1.1.1.1\r\nt=0 0\r\n{session}\r\nm=audio 4 RTP/AVP 0\r\n"
+        );
+        assert!(parse_sdp(offer.as_bytes()).unwrap().on_hold(), "{session} of the session");
+    }
 }
 
 #[test]
