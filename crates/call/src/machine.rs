@@ -213,16 +213,18 @@ impl Machine {
             MediaFact::Unavailable { leg } => self.no_media(leg, log_now, now),
             MediaFact::PlayDone { leg, play } => self.prompt_over(leg, play, now),
             MediaFact::Digit { leg, digit } => self.digit(leg, digit, log_now),
-            MediaFact::Dead { relay, leg } => self.media_dead(relay, leg, log_now),
+            MediaFact::Dead { relay, leg } => self.media_lost(relay, leg, Cause::TEMPORARY_FAILURE, log_now),
+            MediaFact::Unreachable { relay, leg } => self.media_lost(relay, leg, Cause(65), log_now),
             MediaFact::Closed { relay, leg } => self.media_closed(relay, leg),
         }
     }
 
+    /// A far end is not heard, or cannot be reached: rather an end than silence.
     /// Of a leg that was given up meanwhile it says nothing about the call, nor does a relay that the leg has left: one that
     /// was out of reach says so when it is back.
-    pub(crate) fn media_dead(&mut self, relay: RelayId, leg: LegKey, log_now: LogNow) {
+    pub(crate) fn media_lost(&mut self, relay: RelayId, leg: LegKey, cause: Cause, log_now: LogNow) {
         if self.row_leg(leg).is_some_and(|leg| leg.is_answered() && leg.relay == Some(relay)) {
-            self.leave(leg, Cause::TEMPORARY_FAILURE, ToldBy::DeadMedia, log_now.at_most);
+            self.leave(leg, cause, ToldBy::DeadMedia, log_now.at_most);
         }
     }
 

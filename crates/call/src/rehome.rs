@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use strowger_media::Op;
 use strowger_model::{Cause, Incarnation, LegKey, LogNow, Mono, RelayId};
-use strowger_sip::{LegState, offer_sdp, parse_sdp};
+use strowger_sip::{LegState, offer_sdp, parse_answer};
 use strowger_table as table;
 use strowger_table::{Command, ToldBy};
 
@@ -143,7 +143,7 @@ impl Machine {
         let Stage::Asking(rtp) = moving.stage else { return };
         let relay = moving.relay;
         match answer {
-            Ok(sdp) if parse_sdp(&sdp).is_ok() => self.agreed_to_move(key, relay, rtp),
+            Ok(sdp) if parse_answer(&sdp, rtp).is_ok() => self.agreed_to_move(key, relay, rtp),
             // An offer of its own is open, or what an earlier owner asked it is not over for it (RFC 3261, 14.2).
             Err(491 | 500) => {
                 moving.again = Some(now + limit::REINVITE_AGAIN);

@@ -1,8 +1,10 @@
 //! A far end asks for other media (hold, resume, a new port): answered once the row has it.
 
+use std::net::SocketAddr;
+
 use strowger_media::Op;
 use strowger_model::{LegKey, LogNow, Mono};
-use strowger_sip::{Direction, LegState, RemoteMedia, answer_sdp, parse_sdp};
+use strowger_sip::{Direction, LegState, RemoteMedia, answer_sdp, parse_answer, parse_sdp};
 use strowger_table::Command;
 
 use crate::machine::Machine;
@@ -22,8 +24,8 @@ impl Machine {
         let current = changed.dialog();
         // Without an offer of theirs we offer what we have (RFC 3261 14.2).
         let offer = if sdp.is_empty() { current.remote_sdp.as_bytes() } else { sdp };
-        let rtp = side.rtp.or_else(|| parse_sdp(current.local_sdp.as_bytes()).ok().map(|media| media.addr.rtp));
-        let answer = rtp
+        let answer = self
+            .ours(key)
             .ok_or(500)
             .and_then(|rtp| answer_sdp(offer, &self.local_media(key, rtp, current.sdp_version + 1)).map_err(|_| 488));
         match answer {
@@ -77,6 +79,22 @@ impl Machine {
         let number = self.propose(Command::Redialog { leg: key, dialog, relay: None, holds });
         if let Some(side) = self.sides.get_mut(&key) {
             side.reinvite = Some(Reinvite { number, answer: None });
+        }
+    }
+
+    /// The address at which a leg's relay hears its far end.
+    fn ours(&self, key: LegKey) -> Option<SocketAddr> {
+        let side = self.sides.get(&key)?;
+        let described = || parse_sdp(side.sip.as_ref()?.dialog().local_sdp.as_bytes()).ok().map(|media| media.addr.rtp);
+        side.rtp.or_else(described)
+    }
+
+    /// What a far end answered to our offer; none if that cannot be used. Of an offer that an earlier owner made the heir
+    /// may not know the address.
+    pub(crate) fn read_answer(&self, key: LegKey, sdp: &[u8]) -> Option<RemoteMedia> {
+        match self.ours(key) {
+            Some(ours) => parse_answer(sdp, ours).ok(),
+            None => parse_sdp(sdp).ok(),
         }
     }
 

@@ -31,7 +31,7 @@ pub use reason::{ELSEWHERE, phrase, q850};
 pub use register::{Binding, Contact, Contacts, ContactsFault, contacts, ok as register_ok};
 pub use reply::{reply, reply_destination};
 pub use screen::{ALLOW, Refusal, screen};
-pub use sdp::{Direction, LocalMedia, RemoteMedia, SdpFault, answer_sdp, offer_sdp, parse_sdp};
+pub use sdp::{Direction, LocalMedia, RemoteMedia, SdpFault, answer_sdp, offer_sdp, parse_answer, parse_sdp};
 pub use stray::dismiss;
 pub use token::{Token, branch, leg_of, of_branch, of_tag, of_user, salt, tag};
 pub use uri::{names, reach};

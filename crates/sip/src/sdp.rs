@@ -11,6 +11,8 @@ use strowger_model::{Codec, Law, MediaAddr};
 const OFFERED_EVENT_TYPE: u8 = 101;
 /// Milliseconds of audio in a packet; 20 is the default for G.711 (RFC 3551, table 1).
 const PTIME_MS: u32 = 20;
+/// G.711's two, in the order of their numbers.
+const LAWS: [Law; 2] = [Law::Mu, Law::A];
 /// Most m= lines answered. Each is repeated in the answer; real offers have one to four.
 const MAX_STREAMS: usize = 16;
 
@@ -103,9 +105,12 @@ pub enum SdpFault {
     /// None at all, or with port 0, or over another profile.
     #[error("it has no audio stream over plain RTP")]
     NoAudio,
-    /// RFC 8866 allows names; nothing of ours looks names up.
-    #[error("its media address is a name or missing")]
+    /// RFC 8866 allows names; nothing of ours looks names up. Multicast is no far end.
+    #[error("its media address is a name, multicast or missing")]
     NoAddress,
+    /// Ours has one IP version, and nothing translates (RFC 6157 leaves that to ICE).
+    #[error("its media address is of the other IP version")]
+    OtherVersion,
     /// Neither PCMU nor PCMA.
     #[error("it has no G.711 law in common with us")]
     NoCommonLaw,
@@ -114,11 +119,14 @@ pub enum SdpFault {
     TooManyStreams,
 }
 
-/// The far end's audio stream, out of an offer or an answer.
+/// The far end's audio stream, out of a description that was found good before.
 pub fn parse_sdp(body: &[u8]) -> Result<RemoteMedia, SdpFault> {
-    let session = session(body)?;
-    let (_, media) = audio(&session)?;
-    remote(&session, media)
+    audio(&session(body)?, None, &LAWS).map(|(_, remote)| remote)
+}
+
+/// The same, out of an answer to an offer of ours that named the address `ours`.
+pub fn parse_answer(body: &[u8], ours: SocketAddr) -> Result<RemoteMedia, SdpFault> {
+    audio(&session(body)?, Some(ours.ip()), &LAWS).map(|(_, remote)| remote)
 }
 
 /// An offer of our own.
@@ -133,11 +141,8 @@ pub fn offer_sdp(local: &LocalMedia) -> String {
 /// far end, whose law is the one that was chosen.
 pub fn answer_sdp(offer: &[u8], local: &LocalMedia) -> Result<(String, RemoteMedia), SdpFault> {
     let session = session(offer)?;
-    let (chosen, media) = audio(&session)?;
-    let mut remote = remote(&session, media)?;
-    let law = *remote.laws.iter().find(|law| local.laws.contains(law)).ok_or(SdpFault::NoCommonLaw)?;
-    remote.addr.codec.law = law;
-    let direction = remote.direction.mirrored();
+    let (chosen, remote) = audio(&session, Some(local.rtp.ip()), &local.laws)?;
+    let (law, direction) = (remote.addr.codec.law, remote.direction.mirrored());
     let mut out = head(local);
     for (at, media) in session.medias.iter().enumerate() {
         if at == chosen {
@@ -159,20 +164,28 @@ fn session(body: &[u8]) -> Result<Session, SdpFault> {
     if session.medias.len() > MAX_STREAMS { Err(SdpFault::TooManyStreams) } else { Ok(session) }
 }
 
-/// The first audio stream over plain RTP that is not refused.
-fn audio(session: &Session) -> Result<(usize, &Media), SdpFault> {
-    let plain = |media: &&Media| {
+/// The first audio stream over plain RTP that is not refused and can be used, and its place; else why the first of them
+/// cannot. A far end that offers both IP versions, or one law a stream, has several.
+fn audio(session: &Session, ours: Option<IpAddr>, laws: &[Law]) -> Result<(usize, RemoteMedia), SdpFault> {
+    let plain = |media: &Media| {
         media.media.eq_ignore_ascii_case("audio") && media.proto.eq_ignore_ascii_case("RTP/AVP") && media.port != 0
     };
-    session.medias.iter().enumerate().find(|(_, media)| plain(media)).ok_or(SdpFault::NoAudio)
+    let mut fault = None;
+    for (at, media) in session.medias.iter().enumerate().filter(|(_, media)| plain(media)) {
+        match remote(session, media, ours, laws) {
+            Ok(remote) => return Ok((at, remote)),
+            Err(why) => fault = fault.or(Some(why)),
+        }
+    }
+    Err(fault.unwrap_or(SdpFault::NoAudio))
 }
 
-fn remote(session: &Session, media: &Media) -> Result<RemoteMedia, SdpFault> {
+fn remote(session: &Session, media: &Media, ours: Option<IpAddr>, laws: &[Law]) -> Result<RemoteMedia, SdpFault> {
     let connection = media.connections.first().or(session.connection.as_ref()).ok_or(SdpFault::NoAddress)?;
-    let ip = address(connection)?;
+    let ip = address(connection, ours)?;
     let listed: Vec<u8> = media.fmt.split_whitespace().filter_map(|number| number.parse().ok()).collect();
-    let laws: Vec<Law> = listed.iter().filter_map(|number| law(media, *number)).collect();
-    let first = *laws.first().ok_or(SdpFault::NoCommonLaw)?;
+    let theirs: Vec<Law> = listed.iter().filter_map(|number| law(media, *number)).collect();
+    let common = *theirs.iter().find(|law| laws.contains(law)).ok_or(SdpFault::NoCommonLaw)?;
     let dtmf_payload_type = listed.iter().copied().find(|number| is_event(media, *number));
     let direction = media
         .attributes
@@ -184,26 +197,35 @@ fn remote(session: &Session, media: &Media) -> Result<RemoteMedia, SdpFault> {
     let addr = MediaAddr {
         rtp: SocketAddr::new(ip, media.port),
         rtcp: rtcp(media, ip),
-        codec: Codec { law: first, dtmf_payload_type },
+        codec: Codec { law: common, dtmf_payload_type },
     };
-    Ok(RemoteMedia { addr, direction, laws })
+    Ok(RemoteMedia { addr, direction, laws: theirs })
 }
 
-fn address(connection: &Connection) -> Result<IpAddr, SdpFault> {
+fn address(connection: &Connection, ours: Option<IpAddr>) -> Result<IpAddr, SdpFault> {
     // A "/ttl" belongs to multicast, which nobody calls us from.
-    connection.connection_address.parse().map_err(|_| SdpFault::NoAddress)
+    let ip: IpAddr = connection.connection_address.parse().map_err(|_| SdpFault::NoAddress)?;
+    match ours {
+        _ if ip.is_multicast() => Err(SdpFault::NoAddress),
+        Some(ours) if ours.is_ipv4() != ip.is_ipv4() => Err(SdpFault::OtherVersion),
+        _ => Ok(ip),
+    }
 }
 
 /// Only the static numbers count as G.711 (RFC 3551, table 4), unless an rtpmap says they are something else.
 fn law(media: &Media, number: u8) -> Option<Law> {
-    let (law, name) = match number {
-        0 => (Law::Mu, "PCMU/8000"),
-        8 => (Law::A, "PCMA/8000"),
-        _ => return None,
-    };
+    let law = LAWS.into_iter().find(|law| law.payload_type() == number)?;
+    let name = format!("{}/8000", name(law));
     let agrees =
         |map: &str| map.len() >= name.len() && map.as_bytes()[..name.len()].eq_ignore_ascii_case(name.as_bytes());
     rtpmap(media, number).is_none_or(agrees).then_some(law)
+}
+
+fn name(law: Law) -> &'static str {
+    match law {
+        Law::Mu => "PCMU",
+        Law::A => "PCMA",
+    }
 }
 
 fn is_event(media: &Media, number: u8) -> bool {
@@ -225,7 +247,8 @@ fn rtcp(media: &Media, ip: IpAddr) -> SocketAddr {
     let given = media.attributes.iter().find(|attribute| attribute.attribute == "rtcp").and_then(|attribute| {
         let mut words = attribute.value.as_deref()?.split_whitespace();
         let port: u16 = words.next()?.parse().ok()?;
-        let ip = words.nth(2).and_then(|word| word.parse().ok()).unwrap_or(ip);
+        let named = words.nth(2).and_then(|word| word.parse().ok());
+        let ip = named.filter(|named: &IpAddr| named.is_ipv4() == ip.is_ipv4()).unwrap_or(ip);
         Some(SocketAddr::new(ip, port))
     });
     given.unwrap_or(SocketAddr::new(ip, media.port.saturating_add(1)))
@@ -247,11 +270,7 @@ fn stream(out: &mut String, local: &LocalMedia, laws: &[Law], event: Option<u8>,
     let numbers: Vec<String> = laws.iter().map(|law| law.payload_type()).chain(event).map(|n| n.to_string()).collect();
     line(out, format_args!("m=audio {} RTP/AVP {}", local.rtp.port(), numbers.join(" ")));
     for law in laws {
-        let name = match law {
-            Law::Mu => "PCMU",
-            Law::A => "PCMA",
-        };
-        line(out, format_args!("a=rtpmap:{} {name}/8000", law.payload_type()));
+        line(out, format_args!("a=rtpmap:{} {}/8000", law.payload_type(), name(*law)));
     }
     if let Some(event) = event {
         line(out, format_args!("a=rtpmap:{event} telephone-event/8000"));

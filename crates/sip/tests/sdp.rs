@@ -1,7 +1,7 @@
 //! Offer and answer as RFC 3264 wants them.
 
 use strowger_model::{Law, MediaAddr};
-use strowger_sip::{Direction, LocalMedia, SdpFault, answer_sdp, offer_sdp, parse_sdp};
+use strowger_sip::{Direction, LocalMedia, SdpFault, answer_sdp, offer_sdp, parse_answer, parse_sdp};
 
 fn local() -> LocalMedia {
     LocalMedia { rtp: "192.0.2.9:20000".parse().unwrap(), laws: vec![Law::A, Law::Mu], session_id: 77, version: 3 }
@@ -101,6 +101,34 @@ fn ipv6_is_spoken() {
     let sdp = offer_sdp(&v6);
     assert_eq!(lines(&sdp, "c="), ["IN IP6 2001:db8::5"]);
     assert_eq!(parse_sdp(sdp.as_bytes()).unwrap().addr.rtp, v6.rtp);
+}
+
+/// An offer of the other version was answered, and its call was silent (RFC 3264 section 6, RFC 6157).
+#[test]
+fn the_other_ip_version_is_refused_and_of_two_streams_the_one_we_speak_is_taken() {
+    let (v4, v6) = ("c=IN IP4 192.0.2.1\r\n", "c=IN IP6 2001:db8::1\r\n");
+    let stream = |port: u16, address: &str| format!("m=audio {port} RTP/AVP 8\r\n{address}");
+    let ours: std::net::SocketAddr = "192.0.2.5:20000".parse().unwrap();
+    for (address, fault) in [
+        (v6, SdpFault::OtherVersion),
+        ("c=IN IP6 ::\r\n", SdpFault::OtherVersion),
+        ("c=IN IP4 239.0.0.1\r\n", SdpFault::NoAddress),
+        ("c=IN IP4 239.0.0.1/127\r\n", SdpFault::NoAddress),
+    ] {
+        let offer = offer(&stream(4000, address));
+        assert_eq!(answer_sdp(&offer, &local()), Err(fault.clone()), "{address}");
+        assert_eq!(parse_answer(&offer, ours), Err(fault), "{address}");
+    }
+    let six = LocalMedia { rtp: "[2001:db8::5]:20000".parse().unwrap(), ..local() };
+    assert_eq!(answer_sdp(&offer(&stream(4000, v4)), &six), Err(SdpFault::OtherVersion));
+    assert!(answer_sdp(&offer(&stream(4000, v6)), &six).is_ok());
+    let both = offer(&(stream(4000, v6) + &stream(4002, v4)));
+    let (answer, media) = answer_sdp(&both, &local()).unwrap();
+    assert_eq!(media.addr.rtp, "192.0.2.1:4002".parse::<std::net::SocketAddr>().unwrap());
+    assert_eq!(lines(&answer, "m="), ["audio 0 RTP/AVP 8", "audio 20000 RTP/AVP 8"]);
+    let rtcp = offer(&(stream(4000, v4) + "a=rtcp:4011 IN IP6 2001:db8::1\r\n"));
+    let media = parse_answer(&rtcp, ours).unwrap();
+    assert_eq!(media.addr.rtcp, "192.0.2.1:4011".parse::<std::net::SocketAddr>().unwrap());
 }
 
 #[test]

@@ -177,9 +177,15 @@ fn sdp(kind: &str) -> String {
         "hold" => (4000, "RTP/AVP 8\r\na=sendonly"),
         "listens" => (4000, "RTP/AVP 8\r\na=recvonly"),
         "deaf" => (4000, "RTP/AVP 8\r\na=inactive"),
-        "zero" => (4000, "RTP/AVP 8\r\na=sendrecv"),
+        "zero" | "v6" | "refused" => (4000, "RTP/AVP 8\r\na=sendrecv"),
         _ => panic!("no such SDP: {kind}"),
     };
-    let host = if kind == "zero" { "0.0.0.0" } else { "198.51.100.99" };
-    format!("v=0\r\no=far 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} {tail}\r\n")
+    let host = match kind {
+        "zero" => "0.0.0.0",
+        "v6" => "2001:db8::99",
+        "refused" => sample::REFUSED,
+        _ => "198.51.100.99",
+    };
+    let version = if host.contains(':') { "IP6" } else { "IP4" };
+    format!("v=0\r\no=far 1 1 IN {version} {host}\r\ns=-\r\nc=IN {version} {host}\r\nt=0 0\r\nm=audio {port} {tail}\r\n")
 }

@@ -114,6 +114,9 @@ impl Relays {
                     missed: Vec::new(),
                 });
             }
+            Op::Remote { media, .. } if media.rtp.ip().to_string() == sample::REFUSED => {
+                return RelayAnswer::Refused { why: Refusal::BadAddress };
+            }
             Op::Open { .. } | Op::Remote { .. } | Op::Ack { .. } => {}
         }
         RelayAnswer::Done

@@ -17,6 +17,8 @@ pub const SALES: QueueId = QueueId(1);
 const SUPPORT: QueueId = QueueId(2);
 pub const SPRING: CampaignId = CampaignId(1);
 pub const BY_HAND: CampaignId = CampaignId(2);
+/// Where no relay sends anything.
+pub const REFUSED: &str = "203.0.113.66";
 pub const AGENTS: [(&str, AgentId); 2] = [("anna", AgentId(1)), ("bert", AgentId(2))];
 pub const CONTENT: [(&str, Digest); 6] = [
     ("greeting", Digest([1; 32])),
