@@ -108,7 +108,7 @@ impl FarEnd {
         let (from, to, call_id) = self.sides(number, opening || method == "CANCEL");
         let body =
             if matches!(method, "INVITE" | "UPDATE") { sdp(extra.get("sdp").unwrap_or("plain")) } else { "".into() };
-        let host = sample::addr(self.name);
+        let host = sample::contact(self.name);
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {host};branch={branch};rport\r\nMax-Forwards: 70\r\n\
              From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
@@ -153,7 +153,7 @@ impl FarEnd {
             request.call_id(),
             request.cseq(),
             self.name,
-            sample::addr(self.name),
+            sample::contact(self.name),
             with_body(&body)
         )
     }

@@ -78,7 +78,7 @@ impl World {
             owner: 1,
             call: None,
             invite: None,
-            fars: ["caller", "party", "anna", "bert"].map(|name| (name, FarEnd::new(name))).into(),
+            fars: ["caller", "party", "anna", "bert", "nora"].map(|name| (name, FarEnd::new(name))).into(),
             relays: Relays::default(),
             names: Names::default(),
             holds: Vec::new(),

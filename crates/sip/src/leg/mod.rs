@@ -153,6 +153,8 @@ pub struct Leg {
     retry: Option<Retry>,
     /// To tags of forks that answered after another had.
     forks: Vec<String>,
+    /// Where its Contact says is not where it can be reached.
+    by_flow: bool,
     /// Rebuilt from a row that says the 2xx to our INVITE is committed: a repeat may be acknowledged unasked.
     committed: bool,
 }
@@ -252,8 +254,15 @@ impl Leg {
             bye_after_ack: None,
             retry: None,
             forks: Vec::new(),
+            by_flow: false,
             committed: false,
         }
+    }
+
+    /// Says whether a NAT is between us and a phone: then its whole dialog goes the way that it registered by, and by which
+    /// it was called, whatever its Contact names. To be said of each leg as it is made: no dialog has it.
+    pub fn by_flow(self, by_flow: bool) -> Leg {
+        Leg { by_flow, ..self }
     }
 
     /// Whose leg it is.
