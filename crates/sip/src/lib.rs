@@ -34,4 +34,4 @@ pub use screen::{ALLOW, Refusal, screen};
 pub use sdp::{Direction, LocalMedia, RemoteMedia, SdpFault, answer_sdp, offer_sdp, parse_answer, parse_sdp};
 pub use stray::dismiss;
 pub use token::{Token, branch, leg_of, of_branch, of_tag, of_user, salt, tag};
-pub use uri::{names, reach};
+pub use uri::{identity, names, reach};
