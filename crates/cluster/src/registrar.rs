@@ -87,7 +87,7 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
     let directory = context.directory();
     let tenant = directory.realm(host_of(message.to_uri()))?;
     let now_s = clock::wall().0 / 1000;
-    let from = source.addr.to_string();
+    let from = sealed_for(source);
     // To all alike, and before anything is looked at: that this node cannot read the tenant's hashes is no word on whom
     // the tenant has.
     if directory.missing_key(tenant.id).is_some() {
@@ -125,6 +125,12 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
         return Some(Verdict::Answer { status: 423, extra });
     }
     Some(Verdict::Bind { shard: tenant.shard, agent: directory.agent_named(tenant, &user)?, asked })
+}
+
+/// For whom a challenge is made: without the port, for a NAT, or a phone that connects anew for each request, has another one
+/// when it answers.
+fn sealed_for(source: Far) -> String {
+    source.addr.ip().to_string()
 }
 
 /// Phones exist that give up on any challenge they do not know, also beside one they do: SHA-256 is offered only where
@@ -202,6 +208,14 @@ mod tests {
         }
         let (other, agent) = (Tenant { realm: "bolt.example".to_owned(), ..world(true).0 }, world(true).1);
         assert_eq!(hash(&keys, &other, &agent, Algorithm::Md5), None, "sealed for another realm");
+    }
+
+    /// Such a phone was challenged for ever.
+    #[test]
+    fn a_phone_may_answer_its_challenge_from_another_port() {
+        let [one, other, elsewhere] = [([192, 0, 2, 9], 5060), ([192, 0, 2, 9], 40_404), ([192, 0, 2, 8], 5060)];
+        assert_eq!(sealed_for(Far::udp(one)), sealed_for(Far::tcp(other)));
+        assert_ne!(sealed_for(Far::udp(one)), sealed_for(Far::udp(elsewhere)));
     }
 
     #[test]
