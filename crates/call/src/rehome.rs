@@ -127,11 +127,11 @@ impl Machine {
 
     fn ask_to_move(&mut self, key: LegKey, relay: RelayId, rtp: SocketAddr, now: Mono) {
         let Some(sip) = self.sip(key) else { return };
-        let (version, is_confirmed) = (sip.dialog().sdp_version + 1, sip.state() == LegState::Confirmed);
+        let (dialog, is_confirmed) = (sip.dialog(), sip.state() == LegState::Confirmed);
         // Before its first exchange is over it takes no other offer (RFC 3261, 14.1).
         let again = (!is_confirmed).then(|| now + limit::REINVITE_AGAIN);
         self.set_moving(key, relay, Stage::Asking(rtp), again);
-        let sdp = offer_sdp(&self.local_media(key, rtp, version));
+        let sdp = offer_sdp(&self.local_media(key, rtp, dialog.sdp_version + 1), &dialog.local_sdp);
         let outs = self.sip(key).map(|sip| sip.reinvite(sdp, now)).unwrap_or_default();
         self.sent(key, outs, LogNow::default(), now);
     }

@@ -24,7 +24,7 @@ impl Machine {
 
     pub(crate) fn ring(&mut self, leg: &table::Leg, rtp: SocketAddr, log_now: LogNow, now: Mono) {
         let ring = ringing_time_left(leg, log_now);
-        let Some(invite) = self.invite(leg, offer_sdp(&self.local_media(leg.key, rtp, 1))) else { return };
+        let Some(invite) = self.invite(leg, offer_sdp(&self.local_media(leg.key, rtp, 1), "")) else { return };
         // A port that came too late: the offer is missed already, or about to be.
         let waits = |side: &&mut Side| side.sip.is_none() && !side.reported;
         let Some(side) = self.sides.get_mut(&leg.key).filter(waits) else { return };

@@ -101,9 +101,7 @@ impl Message {
             .and_then(|line| split(text(line), b',').first().map(|value| address_uri(value).to_owned()))
             .filter(|uri| Uri::parse(Bytes::copy_from_slice(uri.as_bytes())).is_ok());
         let (request_uri, request_uri_user, called_number) = match inner.as_request() {
-            Some(request) => {
-                (lossy(&request.uri.to_bytes()), number::user(&request.uri), number::number(&request.uri))
-            }
+            Some(request) => (lossy(&request.uri.to_bytes()), number::user(&request.uri), number::number(&request.uri)),
             None => Default::default(),
         };
         let call_id = headers.get(&HeaderName::CallId).map(|line| text(line).to_owned()).unwrap_or_default();

@@ -129,10 +129,23 @@ pub fn parse_answer(body: &[u8], ours: SocketAddr) -> Result<RemoteMedia, SdpFau
     audio(&session(body)?, Some(ours.ip()), &LAWS).map(|(_, remote)| remote)
 }
 
-/// An offer of our own.
-pub fn offer_sdp(local: &LocalMedia) -> String {
+/// An offer of our own. In a dialog that has one it follows `before`, our description that is agreed on (else empty): each
+/// stream keeps its place (RFC 3264 section 8), and key presses their number (section 8.3.2).
+pub fn offer_sdp(local: &LocalMedia, before: &str) -> String {
+    let before = session(before.as_bytes()).map(|session| session.medias).unwrap_or_default();
+    let ours = before.iter().position(|media| media.port != 0);
+    let event = ours.and_then(|at| event_type(&before[at])).unwrap_or(OFFERED_EVENT_TYPE);
     let mut out = head(local);
-    stream(&mut out, local, &local.laws, Some(OFFERED_EVENT_TYPE), Direction::SendRecv);
+    for (at, media) in before.iter().enumerate() {
+        if Some(at) == ours {
+            stream(&mut out, local, &local.laws, Some(event), Direction::SendRecv);
+        } else {
+            refused(&mut out, media);
+        }
+    }
+    if ours.is_none() {
+        stream(&mut out, local, &local.laws, Some(event), Direction::SendRecv);
+    }
     out
 }
 
@@ -148,7 +161,7 @@ pub fn answer_sdp(offer: &[u8], local: &LocalMedia) -> Result<(String, RemoteMed
         if at == chosen {
             stream(&mut out, local, &[law], remote.addr.codec.dtmf_payload_type, direction);
         } else {
-            line(&mut out, format_args!("m={} 0 {} {}", media.media, media.proto, media.fmt));
+            refused(&mut out, media);
         }
     }
     Ok((out, remote))
@@ -186,7 +199,7 @@ fn remote(session: &Session, media: &Media, ours: Option<IpAddr>, laws: &[Law]) 
     let listed: Vec<u8> = media.fmt.split_whitespace().filter_map(|number| number.parse().ok()).collect();
     let theirs: Vec<Law> = listed.iter().filter_map(|number| law(media, *number)).collect();
     let common = *theirs.iter().find(|law| laws.contains(law)).ok_or(SdpFault::NoCommonLaw)?;
-    let dtmf_payload_type = listed.iter().copied().find(|number| is_event(media, *number));
+    let dtmf_payload_type = event_type(media);
     let direction = media
         .attributes
         .iter()
@@ -226,6 +239,11 @@ fn name(law: Law) -> &'static str {
         Law::Mu => "PCMU",
         Law::A => "PCMA",
     }
+}
+
+/// The number that key presses have (RFC 4733), if the stream has any.
+fn event_type(media: &Media) -> Option<u8> {
+    media.fmt.split_whitespace().filter_map(|number| number.parse().ok()).find(|number| is_event(media, *number))
 }
 
 fn is_event(media: &Media, number: u8) -> bool {
@@ -279,6 +297,11 @@ fn stream(out: &mut String, local: &LocalMedia, laws: &[Law], event: Option<u8>,
     }
     line(out, format_args!("a=ptime:{PTIME_MS}"));
     line(out, format_args!("a={}", direction.as_str()));
+}
+
+/// A stream that we do not take, in its place (RFC 3264 section 6).
+fn refused(out: &mut String, media: &Media) {
+    line(out, format_args!("m={} 0 {} {}", media.media, media.proto, media.fmt));
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {

@@ -17,7 +17,7 @@ fn lines<'a>(sdp: &'a str, kind: &str) -> Vec<&'a str> {
 
 #[test]
 fn our_offer_reads_back_as_what_we_meant() {
-    let sdp = offer_sdp(&local());
+    let sdp = offer_sdp(&local(), "");
     let media = parse_sdp(sdp.as_bytes()).unwrap();
     assert_eq!(media.laws, [Law::A, Law::Mu]);
     assert_eq!(media.direction, Direction::SendRecv);
@@ -58,6 +58,22 @@ fn other_streams_are_refused_in_place() {
 
 /// What the far end does not want to hear is not said to it, and the answer tells so; whoever holds by an address of zero
 /// was answered that we go on sending.
+/// RFC 3264 section 8: a far end that offered video beside audio is offered as many streams, in their places.
+#[test]
+fn a_later_offer_of_ours_keeps_each_stream_and_number_in_its_place() {
+    let theirs = offer(
+        "m=video 5000 RTP/AVP 31\r\nm=audio 4000 RTP/AVP 8 96\r\na=rtpmap:96 telephone-event/8000\r\nm=audio 4002 RTP/AVP 0\r\n",
+    );
+    let (agreed, _) = answer_sdp(&theirs, &local()).unwrap();
+    let again = offer_sdp(&LocalMedia { version: 4, ..local() }, &agreed);
+    let streams = ["video 0 RTP/AVP 31", "audio 20000 RTP/AVP 8 0 96", "audio 0 RTP/AVP 0"];
+    assert_eq!(lines(&again, "m="), streams);
+    assert_eq!(lines(&again, "a=rtpmap:"), ["8 PCMA/8000", "0 PCMU/8000", "96 telephone-event/8000"]);
+    assert_eq!((lines(&again, "o="), lines(&again, "a=sendrecv").len()), (vec!["- 77 4 IN IP4 192.0.2.9"], 1));
+    assert_eq!(lines(&offer_sdp(&local(), &again), "m="), streams);
+    assert_eq!(lines(&offer_sdp(&local(), "nonsense"), "m="), ["audio 20000 RTP/AVP 8 0 101"]);
+}
+
 #[test]
 fn hold_is_mirrored_in_all_its_forms() {
     use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
@@ -98,7 +114,7 @@ fn rtcp_goes_where_the_attribute_says() {
 #[test]
 fn ipv6_is_spoken() {
     let v6 = LocalMedia { rtp: "[2001:db8::5]:20000".parse().unwrap(), ..local() };
-    let sdp = offer_sdp(&v6);
+    let sdp = offer_sdp(&v6, "");
     assert_eq!(lines(&sdp, "c="), ["IN IP6 2001:db8::5"]);
     assert_eq!(parse_sdp(sdp.as_bytes()).unwrap().addr.rtp, v6.rtp);
 }

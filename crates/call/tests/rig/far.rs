@@ -106,8 +106,8 @@ impl FarEnd {
             _ => format!("sip:{number}@{HOST}"),
         };
         let (from, to, call_id) = self.sides(number, opening || method == "CANCEL");
-        let body =
-            if matches!(method, "INVITE" | "UPDATE") { sdp(extra.get("sdp").unwrap_or("plain")) } else { "".into() };
+        let usual = if matches!(method, "INVITE" | "UPDATE") { "plain" } else { "none" };
+        let body = sdp(extra.get("sdp").unwrap_or(usual));
         let host = sample::contact(self.name);
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {host};branch={branch};rport\r\nMax-Forwards: 70\r\n\

@@ -105,6 +105,12 @@ pub enum Event {
         /// The cause that the far end gave in `Reason` (RFC 3326).
         q850: Option<Cause>,
     },
+    /// The ACK of our 2xx answers the offer in it, in another way than what is agreed on. `Acked` follows if the 2xx was the
+    /// first.
+    OfferAnswered {
+        /// The body of the ACK; empty if nothing is agreed on and it says nothing either.
+        sdp: Vec<u8>,
+    },
     /// The far end acknowledged our 2xx.
     Acked,
     /// It never did. The dialog stands and should be hung up (RFC 3261 section 13.3.1.4).
@@ -190,7 +196,8 @@ impl Leg {
             pending: None,
         };
         let mut leg = Leg::new(key, row, local);
-        leg.server = Some(ServerInvite::new(inbound, true, &[]));
+        leg.server =
+            Some(ServerInvite { asks: leg.row.remote_sdp.is_empty(), ..ServerInvite::new(inbound, true, &[]) });
         leg
     }
 

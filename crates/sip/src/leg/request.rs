@@ -90,19 +90,32 @@ impl Leg {
                 }
             }
             Phase::Succeeded => {
+                let asks = server.asks;
                 server.close();
-                if !message.body().is_empty() {
-                    self.row.remote_sdp = String::from_utf8_lossy(message.body()).into_owned();
+                if let Some(q850) = self.bye_after_ack.take() {
+                    return self.send_bye(q850, now, out);
                 }
-                self.acked(initial, now, out);
+                if asks {
+                    self.take_answer(message, out);
+                }
+                self.acked(initial, out);
             }
         }
     }
 
-    fn acked(&mut self, initial: bool, now: Mono, out: &mut Vec<Out>) {
-        if let Some(q850) = self.bye_after_ack.take() {
-            return self.send_bye(q850, now, out);
+    /// What the ACK says to the offer in our 2xx.
+    fn take_answer(&mut self, message: &Message, out: &mut Vec<Out>) {
+        let sdp = message.body();
+        let is_news = !sdp.is_empty() && sdp != self.row.remote_sdp.as_bytes();
+        if is_news {
+            self.row.remote_sdp = String::from_utf8_lossy(sdp).into_owned();
         }
+        if is_news || self.row.remote_sdp.is_empty() {
+            out.push(Out::Event(Event::OfferAnswered { sdp: sdp.to_vec() }));
+        }
+    }
+
+    fn acked(&mut self, initial: bool, out: &mut Vec<Out>) {
         if initial && self.state == LegState::Answered {
             self.state = LegState::Confirmed;
             out.push(Out::Event(Event::Acked));
@@ -159,6 +172,7 @@ impl Leg {
         }
         if let Some(server) = self.server.as_mut().filter(|server| !server.told && server.phase == Phase::Open) {
             server.told = true;
+            server.asks = message.body().is_empty();
             server.offer = String::from_utf8_lossy(message.body()).into_owned();
             out.push(Out::Event(Event::Reinvite { sdp: message.body().to_vec() }));
         }
