@@ -26,6 +26,7 @@ impl Machine {
                 true => self.missed(key, status, q850.unwrap_or(cause_of(status)), false, log_now),
                 false => self.refused(key, status, q850, log_now),
             },
+            Event::Key { digit } => self.digit(key, digit, log_now),
             Event::OfferAnswered { sdp } => self.offer_answered(key, &sdp, log_now),
             Event::Acked => self.duty_done(DutyKind::Answer { leg: key }),
             Event::AckTimeout => self.leave(key, Cause::RECOVERY_ON_TIMER, ToldBy::Silence, log_now.at_most),

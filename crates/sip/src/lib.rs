@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod body;
 mod compose;
 mod digest;
 mod fault;

@@ -223,7 +223,16 @@ fn unknown_methods_extensions_and_dialogs_are_refused_for_what_they_are() {
     bench.hear(&request("PRACK", 12, "z9hG4bK2", &tag, &["RAck: 1 1 INVITE"], "")).is(&["405 PRACK"], &[]);
     let heard = bench.hear(&request("INFO", 13, "z9hG4bK3", &tag, &["Require: 100rel, x-new"], ""));
     assert_eq!(heard.message("420 INFO").header("Unsupported"), Some("100rel, x-new"));
-    bench.hear(&request("INFO", 14, "z9hG4bK4", &tag, &[], "Signal=5")).is(&["200 INFO"], &[]);
+    // A key counts once, and what nobody reads is not said to be taken.
+    let relay = ["Content-Type: application/dtmf-relay"];
+    let info = request("INFO", 14, "z9hG4bK4", &tag, &relay, "Signal=5\r\nDuration=160\r\n");
+    bench.hear(&info).is(&["200 INFO"], &[Event::Key { digit: '5' }]);
+    bench.hear(&info).is(&["200 INFO"], &[]);
+    let heard = bench.hear(&request("INFO", 15, "z9hG4bK5", &tag, &["Content-Type: text/plain"], "Signal=5"));
+    let accept = heard.is(&["415 INFO"], &[]).message("415 INFO").header("Accept").map(str::to_owned);
+    assert_eq!(accept.as_deref(), Some("application/dtmf-relay, application/dtmf"));
+    let foreign = request("INVITE", 16, "z9hG4bK6", &tag, &["Content-Type: application/isup"], "x");
+    bench.hear(&foreign).is(&["415 INVITE"], &[]);
     bench.hear(&request("BYE", 15, "z9hG4bK5", "wrong", &[], "")).is(&["481 BYE"], &[]);
     let stranger = request("BYE", 15, "z9hG4bK6", &tag, &[], "").replace("tag=far", "tag=stranger");
     bench.hear(&stranger).is(&["481 BYE"], &[]);

@@ -95,7 +95,7 @@ pub enum Event {
     },
     /// Our INVITE got its 2xx; it is acknowledged when the call says so.
     Answered {
-        /// The body of the 2xx.
+        /// What describes the far end: in the 2xx, or where that has nothing in a provisional answer before it. Else empty.
         sdp: Vec<u8>,
     },
     /// Our INVITE was refused (and that acknowledged), or not answered at all: 408. `Ended` follows.
@@ -111,6 +111,11 @@ pub enum Event {
         /// The body of the ACK; empty if nothing is agreed on and it says nothing either.
         sdp: Vec<u8>,
     },
+    /// INFO: a key was pressed.
+    Key {
+        /// 0 to 9, *, #, A to D.
+        digit: char,
+    },
     /// The far end acknowledged our 2xx.
     Acked,
     /// It never did. The dialog stands and should be hung up (RFC 3261 section 13.3.1.4).
@@ -124,12 +129,12 @@ pub enum Event {
     },
     /// re-INVITE or UPDATE: awaits `answer_reinvite`. Empty SDP: the far end wants our offer.
     Reinvite {
-        /// The body of the request.
+        /// The description in the request.
         sdp: Vec<u8>,
     },
     /// Ours was answered, or refused with that status.
     ReinviteDone {
-        /// The body of the 2xx, or the status.
+        /// What describes the far end from now on, or the status.
         ok: Result<Vec<u8>, u16>,
     },
     /// The far end says that it knows no such dialog.
@@ -191,7 +196,7 @@ impl Leg {
             remote_cseq: invite.cseq(),
             far: inbound.sender(source, !inbound.record_route.is_empty()),
             local_sdp: String::new(),
-            remote_sdp: String::from_utf8_lossy(invite.body()).into_owned(),
+            remote_sdp: String::from_utf8_lossy(invite.sdp()).into_owned(),
             sdp_version: 0,
             pending: None,
         };

@@ -88,7 +88,7 @@ impl Leg {
                 client.stage = Stage::Accepted;
                 client.timer = None;
                 self.client = Some(client);
-                out.push(Out::Event(Event::Answered { sdp: message.body().to_vec() }));
+                out.push(Out::Event(Event::Answered { sdp: message.sdp().to_vec() }));
             }
             LegState::Answered => {
                 let same = message.to_tag() == self.row.remote_tag;
@@ -117,10 +117,10 @@ impl Leg {
         }
         self.row.sdp_version = crate::sdp::version(&client.offer);
         self.row.local_sdp = client.offer;
-        if !message.body().is_empty() {
-            self.row.remote_sdp = String::from_utf8_lossy(message.body()).into_owned();
+        if !message.sdp().is_empty() {
+            self.row.remote_sdp = String::from_utf8_lossy(message.sdp()).into_owned();
         }
-        out.push(Out::Event(Event::ReinviteDone { ok: Ok(message.body().to_vec()) }));
+        out.push(Out::Event(Event::ReinviteDone { ok: Ok(message.sdp().to_vec()) }));
     }
 
     fn on_refusal(&mut self, client: ClientInvite, message: &Message, now: Mono, out: &mut Vec<Out>) {
@@ -170,8 +170,8 @@ impl Leg {
         self.row.route_set = message.record_routes();
         self.row.route_set.reverse();
         self.refresh_target(message);
-        if !message.body().is_empty() {
-            self.row.remote_sdp = String::from_utf8_lossy(message.body()).into_owned();
+        if !message.sdp().is_empty() {
+            self.row.remote_sdp = String::from_utf8_lossy(message.sdp()).into_owned();
         }
     }
 
