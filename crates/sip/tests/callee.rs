@@ -170,6 +170,36 @@ fn the_route_set_is_reversed_and_used() {
     assert_eq!(heard.sent[0].1, addr("198.51.100.9:5090"));
 }
 
+/// A carrier that describes itself in its 183 alone: a person who had answered was hung up on.
+#[test]
+fn a_200_without_a_description_has_that_of_its_183() {
+    let other = OFFER.replace("4000", "4444");
+    let heard = |tags: &[(&str, &str)], tag: &str, body: &str| {
+        let (mut bench, invite) = Bench::calling();
+        bench.hear(&answer(&invite, 180, "bob", &[], ""));
+        for (tag, sdp) in tags {
+            bench.hear(&answer(&invite, 183, tag, &[], sdp));
+        }
+        let events = bench.hear(&answer(&invite, 200, tag, &[BOB], body)).events;
+        let remote = bench.leg.dialog().remote_sdp;
+        assert_eq!(events, [Event::Answered { sdp: remote.clone().into() }]);
+        remote
+    };
+    assert_eq!(heard(&[("bob", OFFER)], "bob", ""), OFFER);
+    assert_eq!(heard(&[("bob", OFFER), ("bob", &other)], "bob", ""), other, "the newest");
+    assert_eq!(heard(&[("bob", OFFER)], "bobby", ""), OFFER, "one whose tag changes on the way");
+    assert_eq!(heard(&[("bob", OFFER), ("carol", &other)], "carol", ""), other);
+    assert_eq!(heard(&[("bob", OFFER), ("carol", &other)], "dave", ""), "", "whose it is nobody can tell");
+    assert_eq!(heard(&[("bob", OFFER)], "bob", &other), other, "what the answer says counts");
+    assert_eq!(heard(&[], "bob", ""), "");
+
+    // A re-INVITE that is answered without one changes nothing of the far end's.
+    let (mut bench, _) = confirmed_dial();
+    let again = bench.told(|leg, now| leg.reinvite(OURS.to_owned(), now)).message("INVITE").clone();
+    let done = Event::ReinviteDone { ok: Ok(OFFER.into()) };
+    bench.hear(&answer(&again, 200, "bob", &[BOB], "")).is(&["ACK"], &[done]);
+}
+
 #[test]
 fn a_target_with_a_name_falls_back_on_the_address_we_know() {
     let (mut bench, invite) = Bench::calling();

@@ -111,7 +111,7 @@ impl Leg {
         let sdp = message.sdp();
         let is_news = !sdp.is_empty() && sdp != self.row.remote_sdp.as_bytes();
         if is_news {
-            self.row.remote_sdp = String::from_utf8_lossy(sdp).into_owned();
+            self.take_description(sdp);
         }
         if is_news || self.row.remote_sdp.is_empty() {
             out.push(Out::Event(Event::OfferAnswered { sdp: sdp.to_vec() }));
