@@ -8,6 +8,7 @@
 
 mod body;
 mod compose;
+mod description;
 mod digest;
 mod fault;
 mod leg;

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
-use sdp_types::{Attribute, Connection, Media, Session};
 use strowger_model::{Codec, Law, MediaAddr};
+
+use crate::description::{Description, Stream};
 
 /// Payload type we give telephone-event in our own offers: the number nearly everyone uses (RFC 4733, RFC 3551
 /// leaves 96 to 127 to choose from).
@@ -58,10 +59,10 @@ impl Direction {
         }
     }
 
-    fn of(attribute: &Attribute) -> Option<Direction> {
+    fn of(attribute: &str) -> Option<Direction> {
         [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive]
             .into_iter()
-            .find(|direction| direction.as_str() == attribute.attribute)
+            .find(|direction| direction.as_str().eq_ignore_ascii_case(attribute))
     }
 }
 
@@ -99,9 +100,9 @@ impl RemoteMedia {
 /// Why an SDP cannot be used. All are answered with 488.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SdpFault {
-    /// What the parser says of it.
-    #[error("not an SDP: {0}")]
-    Malformed(String),
+    /// Anything else, or nothing.
+    #[error("it does not begin with v=0")]
+    Malformed,
     /// None at all, or with port 0, or over another profile.
     #[error("it has no audio stream over plain RTP")]
     NoAudio,
@@ -121,26 +122,26 @@ pub enum SdpFault {
 
 /// The far end's audio stream, out of a description that was found good before.
 pub fn parse_sdp(body: &[u8]) -> Result<RemoteMedia, SdpFault> {
-    audio(&session(body)?, None, &LAWS).map(|(_, remote)| remote)
+    audio(&read(body)?, None, &LAWS).map(|(_, remote)| remote)
 }
 
 /// The same, out of an answer to an offer of ours that named the address `ours`.
 pub fn parse_answer(body: &[u8], ours: SocketAddr) -> Result<RemoteMedia, SdpFault> {
-    audio(&session(body)?, Some(ours.ip()), &LAWS).map(|(_, remote)| remote)
+    audio(&read(body)?, Some(ours.ip()), &LAWS).map(|(_, remote)| remote)
 }
 
 /// An offer of our own. In a dialog that has one it follows `before`, our description that is agreed on (else empty): each
 /// stream keeps its place (RFC 3264 section 8), and key presses their number (section 8.3.2).
 pub fn offer_sdp(local: &LocalMedia, before: &str) -> String {
-    let before = session(before.as_bytes()).map(|session| session.medias).unwrap_or_default();
-    let ours = before.iter().position(|media| media.port != 0);
+    let before = read(before.as_bytes()).map(|read| read.streams).unwrap_or_default();
+    let ours = before.iter().position(|stream| stream.port != 0);
     let event = ours.and_then(|at| event_type(&before[at])).unwrap_or(OFFERED_EVENT_TYPE);
     let mut out = head(local);
-    for (at, media) in before.iter().enumerate() {
+    for (at, theirs) in before.iter().enumerate() {
         if Some(at) == ours {
             stream(&mut out, local, &local.laws, Some(event), Direction::SendRecv);
         } else {
-            refused(&mut out, media);
+            refused(&mut out, theirs);
         }
     }
     if ours.is_none() {
@@ -153,15 +154,15 @@ pub fn offer_sdp(local: &LocalMedia, before: &str) -> String {
 /// it asked for, and every other stream refused in its place (RFC 3264 section 6). With it comes what the offer says of the
 /// far end, whose law is the one that was chosen.
 pub fn answer_sdp(offer: &[u8], local: &LocalMedia) -> Result<(String, RemoteMedia), SdpFault> {
-    let session = session(offer)?;
-    let (chosen, remote) = audio(&session, Some(local.rtp.ip()), &local.laws)?;
+    let read = read(offer)?;
+    let (chosen, remote) = audio(&read, Some(local.rtp.ip()), &local.laws)?;
     let (law, direction) = (remote.addr.codec.law, remote.direction.mirrored());
     let mut out = head(local);
-    for (at, media) in session.medias.iter().enumerate() {
+    for (at, theirs) in read.streams.iter().enumerate() {
         if at == chosen {
             stream(&mut out, local, &[law], remote.addr.codec.dtmf_payload_type, direction);
         } else {
-            refused(&mut out, media);
+            refused(&mut out, theirs);
         }
     }
     Ok((out, remote))
@@ -172,20 +173,20 @@ pub(crate) fn version(sdp: &str) -> u32 {
     sdp.lines().find_map(|line| line.strip_prefix("o=")?.split(' ').nth(2)?.parse().ok()).unwrap_or_default()
 }
 
-fn session(body: &[u8]) -> Result<Session, SdpFault> {
-    let session = Session::parse(body).map_err(|error| SdpFault::Malformed(error.to_string()))?;
-    if session.medias.len() > MAX_STREAMS { Err(SdpFault::TooManyStreams) } else { Ok(session) }
+fn read(body: &[u8]) -> Result<Description, SdpFault> {
+    let read = Description::read(body).ok_or(SdpFault::Malformed)?;
+    if read.streams.len() > MAX_STREAMS { Err(SdpFault::TooManyStreams) } else { Ok(read) }
 }
 
 /// The first audio stream over plain RTP that is not refused and can be used, and its place; else why the first of them
 /// cannot. A far end that offers both IP versions, or one law a stream, has several.
-fn audio(session: &Session, ours: Option<IpAddr>, laws: &[Law]) -> Result<(usize, RemoteMedia), SdpFault> {
-    let plain = |media: &Media| {
-        media.media.eq_ignore_ascii_case("audio") && media.proto.eq_ignore_ascii_case("RTP/AVP") && media.port != 0
+fn audio(read: &Description, ours: Option<IpAddr>, laws: &[Law]) -> Result<(usize, RemoteMedia), SdpFault> {
+    let plain = |stream: &Stream| {
+        stream.kind.eq_ignore_ascii_case("audio") && stream.protocol.eq_ignore_ascii_case("RTP/AVP") && stream.port != 0
     };
     let mut fault = None;
-    for (at, media) in session.medias.iter().enumerate().filter(|(_, media)| plain(media)) {
-        match remote(session, media, ours, laws) {
+    for (at, stream) in read.streams.iter().enumerate().filter(|(_, stream)| plain(stream)) {
+        match remote(read, stream, ours, laws) {
             Ok(remote) => return Ok((at, remote)),
             Err(why) => fault = fault.or(Some(why)),
         }
@@ -193,31 +194,23 @@ fn audio(session: &Session, ours: Option<IpAddr>, laws: &[Law]) -> Result<(usize
     Err(fault.unwrap_or(SdpFault::NoAudio))
 }
 
-fn remote(session: &Session, media: &Media, ours: Option<IpAddr>, laws: &[Law]) -> Result<RemoteMedia, SdpFault> {
-    let connection = media.connections.first().or(session.connection.as_ref()).ok_or(SdpFault::NoAddress)?;
-    let ip = address(connection, ours)?;
-    let listed: Vec<u8> = media.fmt.split_whitespace().filter_map(|number| number.parse().ok()).collect();
-    let theirs: Vec<Law> = listed.iter().filter_map(|number| law(media, *number)).collect();
+fn remote(read: &Description, stream: &Stream, ours: Option<IpAddr>, laws: &[Law]) -> Result<RemoteMedia, SdpFault> {
+    let ip = address(read.address(stream).ok_or(SdpFault::NoAddress)?, ours)?;
+    let theirs: Vec<Law> = numbers(stream).filter_map(|number| law(stream, number)).collect();
     let common = *theirs.iter().find(|law| laws.contains(law)).ok_or(SdpFault::NoCommonLaw)?;
-    let dtmf_payload_type = event_type(media);
-    let direction = media
-        .attributes
-        .iter()
-        .find_map(Direction::of)
-        .or_else(|| session.attributes.iter().find_map(Direction::of))
-        .unwrap_or(Direction::SendRecv);
-    let direction = if ip.is_unspecified() { direction.deaf() } else { direction };
+    let written = read.attributes(stream).find_map(|(name, _)| Direction::of(name)).unwrap_or(Direction::SendRecv);
+    let direction = if ip.is_unspecified() { written.deaf() } else { written };
     let addr = MediaAddr {
-        rtp: SocketAddr::new(ip, media.port),
-        rtcp: rtcp(media, ip),
-        codec: Codec { law: common, dtmf_payload_type },
+        rtp: SocketAddr::new(ip, stream.port),
+        rtcp: rtcp(stream, ip),
+        codec: Codec { law: common, dtmf_payload_type: event_type(stream) },
     };
     Ok(RemoteMedia { addr, direction, laws: theirs })
 }
 
-fn address(connection: &Connection, ours: Option<IpAddr>) -> Result<IpAddr, SdpFault> {
+fn address(written: &str, ours: Option<IpAddr>) -> Result<IpAddr, SdpFault> {
     // A "/ttl" belongs to multicast, which nobody calls us from.
-    let ip: IpAddr = connection.connection_address.parse().map_err(|_| SdpFault::NoAddress)?;
+    let ip: IpAddr = written.parse().map_err(|_| SdpFault::NoAddress)?;
     match ours {
         _ if ip.is_multicast() => Err(SdpFault::NoAddress),
         Some(ours) if ours.is_ipv4() != ip.is_ipv4() => Err(SdpFault::OtherVersion),
@@ -225,13 +218,15 @@ fn address(connection: &Connection, ours: Option<IpAddr>) -> Result<IpAddr, SdpF
     }
 }
 
+fn numbers(stream: &Stream) -> impl Iterator<Item = u8> {
+    stream.formats.iter().filter_map(|number| number.parse().ok())
+}
+
 /// Only the static numbers count as G.711 (RFC 3551, table 4), unless an rtpmap says they are something else.
-fn law(media: &Media, number: u8) -> Option<Law> {
+fn law(stream: &Stream, number: u8) -> Option<Law> {
     let law = LAWS.into_iter().find(|law| law.payload_type() == number)?;
-    let name = format!("{}/8000", name(law));
-    let agrees =
-        |map: &str| map.len() >= name.len() && map.as_bytes()[..name.len()].eq_ignore_ascii_case(name.as_bytes());
-    rtpmap(media, number).is_none_or(agrees).then_some(law)
+    let agrees = |map: &str| begins_with(map, &format!("{}/8000", name(law)));
+    rtpmap(stream, number).is_none_or(agrees).then_some(law)
 }
 
 fn name(law: Law) -> &'static str {
@@ -242,34 +237,30 @@ fn name(law: Law) -> &'static str {
 }
 
 /// The number that key presses have (RFC 4733), if the stream has any.
-fn event_type(media: &Media) -> Option<u8> {
-    media.fmt.split_whitespace().filter_map(|number| number.parse().ok()).find(|number| is_event(media, *number))
+fn event_type(stream: &Stream) -> Option<u8> {
+    let is_event = |number: &u8| rtpmap(stream, *number).is_some_and(|map| begins_with(map, "telephone-event/8000"));
+    numbers(stream).find(is_event)
 }
 
-fn is_event(media: &Media, number: u8) -> bool {
-    rtpmap(media, number).is_some_and(|map| map.to_ascii_lowercase().starts_with("telephone-event/8000"))
+fn rtpmap(stream: &Stream, number: u8) -> Option<&str> {
+    let maps = stream.values("rtpmap").filter_map(|map| map.split_once(char::is_whitespace));
+    maps.filter(|(listed, _)| listed.parse() == Ok(number)).map(|(_, map)| map.trim()).next()
 }
 
-fn rtpmap(media: &Media, number: u8) -> Option<&str> {
-    media
-        .attributes
-        .iter()
-        .filter(|attribute| attribute.attribute == "rtpmap")
-        .filter_map(|attribute| attribute.value.as_deref()?.trim().split_once(' '))
-        .find(|(listed, _)| listed.parse() == Ok(number))
-        .map(|(_, map)| map.trim())
+fn begins_with(map: &str, wanted: &str) -> bool {
+    map.get(..wanted.len()).is_some_and(|map| map.eq_ignore_ascii_case(wanted))
 }
 
 /// `a=rtcp:port [IN IP4 address]` (RFC 3605), else the port above RTP's.
-fn rtcp(media: &Media, ip: IpAddr) -> SocketAddr {
-    let given = media.attributes.iter().find(|attribute| attribute.attribute == "rtcp").and_then(|attribute| {
-        let mut words = attribute.value.as_deref()?.split_whitespace();
+fn rtcp(stream: &Stream, ip: IpAddr) -> SocketAddr {
+    let given = stream.values("rtcp").next().and_then(|value| {
+        let mut words = value.split_whitespace();
         let port: u16 = words.next()?.parse().ok()?;
         let named = words.nth(2).and_then(|word| word.parse().ok());
         let ip = named.filter(|named: &IpAddr| named.is_ipv4() == ip.is_ipv4()).unwrap_or(ip);
         Some(SocketAddr::new(ip, port))
     });
-    given.unwrap_or(SocketAddr::new(ip, media.port.saturating_add(1)))
+    given.unwrap_or(SocketAddr::new(ip, stream.port.saturating_add(1)))
 }
 
 fn head(local: &LocalMedia) -> String {
@@ -300,8 +291,8 @@ fn stream(out: &mut String, local: &LocalMedia, laws: &[Law], event: Option<u8>,
 }
 
 /// A stream that we do not take, in its place (RFC 3264 section 6).
-fn refused(out: &mut String, media: &Media) {
-    line(out, format_args!("m={} 0 {} {}", media.media, media.proto, media.fmt));
+fn refused(out: &mut String, theirs: &Stream) {
+    line(out, format_args!("m={} 0 {} {}", theirs.kind, theirs.protocol, theirs.formats.join(" ")));
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {

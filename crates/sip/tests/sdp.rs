@@ -147,10 +147,67 @@ fn the_other_ip_version_is_refused_and_of_two_streams_the_one_we_speak_is_taken(
     assert_eq!(media.addr.rtcp, "192.0.2.1:4011".parse::<std::net::SocketAddr>().unwrap());
 }
 
+/// Other readers take these; a hold was taken for talk because of a space behind it.
+#[test]
+fn what_phones_leave_out_or_write_too_much_changes_nothing() {
+    let usual = [
+        "v=0",
+        "o=- 1 1 IN IP4 192.0.2.1",
+        "s=-",
+        "c=IN IP4 192.0.2.1",
+        "t=0 0",
+        "m=audio 4000 RTP/AVP 8 96",
+        "a=rtpmap:96 telephone-event/8000",
+        "a=sendonly",
+    ];
+    let expected = parse_sdp((usual.join("\r\n") + "\r\n").as_bytes()).unwrap();
+    assert_eq!((expected.direction, expected.addr.codec.dtmf_payload_type), (Direction::SendOnly, Some(96)));
+    let reads = |lines: &[String], end: &str| {
+        for line_end in ["\r\n", "\n", " \r\n", "\t\n", "\r\n\r\n"] {
+            let text = lines.join(line_end) + end;
+            assert_eq!(parse_sdp(text.as_bytes()), Ok(expected.clone()), "{text:?}");
+        }
+    };
+    let with = |at: usize, line: &str| {
+        let mut lines = usual.map(str::to_owned).to_vec();
+        lines[at] = line.to_owned();
+        lines
+    };
+    for end in
+        ["", "\r\n", "\r\n\r\n  \r\n", "\r\n\0", "\0\0", " ", "\r\nb=AS", "\r\nm=", "\r\n=x\r\na", "\r\na=\r\nz=0 0"]
+    {
+        reads(&with(0, "v=0"), end);
+    }
+    for (at, line) in [
+        (1, "o=My Phone 1 1 IN IP4 192.0.2.1"),
+        (1, "o=- 99999999999999999999 -1 IN IP4 pbx.example.com"),
+        (1, "o="),
+        (1, "i=no origin at all"),
+        (2, "s="),
+        (2, "b=X-YZ:64.5"),
+        (3, "c=IN  IP4  192.0.2.1 "),
+        (4, "t=0"),
+        (4, "t=now forever"),
+        (4, "y=0100000001"),
+        (5, "m=Audio 4000/1 rtp/avp  8  96"),
+        (6, "a=rtpmap:96\tTELEPHONE-EVENT/8000/1"),
+        (6, "a=rtpmap: 96 telephone-event/8000"),
+        (7, "a=SENDONLY"),
+        (7, "a= sendonly "),
+    ] {
+        reads(&with(at, line), "\r\n");
+    }
+    // What stands behind a stream that cannot be read is not the one's before.
+    let unread = offer("m=audio 4000 RTP/AVP 8\r\nm=audio many RTP/AVP 0\r\na=inactive\r\nc=IN IP4 192.0.2.77\r\n");
+    let media = parse_sdp(&unread).unwrap();
+    assert_eq!((media.direction, media.addr.rtp.ip().to_string()), (Direction::SendRecv, "192.0.2.1".to_owned()));
+}
+
 #[test]
 fn what_cannot_be_used_says_why() {
-    assert!(matches!(parse_sdp(b""), Err(SdpFault::Malformed(_))));
-    assert!(matches!(parse_sdp(b"\xff\xfe\0"), Err(SdpFault::Malformed(_))));
+    for none in [b"".as_slice(), b"\xff\xfe\0", b"hello", b"v=1\r\n", b"m=audio 4 RTP/AVP 0\r\nv=0\r\n"] {
+        assert_eq!(parse_sdp(none), Err(SdpFault::Malformed));
+    }
     assert_eq!(parse_sdp(&offer("m=video 4 RTP/AVP 31\r\n")), Err(SdpFault::NoAudio));
     assert_eq!(parse_sdp(&offer("m=audio 4 RTP/SAVP 0\r\n")), Err(SdpFault::NoAudio));
     assert_eq!(parse_sdp(&offer("m=audio 4 RTP/AVP 18\r\n")), Err(SdpFault::NoCommonLaw));
