@@ -10,6 +10,7 @@ mod body;
 mod compose;
 mod description;
 mod digest;
+mod display;
 mod fault;
 mod leg;
 mod message;

@@ -8,7 +8,7 @@ use sipx_sip::{Finding, Header, HeaderName, Limits, Method, Uri, parse_datagram,
 
 use crate::fault::{ParseFault, Problem};
 use crate::text::{address_uri, parameter, split};
-use crate::{number, via};
+use crate::{display, number, via};
 
 /// Largest datagram looked at, in bytes: what UDP over IPv4 can carry.
 pub const MAX_DATAGRAM_BYTES: usize = 65_507;
@@ -63,8 +63,16 @@ impl Message {
             max_header_bytes: MAX_HEADER_BYTES,
             max_folding_lines: MAX_FOLDS,
         };
-        let inner = parse_datagram(unfolded(datagram), &limits).map_err(|error| fault(Problem::of_parse(&error)))?;
-        Self::check(inner).map_err(fault)
+        let read = |bytes: Bytes| {
+            let inner = parse_datagram(bytes, &limits).map_err(|error| Problem::of_parse(&error))?;
+            Self::check(inner)
+        };
+        let text = unfolded(datagram);
+        let mended = match read(text.clone()) {
+            Err(Problem::Header("From" | "To")) => display::quoted(&text),
+            other => return other.map_err(fault),
+        };
+        read(mended.map_or(text, Bytes::from)).map_err(fault)
     }
 
     fn check(inner: sipx_sip::Message) -> Result<Message, Problem> {
