@@ -7,9 +7,6 @@ use strowger_model::{Codec, Law, MediaAddr};
 
 use crate::description::{Description, Stream};
 
-/// Payload type we give telephone-event in our own offers: the number nearly everyone uses (RFC 4733, RFC 3551
-/// leaves 96 to 127 to choose from).
-const OFFERED_EVENT_TYPE: u8 = 101;
 /// Milliseconds of audio in a packet; 20 is the default for G.711 (RFC 3551, table 1).
 const PTIME_MS: u32 = 20;
 /// G.711's two, in the order of their numbers.
@@ -135,7 +132,7 @@ pub fn parse_answer(body: &[u8], ours: SocketAddr) -> Result<RemoteMedia, SdpFau
 pub fn offer_sdp(local: &LocalMedia, before: &str) -> String {
     let before = read(before.as_bytes()).map(|read| read.streams).unwrap_or_default();
     let ours = before.iter().position(|stream| stream.port != 0);
-    let event = ours.and_then(|at| event_type(&before[at])).unwrap_or(OFFERED_EVENT_TYPE);
+    let event = ours.and_then(|at| event_type(&before[at])).unwrap_or(Codec::OFFERED_EVENT_TYPE);
     let mut out = head(local);
     for (at, theirs) in before.iter().enumerate() {
         if Some(at) == ours {
