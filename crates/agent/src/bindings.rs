@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use strowger_model::{AgentId, Far, Instance, LogTime, Transport};
-use strowger_sip::{Contact, Contacts, names, reach};
+use strowger_sip::{Contact, Contacts, identity, names, reach};
 use strowger_table::limit::BINDINGS;
 use strowger_table::{Binding, BindingKind, Command};
 
@@ -12,16 +12,22 @@ use strowger_table::{Binding, BindingKind, Command};
 const LONGEST_S: u32 = 3600;
 /// A refresh is an entry only when so much of the time has run off, in per cent.
 const REFRESH_PERCENT: u32 = 40;
+/// A phone is told whole seconds, and nodes' clocks differ by less: what is bound for so much longer than it asks for is
+/// bound as long as it asks for.
+const SECOND: Duration = Duration::from_secs(1);
 
-/// The entries that what a phone asks for needs. A refresh of what is bound for long enough needs none.
+/// The entries that what a phone asks for needs (RFC 3261 section 10.3, step 7): each Contact is compared with what is
+/// bound, and what none names stays. A refresh of what is bound for long enough, and not for longer, needs none.
 pub fn wanted(agent: AgentId, bound: &[Binding], asked: &Contacts, source: Far, now: LogTime) -> Vec<Command> {
     let Contacts::List(list) = asked else { return vec![Command::Unbind { agent, instance: None }] };
-    let entry = |contact: &Contact| {
-        let instance = instance_of(contact);
-        let current = bound.iter().find(|binding| binding.instance == instance);
+    let entries = |contact: &Contact| {
+        let current = bound_as(bound, contact);
         if contact.expires == 0 {
-            return current.map(|_| Command::Unbind { agent, instance: Some(instance) });
+            let gone = current.map(|current| Command::Unbind { agent, instance: Some(current.instance) });
+            return [gone, None];
         }
+        let instance =
+            named(contact).or(current.map(|current| current.instance)).unwrap_or_else(|| unnamed(&contact.uri));
         let lasts = Duration::from_secs(contact.expires.min(LONGEST_S).into());
         let binding = Binding {
             instance,
@@ -33,10 +39,14 @@ pub fn wanted(agent: AgentId, bound: &[Binding], asked: &Contacts, source: Far, 
             lost: None,
         };
         let is_fresh = current.is_some_and(|current| {
-            let enough = current.expires.since(now) * 100 >= lasts * (100 - REFRESH_PERCENT);
+            let left = current.expires.since(now);
+            let enough = left * 100 >= lasts * (100 - REFRESH_PERCENT) && left < lasts + SECOND;
             enough && Binding { expires: binding.expires, ..current.clone() } == binding
         });
-        (!is_fresh).then(|| Command::Bind { agent, binding: Box::new(binding) })
+        // A phone that gives itself a name by now is not there twice.
+        let old = current.map(|current| current.instance).filter(|old| *old != instance);
+        let gone = old.map(|old| Command::Unbind { agent, instance: Some(old) });
+        [gone, (!is_fresh).then(|| Command::Bind { agent, binding: Box::new(binding) })]
     };
     // No more at once than an agent may have: each beyond would only push out another.
     let mut room = BINDINGS;
@@ -48,7 +58,7 @@ pub fn wanted(agent: AgentId, bound: &[Binding], asked: &Contacts, source: Far, 
         }
         _ => true,
     };
-    list.iter().filter_map(entry).filter(finds_room).collect()
+    list.iter().flat_map(entries).flatten().filter(finds_room).collect()
 }
 
 /// What an entry of `wanted` leaves bound.
@@ -72,9 +82,30 @@ pub fn through_nat(bound: &[Binding]) -> impl Iterator<Item = Far> {
     bound.iter().filter(kept).map(|binding| binding.flow)
 }
 
+/// The binding that a Contact is about: of a phone that names itself the one of that name (RFC 5626 section 4.1), or what it
+/// bound before it did; of another the one with its address.
+fn bound_as<'a>(bound: &'a [Binding], contact: &Contact) -> Option<&'a Binding> {
+    let address = identity(&contact.uri);
+    let has_address = |binding: &&Binding| binding.kind == BindingKind::Sip && identity(&binding.uri) == address;
+    match named(contact) {
+        None => bound.iter().find(has_address),
+        Some(name) => bound
+            .iter()
+            .find(|binding| binding.instance == name)
+            .or_else(|| bound.iter().filter(has_address).find(|old| old.instance == unnamed(&old.uri))),
+    }
+}
+
+fn named(contact: &Contact) -> Option<Instance> {
+    contact.instance.as_deref().map(instance_of)
+}
+
+fn unnamed(uri: &str) -> Instance {
+    instance_of(&identity(uri))
+}
+
 /// The same on every node and for ever. Who finds another phone's number has found one of the same agent's.
-fn instance_of(contact: &Contact) -> Instance {
-    let name = contact.instance.as_deref().unwrap_or(&contact.uri);
+fn instance_of(name: &str) -> Instance {
     let digest: [u8; 32] = Sha256::digest(name).into();
     let (first, _) = digest.split_at(size_of::<u64>());
     // 0 is the phone that is always there.
@@ -119,6 +150,72 @@ mod tests {
         assert_eq!(ask(&mut bound, vec![contact("desk", None, 500, 0)], source, 151), 1);
         assert_eq!(ask(&mut bound, vec![contact("desk", None, 500, 0)], source, 151), 0, "it is gone already");
         assert_eq!(bound.len(), 1);
+    }
+
+    /// Any `expires=0` logged the agent out, though the phone had never been bound, or under another spelling.
+    #[test]
+    fn a_phone_takes_off_itself_and_nobody_else() {
+        let source = Far::udp(([192, 0, 2, 9], 5060));
+        let at = |uri: &str, instance: Option<&str>, expires| Contact {
+            uri: uri.to_owned(),
+            ..contact("", instance, 1000, expires)
+        };
+        let (desk, soft) = ("sip:7@192.0.2.9:5062;ob", "sip:7@192.0.2.10:5062");
+        let begin = || {
+            let mut bound = Vec::new();
+            ask(&mut bound, vec![at(desk, None, 300)], source, 0);
+            ask(&mut bound, vec![at(soft, Some("<urn:uuid:1>"), 300)], source, 0);
+            bound
+        };
+        for (uri, instance, left) in [
+            ("sip:7@192.0.2.99", None, vec![desk, soft]),
+            ("sip:7@192.0.2.9", None, vec![desk, soft]),
+            ("sip:7@192.0.2.99", Some("<urn:uuid:2>"), vec![desk, soft]),
+            ("SIP:7@192.0.2.9:5062;line=4", None, vec![soft]),
+            (desk, Some("<urn:uuid:3>"), vec![soft]),
+            (soft, None, vec![desk]),
+            ("sip:7@198.51.100.4", Some("<urn:uuid:1>"), vec![desk]),
+            // Another phone behind another NAT may have the same address inside.
+            (soft, Some("<urn:uuid:4>"), vec![desk, soft]),
+        ] {
+            let mut bound = begin();
+            ask(&mut bound, vec![at(uri, instance, 0)], source, 1);
+            assert_eq!(
+                bound.iter().map(|binding| binding.uri.as_str()).collect::<Vec<_>>(),
+                left,
+                "{uri} {instance:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_phone_is_bound_once_whether_it_names_itself_or_not() {
+        let source = Far::udp(([192, 0, 2, 9], 5060));
+        let written_otherwise =
+            |instance| Contact { uri: "sip:desk@192.0.2.9;ob".to_owned(), ..contact("desk", instance, 500, 300) };
+        let mut bound = Vec::new();
+        ask(&mut bound, vec![contact("desk", None, 500, 300)], source, 0);
+        assert_eq!(ask(&mut bound, vec![written_otherwise(None)], source, 1), 1, "its Contact reads otherwise");
+        assert_eq!(bound.len(), 1);
+        let instance = bound[0].instance;
+        assert_eq!(ask(&mut bound, vec![written_otherwise(Some("<urn:uuid:1>"))], source, 2), 2);
+        assert!(bound.len() == 1 && bound[0].instance != instance);
+        let named = bound[0].instance;
+        assert_eq!(ask(&mut bound, vec![written_otherwise(None)], source, 3), 0);
+        assert!(bound.len() == 1 && bound[0].instance == named);
+    }
+
+    /// A phone that wants to be forgotten sooner, for its NAT does, was told the rest of an hour.
+    #[test]
+    fn a_phone_is_never_bound_for_longer_than_it_asks_for() {
+        let source = Far::udp(([192, 0, 2, 9], 5060));
+        let mut bound = Vec::new();
+        ask(&mut bound, vec![contact("desk", None, 500, 3600)], source, 0);
+        for (asked, at_s, entries) in [(3600, 1, 0), (3599, 1, 0), (3598, 1, 1), (120, 2, 1), (120, 3, 0), (60, 3, 1)] {
+            assert_eq!(ask(&mut bound, vec![contact("desk", None, 500, asked)], source, at_s), entries, "{asked} s");
+            let left = bound[0].expires.since(LogTime::ZERO + Duration::from_secs(at_s));
+            assert!(left < Duration::from_secs(u64::from(asked) + 1), "{asked} s, and {left:?} are left");
+        }
     }
 
     #[test]

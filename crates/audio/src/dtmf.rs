@@ -43,6 +43,8 @@ impl Event {
 ///
 /// A digit is given at its *first* packet that arrives, whichever that is: menus react at once, and a lost start or end
 /// changes nothing. All packets of a press carry the RTP timestamp of its start (RFC 4733, 2.2), so that tells presses apart.
+/// Senders exist that move it with each packet, or with the end: what goes on is told by its duration, which grows, and by its
+/// end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct DtmfReceiver {
     last: Option<Press>,
@@ -53,6 +55,8 @@ struct Press {
     ssrc: u32,
     timestamp: u32,
     event: u8,
+    /// In samples, so far.
+    duration: u16,
     ended: bool,
 }
 
@@ -63,27 +67,44 @@ const LATE_SAMPLES: u32 = 5 * RATE_HZ;
 /// A press too long for 16 bits goes on as a new segment that starts this much later (RFC 4733, 2.5.1.3). In samples.
 const SEGMENT_SAMPLES: u32 = 0xffff;
 
+/// How much further a sender moves the timestamp within a press than the press has lasted: two packets, for one may be lost.
+/// No key is pressed twice within it. In samples: 40 ms.
+const MOVED_SAMPLES: u32 = RATE_HZ / 25;
+
 impl DtmfReceiver {
     /// Takes one packet of the telephone-event payload type; gives the ASCII digit if the packet begins a press.
     pub fn receive(&mut self, ssrc: u32, timestamp: u32, payload: &[u8]) -> Option<u8> {
         let event = Event::parse(payload)?;
         if let Some(press) = self.last.as_mut().filter(|press| press.ssrc == ssrc) {
-            if timestamp == press.timestamp {
-                press.ended |= event.end;
+            let is_late = timestamp != press.timestamp && press.timestamp.wrapping_sub(timestamp) <= LATE_SAMPLES;
+            if is_late {
                 return None;
             }
-            if press.timestamp.wrapping_sub(timestamp) <= LATE_SAMPLES {
-                return None;
-            }
-            let next_segment = press.timestamp.wrapping_add(SEGMENT_SAMPLES) == timestamp;
-            if next_segment && press.event == event.event && !press.ended {
-                press.timestamp = timestamp;
-                press.ended = event.end;
+            if timestamp == press.timestamp || press.goes_on(event, timestamp.wrapping_sub(press.timestamp)) {
+                *press = Press { timestamp, duration: event.duration, ended: press.ended | event.end, ..*press };
                 return None;
             }
         }
-        self.last = Some(Press { ssrc, timestamp, event: event.event, ended: event.end });
+        let Event { event: code, duration, end, .. } = event;
+        self.last = Some(Press { ssrc, timestamp, event: code, duration, ended: end });
         event.digit()
+    }
+}
+
+impl Press {
+    /// Whether an event that begins so many samples later is still this press.
+    fn goes_on(&self, event: Event, later: u32) -> bool {
+        let grown = event.duration.checked_sub(self.duration).map(u32::from);
+        let moved_with_it = match (self.ended, event.end) {
+            // Each packet says the time at which it was sent.
+            (false, false) => grown.is_some_and(|grown| grown > 0 && later <= grown + MOVED_SAMPLES),
+            // It begins where it ends.
+            (false, true) => later <= u32::from(event.duration) + MOVED_SAMPLES,
+            // One of three ends.
+            (true, true) => grown == Some(0) && later <= MOVED_SAMPLES,
+            (true, false) => false,
+        };
+        event.event == self.event && (moved_with_it || later == SEGMENT_SAMPLES && !self.ended)
     }
 }
 
@@ -148,6 +169,43 @@ mod tests {
         assert_eq!(receiver.receive(1, 0xffff, &packet(3, false, 160)), None);
         assert_eq!(receiver.receive(1, 0xffff, &packet(3, true, 320)), None);
         assert_eq!(receiver.receive(1, 0x1_fffe, &packet(3, true, 320)), Some(b'3'));
+    }
+
+    /// One press was two digits, and callers came into a wrong queue.
+    #[test]
+    fn a_press_whose_timestamp_moves_is_one_digit() {
+        let digits = |packets: &[(u32, bool, u16)]| {
+            let mut receiver = DtmfReceiver::default();
+            let heard =
+                packets.iter().filter_map(|(at, end, duration)| receiver.receive(1, *at, &packet(5, *end, *duration)));
+            heard.count()
+        };
+        let each = [
+            (1000, false, 160),
+            (1160, false, 320),
+            (1320, false, 480),
+            (1480, true, 640),
+            (1640, true, 640),
+            (1800, true, 640),
+        ];
+        assert_eq!(digits(&each), 1);
+        assert_eq!(digits(&[each[0], each[2], each[4]]), 1, "with loss");
+        assert_eq!(digits(&[each[0], each[1], each[3], each[2], each[5]]), 1, "out of order");
+        let ends = [(1000, false, 160), (1000, false, 320), (1480, true, 480), (1480, true, 480), (1480, true, 480)];
+        assert_eq!(digits(&ends), 1);
+        // Pressed twice: the second begins anew, however little later, and whatever of it is lost.
+        let again = |from: u32, packets: &[(u32, bool, u16)]| {
+            packets.iter().map(|(at, end, lasts)| (at + from, *end, *lasts)).collect::<Vec<_>>()
+        };
+        for (first, second) in [
+            (&each[..], &each[..]),
+            (&ends, &ends),
+            (&each[..4], &each[..]),
+            (&each[..2], &each[..]),
+            (&each[..], &each[3..]),
+        ] {
+            assert_eq!(digits(&[first.to_vec(), again(1200, second)].concat()), 2);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use strowger_media::{Op, SPOKEN};
 use strowger_model::{Cause, Ended, HangupBy, LegKey, LogNow, LogTime, Mono};
-use strowger_sip::{LocalMedia, answer_sdp};
+use strowger_sip::{LocalMedia, answer_sdp, offer_sdp};
 use strowger_table::Command;
 
 use crate::limit;
@@ -26,8 +26,14 @@ impl Machine {
         side.give_up = None;
         let Some(mut sip) = side.sip.clone() else { return };
         let offer = sip.dialog().remote_sdp;
-        let Ok((sdp, _, _)) = answer_sdp(offer.as_bytes(), &self.local_media(key, rtp, 1)) else {
-            return self.reject(key, 488, Cause(65), now);
+        let local = self.local_media(key, rtp, 1);
+        let sdp = match offer.is_empty() {
+            // Its ACK will answer (RFC 3261, 13.2.1).
+            true => offer_sdp(&local, ""),
+            false => match answer_sdp(offer.as_bytes(), &local) {
+                Ok((sdp, _)) => sdp,
+                Err(_) => return self.reject(key, 488, Cause(65), now),
+            },
         };
         // What the row will have; the leg itself answers once it does.
         sip.accept(sdp.clone(), now);

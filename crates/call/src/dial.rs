@@ -39,7 +39,7 @@ impl Machine {
     pub(crate) fn dial(&mut self, leg: &table::Leg, rtp: SocketAddr, log_now: LogNow, now: Mono) {
         let key = leg.key;
         let Some(duty) = self.originate_duty(key, log_now) else { return };
-        let Some(invite) = self.invite(leg, offer_sdp(&self.local_media(key, rtp, 1))) else { return };
+        let Some(invite) = self.invite(leg, offer_sdp(&self.local_media(key, rtp, 1), "")) else { return };
         let ring = self.ring_time(leg, log_now);
         // A port that came too late: the call is given up, or about to be, and its record says that nothing was sent.
         let waits = |side: &&mut Side| side.sip.is_none() && !side.reported;

@@ -107,6 +107,13 @@ pub enum MediaFact {
         /// What happened there.
         what: What,
     },
+    /// The relay sends nothing to the address that this leg's far end wants to be heard at.
+    Unreachable {
+        /// Which relay.
+        relay: RelayId,
+        /// Which leg.
+        leg: LegKey,
+    },
     /// Nothing of the leg is left on this relay.
     Closed {
         /// Which relay.

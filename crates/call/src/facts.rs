@@ -34,6 +34,9 @@ impl MediaFact {
             (Op::Adopt { leg }, Some((incarnation, _))) => {
                 vec![MediaFact::Adopted { relay, leg: key(*leg), incarnation, does: None }]
             }
+            (Op::Remote { leg, .. }, Some((_, RelayAnswer::Refused { why: Refusal::BadAddress }))) => {
+                vec![MediaFact::Unreachable { relay, leg: key(*leg) }]
+            }
             (
                 Op::Remote { leg, .. } | Op::Hear { leg, .. } | Op::Export { leg, .. },
                 Some((incarnation, RelayAnswer::Refused { why })),
@@ -138,6 +141,22 @@ mod tests {
             let lost = MediaFact::Lost { relay, leg: LegKey { call, leg }, incarnation: Incarnation(1) };
             assert_eq!(MediaFact::of_answer(relay, call, order, Some((Incarnation(1), &ended))), [lost]);
         }
+    }
+
+    /// A call whose relay sends nothing where the far end wants to be heard was silent, and nobody knew.
+    #[test]
+    fn an_address_that_a_relay_refuses_is_told() {
+        let (relay, call, leg) = (RelayId(1), CallId::new(ShardId(0), 7), LegNo(2));
+        let rtp = "10.0.0.1:4000".parse().unwrap();
+        let codec = strowger_model::Codec { law: strowger_model::Law::A, dtmf_payload_type: None };
+        let media = strowger_model::MediaAddr { rtp, rtcp: rtp, codec };
+        let facts = |why| {
+            let answer = RelayAnswer::refused(why);
+            let remote = Op::Remote { leg, media, send: true, receive: true };
+            MediaFact::of_answer(relay, call, &remote, Some((Incarnation(1), &answer)))
+        };
+        assert_eq!(facts(Refusal::BadAddress), [MediaFact::Unreachable { relay, leg: LegKey { call, leg } }]);
+        assert_eq!(facts(Refusal::Fenced { epoch: 9 }), []);
     }
 
     /// One that was cut off for long has closed what it took for nobody's: a call that goes on would be silent.

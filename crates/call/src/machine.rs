@@ -217,6 +217,7 @@ impl Machine {
             }
             MediaFact::Unavailable { .. } => {}
             MediaFact::Told { relay, leg, what } => self.told_by_relay(relay, leg, &what, log_now, now),
+            MediaFact::Unreachable { relay, leg } => self.media_lost(relay, leg, Cause(65), log_now),
             MediaFact::Closed { relay, leg } => self.media_closed(relay, leg),
         }
     }
@@ -229,17 +230,19 @@ impl Machine {
         match *what {
             What::Digit { digit } if is_there || comes => self.digit(leg, char::from(digit), log_now),
             What::PlayDone { play } if is_there => self.prompt_over(leg, play, now),
-            What::DeadMedia { .. } if is_there => self.media_dead(leg, log_now),
-            What::Digit { .. } | What::PlayDone { .. } | What::DeadMedia { .. } => {}
+            What::DeadMedia { .. } => self.media_lost(relay, leg, Cause::TEMPORARY_FAILURE, log_now),
+            What::Digit { .. } | What::PlayDone { .. } => {}
             // Nothing of the call changes with it.
             What::MediaBack | What::Latched { .. } => {}
         }
     }
 
-    /// Of a leg that was given up meanwhile it says nothing about the call.
-    pub(crate) fn media_dead(&mut self, leg: LegKey, log_now: LogNow) {
-        if self.row_leg(leg).is_some_and(table::Leg::is_answered) {
-            self.leave(leg, Cause::TEMPORARY_FAILURE, ToldBy::DeadMedia, log_now.at_most);
+    /// A far end is not heard, or cannot be reached: rather an end than silence.
+    /// Of a leg that was given up meanwhile it says nothing about the call, nor does a relay that the leg has left: one that
+    /// was out of reach says so when it is back.
+    pub(crate) fn media_lost(&mut self, relay: RelayId, leg: LegKey, cause: Cause, log_now: LogNow) {
+        if self.row_leg(leg).is_some_and(|leg| leg.is_answered() && leg.relay == Some(relay)) {
+            self.leave(leg, cause, ToldBy::DeadMedia, log_now.at_most);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use strowger_media::Op;
 use strowger_model::{Cause, DialResult, LegKey, LogNow, LogTime, Mono};
-use strowger_sip::{Event, parse_sdp};
+use strowger_sip::Event;
 use strowger_table as table;
 use strowger_table::{Command, DutyKind, Reach, ToldBy};
 
@@ -26,6 +26,8 @@ impl Machine {
                 true => self.missed(key, status, q850.unwrap_or(cause_of(status)), false, log_now),
                 false => self.refused(key, status, q850, log_now),
             },
+            Event::Key { digit } => self.digit(key, digit, log_now),
+            Event::OfferAnswered { sdp } => self.offer_answered(key, &sdp, log_now),
             Event::Acked => self.duty_done(DutyKind::Answer { leg: key }),
             Event::AckTimeout => self.leave(key, Cause::RECOVERY_ON_TIMER, ToldBy::Silence, log_now.at_most),
             Event::Cancelled | Event::HungUp { .. } => self.far_end_hung_up(key, log_now, now),
@@ -40,18 +42,18 @@ impl Machine {
     /// Whom we called answered: committed before it is acknowledged.
     fn answered(&mut self, key: LegKey, sdp: &[u8], log_now: LogNow, now: Mono) {
         let is_wanted = self.row_leg(key).is_some_and(table::Leg::is_ringing) && !self.is_ending();
-        let waits = |side: &&mut Side| is_wanted && !side.reported;
-        let Some(side) = self.sides.get_mut(&key).filter(waits) else {
+        if !is_wanted || self.sides.get(&key).is_none_or(|side| side.reported) {
             // In the moment it was taken back.
             return self.hang_up_leg(key, None, now);
-        };
-        if parse_sdp(sdp).is_err() {
+        }
+        if self.read_answer(key, sdp).is_none() {
             match self.row_leg(key).is_some_and(|leg| leg.agent().is_some()) {
                 true => self.missed(key, 488, Cause(65), true, log_now),
                 false => self.report(key, DialResult::Unreachable, 488, Cause(65), true, log_now),
             }
             return self.hang_up_leg(key, Some(Cause(65)), now);
         }
+        let Some(side) = self.sides.get_mut(&key) else { return };
         side.reported = true;
         side.give_up = None;
         let Some(dialog) = side.sip.as_ref().map(|sip| Box::new(sip.dialog())) else { return };

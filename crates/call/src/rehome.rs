@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use strowger_media::Op;
 use strowger_model::{Cause, Incarnation, LegKey, LogNow, Mono, RelayId};
-use strowger_sip::{LegState, offer_sdp, parse_sdp};
+use strowger_sip::{LegState, offer_sdp, parse_answer};
 use strowger_table as table;
 use strowger_table::{Command, ToldBy};
 
@@ -127,11 +127,11 @@ impl Machine {
 
     fn ask_to_move(&mut self, key: LegKey, relay: RelayId, rtp: SocketAddr, now: Mono) {
         let Some(sip) = self.sip(key) else { return };
-        let (version, is_confirmed) = (sip.dialog().sdp_version + 1, sip.state() == LegState::Confirmed);
+        let (dialog, is_confirmed) = (sip.dialog(), sip.state() == LegState::Confirmed);
         // Before its first exchange is over it takes no other offer (RFC 3261, 14.1).
         let again = (!is_confirmed).then(|| now + limit::REINVITE_AGAIN);
         self.set_moving(key, relay, Stage::Asking(rtp), again);
-        let sdp = offer_sdp(&self.local_media(key, rtp, version));
+        let sdp = offer_sdp(&self.local_media(key, rtp, dialog.sdp_version + 1), &dialog.local_sdp);
         let outs = self.sip(key).map(|sip| sip.reinvite(sdp, now)).unwrap_or_default();
         self.sent(key, outs, LogNow::default(), now);
     }
@@ -143,7 +143,7 @@ impl Machine {
         let Stage::Asking(rtp) = moving.stage else { return };
         let relay = moving.relay;
         match answer {
-            Ok(sdp) if parse_sdp(&sdp).is_ok() => self.agreed_to_move(key, relay, rtp),
+            Ok(sdp) if parse_answer(&sdp, rtp).is_ok() => self.agreed_to_move(key, relay, rtp),
             // An offer of its own is open, or what an earlier owner asked it is not over for it (RFC 3261, 14.2), or the way
             // to it broke (8.1.3.1), and it may come by another.
             Err(491 | 500 | 503) => {

@@ -24,12 +24,12 @@ impl Machine {
 
     pub(crate) fn ring(&mut self, leg: &table::Leg, rtp: SocketAddr, log_now: LogNow, now: Mono) {
         let ring = ringing_time_left(leg, log_now);
-        let Some(invite) = self.invite(leg, offer_sdp(&self.local_media(leg.key, rtp, 1))) else { return };
+        let Some(invite) = self.invite(leg, offer_sdp(&self.local_media(leg.key, rtp, 1), "")) else { return };
         // A port that came too late: the offer is missed already, or about to be.
         let waits = |side: &&mut Side| side.sip.is_none() && !side.reported;
         let Some(side) = self.sides.get_mut(&leg.key).filter(waits) else { return };
         let (sip, outs) = Leg::outgoing(leg.key, invite, &self.setting.local, now);
-        side.sip = Some(sip);
+        side.sip = Some(sip.by_flow(is_behind_nat(leg)));
         side.give_up = Some(now + ring);
         self.sent(leg.key, outs, LogNow::default(), now);
     }
@@ -79,6 +79,11 @@ impl Machine {
         let (status, cause) = if unheard { (408, Cause::NO_ANSWER) } else { (status, cause) };
         self.propose(Command::Missed { leg: key, miss: Miss { status, cause, hang_up }, observed: log_now.at_most });
     }
+}
+
+/// A phone that is not where it says it is: only the way that it registered by leads there.
+pub(crate) fn is_behind_nat(leg: &table::Leg) -> bool {
+    matches!(&leg.reach, Reach::Binding { uri, far, .. } if !strowger_sip::names(uri, *far))
 }
 
 /// A caller's number as the user part of a URI; what does not belong there is left out.

@@ -15,6 +15,7 @@ use crate::limit;
 use crate::machine::Machine;
 use crate::rehome::Moving;
 use crate::reinvite::Reinvite;
+use crate::ring::is_behind_nat;
 
 /// What the owner of a leg keeps in mind.
 #[derive(Default)]
@@ -178,7 +179,8 @@ impl Machine {
     pub(crate) fn restore(&mut self, leg: &table::Leg, now: Mono) {
         let Some(dialog) = self.rows.dialog(leg.key).cloned() else { return };
         let dialog = self.as_left(leg, dialog);
-        self.sides.insert(leg.key, Side::of(Leg::restore(leg.key, dialog, leg.takeovers, &self.setting.local, now)));
+        let sip = Leg::restore(leg.key, dialog, leg.takeovers, &self.setting.local, now);
+        self.sides.insert(leg.key, Side::of(sip.by_flow(is_behind_nat(leg))));
     }
 
     fn as_left(&self, leg: &table::Leg, mut dialog: Dialog) -> Dialog {
@@ -214,7 +216,9 @@ impl Machine {
         let invite = self.invite(leg, String::new())?;
         Some(match leg.reach {
             // The same INVITE may be sent again: the phone takes it for a repetition.
-            Reach::Binding { .. } => Leg::outgoing(leg.key, invite, &self.setting.local, now).0,
+            Reach::Binding { .. } => {
+                Leg::outgoing(leg.key, invite, &self.setting.local, now).0.by_flow(is_behind_nat(leg))
+            }
             _ => Leg::awaited(leg.key, invite, &self.setting.local, now),
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use strowger_media::{Hears, LegSnapshot, Op, PlayState};
-use strowger_model::{Incarnation, LegKey, LogNow, Mono, PlaceId, RelayId};
+use strowger_model::{Cause, Incarnation, LegKey, LogNow, Mono, PlaceId, RelayId};
 use strowger_table as table;
 use strowger_table::{LegRole, LegState, Stage};
 
@@ -173,7 +173,7 @@ impl Machine {
         let is_customer = leg.is_customer();
         // It says so once, and an earlier owner may have heard it and died before its row knew.
         if does.dead {
-            self.media_dead(key, log_now);
+            self.media_lost(relay, key, Cause::TEMPORARY_FAILURE, log_now);
         }
         if is_customer {
             self.resume_step(key, does, now);

@@ -129,7 +129,7 @@ impl Directory {
         self.tenants().find(|tenant| tenant.name == name)
     }
 
-    /// Where calls to a number go, as the user part of an INVITE's Request-URI has it.
+    /// Where calls to a number go, which is in the form that the edge gives it (`Message::called_number`).
     pub fn number(&self, number: &str) -> Option<Destination> {
         let packed = packed(number)?;
         let mut theirs = self.numbers.range((packed, TenantId(0))..=(packed, TenantId(u32::MAX)));

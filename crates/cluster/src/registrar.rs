@@ -125,8 +125,7 @@ fn authenticate(
     source: Far,
 ) -> Option<Result<String, Refused>> {
     let (key, now_s) = (context.data_keys.nonce_key(), clock::wall().0 / 1000);
-    // Without the port: a NAT, or a phone that connects anew for each request, has another one for the answer.
-    let from = source.addr.ip().to_string();
+    let from = sealed_for(source);
     let challenged = |stale: bool| {
         let values = challenge(&tenant.realm, offered(tenant), key, now_s, &from, stale);
         Some(Err((401, values.into_iter().map(|value| ("WWW-Authenticate", value)).collect())))
@@ -172,6 +171,12 @@ fn may_be_bound(message: &Message, source: Far, off_limits: OffLimits<'_>, host:
         return Err((423, vec![("Min-Expires", SHORTEST_S.to_string())]));
     }
     Ok(asked)
+}
+
+/// For whom a challenge is made: without the port, for a NAT, or a phone that connects anew for each request, has another one
+/// when it answers.
+fn sealed_for(source: Far) -> String {
+    source.addr.ip().to_string()
 }
 
 /// Phones exist that give up on any challenge they do not know, also beside one they do: SHA-256 is offered only where
@@ -249,6 +254,14 @@ mod tests {
         }
         let (other, agent) = (Tenant { realm: "bolt.example".to_owned(), ..world(true).0 }, world(true).1);
         assert_eq!(hash(&keys, &other, &agent, Algorithm::Md5), None, "sealed for another realm");
+    }
+
+    /// Such a phone was challenged for ever.
+    #[test]
+    fn a_phone_may_answer_its_challenge_from_another_port() {
+        let [one, other, elsewhere] = [([192, 0, 2, 9], 5060), ([192, 0, 2, 9], 40_404), ([192, 0, 2, 8], 5060)];
+        assert_eq!(sealed_for(Far::udp(one)), sealed_for(Far::tcp(other)));
+        assert_ne!(sealed_for(Far::udp(one)), sealed_for(Far::udp(elsewhere)));
     }
 
     #[test]

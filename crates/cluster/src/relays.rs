@@ -9,7 +9,7 @@ use strowger_acd::UsableRelay;
 use strowger_call::MediaFact;
 use strowger_link::{Class, Link, open, seal};
 use strowger_media::protocol::{Answers, Commands, ContentAnswer, ContentPut, Events, StatsAsk};
-use strowger_media::{RelayCommand, RelayStats};
+use strowger_media::{RelayAnswer, RelayCommand, RelayStats};
 use strowger_model::{CallId, Digest, LegKey, Mono, PeerId, RelayId};
 use strowger_switch::Heard;
 use strowger_switch::courier::{ANSWER, Carried, Order, calls_at, elsewhere, holder};
@@ -80,6 +80,9 @@ pub(crate) fn conclude(context: &Arc<Context>, relay: RelayId, carried: Carried)
     match carried {
         Carried::Answered { order, answer } => {
             let Order { by, command, .. } = order;
+            if let Some((_, RelayAnswer::Refused { why })) = &answer {
+                tracing::warn!(%relay, call = %by, op = ?command.op, ?why, "a relay refused an order");
+            }
             let answer = answer.as_ref().map(|(incarnation, answer)| (*incarnation, answer));
             for fact in MediaFact::of_answer(relay, command.call, &command.op, answer) {
                 context.calls.tell(by, CallNews::Media(fact));

@@ -211,7 +211,7 @@ pub enum What {
     },
     /// After `DeadMedia`: packets come again.
     MediaBack,
-    /// Media comes from another port than the one signalled; ours goes there now.
+    /// Media comes from another port than before, or than was signalled; ours goes there now.
     Latched {
         /// Where it comes from.
         addr: SocketAddr,

@@ -13,6 +13,18 @@ pub enum Law {
     A,
 }
 
+impl Codec {
+    /// Payload type that we give telephone-event in our own offers: the number nearly everyone uses (RFC 4733, RFC 3551
+    /// leaves 96 to 127 to choose from).
+    pub const OFFERED_EVENT_TYPE: u8 = 101;
+
+    /// Whether a packet that came with this payload type is a key press. A far end that gives them another number than we
+    /// offered may send ours (RFC 3264 sections 5.1 and 6.1: each side says what it wants to receive) or its own.
+    pub fn is_event(self, payload_type: u8) -> bool {
+        self.dtmf_payload_type.is_some_and(|theirs| [theirs, Self::OFFERED_EVENT_TYPE].contains(&payload_type))
+    }
+}
+
 impl Law {
     /// Static payload type (RFC 3551, table 4).
     pub fn payload_type(self) -> u8 {

@@ -16,11 +16,12 @@ use crate::engine::Limits;
 use crate::export::Export;
 use crate::heard::Heard;
 use crate::intake::Intake;
+use crate::origin::Whose;
 use crate::outbound::Outbound;
 use crate::ports::Pair;
 use crate::reports::Reports;
 use crate::socket::DATAGRAM_BYTES;
-use crate::transport::Transport;
+use crate::transport::{Remote, Transport};
 
 pub(crate) struct Leg {
     pub(crate) key: LegKey,
@@ -90,12 +91,15 @@ impl Leg {
 
     /// Judges a datagram on the RTP port. Gives it back if other far ends may hear it.
     pub(crate) fn accept(&mut self, bytes: &[u8], from: SocketAddr, now: Mono, tally: &mut Tally) -> Option<Voice> {
-        let Some(remote) = self.transport.sender(from) else {
+        let Some(remote) = self.transport.near(from) else {
             tally.counters.strangers += 1;
             return None;
         };
         if rtp::is_rtcp(bytes) {
-            self.accept_rtcp(bytes, from, now, tally);
+            match remote.is_there(from) {
+                true => self.accept_rtcp(bytes, from, now, tally),
+                false => tally.counters.strangers += 1,
+            }
             return None;
         }
         let Ok(packet) = rtp::parse(bytes) else {
@@ -104,7 +108,7 @@ impl Leg {
         };
         let (codec, receive) = (remote.media.codec, remote.receive);
         let kind = packet.header.payload_type;
-        let event = Some(kind) == codec.dtmf_payload_type;
+        let event = codec.is_event(kind);
         // Either law is taken whichever was agreed on: their types are static (RFC 3551, table 4), and far ends that were
         // offered both send both.
         let law = SPOKEN.into_iter().find(|law| law.payload_type() == kind);
@@ -112,7 +116,14 @@ impl Leg {
             tally.counters.malformed += 1;
             return None;
         }
-        let latched = self.transport.latch(from).map(|addr| What::Latched { addr });
+        let latched = match self.transport.judge(from, &packet.header, now) {
+            Whose::Stranger => {
+                tally.counters.strangers += 1;
+                return None;
+            }
+            Whose::FarEnd => None,
+            Whose::Moved(addr) => Some(What::Latched { addr }),
+        };
         let back = self.intake.receive(&packet.header, now, &mut tally.counters);
         tally.news.extend(latched.into_iter().chain(back).map(|what| (self.key, what)));
         if !receive || (law.is_none() && !event) {
@@ -235,7 +246,7 @@ impl Leg {
             leg: self.key.leg,
             local: SocketAddr::new(advertised, self.transport.pair.port),
             remote: remote.map(|remote| remote.media),
-            latched: remote.and_then(|remote| remote.latched),
+            latched: remote.and_then(Remote::latched),
             send: remote.is_some_and(|remote| remote.send),
             receive: remote.is_some_and(|remote| remote.receive),
             hears: self.hearing.what().clone(),

@@ -21,6 +21,7 @@ mod intake;
 mod leg;
 mod mix;
 mod orders;
+mod origin;
 mod outbound;
 mod play;
 mod ports;

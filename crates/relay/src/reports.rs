@@ -73,7 +73,8 @@ impl Reports {
         now: Mono,
         bye: bool,
     ) {
-        if self.to.port() == 0 {
+        // Not to a far end that holds by an address of zero either (RFC 3264 section 8.4).
+        if self.to.port() == 0 || self.to.ip().is_unspecified() {
             return;
         }
         let sender = (out.packets() != self.sent_before).then(|| SenderInfo {

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
-use strowger_model::{Codec, MediaAddr};
+use strowger_audio::rtp::Header;
+use strowger_model::{Codec, MediaAddr, Mono};
 
+use crate::origin::{Origin, Whose};
 use crate::ports::Pair;
 
 pub(crate) struct Transport {
@@ -17,9 +19,7 @@ pub(crate) struct Remote {
     pub(crate) media: MediaAddr,
     pub(crate) send: bool,
     pub(crate) receive: bool,
-    /// Where RTP really comes from. Only the port may differ from the signalled address, and only once: that is how media
-    /// passes a NAT without letting strangers in.
-    pub(crate) latched: Option<SocketAddr>,
+    origin: Origin,
 }
 
 impl Transport {
@@ -27,12 +27,13 @@ impl Transport {
         Self { pair, remote: None }
     }
 
-    /// Sets where the far end is. The same address again changes direction only; another one latches anew. True if
+    /// Sets where the far end is. The same address again changes direction only; at another one it is found anew. True if
     /// something is expected of it from now on.
     pub(crate) fn point(&mut self, media: MediaAddr, send: bool, receive: bool) -> bool {
         let before = self.remote.take();
-        let latched = before.as_ref().filter(|old| old.media.rtp == media.rtp).and_then(|old| old.latched);
-        self.remote = Some(Remote { media, send, receive, latched });
+        let origin = before.as_ref().filter(|old| old.media.rtp == media.rtp).map(|old| old.origin.clone());
+        let origin = origin.unwrap_or(Origin::new(media.rtp));
+        self.remote = Some(Remote { media, send, receive, origin });
         receive && !before.is_some_and(|old| old.receive)
     }
 
@@ -40,35 +41,36 @@ impl Transport {
         self.remote.as_ref()
     }
 
-    /// The far end, if RTP from there is its own.
-    pub(crate) fn sender(&self, from: SocketAddr) -> Option<&Remote> {
-        self.remote.as_ref().filter(|remote| remote.expects(from))
+    /// The far end, if a datagram from there may be its own.
+    pub(crate) fn near(&self, from: SocketAddr) -> Option<&Remote> {
+        self.remote.as_ref().filter(|remote| remote.origin.is_near(from))
     }
 
-    /// Whether RTCP from there is the far end's.
+    /// Whose an RTP packet is.
+    pub(crate) fn judge(&mut self, from: SocketAddr, header: &Header, now: Mono) -> Whose {
+        self.remote.as_mut().map_or(Whose::Stranger, |remote| remote.origin.judge(from, header, now))
+    }
+
+    /// Whether RTCP from there is the far end's: on a port of its own, or beside its RTP (RFC 5761).
     pub(crate) fn expects_rtcp(&self, from: SocketAddr) -> bool {
         self.remote.as_ref().is_some_and(|remote| remote.media.rtcp.ip() == from.ip())
-    }
-
-    /// Holds to where media comes from; that address, if it is news.
-    pub(crate) fn latch(&mut self, from: SocketAddr) -> Option<SocketAddr> {
-        let remote = self.remote.as_mut().filter(|remote| remote.latched.is_none())?;
-        remote.latched = Some(from);
-        (from != remote.media.rtp).then_some(from)
     }
 
     /// Where its voice goes and how it is coded; none on hold.
     pub(crate) fn destination(&self) -> Option<(SocketAddr, Codec)> {
         let remote = self.remote.as_ref().filter(|remote| remote.send)?;
-        Some((remote.latched.unwrap_or(remote.media.rtp), remote.media.codec))
+        Some((remote.origin.addr(), remote.media.codec))
     }
 }
 
 impl Remote {
-    fn expects(&self, from: SocketAddr) -> bool {
-        match self.latched {
-            Some(latched) => latched == from,
-            None => self.media.rtp.ip() == from.ip(),
-        }
+    /// Where its RTP comes from, once it does.
+    pub(crate) fn latched(&self) -> Option<SocketAddr> {
+        self.origin.latched()
+    }
+
+    /// Whether it comes from where the far end is.
+    pub(crate) fn is_there(&self, from: SocketAddr) -> bool {
+        self.origin.is_there(from)
     }
 }

@@ -184,18 +184,49 @@ fn strangers_are_dropped_and_never_answered() {
     stranger.socket = UdpSocket::bind(("127.0.0.2", 0)).unwrap();
     stranger.say(&mut Tone::single(440.0, 8000.0), 3);
     rig.until(|stats| stats.strangers == 3);
-    // The signalled IP from another port, as behind a NAT: taken once, and then it is the only one.
+    // The signalled IP from another port, as behind a NAT: a few packets in a row are followed.
     let signalled = std::mem::replace(&mut caller.socket, UdpSocket::bind((LOOPBACK, 0)).unwrap());
     caller.socket.set_read_timeout(Some(support::PATIENCE)).unwrap();
+    caller.say(&mut Tone::single(440.0, 8000.0), 3);
+    assert_eq!(rig.until(|stats| stats.strangers == 6).packets_in, 0);
+    assert_eq!(rig.snapshot(A).latched, None);
     caller.say(&mut Tone::single(440.0, 8000.0), 1);
     assert_eq!(rig.what(), What::Latched { addr: caller.address() });
-    signalled.send_to(&caller.header.to_bytes(), caller.relay).unwrap();
-    let stats = rig.until(|stats| stats.strangers == 4);
-    assert_eq!((stats.packets_in, stats.malformed), (1, 0));
     rig.hear(A, content(digest, true, 1));
     caller.hear();
     signalled.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-    assert!(signalled.recv_from(&mut [0; 100]).is_err() && stranger.is_deaf());
+    assert!(signalled.recv_from(&mut [0; 200]).is_err() && stranger.is_deaf());
+    // Who sends from where it was said is believed at once.
+    signalled.send_to(&caller.header.to_bytes(), caller.relay).unwrap();
+    assert_eq!(rig.what(), What::Latched { addr: signalled.local_addr().unwrap() });
+    while !caller.is_deaf() {}
+    assert!(signalled.recv_from(&mut [0; 200]).is_ok());
+    assert_eq!(rig.until(|stats| stats.packets_in == 2).malformed, 0);
+}
+
+/// A gateway that moves its media, or a NAT that gives a phone another port: every packet was a stranger's, and the call
+/// ended.
+#[test]
+fn a_far_end_that_moves_to_another_port_is_followed() {
+    let mut rig = Rig::new(patient());
+    let (mut caller, mut agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::Mu));
+    rig.bridge(A, B);
+    caller.say(&mut Tone::single(440.0, 8000.0), 1);
+    agent.hear();
+    caller.socket = UdpSocket::bind((LOOPBACK, 0)).unwrap();
+    caller.socket.set_read_timeout(Some(support::PATIENCE)).unwrap();
+    let (addr, begun) = (caller.address(), Instant::now());
+    while rig.snapshot(A).latched != Some(addr) {
+        caller.say(&mut Tone::single(440.0, 8000.0), 1);
+        assert!(begun.elapsed() < support::PATIENCE, "it is not followed");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(180), "its old port may still speak");
+    assert_eq!(rig.what(), What::Latched { addr });
+    caller.say(&mut Tone::single(440.0, 8000.0), 1);
+    agent.hear();
+    agent.say(&mut Tone::single(1000.0, 8000.0), 1);
+    caller.hear();
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Digest authentication, the server's side (RFC 7616 and its use in SIP, RFC 8760): MD5, SHA-256 where it
-//! is asked for, `qop=auth` only.
+//! is asked for, `qop=auth`, or none at all as clients of RFC 2069 answer.
 
 use hmac::{Hmac, Mac};
 use md5::Md5;
@@ -52,11 +52,12 @@ pub enum DigestFault {
     /// Answered with a challenge.
     #[error("no credentials for this realm")]
     Missing,
-    /// Older than [`NONCE_LIFE_S`]; answered with a challenge that says `stale=true`.
-    #[error("the nonce has run out")]
+    /// The password is right, and the nonce older than [`NONCE_LIFE_S`], not ours or not for this address; answered with
+    /// a challenge that says `stale=true` (RFC 7616 section 3.3).
+    #[error("the nonce has run out, or is not for this address")]
     Stale,
     /// Answered with a challenge.
-    #[error("wrong password, or a nonce that is not ours or not for this address")]
+    #[error("wrong password")]
     Wrong,
     /// `ha1_for` knows no such user, or not for this algorithm; what is answered is the caller's to say.
     #[error("no such user")]
@@ -95,14 +96,13 @@ pub fn verify(
     source: &str,
 ) -> Result<String, DigestFault> {
     let credentials = Credentials::of(request, realm)?;
-    check_nonce(&credentials.nonce, key, now_secs, source)?;
     let ha1 = ha1_for(&credentials.user, credentials.algorithm).ok_or(DigestFault::Unknown)?;
     let expected = credentials.response_for(&ha1, request.method());
-    if same(expected.as_bytes(), credentials.response.to_ascii_lowercase().as_bytes()) {
-        Ok(credentials.user)
-    } else {
-        Err(DigestFault::Wrong)
+    if !same(expected.as_bytes(), credentials.response.to_ascii_lowercase().as_bytes()) {
+        return Err(DigestFault::Wrong);
     }
+    // Afterwards: only who has the password is told that nothing but the nonce was wrong, and does not ask its user again.
+    if is_good(&credentials.nonce, key, now_secs, source) { Ok(credentials.user) } else { Err(DigestFault::Stale) }
 }
 
 /// Whom a request's credentials for `realm` claim to be, before anybody looks at the password.
@@ -130,12 +130,19 @@ pub fn ha1(algorithm: Algorithm, user: &str, realm: &str, password: &str) -> Str
 /// One Authorization value.
 struct Credentials {
     algorithm: Algorithm,
+    /// Without the domain that some phones write behind it.
     user: String,
     nonce: String,
     uri: String,
+    /// None of who does not know `qop` (RFC 2617 section 3.2.2 leaves it to the client).
+    auth: Option<Auth>,
+    response: String,
+}
+
+/// What goes with `qop=auth`.
+struct Auth {
     cnonce: String,
     nc: String,
-    response: String,
 }
 
 impl Credentials {
@@ -174,19 +181,25 @@ impl Credentials {
             None => Some(Algorithm::Md5),
             Some(name) => Algorithm::ALL.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(name)),
         };
+        let auth = || {
+            // Eight digits by the RFC; what counts is that both sides hash the same.
+            let nc = field("nc").filter(|nc| (1..=8).contains(&nc.len()))?;
+            let is_count = nc.bytes().all(|byte| byte.is_ascii_hexdigit());
+            is_count.then_some(Auth { cnonce: field("cnonce")?, nc })
+        };
         let read = || {
-            let nc = field("nc")?;
-            let plain = nc.len() == 8 && nc.bytes().all(|byte| byte.is_ascii_hexdigit());
-            let credentials = Credentials {
+            let auth = match field("qop") {
+                None => None,
+                Some(qop) => Some(auth().filter(|_| qop.eq_ignore_ascii_case("auth"))?),
+            };
+            Some(Credentials {
                 algorithm: algorithm?,
-                user: field("username")?,
+                user: field("username")?.split('@').next().unwrap_or_default().to_owned(),
                 nonce: field("nonce")?,
                 uri: field("uri")?,
-                cnonce: field("cnonce")?,
-                nc,
+                auth,
                 response: field("response")?,
-            };
-            (plain && field("qop")?.eq_ignore_ascii_case("auth")).then_some(credentials)
+            })
         };
         Some(read().ok_or(DigestFault::Malformed))
     }
@@ -195,7 +208,11 @@ impl Credentials {
     /// Request-URI since (RFC 3261 section 22.4), and the nonce already binds the answer to its sender.
     fn response_for(&self, ha1: &str, method: &str) -> String {
         let ha2 = self.algorithm.hash(&format!("{method}:{}", self.uri));
-        self.algorithm.hash(&format!("{ha1}:{}:{}:{}:auth:{ha2}", self.nonce, self.nc, self.cnonce))
+        let counted = match &self.auth {
+            Some(Auth { cnonce, nc }) => format!("{nc}:{cnonce}:auth:"),
+            None => String::new(),
+        };
+        self.algorithm.hash(&format!("{ha1}:{}:{counted}{ha2}", self.nonce))
     }
 }
 
@@ -206,17 +223,15 @@ fn nonce(key: &[u8], now_secs: u64, source: &str) -> String {
     time + &seal
 }
 
-fn check_nonce(nonce: &str, key: &[u8], now_secs: u64, source: &str) -> Result<(), DigestFault> {
+/// Whether a node of the cluster made it for this address, not long ago.
+fn is_good(nonce: &str, key: &[u8], now_secs: u64, source: &str) -> bool {
     if nonce.len() != TIME_DIGITS + SEAL_DIGITS || !nonce.is_ascii() {
-        return Err(DigestFault::Wrong);
+        return false;
     }
     let (time, sealed) = nonce.split_at(TIME_DIGITS);
-    if !same(seal(key, time, source).as_bytes(), sealed.as_bytes()) {
-        return Err(DigestFault::Wrong);
-    }
-    let made = u64::from_str_radix(time, 16).map_err(|_| DigestFault::Wrong)?;
+    let is_ours = same(seal(key, time, source).as_bytes(), sealed.as_bytes());
     // A little ahead is fine: another node's clock made it.
-    if now_secs.abs_diff(made) > NONCE_LIFE_S { Err(DigestFault::Stale) } else { Ok(()) }
+    is_ours && u64::from_str_radix(time, 16).is_ok_and(|made| now_secs.abs_diff(made) <= NONCE_LIFE_S)
 }
 
 fn seal(key: &[u8], time: &str, source: &str) -> String {
@@ -270,8 +285,10 @@ mod tests {
                 user: "Mufasa".to_owned(),
                 nonce: "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v".to_owned(),
                 uri: "/dir/index.html".to_owned(),
-                cnonce: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ".to_owned(),
-                nc: "00000001".to_owned(),
+                auth: Some(Auth {
+                    cnonce: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ".to_owned(),
+                    nc: "00000001".to_owned(),
+                }),
                 response: String::new(),
             };
             let ha1 = ha1(algorithm, "Mufasa", "http-auth@example.org", "Circle of Life");
@@ -292,18 +309,23 @@ mod tests {
     }
 
     fn answer(algorithm: Algorithm, nonce: &str, password: &str) -> String {
+        answer_by(Some("00000001"), algorithm, nonce, password)
+    }
+
+    /// `nc`: none of a client that knows no `qop`.
+    fn answer_by(nc: Option<&str>, algorithm: Algorithm, nonce: &str, password: &str) -> String {
         let mut credentials = Credentials {
             algorithm,
             user: "7".to_owned(),
             nonce: nonce.to_owned(),
             uri: "sip:pbx.example.com".to_owned(),
-            cnonce: "abc".to_owned(),
-            nc: "00000001".to_owned(),
+            auth: nc.map(|nc| Auth { cnonce: "abc".to_owned(), nc: nc.to_owned() }),
             response: String::new(),
         };
+        let counted = nc.map(|nc| format!(r#"qop=auth, nc={nc}, cnonce="abc", "#)).unwrap_or_default();
         credentials.response = credentials.response_for(&ha1(algorithm, "7", "pbx", password), "REGISTER");
         format!(
-            r#"Digest username="7", realm="pbx", nonce="{nonce}", uri="sip:pbx.example.com", algorithm={}, qop=auth, nc=00000001, cnonce="abc", response="{}""#,
+            r#"Digest username="7", realm="pbx", nonce="{nonce}", uri="sip:pbx.example.com", algorithm={}, {counted}response="{}""#,
             algorithm.as_str(),
             credentials.response
         )
@@ -335,15 +357,40 @@ mod tests {
         assert_eq!(check(&["Basic abc".to_owned()], 1000, "192.0.2.4"), Err(DigestFault::Missing));
         assert_eq!(check(&[good.replace("\"pbx\"", "\"other\"")], 1000, "192.0.2.4"), Err(DigestFault::Missing));
         assert_eq!(check(std::slice::from_ref(&good), 1031, "192.0.2.4"), Err(DigestFault::Stale));
-        assert_eq!(check(std::slice::from_ref(&good), 1010, "192.0.2.5"), Err(DigestFault::Wrong));
-        assert_eq!(check(&[answer(Algorithm::Md5, &nonce, "guess")], 1010, "192.0.2.4"), Err(DigestFault::Wrong));
-        assert_eq!(check(&[answer(Algorithm::Md5, "forged", "secret")], 1010, "192.0.2.4"), Err(DigestFault::Wrong));
+        assert_eq!(check(std::slice::from_ref(&good), 1010, "192.0.2.5"), Err(DigestFault::Stale));
+        assert_eq!(check(&[answer(Algorithm::Md5, "forged", "secret")], 1010, "192.0.2.4"), Err(DigestFault::Stale));
+        for (nonce, now) in [(nonce.as_str(), 1010), (nonce.as_str(), 1031), ("forged", 1010)] {
+            assert_eq!(check(&[answer(Algorithm::Md5, nonce, "guess")], now, "192.0.2.4"), Err(DigestFault::Wrong));
+        }
         assert_eq!(
             check(&[good.replace("username=\"7\"", "username=\"8\"")], 1010, "192.0.2.4"),
             Err(DigestFault::Unknown)
         );
-        assert_eq!(check(&[good.replace("qop=auth, ", "")], 1010, "192.0.2.4"), Err(DigestFault::Malformed));
+        // It says that it hashed as clients of RFC 2069 do, and did not.
+        assert_eq!(check(&[good.replace("qop=auth, ", "")], 1010, "192.0.2.4"), Err(DigestFault::Wrong));
+        for broken in ["qop=auth-int, ", "qop=\"\", "] {
+            assert_eq!(check(&[good.replace("qop=auth, ", broken)], 1010, "192.0.2.4"), Err(DigestFault::Malformed));
+        }
+        for broken in ["", "nc=, ", "nc=000000001, ", "nc=x, "] {
+            assert_eq!(check(&[good.replace("nc=00000001, ", broken)], 1010, "192.0.2.4"), Err(DigestFault::Malformed));
+        }
         assert_eq!(check(&[good.replace("SHA-256", "TIGER")], 1010, "192.0.2.4"), Err(DigestFault::Malformed));
+    }
+
+    /// Old phones and exchanges: RFC 2617 section 3.2.2 lets `qop` be left out.
+    #[test]
+    fn older_ways_to_answer_are_taken() {
+        let nonce = nonce(KEY, 1000, "192.0.2.4");
+        for algorithm in Algorithm::ALL {
+            for nc in [None, Some("1"), Some("0000002a")] {
+                let good = answer_by(nc, algorithm, &nonce, "secret");
+                assert_eq!(check(std::slice::from_ref(&good), 1010, "192.0.2.4"), Ok("7".to_owned()), "{good}");
+                let named = good.replace("username=\"7\"", "username=\"7@pbx.example.com\"");
+                assert_eq!(check(&[named], 1010, "192.0.2.4"), Ok("7".to_owned()));
+                let guess = answer_by(nc, algorithm, &nonce, "guess");
+                assert_eq!(check(&[guess], 1010, "192.0.2.4"), Err(DigestFault::Wrong));
+            }
+        }
     }
 
     #[test]

@@ -6,11 +6,15 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod body;
 mod compose;
+mod description;
 mod digest;
+mod display;
 mod fault;
 mod leg;
 mod message;
+mod number;
 mod reason;
 mod register;
 mod reply;
@@ -30,7 +34,7 @@ pub use reason::{ELSEWHERE, phrase, q850};
 pub use register::{Binding, Contact, Contacts, ContactsFault, contacts, ok as register_ok};
 pub use reply::{reply, reply_destination};
 pub use screen::{ALLOW, Refusal, screen};
-pub use sdp::{Direction, LocalMedia, RemoteMedia, SdpFault, answer_sdp, offer_sdp, parse_sdp};
+pub use sdp::{Direction, LocalMedia, RemoteMedia, SdpFault, answer_sdp, offer_sdp, parse_answer, parse_sdp};
 pub use stray::dismiss;
 pub use token::{TokenKeys, salt};
-pub use uri::{literal, names, reach};
+pub use uri::{identity, literal, names, reach};

@@ -8,7 +8,7 @@ use sipx_sip::{Finding, Header, HeaderName, Limits, Method, Uri, parse_datagram,
 
 use crate::fault::{ParseFault, Problem};
 use crate::text::{address_uri, parameter, split};
-use crate::{uri, via};
+use crate::{display, number, via};
 
 /// Largest datagram looked at, in bytes: what UDP over IPv4 can carry.
 pub const MAX_DATAGRAM_BYTES: usize = 65_507;
@@ -25,6 +25,8 @@ pub struct Message {
     inner: sipx_sip::Message,
     request_uri: String,
     request_uri_user: String,
+    called_number: String,
+    calling_number: String,
     from: Party,
     to: Party,
     call_id: String,
@@ -68,8 +70,16 @@ impl Message {
             max_header_bytes: MAX_HEADER_BYTES,
             max_folding_lines: MAX_FOLDS,
         };
-        let inner = parse_datagram(unfolded(datagram), &limits).map_err(|error| fault(Problem::of_parse(&error)))?;
-        Self::check(inner).map_err(fault)
+        let read = |bytes: Bytes| {
+            let inner = parse_datagram(bytes, &limits).map_err(|error| Problem::of_parse(&error))?;
+            Self::check(inner)
+        };
+        let text = unfolded(datagram);
+        let mended = match read(text.clone()) {
+            Err(Problem::Header("From" | "To")) => display::quoted(&text),
+            other => return other.map_err(fault),
+        };
+        read(mended.map_or(text, Bytes::from)).map_err(fault)
     }
 
     fn check(inner: sipx_sip::Message) -> Result<Message, Problem> {
@@ -87,8 +97,8 @@ impl Message {
         }
         let headers = inner.headers();
         let Some(Ok(cseq)) = headers.typed::<CSeq>() else { return Err(Problem::Header("CSeq")) };
-        let from = Party::of(headers.get(&HeaderName::From)).ok_or(Problem::Header("From"))?;
-        let to = Party::of(headers.get(&HeaderName::To)).ok_or(Problem::Header("To"))?;
+        let (from, caller) = Party::of(headers.get(&HeaderName::From)).ok_or(Problem::Header("From"))?;
+        let (to, _) = Party::of(headers.get(&HeaderName::To)).ok_or(Problem::Header("To"))?;
         if from.tag.is_empty() {
             // RFC 2543 knew From without tag; without it no dialog of RFC 3261 can be told from another.
             return Err(Problem::Header("From"));
@@ -105,14 +115,16 @@ impl Message {
             .get(&HeaderName::Contact)
             .and_then(|line| split(text(line), b',').first().map(|value| address_uri(value).to_owned()))
             .filter(|uri| Uri::parse(Bytes::copy_from_slice(uri.as_bytes())).is_ok());
-        let (request_uri, request_uri_user) = match inner.as_request() {
-            Some(request) => (lossy(&request.uri.to_bytes()), uri::user(&request.uri)),
+        let (request_uri, request_uri_user, called_number) = match inner.as_request() {
+            Some(request) => (lossy(&request.uri.to_bytes()), number::user(&request.uri), number::number(&request.uri)),
             None => Default::default(),
         };
         let call_id = headers.get(&HeaderName::CallId).map(|line| text(line).to_owned()).unwrap_or_default();
         Ok(Message {
             request_uri,
             request_uri_user,
+            called_number,
+            calling_number: number::calling_number(&caller),
             from,
             to,
             call_id,
@@ -204,6 +216,16 @@ impl Message {
         &self.request_uri_user
     }
 
+    /// Who is called, in the one form in which numbers are compared; empty for a response.
+    pub fn called_number(&self) -> &str {
+        &self.called_number
+    }
+
+    /// Who calls, in the same form: `anonymous` if that is withheld, empty if From names nobody.
+    pub fn calling_number(&self) -> &str {
+        &self.calling_number
+    }
+
     /// The URI in From, without parameters of the header.
     pub fn from_uri(&self) -> &str {
         &self.from.uri
@@ -271,14 +293,15 @@ impl Message {
 }
 
 impl Party {
-    fn of(header: Option<&Header>) -> Option<Party> {
+    fn of(header: Option<&Header>) -> Option<(Party, Uri)> {
         let value = text(header?);
         let address = Address::parse(value.as_bytes(), "From or To").ok()?;
-        Some(Party {
+        let party = Party {
             uri: lossy(&address.uri.to_bytes()),
-            user: uri::user(&address.uri),
+            user: number::user(&address.uri),
             tag: address.tag().map(lossy).unwrap_or_default(),
-        })
+        };
+        Some((party, address.uri))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The two things a leg asks of a URI: its user, and the address packets can be sent to without a resolver.
+//! What a leg asks of a URI: the address packets can be sent to without a resolver.
 
 use std::net::SocketAddr;
 
@@ -6,13 +6,11 @@ use bytes::Bytes;
 use sipx_sip::{Host, Uri};
 use strowger_model::{Far, Transport};
 
+use crate::number;
+use crate::text::parameter;
+
 /// Port of SIP over UDP and TCP when a URI or Via names none (RFC 3261 section 19.1.2).
 pub(crate) const DEFAULT_PORT: u16 = 5060;
-
-/// The user part, as written; empty if there is none.
-pub(crate) fn user(uri: &Uri) -> String {
-    uri.user().map(|user| String::from_utf8_lossy(user).into_owned()).unwrap_or_default()
-}
 
 /// Where requests for `uri` go when its host is an address. A name needs a resolver (RFC 3263), which pure code
 /// has not: the caller then falls back on the address the far end's packets come from. `unnamed` is the transport if
@@ -46,6 +44,29 @@ pub fn names(contact: &str, at: Far) -> bool {
     literal(contact, at.transport).is_some_and(|named| (named.transport, named.addr) == (at.transport, at.addr))
 }
 
+/// Parameters that make another address of a URI where only one of two has them; all others do not count where one of two
+/// lacks them (RFC 3261 section 19.1.4), and are left out here.
+const TELLING: [&str; 5] = ["transport", "user", "method", "ttl", "maddr"];
+
+/// What is the same for two Contacts that are one address, and text as it stands for what is no SIP URI.
+pub fn identity(uri: &str) -> String {
+    let Ok(parsed) = Uri::parse(Bytes::copy_from_slice(uri.as_bytes())) else { return uri.to_owned() };
+    let Some(host) = parsed.host() else { return uri.to_owned() };
+    let scheme = String::from_utf8_lossy(parsed.scheme().as_bytes()).into_owned();
+    let mut out = format!("{scheme}:{}@{}", number::user(&parsed), host.to_string().to_ascii_lowercase());
+    if let Some(port) = parsed.port() {
+        out += &format!(":{port}");
+    }
+    // Whatever their order, and in whatever case.
+    for name in TELLING {
+        let address = uri.rsplit_once('@').map_or(uri, |(_, address)| address);
+        if let Some(value) = parameter(address, name) {
+            out += &format!(";{name}={}", value.to_ascii_lowercase());
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +89,33 @@ mod tests {
         assert_eq!(literal("sip:a@192.0.2.1;transport=udp", Transport::Tcp), Some(Far::udp(at)));
         assert_eq!(literal("sip:a@192.0.2.1", Transport::Tcp), Some(Far::tcp(at)));
         assert_eq!(literal("sip:a;transport=tcp@192.0.2.1", Transport::Udp), Some(Far::udp(at)), "part of the user");
+    }
+
+    /// RFC 3261 section 19.1.4.
+    #[test]
+    fn one_address_is_known_however_it_is_written() {
+        let same = [
+            ("sip:7@192.0.2.4:5062", "SIP:7@192.0.2.4:5062;ob;line=k3j"),
+            ("sip:%61lice@Phone.Example;transport=TCP", "sip:alice@phone.example;Transport=tcp;reg-id=1"),
+            ("sip:7@192.0.2.4;transport=udp;user=phone", "sip:7@192.0.2.4;user=phone;transport=udp"),
+            ("sip:[2001:DB8::1]:5062", "sip:[2001:db8::1]:5062"),
+        ];
+        same.iter().for_each(|(one, other)| assert_eq!(identity(one), identity(other)));
+        let plain = "sip:7@192.0.2.4";
+        for other in [
+            "sip:7@192.0.2.4:5060",
+            "sip:7@192.0.2.5",
+            "sip:8@192.0.2.4",
+            "sip:7A@192.0.2.4",
+            "sips:7@192.0.2.4",
+            "sip:7@192.0.2.4;transport=udp",
+            "sip:7;transport=udp@192.0.2.4",
+            "tel:7",
+            "not a uri",
+        ] {
+            assert_ne!(identity(plain), identity(other), "{other}");
+        }
+        assert_ne!(identity("sip:alice@h"), identity("sip:Alice@h"), "users are told apart by case");
     }
 
     #[test]

@@ -170,6 +170,36 @@ fn the_route_set_is_reversed_and_used() {
     assert_eq!(heard.sent[0].1, addr("198.51.100.9:5090"));
 }
 
+/// A carrier that describes itself in its 183 alone: a person who had answered was hung up on.
+#[test]
+fn a_200_without_a_description_has_that_of_its_183() {
+    let other = OFFER.replace("4000", "4444");
+    let heard = |tags: &[(&str, &str)], tag: &str, body: &str| {
+        let (mut bench, invite) = Bench::calling();
+        bench.hear(&answer(&invite, 180, "bob", &[], ""));
+        for (tag, sdp) in tags {
+            bench.hear(&answer(&invite, 183, tag, &[], sdp));
+        }
+        let events = bench.hear(&answer(&invite, 200, tag, &[BOB], body)).events;
+        let remote = bench.leg.dialog().remote_sdp;
+        assert_eq!(events, [Event::Answered { sdp: remote.clone().into() }]);
+        remote
+    };
+    assert_eq!(heard(&[("bob", OFFER)], "bob", ""), OFFER);
+    assert_eq!(heard(&[("bob", OFFER), ("bob", &other)], "bob", ""), other, "the newest");
+    assert_eq!(heard(&[("bob", OFFER)], "bobby", ""), OFFER, "one whose tag changes on the way");
+    assert_eq!(heard(&[("bob", OFFER), ("carol", &other)], "carol", ""), other);
+    assert_eq!(heard(&[("bob", OFFER), ("carol", &other)], "dave", ""), "", "whose it is nobody can tell");
+    assert_eq!(heard(&[("bob", OFFER)], "bob", &other), other, "what the answer says counts");
+    assert_eq!(heard(&[], "bob", ""), "");
+
+    // A re-INVITE that is answered without one changes nothing of the far end's.
+    let (mut bench, _) = confirmed_dial();
+    let again = bench.told(|leg, now| leg.reinvite(OURS.to_owned(), now)).message("INVITE").clone();
+    let done = Event::ReinviteDone { ok: Ok(OFFER.into()) };
+    bench.hear(&answer(&again, 200, "bob", &[BOB], "")).is(&["ACK"], &[done]);
+}
+
 #[test]
 fn a_target_with_a_name_falls_back_on_the_address_we_know() {
     let (mut bench, invite) = Bench::calling();
@@ -177,6 +207,45 @@ fn a_target_with_a_name_falls_back_on_the_address_we_know() {
     let heard = bench.told(|leg, now| leg.acknowledge(now));
     assert_eq!(heard.message("ACK").request_uri(), "sip:bob@phone.example.com");
     assert_eq!(heard.sent[0].1, outgoing().destination);
+}
+
+/// A phone behind a NAT got the INVITE, and its ACK and BYE went to the address inside: it repeated its 200 for 32 s.
+#[test]
+fn the_whole_dialog_with_a_phone_behind_a_nat_goes_the_way_it_was_called_by() {
+    let inside = ["Contact: <sip:bob@10.9.8.7:5062>"];
+    let (mut bench, invite) = Bench::calling();
+    bench.leg = bench.leg.by_flow(true);
+    let flow = outgoing().destination;
+    let goes_there = |heard: &far::Heard| assert!(heard.sent.iter().all(|(_, to, _)| *to == flow), "{:?}", heard.sent);
+    bench.hear(&answer(&invite, 200, "bob", &inside, OFFER));
+    let heard = bench.told(|leg, now| leg.acknowledge(now)).is(&["ACK"], &[]);
+    assert_eq!(heard.message("ACK").request_uri(), "sip:bob@10.9.8.7:5062");
+    goes_there(&heard);
+    // The second of two phones that answer goes the same way.
+    goes_there(&bench.hear(&answer(&invite, 200, "carol", &inside, OFFER)).is(&["ACK", "BYE"], &[]));
+    let mut adopted = Bench::restored(bench.leg.dialog());
+    adopted.leg = adopted.leg.by_flow(true);
+    for bench in [&mut bench, &mut adopted] {
+        goes_there(&bench.told(|leg, now| leg.probe(now)).is(&["OPTIONS"], &[]));
+        let heard = bench.told(|leg, now| leg.reinvite(OURS.to_owned(), now)).is(&["INVITE"], &[]);
+        goes_there(&heard);
+        let again = heard.message("INVITE").clone();
+        goes_there(&bench.hear(&answer(&again, 200, "bob", &inside, OFFER)));
+    }
+    // Its NAT gives it another port: it is followed.
+    let moved = addr("198.51.100.7:6161");
+    bench.hear_from(&callee_request(&invite, "OPTIONS", 7, "z9hG4bKoptions", &[], ""), moved);
+    let heard = bench.told(|leg, now| leg.hang_up(None, now)).is(&["BYE"], &[]);
+    assert_eq!(heard.sent[0].1, moved);
+
+    // Who is where it says it is, or has a proxy before it, is sent to as RFC 3261 section 12.2.1.1 has it.
+    let routed = ["Record-Route: <sip:198.51.100.9:5090;lr>", inside[0]];
+    for (by_flow, extra, to) in [(false, &inside[..], "10.9.8.7:5062"), (true, &routed[..], "198.51.100.9:5090")] {
+        let (mut bench, invite) = Bench::calling();
+        bench.leg = bench.leg.by_flow(by_flow);
+        bench.hear(&answer(&invite, 200, "bob", extra, OFFER));
+        assert_eq!(bench.told(|leg, now| leg.acknowledge(now)).sent[0].1, addr(to));
+    }
 }
 
 #[test]

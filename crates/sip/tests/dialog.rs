@@ -41,6 +41,55 @@ fn a_change_we_refuse_leaves_the_call_as_it_was() {
     assert_eq!(bench.leg.dialog().pending, None);
 }
 
+/// RFC 3261 sections 13.2.1 and 14.2: without an offer we make one in our 2xx, and the ACK answers it.
+#[test]
+fn an_invite_without_an_offer_is_offered_to_and_its_ack_answers() {
+    let mut bench = Bench::called(&request("INVITE", 10, "z9hG4bKinvite", "", &[], ""));
+    let tag = bench.told(|leg, now| leg.accept(OURS.to_owned(), now)).message("200 INVITE").to_tag().to_owned();
+    let answered = Event::OfferAnswered { sdp: OFFER.into() };
+    let mut adopted = Bench::restored(bench.leg.dialog());
+    assert_eq!(adopted.until(1).lines(), ["200 INVITE"]);
+    for bench in [&mut bench, &mut adopted] {
+        let ack = request("ACK", 10, "z9hG4bKack", &tag, &[], OFFER);
+        bench.hear(&ack).is(&[], &[answered.clone(), Event::Acked]);
+        bench.hear(&ack).is(&[], &[]);
+        assert_eq!(bench.leg.dialog().remote_sdp, OFFER);
+    }
+
+    let change = |bench: &mut Bench, cseq: u32| {
+        let reinvite = request("INVITE", cseq, &format!("z9hG4bKre{cseq}"), &tag, &[], "");
+        bench.hear(&reinvite).is(&[], &[Event::Reinvite { sdp: vec![] }]);
+        bench.told(|leg, now| leg.answer_reinvite(Ok(changed(cseq)), now)).is(&["200 INVITE"], &[]);
+    };
+    let moved = OFFER.replace("4000", "4444");
+    change(&mut bench, 11);
+    assert_eq!(bench.leg.dialog().remote_sdp, OFFER, "until it has answered");
+    let ack = request("ACK", 11, "z9hG4bKack11", &tag, &[], &moved);
+    bench.hear(&ack).is(&[], &[Event::OfferAnswered { sdp: moved.clone().into() }]);
+    assert_eq!(bench.leg.dialog().remote_sdp, moved);
+    // The same again, or nothing, changes nothing.
+    for (cseq, body) in [(12, moved.as_str()), (13, "")] {
+        change(&mut bench, cseq);
+        bench.hear(&request("ACK", cseq, &format!("z9hG4bKack{cseq}"), &tag, &[], body)).is(&[], &[]);
+        assert_eq!(bench.leg.dialog().remote_sdp, moved);
+    }
+
+    let mut bench = Bench::called(&request("INVITE", 10, "z9hG4bKinvite", "", &[], ""));
+    bench.told(|leg, now| leg.accept(OURS.to_owned(), now));
+    let silent = Event::OfferAnswered { sdp: vec![] };
+    bench.hear(&request("ACK", 10, "z9hG4bKack", &tag, &[], "")).is(&[], &[silent, Event::Acked]);
+}
+
+/// Who has our answer has nothing to answer.
+#[test]
+fn what_the_ack_of_an_answer_says_changes_nothing() {
+    let mut bench = Bench::called(&invite());
+    let tag = bench.told(|leg, now| leg.accept(OURS.to_owned(), now)).message("200 INVITE").to_tag().to_owned();
+    let other = OFFER.replace("4000", "4444");
+    bench.hear(&request("ACK", 10, "z9hG4bKack", &tag, &[], &other)).is(&[], &[Event::Acked]);
+    assert_eq!(bench.leg.dialog().remote_sdp, OFFER);
+}
+
 #[test]
 fn a_cancelled_change_is_over() {
     let (mut bench, tag) = confirmed_call();
@@ -174,7 +223,16 @@ fn unknown_methods_extensions_and_dialogs_are_refused_for_what_they_are() {
     bench.hear(&request("PRACK", 12, "z9hG4bK2", &tag, &["RAck: 1 1 INVITE"], "")).is(&["405 PRACK"], &[]);
     let heard = bench.hear(&request("INFO", 13, "z9hG4bK3", &tag, &["Require: 100rel, x-new"], ""));
     assert_eq!(heard.message("420 INFO").header("Unsupported"), Some("100rel, x-new"));
-    bench.hear(&request("INFO", 14, "z9hG4bK4", &tag, &[], "Signal=5")).is(&["200 INFO"], &[]);
+    // A key counts once, and what nobody reads is not said to be taken.
+    let relay = ["Content-Type: application/dtmf-relay"];
+    let info = request("INFO", 14, "z9hG4bK4", &tag, &relay, "Signal=5\r\nDuration=160\r\n");
+    bench.hear(&info).is(&["200 INFO"], &[Event::Key { digit: '5' }]);
+    bench.hear(&info).is(&["200 INFO"], &[]);
+    let heard = bench.hear(&request("INFO", 15, "z9hG4bK5", &tag, &["Content-Type: text/plain"], "Signal=5"));
+    let accept = heard.is(&["415 INFO"], &[]).message("415 INFO").header("Accept").map(str::to_owned);
+    assert_eq!(accept.as_deref(), Some("application/dtmf-relay, application/dtmf"));
+    let foreign = request("INVITE", 16, "z9hG4bK6", &tag, &["Content-Type: application/isup"], "x");
+    bench.hear(&foreign).is(&["415 INVITE"], &[]);
     bench.hear(&request("BYE", 15, "z9hG4bK5", "wrong", &[], "")).is(&["481 BYE"], &[]);
     let stranger = request("BYE", 15, "z9hG4bK6", &tag, &[], "").replace("tag=far", "tag=stranger");
     bench.hear(&stranger).is(&["481 BYE"], &[]);

@@ -201,11 +201,13 @@ fn what_is_legal_but_not_ours_gets_the_right_refusal() {
         &[("8 OPTIONS", "8 REGISTER"), ("l: 0", "Contact: <sip:+19725552222@gw1.example.net;unknownparam>\nl: 0")],
     );
     assert!(matches!(contacts(&parse(&register)), Ok(Contacts::List(list)) if list[0].uri.ends_with("unknownparam")));
-    // unkscm: a Request-URI of a scheme nobody knows is read; that it cannot be reached is for others to say.
-    assert_eq!(
-        parse(&options("OPTIONS nobodyKnowsThisScheme:totallyopaquecontent SIP/2.0", &[])).request_uri_user(),
-        ""
-    );
+    // unkscm, novelsc
+    for uri in ["nobodyKnowsThisScheme:totallyopaquecontent", "soap.beep://192.0.2.103:3002"] {
+        let unknown = parse(&options(&format!("OPTIONS {uri} SIP/2.0"), &[]));
+        assert_eq!((unknown.request_uri_user(), unknown.called_number()), ("", ""));
+        assert_eq!(screen(&unknown).map(|refusal| refusal.status), Some(416), "{uri}");
+    }
+    assert_eq!(screen(&parse(&options("OPTIONS tel:+4930123457 SIP/2.0", &[]))), None);
 }
 
 #[test]

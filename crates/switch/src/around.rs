@@ -61,7 +61,7 @@ pub trait Around {
     fn has_actor(&self, call: CallId) -> bool;
     /// Calls that have an actor here.
     fn calls(&self) -> usize;
-    /// Where calls to it go; none if nobody has it.
+    /// Where calls to it go; none if nobody has it. Numbers here are in the one form of `Message::called_number`.
     fn number(&self, number: &str) -> Option<Destination>;
     /// The trunk that sends from there.
     fn door(&self, source: Far) -> Option<Door>;

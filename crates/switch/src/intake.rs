@@ -374,8 +374,8 @@ impl Intake {
         if !self.admits(door, around) {
             return Err((503, Some(Count::TurnedAway)));
         }
-        let to = around.number(message.request_uri_user()).ok_or((404, None))?;
-        if around.is_unwanted(to, message.from_user()) {
+        let to = around.number(message.called_number()).ok_or((404, None))?;
+        if around.is_unwanted(to, message.calling_number()) {
             return Err((603, Some(Count::Unwanted)));
         }
         let relay = around.relay(to.shard, &door.site).ok_or((503, None))?;
@@ -404,7 +404,7 @@ pub fn key_of(message: &Message) -> AdmitKey {
 
 /// The call of an INVITE, its repetition or its CANCEL.
 fn row_of(message: &Message, around: &impl Around) -> Option<Arc<Call>> {
-    let shard = around.number(message.request_uri_user())?.shard;
+    let shard = around.number(message.called_number())?.shard;
     around.row_by_key(shard, &key_of(message))
 }
 
@@ -423,8 +423,8 @@ fn admit(
         tenant: to.tenant,
         source: Source::Trunk(trunk),
         target: Target::Flow(to.flow),
-        from: message.from_user().to_owned(),
-        to: message.request_uri_user().to_owned(),
+        from: message.calling_number().to_owned(),
+        to: message.called_number().to_owned(),
         dialog,
         observed: around.log_now(to.shard).at_most,
     }))

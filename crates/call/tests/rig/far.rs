@@ -22,7 +22,7 @@ pub struct FarEnd {
     said: Vec<(String, String)>,
 }
 
-/// Words of a step behind the method or status: `sdp=hold`, `tag=fork`, `cseq=9`, `again`.
+/// Words of a step behind the method or status: `sdp=hold`, `key=5`, `tag=fork`, `cseq=9`, `again`.
 pub struct Extra<'a>(pub &'a [&'a str]);
 
 impl<'a> Extra<'a> {
@@ -106,15 +106,16 @@ impl FarEnd {
             _ => format!("sip:{number}@{HOST}"),
         };
         let (from, to, call_id) = self.sides(number, opening || method == "CANCEL");
-        let body =
-            if matches!(method, "INVITE" | "UPDATE") { sdp(extra.get("sdp").unwrap_or("plain")) } else { "".into() };
-        let host = sample::addr(self.name);
+        let key = extra.get("key").map(|key| format!("Signal={key}\r\nDuration=160\r\n"));
+        let usual = if matches!(method, "INVITE" | "UPDATE") { "plain" } else { "none" };
+        let body = sdp(extra.get("sdp").unwrap_or(usual));
+        let host = sample::contact(self.name);
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {host};branch={branch};rport\r\nMax-Forwards: 70\r\n\
              From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
              Contact: <sip:{}@{host}>\r\n{}",
             self.name,
-            with_body(&body)
+            key.map_or_else(|| with_body(&body), |key| with_type("application/dtmf-relay", &key))
         )
     }
 
@@ -153,7 +154,7 @@ impl FarEnd {
             request.call_id(),
             request.cseq(),
             self.name,
-            sample::addr(self.name),
+            sample::contact(self.name),
             with_body(&body)
         )
     }
@@ -164,8 +165,11 @@ fn header(message: &Message, name: &str) -> String {
 }
 
 fn with_body(body: &str) -> String {
-    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-    format!("{kind}Content-Length: {}\r\n\r\n{body}", body.len())
+    if body.is_empty() { "Content-Length: 0\r\n\r\n".into() } else { with_type("application/sdp", body) }
+}
+
+fn with_type(kind: &str, body: &str) -> String {
+    format!("Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 fn sdp(kind: &str) -> String {
@@ -177,8 +181,17 @@ fn sdp(kind: &str) -> String {
         "hold" => (4000, "RTP/AVP 8\r\na=sendonly"),
         "listens" => (4000, "RTP/AVP 8\r\na=recvonly"),
         "deaf" => (4000, "RTP/AVP 8\r\na=inactive"),
+        "zero" | "v6" | "refused" => (4000, "RTP/AVP 8\r\na=sendrecv"),
         _ => panic!("no such SDP: {kind}"),
     };
-    let host = "198.51.100.99";
-    format!("v=0\r\no=far 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} {tail}\r\n")
+    let host = match kind {
+        "zero" => "0.0.0.0",
+        "v6" => "2001:db8::99",
+        "refused" => sample::REFUSED,
+        _ => "198.51.100.99",
+    };
+    let version = if host.contains(':') { "IP6" } else { "IP4" };
+    format!(
+        "v=0\r\no=far 1 1 IN {version} {host}\r\ns=-\r\nc=IN {version} {host}\r\nt=0 0\r\nm=audio {port} {tail}\r\n"
+    )
 }

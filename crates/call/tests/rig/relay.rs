@@ -119,6 +119,9 @@ impl Relays {
                 let (leg, missed) = (Box::new(port.snapshot(named(*leg).1)), port.missed.clone());
                 return RelayAnswer::Snapshot { leg, missed };
             }
+            Op::Remote { media, .. } if media.rtp.ip().to_string() == sample::REFUSED => {
+                return RelayAnswer::Refused { why: Refusal::BadAddress };
+            }
             Op::Open { .. } | Op::Remote { .. } | Op::Ack { .. } => {}
         }
         RelayAnswer::Done

@@ -2,6 +2,7 @@
 
 use strowger_model::{Cause, Far, Mono};
 
+use super::response::MAX_FORKS;
 use super::timer::Repeat;
 use crate::compose::{MAX_FORWARDS, Writer};
 use crate::message::Message;
@@ -43,6 +44,8 @@ pub(super) struct ClientInvite {
     pub(super) offer: String,
     /// How often it was refused with 491.
     pub(super) glares: u8,
+    /// Descriptions in provisional answers, by To tag, the newest of each fork.
+    pub(super) early: Vec<(String, Vec<u8>)>,
 }
 
 impl ClientInvite {
@@ -59,7 +62,31 @@ impl ClientInvite {
             cancel: Cancel::No,
             offer: String::new(),
             glares: 0,
+            early: Vec::new(),
         }
+    }
+
+    /// A provisional answer may describe what its 2xx will.
+    pub(super) fn hear_early(&mut self, answer: &Message) {
+        if answer.sdp().is_empty() {
+            return;
+        }
+        self.early.retain(|(tag, _)| tag != answer.to_tag());
+        if self.early.len() < MAX_FORKS {
+            self.early.push((answer.to_tag().to_owned(), answer.sdp().to_vec()));
+        }
+    }
+
+    /// The description that goes with a 2xx: what was said before in the same dialog, or in the only one there was, where
+    /// it has none itself. RFC 3261 section 13.2.1 wants it there; some carriers say it once, in their 183.
+    pub(super) fn answer_in(&self, success: &Message) -> Vec<u8> {
+        let own = success.sdp();
+        if !own.is_empty() {
+            return own.to_vec();
+        }
+        let same = self.early.iter().find(|(tag, _)| tag == success.to_tag());
+        let only = self.early.first().filter(|_| self.early.len() == 1);
+        same.or(only).map(|(_, sdp)| sdp.clone()).unwrap_or_default()
     }
 
     /// The INVITE a row says was sent; `None` if what it holds is no INVITE.

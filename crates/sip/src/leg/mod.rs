@@ -97,7 +97,7 @@ pub enum Event {
     },
     /// Our INVITE got its 2xx; it is acknowledged when the call says so.
     Answered {
-        /// The body of the 2xx.
+        /// What describes the far end: in the 2xx, or where that has nothing in a provisional answer before it. Else empty.
         sdp: Vec<u8>,
     },
     /// Our INVITE was refused (and that acknowledged), or not answered at all: 408. `Ended` follows.
@@ -106,6 +106,17 @@ pub enum Event {
         status: u16,
         /// The cause that the far end gave in `Reason` (RFC 3326).
         q850: Option<Cause>,
+    },
+    /// The ACK of our 2xx answers the offer in it, in another way than what is agreed on. `Acked` follows if the 2xx was the
+    /// first.
+    OfferAnswered {
+        /// The body of the ACK; empty if nothing is agreed on and it says nothing either.
+        sdp: Vec<u8>,
+    },
+    /// INFO: a key was pressed.
+    Key {
+        /// 0 to 9, *, #, A to D.
+        digit: char,
     },
     /// The far end acknowledged our 2xx.
     Acked,
@@ -120,12 +131,12 @@ pub enum Event {
     },
     /// re-INVITE or UPDATE: awaits `answer_reinvite`. Empty SDP: the far end wants our offer.
     Reinvite {
-        /// The body of the request.
+        /// The description in the request.
         sdp: Vec<u8>,
     },
     /// Ours was answered, or refused with that status.
     ReinviteDone {
-        /// The body of the 2xx, or the status.
+        /// What describes the far end from now on, or the status.
         ok: Result<Vec<u8>, u16>,
     },
     /// The far end says that it knows no such dialog.
@@ -155,6 +166,8 @@ pub struct Leg {
     retry: Option<Retry>,
     /// To tags of forks that answered after another had.
     forks: Vec<String>,
+    /// Where its Contact says is not where it can be reached.
+    by_flow: bool,
     /// Rebuilt from a row that says the 2xx to our INVITE is committed: a repeat may be acknowledged unasked.
     committed: bool,
 }
@@ -185,12 +198,13 @@ impl Leg {
             remote_cseq: invite.cseq(),
             far: inbound.sender(source, !inbound.record_route.is_empty()),
             local_sdp: String::new(),
-            remote_sdp: String::from_utf8_lossy(invite.body()).into_owned(),
+            remote_sdp: String::from_utf8_lossy(invite.sdp()).into_owned(),
             sdp_version: 0,
             pending: None,
         };
         let mut leg = Leg::new(key, row, local);
-        leg.server = Some(ServerInvite::new(inbound, true, &[]));
+        leg.server =
+            Some(ServerInvite { asks: leg.row.remote_sdp.is_empty(), ..ServerInvite::new(inbound, true, &[]) });
         leg
     }
 
@@ -254,8 +268,15 @@ impl Leg {
             bye_after_ack: None,
             retry: None,
             forks: Vec::new(),
+            by_flow: false,
             committed: false,
         }
+    }
+
+    /// Says whether a NAT is between us and a phone: then its whole dialog goes the way that it registered by, and by which
+    /// it was called, whatever its Contact names. To be said of each leg as it is made: no dialog has it.
+    pub fn by_flow(self, by_flow: bool) -> Leg {
+        Leg { by_flow, ..self }
     }
 
     /// Whose leg it is.

@@ -50,7 +50,10 @@ impl Leg {
             "UPDATE" => self.on_update(message, inbound, equal, out),
             "BYE" => self.on_bye(message, inbound, out),
             _ if self.state == LegState::Ended => self.turn_away(&inbound, 481, &[], out),
-            "INFO" => self.give(inbound, 200, &[], None, out),
+            "INFO" => {
+                self.give(inbound, 200, &[], None, out);
+                out.extend(message.key().map(|digit| Out::Event(Event::Key { digit })));
+            }
             "OPTIONS" => {
                 let headers = [("Allow", ALLOW.to_owned()), ("Accept", SDP.to_owned())];
                 self.give(inbound, 200, &headers, None, out);
@@ -90,19 +93,32 @@ impl Leg {
                 }
             }
             Phase::Succeeded => {
+                let asks = server.asks;
                 server.close();
-                if !message.body().is_empty() {
-                    self.row.remote_sdp = String::from_utf8_lossy(message.body()).into_owned();
+                if let Some(q850) = self.bye_after_ack.take() {
+                    return self.send_bye(q850, now, out);
                 }
-                self.acked(initial, now, out);
+                if asks {
+                    self.take_answer(message, out);
+                }
+                self.acked(initial, out);
             }
         }
     }
 
-    fn acked(&mut self, initial: bool, now: Mono, out: &mut Vec<Out>) {
-        if let Some(q850) = self.bye_after_ack.take() {
-            return self.send_bye(q850, now, out);
+    /// What the ACK says to the offer in our 2xx.
+    fn take_answer(&mut self, message: &Message, out: &mut Vec<Out>) {
+        let sdp = message.sdp();
+        let is_news = !sdp.is_empty() && sdp != self.row.remote_sdp.as_bytes();
+        if is_news {
+            self.take_description(sdp);
         }
+        if is_news || self.row.remote_sdp.is_empty() {
+            out.push(Out::Event(Event::OfferAnswered { sdp: sdp.to_vec() }));
+        }
+    }
+
+    fn acked(&mut self, initial: bool, out: &mut Vec<Out>) {
         if initial && self.state == LegState::Answered {
             self.state = LegState::Confirmed;
             out.push(Out::Event(Event::Acked));
@@ -159,8 +175,9 @@ impl Leg {
         }
         if let Some(server) = self.server.as_mut().filter(|server| !server.told && server.phase == Phase::Open) {
             server.told = true;
-            server.offer = String::from_utf8_lossy(message.body()).into_owned();
-            out.push(Out::Event(Event::Reinvite { sdp: message.body().to_vec() }));
+            server.asks = message.sdp().is_empty();
+            server.offer = String::from_utf8_lossy(message.sdp()).into_owned();
+            out.push(Out::Event(Event::Reinvite { sdp: message.sdp().to_vec() }));
         }
         true
     }
@@ -185,15 +202,15 @@ impl Leg {
             }
         }
         self.refresh_target(message);
-        self.server = Some(ServerInvite::new(inbound, false, message.body()));
-        out.push(Out::Event(Event::Reinvite { sdp: message.body().to_vec() }));
+        self.server = Some(ServerInvite::new(inbound, false, message.sdp()));
+        out.push(Out::Event(Event::Reinvite { sdp: message.sdp().to_vec() }));
     }
 
     fn on_update(&mut self, message: &Message, inbound: Inbound, equal: bool, out: &mut Vec<Out>) {
         if matches!(self.state, LegState::Ending | LegState::Ended) {
             return self.turn_away(&inbound, 481, &[], out);
         }
-        if message.body().is_empty() {
+        if message.sdp().is_empty() {
             self.refresh_target(message);
             return self.give(inbound, 200, &[], None, out);
         }
@@ -208,8 +225,8 @@ impl Leg {
             // The 2xx of an INVITE still repeats: it keeps its place until acknowledged (RFC 3311 section 5.2).
             Some(Phase::Succeeded) => self.turn_away_offer(inbound, 500, out),
             _ => {
-                self.server = Some(ServerInvite::new(inbound, false, message.body()));
-                out.push(Out::Event(Event::Reinvite { sdp: message.body().to_vec() }));
+                self.server = Some(ServerInvite::new(inbound, false, message.sdp()));
+                out.push(Out::Event(Event::Reinvite { sdp: message.sdp().to_vec() }));
             }
         }
     }

@@ -52,7 +52,7 @@ impl Leg {
         match self.client.take_if(|client| client.branch == branch) {
             Some(client) if !is_there(source, client.destination) => self.client = Some(client),
             Some(client) => match status {
-                0..200 => self.on_provisional(client, status, now, out),
+                0..200 => self.on_provisional(client, message, now, out),
                 200..300 => self.on_success(client, message, now, out),
                 _ => self.on_refusal(client, message, now, out),
             },
@@ -65,7 +65,9 @@ impl Leg {
         }
     }
 
-    fn on_provisional(&mut self, mut client: ClientInvite, status: u16, now: Mono, out: &mut Vec<Out>) {
+    fn on_provisional(&mut self, mut client: ClientInvite, message: &Message, now: Mono, out: &mut Vec<Out>) {
+        let status = message.status();
+        client.hear_early(message);
         if client.stage == Stage::Calling {
             client.stage = Stage::Proceeding;
             // Who rings may ring for as long as the call lets it; a re-INVITE is answered by a machine.
@@ -90,12 +92,13 @@ impl Leg {
         }
         match self.state {
             LegState::Early => {
-                self.establish(message);
+                let sdp = client.answer_in(message);
+                self.establish(message, &sdp);
                 self.state = LegState::Answered;
                 client.stage = Stage::Accepted;
                 client.timer = None;
                 self.client = Some(client);
-                out.push(Out::Event(Event::Answered { sdp: message.body().to_vec() }));
+                out.push(Out::Event(Event::Answered { sdp }));
             }
             LegState::Answered => {
                 let same = message.to_tag() == self.row.remote_tag;
@@ -108,7 +111,7 @@ impl Leg {
             }
             // The answer crossed our CANCEL: it is a dialog, and ended as one (RFC 3261 section 15).
             _ => {
-                self.establish(message);
+                self.establish(message, message.sdp());
                 self.requests.retain(|request| request.method != "CANCEL");
                 self.send_ack(client.cseq, &self.peer(), out);
                 self.send_bye(None, now, out);
@@ -122,12 +125,11 @@ impl Leg {
         if self.state != LegState::Confirmed {
             return;
         }
+        let sdp = client.answer_in(message);
         self.row.sdp_version = crate::sdp::version(&client.offer);
         self.row.local_sdp = client.offer;
-        if !message.body().is_empty() {
-            self.row.remote_sdp = String::from_utf8_lossy(message.body()).into_owned();
-        }
-        out.push(Out::Event(Event::ReinviteDone { ok: Ok(message.body().to_vec()) }));
+        self.take_description(&sdp);
+        out.push(Out::Event(Event::ReinviteDone { ok: Ok(self.row.remote_sdp.clone().into_bytes()) }));
     }
 
     fn on_refusal(&mut self, client: ClientInvite, message: &Message, now: Mono, out: &mut Vec<Out>) {
@@ -171,14 +173,19 @@ impl Leg {
     }
 
     /// The first 2xx makes the dialog (RFC 3261 section 12.1.2).
-    fn establish(&mut self, message: &Message) {
+    fn establish(&mut self, message: &Message, sdp: &[u8]) {
         self.row.state = DialogState::Confirmed;
         self.row.remote_tag = message.to_tag().to_owned();
         self.row.route_set = message.record_routes();
         self.row.route_set.reverse();
         self.refresh_target(message);
-        if !message.body().is_empty() {
-            self.row.remote_sdp = String::from_utf8_lossy(message.body()).into_owned();
+        self.take_description(sdp);
+    }
+
+    /// Where it has none, what was agreed on stands.
+    pub(super) fn take_description(&mut self, sdp: &[u8]) {
+        if !sdp.is_empty() {
+            self.row.remote_sdp = String::from_utf8_lossy(sdp).into_owned();
         }
     }
 

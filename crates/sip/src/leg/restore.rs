@@ -72,6 +72,8 @@ impl Leg {
         server.status = status;
         // The offer of a re-INVITE is in no row: the far end repeats the INVITE, and the call is told then.
         server.told = first;
+        // What an ACK says is an answer to an offer of ours, or should not be there; whether the 2xx was one is in no row.
+        server.asks = true;
         match status {
             0..200 => {}
             200..300 => {

@@ -27,10 +27,14 @@ impl Leg {
     }
 
     /// Where a request in this dialog goes (RFC 3261 section 12.2.1.1): first Route, else target. Every route is
-    /// taken for a loose router: strict ones (RFC 2543) would need the Request-URI rewritten, and are extinct.
+    /// taken for a loose router: strict ones (RFC 2543) would need the Request-URI rewritten, and are extinct. To who is
+    /// behind a NAT its own packets show the way (RFC 5626 section 5.3 has an edge do so).
     pub(super) fn next_hop(&self, target: &str, route: &[String]) -> Far {
         let next = route.first().map_or(target, |route| address_uri(route));
         let far = self.row.far;
+        if self.by_flow && route.is_empty() {
+            return far;
+        }
         match uri::literal(next, far.transport) {
             Some(named) if named.transport == far.transport => Far { line: far.line, ..named },
             Some(named) => named,

@@ -100,6 +100,8 @@ pub(super) struct ServerInvite {
     pub(super) last: Vec<u8>,
     pub(super) timer: Option<Repeat>,
     pub(super) offer: String,
+    /// It has none: our 2xx offers, and its ACK answers (RFC 3261 section 13.2.2.4).
+    pub(super) asks: bool,
     /// The call knows of it.
     pub(super) told: bool,
 }
@@ -107,8 +109,8 @@ pub(super) struct ServerInvite {
 impl ServerInvite {
     pub(super) fn new(inbound: Inbound, initial: bool, offer: &[u8]) -> ServerInvite {
         let offer = String::from_utf8_lossy(offer).into_owned();
-        let (phase, status, last) = (Phase::Open, 0, Vec::new());
-        ServerInvite { inbound, initial, phase, status, last, timer: None, offer, told: true }
+        let (phase, status, last, asks) = (Phase::Open, 0, Vec::new(), offer.is_empty());
+        ServerInvite { inbound, initial, phase, status, last, timer: None, offer, asks, told: true }
     }
 
     pub(super) fn is_invite(&self) -> bool {

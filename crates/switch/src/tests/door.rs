@@ -123,6 +123,45 @@ fn calls_are_told_apart_by_call_id_tag_and_number_of_the_invite() {
     }
 }
 
+/// A carrier's dipped call went unanswered, and a barred caller came in, because the same number was written otherwise.
+#[test]
+fn a_number_is_routed_barred_and_written_down_however_it_is_written() {
+    let mut bench = Bench::new();
+    bench.barred = Some("+498999000111");
+    let written = |call_id: &str, uri: &str, from: &str| {
+        let text = String::from_utf8(invite(call_id).bytes()).unwrap();
+        let text = text.replace("INVITE sip:100@192.0.2.1", &format!("INVITE {uri}"));
+        Message::parse(text.replace("<sip:555@192.0.2.10>;tag", &format!("{from};tag")).as_bytes()).unwrap()
+    };
+    let called =
+        ["sip:100;npdi;rn=+4930000000@192.0.2.1", "sip:1%300@192.0.2.1", "sip:1-0-0@192.0.2.1", "tel:1(00);ext=7"];
+    let callers =
+        ["<tel:+49-8999-000111>", "<sip:+498999000111;isup-oli=0@192.0.2.10;user=phone>", "<sip:%2B498999000111@h>"];
+    for (at, (uri, from)) in called.into_iter().zip(callers.into_iter().cycle()).enumerate() {
+        let barred = written(&format!("barred-{at}"), uri, from);
+        assert_eq!(words(&bench.on(|intake, around| intake.invite(barred, trunk(), around))), ["Unwanted", "603"]);
+        // One digit more is another's.
+        let taken = written(&format!("taken-{at}"), uri, &from.replace("000111", "0001112"));
+        let cancel = String::from_utf8(taken.bytes()).unwrap().replace("INVITE", "CANCEL");
+        let said = bench.on(|intake, around| intake.invite(taken, trunk(), around));
+        let Some(Action::Admit { command, .. }) = said.into_iter().next() else { panic!("{uri} from {from}") };
+        let Command::Admit(admit) = &*command else { panic!("an admission") };
+        assert_eq!((admit.from.as_str(), admit.to.as_str()), ("+4989990001112", "100"));
+        // And its CANCEL finds it.
+        let Outcome::Admitted { call, .. } = bench.commit(ME, *command) else { panic!("it is admitted") };
+        bench.actors.insert(call);
+        let cancel = Message::parse(cancel.as_bytes()).unwrap();
+        let said = bench.on(|intake, around| intake.cancel(cancel, trunk(), around));
+        assert_eq!(words(&said), [format!("tell {} CANCEL", call.index())]);
+        bench.actors.clear();
+        bench.tick_after(Duration::from_secs(1));
+    }
+    for (at, uri) in ["sip:1000@h", "sip:+100@h", "sip:0100@h", "sip:10;0@h"].into_iter().enumerate() {
+        let other = written(&format!("other-{at}"), uri, "<sip:555@192.0.2.10>");
+        assert_eq!(words(&bench.on(|intake, around| intake.invite(other, trunk(), around))), ["404"], "{uri}");
+    }
+}
+
 #[test]
 fn what_waits_for_a_new_call_is_what_came_and_the_relay_of_its_trunks_site() {
     let mut bench = Bench::new();
