@@ -307,6 +307,73 @@ mod tests {
         assert!(bound.iter().all(|binding| binding.uri != "sip:old@192.0.2.9"));
     }
 
+    /// A phone is known by the name that it gives itself, on every node and after every update; else by its address.
+    #[test]
+    fn a_phones_number_is_the_same_for_ever() {
+        let source = Far::udp(([192, 0, 2, 9], 5060));
+        for (phone, number) in [
+            (contact("desk", Some("<urn:uuid:1>"), 500, 300), 0xfa41_5049_4995_7d90),
+            (contact("soft", Some("<urn:uuid:1>"), 500, 300), 0xfa41_5049_4995_7d90),
+            (contact("desk", None, 500, 300), 0x7502_e43f_cfe7_8aaf),
+        ] {
+            let mut bound = Vec::new();
+            ask(&mut bound, vec![phone], source, 0);
+            assert_eq!(bound[0].instance, Instance(number));
+        }
+    }
+
+    #[test]
+    fn who_asks_for_nothing_gets_no_entry() {
+        let mut bound = Vec::new();
+        assert_eq!(ask(&mut bound, vec![], Far::udp(([192, 0, 2, 9], 5060)), 0), 0);
+    }
+
+    /// Each contact of a request is judged by itself: one goes, one is fresh, one is new.
+    #[test]
+    fn phones_of_one_request_are_judged_one_by_one() {
+        let source = Far::udp(([192, 0, 2, 9], 5060));
+        let mut bound = Vec::new();
+        ask(&mut bound, vec![contact("goes", None, 500, 300), contact("stays", None, 500, 300)], source, 0);
+        let list =
+            vec![contact("goes", None, 500, 0), contact("stays", None, 500, 300), contact("comes", None, 500, 60)];
+        let commands = wanted(AGENT, &bound, &Contacts::List(list), source, LogTime::ZERO + Duration::from_secs(1));
+        let [Command::Unbind { agent, instance }, Command::Bind { agent: of, binding }] = &commands[..] else {
+            panic!("{commands:?}")
+        };
+        assert_eq!((*agent, *of, *instance), (AGENT, AGENT, Some(bound[0].instance)));
+        assert_eq!((&binding.uri[..], binding.expires), ("sip:comes@192.0.2.9", LogTime::from_millis(61_000)));
+    }
+
+    /// What is committed leaves bound what the row will show.
+    #[test]
+    fn an_entry_takes_off_one_phone_or_all() {
+        let source = Far::udp(([192, 0, 2, 9], 5060));
+        let mut bound = Vec::new();
+        ask(&mut bound, vec![contact("desk", None, 500, 300), contact("soft", None, 500, 300)], source, 0);
+        let (desk, soft) = (bound[0].clone(), bound[1].clone());
+        follow(&mut bound, &Command::Unbind { agent: AGENT, instance: Some(desk.instance) });
+        assert_eq!(bound, [soft]);
+        follow(&mut bound, &Command::Bind { agent: AGENT, binding: Box::new(desk) });
+        assert_eq!(bound.len(), 2);
+        follow(&mut bound, &Command::Tick);
+        assert_eq!(bound.len(), 2, "other entries are nothing to phones");
+        follow(&mut bound, &Command::Unbind { agent: AGENT, instance: None });
+        assert_eq!(bound, []);
+    }
+
+    /// A browser or a number outside is reached by no datagrams of ours.
+    #[test]
+    fn only_phones_that_speak_sip_are_kept_in_reach() {
+        let nat = Far::udp(([203, 0, 113, 9], 40_000));
+        let mut bound = Vec::new();
+        ask(&mut bound, vec![contact("desk", None, 500, 300), contact("soft", None, 500, 300)], nat, 0);
+        assert_eq!(through_nat(&bound).count(), 2);
+        for kind in [BindingKind::Browser, BindingKind::Outside, BindingKind::Socket] {
+            bound[0].kind = kind;
+            assert_eq!(through_nat(&bound).count(), 1);
+        }
+    }
+
     #[test]
     fn the_wildcard_takes_all_phones_off() {
         let all = wanted(AGENT, &[], &Contacts::Wildcard, Far::udp(([192, 0, 2, 9], 5060)), LogTime::ZERO);

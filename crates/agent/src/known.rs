@@ -107,4 +107,38 @@ mod tests {
         known.see(&[], begin + APPLIED_WITHIN);
         assert_eq!(known.bound(), []);
     }
+
+    /// Each entry has its own time to come into the row.
+    #[test]
+    fn what_was_committed_later_is_known_for_longer() {
+        let bind = |number| Command::Bind {
+            agent: AgentId(7),
+            binding: Box::new(Binding {
+                instance: strowger_model::Instance(number),
+                kind: strowger_table::BindingKind::Sip,
+                uri: format!("sip:{number}@192.0.2.9"),
+                flow: Far::udp(([192, 0, 2, 9], 5060)),
+                q: 1000,
+                expires: LogTime::MAX,
+                lost: None,
+            }),
+        };
+        let (mut known, begin) = (Known::default(), Mono(1));
+        let later = begin + Duration::from_secs(1);
+        known.committed(bind(1), begin);
+        known.committed(bind(2), later);
+        let bound = |known: &Known| known.bound().iter().map(|binding| binding.instance.0).collect::<Vec<_>>();
+        assert_eq!(bound(&known), [1, 2]);
+        known.see(&[], begin + APPLIED_WITHIN);
+        assert_eq!(bound(&known), [2]);
+        // The row moves: what it shows counts alone.
+        let row = known.bound();
+        known.committed(bind(3), later);
+        known.see(&row, later);
+        assert_eq!(bound(&known), [2]);
+        // The same row again says nothing new.
+        known.committed(bind(4), later);
+        known.see(&row, later);
+        assert_eq!(bound(&known), [2, 4]);
+    }
 }

@@ -84,4 +84,22 @@ mod tests {
         assert_eq!(order.turn("desk", 9, begin), Turn::Next, "forgotten for newer ones");
         assert_eq!(order.turn("0", 1, begin), Turn::Repeated);
     }
+
+    /// Whoever came last is remembered longest, and a number that comes back after long is no repetition.
+    #[test]
+    fn the_phone_that_was_silent_longest_is_forgotten_first() {
+        let (mut order, begin) = (Order::default(), Mono(1));
+        for phone in 0..BINDINGS {
+            order.done(&phone.to_string(), 1, begin);
+        }
+        order.done("0", 2, begin);
+        order.done("new", 1, begin);
+        let turn = |order: &Order, phone: &str, cseq| order.turn(phone, cseq, begin);
+        assert_eq!(turn(&order, "0", 2), Turn::Repeated, "it came again");
+        assert_eq!(turn(&order, "1", 1), Turn::Next, "forgotten");
+        assert_eq!((turn(&order, "2", 1), turn(&order, "new", 1)), (Turn::Repeated, Turn::Repeated));
+        let just = begin + OVERTAKEN_WITHIN - Duration::from_micros(1);
+        assert_eq!((order.turn("0", 1, just), order.turn("0", 2, just)), (Turn::Overtaken, Turn::Repeated));
+        assert_eq!(order.turn("0", 2, begin + OVERTAKEN_WITHIN), Turn::Next);
+    }
 }

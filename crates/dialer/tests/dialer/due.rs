@@ -86,3 +86,36 @@ fn a_sleeper_who_is_tried_again_later_is_not_looked_at_each_minute() {
     world.wall += 2 * MINUTE;
     assert_eq!(due_in(&world), Some(900_000 - 2 * MINUTE), "it is shut, and the lead is not due");
 }
+
+/// Of several zones of one campaign whoever comes first.
+#[test]
+fn of_all_zones_whoever_is_due_first_counts() {
+    let mut world = World::new(&[ONE_QUEUE; 2], vec![campaign(1, 1)]);
+    world.wall = NOON + 2 * HOUR;
+    for (zone, number, after) in [(LONDON, 0, 9000), (NEW_YORK, 1, 0)] {
+        world.import(1, zone, number..number + 1);
+        let calls = world.grant(world.pace());
+        world.busy(calls[0]);
+        world.wall += after;
+    }
+    // Nine seconds have passed since the first was busy, and none since the second.
+    assert_eq!(due_in(&world), Some(900_000 - 9000));
+    world.wall += 900_000 - 9000;
+    assert_eq!(due_in(&world), Some(9000), "the other zone's is next");
+    world.wall += 9000;
+    assert_eq!(due_in(&world), None, "both can be called now");
+}
+
+/// A lead may be due later than the minute at which another's hours may begin, and the other way round.
+#[test]
+fn the_sooner_of_a_minute_and_a_moment_counts() {
+    let mut world = World::new(&[ONE_QUEUE], vec![campaign(1, 1)]);
+    world.wall += 5000;
+    world.import(1, LONDON, 0..1);
+    let calls = world.grant(world.pace());
+    world.busy(calls[0]);
+    world.import(1, SYDNEY, 1..2);
+    assert_eq!(due_in(&world), Some(MINUTE - 5000), "somebody sleeps");
+    world.wall += 896_000;
+    assert_eq!(due_in(&world), Some(4000), "who was busy is called again before the next full minute");
+}

@@ -251,3 +251,45 @@ fn no_text_breaks_it() {
         read(&format!("number,zone\n{text}"));
     }
 }
+
+/// Where a list begins in a file is what its faults are counted from.
+#[test]
+fn lines_are_counted_from_where_the_list_begins() {
+    let from = |text| read_leads(text, None, &columns(), BERLIN, 7);
+    let reading = from("number,zone\n+442071838750,\n12,\n");
+    assert_eq!((reading.leads[0].line, reading.faults[0].line, reading.next_line), (8, 9, 10));
+    assert_eq!(from("phone\n").faults[0].line, 7);
+    assert_eq!((from("").faults[0].line, from("").next_line), (7, 7));
+}
+
+/// A fault shows so much of what stands there that a person finds it.
+#[test]
+fn what_is_shown_of_a_line_is_cut_where_it_gets_long() {
+    let shown = |long: usize| {
+        let text = format!("number,zone\n{},\n", "x".repeat(long));
+        read(&text).faults.remove(0).value
+    };
+    assert_eq!(shown(80), "x".repeat(80));
+    assert_eq!(shown(81), format!("{}…", "x".repeat(80)));
+}
+
+/// The campaign's zone may be wrong as well: it is told with the number, for the line names no zone.
+#[test]
+fn a_campaigns_zone_that_nobody_knows_is_told_with_the_number() {
+    let reading = read_leads("number,zone\n+442071838750,\n", None, &columns(), Some("Nowhere"), 1);
+    let [fault] = &reading.faults[..] else { panic!("{reading:?}") };
+    assert_eq!((fault.value.as_str(), fault.why.contains("`Nowhere`")), ("+442071838750", true));
+    assert_eq!(reading.leads, []);
+}
+
+/// Columns are found by their names in any case, and only by whole names.
+#[test]
+fn columns_are_found_by_their_names() {
+    let columns = LeadColumns { number: "Phone".into(), zone: Some("Time Zone".into()) };
+    let reading = read_leads("zone,PHONE,time zone,phones\nx,+442071838750,Asia/Tokyo,y\n", None, &columns, None, 1);
+    assert_eq!(said(&reading.faults), []);
+    assert_eq!(reading.leads[0].zone, "Asia/Tokyo");
+    assert_eq!(fields(&reading.leads[0]), [("zone", "x"), ("phones", "y")]);
+    let header = reading.header.expect("it was read");
+    assert!(header.names().eq(["zone", "PHONE", "time zone", "phones"]));
+}

@@ -2,6 +2,7 @@
 
 mod due;
 mod hours;
+mod judged;
 mod leads;
 mod manual;
 mod numbers;

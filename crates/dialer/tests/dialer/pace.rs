@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use strowger_dialer::PER_ROUND;
+use strowger_dialer::{Denial, PER_ROUND, pace};
 use strowger_model::config::{Campaign, DialMode, Hours, Trunk};
-use strowger_model::{AgentId, CampaignId, LeadId, NodeId, RelayId, TrunkId, Wall};
-use strowger_table::{Command, Dial, DialTo};
+use strowger_model::{AgentId, CampaignId, Incarnation, LeadId, NodeId, RelayId, TenantId, TrunkId, Wall};
+use strowger_table::{Command, Dial, DialTo, Outcome, Presence, RowKey};
 
 use crate::world::*;
 
@@ -331,4 +331,83 @@ fn the_longest_due_goes_first_whichever_zone_it_lives_in() {
         world.wall += 1;
     }
     assert_eq!(leads(&world.pace()), [0, 1, 2]);
+}
+
+/// Each process dials for the campaigns that it owns, and an earlier or later life of it for none of them.
+#[test]
+fn nobody_is_dialled_for_a_campaign_of_another_process() {
+    let mut world = World::new(&[ONE_QUEUE; 4], vec![campaign(1, 1), campaign(2, 1)]);
+    world.import(1, LONDON, 0..1);
+    world.import(2, LONDON, 10..12);
+    let other = (NodeId(2), Incarnation(1));
+    let assign = Command::Assign { row: RowKey::Campaign(CampaignId(2)), to: other };
+    assert_eq!(world.say(assign), Outcome::Done);
+    let of = |world: &World, owner| by_campaign(&pace(&world.shard, &world.means(), owner));
+    assert_eq!(of(&world, PACER), BTreeMap::from([(1, 1)]));
+    assert_eq!(of(&world, other), BTreeMap::from([(2, 2)]));
+    for nobody in [(NodeId(3), Incarnation(1)), (PACER.0, Incarnation(2)), (other.0, Incarnation(2))] {
+        assert_eq!(of(&world, nobody), BTreeMap::new());
+    }
+    // Each says under which epoch of its own campaign.
+    let epochs = |owner| pace(&world.shard, &world.means(), owner).iter().map(|dial| dial.epoch).collect::<Vec<_>>();
+    let epoch = |id| world.shard.campaign(CampaignId(id)).and_then(|ledger| ledger.owner).map(|owner| owner.epoch);
+    assert_eq!((epochs(PACER).first().copied(), epochs(other).first().copied()), (epoch(1), epoch(2)));
+    assert_ne!(epoch(1), epoch(2));
+}
+
+/// Of leads that came at the same moment the first of the list goes first, whichever zone it lives in.
+#[test]
+fn of_those_who_are_due_alike_the_list_has_the_order() {
+    let mut world = World::new(&[ONE_QUEUE; 4], vec![campaign(1, 1)]);
+    world.wall = NOON + 2 * HOUR;
+    for (zone, number) in [(LONDON, 0), (NEW_YORK, 1), (LONDON, 2), (NEW_YORK, 3)] {
+        world.import(1, zone, number..number + 1);
+    }
+    assert_eq!(leads(&world.pace()), [0, 1, 2, 3]);
+}
+
+/// What one tenant calls is no reason for another not to.
+#[test]
+fn two_tenants_may_call_the_same_number() {
+    let mut world = World::new(&[ONE_QUEUE], vec![campaign(1, 1)]);
+    world.also(TenantId(2), 7, campaign(2, 7));
+    world.import(1, LONDON, 0..1);
+    world.import(2, LONDON, 0..1);
+    let dials = world.pace();
+    assert_eq!((by_campaign(&dials), agents(&dials)), (BTreeMap::from([(1, 1), (2, 1)]), vec![1, 7]));
+    world.grant(dials);
+    assert_eq!(world.manual(7, 1, 5), Err(Denial::NoSuchAgent(AgentId(7))), "another tenant's");
+}
+
+/// Who takes calls in the meantime is no campaign's.
+#[test]
+fn calls_that_come_in_take_no_turn() {
+    let mut world = World::new(&[&[1], &[1], &[3]], vec![campaign(1, 1), campaign(2, 1)]);
+    world.import(1, LONDON, 0..10);
+    world.import(2, LONDON, 10..20);
+    world.call(3);
+    assert_eq!(by_campaign(&world.pace()), BTreeMap::from([(1, 1), (2, 1)]));
+}
+
+/// The longest idle agent is called for first, whoever was configured first.
+#[test]
+fn the_longest_idle_agent_gets_the_first_lead() {
+    let mut world = World::new(&[ONE_QUEUE; 3], vec![campaign(1, 1)]);
+    world.import(1, LONDON, 0..2);
+    let agent = AgentId(1);
+    for presence in [Presence::NotReady { reason: "tea".into() }, Presence::Ready] {
+        assert_eq!(world.say(Command::Presence { agent, presence }), Outcome::Done);
+    }
+    assert_eq!(agents(&world.pace()), [2, 3]);
+}
+
+/// Hours are asked for by the clock that the entry will have at least.
+#[test]
+fn whom_a_log_ahead_of_our_clock_has_made_due_is_called() {
+    let mut world = World::new(&[ONE_QUEUE], vec![campaign(1, 1)]);
+    world.wall = NOON + HOUR;
+    world.import(1, LONDON, 0..1);
+    world.wall = NOON;
+    let dials = world.pace();
+    assert_eq!((leads(&dials), dials[0].not_after), (vec![0], Wall(NOON + 9 * HOUR)));
 }

@@ -10,7 +10,7 @@ use crate::world::*;
 
 const SEEDS: u64 = 12;
 const ROUNDS: usize = 120;
-const ZONES: [&str; 4] = [LONDON, NEW_YORK, SYDNEY, "Asia/Kathmandu"];
+pub const ZONES: [&str; 4] = [LONDON, NEW_YORK, SYDNEY, "Asia/Kathmandu"];
 
 fn seeded(dice: &mut Dice) -> World {
     let choices: [&[u32]; 5] = [&[1], &[2], &[1, 2], &[2, 3], &[1, 2, 3]];
@@ -68,7 +68,7 @@ fn check(world: &World, dials: &[Dial]) {
 }
 
 /// Something happens to somebody.
-fn turn(world: &mut World, dice: &mut Dice) {
+pub fn turn(world: &mut World, dice: &mut Dice) {
     world.wall += dice.roll(20 * 60_000);
     let calls: Vec<_> = world.shard.calls().filter(|call| !call.is_over()).map(|call| (**call).clone()).collect();
     for call in calls {

@@ -67,6 +67,17 @@ impl World {
         }
     }
 
+    /// Another tenant on the same shard, with one agent of that number, who serves the campaign's queue.
+    pub fn also(&mut self, id: TenantId, agent: u32, campaign: Campaign) {
+        let mut other = tenant(&[&[campaign.queue.0]], Vec::new());
+        (other.id, other.agents[0].id) = (id, AgentId(agent));
+        other.flows.clear();
+        other.queues.truncate(1);
+        other.queues[0].id = campaign.queue;
+        other.campaigns = vec![campaign];
+        self.configure(other);
+    }
+
     pub fn say(&mut self, command: Command) -> Outcome {
         self.say_as(NodeId(1), command)
     }

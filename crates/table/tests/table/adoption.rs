@@ -149,3 +149,99 @@ fn a_leg_knows_how_many_owners_it_had() {
     let agent = retake(strowger_table::RowKey::Agent(ANNA));
     assert_eq!(bench.say_as(TWO, agent), Refusal::WrongStage.into());
 }
+
+/// Builds that differ in it would name different owners of one row. Nodes and rows as a cluster has them.
+#[test]
+fn the_heir_of_a_row_is_the_same_in_every_build() {
+    use strowger_table::{RowKey, heir_of};
+    let heirs: Vec<_> = (1..=5).map(|node| (NodeId(node), Incarnation(7))).collect();
+    let calls = (0..12).map(|call| RowKey::Call(strowger_model::CallId::new(SHARD, 1000 + call)));
+    let agents = (1..=12).map(|agent| RowKey::Agent(strowger_model::AgentId(agent)));
+    let queues = (1..=4).map(|queue| RowKey::Queue(strowger_model::QueueId(queue)));
+    let of = |row| heir_of(&heirs, row).map_or(0, |heir| heir.0.0);
+    let pinned: Vec<u16> = calls.chain(agents).chain(queues).map(of).collect();
+    assert_eq!(pinned, PINNED_HEIRS);
+    // Lives do not count: who starts again has the same rows.
+    let again: Vec<_> = heirs.iter().map(|(node, life)| (*node, Incarnation(life.0 + 1))).collect();
+    assert!(
+        (1..=12)
+            .map(|agent| RowKey::Agent(strowger_model::AgentId(agent)))
+            .all(|row| { heir_of(&again, row).map(|heir| heir.0) == heir_of(&heirs, row).map(|heir| heir.0) })
+    );
+}
+
+const PINNED_HEIRS: [u16; 28] = [3, 5, 2, 2, 3, 3, 3, 2, 5, 4, 4, 3, 3, 5, 5, 1, 3, 1, 5, 5, 4, 4, 5, 5, 4, 3, 4, 3];
+
+#[test]
+fn the_last_life_that_is_over_is_known_of_each_node() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.shard.fenced(NodeId(4)), Incarnation(0));
+    bench.say_as(ONE, adopt(proposer(4, 3), &[TWO]));
+    bench.say_as(ONE, adopt(proposer(4, 2), &[TWO]));
+    assert_eq!((bench.shard.fenced(NodeId(4)), bench.shard.fenced(NodeId(5))), (Incarnation(3), Incarnation(0)));
+}
+
+/// Campaigns of one queue go together, and whoever has none keeps none.
+#[test]
+fn the_campaigns_of_a_dead_node_go_to_one_heir_by_their_queue() {
+    let mut bench = Bench::new();
+    let row = strowger_table::RowKey::Campaign;
+    for campaign in [SPRING, SUMMER] {
+        let assign = Command::Assign { row: row(campaign), to: (ONE.node, ONE.incarnation) };
+        assert_eq!(bench.say(assign), Outcome::Done);
+    }
+    let before = bench.ledger(SPRING).owner.expect("assigned").epoch;
+    // Another life of that node lives, and keeps what it has.
+    bench.say_as(TWO, adopt(proposer(1, 9), &[TWO, THREE]));
+    assert!(bench.ledger(SPRING).is_owned_by((ONE.node, ONE.incarnation)));
+    bench.say_as(TWO, adopt(ONE, &[TWO, THREE]));
+    let heir = strowger_table::heir_of(
+        &[TWO, THREE].map(|heir| (heir.node, heir.incarnation)),
+        bench.ledger(SPRING).heir_key(),
+    )
+    .expect("one of two");
+    let owners = [SPRING, SUMMER].map(|campaign| bench.ledger(campaign).owner.expect("an heir"));
+    assert!(owners.iter().all(|owner| (owner.node, owner.incarnation) == heir && owner.epoch > before));
+    assert_eq!(bench.ledger(BY_HAND).owner, None);
+    // Without heirs nobody paces them.
+    let heir = Proposer { node: heir.0, incarnation: heir.1 };
+    bench.say(Command::Tick);
+    bench.say_as(if heir.node == TWO.node { THREE } else { TWO }, adopt(heir, &[]));
+    assert_eq!([SPRING, SUMMER].map(|campaign| bench.ledger(campaign).owner), [None, None]);
+}
+
+#[test]
+fn a_campaign_is_taken_again_by_its_owner_alone() {
+    let mut bench = Bench::new();
+    let row = strowger_table::RowKey::Campaign(SPRING);
+    let retake = || Command::Retake { row };
+    assert_eq!(bench.refused(retake()), Refusal::NotOwner, "it has none");
+    assert_eq!(bench.say(Command::Assign { row, to: (TWO.node, TWO.incarnation) }), Outcome::Done);
+    let epoch = bench.ledger(SPRING).owner.expect("assigned").epoch;
+    for other in [ONE, proposer(2, 11)] {
+        assert_eq!(bench.say_as(other, retake()), Refusal::NotOwner.into());
+    }
+    assert_eq!(bench.say_as(TWO, retake()), Outcome::Done);
+    let owner = bench.ledger(SPRING).owner.expect("as before");
+    assert!(owner.epoch > epoch && bench.ledger(SPRING).is_owned_by((TWO.node, TWO.incarnation)));
+    let unknown = strowger_table::RowKey::Campaign(strowger_model::CampaignId(99));
+    assert_eq!(bench.refused(Command::Retake { row: unknown }), Refusal::NoSuchCampaign);
+}
+
+/// Places, parts and queues have no owner; calls keep theirs as long as it lives.
+#[test]
+fn only_agents_and_campaigns_are_assigned_and_only_calls_and_campaigns_taken_again() {
+    use strowger_table::RowKey;
+    let mut bench = Bench::new();
+    let call = bench.waiting(SALES);
+    let place = bench.place(call).id;
+    let to = (TWO.node, TWO.incarnation);
+    for row in [RowKey::Call(call), RowKey::Place(place), RowKey::Parts(ACME), RowKey::Queue(SALES)] {
+        assert_eq!(bench.refused_without_trace(Command::Assign { row, to }), Refusal::WrongStage);
+    }
+    for row in [RowKey::Agent(ANNA), RowKey::Place(place), RowKey::Parts(ACME), RowKey::Queue(SALES)] {
+        assert_eq!(bench.refused_without_trace(Command::Retake { row }), Refusal::WrongStage);
+    }
+    let nobody = RowKey::Agent(strowger_model::AgentId(99));
+    assert_eq!(bench.refused_without_trace(Command::Assign { row: nobody, to }), Refusal::NoSuchAgent);
+}

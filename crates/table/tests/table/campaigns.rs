@@ -114,3 +114,62 @@ fn a_snapshot_holds_campaigns_leads_bars_and_calls() {
     assert_eq!(restored.next_lease(), bench.shard.next_lease());
     assert!(restored.is_barred(BarList::DoNotCall, ACME, number(4)));
 }
+
+/// Without its queue no agent's phone could be rung, now or when somebody answers.
+#[test]
+fn nobody_is_dialled_for_a_queue_that_is_not_there() {
+    let mut bench = Bench::bare();
+    let mut config = tenant();
+    config.campaigns[0].queue = strowger_model::QueueId(9);
+    config.campaigns[2].queue = strowger_model::QueueId(9);
+    config.agents[0].queues = vec![strowger_model::QueueId(9)];
+    bench.configure(1, config);
+    bench.import(SPRING, [0]);
+    let lead = crate::bench::dial(SPRING, strowger_table::DialTo::Lead(LeadId::new(SPRING, 0)), ANNA);
+    assert_eq!(bench.dial_refused(lead), Refusal::NoSuchQueue);
+    let by_hand = crate::bench::dial(BY_HAND, strowger_table::DialTo::Number { number: number(7) }, ANNA);
+    assert_eq!(bench.dial_refused(by_hand), Refusal::NoSuchQueue);
+}
+
+/// A campaign that is there keeps its ledger, whatever of its configuration changes.
+#[test]
+fn what_a_campaign_counted_outlives_its_configuration() {
+    let mut bench = Bench::new();
+    bench.import(SPRING, 0..2);
+    let call = bench.dialling(0, ANNA);
+    bench.not_reached(call, failure(DialResult::Busy, 486, Cause::BUSY));
+    let before = bench.ledger(SPRING);
+    let without = strowger_model::config::Tenant { campaigns: Vec::new(), ..tenant() };
+    bench.configure(2, without);
+    assert_eq!(bench.ledger(SPRING), before);
+    let lead = crate::bench::dial(SPRING, strowger_table::DialTo::Lead(LeadId::new(SPRING, 1)), ANNA);
+    assert_eq!(bench.dial_refused(lead), Refusal::NoSuchCampaign);
+    bench.configure(3, tenant());
+    assert_eq!(bench.ledger(SPRING), before);
+    bench.dialling(1, ANNA);
+}
+
+/// A call of a campaign that left the configuration meanwhile still settles its lead: nobody is to call it again.
+#[test]
+fn a_lead_whose_campaign_is_gone_is_done_when_its_call_ends() {
+    let mut bench = Bench::new();
+    bench.import(SPRING, 0..2);
+    let call = bench.dialling(0, ANNA);
+    bench.configure(2, strowger_model::config::Tenant { campaigns: Vec::new(), ..tenant() });
+    bench.not_reached(call, failure(DialResult::Busy, 486, Cause::BUSY));
+    assert_eq!((bench.lead(SPRING, 0).state, bench.ledger(SPRING).done), (LeadState::Done, 1));
+}
+
+#[test]
+fn each_campaign_has_its_own_leads() {
+    let mut bench = Bench::new();
+    bench.import(SUMMER, 10..12);
+    bench.import(SPRING, 0..2);
+    bench.import(BY_HAND, 20..21);
+    let numbers = |campaign| bench.shard.leads(campaign).map(|lead| lead.number).collect::<Vec<_>>();
+    assert_eq!(numbers(SPRING), [number(0), number(1)]);
+    assert_eq!(numbers(SUMMER), [number(10), number(11)]);
+    assert_eq!(numbers(BY_HAND), [number(20)]);
+    assert_eq!(bench.shard.lead_by_number(SPRING, number(10)), None);
+    assert!(bench.shard.campaigns().map(|ledger| ledger.campaign).eq([SPRING, SUMMER, BY_HAND]));
+}

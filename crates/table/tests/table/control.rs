@@ -1,9 +1,12 @@
 //! The control group: who lives, and which configuration is in force.
 
+use std::time::Duration;
+
 use strowger_model::config::{NextIds, Tenant};
 use strowger_model::{GroupId, Incarnation, LogTime, NodeId, TenantId, Wall};
-use strowger_table::layout;
-use strowger_table::{At, Body, Content, Control, ControlCommand, Machine, Outcome, Proposal, Refusal, TenantRef};
+use strowger_table::{
+    At, Body, Content, Control, ControlCommand, Machine, Outcome, Proposal, Proposer, Refusal, TenantRef, layout, limit,
+};
 
 use crate::sample::*;
 
@@ -222,5 +225,124 @@ fn a_token_that_is_granted_again_may_do_what_was_said_last() {
     for role in ["admin", "viewer"] {
         cluster.say(ControlCommand::Grant { token_sha256: [1; 32], role: role.into() });
         assert_eq!(cluster.control.role(&[1; 32]), Some(role));
+    }
+}
+
+fn enter(cluster: &mut Cluster, from: Proposer, seq: u64, time: LogTime, command: ControlCommand) -> Outcome {
+    let at = At { index: cluster.control.last().index + 1, time, wall: Wall(0) };
+    cluster.control.apply(at, &Proposal { from, seq, body: Body::Control(command) }).outcome
+}
+
+/// No repeat travels longer: what a life was answered that is over need not be known for ever.
+#[test]
+fn answers_to_a_life_that_is_over_are_kept_for_a_while() {
+    let mut cluster = Cluster::new();
+    let first = Proposer { node: A, incarnation: FIRST };
+    let configure =
+        || ControlCommand::Configure { version: 1, tenants: vec![], trunks: vec![], next_ids: NextIds::default() };
+    let over = LogTime::from_millis(5000);
+    assert_eq!(enter(&mut cluster, first, 1, over, configure()), Outcome::Done);
+    let hello = ControlCommand::Hello { node: A, incarnation: SECOND };
+    assert_eq!(enter(&mut cluster, ONE, 0, over, hello), Outcome::Done);
+    let forgotten = over + limit::SESSION_LINGER;
+    enter(&mut cluster, ONE, 0, forgotten - Duration::from_millis(1), ControlCommand::Tick);
+    assert_eq!(enter(&mut cluster, first, 1, over, configure()), Outcome::Done, "the first answer");
+    enter(&mut cluster, ONE, 0, forgotten, ControlCommand::Tick);
+    assert_eq!(enter(&mut cluster, first, 1, forgotten, configure()), Refusal::OldVersion.into(), "judged anew");
+}
+
+#[test]
+fn what_a_life_that_goes_on_was_answered_is_not_forgotten() {
+    let mut cluster = Cluster::new();
+    cluster.configure(1, vec![]);
+    let said = cluster.seq;
+    // Its own Hello, said again, ends nothing.
+    cluster.say(ControlCommand::Hello { node: ONE.node, incarnation: ONE.incarnation });
+    cluster.say(ControlCommand::Hello { node: ONE.node, incarnation: ONE.incarnation });
+    let later = LogTime::from_millis(1000) + 2 * limit::SESSION_LINGER;
+    enter(&mut cluster, ONE, 0, later, ControlCommand::Tick);
+    let again = ControlCommand::Configure { version: 1, tenants: vec![], trunks: vec![], next_ids: NextIds::default() };
+    assert_eq!(cluster.repeat(said, again), Outcome::Done);
+}
+
+#[test]
+fn who_starts_again_is_reported_by_nobody_and_reports_of_others_stay() {
+    let mut cluster = Cluster::new();
+    cluster.silent(A, C, FIRST);
+    cluster.silent(A, B, FIRST);
+    cluster.say(ControlCommand::Hello { node: C, incarnation: SECOND });
+    assert!(!cluster.control.is_silent(C, FIRST, A));
+    assert!(cluster.control.is_silent(B, FIRST, A));
+    cluster.silent(C, B, FIRST);
+    assert!(cluster.is_down(B));
+}
+
+/// Of four voters two are no majority, of five three are one.
+#[test]
+fn half_of_the_voters_are_no_majority() {
+    for (voters, enough) in [(4, 3), (5, 3), (1, 1)] {
+        let mut cluster = Cluster { control: Control::default(), seq: 0 };
+        let all: Vec<NodeId> = (1..=voters).map(NodeId).collect();
+        cluster.say(ControlCommand::Found { voters: all.clone(), shards: 4 });
+        let node = NodeId(77);
+        cluster.silent(NodeId(1), node, FIRST);
+        assert_eq!(cluster.control.node(node), None, "who never said Hello is not known to be anything");
+        cluster.say(ControlCommand::Hello { node, incarnation: FIRST });
+        for (said, voter) in all.into_iter().enumerate() {
+            assert_eq!(cluster.is_down(node), said >= enough, "{said} of {voters}");
+            cluster.silent(voter, node, FIRST);
+        }
+        assert!(cluster.is_down(node));
+    }
+}
+
+#[test]
+fn a_voter_takes_back_its_own_report_and_no_other() {
+    let mut cluster = Cluster::new();
+    cluster.silent(A, C, FIRST);
+    for (voter, node, incarnation) in [(B, C, FIRST), (A, B, FIRST), (A, C, SECOND)] {
+        cluster.say(ControlCommand::Heard { voter, node, incarnation });
+        assert!(cluster.control.is_silent(C, FIRST, A));
+    }
+}
+
+#[test]
+fn tenants_are_found_whatever_the_order_in_which_they_are_named() {
+    let mut cluster = Cluster::new();
+    let named = |id: u32| Tenant { id: TenantId(id), name: format!("tenant-{id}"), ..tenant() };
+    cluster.configure(1, [5, 2, 9, 1].map(named).to_vec());
+    let ids: Vec<u32> = cluster.control.tenants().iter().map(|tenant| tenant.tenant.0).collect();
+    assert_eq!(ids, [1, 2, 5, 9]);
+    assert!([1, 2, 5, 9].iter().all(|id| cluster.control.tenant(TenantId(*id)).is_some()));
+    assert!(cluster.control.tenant(TenantId(3)).is_none());
+    // To live on another shard is a change.
+    let moved = Tenant { shard: strowger_model::ShardId(SHARD.0 + 1), ..named(5) };
+    cluster.configure(2, vec![named(1), named(2), moved, named(9)]);
+    let changed = [1, 2, 5, 9].map(|id| cluster.control.changed(TenantId(id)));
+    assert_eq!(changed, [Some(1), Some(1), Some(2), Some(1)]);
+}
+
+#[test]
+fn each_version_has_its_own_trunks() {
+    let mut cluster = Cluster::new();
+    cluster.configure(1, vec![]);
+    let faster = strowger_model::config::Trunk { max_dials_per_second: 99, ..trunk() };
+    let configure =
+        |version, trunks| ControlCommand::Configure { version, tenants: vec![], trunks, next_ids: NextIds::default() };
+    cluster.say(configure(2, vec![faster.clone()]));
+    assert_eq!((cluster.control.version(), &cluster.control.trunks()[..]), (2, &[faster][..]));
+    assert_eq!(cluster.control.config(1).map(|config| config.trunks.to_vec()), Some(vec![trunk()]));
+    cluster.say(configure(3, vec![]));
+    assert!(cluster.control.trunks().is_empty());
+}
+
+#[test]
+fn neither_clock_of_the_control_group_goes_back() {
+    let mut control = Control::default();
+    let tick = Proposal { from: ONE, seq: 0, body: Body::Control(ControlCommand::Tick) };
+    for (index, said, is) in [(1, (5, 7), (5, 7)), (2, (4, 6), (5, 7)), (3, (6, 8), (6, 8))] {
+        let at = |(time, wall)| At { index, time: LogTime(time), wall: Wall(wall) };
+        control.apply(at(said), &tick);
+        assert_eq!(control.last(), at(is));
     }
 }

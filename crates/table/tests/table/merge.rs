@@ -1,7 +1,9 @@
 //! Two rows become one and one becomes two; what is on the way finds its leg.
 
 use strowger_model::{CallId, Cause, LegKey, Outcome as CallOutcome};
-use strowger_table::{Command, DutyKind, LegRole, Outcome, PlaceState, Refusal, Segment, SegmentKind, Stage, ToldBy};
+use strowger_table::{
+    Command, DutyKind, LegRole, Outcome, PlaceState, Refusal, Segment, SegmentKind, Stage, ToldBy, limit,
+};
 
 use crate::bench::{Bench, Doing};
 use crate::sample::*;
@@ -244,4 +246,198 @@ fn who_asked_and_has_hung_up_is_owed_nothing() {
         two.bench.done(two.second, DutyKind::Close { relay, leg });
     }
     assert_eq!(two.bench.kinds(two.second), []);
+}
+
+/// The other way round: who stays comes from the other row, with what lasts of the story there.
+#[test]
+fn an_agent_who_comes_along_serves_from_then_on() {
+    let mut two = two();
+    let (one, other) = (two.bench.customer(two.first), two.bench.customer(two.second));
+    let until = two.bench.call(two.first).until;
+    let merged = two.bench.now;
+    let merge = Command::Merge { from: two.second, into: two.first, by: two.anna, cseq: 7 };
+    assert_eq!(two.bench.say(merge), Outcome::Done);
+    let row = two.bench.call(two.first);
+    assert_eq!((row.stage, row.serving, row.until), (Stage::Talking, Some(two.bert), until));
+    assert_eq!(
+        (row.customer().map(|leg| leg.key), two.bench.state(BERT)),
+        (Some(one), Doing::Talking { call: two.first })
+    );
+    let role = |leg| row.leg(leg).map(|leg| (leg.role, leg.takeovers));
+    assert_eq!((role(one), role(other)), (Some((LegRole::Customer, 0)), Some((LegRole::Party, 1))));
+    assert_eq!(role(two.bert), Some((LegRole::Agent(BERT, 0), 1)));
+    let asked = row.leg(two.anna).and_then(|leg| leg.asked).expect("she asked");
+    assert_eq!((asked.cseq, asked.until), (7, merged + limit::HANG_UP_MAX));
+    let notify = row.duty_to(DutyKind::Notify { leg: two.anna }).expect("she is told");
+    assert_eq!(notify.until, merged + limit::HANG_UP_MAX);
+    assert!(matches!(two.bench.state(ANNA), Doing::WrapUp { call, .. } if call == two.first));
+    // The place of the row that goes on is kept, the other is gone.
+    assert_eq!(two.bench.place(two.first).state, PlaceState::Served);
+    assert_eq!(two.bench.shard.busy().places, 1);
+
+    // Bert's conversation there ended as part of another call.
+    let record = two.bench.records(two.second).remove(0);
+    assert_eq!((record.into, record.outcome, record.agent), (Some(two.first), CallOutcome::Answered, Some(BERT)));
+    assert_eq!((record.talk_ms, record.total_ms, record.wrap_ms), (Some(5000), 5000, None));
+    assert_eq!(record.sip_call_id, two.bench.shard.dialog(other).expect("it talks").call_id);
+    assert!(record.segments.iter().all(|piece| !piece.is_open()));
+    let last = record.segments.last().expect("they talked");
+    assert_eq!((last.kind, last.how, last.to), (SegmentKind::Talk, strowger_table::How::Merged, Some(merged)));
+
+    two.bench.pass(2000);
+    assert_eq!(two.left(other), Outcome::Done);
+    assert_eq!(two.bench.call(two.first).stage, Stage::Talking, "the customer and Bert talk on");
+    two.bench.pass(1000);
+    assert_eq!(two.left(one), Outcome::Done);
+    let record = two.bench.records(two.first).remove(0);
+    let talks: Vec<_> = record.segments.iter().filter(|piece| piece.kind == SegmentKind::Talk).collect();
+    let told = |at: usize| (talks[at].agent, talks[at].from, talks[at].how);
+    assert_eq!((talks.len(), talks[0].agent, talks[0].to), (2, Some(ANNA), Some(merged)));
+    assert_eq!(talks[0].how, strowger_table::How::Transferred);
+    assert_eq!(told(1), (Some(BERT), merged, strowger_table::How::Over));
+    assert_eq!((record.agent, record.talk_ms), (Some(BERT), Some(5000 + 3000)));
+    let numbers: std::collections::BTreeSet<u16> = record.segments.iter().map(|piece| piece.no).collect();
+    assert_eq!(numbers.len(), record.segments.len(), "no piece has the number of another");
+}
+
+/// The number of a call out stays taken, and its lead unsettled, while its row lives: it is the one that stays.
+#[test]
+fn of_a_call_in_and_a_call_out_the_call_out_stays() {
+    for out_first in [true, false] {
+        let mut bench = Bench::new();
+        let inbound = bench.talking(BERT);
+        let (out, leg) = bench.asked_for(BY_HAND, 7, ANNA);
+        let connect = bench.connect_command(out, leg);
+        bench.say(connect);
+        let reached = bench.reached_command(out);
+        bench.say(reached);
+        let (from, into) = if out_first { (out, inbound) } else { (inbound, out) };
+        assert_eq!(bench.say(Command::Merge { from, into, by: leg, cseq: 1 }), Outcome::Done);
+        assert_eq!((bench.call(out).stage, bench.call(inbound).is_over()), (Stage::Talking, true));
+        assert_eq!(bench.shard.dialled(ACME, number(7)), Some(out));
+        assert_eq!(bench.state(BERT), Doing::Talking { call: out });
+        let customers = [inbound, out].map(|call| crate::bench::first_leg(call));
+        assert_eq!(bench.shard.call_of_leg(customers[0]).map(|row| row.id), Some(out));
+    }
+}
+
+#[test]
+fn two_calls_out_do_not_become_one() {
+    let mut bench = Bench::new();
+    let talks = |bench: &mut Bench, at, agent| {
+        let (call, leg) = bench.asked_for(BY_HAND, at, agent);
+        let connect = bench.connect_command(call, leg);
+        bench.say(connect);
+        let reached = bench.reached_command(call);
+        bench.say(reached);
+        (call, leg)
+    };
+    let ((first, by), (second, _)) = (talks(&mut bench, 7, ANNA), talks(&mut bench, 8, BERT));
+    for (from, into) in [(first, second), (second, first)] {
+        assert_eq!(bench.refused_without_trace(Command::Merge { from, into, by, cseq: 1 }), Refusal::NotServed);
+    }
+}
+
+/// Calls of two tenants never meet.
+#[test]
+fn calls_of_two_tenants_do_not_become_one() {
+    let mut two = two();
+    let mut other = strowger_model::config::Tenant { id: strowger_model::TenantId(2), ..tenant() };
+    (other.queues, other.agents, other.campaigns) = (vec![], vec![], vec![]);
+    other.flows[0].id = strowger_model::FlowId(20);
+    two.bench.configure(1, other);
+    let Command::Admit(mut admit) = two.bench.admit_command() else { unreachable!() };
+    (admit.tenant, admit.target) =
+        (strowger_model::TenantId(2), strowger_table::Target::Flow(strowger_model::FlowId(20)));
+    let Outcome::Admitted { call, .. } = two.bench.say(Command::Admit(admit)) else { panic!("not admitted") };
+    two.bench.say(crate::bench::answer(call));
+    let merge = Command::Merge { from: call, into: two.first, by: two.anna, cseq: 1 };
+    assert_eq!(two.bench.refused_without_trace(merge), Refusal::NotServed);
+}
+
+/// Room is looked for before anything is moved: for all pieces of both, and one more.
+#[test]
+fn stories_that_are_too_long_together_stay_two() {
+    for (missed, done) in [(25, true), (26, false)] {
+        let mut config = tenant();
+        (config.queues[0].miss_pause_ms, config.queues[0].max_misses) = (0, 0);
+        let mut bench = Bench::bare();
+        bench.configure(1, config);
+        let mut talks = |agent, missed: usize| {
+            let call = bench.waiting(SALES);
+            for _ in 0..missed {
+                let leg = bench.offer(call, agent);
+                let miss = bench.missed_command(leg, Cause::BUSY);
+                bench.say(miss);
+            }
+            let leg = bench.offer(call, agent);
+            let connect = bench.connect_command(call, leg);
+            assert_eq!(bench.say(connect), Outcome::Done);
+            (call, leg)
+        };
+        // Flow, wait, rings, talk: 4 and as many as were missed. 30 missed make 34, and 25 of the other 29.
+        let ((first, by), (second, _)) = (talks(ANNA, 30), talks(BERT, missed));
+        assert_eq!(bench.call(first).segments.len() + bench.call(second).segments.len(), 38 + missed);
+        let merge = Command::Merge { from: first, into: second, by, cseq: 1 };
+        if done {
+            assert_eq!(bench.say(merge), Outcome::Done);
+        } else {
+            assert_eq!(bench.refused_without_trace(merge), Refusal::Full);
+        }
+    }
+}
+
+#[test]
+fn a_row_of_its_own_says_where_it_came_from() {
+    let mut two = two();
+    let one = two.bench.customer(two.first);
+    two.merge(7);
+    two.bench.pass(1000);
+    let (whole, split) = (two.bench.call(two.second), two.bench.now);
+    assert_eq!(two.bench.say_as(TWO, Command::Split { leg: one }), Refusal::NotOwner.into());
+    let Outcome::Split { call } = two.bench.say(Command::Split { leg: one }) else { panic!("not split") };
+    let row = two.bench.call(call);
+    assert_eq!((row.tenant, row.from(), row.to(), row.trunk()), (ACME, whole.from(), whole.to(), Some(TRUNK)));
+    assert_eq!((row.stage, row.until, row.serving), (Stage::Talking, split + limit::TALK_MAX, None));
+    assert_eq!((row.owner.node, row.owner.incarnation), (whole.owner.node, whole.owner.incarnation));
+    assert_eq!(row.owner.epoch, two.bench.shard.last().index);
+    assert!(!row.has_record() && row.key().is_none() && row.place.is_none());
+    let [leg] = &row.legs[..] else { panic!("one leg") };
+    assert_eq!((leg.key, leg.role, leg.room, leg.is_up()), (one, LegRole::Party, Some(0), true));
+    let [talk] = &row.segments[..] else { panic!("one piece") };
+    assert_eq!((talk.kind, talk.from, talk.leg), (SegmentKind::Talk, split, Some(one)));
+    // What was told of it in the call that it left is over there.
+    let rest = two.bench.call(two.second);
+    assert!(rest.segments.iter().all(|piece| piece.leg != Some(one) || !piece.is_open()));
+    assert_eq!((rest.stage, rest.serving, rest.owner), (whole.stage, whole.serving, whole.owner));
+    assert_eq!(two.bench.refused(Command::Split { leg: one }), Refusal::WrongStage, "it is alone");
+    // What is to be closed for it goes along.
+    two.bench.say(Command::Rehome { legs: vec![(one, AGENT_RELAY)] });
+    let dialog = dialog(strowger_model::Role::Uas, "moved");
+    two.bench.say(Command::Redialog { leg: one, dialog, relay: Some(AGENT_RELAY), holds: false });
+    assert_eq!((two.bench.closes(call), two.bench.closes(two.second)), (vec![(RELAY, one)], vec![(RELAY, two.anna)]));
+}
+
+/// A port that is still to be closed for a leg is closed by whoever has the leg.
+#[test]
+fn what_is_owed_to_a_leg_goes_with_it() {
+    let mut two = two();
+    let one = two.bench.customer(two.first);
+    two.bench.say(Command::Rehome { legs: vec![(one, AGENT_RELAY)] });
+    let moved = dialog(strowger_model::Role::Uas, "moved");
+    two.bench.say(Command::Redialog { leg: one, dialog: moved, relay: Some(AGENT_RELAY), holds: false });
+    let until = two.bench.call(two.first).duties[0].until;
+    two.bench.pass(1000);
+    assert_eq!(two.merge(7), Outcome::Done);
+    let close = DutyKind::Close { relay: RELAY, leg: one };
+    let row = two.bench.call(two.second);
+    assert_eq!(
+        (row.duty_to(close).map(|duty| duty.until), row.leg(one).map(|leg| leg.holds)),
+        (Some(until), Some(false))
+    );
+    let numbers: std::collections::BTreeSet<u32> = row.duties.iter().map(|duty| duty.id).collect();
+    assert_eq!(numbers.len(), row.duties.len(), "no duty has the number of another");
+    let Outcome::Split { call } = two.bench.say(Command::Split { leg: one }) else { panic!("not split") };
+    assert_eq!(two.bench.call(call).duty_to(close).map(|duty| duty.until), Some(until));
+    assert!(two.bench.call(two.second).duty_to(close).is_none());
 }

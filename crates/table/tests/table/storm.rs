@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use strowger_model::config::{self, Step, Tenant};
 use strowger_model::{
-    AgentId, CallId, Cause, DialResult, Digest, E164, Ended, HangupBy, LeadId, LegKey, LegNo, LogTime,
-    Outcome as CallOutcome, QueueId, RelayId,
+    AgentId, CallId, Cause, DialResult, Digest, E164, Ended, Far, HangupBy, Instance, LeadId, LegKey, LegNo, Line,
+    LogTime, Outcome as CallOutcome, QueueId, RelayId,
 };
 use strowger_table::{
-    Agent, BarList, Body, Call, Change, Command, Dial, DialTo, DutyKind, LeadState, Leg, LegRole, Medium, Miss,
-    NewLead, Offer, Offered, Outcome, PlaceState, Plan, Presence, Proposal, Proposer, Rank, Reserver, RowKey, Scope,
-    Shard, SlotState, Stage, Then, ToldBy, VOICE_SLOT, Value,
+    Agent, BarList, Body, Call, Change, Command, Dial, DialFailure, DialTo, DutyKind, LeadState, Leg, LegRole, Medium,
+    Miss, NewLead, Offer, Offered, Outcome, PlaceState, Plan, Presence, Proposal, Proposer, Rank, Reserver, RowKey,
+    Scope, Shard, SlotState, Stage, Then, ToldBy, Touched, VOICE_SLOT, Value,
 };
 
 use crate::bench::{Bench, admit_with, answer, dial, enqueue, failure, first_leg};
@@ -113,8 +113,8 @@ impl Storm {
             92 => Command::Dispose { agent, call: self.wrapped(agent).unwrap_or(call), code: "sold".into() },
             93 => Command::Presence { agent, presence: Presence::NotReady { reason: "lunch".into() } },
             94..=95 => Command::Presence { agent, presence: Presence::Ready },
-            96 => self.bind(),
-            97 => Command::Unbind { agent: self.dice.of(&[CARL, EMIL]), instance: None },
+            96 => self.bind(from),
+            97 => self.unbind(),
             98 => self.configure(),
             99 => self.adopt(from),
             100..=103 => self.on_a_leg(call, from),
@@ -131,12 +131,13 @@ impl Storm {
             0..=11 => Command::Dial(Box::new(self.dial(from))),
             12..=17 => self.bench.reached_command(call),
             18..=23 => {
-                let (result, status) = self.dice.of(&[
-                    (DialResult::Busy, 486),
-                    (DialResult::InvalidNumber, 404),
-                    (DialResult::NotDialled, 0),
+                let (result, status, hang_up) = self.dice.of(&[
+                    (DialResult::Busy, 486, false),
+                    (DialResult::InvalidNumber, 404, false),
+                    (DialResult::NotDialled, 0, false),
+                    (DialResult::NoAnswer, 0, true),
                 ]);
-                let failure = failure(result, status, self.dice.of(&CAUSES));
+                let failure = DialFailure { hang_up, ..failure(result, status, self.dice.of(&CAUSES)) };
                 Command::NotReached { leg: self.customer(call), failure, observed }
             }
             24..=26 => self.import(),
@@ -144,7 +145,8 @@ impl Storm {
             _ => {
                 let scope = self.dice.of(&[Scope::Everyone, Scope::Tenant(ACME)]);
                 let numbers = (0..5).map(|_| self.any_number()).collect();
-                Command::Bar { list: BarList::DoNotCall, scope, numbers, lift: self.dice.roll(2) == 0 }
+                let list = self.dice.of(&[BarList::DoNotCall, BarList::DoNotCall, BarList::Callers]);
+                Command::Bar { list, scope, numbers, lift: self.dice.roll(2) == 0 }
             }
         }
     }
@@ -160,7 +162,8 @@ impl Storm {
         let idle = self.bench.idle(SALES);
         let agent =
             if idle.is_empty() || self.dice.roll(10) == 0 { self.dice.of(&AGENTS) } else { self.dice.of(&idle) };
-        let not_after = strowger_model::Wall(self.bench.wall().0 + self.dice.roll(10));
+        let hours = if self.dice.roll(3) == 0 { 10 } else { 60_000 };
+        let not_after = strowger_model::Wall(self.bench.wall().0 + self.dice.roll(hours));
         Dial { owner: (from.node, from.incarnation), not_after, ..dial(campaign, to, agent) }
     }
 
@@ -286,8 +289,9 @@ impl Storm {
     }
 
     fn missed(&mut self, call: CallId, observed: LogTime) -> Command {
-        let cause = self.dice.of(&CAUSES);
-        let miss = Miss { status: 486, cause, hang_up: cause == Cause::NO_ANSWER };
+        let cause = self.dice.of(&[CAUSES[0], CAUSES[1], CAUSES[2], Cause::NO_CIRCUIT]);
+        let hang_up = cause == Cause::NO_ANSWER || cause == Cause::NO_CIRCUIT && self.dice.roll(2) == 0;
+        let miss = Miss { status: if hang_up { 408 } else { 486 }, cause, hang_up };
         Command::Missed { leg: self.ringing(call), miss, observed }
     }
 
@@ -306,17 +310,36 @@ impl Storm {
         self.bench.shard.agent(agent)?.wrapping()
     }
 
-    fn bind(&mut self) -> Command {
-        let expires = self.bench.now + Duration::from_millis(self.dice.roll(300_000));
-        let host = self.dice.of(&[50, 51]);
-        Command::Bind { agent: self.dice.of(&[CARL, EMIL]), binding: phone(host, expires) }
+    /// Phones of several ways and ranks: over datagrams, over a connection of the node that says so or of another.
+    fn bind(&mut self, from: Proposer) -> Command {
+        let lasts = if self.dice.roll(4) == 0 { 40_000_000 } else { 300_000 };
+        let expires = self.bench.now + Duration::from_millis(self.dice.roll(lasts));
+        let host = self.dice.of(&[50, 51, 52]);
+        let mut binding = phone(host, expires);
+        binding.q = self.dice.of(&[1000, 1000, 500]);
+        if self.dice.roll(3) == 0 {
+            let node = if self.dice.roll(4) == 0 { self.nodes[0].node } else { from.node };
+            let line = Some(Line { node, number: self.dice.roll(2) });
+            binding.flow = Far { line, ..Far::tcp(addr(host)) };
+        }
+        let agent = self.dice.of(&[CARL, CARL, EMIL, EMIL, ANNA, AgentId(99)]);
+        Command::Bind { agent, binding }
+    }
+
+    fn unbind(&mut self) -> Command {
+        let agent = self.dice.of(&[CARL, EMIL]);
+        match self.dice.roll(3) {
+            0 => Command::Unbind { agent, instance: None },
+            1 => Command::Presence { agent, presence: Presence::Out },
+            _ => Command::Unbind { agent, instance: Some(Instance(self.dice.of(&[50, 51, 52]))) },
+        }
     }
 
     /// Other limits, fewer agents, or the tenant gone until the next time.
     fn configure(&mut self) -> Command {
         self.version += 1;
         let mut config = tenant();
-        match self.dice.roll(10) {
+        match self.dice.roll(14) {
             0 => return Command::Retire { version: self.version, tenant: ACME },
             1 => config.agents.retain(|agent| agent.id != ANNA),
             2 => config.queues[0].max_wait_ms = 1000 + self.dice.roll(100_000) as u32,
@@ -326,6 +349,25 @@ impl Storm {
             6 => config.campaigns.retain(|campaign| campaign.id != SPRING),
             7 => config.flows[0].steps.truncate(1 + self.dice.roll(2) as usize),
             8 => swap_phones(&mut config.agents),
+            9 => {
+                config.agents[1].name = "bertram".into();
+                config.agents[1].queues = vec![SALES, SUPPORT];
+                config.agents[4].ready_at_login = true;
+            }
+            10 => {
+                let far = Far::udp(addr(80));
+                config.agents[0].phone = config::Phone::Static { uri: "sip:anna@192.0.2.80".into(), far };
+            }
+            11 => {
+                let campaign = &mut config.campaigns[0];
+                (campaign.max_attempts, campaign.queue, campaign.ring_timeout_ms) = (1, SUPPORT, 5000);
+                campaign.retries.clear();
+            }
+            12 => {
+                let queue = &mut config.queues[0];
+                (queue.ring_timeout_ms, queue.max_misses, queue.miss_pause_ms) = (4000, 1, 0);
+                (queue.max_waiting, queue.wrap_up_ms) = (8, 0);
+            }
             _ => {}
         }
         let mut commands = Command::configuring(self.version, &config);

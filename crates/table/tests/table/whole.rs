@@ -216,3 +216,23 @@ fn everything_of_group_0_counts_to_its_hash() {
     let restored = Control::restore(&once.snapshot()).unwrap();
     assert_eq!(restored.hash(), once.hash());
 }
+
+/// A queue that is emptied and remembered changes nothing but that.
+#[test]
+fn queues_that_close_count_to_the_hash() {
+    let mut bench = full();
+    let mut config = tenant();
+    config.queues.retain(|queue| queue.id != SUPPORT);
+    config.agents.retain(|agent| agent.id != DORA);
+    let waiting = bench.line(SUPPORT)[0];
+    bench.end(waiting, CALLER_LEFT);
+    bench.configure(2, config);
+    let before = bench.shard.hash();
+    assert!(bench.shard.is_closing(SUPPORT));
+    quietly(&mut bench, Command::Expire);
+    assert!(bench.shard.is_closing(SUPPORT), "it is only known until when");
+    assert_ne!(bench.shard.hash(), before);
+    let after = bench.shard.hash();
+    quietly(&mut bench, Command::Expire);
+    assert_eq!(bench.shard.hash(), after);
+}

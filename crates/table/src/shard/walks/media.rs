@@ -155,3 +155,81 @@ fn a_leg_moves_to_another_relay_and_on_to_a_third() {
         assert_eq!((leg.relay, leg.next_relay), (Some(relay), None));
     }
 }
+
+/// An agent who was with them, and does not serve, goes on alone in a row of its own, and is at work there.
+#[test]
+fn an_agent_beside_the_one_who_serves_gets_a_row_of_its_own() {
+    let mut walk = listened_to();
+    let bert = walk.leg("bert");
+    let Outcome::Split { call } = walk.say(Command::Split { leg: bert }) else { panic!("not split") };
+    walk.calls.insert("own", call);
+    let row = walk.row("own");
+    assert_eq!((row.serving, row.serving_agent()), (Some(bert), Some(BERT)));
+    assert_eq!(walk.bench.agent(BERT).voice().map(|slot| slot.state), Some(SlotState::Busy { call, aside: None }));
+    assert_eq!((walk.stage(), walk.serving()), (Stage::Talking, Some(ANNA)));
+    walk.look();
+    walk.leaves("bert");
+    assert!(walk.row("own").is_over());
+    assert!(matches!(walk.bench.agent(BERT).voice().map(|slot| slot.state), Some(SlotState::Wrap { .. })));
+    walk.look();
+}
+
+/// A recording goes with the leg that it is of, under its number.
+#[test]
+fn what_is_recorded_of_a_leg_goes_with_it() {
+    let mut walk = listened_to();
+    let since = walk.bench.now;
+    let tap = |no, leg| Tap { no, leg, kind: TapKind::Record, state: TapState::Running, since, part: 0 };
+    let (anna, bert) = (walk.leg("anna"), walk.leg("bert"));
+    walk.lay_call("call", |call| {
+        call.taps = vec![tap(0, anna), tap(1, bert)];
+        call.next.tap = 2;
+    });
+    let Outcome::Split { call } = walk.say(Command::Split { leg: bert }) else { panic!("not split") };
+    walk.calls.insert("own", call);
+    assert_eq!((walk.call().taps, walk.row("own").taps), (vec![tap(0, anna)], vec![tap(1, bert)]));
+    assert_eq!(walk.row("own").next.tap, 2, "no number is given twice");
+}
+
+/// Numbers of recordings are their row's: those that come along get the next ones, and so does what they owe.
+#[test]
+fn recordings_of_two_calls_that_become_one_are_told_apart() {
+    let mut walk = Walk::talking();
+    let second = walk.bench.talking(BERT);
+    walk.calls.insert("second", second);
+    let (since, until) = (walk.bench.now, walk.bench.now + crate::limit::TALK_MAX);
+    for name in ["call", "second"] {
+        let leg = walk.row(name).customer().expect("it talks").key;
+        walk.lay_call(name, |call| {
+            for no in [0, 1] {
+                call.taps.push(Tap { no, leg, kind: TapKind::Record, state: TapState::Sealing, since, part: 0 });
+                call.add_duty(DutyKind::Seal { tap: no }, until);
+            }
+            call.next.tap = 2;
+        });
+    }
+    let (from, into) = (walk.calls["call"], walk.calls["second"]);
+    walk.done(Command::Merge { from, into, by: walk.leg("anna"), cseq: 1 });
+    let row = walk.row("second");
+    assert_eq!(row.taps.iter().map(|tap| tap.no).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert_eq!(row.next.tap, 4);
+    let sealed = |duty: &crate::Duty| if let DutyKind::Seal { tap } = duty.kind { Some(tap) } else { None };
+    assert_eq!(row.duties.iter().filter_map(sealed).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert!(row.taps[2..].iter().all(|tap| tap.leg == walk.leg("customer")), "each with its own leg");
+    walk.look();
+}
+
+/// What must not be heard stays so in the call that goes on, since the later of both.
+#[test]
+fn what_is_private_in_either_call_is_private_in_both() {
+    for (first, second) in [(Some(7), None), (None, Some(8)), (Some(7), Some(8)), (None, None)] {
+        let mut walk = Walk::talking();
+        let other = walk.bench.talking(BERT);
+        walk.calls.insert("second", other);
+        walk.lay_call("call", |call| call.private = first.map(strowger_model::LogTime));
+        walk.lay_call("second", |call| call.private = second.map(strowger_model::LogTime));
+        let (from, into) = (walk.calls["call"], other);
+        walk.done(Command::Merge { from, into, by: walk.leg("anna"), cseq: 1 });
+        assert_eq!(walk.row("second").private, second.or(first).map(strowger_model::LogTime));
+    }
+}

@@ -109,6 +109,42 @@ fn a_machine_hands_over_and_goes_when_a_person_comes() {
     );
 }
 
+/// The call is the agent's who served last; both have talked, and both work afterwards.
+#[test]
+fn of_two_who_served_the_record_tells_both() {
+    let mut walk = handed_over();
+    let call = walk.calls["call"];
+    walk.offered(&[("bert", BERT)]);
+    walk.bench.pass(2000);
+    let answered = walk.answered("bert");
+    let seen = walk.bench.now;
+    walk.bench.pass(300);
+    walk.done(answered);
+    let row = walk.call();
+    let talks: Vec<_> = row.segments.iter().filter(|piece| piece.kind == SegmentKind::Talk).collect();
+    let told = |at: usize| (talks[at].agent, talks[at].to, talks[at].how);
+    assert_eq!(told(0), (Some(ANNA), Some(seen), How::Transferred));
+    assert_eq!((told(1), talks[1].from), ((Some(BERT), None, How::Open), seen));
+    assert_eq!((row.until, row.connected()), (seen + limit::TALK_MAX, Some(talks[0].from)));
+    let bot = row.leg(walk.leg("bot")).expect("its phone is told").state;
+    assert!(matches!(bot, crate::LegState::Releasing { why: Released::Over(Cause::NORMAL), .. }));
+    walk.bench.pass(9700);
+    walk.leaves("bert");
+    let record = walk.bench.records(call).pop().expect("one record");
+    assert_eq!((record.agent, record.talk_ms, record.wrap_ms), (Some(BERT), Some(7000 + 10_000), None));
+    assert_eq!(record.agent_sip_call_id, Some(walk.leg("bert").to_string()));
+    // The first one's work began when the second came.
+    walk.bench.pass(WRAP_UP_MS - 9700);
+    walk.done(Command::Expire);
+    let record = walk.bench.records(call).pop().expect("written again");
+    assert_eq!(record.wrap_ms, Some(WRAP_UP_MS));
+    walk.bench.pass(9700);
+    walk.done(Command::Dispose { agent: BERT, call, code: "sold".to_owned() });
+    let record = walk.bench.records(call).pop().expect("and again");
+    assert_eq!((record.wrap_ms, record.disposition.as_deref()), (Some(2 * WRAP_UP_MS), Some("sold")));
+    assert_eq!(walk.bench.records(call).len(), 3);
+}
+
 #[test]
 fn a_machine_that_breaks_leaves_the_customer_in_line() {
     walk(
@@ -120,6 +156,10 @@ fn a_machine_that_breaks_leaves_the_customer_in_line() {
                 walk.done(broken);
                 assert_eq!((walk.stage(), walk.serving()), (Stage::Waiting, None));
                 assert_eq!(walk.bench.place(walk.calls["call"]).state, PlaceState::Offered);
+                let row = walk.call();
+                let wait = row.wait().expect("it waits again");
+                assert_eq!((wait.queue, wait.from, wait.is_open()), (Some(SALES), walk.bench.now, true));
+                assert_eq!(row.until, strowger_model::LogTime::MAX, "its place has the deadline");
             }),
             ("the person answers", |walk| {
                 walk.answers("bert");
@@ -388,4 +428,58 @@ fn a_call_from_another_tenant_is_refused_until_somebody_serves_it() {
     let Command::Admit(mut admit) = bench.admit_command() else { panic!("an INVITE") };
     admit.source = Source::Internal { trunk: TRUNK, call: CallId::new(SHARD, 1), hops: 5 };
     assert_eq!(bench.refused_without_trace(Command::Admit(admit)), Refusal::NotServed);
+}
+
+/// Whoever was brought in talks from its answer on; when it goes, the flow goes on where it brought it in.
+#[test]
+fn who_is_brought_in_is_told_from_the_answer_to_the_end() {
+    let mut walk = outside();
+    let party = walk.leg("party");
+    walk.bench.pass(3000);
+    let answered = walk.answered("party");
+    let seen = walk.bench.now;
+    walk.bench.pass(400);
+    walk.done(answered);
+    assert!(!walk.call().duties.iter().any(|duty| matches!(duty.kind, DutyKind::Ring { .. })), "it answered");
+    let talk = |walk: &Walk| walk.call().segments.iter().find(|piece| piece.kind == SegmentKind::Talk).cloned();
+    let began = talk(&walk).expect("they talk");
+    assert_eq!((began.from, began.leg, began.agent, began.to), (seen, Some(party), None, None));
+    walk.bench.pass(600);
+    walk.leaves("party");
+    assert_eq!(talk(&walk).map(|talk| (talk.to, talk.how)), Some((Some(walk.bench.now), How::Over)));
+    assert_eq!((walk.stage(), walk.call().until), (Stage::Flow, walk.bench.now + limit::FLOW_MAX));
+    let flow = walk.call().segments.last().cloned().expect("the flow goes on");
+    assert_eq!((flow.kind, flow.from, flow.to), (SegmentKind::Flow, walk.bench.now, None));
+    // Nobody else is there to be told: it left by itself.
+    assert_eq!(walk.bench.hang_ups(walk.calls["call"]), []);
+    walk.leaves("customer");
+    let record = walk.bench.records(walk.calls["call"]).pop().expect("one record");
+    assert_eq!((record.outcome, record.talk_ms, record.agent), (CallOutcome::TransferredOut, Some(1000), None));
+}
+
+/// The last of the others takes the call along: by whom it ended is told.
+#[test]
+fn a_party_that_leaves_last_ended_the_call() {
+    let mut walk = three_at_once();
+    walk.leaves("anna");
+    walk.leaves("party");
+    let ended = walk.call().ended().expect("it is over");
+    assert_eq!(ended.by, strowger_model::HangupBy::Party);
+}
+
+/// Whichever row is named as the one to go on, it is the one that has the customer.
+#[test]
+fn the_row_with_the_customer_stays_whichever_is_named() {
+    let mut walk = asked_aside();
+    let (from, into) = (walk.calls["call"], walk.calls["second"]);
+    walk.done(Command::Merge { from, into, by: walk.leg("anna"), cseq: 7 });
+    assert!(walk.row("second").is_over());
+    assert_eq!((walk.stage(), walk.serving()), (Stage::Talking, Some(BERT)));
+    let row = walk.row("second");
+    assert!(matches!(row.stage, Stage::Ended { outcome: CallOutcome::Merged, into: Some(into), .. } if into == from));
+    // Nothing of it had a customer: all of its story goes on, from when it began.
+    let talk = walk.call().segments.iter().find(|piece| piece.agent == Some(BERT)).cloned().expect("it moved");
+    assert_eq!((talk.kind, talk.to), (SegmentKind::Talk, None));
+    assert!(row.segments.is_empty() && talk.from < walk.bench.now + Duration::from_millis(1));
+    walk.look();
 }

@@ -172,3 +172,38 @@ fn after_every_expire_no_deadline_lies_in_the_past() {
         }
     }
 }
+
+/// Rows that are in one state and not, or not so, in the other.
+fn changed(before: &Shard, after: &Shard) -> BTreeSet<RowKey> {
+    let mut rows = BTreeSet::new();
+    for (one, other) in [(before, after), (after, before)] {
+        rows.extend(one.calls().filter(|row| other.call(row.id) != Some(row)).map(|row| RowKey::Call(row.id)));
+        rows.extend(one.agents().filter(|row| other.agent(row.id) != Some(row)).map(|row| RowKey::Agent(row.id)));
+        rows.extend(one.places().filter(|row| other.place(row.id) != Some(row)).map(|row| RowKey::Place(row.id)));
+        for row in one.campaigns() {
+            let leads = |shard: &Shard| shard.leads(row.campaign).cloned().collect::<Vec<_>>();
+            if other.campaign(row.campaign) != Some(row) || leads(one) != leads(other) {
+                rows.insert(RowKey::Campaign(row.campaign));
+            }
+        }
+    }
+    rows
+}
+
+/// Whoever performs looks at the rows that an entry names: what changed unnamed is done by nobody.
+#[test]
+fn whatever_an_entry_changed_is_named() {
+    let mut storm = Storm::new(1903);
+    (0..COMMANDS / 2).for_each(|_| storm.blow());
+    let mut shard = Shard::new(SHARD);
+    for (at, proposal) in &storm.bench.log {
+        let before = shard.clone();
+        let Touched::Few(named) = shard.apply(*at, proposal).touched else { continue };
+        let changed = changed(&before, &shard);
+        assert!(
+            changed.iter().all(|row| named.contains(row)),
+            "{changed:?} by {:?}, which names {named:?}",
+            proposal.body
+        );
+    }
+}
