@@ -151,7 +151,7 @@ fn logs_can_be_json() {
     let refused = |name: &str, value: &str| {
         let dir = std::env::temp_dir().join(format!("strowger-night-{}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("a directory");
-        std::fs::write(dir.join("relay-1.toml"), RELAY).expect("writing");
+        std::fs::write(dir.join("relay-1.toml"), relay_toml()).expect("writing");
         let mut command = strowger();
         command.args(["relay", "--config"]).arg(dir.join("relay-1.toml")).env(name, value);
         let output = command.env("STROWGER_ENDS_WITH_STDIN", "1").output().expect("it runs");
@@ -168,6 +168,12 @@ fn logs_can_be_json() {
     }
 }
 
-/// On ports that the system chooses.
-const RELAY: &str = "id = 1\ncontent_dir = \"relay-1\"\n[link]\nlisten = \"127.0.0.1:0\"\ntls_dir = \"tls\"\n[media]\n\
-                     address = \"127.0.0.1\"\nports = \"31990-31999\"\n[http]\nlisten = \"127.0.0.1:0\"\n";
+/// The file of a relay, on ports that are free at the moment.
+fn relay_toml() -> String {
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let [link, http] = [free(), free()].map(|address| address.expect("a free port"));
+    format!(
+        "id = 1\ncontent_dir = \"relay-1\"\n[link]\nlisten = \"{link}\"\ntls_dir = \"tls\"\n[media]\naddress = \"127.0.0.1\"\n\
+         ports = \"31990-31999\"\n[http]\nlisten = \"{http}\"\n"
+    )
+}
