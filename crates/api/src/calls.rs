@@ -64,6 +64,9 @@ pub async fn list(State(context): State<Arc<Context>>, Params(asked): Params<Ask
     Ok(Json(Page { calls, next }))
 }
 
+/// Whether a tenant has something of that name.
+type Has<'a> = &'a dyn Fn(&Tenant, &str) -> bool;
+
 /// What is asked for and not configured: where no record has it either, it was mistyped, and an empty page would say
 /// that there were no such calls. Records keep the names of what has left the configuration.
 fn nobody(directory: &Directory, asked: &Asked) -> Option<Problem> {
@@ -75,7 +78,7 @@ fn nobody(directory: &Directory, asked: &Asked) -> Option<Problem> {
     let queue = |tenant: &Tenant, name: &str| tenant.queues.iter().any(|queue| queue.name == name);
     let agent = |tenant: &Tenant, name: &str| tenant.agents.iter().any(|agent| agent.name == name);
     let campaign = |tenant: &Tenant, name: &str| tenant.campaigns.iter().any(|campaign| campaign.name == name);
-    let kinds: [(_, _, &Option<String>, &dyn Fn(&Tenant, &str) -> bool); 3] = [
+    let kinds: [(_, _, _, Has<'_>); 3] = [
         ("no_such_queue", "queue", &asked.queue, &queue),
         ("no_such_agent", "agent", &asked.agent, &agent),
         ("no_such_campaign", "campaign", &asked.campaign, &campaign),

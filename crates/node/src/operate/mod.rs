@@ -42,6 +42,7 @@ pub struct At {
 }
 
 impl At {
+    #[allow(clippy::result_large_err, reason = "made once a command; what it says is what matters")]
     pub fn client(&self) -> Result<Client, ClientError> {
         let token = (!self.token.is_empty()).then(|| self.token.clone());
         Client::of(&self.node, token, Duration::from_secs(self.wait))
