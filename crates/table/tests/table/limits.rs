@@ -35,7 +35,7 @@ fn limits_are_what_their_reasons_say() {
     assert!(limit::CLOSING_KEPT >= longest && limit::CLOSING_KEPT < 2 * longest);
     // A plan is a mask of 64 bits, and all rows that one touches are named: place, call and agent of each offer.
     assert_eq!(limit::OFFERS_PER_PLAN, u64::BITS as usize);
-    assert!(limit::TOUCHED_FEW >= 3 * limit::OFFERS_PER_PLAN);
+    const { assert!(limit::TOUCHED_FEW >= 3 * limit::OFFERS_PER_PLAN) };
     assert_eq!((limit::LEASES_PER_EXPIRE, limit::TOUCHED_FEW, limit::LEGS_PER_REHOME), (256, 256, 64));
     assert_eq!((limit::RING_ALL, limit::LEGS, limit::TAPS, limit::BINDINGS, limit::SLOTS), (8, 16, 8, 8, 16));
     assert_eq!((limit::SEGMENTS, limit::SEGMENTS_SPARE, limit::DATA), (64, 16, 4096));

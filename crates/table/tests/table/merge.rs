@@ -316,7 +316,7 @@ fn of_a_call_in_and_a_call_out_the_call_out_stays() {
         assert_eq!((bench.call(out).stage, bench.call(inbound).is_over()), (Stage::Talking, true));
         assert_eq!(bench.shard.dialled(ACME, number(7)), Some(out));
         assert_eq!(bench.state(BERT), Doing::Talking { call: out });
-        let customers = [inbound, out].map(|call| crate::bench::first_leg(call));
+        let customers = [inbound, out].map(crate::bench::first_leg);
         assert_eq!(bench.shard.call_of_leg(customers[0]).map(|row| row.id), Some(out));
     }
 }
