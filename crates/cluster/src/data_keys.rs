@@ -82,9 +82,9 @@ impl DataKeys {
         TokenKeys::new(&first.tokens, &others)
     }
 
-    /// Of the nonces in challenges. A nonce that was made with another lives 30 s at most: its phone is asked again.
-    pub(crate) fn nonce_key(&self) -> &[u8] {
-        &self.0.first().expect("a file without keys is refused").digest
+    /// Of the nonces in challenges: the first makes, by all they are known again.
+    pub(crate) fn nonce_keys(&self) -> Vec<&[u8]> {
+        self.0.iter().map(|key| &key.digest[..]).collect()
     }
 
     /// As the file has them.
@@ -217,7 +217,7 @@ mod tests {
         let [one, other] = [OLD, NEW].map(|line| DataKey::derive(&from_hex(line).unwrap()));
         let all = [one.tokens, one.digest, other.tokens, other.digest, from_hex(OLD).unwrap()];
         assert_eq!(std::collections::BTreeSet::from(all).len(), all.len());
-        assert_eq!(keys(&[NEW, OLD]).nonce_key(), other.digest);
+        assert_eq!(keys(&[NEW, OLD]).nonce_keys()[0], other.digest);
     }
 
     #[test]

@@ -124,13 +124,13 @@ fn authenticate(
     message: &Message,
     source: Far,
 ) -> Option<Result<String, Refused>> {
-    let (key, now_s) = (context.data_keys.nonce_key(), clock::wall().0 / 1000);
+    let (keys, now_s) = (context.data_keys.nonce_keys(), clock::wall().0 / 1000);
     let from = sealed_for(source);
     let challenged = |stale: bool| {
-        let values = challenge(&tenant.realm, offered(tenant), key, now_s, &from, stale);
+        let values = challenge(&tenant.realm, offered(tenant), keys[0], now_s, &from, stale);
         Some(Err((401, values.into_iter().map(|value| ("WWW-Authenticate", value)).collect())))
     };
-    let claim = claim(message, &tenant.realm, key, &from);
+    let claim = claim(message, &tenant.realm, &keys, &from);
     let name = claim.as_ref().map_or(message.to_user(), |claim| claim.user.as_str());
     let claimant = Claimant::new(context, tenant, name, source.addr.ip());
     if !claimant.is_heard(context) {
@@ -143,7 +143,7 @@ fn authenticate(
         let agent = tenant.agent(directory.agent_named(tenant, user)?)?;
         hash(&context.data_keys, tenant, agent, algorithm)
     };
-    match verify(message, &tenant.realm, ha1, key, now_s, &from) {
+    match verify(message, &tenant.realm, ha1, &keys, now_s, &from) {
         Ok(user) => {
             claimant.was_right(context);
             Some(Ok(user))

@@ -86,12 +86,12 @@ pub fn challenge(
 }
 
 /// The user whose password made the request's Authorization. `ha1_for` knows users by name and gives H(A1) as
-/// lower-case hexadecimal; `source` is the text the challenge was made for.
+/// lower-case hexadecimal; `source` is the text the challenge was made for, under one of `keys`.
 pub fn verify(
     request: &Message,
     realm: &str,
     ha1_for: impl Fn(&str, Algorithm) -> Option<String>,
-    key: &[u8],
+    keys: &[&[u8]],
     now_secs: u64,
     source: &str,
 ) -> Result<String, DigestFault> {
@@ -102,7 +102,7 @@ pub fn verify(
         return Err(DigestFault::Wrong);
     }
     // Afterwards: only who has the password is told that nothing but the nonce was wrong, and does not ask its user again.
-    if is_good(&credentials.nonce, key, now_secs, source) { Ok(credentials.user) } else { Err(DigestFault::Stale) }
+    if is_good(&credentials.nonce, keys, now_secs, source) { Ok(credentials.user) } else { Err(DigestFault::Stale) }
 }
 
 /// Whom a request's credentials for `realm` claim to be, before anybody looks at the password.
@@ -115,11 +115,11 @@ pub struct Claim {
     pub answers_us: bool,
 }
 
-/// None without credentials, or with such as cannot be read. `key` and `source` as for [`challenge`].
-pub fn claim(request: &Message, realm: &str, key: &[u8], source: &str) -> Option<Claim> {
+/// None without credentials, or with such as cannot be read. `keys` and `source` as for [`verify`].
+pub fn claim(request: &Message, realm: &str, keys: &[&[u8]], source: &str) -> Option<Claim> {
     let Credentials { user, nonce, .. } = Credentials::of(request, realm).ok()?;
-    let sealed = |(time, sealed): (&str, &str)| same(seal(key, time, source).as_bytes(), sealed.as_bytes());
-    Some(Claim { user, answers_us: nonce.split_at_checked(TIME_DIGITS).is_some_and(sealed) })
+    let answers_us = nonce.split_at_checked(TIME_DIGITS).is_some_and(|(time, seal)| is_ours(keys, time, seal, source));
+    Some(Claim { user, answers_us })
 }
 
 /// H(A1) as it may be stored instead of the password (RFC 7616 section 3.4.2).
@@ -224,14 +224,19 @@ fn nonce(key: &[u8], now_secs: u64, source: &str) -> String {
 }
 
 /// Whether a node of the cluster made it for this address, not long ago.
-fn is_good(nonce: &str, key: &[u8], now_secs: u64, source: &str) -> bool {
+fn is_good(nonce: &str, keys: &[&[u8]], now_secs: u64, source: &str) -> bool {
     if nonce.len() != TIME_DIGITS + SEAL_DIGITS || !nonce.is_ascii() {
         return false;
     }
     let (time, sealed) = nonce.split_at(TIME_DIGITS);
-    let is_ours = same(seal(key, time, source).as_bytes(), sealed.as_bytes());
     // A little ahead is fine: another node's clock made it.
-    is_ours && u64::from_str_radix(time, 16).is_ok_and(|made| now_secs.abs_diff(made) <= NONCE_LIFE_S)
+    is_ours(keys, time, sealed, source)
+        && u64::from_str_radix(time, 16).is_ok_and(|made| now_secs.abs_diff(made) <= NONCE_LIFE_S)
+}
+
+/// Under any of the cluster's keys: while they change, nodes make nonces with different ones.
+fn is_ours(keys: &[&[u8]], time: &str, sealed: &str, source: &str) -> bool {
+    keys.iter().any(|key| same(seal(key, time, source).as_bytes(), sealed.as_bytes()))
 }
 
 fn seal(key: &[u8], time: &str, source: &str) -> String {
@@ -297,6 +302,8 @@ mod tests {
     }
 
     const KEY: &[u8] = b"cluster key";
+    /// The other one that nodes have while they change it.
+    const OTHER_KEY: &[u8] = b"newer cluster key";
 
     fn register(authorization: &[String]) -> Message {
         let lines: String = authorization.iter().map(|value| format!("Authorization: {value}\r\n")).collect();
@@ -333,7 +340,7 @@ mod tests {
 
     fn check(lines: &[String], now: u64, source: &str) -> Result<String, DigestFault> {
         let known = |user: &str, algorithm| (user == "7").then(|| ha1(algorithm, "7", "pbx", "secret"));
-        verify(&register(lines), "pbx", known, KEY, now, source)
+        verify(&register(lines), "pbx", known, &[OTHER_KEY, KEY], now, source)
     }
 
     #[test]
@@ -398,7 +405,7 @@ mod tests {
         let nonce = nonce(KEY, 1000, "192.0.2.4");
         let claimed = |nonce: &str, source: &str| {
             let request = register(&[answer(Algorithm::Md5, nonce, "guess")]);
-            claim(&request, "pbx", KEY, source).map(|claim| (claim.user, claim.answers_us))
+            claim(&request, "pbx", &[OTHER_KEY, KEY], source).map(|claim| (claim.user, claim.answers_us))
         };
         let is = |answers_us: bool| Some(("7".to_owned(), answers_us));
         assert_eq!(claimed(&nonce, "192.0.2.4"), is(true), "whatever the password, and the time");
@@ -406,7 +413,7 @@ mod tests {
         for forged in ["forged", "", "00000000000é", &format!("{}0", &nonce[..nonce.len() - 1])] {
             assert_eq!(claimed(forged, "192.0.2.4"), is(forged == nonce), "{forged}");
         }
-        assert_eq!(claim(&register(&[]), "pbx", KEY, "192.0.2.4"), None);
+        assert_eq!(claim(&register(&[]), "pbx", &[KEY], "192.0.2.4"), None);
     }
 
     #[test]

@@ -294,7 +294,7 @@ fn handle(datagram: &[u8], legs: &mut [Leg]) -> bool {
     let _ = (message.from_uri(), message.to_user(), message.expires(), message.record_routes(), message.reason());
     let _ = (far::tokens().leg_of(&message), contacts(&message), strowger_sip::q850(&message), message.bytes());
     let _ = strowger_sip::parse_sdp(message.body());
-    let _ = verify(&message, "pbx", |_, _| None, b"key", 0, "source");
+    let _ = verify(&message, "pbx", |_, _| None, &[b"key"], 0, "source");
     if message.is_request() {
         let _ = (screen(&message), reply(&message, 400, "Bad Request", &[], None, None));
         let mut leg = Leg::incoming(far::key(), &message, source, &local());
