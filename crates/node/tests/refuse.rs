@@ -11,6 +11,8 @@ use rig::{House, Plan, Rig, TOKEN, strowger};
 
 /// Exit code of a process whose configuration is wrong: EX_USAGE, which supervisors can be told not to restart.
 const EXIT_CONFIG: i32 = 64;
+/// Exit code of a command that no node could answer.
+const EXIT_NOBODY: i32 = 3;
 /// A process that cannot start must say so within this.
 const PROMPTLY: Duration = Duration::from_secs(20);
 
@@ -277,7 +279,7 @@ fn status_of_nobody_says_what_to_do() {
     let mut command = strowger();
     command.args(["status", "--node", &nobody.to_string()]);
     let output = command.output().expect("the binary runs");
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(EXIT_NOBODY));
     let text = said(&output);
     assert!(text.contains(&nobody.to_string()) && text.contains("is a node running there"), "{text}");
 }

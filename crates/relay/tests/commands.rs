@@ -37,9 +37,8 @@ fn a_lower_epoch_is_refused() {
     caller.press(1, true, 800);
     assert_eq!(rig.event().to, node(2));
     assert!(matches!(rig.perform(node(2), 5, CALL, Op::CloseLeg { leg: A }), RelayAnswer::Closed { .. }));
-    for epoch in [1, 6] {
-        assert_eq!(rig.perform(node(2), epoch, CALL, Op::Open { leg: A }), refused(Refusal::Ended));
-    }
+    assert_eq!(rig.perform(node(2), 1, CALL, Op::Open { leg: A }), refused(Refusal::Ended));
+    assert!(matches!(rig.perform(node(2), 6, CALL, Op::Open { leg: A }), RelayAnswer::Opened { .. }));
 }
 
 /// One of them went to a row of its own, whose owner has a later epoch: that of the other goes on commanding it.

@@ -218,7 +218,8 @@ async fn a_request_nobody_takes_is_answered_as_if_refused() {
 
 /// A request of a leg's, with its token in the branch.
 fn ours(method: &str, cseq: u32) -> String {
-    invite("ours", 9).replace("z9hG4bKours", &format!("z9hG4bKc5-1.{cseq}.{method}")).replace("INVITE", method)
+    let key = LegKey { call: CallId(5), leg: LegNo(1) };
+    invite("ours", 9).replace("z9hG4bKours", &tokens().branch(key, cseq, method)).replace("INVITE", method)
 }
 
 #[tokio::test]
