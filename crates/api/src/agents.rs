@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use strowger_cluster::Context;
 use strowger_model::config::Tenant;
@@ -11,6 +11,7 @@ use strowger_model::{AgentId, CallId, LogTime};
 use strowger_table::{Agent, Command, Presence};
 
 use crate::body::{Body, Named, Params};
+use crate::caller::Asker;
 use crate::error::Problem;
 use crate::limit;
 
@@ -44,9 +45,13 @@ struct AgentRow {
 }
 
 /// `GET /api/v1/agents`
-pub async fn list(State(context): State<Arc<Context>>, Params(asked): Params<Asked>) -> Result<Json<Agents>, Problem> {
+pub async fn list(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Asker,
+    Params(asked): Params<Asked>,
+) -> Result<Json<Agents>, Problem> {
     let directory = context.directory();
-    let mut tenants: Vec<&Arc<Tenant>> = match &asked.tenant {
+    let mut tenants: Vec<&Arc<Tenant>> = match &caller.narrowed(asked.tenant)? {
         Some(name) => vec![directory.tenant_named(name).ok_or_else(|| Problem::no_such_tenant(name))?],
         None => directory.tenants().collect(),
     };

@@ -1,124 +1,171 @@
-//! Who asks, and whether they may.
+//! The door: which requests are let through, and what is said of those that are not.
 
-use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
+use axum::extract::{FromRequestParts, Query, RawPathParams, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
-use sha2::{Digest as _, Sha256};
-use strowger_cluster::Context;
-use strowger_model::GroupId;
+use strowger_cluster::{COMMIT, Context};
+use strowger_table::ControlCommand;
 
+use crate::audit::{self, Noted};
+use crate::caller::Caller;
 use crate::error::Problem;
 use crate::limit;
-
-/// What a token may do; a greater one may do all that a smaller one may.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Role {
-    /// Reads.
-    Viewer,
-    /// And gives agents' commands.
-    Operator,
-    /// And changes the configuration and makes tokens.
-    Admin,
-}
-
-impl Role {
-    /// From who may do least to who may do all.
-    pub const ALL: [Role; 3] = [Role::Viewer, Role::Operator, Role::Admin];
-
-    /// As it stands in the log.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Viewer => "viewer",
-            Role::Operator => "operator",
-            Role::Admin => "admin",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Text that names no role.
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no role: there are viewer, operator and admin")]
-pub struct NotARole(pub String);
-
-impl FromStr for Role {
-    type Err = NotARole;
-
-    fn from_str(text: &str) -> Result<Self, NotARole> {
-        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| NotARole(text.to_owned()))
-    }
-}
-
-/// Tokens are random and long, so one round of SHA-256 hides them; and because hashes are compared, how long a
-/// comparison takes says nothing about a token.
-pub fn hash(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
-}
+use crate::listen::Peer;
+use crate::role::Role;
+use crate::seldom::Seldom;
 
 /// Where a request may carry its token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Carried {
     InHeader,
-    /// Or as `?token=`, for browsers' event streams, which cannot set headers. Proxies may log it, so nowhere else.
+    /// Or as `?token=`, for browsers' event streams, which cannot set headers. Proxies may log it, so nowhere else, and
+    /// only one that can do nothing but read.
     InHeaderOrQuery,
+}
+
+/// Whose matter a route is, and so what a token of one tenant may do there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Of {
+    /// The whole cluster's: nothing.
+    Cluster,
+    /// The tenant's whose name is in the path: all that its role allows, if that tenant is its own.
+    Path,
+    /// What is asked for: the route itself answers no more than is the tenant's.
+    Asked,
 }
 
 /// What a route asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Needs {
+    /// Of the route, as the table of routes has it.
+    pub path: &'static str,
     pub role: Role,
+    pub of: Of,
     pub carried: Carried,
+    pub noted: Noted,
 }
 
-/// Lets a request through if its token has at least the role.
-pub async fn require(State((context, needs)): State<(Arc<Context>, Needs)>, request: Request, next: Next) -> Response {
-    let Needs { role: needs, carried } = needs;
-    let in_query = if carried == Carried::InHeaderOrQuery { in_query(request.uri()) } else { None };
-    let token = bearer(request.headers()).map(str::to_owned).or(in_query);
-    let problem = match role_of(&context, token.as_deref()) {
-        Ok(role) if role >= needs => return next.run(request).await,
-        Ok(role) => {
-            let what = format!("this needs the role {needs}; the token's is {role}");
-            let advice = "use another token, or have an admin make one with POST /api/v1/tokens";
-            Problem::new(StatusCode::FORBIDDEN, "forbidden", what, advice)
+/// Before one route.
+#[derive(Clone)]
+pub struct Gate {
+    pub context: Arc<Context>,
+    pub needs: Needs,
+    pub door: Arc<Door>,
+}
+
+/// What all gates of a node have in common.
+#[derive(Default)]
+pub struct Door {
+    /// Tokens of which the cluster is being told that they are in use.
+    telling: Mutex<BTreeSet<[u8; 32]>>,
+    refusals: Mutex<Seldom>,
+}
+
+/// Lets a request through if its token has at least the role, and is of that tenant.
+pub async fn require(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let caller = match gate.caller(&mut parts).await {
+        Ok(caller) => Arc::new(caller),
+        Err((problem, name)) => {
+            gate.door.turned_away(&gate, &parts, &problem, name.as_deref());
+            // A client that still sends when the connection closes often never sees why. What it sends is not kept.
+            let _in_time = tokio::time::timeout(limit::REFUSED_BODY, discard(body)).await;
+            return problem.into_response();
         }
-        Err(problem) => problem,
     };
-    // A client that still sends when the connection closes often never sees why. What it sends is not kept.
-    let _in_time = tokio::time::timeout(limit::REFUSED_BODY, discard(request.into_body())).await;
-    problem.into_response()
+    if caller.is_use_news {
+        gate.door.clone().in_use(gate.context.clone(), caller.token_sha256);
+    }
+    parts.extensions.insert(caller.clone());
+    audit::noted(&gate.context, gate.needs.noted, &caller, Request::from_parts(parts, body), next).await
 }
 
 async fn discard(mut body: Body) {
     while let Some(Ok(_)) = body.frame().await {}
 }
 
-fn role_of(context: &Context, token: Option<&str>) -> Result<Role, Problem> {
-    let Some(token) = token else {
-        let advice = "send `Authorization: Bearer TOKEN`; the first token is in first-token in the data directory of the node that founded the cluster";
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "no_token", "the request has no token", advice));
-    };
-    let view = context.groups.view(GroupId::CONTROL);
-    let Some(role) = view.machine.control().and_then(|control| control.role(&hash(token))) else {
-        let advice = "check that it is whole and of this cluster, or have an admin make another";
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "unknown_token", "the token is not known here", advice));
-    };
-    role.parse().map_err(|fault: NotARole| {
-        let advice = "a newer version of Strowger gave it; ask a node of that version";
-        Problem::new(StatusCode::FORBIDDEN, "unknown_role", fault.to_string(), advice)
-    })
+impl Gate {
+    /// Or why not, and which token it was if it is known.
+    async fn caller(&self, parts: &mut Parts) -> Result<Caller, (Problem, Option<String>)> {
+        let Needs { role, of, carried, .. } = self.needs;
+        let in_header = bearer(&parts.headers).map(str::to_owned);
+        let is_in_query = in_header.is_none() && carried == Carried::InHeaderOrQuery;
+        let token = if is_in_query { in_query(&parts.uri) } else { in_header };
+        let caller = Caller::of(&self.context, token.as_deref()).map_err(|problem| (problem, None))?;
+        let forbidden = |code, what: String, advice| {
+            Err((Problem::new(StatusCode::FORBIDDEN, code, what, advice), Some(caller.name.clone())))
+        };
+        if is_in_query && caller.role > Role::Viewer {
+            let what = format!("the address has a token of the role {}", caller.role);
+            let advice = "addresses are written down on their way: revoke that token, and use a viewer's there";
+            return forbidden("token_in_address", what, advice);
+        }
+        if caller.role < role {
+            let what = format!("this needs the role {role}; the token's is {}", caller.role);
+            let advice = "use another token, or have an admin make one with POST /api/v1/tokens";
+            return forbidden("forbidden", what, advice);
+        }
+        if of == Of::Cluster && caller.tenant().is_some() {
+            let advice = "use a token of no tenant";
+            return forbidden(
+                "of_the_cluster",
+                "this concerns all tenants, and the token is for one".to_owned(),
+                advice,
+            );
+        }
+        if of == Of::Path {
+            let tenant = tenant_in(parts).await.map_err(|problem| (problem, Some(caller.name.clone())))?;
+            if !caller.sees(&tenant) {
+                return Err((Problem::no_such_tenant(&tenant), Some(caller.name.clone())));
+            }
+        }
+        Ok(caller)
+    }
+}
+
+/// As the handler reads it.
+async fn tenant_in(parts: &mut Parts) -> Result<String, Problem> {
+    let path = RawPathParams::from_request_parts(parts, &()).await;
+    let path = path.map_err(|fault| Problem::bad_request(fault.body_text(), "correct the path"))?;
+    let tenant = path.iter().find(|(key, _)| *key == "tenant").map(|(_, value)| value.to_owned());
+    tenant.ok_or_else(|| Problem::internal("reading the path", &"it names no tenant"))
+}
+
+impl Door {
+    /// Counted each, told now and then: whoever guesses at tokens must not fill the disk with it.
+    fn turned_away(&self, gate: &Gate, parts: &Parts, problem: &Problem, token: Option<&str>) {
+        let (context, route) = (&gate.context, gate.needs.path);
+        let (status, code) = (problem.status(), problem.code());
+        context.http_refused(status.as_u16());
+        let Some(untold) = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).tell(context.now()) else {
+            return;
+        };
+        let from = Peer::host(&parts.extensions);
+        tracing::warn!(%from, route, status = status.as_u16(), code, token, untold, "an HTTP request was turned away");
+    }
+
+    fn in_use(self: Arc<Self>, context: Arc<Context>, token_sha256: [u8; 32]) {
+        let telling = move |door: &Self, begins| {
+            let mut telling = door.telling.lock().unwrap_or_else(PoisonError::into_inner);
+            if begins { telling.insert(token_sha256) } else { telling.remove(&token_sha256) }
+        };
+        if !telling(&self, true) {
+            return;
+        }
+        tokio::spawn(async move {
+            if let Err(fault) = context.control(ControlCommand::Used { token_sha256 }, COMMIT).await {
+                tracing::debug!(%fault, "that a token is in use is told with a later request");
+            }
+            telling(&self, false);
+        });
+    }
 }
 
 /// The scheme's name is taken in any case (RFC 9110 11.1).

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use strowger_cluster::Context;
 use strowger_config::Fault;
@@ -13,6 +13,7 @@ use strowger_model::E164;
 use strowger_table::{BarList, Scope};
 
 use crate::body::{Body, Params};
+use crate::caller::{Asker, Caller};
 use crate::error::Problem;
 use crate::limit;
 
@@ -52,36 +53,40 @@ pub struct Done {
 /// `GET /api/v1/do-not-call`
 pub async fn do_not_call(
     State(context): State<Arc<Context>>,
+    Extension(caller): Asker,
     Params(asked): Params<Asked>,
 ) -> Result<Json<Barred>, Problem> {
-    list(&context, BarList::DoNotCall, &asked)
+    list(&context, &caller, BarList::DoNotCall, asked)
 }
 
 /// `GET /api/v1/barred-callers`
 pub async fn barred_callers(
     State(context): State<Arc<Context>>,
+    Extension(caller): Asker,
     Params(asked): Params<Asked>,
 ) -> Result<Json<Barred>, Problem> {
-    list(&context, BarList::Callers, &asked)
+    list(&context, &caller, BarList::Callers, asked)
 }
 
 /// `POST /api/v1/do-not-call`
 pub async fn change_do_not_call(
     State(context): State<Arc<Context>>,
+    Extension(caller): Asker,
     Body(wish): Body<Wish>,
 ) -> Result<Json<Done>, Problem> {
-    change(&context, BarList::DoNotCall, wish).await
+    change(&context, &caller, BarList::DoNotCall, wish).await
 }
 
 /// `POST /api/v1/barred-callers`
 pub async fn change_barred_callers(
     State(context): State<Arc<Context>>,
+    Extension(caller): Asker,
     Body(wish): Body<Wish>,
 ) -> Result<Json<Done>, Problem> {
-    change(&context, BarList::Callers, wish).await
+    change(&context, &caller, BarList::Callers, wish).await
 }
 
-fn list(context: &Context, list: BarList, asked: &Asked) -> Result<Json<Barred>, Problem> {
+fn list(context: &Context, caller: &Caller, list: BarList, asked: Asked) -> Result<Json<Barred>, Problem> {
     let most = asked.limit.unwrap_or(limit::BARS_DEFAULT);
     if !(1..=limit::BARS_MAX).contains(&most) {
         let advice = format!("give 1 to {}, and `after` for the next page", limit::BARS_MAX);
@@ -90,13 +95,13 @@ fn list(context: &Context, list: BarList, asked: &Asked) -> Result<Json<Barred>,
     let after = asked.after.as_deref().map(str::parse::<E164>).transpose().map_err(|fault| {
         Problem::bad_request(fault.to_string(), "give the last number of the page before, with %2B for its +")
     })?;
-    let numbers = context.bars(list, scope(context, asked.tenant.as_deref())?, after, most);
+    let numbers = context.bars(list, scope(context, caller, asked.tenant)?, after, most);
     let next = numbers.last().filter(|_| numbers.len() == most).map(E164::to_string);
     Ok(Json(Barred { numbers: numbers.iter().map(E164::to_string).collect(), next }))
 }
 
-async fn change(context: &Context, list: BarList, wish: Wish) -> Result<Json<Done>, Problem> {
-    let scope = scope(context, wish.tenant.as_deref())?;
+async fn change(context: &Context, caller: &Caller, list: BarList, mut wish: Wish) -> Result<Json<Done>, Problem> {
+    let scope = scope(context, caller, wish.tenant.take())?;
     if wish.numbers.is_empty() {
         return Err(Problem::bad_request("`numbers` is empty", "name at least one number"));
     }
@@ -110,10 +115,11 @@ async fn change(context: &Context, list: BarList, wish: Wish) -> Result<Json<Don
     Ok(Json(done))
 }
 
-fn scope(context: &Context, tenant: Option<&str>) -> Result<Scope, Problem> {
-    let Some(name) = tenant else { return Ok(Scope::Everyone) };
+/// Everybody's list is not for who has a token of one tenant.
+fn scope(context: &Context, caller: &Caller, asked: Option<String>) -> Result<Scope, Problem> {
+    let Some(name) = caller.narrowed(asked)? else { return Ok(Scope::Everyone) };
     let directory = context.directory();
-    let tenant = directory.tenant_named(name).ok_or_else(|| Problem::no_such_tenant(name))?;
+    let tenant = directory.tenant_named(&name).ok_or_else(|| Problem::no_such_tenant(&name))?;
     Ok(Scope::Tenant(tenant.id))
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use strowger_cluster::{Context, Directory};
 use strowger_model::config::Tenant;
@@ -11,9 +11,10 @@ use strowger_model::{CallId, Outcome};
 use strowger_store::{CallFilter, CallLine, limit};
 
 use crate::body::{Named, Params};
+use crate::caller::Asker;
 use crate::error::Problem;
 use crate::live::LiveCall;
-use crate::when::parse_ms;
+use crate::when::moment;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,7 +49,12 @@ pub struct OneCall {
 }
 
 /// `GET /api/v1/calls`
-pub async fn list(State(context): State<Arc<Context>>, Params(asked): Params<Asked>) -> Result<Json<Page>, Problem> {
+pub async fn list(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Asker,
+    Params(mut asked): Params<Asked>,
+) -> Result<Json<Page>, Problem> {
+    asked.tenant = caller.narrowed(asked.tenant)?;
     let lines = asked.limit.unwrap_or(limit::LINES_DEFAULT);
     if !(1..=limit::LINES_MAX).contains(&lines) {
         let advice = format!("give 1 to {}, and `after` for the next page", limit::LINES_MAX);
@@ -131,24 +137,28 @@ fn outcome(text: &str) -> Result<Outcome, Problem> {
     })
 }
 
-fn moment(name: &str, text: Option<String>) -> Result<Option<u64>, Problem> {
-    let Some(text) = text else { return Ok(None) };
-    let ms = parse_ms(&text).ok_or_else(|| {
-        let advice =
-            "give RFC 3339, as 2026-05-01T12:00:00Z or 2026-05-01T14:00:00+02:00, or milliseconds since the Unix epoch";
-        Problem::bad_request(format!("`{name}` is `{text}`, which is no moment"), advice)
-    })?;
-    Ok(Some(ms))
-}
-
 /// `GET /api/v1/calls/{id}`
-pub async fn one(State(context): State<Arc<Context>>, Named(id): Named<String>) -> Result<Json<OneCall>, Problem> {
-    let id = id.parse::<CallId>().map_err(|fault| Problem::bad_request(fault.to_string(), "correct the path"))?;
-    let record = context.store.call(id).await?;
-    let live = LiveCall::find(&context, id);
+pub async fn one(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Asker,
+    Named(id): Named<String>,
+) -> Result<Json<OneCall>, Problem> {
+    let id = read_id(&id)?;
+    let record = context.store.call(id).await?.filter(|record| caller.sees(&record.tenant));
+    let live = LiveCall::find(&context, id).filter(|live| caller.sees(live.tenant()));
     if record.is_none() && live.is_none() {
-        let advice = "check the number; the record of a call that just ended may take a moment";
-        return Err(Problem::not_found("no_such_call", format!("there is no call {id}"), advice));
+        return Err(no_such_call(id));
     }
     Ok(Json(OneCall { record, live }))
+}
+
+pub fn read_id(text: &str) -> Result<CallId, Problem> {
+    text.parse()
+        .map_err(|fault: strowger_model::NotACallId| Problem::bad_request(fault.to_string(), "correct the path"))
+}
+
+/// Another tenant's is not there either, for who has a token of one.
+pub fn no_such_call(id: CallId) -> Problem {
+    let advice = "check the number; the record of a call that just ended may take a moment";
+    Problem::not_found("no_such_call", format!("there is no call {id}"), advice)
 }

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use strowger_cluster::Context;
 use strowger_figures::CampaignStatus;
 use strowger_model::config::{Campaign, DialMode, Tenant};
 
 use crate::body::{Named, Params};
+use crate::caller::Asker;
 use crate::error::Problem;
 
 #[derive(Deserialize)]
@@ -27,13 +28,15 @@ pub struct Campaigns {
 /// `GET /api/v1/campaigns`
 pub async fn list(
     State(context): State<Arc<Context>>,
+    Extension(caller): Asker,
     Params(asked): Params<Asked>,
 ) -> Result<Json<Campaigns>, Problem> {
-    if let Some(tenant) = asked.tenant.as_ref().filter(|name| context.directory().tenant_named(name).is_none()) {
+    let of = caller.narrowed(asked.tenant)?;
+    if let Some(tenant) = of.as_ref().filter(|name| context.directory().tenant_named(name).is_none()) {
         return Err(Problem::no_such_tenant(tenant));
     }
     let mut campaigns = context.campaigns();
-    campaigns.retain(|campaign| asked.tenant.as_ref().is_none_or(|tenant| campaign.figures.tenant == *tenant));
+    campaigns.retain(|campaign| of.as_ref().is_none_or(|tenant| campaign.figures.tenant == *tenant));
     Ok(Json(Campaigns { campaigns }))
 }
 

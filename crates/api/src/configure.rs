@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use strowger_cluster::{Context, InForce, Refused};
 use strowger_config::{Change, Draft, What, differences, parse, resolve};
@@ -13,6 +13,7 @@ use strowger_model::{Digest, GroupId, Ha1, Whose};
 use strowger_table::{Control, Refusal};
 
 use crate::archive::Archive;
+use crate::audit::Told;
 use crate::body::Body;
 use crate::error::Problem;
 use crate::limit;
@@ -58,11 +59,10 @@ struct ChangeRow {
     detail: String,
 }
 
+type Answer = (StatusCode, Extension<Told>, Json<Applied>);
+
 /// `POST /api/v1/config`
-pub async fn apply(
-    State(context): State<Arc<Context>>,
-    Body(archive): Body<Archive>,
-) -> Result<(StatusCode, Json<Applied>), Problem> {
+pub async fn apply(State(context): State<Arc<Context>>, Body(archive): Body<Archive>) -> Result<Answer, Problem> {
     let (dry_run, against) = (archive.dry_run, archive.against);
     let draft = check(context.clone(), archive).await?;
     let InForce { version: control_version, shards, tenants: current, trunks: old, next_ids } = now(&context).await?;
@@ -88,10 +88,11 @@ pub async fn apply(
 }
 
 /// The answer where nothing new comes into force.
-fn unchanged(context: &Context, version: u64, dry_run: bool, changes: Vec<ChangeRow>) -> (StatusCode, Json<Applied>) {
+fn unchanged(context: &Context, version: u64, dry_run: bool, changes: Vec<ChangeRow>) -> Answer {
     let shards_behind = context.shards_behind();
     let status = if dry_run || shards_behind == 0 { StatusCode::OK } else { StatusCode::ACCEPTED };
-    (status, Json(Applied { version, dry_run, changes, shards_behind }))
+    let told = if dry_run { Told("a dry run".to_owned()) } else { Told(format!("version {version} stays")) };
+    (status, Extension(told), Json(Applied { version, dry_run, changes, shards_behind }))
 }
 
 async fn put_in_force(
@@ -100,12 +101,13 @@ async fn put_in_force(
     tenants: Vec<Tenant>,
     trunks: Vec<Trunk>,
     changes: Vec<ChangeRow>,
-) -> Result<(StatusCode, Json<Applied>), Problem> {
+) -> Result<Answer, Problem> {
     context.configure(version, tenants, trunks).await?;
     tracing::info!(version, "a configuration was applied");
     let shards_behind = context.settle(version, limit::CONFIG_SPREAD).await;
     let status = if shards_behind == 0 { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(Applied { version, dry_run: false, changes, shards_behind })))
+    let told = Told(format!("version {version}"));
+    Ok((status, Extension(told), Json(Applied { version, dry_run: false, changes, shards_behind })))
 }
 
 #[derive(Serialize)]
@@ -150,7 +152,7 @@ pub struct RollBack {
 pub async fn roll_back(
     State(context): State<Arc<Context>>,
     Body(RollBack { to, dry_run, against }): Body<RollBack>,
-) -> Result<(StatusCode, Json<Applied>), Problem> {
+) -> Result<Answer, Problem> {
     let InForce { version, tenants: current, trunks: current_trunks, .. } = now(&context).await?;
     still(against, version)?;
     let then = match to {

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use strowger_cluster::{Context, NotDialled};
 use strowger_dialer::{Denial, read_number};
 
 use crate::agents::{Who, find};
+use crate::audit::Told;
 use crate::body::{Body, Named};
 use crate::campaigns;
 use crate::error::Problem;
@@ -31,7 +32,7 @@ pub async fn dial(
     State(context): State<Arc<Context>>,
     Named(who): Who,
     Body(wish): Body<Wish>,
-) -> Result<Json<Begun>, Problem> {
+) -> Result<(Extension<Told>, Json<Begun>), Problem> {
     let agent = find(&context, &who)?;
     let (_, campaign) = campaigns::find(&context, &(who.0, wish.campaign))?;
     let number = read_number(&wish.number).map_err(|why| {
@@ -39,7 +40,7 @@ pub async fn dial(
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_number", what, "correct the number")
     })?;
     let call = context.dial(campaign.id, agent, number).await?;
-    Ok(Json(Begun { call: call.to_string() }))
+    Ok((Extension(Told(format!("call {call}"))), Json(Begun { call: call.to_string() })))
 }
 
 impl From<NotDialled> for Problem {

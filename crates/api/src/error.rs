@@ -2,15 +2,16 @@
 
 use std::net::SocketAddr;
 
-use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Serialize;
 use strowger_cluster::{ContentFault, NotConfigured, NotImported, Refused};
 use strowger_config::Fault;
 use strowger_store::StoreError;
 use strowger_table::Refusal;
 
+use crate::audit::Told;
 use crate::limit;
 
 /// Why the HTTP side did not start.
@@ -112,6 +113,14 @@ impl Problem {
         Self { faults, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_numbers", what, advice) }
     }
 
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// Something of ours: the details are for the log, not for whoever asks.
     pub fn internal(doing: &str, fault: &dyn std::fmt::Display) -> Self {
         tracing::error!(%fault, doing, "a request failed");
@@ -124,7 +133,8 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let faults = self.faults.iter().map(FaultLine::from).collect();
         let error = Inside { code: self.code, what: &self.what, advice: &self.advice, faults };
-        let mut response = (self.status, Json(Envelope { error })).into_response();
+        let mut response =
+            (self.status, Extension(Told(self.code.to_owned())), Json(Envelope { error })).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
             // RFC 9110 11.6.1: a 401 names the scheme.
@@ -167,7 +177,8 @@ fn status_of(refusal: Refusal) -> StatusCode {
         | Refusal::NoSuchTenant
         | Refusal::NoSuchQueue
         | Refusal::NoSuchCampaign
-        | Refusal::NoSuchLead => StatusCode::NOT_FOUND,
+        | Refusal::NoSuchLead
+        | Refusal::NoSuchToken => StatusCode::NOT_FOUND,
         Refusal::NotOwner | Refusal::Fenced | Refusal::WrongGroup => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::CONFLICT,
     }
@@ -195,8 +206,8 @@ fn meaning(refusal: Refusal) -> (&'static str, &'static str, &'static str) {
         Refusal::QueueFull => ("queue_full", "the queue is full", "try again later"),
         Refusal::Full => (
             "full",
-            "the call has as many legs, places or pieces of its story as it may",
-            "end what is not needed any more, and try again",
+            "there are as many legs, places or pieces of that call's story, or tokens, as there may be",
+            "end or revoke what is not needed any more, and try again",
         ),
         Refusal::NotServed => ("not_served", "nothing here serves such calls", "see GET /api/v1/config"),
         Refusal::OldVersion => (
@@ -230,6 +241,15 @@ fn meaning(refusal: Refusal) -> (&'static str, &'static str, &'static str) {
             "too_early",
             "the cluster is being updated, and not all nodes know that yet",
             "try again when all nodes have run the new version for ten seconds, see GET /api/v1/status",
+        ),
+        Refusal::NoSuchToken => ("no_such_token", "there is no token of that name", "see GET /api/v1/tokens"),
+        Refusal::NameTaken => {
+            ("name_taken", "a token has that name already", "choose another, or revoke that one first")
+        }
+        Refusal::LastAdmin => (
+            "last_admin",
+            "it is the only admin's token for the whole cluster, and nobody could make another",
+            "make another first, with POST /api/v1/tokens",
         ),
         Refusal::NotOwner | Refusal::Fenced | Refusal::WrongGroup => (
             "node_leaving",

@@ -13,50 +13,43 @@ use http_body_util::channel::{Channel, Sender};
 use strowger_cluster::Context;
 use strowger_figures::Board;
 use strowger_model::SECOND_US;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::caller::{Asker, Caller};
 use crate::error::Problem;
 use crate::limit;
-use crate::listen::Stopping;
-
-/// Places for streams.
-#[derive(Clone)]
-pub struct Streams(Arc<Semaphore>);
-
-impl Default for Streams {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(limit::STREAMS)))
-    }
-}
+use crate::listen::{Peer, Stopping};
+use crate::streams::{Holder, Place, Streams};
 
 /// `GET /api/v1/events`
 pub async fn stream(
     State(context): State<Arc<Context>>,
+    Extension(caller): Asker,
     Extension(streams): Extension<Streams>,
     stopping: Option<Extension<Stopping>>,
+    peer: Option<Extension<Peer>>,
 ) -> Result<Response, Problem> {
-    let place = streams.0.try_acquire_owned().map_err(|_| {
+    let peer = peer.map(|Extension(peer)| peer);
+    let holder = Holder { address: peer.as_ref().map(Peer::ip), token_sha256: caller.token_sha256 };
+    let place = streams.take(holder).ok_or_else(|| {
         let what = format!("this node feeds {} wallboards already", limit::STREAMS);
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", what, "close some, or ask another node")
     })?;
     let (sender, body) = Channel::new(limit::STREAM_BACKLOG);
-    tokio::spawn(feed(context, sender, stopping.map(|Extension(stopping)| stopping), place));
-    let headers = [
-        (header::CONTENT_TYPE, "text/event-stream"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
+    let stopping = stopping.map(|Extension(stopping)| stopping);
+    tokio::spawn(feed(Feed { context, caller, peer }, sender, stopping, place));
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::REFERRER_POLICY, "no-referrer")];
     Ok((headers, Body::new(body)).into_response())
 }
 
-/// Until the client is gone or the server ends.
-async fn feed(
+/// One stream.
+struct Feed {
     context: Arc<Context>,
-    mut sender: Sender<Bytes>,
-    stopping: Option<Stopping>,
-    _place: OwnedSemaphorePermit,
-) {
+    caller: Arc<Caller>,
+    peer: Option<Peer>,
+}
+
+/// Until the client is gone, its token is no good, somebody else needs the place more, or the server ends.
+async fn feed(feed: Feed, mut sender: Sender<Bytes>, stopping: Option<Stopping>, place: Place) {
     let stopped = async move {
         match stopping {
             Some(mut stopping) => stopping.asked().await,
@@ -64,26 +57,42 @@ async fn feed(
         }
     };
     tokio::select! {
-        () = boards(&context, &mut sender) => {}
+        () = feed.boards(&mut sender) => feed.hang_up(),
+        () = place.is_over() => feed.hang_up(),
         () = stopped => {}
     }
 }
 
-async fn boards(context: &Context, sender: &mut Sender<Bytes>) {
-    let mut last: Option<Arc<Board>> = None;
-    loop {
-        let board = context.board();
-        let is_news = last.as_ref() != Some(&board);
-        let text = if is_news { event(&board) } else { format!(": {}\n\n", now_ms()) };
-        last = Some(board);
-        // A client that takes nothing for so long is not looking.
-        let sent = tokio::time::timeout(limit::REQUEST, sender.send_data(text.into())).await;
-        if !matches!(sent, Ok(Ok(()))) {
-            return;
+impl Feed {
+    /// A client that reads nothing would hold its connection although its stream has ended.
+    fn hang_up(&self) {
+        self.peer.iter().for_each(Peer::hang_up);
+    }
+
+    async fn boards(&self, sender: &mut Sender<Bytes>) {
+        let mut last: Option<Arc<Board>> = None;
+        while self.caller.is_good(&self.context) {
+            let board = self.board();
+            let is_news = last.as_ref() != Some(&board);
+            let text = if is_news { event(&board) } else { format!(": {}\n\n", now_ms()) };
+            last = Some(board);
+            // A client that takes nothing for so long is not looking.
+            let sent = tokio::time::timeout(limit::REQUEST, sender.send_data(text.into())).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                return;
+            }
+            // All streams wake as a new second begins, so that one of them makes the board for all.
+            let into = self.context.now().0 % SECOND_US;
+            tokio::time::sleep(Duration::from_micros(SECOND_US - into)).await;
         }
-        // All streams wake as a new second begins, so that one of them makes the board for all.
-        let into = context.now().0 % SECOND_US;
-        tokio::time::sleep(Duration::from_micros(SECOND_US - into)).await;
+    }
+
+    fn board(&self) -> Arc<Board> {
+        let board = self.context.board();
+        match self.caller.tenant() {
+            Some(tenant) => Arc::new(board.of_tenant(tenant)),
+            None => board,
+        }
     }
 }
 

@@ -5,16 +5,18 @@ mod reasons;
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::Serialize;
 use strowger_cluster::{Context, Directory};
 use strowger_figures::{Step, What};
-use strowger_model::{AgentId, CallId, CampaignId, QueueId};
+use strowger_model::{AgentId, CampaignId, QueueId, TenantId};
 use strowger_store::CallLine;
 use strowger_table::Call;
 
 use crate::body::Named;
+use crate::caller::Asker;
+use crate::calls::{no_such_call, read_id};
 use crate::error::Problem;
 use path::{PathStep, path_of_history, path_of_record, path_of_row};
 use reasons::Reasons;
@@ -38,11 +40,19 @@ pub struct Explained {
 }
 
 /// `GET /api/v1/calls/{id}/explain`
-pub async fn one(State(context): State<Arc<Context>>, Named(id): Named<String>) -> Result<Json<Explained>, Problem> {
-    let id = id.parse::<CallId>().map_err(|fault| Problem::bad_request(fault.to_string(), "correct the path"))?;
-    let record = context.store.call(id).await?;
-    let row = context.live_call(id).map(|state| state.call);
+pub async fn one(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Asker,
+    Named(id): Named<String>,
+) -> Result<Json<Explained>, Problem> {
+    let id = read_id(&id)?;
     let names = Names(context.directory());
+    let record = context.store.call(id).await?.filter(|record| caller.sees(&record.tenant));
+    let row = context.live_call(id).map(|state| state.call).filter(|row| caller.sees(&names.tenant(row.tenant)));
+    // Steps alone do not say whose they are.
+    if record.is_none() && row.is_none() && caller.tenant().is_some() {
+        return Err(no_such_call(id));
+    }
     let history = context.history(id);
     let begins = |steps: &Vec<Step>| matches!(steps[0].what, What::Admitted { .. } | What::Dialled(_));
     let told = history.as_ref().is_some_and(begins);
@@ -50,10 +60,7 @@ pub async fn one(State(context): State<Arc<Context>>, Named(id): Named<String>) 
         (Some(steps), _, _) if told => path_of_history(&names, steps),
         (_, Some(row), _) => path_of_row(&names, row),
         (_, None, Some(record)) => path_of_record(record),
-        (_, None, None) => {
-            let advice = "check the number; the record of a call that just ended may take a moment";
-            return Err(Problem::not_found("no_such_call", format!("there is no call {id}"), advice));
-        }
+        (_, None, None) => return Err(no_such_call(id)),
     };
     let now = context.why(id).map(|why| {
         let time = context.log_now(id.shard()).at_least;
@@ -67,8 +74,7 @@ impl Explained {
     fn head(names: &Names, row: Option<Arc<Call>>, record: Option<CallLine>) -> Self {
         let state = row.as_ref().map_or("ended", |row| row.stage_name());
         let of_row = |row: Arc<Call>| {
-            let tenant =
-                names.0.tenant(row.tenant).map_or_else(|| row.tenant.to_string(), |tenant| tenant.name.clone());
+            let tenant = names.tenant(row.tenant);
             let dial_result = row.dial_result().map(|result| result.as_str().to_owned());
             let outcome = row.outcome().map(|outcome| outcome.as_str().to_owned());
             (tenant, row.from().to_owned(), row.to().to_owned(), outcome, dial_result)
@@ -87,6 +93,10 @@ struct Names(Arc<Directory>);
 impl Names {
     fn agent(&self, id: AgentId) -> String {
         self.0.agent(id).map_or_else(|| id.to_string(), |(_, agent)| agent.name.clone())
+    }
+
+    fn tenant(&self, id: TenantId) -> String {
+        self.0.tenant(id).map_or_else(|| id.to_string(), |tenant| tenant.name.clone())
     }
 
     fn queue(&self, id: QueueId) -> String {

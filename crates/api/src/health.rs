@@ -1,4 +1,5 @@
-//! For scrapers and supervisors; open, because they often know no token, and because it names no call and no person.
+//! For scrapers and supervisors; open, because they often know no token, and because it names no call and no person. Metrics
+//! name tenants, queues and campaigns: the node's file may close them.
 
 use std::net::SocketAddr;
 use std::pin::Pin;

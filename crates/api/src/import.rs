@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 use strowger_cluster::{Context, Imported};
@@ -13,6 +13,7 @@ use strowger_dialer::{LineFault, Parts, ReadLead, Reading, read_leads};
 use strowger_model::config::Campaign;
 use strowger_table::NewLead;
 
+use crate::audit::Told;
 use crate::body::{Params, Raw};
 use crate::campaigns::{Which, find};
 use crate::error::Problem;
@@ -47,7 +48,7 @@ pub async fn import(
     crate::body::Named(which): Which,
     Params(asked): Params<Asked>,
     Raw(body): Raw,
-) -> Result<Json<Answer>, Problem> {
+) -> Result<(Extension<Told>, Json<Answer>), Problem> {
     let (_, campaign) = find(&context, &which)?;
     let id = campaign.id;
     // Off the runtime's threads: each number is looked up in its country's plan.
@@ -56,7 +57,8 @@ pub async fn import(
     let imported =
         if part.leads.is_empty() { Imported::default() } else { context.import(id, part.leads, &part.fields).await? };
     let duplicates = imported.duplicates + part.duplicates;
-    Ok(Json(Answer { added: imported.added, duplicates, invalid: part.invalid }))
+    let told = Told(format!("{} leads added", imported.added));
+    Ok((Extension(told), Json(Answer { added: imported.added, duplicates, invalid: part.invalid })))
 }
 
 /// What a part says, ready for the log.

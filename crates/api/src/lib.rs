@@ -10,9 +10,11 @@
 
 mod agents;
 mod archive;
+mod audit;
 mod auth;
 mod bars;
 mod body;
+mod caller;
 mod calls;
 mod campaigns;
 mod client;
@@ -28,10 +30,13 @@ mod listen;
 mod live;
 mod openapi;
 mod queues;
+mod role;
 mod routes;
 mod seats;
+mod seldom;
 mod silenced;
 mod status;
+mod streams;
 mod tokens;
 mod wallboard;
 mod when;
@@ -42,11 +47,12 @@ use std::sync::Arc;
 use strowger_cluster::Context;
 
 pub use archive::archive;
-pub use auth::Role;
+pub use auth::Of;
 pub use client::{Client, ClientError};
 pub use error::ApiError;
 pub use health::{Text, relay_router, serve_metrics};
 pub use listen::Running;
+pub use role::Role;
 pub use routes::{ROUTES, Route, router};
 pub use strowger_dialer::{Part, Parts};
 pub use tokens::bootstrap_token;
@@ -106,6 +112,12 @@ pub mod limit {
     pub const LIVE_MAX: usize = 1000;
     /// Characters of an agent's reason or disposition code: they go into the log and every record.
     pub const WORD: usize = 64;
+    /// Characters of what an act was asked with that the audit log keeps: a reason, a token's name, some twenty numbers.
+    pub const NOTED: usize = 300;
+    /// The shortest time that a token can be made for: a node's clock and a person's hands differ by less.
+    pub const TOKEN_LASTS_LEAST: Duration = Duration::from_secs(60);
+    /// The longest: ten years. Who means for ever says nothing.
+    pub const TOKEN_LASTS_MOST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
     /// Characters of a token somebody chose: shorter ones can be guessed.
     pub const TOKEN_MIN: usize = 16;
     /// Bytes of an answer that the client takes.
@@ -117,11 +129,23 @@ pub mod limit {
     pub const READ: Duration = Duration::from_secs(3);
 }
 
+/// Who may read `/metrics`, which name tenants, queues and campaigns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Metrics {
+    /// Whoever reaches the address.
+    #[default]
+    Anyone,
+    /// Who has a token for the whole cluster, as for everything else that is read.
+    Token,
+}
+
 /// What the HTTP side of a node is told at its start.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// TCP.
     pub listen: SocketAddr,
+    /// Who may read `/metrics`.
+    pub metrics: Metrics,
     /// A token that becomes an admin's, for demonstrations and for operators who lost theirs. Usually none: the first
     /// token is made by [`bootstrap_token`].
     pub token: Option<String>,
@@ -133,5 +157,5 @@ pub async fn serve(options: Options, context: Arc<Context>) -> Result<Running, A
         tokens::check(&token)?;
         tokio::spawn(tokens::grant_fixed(context.clone(), token));
     }
-    listen::serve(options.listen, routes::router(context)).await
+    listen::serve(options.listen, routes::router(context, options.metrics)).await
 }

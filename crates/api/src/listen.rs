@@ -4,12 +4,14 @@
 //! would hold all connections.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::Extensions;
 use axum::{Extension, Router};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -41,6 +43,35 @@ pub struct Stopping(watch::Receiver<bool>);
 impl Stopping {
     pub async fn asked(&mut self) {
         stop_is_asked(&mut self.0).await;
+    }
+}
+
+/// Who is at the other end of a request's connection.
+#[derive(Clone)]
+pub struct Peer {
+    address: SocketAddr,
+    seat: Arc<Seat>,
+}
+
+impl Peer {
+    /// None without a socket, as in tests.
+    pub fn of(extensions: &Extensions) -> Option<&Self> {
+        extensions.get()
+    }
+
+    /// The address, without its port, as lists and logs show it.
+    pub fn host(extensions: &Extensions) -> String {
+        Self::of(extensions).map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string())
+    }
+
+    /// Of the connection: what a proxy says of those behind it is not known to be true.
+    pub fn ip(&self) -> IpAddr {
+        self.address.ip().to_canonical()
+    }
+
+    /// Ends the connection, whatever was still to be said.
+    pub fn hang_up(&self) {
+        self.seat.leave();
     }
 }
 
@@ -98,8 +129,9 @@ async fn accept(listener: TcpListener, router: Router, seats: Arc<Seats>, mut st
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, _)) => {
-                connections.spawn(drive(stream, router.clone(), Arc::new(seat), stopped.clone()));
+            Ok((stream, address)) => {
+                let peer = Peer { address, seat: Arc::new(seat) };
+                connections.spawn(drive(stream, router.clone(), peer, stopped.clone()));
             }
             Err(fault) => {
                 tracing::warn!(%fault, "no HTTP connection can be accepted; are there enough file descriptors?");
@@ -120,10 +152,11 @@ async fn stop_is_asked(stopped: &mut watch::Receiver<bool>) {
     let _asked = stopped.wait_for(|stop| *stop).await.is_ok();
 }
 
-async fn drive(stream: TcpStream, router: Router, seat: Arc<Seat>, mut stopped: watch::Receiver<bool>) {
-    let (router, asked) = (TowerToHyperService::new(router), seat.clone());
-    let service = service_fn(move |request| {
-        let (answer, answering) = (router.call(request), asked.is_asked());
+async fn drive(stream: TcpStream, router: Router, peer: Peer, mut stopped: watch::Receiver<bool>) {
+    let (router, seat) = (TowerToHyperService::new(router), peer.seat.clone());
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        let (answer, answering) = (router.call(request), peer.seat.is_asked());
         async move { answer.await.map(|answer| answer.map(|body| Kept::new(body, answering))) }
     });
     let connection = http1::Builder::new()

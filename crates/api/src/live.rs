@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
 use strowger_cluster::{Context, Directory};
@@ -13,6 +13,7 @@ use strowger_model::{AgentId, CallId, Dialog, DialogState, LogTime, NodeId, Queu
 use strowger_table::{Call, DutyKind, LegRole, Rank, Reach, SegmentKind, Shard};
 
 use crate::body::Params;
+use crate::caller::Asker;
 use crate::error::Problem;
 use crate::limit;
 
@@ -79,6 +80,10 @@ struct Duty {
 }
 
 impl LiveCall {
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
     pub fn find(context: &Context, id: CallId) -> Option<Self> {
         let view = context.shard_view(id.shard())?;
         let table = view.machine.shard()?;
@@ -221,6 +226,7 @@ pub struct LiveCalls {
 /// `GET /api/v1/calls/live`: the rows of ended calls, kept for late repeats, only when asked for.
 pub async fn list(
     State(context): State<Arc<Context>>,
+    Extension(caller): Asker,
     Params(asked): Params<Asked>,
 ) -> Result<Json<LiveCalls>, Problem> {
     let most = asked.limit.unwrap_or(limit::LIVE_DEFAULT);
@@ -233,7 +239,7 @@ pub async fn list(
         return Err(Problem::bad_request(format!("`{stage}` is no stage"), advice));
     }
     let directory = context.directory();
-    let tenant = match &asked.tenant {
+    let tenant = match &caller.narrowed(asked.tenant)? {
         Some(name) => Some(directory.tenant_named(name).ok_or_else(|| Problem::no_such_tenant(name))?.id),
         None => None,
     };

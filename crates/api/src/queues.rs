@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use strowger_cluster::Context;
 use strowger_figures::QueueStatus;
 
 use crate::body::Params;
+use crate::caller::Asker;
 use crate::error::Problem;
 
 #[derive(Deserialize)]
@@ -40,11 +41,16 @@ impl From<QueueStatus> for QueueRow {
 }
 
 /// `GET /api/v1/queues`
-pub async fn list(State(context): State<Arc<Context>>, Params(asked): Params<Asked>) -> Result<Json<Queues>, Problem> {
-    if let Some(tenant) = asked.tenant.as_deref().filter(|name| context.directory().tenant_named(name).is_none()) {
+pub async fn list(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Asker,
+    Params(asked): Params<Asked>,
+) -> Result<Json<Queues>, Problem> {
+    let of = caller.narrowed(asked.tenant)?;
+    if let Some(tenant) = of.as_deref().filter(|name| context.directory().tenant_named(name).is_none()) {
         return Err(Problem::no_such_tenant(tenant));
     }
     let queues = context.overview().queues.into_iter();
-    let queues = queues.filter(|queue| asked.tenant.as_ref().is_none_or(|tenant| queue.tenant == *tenant));
+    let queues = queues.filter(|queue| of.as_ref().is_none_or(|tenant| queue.tenant == *tenant));
     Ok(Json(Queues { queues: queues.map(QueueRow::from).collect() }))
 }

@@ -4,19 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 use strowger_cluster::Context;
 
-use crate::auth::{self, Carried, Needs, Role};
+use crate::audit::{self, Noted};
+use crate::auth::{self, Carried, Door, Gate, Needs, Of};
 use crate::error::Problem;
-use crate::events::{self, Streams};
+use crate::role::Role;
+use crate::streams::Streams;
 use crate::{
-    agents, bars, calls, campaigns, configure, dial, explain, health, import, leads, limit, live, openapi, queues,
-    silenced, status, tokens, wallboard,
+    Metrics, agents, bars, calls, campaigns, configure, dial, events, explain, health, import, leads, limit, live,
+    openapi, queues, silenced, status, tokens, wallboard,
 };
 
 /// One route.
@@ -27,7 +29,10 @@ pub struct Route {
     pub path: &'static str,
     /// None: open to everyone.
     pub needs: Option<Role>,
+    /// Whose matter it is.
+    pub of: Of,
     carried: Carried,
+    noted: Noted,
     make: Make,
     within: Duration,
 }
@@ -38,73 +43,93 @@ pub static ROUTES: &[Route] = &[
     open("/wallboard", || get(wallboard::page)),
     open("/wallboard.css", || get(wallboard::style)),
     open("/wallboard.js", || get(wallboard::script)),
-    open("/metrics", || get(health::metrics)),
+    open(METRICS, || get(health::metrics)),
     open("/health/live", || get(health::live)),
     open("/health/ready", || get(health::ready)),
-    read("/api/v1/status", || get(status::status)),
-    read("/api/v1/calls", || get(calls::list)),
-    read("/api/v1/calls/live", || get(live::list)),
-    read("/api/v1/calls/{id}", || get(calls::one)),
-    read("/api/v1/calls/{id}/explain", || get(explain::one)),
-    Route { carried: Carried::InHeaderOrQuery, ..read("/api/v1/events", || get(events::stream)) },
-    read("/api/v1/agents", || get(agents::list)),
-    command(Role::Operator, "/api/v1/agents/{tenant}/{name}/ready", || post(agents::ready)),
-    command(Role::Operator, "/api/v1/agents/{tenant}/{name}/not-ready", || post(agents::not_ready)),
-    command(Role::Operator, "/api/v1/agents/{tenant}/{name}/dispose", || post(agents::dispose)),
-    command(Role::Operator, "/api/v1/agents/{tenant}/{name}/dial", || post(dial::dial)),
-    read("/api/v1/campaigns", || get(campaigns::list)),
-    command(Role::Operator, "/api/v1/campaigns/{tenant}/{name}/start", || post(campaigns::start)),
-    command(Role::Operator, "/api/v1/campaigns/{tenant}/{name}/stop", || post(campaigns::stop)),
-    read("/api/v1/campaigns/{tenant}/{name}/leads", || get(leads::list)),
-    command(Role::Operator, "/api/v1/campaigns/{tenant}/{name}/leads", || {
-        post(import::import).layer(DefaultBodyLimit::max(limit::LEADS_BODY_BYTES))
-    }),
-    read("/api/v1/do-not-call", || get(bars::do_not_call)),
-    command(Role::Operator, "/api/v1/do-not-call", || post(bars::change_do_not_call)),
-    read("/api/v1/barred-callers", || get(bars::barred_callers)),
-    command(Role::Operator, "/api/v1/barred-callers", || post(bars::change_barred_callers)),
-    read("/api/v1/queues", || get(queues::list)),
-    read("/api/v1/silenced", || get(silenced::list)),
-    command(Role::Operator, "/api/v1/silenced/lift", || post(silenced::lift)),
-    read("/api/v1/config", || get(configure::in_force)),
+    read(Of::Cluster, "/api/v1/status", || get(status::status)),
+    read(Of::Asked, "/api/v1/calls", || get(calls::list)),
+    read(Of::Asked, "/api/v1/calls/live", || get(live::list)),
+    read(Of::Asked, "/api/v1/calls/{id}", || get(calls::one)),
+    read(Of::Asked, "/api/v1/calls/{id}/explain", || get(explain::one)),
+    Route { carried: Carried::InHeaderOrQuery, ..read(Of::Asked, "/api/v1/events", || get(events::stream)) },
+    read(Of::Asked, "/api/v1/agents", || get(agents::list)),
+    operate(Of::Path, "/api/v1/agents/{tenant}/{name}/ready", || post(agents::ready)),
+    operate(Of::Path, "/api/v1/agents/{tenant}/{name}/not-ready", || post(agents::not_ready)),
+    operate(Of::Path, "/api/v1/agents/{tenant}/{name}/dispose", || post(agents::dispose)),
+    operate(Of::Path, "/api/v1/agents/{tenant}/{name}/dial", || post(dial::dial)),
+    read(Of::Asked, "/api/v1/campaigns", || get(campaigns::list)),
+    operate(Of::Path, "/api/v1/campaigns/{tenant}/{name}/start", || post(campaigns::start)),
+    operate(Of::Path, "/api/v1/campaigns/{tenant}/{name}/stop", || post(campaigns::stop)),
+    read(Of::Path, "/api/v1/campaigns/{tenant}/{name}/leads", || get(leads::list)),
+    Route {
+        noted: Noted::Head,
+        ..operate(Of::Path, "/api/v1/campaigns/{tenant}/{name}/leads", || {
+            post(import::import).layer(DefaultBodyLimit::max(limit::LEADS_BODY_BYTES))
+        })
+    },
+    read(Of::Asked, "/api/v1/do-not-call", || get(bars::do_not_call)),
+    operate(Of::Asked, "/api/v1/do-not-call", || post(bars::change_do_not_call)),
+    read(Of::Asked, "/api/v1/barred-callers", || get(bars::barred_callers)),
+    operate(Of::Asked, "/api/v1/barred-callers", || post(bars::change_barred_callers)),
+    read(Of::Asked, "/api/v1/queues", || get(queues::list)),
+    read(Of::Cluster, "/api/v1/silenced", || get(silenced::list)),
+    operate(Of::Cluster, "/api/v1/silenced/lift", || post(silenced::lift)),
+    read(Of::Cluster, "/api/v1/config", || get(configure::in_force)),
     Route {
         within: limit::CONFIG_REQUEST,
-        ..command(Role::Admin, "/api/v1/config", || {
+        noted: Noted::Head,
+        ..administer(Of::Cluster, "/api/v1/config", || {
             post(configure::apply).layer(DefaultBodyLimit::max(limit::CONFIG_BODY_BYTES))
         })
     },
-    read("/api/v1/config/versions", || get(configure::kept)),
+    read(Of::Cluster, "/api/v1/config/versions", || get(configure::kept)),
     Route {
         within: limit::CONFIG_REQUEST,
-        ..command(Role::Admin, "/api/v1/config/roll-back", || post(configure::roll_back))
+        ..administer(Of::Cluster, "/api/v1/config/roll-back", || post(configure::roll_back))
     },
-    command(Role::Admin, "/api/v1/tokens", || post(tokens::make)),
-    read("/api/v1/openapi.json", || get(openapi::document)),
+    Route { needs: Some(Role::Admin), ..read(Of::Asked, "/api/v1/tokens", || get(tokens::list)) },
+    administer(Of::Asked, "/api/v1/tokens", || post(tokens::make)),
+    administer(Of::Asked, "/api/v1/tokens/{name}/revoke", || post(tokens::revoke)),
+    Route { needs: Some(Role::Admin), ..read(Of::Asked, "/api/v1/audit", || get(audit::list)) },
+    read(Of::Asked, "/api/v1/openapi.json", || get(openapi::document)),
 ];
+
+/// Open, or for viewers: as [`Metrics`] says.
+const METRICS: &str = "/metrics";
 
 type Make = fn() -> MethodRouter<Arc<Context>>;
 
 const fn open(path: &'static str, make: Make) -> Route {
-    Route { method: "get", path, needs: None, carried: Carried::InHeader, make, within: limit::REQUEST }
+    let (of, noted, carried) = (Of::Cluster, Noted::No, Carried::InHeader);
+    Route { method: "get", path, needs: None, of, carried, noted, make, within: limit::REQUEST }
 }
 
-const fn read(path: &'static str, make: Make) -> Route {
-    Route { method: "get", path, needs: Some(Role::Viewer), carried: Carried::InHeader, make, within: limit::REQUEST }
+const fn read(of: Of, path: &'static str, make: Make) -> Route {
+    Route { needs: Some(Role::Viewer), of, ..open(path, make) }
 }
 
-const fn command(needs: Role, path: &'static str, make: Make) -> Route {
-    Route { method: "post", path, needs: Some(needs), carried: Carried::InHeader, make, within: limit::REQUEST }
+/// Whatever is done is noted.
+const fn operate(of: Of, path: &'static str, make: Make) -> Route {
+    Route { method: "post", needs: Some(Role::Operator), noted: Noted::Whole, ..read(of, path, make) }
+}
+
+const fn administer(of: Of, path: &'static str, make: Make) -> Route {
+    Route { needs: Some(Role::Admin), ..operate(of, path, make) }
 }
 
 /// The whole HTTP side of a node, without sockets.
-pub fn router(context: Arc<Context>) -> Router {
+pub fn router(context: Arc<Context>, metrics: Metrics) -> Router {
+    let door = Arc::new(Door::default());
     let mut router = Router::new();
     for route in ROUTES {
         let mut made = (route.make)();
+        let is_closed = route.path == METRICS && metrics == Metrics::Token;
         // The last layer is the outermost: a body is not even read before the token is known to be good.
-        if let Some(role) = route.needs {
-            let needs = Needs { role, carried: route.carried };
-            made = made.route_layer(from_fn_with_state((context.clone(), needs), auth::require));
+        if let Some(role) = route.needs.or(is_closed.then_some(Role::Viewer)) {
+            let Route { path, of, carried, noted, .. } = *route;
+            let needs = Needs { path, role, of, carried, noted };
+            let gate = Gate { context: context.clone(), needs, door: door.clone() };
+            made = made.route_layer(from_fn_with_state(gate, auth::require));
         }
         made = made.route_layer(from_fn_with_state(route.within, in_time));
         router = router.route(route.path, made);
@@ -114,7 +139,17 @@ pub fn router(context: Arc<Context>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(limit::BODY_BYTES))
         .layer(Extension(Streams::default()))
+        .layer(map_response(for_nobody_else))
         .with_state(context)
+}
+
+/// What is answered is for who asked, as it is named (RFC 9111 5.2.2.5, WHATWG Fetch "nosniff"): proxies and browsers
+/// keep call records no longer than they show them. The pages say themselves how long they may be kept.
+async fn for_nobody_else(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    response
 }
 
 async fn in_time(State(within): State<Duration>, request: Request, next: Next) -> Response {

@@ -82,6 +82,11 @@ impl Seat {
         self.over.notified().await;
     }
 
+    /// Makes room, whatever is under way.
+    pub fn leave(&self) {
+        self.over.notify_one();
+    }
+
     /// Until the answer is out, or what is returned is dropped, the place is kept.
     pub fn is_asked(self: &Arc<Self>) -> Answering {
         if let Some(since) = self.lock().take() {

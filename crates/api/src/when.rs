@@ -2,9 +2,22 @@
 
 use jiff::Timestamp;
 
+use crate::error::Problem;
+
+/// A parameter that is a moment, in milliseconds since the Unix epoch.
+pub fn moment(name: &str, text: Option<String>) -> Result<Option<u64>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let ms = parse_ms(&text).ok_or_else(|| {
+        let advice =
+            "give RFC 3339, as 2026-05-01T12:00:00Z or 2026-05-01T14:00:00+02:00, or milliseconds since the Unix epoch";
+        Problem::bad_request(format!("`{name}` is `{text}`, which is no moment"), advice)
+    })?;
+    Ok(Some(ms))
+}
+
 /// Milliseconds since the Unix epoch, from just that number or from RFC 3339: `2026-05-01T12:00:00Z`, as records have
 /// it, or with the offset of another zone, `2026-05-01T14:00:00.250+02:00`. None before 1970.
-pub fn parse_ms(text: &str) -> Option<u64> {
+fn parse_ms(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().ok();
     }

@@ -26,6 +26,7 @@ impl Observer for Watcher {
             context.newest.look();
             context.control_changed.notify_waiters();
             context.tell_all_shards(Heard::control);
+            context.records_changed.notify_one();
             return;
         };
         let Some(table) = shard_of(view) else { return };

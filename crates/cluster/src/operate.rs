@@ -79,6 +79,11 @@ impl Context {
         Some(CallState { call, now: view.log_now().at_least })
     }
 
+    /// A request was turned away at the door.
+    pub fn http_refused(&self, status: u16) {
+        self.figures.http_refused(status);
+    }
+
     /// Proposes to the shard of the agent.
     pub async fn agent_command(&self, agent: AgentId, command: Command) -> Result<Outcome, Refused> {
         let shard = self.directory().agent(agent).map(|(tenant, _)| tenant.shard);

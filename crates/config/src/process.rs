@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-pub use node::{Cluster, Http, Limits, NodeConfig, RelayPeer, Sip, Voter};
+pub use node::{Cluster, Http, Limits, MetricsFor, NodeConfig, RelayPeer, Sip, Voter};
 pub use relay::{Link, Media, OtherRelay, RelayConfig};
 
 use crate::fault::{Fault, Faults};
@@ -133,9 +133,34 @@ fn read_peers<T>(
 /// The `[http]` of both kinds of process; none after a fault.
 fn read_http(top: &Section<'_>, example: &str, taken: &mut Taken) -> Option<Http> {
     let section = top.required_sub("http", "[http]")?;
-    let listen = section.parsed("listen", example);
+    let http = read_listen(&section, example, taken);
     section.finish();
-    let listen = listen?;
-    taken.claim(&section, "http.listen", &listen);
-    Some(Http { listen: listen.value })
+    http
+}
+
+fn read_listen(section: &Section<'_>, example: &str, taken: &mut Taken) -> Option<Http> {
+    let listen = section.parsed("listen", example)?;
+    taken.claim(section, "http.listen", &listen);
+    Some(Http { listen: listen.value, metrics: MetricsFor::Anyone })
+}
+
+/// A node's metrics name tenants; a relay's do not.
+fn read_node_http(top: &Section<'_>, example: &str, taken: &mut Taken) -> Option<Http> {
+    let section = top.required_sub("http", "[http]")?;
+    let http = read_listen(&section, example, taken);
+    let metrics = section.optional_text("metrics", "metrics = \"token\"");
+    section.finish();
+    let metrics = match metrics {
+        None => MetricsFor::Anyone,
+        Some(metrics) => match metrics.value.as_str() {
+            "anyone" => MetricsFor::Anyone,
+            "token" => MetricsFor::Token,
+            other => {
+                let what = format!("http.metrics is `{other}`");
+                section.fault_at(&metrics.at, what, "write anyone or token");
+                return None;
+            }
+        },
+    };
+    Some(Http { metrics, ..http? })
 }

@@ -131,6 +131,34 @@ impl Board {
     }
 }
 
+impl Board {
+    /// The same for eyes of one tenant: what is the cluster's, or of all tenants together, is not in it.
+    pub fn of_tenant(&self, tenant: &str) -> Board {
+        let queues: Vec<QueueFigures> = self.queues.iter().filter(|queue| queue.tenant == tenant).cloned().collect();
+        let tenants: Vec<TenantFigures> = self.tenants.iter().filter(|own| own.tenant == tenant).cloned().collect();
+        let mut recent = Tally::default();
+        queues.iter().for_each(|queue| recent.add(queue.recent));
+        Board {
+            node: self.node,
+            active: self.active,
+            config_version: self.config_version,
+            stuck: 0,
+            window_min: self.window_min,
+            nodes: Vec::new(),
+            groups: Vec::new(),
+            relays: Vec::new(),
+            campaigns: self.campaigns.iter().filter(|campaign| campaign.tenant == tenant).cloned().collect(),
+            agents: tenants.first().map(|own| own.agents.clone()).unwrap_or_default(),
+            calls: tenants.first().map(|own| own.calls.clone()).unwrap_or_default(),
+            service_level: recent.service_level(),
+            today: BTreeMap::new(),
+            queues,
+            tenants,
+            recent,
+        }
+    }
+}
+
 impl From<NodeStatus> for NodeFigures {
     fn from(status: NodeStatus) -> Self {
         Self { node: status.node, up: status.up, connected: status.connected }

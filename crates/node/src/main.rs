@@ -141,6 +141,23 @@ enum Command {
         #[command(flatten)]
         at: operate::At,
     },
+    /// Who may use the API: tokens, and when each was used last; make and revoke them.
+    Tokens {
+        #[command(subcommand)]
+        command: Option<operate::TokenCommand>,
+        #[command(flatten)]
+        at: operate::At,
+    },
+    /// The audit log: what was done through the API, by whom, from where, and what it came to; newest first.
+    Audit {
+        #[command(flatten)]
+        query: operate::AuditQuery,
+        /// The whole answer, for programs.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        at: operate::At,
+    },
     /// A whole cluster on this machine, with callers and agents that really speak SIP and RTP.
     Demo(demo::Options),
     /// Completion of commands for a shell, to be put where it looks: `strowger completion bash`.
@@ -170,6 +187,8 @@ fn main() -> ExitCode {
         Command::DoNotCall(command) => operate::bars("do-not-call", &command),
         Command::BarredCallers(command) => operate::bars("barred-callers", &command),
         Command::Silenced { command, at } => operate::silenced(command.as_ref(), &at),
+        Command::Tokens { command, at } => operate::tokens(command.as_ref(), &at),
+        Command::Audit { query, json, at } => operate::audit(&query, json, &at),
         Command::Demo(options) => demo::run(&options),
         Command::Completion { shell } => Ok(operate::completion(shell, &mut Line::command())),
         Command::Man => operate::manual(Line::command()),

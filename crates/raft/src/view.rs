@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use strowger_model::{LogClock, LogNow, LogTime, Mono};
+use strowger_model::{LogClock, LogNow, LogTime, Mono, Wall};
 use strowger_table::Machine;
 
 use crate::clock;
@@ -20,6 +20,13 @@ pub struct View {
 }
 
 impl View {
+    /// What the calendar says now, by the last stamp and what has passed here since: the same on all nodes but for how long
+    /// an entry travels, whatever their own clocks say.
+    pub fn wall_now(&self) -> Wall {
+        let since = clock::boottime().since(self.received);
+        Wall(self.machine.last().wall.0.saturating_add(since.as_millis() as u64))
+    }
+
     /// What the log time is now, as far as this node can tell.
     pub fn log_now(&self) -> LogNow {
         self.clock.now(clock::boottime())

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use strowger_model::{CallId, Outcome, ShardId};
-use strowger_table::Record;
+use strowger_table::{Act, Record};
 use tokio::sync::oneshot;
 
-use crate::writer::{Batch, PROJECTING};
-use crate::{CallFilter, CallLine, Names, StoreError, schema, writer};
+use crate::writer::{Batch, PROJECTING, What};
+use crate::{ActFilter, ActLine, CallFilter, CallLine, Names, StoreError, act, schema, writer};
 
 const READING: &str = "reading call records";
 
@@ -42,9 +42,18 @@ impl Store {
     /// The number of the last record projected from a shard's outbox; 0 before the first.
     /// Blocks for one look-up: for starting a projection, not for every record.
     pub fn cursor(&self, shard: ShardId) -> Result<u64, StoreError> {
+        self.cursor_of(shard.0.into())
+    }
+
+    /// The index of the last entry of the control group whose acts are projected; 0 before the first. Blocks likewise.
+    pub fn acts_cursor(&self) -> Result<u64, StoreError> {
+        self.cursor_of(act::CURSOR)
+    }
+
+    fn cursor_of(&self, shard: i64) -> Result<u64, StoreError> {
         self.look(|connection| {
             let cursor = "SELECT number FROM cursors WHERE shard = ?1";
-            Ok(connection.query_row(cursor, [shard.0], |row| row.get(0)).optional()?.unwrap_or(0))
+            Ok(connection.query_row(cursor, [shard], |row| row.get(0)).optional()?.unwrap_or(0))
         })
     }
 
@@ -56,10 +65,29 @@ impl Store {
         records: Vec<(u64, Arc<Record>)>,
         names: Arc<Names>,
     ) -> Result<u64, StoreError> {
+        self.write(What::Records(shard, records), names).await
+    }
+
+    /// Writes acts by their number, likewise. Acts that are older than `limit::ACTS_KEPT` go.
+    pub async fn project_acts(&self, acts: Vec<(u64, Arc<Act>)>, names: Arc<Names>) -> Result<u64, StoreError> {
+        self.write(What::Acts(acts), names).await
+    }
+
+    async fn write(&self, what: What, names: Arc<Names>) -> Result<u64, StoreError> {
         let (reply, answer) = oneshot::channel();
         let stopped = || StoreError::Stopped { path: self.path.to_path_buf(), doing: PROJECTING };
-        self.writer.send(Batch { shard, records, names, reply }).map_err(|_| stopped())?;
+        self.writer.send(Batch { what, names, reply }).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
+    }
+
+    /// Acts that pass the filter, newest first.
+    pub async fn acts(&self, filter: ActFilter) -> Result<Vec<ActLine>, StoreError> {
+        self.read(move |connection| {
+            let (query, values) = filter.query();
+            let mut statement = connection.prepare(&query)?;
+            statement.query_map(params_from_iter(values), ActLine::from_row)?.collect()
+        })
+        .await
     }
 
     /// Calls that pass the filter, newest first.

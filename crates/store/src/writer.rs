@@ -6,20 +6,26 @@ use std::thread;
 
 use rusqlite::{Connection, Statement, TransactionBehavior, named_params};
 use strowger_model::{AgentId, LogTime, QueueId, ShardId};
-use strowger_table::Record;
+use strowger_table::{Act, Record};
 use tokio::sync::oneshot;
 
 use crate::filter::whole;
-use crate::{Names, SegmentLine, StoreError};
+use crate::{Names, SegmentLine, StoreError, act};
 
 pub(crate) const PROJECTING: &str = "projecting call records";
 
-/// Records of one shard, in the order of its outbox, and who waits for them.
+/// What is written in one transaction, and who waits for it.
 pub(crate) struct Batch {
-    pub shard: ShardId,
-    pub records: Vec<(u64, Arc<Record>)>,
+    pub what: What,
     pub names: Arc<Names>,
     pub reply: oneshot::Sender<Result<u64, StoreError>>,
+}
+
+pub(crate) enum What {
+    /// Of one shard, in the order of its outbox.
+    Records(ShardId, Vec<(u64, Arc<Record>)>),
+    /// Of the control group, by the index of the entry that wrote them last.
+    Acts(Vec<(u64, Arc<Act>)>),
 }
 
 /// Starts the thread; it ends, and closes the file, when the last sender is gone.
@@ -28,9 +34,13 @@ pub(crate) fn start(path: PathBuf, mut connection: Connection) -> std::io::Resul
     let (batches, backlog) = mpsc::channel::<Batch>();
     thread::Builder::new().name("records".to_owned()).spawn(move || {
         for batch in backlog {
-            let done = project(&mut connection, &batch).map_err(|fault| StoreError::new(&path, PROJECTING, fault));
+            let done = match &batch.what {
+                What::Records(shard, records) => project(&mut connection, *shard, records, &batch.names),
+                What::Acts(acts) => act::project(&mut connection, acts, &batch.names),
+            };
+            let done = done.map_err(|fault| StoreError::new(&path, PROJECTING, fault));
             if let Err(fault) = &done {
-                tracing::warn!(shard = %batch.shard, "{fault}");
+                tracing::warn!("{fault}");
             }
             // Whoever asked may have stopped waiting; what is written stays written.
             let _ = batch.reply.send(done);
@@ -40,18 +50,23 @@ pub(crate) fn start(path: PathBuf, mut connection: Connection) -> std::io::Resul
 }
 
 /// All records and the cursor or nothing: after a crash the cursor never claims what is not there.
-fn project(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<u64> {
+fn project(
+    connection: &mut Connection,
+    shard: ShardId,
+    records: &[(u64, Arc<Record>)],
+    names: &Names,
+) -> rusqlite::Result<u64> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut upsert = transaction.prepare(UPSERT)?;
-    for (number, record) in &batch.records {
-        write(&mut upsert, *number, record, &batch.names)?;
+    for (number, record) in records {
+        write(&mut upsert, *number, record, names)?;
     }
     drop(upsert);
-    let newest = batch.records.iter().map(|(number, _)| *number).max().unwrap_or_default();
+    let newest = records.iter().map(|(number, _)| *number).max().unwrap_or_default();
     let cursor = transaction.query_row(
         "INSERT INTO cursors (shard, number) VALUES (?1, ?2)
          ON CONFLICT (shard) DO UPDATE SET number = max(number, excluded.number) RETURNING number",
-        (batch.shard.0, whole(newest)),
+        (shard.0, whole(newest)),
         |row| row.get(0),
     )?;
     transaction.commit()?;

@@ -6,10 +6,13 @@ use imbl::{OrdMap, OrdSet};
 use strowger_model::config::{NextIds, Trunk};
 use strowger_model::{Incarnation, LogTime, NodeId, TenantId, Wall};
 
+use crate::act::Acts;
 use crate::layout::{LayoutFault, Written};
 use crate::sessions::{Sessions, SessionsImage};
+use crate::token::Tokens;
 use crate::{
-    Applied, At, Body, ControlCommand, Outcome, Proposal, Proposer, Refusal, TenantRef, Touched, hash, layout, limit,
+    Act, Applied, At, Body, ControlCommand, Grant, Outcome, Proposal, Proposer, Refusal, TenantRef, Token, Touched,
+    hash, layout, limit,
 };
 
 /// State of the control group.
@@ -27,7 +30,8 @@ pub struct Control {
     versions: OrdMap<u64, Arc<ConfigVersion>>,
     /// The version in which each tenant last changed.
     changed: OrdMap<TenantId, u64>,
-    tokens: OrdMap<[u8; 32], String>,
+    tokens: Tokens,
+    acts: Acts,
     sessions: Sessions,
     next_ids: NextIds,
 }
@@ -64,7 +68,8 @@ pub(crate) struct ControlImage {
     pub silent: Vec<(NodeId, Incarnation, NodeId)>,
     pub versions: Vec<Arc<ConfigVersion>>,
     pub changed: Vec<(TenantId, u64)>,
-    pub tokens: Vec<([u8; 32], String)>,
+    pub tokens: Vec<([u8; 32], Arc<Token>)>,
+    pub acts: Vec<(u64, Arc<Act>)>,
     pub sessions: SessionsImage,
     pub next_ids: NextIds,
 }
@@ -152,12 +157,23 @@ impl Control {
         self.next_ids
     }
 
-    /// What a token may do; none if nobody was given it.
-    pub fn role(&self, token_sha256: &[u8; 32]) -> Option<&str> {
-        self.tokens.get(token_sha256).map(String::as_str)
+    /// A token, good or expired; none if nobody was given it, or it was revoked.
+    pub fn token(&self, token_sha256: &[u8; 32]) -> Option<&Token> {
+        self.tokens.get(token_sha256)
     }
 
-    /// Whether anybody can use the API.
+    /// All tokens, good or expired, by the hash of their text.
+    pub fn tokens(&self) -> impl Iterator<Item = (&[u8; 32], &Arc<Token>)> {
+        self.tokens.iter()
+    }
+
+    /// Acts that were begun or ended in an entry after this index, by the index of that entry; the youngest
+    /// `limit::ACTS` are kept.
+    pub fn acts(&self, after: u64) -> impl Iterator<Item = (u64, &Arc<Act>)> {
+        self.acts.after(after)
+    }
+
+    /// Whether anybody was ever given a token that was not revoked.
     pub fn has_tokens(&self) -> bool {
         !self.tokens.is_empty()
     }
@@ -168,7 +184,8 @@ impl Control {
         let silent: Vec<_> = self.silent.iter().copied().collect();
         let changed: Vec<_> = self.changed.iter().collect();
         let tokens: Vec<_> = self.tokens.iter().collect();
-        let cluster = (self.layout, &self.voters, self.shards, nodes, silent, tokens, self.sessions.hash());
+        let rights = (tokens, self.acts.image());
+        let cluster = (self.layout, &self.voters, self.shards, nodes, silent, rights, self.sessions.hash());
         let configuration = (self.versions().collect::<Vec<_>>(), changed, self.next_ids);
         hash::of(&(cluster, configuration, self.last.time, self.last.wall))
     }
@@ -206,11 +223,25 @@ impl Control {
                 return self.configure(*version, tenants, trunks, *next_ids).into();
             }
             ControlCommand::Raise { layout, members } => return self.raise(*layout, members).into(),
-            ControlCommand::Grant { token_sha256, role } => {
-                self.tokens.insert(*token_sha256, role.clone());
+            ControlCommand::Grant(grant) => return self.grant(grant).into(),
+            ControlCommand::Revoke { tenant, name } => {
+                return self.tokens.revoke(*tenant, name, self.last.wall).into();
             }
+            ControlCommand::Begin(intent) => {
+                self.acts.begin(self.last.index, self.last.wall, intent);
+                return Outcome::Begun { act: self.last.index };
+            }
+            ControlCommand::End { act, result } => self.acts.end(self.last.index, *act, result),
+            ControlCommand::Used { token_sha256 } => self.tokens.used(token_sha256, self.last.wall),
         }
         Outcome::Done
+    }
+
+    fn grant(&mut self, grant: &Grant) -> Result<(), Refusal> {
+        if grant.tenant.is_some_and(|tenant| self.tenant(tenant).is_none()) {
+            return Err(Refusal::NoSuchTenant);
+        }
+        self.tokens.grant(grant, self.last.wall)
     }
 
     fn raise(&mut self, to: u16, members: &[(NodeId, u16)]) -> Result<(), Refusal> {
@@ -300,7 +331,8 @@ impl Control {
             silent: self.silent.iter().copied().collect(),
             versions: self.versions().cloned().collect(),
             changed: self.changed.iter().map(|(tenant, version)| (*tenant, *version)).collect(),
-            tokens: self.tokens.iter().map(|(token, role)| (*token, role.clone())).collect(),
+            tokens: self.tokens.image(),
+            acts: self.acts.image(),
             sessions: self.sessions.image(),
             next_ids: self.next_ids,
         }
@@ -316,7 +348,8 @@ impl Control {
             silent: image.silent.into_iter().collect(),
             versions: image.versions.into_iter().map(|config| (config.version, config)).collect(),
             changed: image.changed.into_iter().collect(),
-            tokens: image.tokens.into_iter().collect(),
+            tokens: Tokens::from_image(image.tokens),
+            acts: Acts::from_image(image.acts),
             sessions: Sessions::from_image(image.sessions),
             next_ids: image.next_ids,
         }
@@ -335,7 +368,8 @@ impl Default for Control {
             silent: OrdSet::new(),
             versions: OrdMap::new(),
             changed: OrdMap::new(),
-            tokens: OrdMap::new(),
+            tokens: Tokens::default(),
+            acts: Acts::default(),
             sessions: Sessions::default(),
             next_ids: NextIds::default(),
         }

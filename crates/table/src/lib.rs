@@ -17,6 +17,7 @@ mod bench;
 #[expect(dead_code, reason = "shared with the tests of the public face, which use all of it")]
 mod sample;
 
+mod act;
 mod command;
 mod content;
 mod control;
@@ -30,7 +31,9 @@ mod row;
 mod rowmap;
 mod sessions;
 mod shard;
+mod token;
 
+pub use act::{Act, ActResult, Intent};
 pub use command::{
     Admit, BarList, Command, ControlCommand, Dial, DialFailure, DialTo, Miss, NewLead, Offer, Part, Plan, Scope,
     TenantRef, ToldBy,
@@ -57,6 +60,7 @@ pub use row::segment::{How, Segment, SegmentKind};
 pub use row::tap::{Tap, TapKind, TapState};
 pub(crate) use shard::ShardImage;
 pub use shard::{After, Busy, Shard, Staff, after, heir_of};
+pub use token::{ADMIN, Grant, Token};
 
 /// Limits of the table, each with its unit and reason.
 pub mod limit {
@@ -132,4 +136,14 @@ pub mod limit {
     pub const OFFER_GRACE: Duration = Duration::from_secs(2);
     /// Records kept in the outbox of a shard for voters that were away; older ones are only in the records database.
     pub const OUTBOX: usize = 50_000;
+    /// Administrative acts kept in the control group for voters that were away; older ones are only in the records
+    /// databases. Some 3 MB: a day of one act every ten seconds.
+    pub const ACTS: usize = 8192;
+    /// Tokens of a cluster: each person and program of hundreds of tenants has its own.
+    pub const TOKENS: usize = 1000;
+    /// Bytes of a token's name: it is in every line of the audit log.
+    pub const TOKEN_NAME: usize = 64;
+    /// How exactly the last use of a token is known: who asks for it wants to know whether it is in use, and a request
+    /// must not cost an entry.
+    pub const TOKEN_USE: Duration = Duration::from_secs(10 * 60);
 }

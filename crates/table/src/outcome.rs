@@ -45,6 +45,11 @@ pub enum Outcome {
     },
     /// Nothing has changed.
     Refused(Refusal),
+    /// The act is in the audit log, and may be done.
+    Begun {
+        /// Its id: the index of this entry.
+        act: u64,
+    },
 }
 
 /// Why an entry changed nothing.
@@ -100,6 +105,12 @@ pub enum Refusal {
     LeadBusy,
     /// A member cannot read that layout, or the command came with a later layout than the one in force.
     TooEarly,
+    /// None of that name among those of that tenant.
+    NoSuchToken,
+    /// A token of that tenant has the name, and is good.
+    NameTaken,
+    /// It is the only admin's token for the whole cluster.
+    LastAdmin,
 }
 
 impl Outcome {

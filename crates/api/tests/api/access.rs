@@ -47,7 +47,7 @@ async fn there_is_one_first_token() {
     let world = World::start().await;
     assert_eq!(world.admin.len(), 64);
     assert_eq!(bootstrap_token(world.context.clone()).await, None);
-    let (status, body) = world.post("/api/v1/tokens", &json!({ "role": "king" })).await;
+    let (status, body) = world.post("/api/v1/tokens", &json!({ "name": "a", "role": "king" })).await;
     assert_eq!((status, code(&body)), (StatusCode::BAD_REQUEST, "bad_request"));
     // The hash that the cluster keeps is no token.
     let view = world.context.groups.view(strowger_model::GroupId::CONTROL);

@@ -10,5 +10,7 @@ mod metrics;
 mod reading;
 mod rolling_back;
 mod sockets;
+mod tenants;
+mod tokens;
 mod wallboard;
 mod world;

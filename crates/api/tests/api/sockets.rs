@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::world::{World, example};
 use serde_json::json;
-use strowger_api::{ApiError, Client, ClientError, Options, archive, serve, serve_metrics};
+use strowger_api::{ApiError, Client, ClientError, Metrics, Options, archive, serve, serve_metrics};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -16,7 +16,7 @@ const FIXED: &str = "a-token-for-the-demonstration";
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_gets_what_the_server_says() {
     let world = World::start().await;
-    let options = Options { listen: ANY_PORT, token: Some(FIXED.to_owned()) };
+    let options = Options { listen: ANY_PORT, metrics: Metrics::Anyone, token: Some(FIXED.to_owned()) };
     let running = serve(options, world.context.clone()).await.unwrap();
     let client = Client::new(running.local_addr.to_string(), Some(FIXED.to_owned()));
     let granted = async {
@@ -44,13 +44,13 @@ async fn the_client_gets_what_the_server_says() {
     let fault = stranger.post("/api/v1/config", &large).await.unwrap_err();
     assert!(matches!(&fault, ClientError::Refused { status: 401, .. }), "{fault}");
 
-    let again = Options { listen: running.local_addr, token: None };
+    let again = Options { listen: running.local_addr, metrics: Metrics::Anyone, token: None };
     let fault = serve(again, world.context.clone()).await.unwrap_err().to_string();
     assert!(
         fault.contains(&running.local_addr.to_string()) && fault.contains("another process has the port"),
         "{fault}"
     );
-    let weak = Options { listen: ANY_PORT, token: Some("secret".to_owned()) };
+    let weak = Options { listen: ANY_PORT, metrics: Metrics::Anyone, token: Some("secret".to_owned()) };
     assert!(matches!(serve(weak, world.context.clone()).await, Err(ApiError::WeakToken)));
 
     let address = running.local_addr.to_string();

@@ -8,7 +8,7 @@ use crate::world::{World, code, example};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use serde_json::Value;
-use strowger_api::{Client, Options, limit, serve};
+use strowger_api::{Client, Metrics, Options, limit, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tower::ServiceExt;
@@ -124,12 +124,13 @@ async fn board_status_and_metrics_say_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_are_bounded_live_and_end_with_the_server() {
     let world = World::start().await;
-    let running = serve(Options { listen: ANY_PORT, token: None }, world.context.clone()).await.unwrap();
+    let running = serve(Options { listen: ANY_PORT, metrics: Metrics::Anyone, token: None }, world.context.clone())
+        .await
+        .unwrap();
     let mut streams = Vec::new();
     for _ in 0..limit::STREAMS {
         let mut stream = TcpStream::connect(running.local_addr).await.unwrap();
-        let ask = format!("GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", world.admin);
-        stream.write_all(ask.as_bytes()).await.unwrap();
+        stream.write_all(ask_for_events(&world.admin).as_bytes()).await.unwrap();
         hears(&mut stream, "data: {").await;
         streams.push(stream);
     }
@@ -153,11 +154,45 @@ async fn streams_are_bounded_live_and_end_with_the_server() {
     hears(&mut streams[0], "0\r\n\r\n").await;
 }
 
-/// Whether a stream is given, to somebody who asks as browsers' streams do.
+/// Places are for who looks: a hoard of streams that are never read holds them from nobody at another address.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_opens_streams_and_reads_none_keeps_no_board_dark() {
+    let world = World::start().await;
+    let options = Options { listen: ANY_PORT, metrics: Metrics::Anyone, token: None };
+    let running = serve(options, world.context.clone()).await.unwrap();
+    let viewer = world.token("viewer").await;
+    let mut hoard = Vec::new();
+    for _ in 0..limit::STREAMS {
+        let mut stream = TcpStream::connect(running.local_addr).await.unwrap();
+        stream.write_all(ask_for_events(&viewer).as_bytes()).await.unwrap();
+        hoard.push(stream);
+    }
+    let full = async {
+        while is_taken(&running.local_addr, &viewer).await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), full).await.expect("control: at the same address all are taken");
+    let elsewhere = tokio::net::TcpSocket::new_v4().unwrap();
+    elsewhere.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut board = elsewhere.connect(running.local_addr).await.unwrap();
+    board.write_all(ask_for_events(&viewer).as_bytes()).await.unwrap();
+    hears(&mut board, "data: {").await;
+    // Who made room is cut off, and holds no connection either.
+    let mut oldest = Vec::new();
+    let cut = tokio::time::timeout(Duration::from_secs(5), hoard[0].read_to_end(&mut oldest)).await;
+    assert!(cut.is_ok(), "it still streams: {}", oldest.len());
+    running.close().await;
+}
+
+fn ask_for_events(token: &str) -> String {
+    format!("GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n")
+}
+
+/// Whether a stream is given.
 async fn is_taken(address: &SocketAddr, token: &str) -> bool {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let ask = format!("GET /api/v1/events?token={token} HTTP/1.1\r\nHost: x\r\n\r\n");
-    stream.write_all(ask.as_bytes()).await.unwrap();
+    stream.write_all(ask_for_events(token).as_bytes()).await.unwrap();
     let mut head = [0; 12];
     stream.read_exact(&mut head).await.unwrap();
     head.ends_with(b"200")
@@ -216,7 +251,7 @@ async fn a_browser_shows_it() {
         return;
     };
     let world = World::with_campaigns().await;
-    let options = Options { listen: ANY_PORT, token: Some(FIXED.to_owned()) };
+    let options = Options { listen: ANY_PORT, metrics: Metrics::Anyone, token: Some(FIXED.to_owned()) };
     let running = serve(options, world.context.clone()).await.unwrap();
     let client = Client::new(running.local_addr.to_string(), Some(FIXED.to_owned()));
     while client.get("/api/v1/status").await.is_err() {

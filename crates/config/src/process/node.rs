@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use strowger_model::{NodeId, RelayId};
 
-use super::{Base, Taken, check_reachable, read_http, read_peers};
+use super::{Base, Taken, check_reachable, read_node_http, read_peers};
 use crate::fault::Fault;
 use crate::limits::{ID, NODE_CALLS, NODE_RATE, SHARDS};
 use crate::names::read_site;
@@ -87,6 +87,17 @@ pub struct Sip {
 pub struct Http {
     /// TCP, without TLS.
     pub listen: SocketAddr,
+    /// Who may read `/metrics`; of a relay always anyone.
+    pub metrics: MetricsFor,
+}
+
+/// Who may read the metrics.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MetricsFor {
+    /// Whoever reaches the address.
+    Anyone,
+    /// Who has a token that reads the whole cluster.
+    Token,
 }
 
 /// What this node takes on, whatever the trunks allow; beyond it 503 is answered.
@@ -116,7 +127,7 @@ fn read(top: &Section<'_>, base: &Base) -> Option<NodeConfig> {
     let data_dir = base.path(top, "data_dir", "data_dir = \"data\"");
     let cluster = read_cluster(top, base, id.as_ref(), &mut taken);
     let sip = read_sip(top, &mut taken);
-    let http = read_http(top, "listen = \"127.0.0.1:8081\"", &mut taken);
+    let http = read_node_http(top, "listen = \"127.0.0.1:8081\"", &mut taken);
     let limits = read_limits(top);
     top.finish();
     let id = NodeId(id?.value as u16);

@@ -24,6 +24,7 @@ pub struct Counters {
     strangers: IntCounter,
     wrong_passwords: IntCounter,
     silenced: IntCounter,
+    http_refused: IntCounterVec,
     leader_changes: IntCounter,
     offers: IntCounterVec,
     dials: IntCounterVec,
@@ -41,6 +42,13 @@ impl Maker<'_> {
 
     fn counter(&self, name: &str, help: &str) -> IntCounter {
         self.keep(IntCounter::new(name, help))
+    }
+
+    /// These values are there from the start, so that the first of each is seen as an increase.
+    fn zeroed(&self, name: &str, help: &str, label: &str, values: &[&str]) -> IntCounterVec {
+        let counters = self.counters(name, help, label);
+        values.iter().for_each(|value| drop(counters.with_label_values(&[*value])));
+        counters
     }
 
     fn counters(&self, name: &str, help: &str, label: &str) -> IntCounterVec {
@@ -82,6 +90,12 @@ impl Default for Counters {
             silenced: make.counter(
                 "strowger_sip_silenced_total",
                 "REGISTERs left without an answer because somebody there guessed at passwords.",
+            ),
+            http_refused: make.zeroed(
+                "strowger_http_refused_total",
+                "HTTP requests turned away: without a good token (401), or with one that may not (403, 404).",
+                "status",
+                &["401", "403", "404"],
             ),
             leader_changes: make.counter("strowger_leader_changes_total", "Changes of leader seen, over all groups."),
             offers: make.counters(
@@ -161,6 +175,11 @@ impl Counters {
         self.silenced.inc();
     }
 
+    /// A request of the API was turned away at the door.
+    pub fn http_refused(&self, status: u16) {
+        self.http_refused.with_label_values(&[status.to_string().as_str()]).inc();
+    }
+
     /// A group has another leader.
     pub fn leader_changed(&self) {
         self.leader_changes.inc();
@@ -190,6 +209,7 @@ mod tests {
         counters.wrong_password();
         counters.silenced();
         counters.leader_changed();
+        counters.http_refused(401);
         let text = counters.families().text();
         for line in [
             "strowger_offers_total{result=\"granted\"} 3",
@@ -204,6 +224,8 @@ mod tests {
             "strowger_sip_wrong_passwords_total 1",
             "strowger_sip_silenced_total 1",
             "strowger_leader_changes_total 1",
+            "strowger_http_refused_total{status=\"401\"} 1",
+            "strowger_http_refused_total{status=\"403\"} 0",
         ] {
             assert!(text.lines().any(|other| other == line), "no `{line}` in {text}");
         }

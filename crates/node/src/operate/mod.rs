@@ -1,5 +1,6 @@
 //! What operators type. Answers on standard output, faults with what to do on standard error.
 
+mod audit;
 mod bars;
 mod calls;
 mod campaigns;
@@ -10,6 +11,7 @@ mod progress;
 mod shell;
 mod silenced;
 mod status;
+mod tokens;
 
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use clap::Args;
 use serde_json::Value;
 use strowger_api::{Client, ClientError, limit};
 
+pub use audit::{AuditQuery, audit};
 pub use bars::{Bars, bars};
 pub use calls::{Filter, calls, explain};
 pub use campaigns::{CampaignCommand, CampaignQuery, DialRequest, campaigns, dial};
@@ -26,6 +29,7 @@ pub use leads::{LeadCommand, leads};
 pub use shell::{completion, manual};
 pub use silenced::{SilencedCommand, silenced};
 pub use status::status;
+pub use tokens::{TokenCommand, tokens};
 
 /// Where the cluster is and who asks.
 #[derive(Args, Clone, Debug)]

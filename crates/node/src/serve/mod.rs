@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use strowger_cluster::{Cluster, DataKeys, TestBreak};
 use strowger_config::Fault;
-use strowger_config::process::{NodeConfig, RelayConfig};
+use strowger_config::process::{MetricsFor, NodeConfig, RelayConfig};
 use strowger_link::Identity;
 use strowger_model::PeerId;
 use tokio::signal::unix::{SignalKind, signal};
@@ -106,7 +106,11 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api
     })
     .await?;
     let fixed = std::env::var(TOKEN_VARIABLE).ok();
-    let options = strowger_api::Options { listen: config.http.listen, token: fixed.clone() };
+    let metrics = match config.http.metrics {
+        MetricsFor::Anyone => strowger_api::Metrics::Anyone,
+        MetricsFor::Token => strowger_api::Metrics::Token,
+    };
+    let options = strowger_api::Options { listen: config.http.listen, metrics, token: fixed.clone() };
     let http = strowger_api::serve(options, cluster.context.clone()).await?;
     tracing::info!(node = %config.id, sip = %config.sip.shared, http = %config.http.listen, "node started");
     if fixed.is_none() {

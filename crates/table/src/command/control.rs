@@ -3,6 +3,8 @@
 use strowger_model::config::{NextIds, Trunk};
 use strowger_model::{Digest, Incarnation, NodeId, ShardId, TenantId};
 
+use crate::{ActResult, Grant, Intent};
+
 /// A tenant as the control group knows it: where it lives, and the digest of what the shard has of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TenantRef {
@@ -62,18 +64,34 @@ pub enum ControlCommand {
         /// Above every id that the configuration uses.
         next_ids: NextIds,
     },
-    /// An API token, as its SHA-256, and what it may do.
-    Grant {
-        /// The token itself is nowhere.
-        token_sha256: [u8; 32],
-        /// As `api` reads it.
-        role: String,
-    },
+    /// A token for the API.
+    Grant(Box<Grant>),
     /// From the next entry on, a later layout may be written: all members can read it, the voters among them.
     Raise {
         /// The later one.
         layout: u16,
         /// The newest layout of each, as it says itself.
         members: Vec<(NodeId, u16)>,
+    },
+    /// A token is worth nothing any more.
+    Revoke {
+        /// The tenant that it is for; none: the whole cluster.
+        tenant: Option<TenantId>,
+        /// Which of that tenant's.
+        name: String,
+    },
+    /// A token is in use. Nodes say it once in `limit::TOKEN_USE` and not at each request.
+    Used {
+        /// Which.
+        token_sha256: [u8; 32],
+    },
+    /// Somebody is about to do something through the API: nothing is done before this is committed.
+    Begin(Box<Intent>),
+    /// What came of it.
+    End {
+        /// As the outcome of its `Begin` says.
+        act: u64,
+        /// What was answered.
+        result: Box<ActResult>,
     },
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use strowger_model::config::{NextIds, Tenant};
 use strowger_model::{GroupId, Incarnation, LogTime, NodeId, TenantId, Wall};
 use strowger_table::{
-    At, Body, Content, Control, ControlCommand, Machine, Outcome, Proposal, Proposer, Refusal, TenantRef, layout, limit,
+    Act, ActResult, At, Body, Content, Control, ControlCommand, Grant, Machine, Outcome, Proposal, Proposer, Refusal,
+    TenantRef, layout, limit,
 };
 
 use crate::sample::*;
@@ -156,9 +157,47 @@ fn each_tenant_knows_in_which_version_it_changed() {
 fn tokens_are_granted_by_their_hash() {
     let mut cluster = Cluster::new();
     assert!(!cluster.control.has_tokens());
-    cluster.say(ControlCommand::Grant { token_sha256: [1; 32], role: "admin".into() });
-    assert_eq!((cluster.control.role(&[1; 32]), cluster.control.role(&[2; 32])), (Some("admin"), None));
+    cluster.say(grant("admin", None));
+    let role = |of: u8| cluster.control.token(&[of; 32]).map(|token| token.role.as_str());
+    assert_eq!((role(1), role(2)), (Some("admin"), None));
     assert!(cluster.control.has_tokens());
+}
+
+fn grant(role: &str, tenant: Option<TenantId>) -> ControlCommand {
+    let token_sha256 = [1; 32];
+    ControlCommand::Grant(Box::new(Grant {
+        token_sha256,
+        name: "one".into(),
+        role: role.into(),
+        tenant,
+        lasts_ms: None,
+    }))
+}
+
+#[test]
+fn a_token_is_for_a_tenant_that_is_there_and_goes_by_its_name() {
+    let mut cluster = Cluster::new();
+    let refused = |outcome: Outcome| outcome.refusal();
+    assert_eq!(refused(cluster.try_say(grant("admin", Some(ACME)))), Some(Refusal::NoSuchTenant));
+    cluster.configure(1, vec![tenant()]);
+    cluster.say(grant("admin", Some(ACME)));
+    let revoke = |tenant| ControlCommand::Revoke { tenant, name: "one".into() };
+    assert_eq!(refused(cluster.try_say(revoke(None))), Some(Refusal::NoSuchToken));
+    cluster.say(revoke(Some(ACME)));
+    assert!(cluster.control.token(&[1; 32]).is_none());
+}
+
+#[test]
+fn an_act_is_there_from_its_entry_on_and_has_what_it_came_to() {
+    let mut cluster = Cluster::new();
+    let Outcome::Begun { act } = cluster.try_say(ControlCommand::Begin(Box::new(intent()))) else { panic!("begun") };
+    let found = |cluster: &Cluster| cluster.control.acts(0).map(|(_, act)| (**act).clone()).collect::<Vec<_>>();
+    let begun = Act { id: act, at: Wall(act), intent: intent(), result: None };
+    assert_eq!(found(&cluster), [begun.clone()]);
+    let result = ActResult { status: 409, told: "stopped".into() };
+    cluster.say(ControlCommand::End { act, result: Box::new(result.clone()) });
+    assert_eq!(found(&cluster), [Act { result: Some(result), ..begun }]);
+    assert_eq!(cluster.control.acts(act).count(), 1, "who has read the beginning reads the end");
 }
 
 #[test]
@@ -174,7 +213,9 @@ fn a_repeat_gets_the_first_answer() {
 fn a_snapshot_holds_everything() {
     let mut cluster = Cluster::new();
     cluster.configure(1, vec![tenant()]);
-    cluster.say(ControlCommand::Grant { token_sha256: [1; 32], role: "admin".into() });
+    cluster.say(grant("admin", Some(ACME)));
+    cluster.say(ControlCommand::Used { token_sha256: [1; 32] });
+    cluster.try_say(ControlCommand::Begin(Box::new(intent())));
     cluster.silent(A, C, FIRST);
     let bytes = cluster.control.snapshot();
     let Machine::Control(restored) = Machine::restore(GroupId::CONTROL, &bytes).unwrap() else { panic!("control") };
@@ -215,7 +256,7 @@ fn the_hash_covers_trunks_and_tokens() {
     let mut cluster = Cluster::new();
     cluster.configure(1, vec![]);
     let before = cluster.control.hash();
-    cluster.say(ControlCommand::Grant { token_sha256: [1; 32], role: "admin".into() });
+    cluster.say(grant("admin", None));
     assert_ne!(cluster.control.hash(), before);
 }
 
@@ -223,8 +264,8 @@ fn the_hash_covers_trunks_and_tokens() {
 fn a_token_that_is_granted_again_may_do_what_was_said_last() {
     let mut cluster = Cluster::new();
     for role in ["admin", "viewer"] {
-        cluster.say(ControlCommand::Grant { token_sha256: [1; 32], role: role.into() });
-        assert_eq!(cluster.control.role(&[1; 32]), Some(role));
+        cluster.say(grant(role, None));
+        assert_eq!(cluster.control.token(&[1; 32]).unwrap().role, role);
     }
 }
 

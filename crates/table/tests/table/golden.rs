@@ -10,8 +10,8 @@ use strowger_model::{
 };
 use strowger_table::layout::{FIRST, HEADER_BYTES};
 use strowger_table::{
-    BarList, Body, Change, Command, ControlCommand, DialFailure, DialTo, Miss, NewLead, Offer, Part, Plan, Presence,
-    Proposal, RowKey, Scope, TenantRef, Then, ToldBy, VOICE_SLOT, Value, Written,
+    ActResult, BarList, Body, Change, Command, ControlCommand, DialFailure, DialTo, Miss, NewLead, Offer, Part, Plan,
+    Presence, Proposal, RowKey, Scope, TenantRef, Then, ToldBy, VOICE_SLOT, Value, Written,
 };
 
 use crate::bench::{admit_with, answer, dial, enqueue, step};
@@ -114,7 +114,11 @@ fn controls() -> Vec<ControlCommand> {
             next_ids: NextIds::default(),
         },
         ControlCommand::Raise { layout: 2, members: vec![(voter, 2), (node, 2)] },
-        ControlCommand::Grant { token_sha256: [9; 32], role: "admin".into() },
+        ControlCommand::Grant(Box::new(grant())),
+        ControlCommand::Revoke { tenant: Some(ACME), name: "desk".into() },
+        ControlCommand::Used { token_sha256: [9; 32] },
+        ControlCommand::Begin(Box::new(intent())),
+        ControlCommand::End { act: 7, result: Box::new(ActResult { status: 200, told: "version 2".into() }) },
     ]
 }
 
@@ -167,7 +171,11 @@ fn name(body: &Body) -> &'static str {
             ControlCommand::Heard { .. } => "control Heard",
             ControlCommand::Configure { .. } => "control Configure",
             ControlCommand::Raise { .. } => "control Raise",
-            ControlCommand::Grant { .. } => "control Grant",
+            ControlCommand::Grant(_) => "control Grant",
+            ControlCommand::Revoke { .. } => "control Revoke",
+            ControlCommand::Used { .. } => "control Used",
+            ControlCommand::Begin(_) => "control Begin",
+            ControlCommand::End { .. } => "control End",
         },
     }
 }

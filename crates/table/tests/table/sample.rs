@@ -9,7 +9,7 @@ use strowger_model::{
     AgentId, CampaignId, Cause, DialResult, Dialog, DialogState, Digest, E164, Ended, Far, FlowId, HangupBy,
     Incarnation, Instance, KeyId, LogTime, NodeId, QueueId, RelayId, Role, Sealed, ShardId, TenantId, TrunkId,
 };
-use strowger_table::{AdmitKey, Binding, BindingKind, Proposer};
+use strowger_table::{AdmitKey, Binding, BindingKind, Grant, Intent, Proposer};
 
 pub const SHARD: ShardId = ShardId(3);
 pub const ACME: TenantId = TenantId(1);
@@ -113,6 +113,29 @@ fn fixed(id: AgentId) -> Phone {
 
 fn registers() -> Phone {
     Phone::Registers { ha1: Sealed { key: KeyId(1), bytes: vec![0xab; 76] } }
+}
+
+/// A token for a tenant's desk, good for a day.
+pub fn grant() -> Grant {
+    Grant {
+        token_sha256: [9; 32],
+        name: "desk".into(),
+        role: "operator".into(),
+        tenant: Some(ACME),
+        lasts_ms: Some(24 * 60 * 60 * 1000),
+    }
+}
+
+/// That an agent be sent for a break.
+pub fn intent() -> Intent {
+    Intent {
+        who: "desk".into(),
+        tenant: Some(ACME),
+        what: "POST /api/v1/agents/acme/anna/not-ready".into(),
+        asked: "{\"reason\":\"lunch\"}".into(),
+        from: "192.0.2.7".into(),
+        node: NodeId(1),
+    }
 }
 
 pub fn tenant() -> Tenant {

@@ -4,8 +4,8 @@ use strowger_model::config::NextIds;
 use strowger_model::{Cause, DialResult, Incarnation, NodeId, Role, Wall};
 use strowger_table::layout::FIRST;
 use strowger_table::{
-    At, BarList, Body, Change, Command, Content, Control, ControlCommand, DialTo, Outcome, Presence, Proposal, Refusal,
-    Scope, Shard, TenantRef, Then, ToldBy, Value,
+    At, BarList, Body, Change, Command, Content, Control, ControlCommand, DialTo, Grant, Outcome, Presence, Proposal,
+    Refusal, Scope, Shard, TenantRef, Then, ToldBy, Value,
 };
 
 use crate::bench::{Bench, admit_with, dial, enqueue, failure};
@@ -184,7 +184,8 @@ fn everything_of_group_0_counts_to_its_hash() {
         ControlCommand::Hello { node, incarnation },
         configure(vec![tenant()], vec![]),
         configure(vec![], vec![trunk()]),
-        ControlCommand::Grant { token_sha256: [9; 32], role: "admin".into() },
+        ControlCommand::Grant(Box::new(Grant { tenant: None, ..grant() })),
+        ControlCommand::Begin(Box::new(intent())),
     ];
     let at = |index, time| At { index, time: strowger_model::LogTime(time), wall: Wall(0) };
     let apply = |control: &mut Control, at, command: &ControlCommand, seq| {

@@ -6,6 +6,7 @@ pub mod campaign;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,7 +14,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use strowger_api::{archive, bootstrap_token, router};
+use strowger_api::{Metrics, archive, bootstrap_token, router};
 use strowger_cluster::{COMMIT, Cluster, Context, DataKeys, Options};
 use strowger_config::{Files, read_dir};
 use strowger_link::Identity;
@@ -31,6 +32,8 @@ pub struct World {
     pub context: Arc<Context>,
     pub admin: String,
     dir: TempDir,
+    /// How many were made.
+    tokens: AtomicU32,
 }
 
 impl World {
@@ -55,7 +58,8 @@ impl World {
         let context = Cluster::start(options).await.unwrap().context;
         let token = tokio::time::timeout(PATIENCE, bootstrap_token(context.clone())).await;
         let admin = token.expect("founded in time").expect("the first node makes the first token");
-        let world = World { router: router(context.clone()), context, admin, dir };
+        let world =
+            World { router: router(context.clone(), Metrics::Anyone), context, admin, dir, tokens: AtomicU32::new(0) };
         let ready = async {
             while world.get("/health/ready").await.0 != StatusCode::OK {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -71,19 +75,7 @@ impl World {
     }
 
     pub async fn text(&self, method: &str, path: &str, token: Option<&str>, body: Vec<u8>) -> (StatusCode, String) {
-        let mut request = Request::builder().method(method).uri(path);
-        if let Some(token) = token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        }
-        let response = self.router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
-        let status = response.status();
-        // A stream never ends: its first event is its text.
-        if response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream") {
-            let first = response.into_body().frame().await.unwrap().unwrap().into_data().unwrap();
-            return (status, String::from_utf8(first.into()).unwrap());
-        }
-        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        (status, String::from_utf8(bytes.into()).unwrap())
+        text(&self.router, method, path, token, body).await
     }
 
     pub async fn ask(&self, method: &str, path: &str, token: Option<&str>, body: &Value) -> (StatusCode, Value) {
@@ -133,10 +125,40 @@ impl World {
     }
 
     pub async fn token(&self, role: &str) -> String {
-        let (status, made) = self.post("/api/v1/tokens", &json!({ "role": role })).await;
+        self.token_of(role, None).await
+    }
+
+    /// Of one tenant, or of the whole cluster.
+    pub async fn token_of(&self, role: &str, tenant: Option<&str>) -> String {
+        let name = format!("{role}-{}", self.tokens.fetch_add(1, Relaxed));
+        let (status, made) =
+            self.post("/api/v1/tokens", &json!({ "name": name, "role": role, "tenant": tenant })).await;
         assert_eq!(status, StatusCode::CREATED, "{made}");
         made["token"].as_str().unwrap().to_owned()
     }
+}
+
+/// What a router answers, without sockets.
+pub async fn text(
+    router: &Router,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: Vec<u8>,
+) -> (StatusCode, String) {
+    let mut request = Request::builder().method(method).uri(path);
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let response = router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+    let status = response.status();
+    // A stream never ends: its first event is its text.
+    if response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream") {
+        let first = response.into_body().frame().await.unwrap().unwrap().into_data().unwrap();
+        return (status, String::from_utf8(first.into()).unwrap());
+    }
+    let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, String::from_utf8(bytes.into()).unwrap())
 }
 
 /// The example that the product comes with.

@@ -149,8 +149,31 @@ frozen! {
         Silent { voter: NodeId, node: NodeId, incarnation: Incarnation },
         Heard { voter: NodeId, node: NodeId, incarnation: Incarnation },
         Configure { version: u64, tenants: Vec<TenantRefV1>, trunks: Vec<TrunkV1>, next_ids: NextIdsV1 },
-        Grant { token_sha256: [u8; 32], role: String },
+        Grant(grant: Box<GrantV1>),
         Raise { layout: u16, members: Vec<(NodeId, u16)> },
+        Revoke { tenant: Option<TenantId>, name: String },
+        Used { token_sha256: [u8; 32] },
+        Begin(intent: Box<IntentV1>),
+        End { act: u64, result: Box<ActResultV1> },
+    }
+    struct GrantV1 = Grant {
+        token_sha256: [u8; 32],
+        name: String,
+        role: String,
+        tenant: Option<TenantId>,
+        lasts_ms: Option<u64>,
+    }
+    struct IntentV1 = Intent {
+        who: String,
+        tenant: Option<TenantId>,
+        what: String,
+        asked: String,
+        from: String,
+        node: NodeId,
+    }
+    struct ActResultV1 = ActResult {
+        status: u16,
+        told: String,
     }
     enum OutcomeV1 = crate::Outcome {
         Done,
@@ -161,6 +184,7 @@ frozen! {
         Imported { added: u32, duplicates: u32 },
         Planned { granted: u64 },
         Refused(refusal: RefusalV1),
+        Begun { act: u64 },
     }
     enum RefusalV1 = Refusal {
         NoSuchCall,
@@ -188,5 +212,8 @@ frozen! {
         NotNow,
         LeadBusy,
         TooEarly,
+        NoSuchToken,
+        NameTaken,
+        LastAdmin,
     }
 }

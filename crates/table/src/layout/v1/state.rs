@@ -23,6 +23,20 @@ frozen! {
         incarnation: Incarnation,
         down: bool,
     }
+    struct TokenV1 = Token {
+        name: String,
+        role: String,
+        tenant: Option<TenantId>,
+        made: Wall,
+        expires: Option<Wall>,
+        last_use: Option<Wall>,
+    }
+    struct ActV1 = Act {
+        id: u64,
+        at: Wall,
+        intent: IntentV1,
+        result: Option<ActResultV1>,
+    }
     struct ControlImageV1 = ControlImage {
         index: u64,
         time: LogTime,
@@ -34,7 +48,8 @@ frozen! {
         silent: Vec<(NodeId, Incarnation, NodeId)>,
         versions: Vec<ConfigVersionV1>,
         changed: Vec<(TenantId, u64)>,
-        tokens: Vec<([u8; 32], String)>,
+        tokens: Vec<([u8; 32], TokenV1)>,
+        acts: Vec<(u64, ActV1)>,
         sessions: SessionsImageV1,
         next_ids: NextIdsV1,
     }
