@@ -28,6 +28,11 @@ const MEDIA_MARK: [u8; 8] = *b"SLNKmed1";
 const MEDIA_RANDOM_BYTES: usize = 12;
 /// Packets that are acknowledged together. Nothing is sent again, so acknowledgements only serve round trip and loss counts.
 const MEDIA_ACK_EVERY: u32 = 32;
+/// Packets of the command link that are acknowledged together: each acknowledgement of its own wakes both processes, and
+/// most packets are answered by another message soon, which carries it.
+const ACK_EVERY: u32 = 10;
+/// How long an acknowledgement waits for company; a lost packet is found by those behind it, or this much later.
+const ACK_DELAY: Duration = Duration::from_millis(20);
 /// Silence after which a connection is given up. Who is dead is decided by heartbeats above, sooner than this.
 const IDLE_TIMEOUT_MS: u32 = 2_000;
 /// Eight of them may be lost before the idle time-out.
@@ -125,6 +130,8 @@ fn fill_random(bytes: &mut [u8]) {
 }
 
 fn transport() -> TransportConfig {
+    let mut acks = AckFrequencyConfig::default();
+    acks.ack_eliciting_threshold(ACK_EVERY.into()).max_ack_delay(Some(ACK_DELAY));
     let mut transport = TransportConfig::default();
     transport
         .max_idle_timeout(Some(quinn::VarInt::from_u32(IDLE_TIMEOUT_MS).into()))
@@ -134,6 +141,7 @@ fn transport() -> TransportConfig {
         .send_window(SEND_WINDOW_BYTES)
         .max_concurrent_bidi_streams(STREAMS.into())
         .max_concurrent_uni_streams(0u32.into())
+        .ack_frequency_config(Some(acks))
         .datagram_receive_buffer_size(None);
     transport
 }

@@ -42,21 +42,21 @@ pub(crate) fn start(path: PathBuf, mut connection: Connection) -> std::io::Resul
 /// All records and the cursor or nothing: after a crash the cursor never claims what is not there.
 fn project(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<u64> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut upsert = transaction.prepare(UPSERT)?;
+    let mut upsert = transaction.prepare_cached(UPSERT)?;
     for (number, record) in &batch.records {
         write(&mut upsert, *number, record, &batch.names)?;
     }
     drop(upsert);
     let newest = batch.records.iter().map(|(number, _)| *number).max().unwrap_or_default();
-    let cursor = transaction.query_row(
-        "INSERT INTO cursors (shard, number) VALUES (?1, ?2)
-         ON CONFLICT (shard) DO UPDATE SET number = max(number, excluded.number) RETURNING number",
-        (batch.shard.0, whole(newest)),
-        |row| row.get(0),
-    )?;
+    let cursor =
+        transaction.prepare_cached(MOVE_CURSOR)?.query_row((batch.shard.0, whole(newest)), |row| row.get(0))?;
     transaction.commit()?;
     Ok(cursor)
 }
+
+const MOVE_CURSOR: &str = "
+    INSERT INTO cursors (shard, number) VALUES (?1, ?2)
+    ON CONFLICT (shard) DO UPDATE SET number = max(number, excluded.number) RETURNING number";
 
 /// `COALESCE` keeps what an earlier writing knew: the second one adds, it never takes away. A name that the
 /// configuration has dropped since is kept too; an id stands in only where no name was ever known.
