@@ -72,14 +72,13 @@ pub(crate) const TRUNK_DIALS: Limit = Limit::new("max_dials_per_second", "calls/
 // Processes. Shards are fixed when the cluster is founded; each costs every node a Raft group.
 pub(crate) const ID: Limit = Limit::new("id", "", 1, u16::MAX as u32, 1);
 pub(crate) const SHARDS: Limit = Limit::new("shards", "shards", 1, 64, 3);
-pub(crate) const NODE_THREADS: Limit = Limit::new("threads", "threads", 1, 64, 1);
 pub(crate) const NODE_RATE: Limit = Limit::new("max_calls_per_second", "calls/s", 1, 10_000, 500);
 pub(crate) const NODE_CALLS: Limit = Limit::new("max_calls", "calls", 1, 100_000, 20_000);
 pub(crate) const MEDIA_THREADS: Limit = Limit::new("threads", "threads", 1, 64, 1);
 pub(crate) const DEAD_MEDIA: Limit = Limit::new("dead_media_ms", "ms", 1000, HOUR_MS, 10_000).or_zero("never");
 
 /// All of them, for documentation and for the test that the example names each.
-pub const LIMITS: [Limit; 22] = [
+pub const LIMITS: [Limit; 21] = [
     MENU_TIMEOUT,
     MENU_TRIES,
     RING_TIMEOUT,
@@ -97,7 +96,6 @@ pub const LIMITS: [Limit; 22] = [
     MAX_ATTEMPTS,
     ID,
     SHARDS,
-    NODE_THREADS,
     NODE_RATE,
     NODE_CALLS,
     MEDIA_THREADS,

@@ -8,7 +8,7 @@ use strowger_model::{NodeId, RelayId};
 
 use super::{Base, Taken, check_reachable, read_http, read_peers};
 use crate::fault::Fault;
-use crate::limits::{ID, NODE_CALLS, NODE_RATE, NODE_THREADS, SHARDS};
+use crate::limits::{ID, NODE_CALLS, NODE_RATE, SHARDS};
 use crate::names::read_site;
 use crate::page::Written;
 use crate::section::Section;
@@ -24,8 +24,6 @@ pub struct NodeConfig {
     pub id: NodeId,
     /// Holds log, snapshots, records and content of this node, and nobody else's.
     pub data_dir: PathBuf,
-    /// Threads that the node's tasks share, beside those of its disk and its records.
-    pub threads: u32,
     /// `[cluster]`: the link between the processes.
     pub cluster: Cluster,
     /// `[sip]`: sockets and addresses.
@@ -116,14 +114,13 @@ fn read(top: &Section<'_>, base: &Base) -> Option<NodeConfig> {
     let mut taken = Taken::default();
     let id = top.number(&ID);
     let data_dir = base.path(top, "data_dir", "data_dir = \"data\"");
-    let threads = top.limit(&NODE_THREADS);
     let cluster = read_cluster(top, base, id.as_ref(), &mut taken);
     let sip = read_sip(top, &mut taken);
     let http = read_http(top, "listen = \"127.0.0.1:8081\"", &mut taken);
     let limits = read_limits(top);
     top.finish();
     let id = NodeId(id?.value as u16);
-    Some(NodeConfig { id, data_dir: data_dir?, threads, cluster: cluster?, sip: sip?, http: http?, limits })
+    Some(NodeConfig { id, data_dir: data_dir?, cluster: cluster?, sip: sip?, http: http?, limits })
 }
 
 fn read_cluster(top: &Section<'_>, base: &Base, me: Option<&Written<u32>>, taken: &mut Taken) -> Option<Cluster> {

@@ -18,8 +18,6 @@ use tracing_subscriber::EnvFilter;
 
 /// Exit code of a process whose configuration is wrong (EX_USAGE of sysexits.h): starting it again will not help.
 const EXIT_CONFIG: u8 = 64;
-/// A relay's orders and links are light work; its voice has threads of its own (`media.threads`).
-const RELAY_WORKERS: u32 = 1;
 /// Set by the demo and by tests, which need to know the first token; otherwise it is random, and in a file.
 const TOKEN_VARIABLE: &str = "STROWGER_BOOTSTRAP_TOKEN";
 /// What is logged, as `LEVEL` or `TARGET=LEVEL` with commas between them.
@@ -37,7 +35,7 @@ const BREAK_VARIABLE: &str = "STROWGER_TEST_BREAK";
 
 pub fn node(path: &Path) -> anyhow::Result<ExitCode> {
     match NodeConfig::load(path) {
-        Ok(config) => run(config.threads, async move {
+        Ok(config) => run(async move {
             let (node, http) = start_node(config).await?;
             shut_down().await?;
             tracing::info!("stopping");
@@ -51,7 +49,7 @@ pub fn node(path: &Path) -> anyhow::Result<ExitCode> {
 
 pub fn relay(path: &Path) -> anyhow::Result<ExitCode> {
     match RelayConfig::load(path) {
-        Ok(config) => run(RELAY_WORKERS, relay::run(config)),
+        Ok(config) => run(relay::run(config)),
         Err(faults) => Ok(refuse(&faults)),
     }
 }
@@ -61,11 +59,10 @@ fn refuse(faults: &[Fault]) -> ExitCode {
     ExitCode::from(EXIT_CONFIG)
 }
 
-fn run(workers: u32, work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+fn run(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     private::umask();
     log()?;
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(workers as usize).enable_all().build().context("starting the runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(work)
 }
 
