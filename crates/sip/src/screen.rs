@@ -7,6 +7,11 @@ use crate::text::split;
 /// The methods we serve, as Allow lists them.
 pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER";
 
+/// Bytes of the longest caller that is taken. It goes into the row, the record, From towards the agent's phone and every
+/// list: a number has 16 (E.164, with its plus sign), the longest name of RFC 4475 (section 3.1.1.6) 115. One that is cut
+/// short would be somebody else.
+const MAX_CALLER_BYTES: usize = 128;
+
 /// An answer that ends a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
@@ -16,7 +21,7 @@ pub struct Refusal {
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// The refusal a request outside any leg earns by its form alone, if any: 405, 415, 416, 483 or 420.
+/// The refusal a request outside any leg earns by its form alone, if any: 400, 405, 415, 416, 483 or 420.
 /// An ACK is never answered; a CANCEL is not asked for extensions (RFC 3261 section 8.2.2.3).
 pub fn screen(request: &Message) -> Option<Refusal> {
     let method = request.method();
@@ -34,6 +39,10 @@ pub fn screen(request: &Message) -> Option<Refusal> {
     // full count, and a loop through us would never end if 0 did not stop it (RFC 3261 section 16.3, step 3).
     if method == "INVITE" && request.max_forwards() == Some(0) {
         return Some(Refusal { status: 483, headers: Vec::new() });
+    }
+    if method == "INVITE" && request.calling_number().len() > MAX_CALLER_BYTES {
+        // RFC 3261 section 21.4.1.
+        return Some(Refusal { status: 400, headers: Vec::new() });
     }
     unsupported(request)
 }

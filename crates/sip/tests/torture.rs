@@ -186,6 +186,13 @@ fn what_is_legal_but_not_ours_gets_the_right_refusal() {
     let looping =
         options("INVITE sip:a@b SIP/2.0", &[("Max-Forwards: 3", "Max-Forwards: 0"), ("8 OPTIONS", "8 INVITE")]);
     assert_eq!(screen(&parse(&looping)).map(|refusal| refusal.status), Some(483));
+    // longreq: who calls goes into rows, records and lists; a name as long as that one is taken.
+    for (length, status) in [(115, None), (128, None), (129, Some(400)), (7000, Some(400))] {
+        let from = format!("From: <sip:{}@example.net>;tag=long", "7".repeat(length));
+        let changes = [("From: sip:caller@example.org;tag=33242", from.as_str()), ("8 OPTIONS", "8 INVITE")];
+        let call = options("INVITE sip:a@b SIP/2.0", &changes);
+        assert_eq!(screen(&parse(&call)).map(|refusal| refusal.status), status, "{length} bytes");
+    }
     let unknown = parse(&options("NEWMETHOD sip:a@b SIP/2.0", &[("8 OPTIONS", "8 NEWMETHOD")]));
     assert_eq!(screen(&unknown).map(|refusal| refusal.status), Some(405));
     assert_eq!(screen(&parse(&options(PLAIN, &[]))), None);
