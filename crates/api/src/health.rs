@@ -68,6 +68,9 @@ pub async fn ready(State(context): State<Arc<Context>>) -> Result<Json<Healthy>,
 }
 
 fn unready(context: &Context) -> Option<(String, &'static str)> {
+    if context.is_stopping() {
+        return Some(("this node is stopping".to_owned(), "send calls to another node"));
+    }
     let groups = context.groups.status();
     let named = |broken: &dyn Fn(&_) -> bool| {
         let names: Vec<String> =

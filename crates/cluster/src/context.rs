@@ -23,6 +23,7 @@ use crate::content::Content;
 use crate::data_keys::DataKeys;
 use crate::directory::Directory;
 use crate::done::Performed;
+use crate::ending::Ending;
 use crate::explain::Decisions;
 use crate::newest::Newest;
 use crate::news::News;
@@ -81,6 +82,10 @@ pub struct Context {
     pub(crate) tasks: Tasks,
     /// Each sits beside an actor, and ends with it.
     pub(crate) acting: Tasks,
+    /// What calls have proposed, until its outcome is told.
+    pub(crate) proposing: Tasks,
+    /// Whether the node was told to stop, and how far it is.
+    pub(crate) ending: Ending,
     /// The configuration, for look-ups.
     pub(crate) newest: Newest,
 }
@@ -147,6 +152,8 @@ impl Context {
             decision_log: Decisions::default(),
             tasks: Tasks::new(),
             acting: Tasks::new(),
+            proposing: Tasks::new(),
+            ending: Ending::new(),
         }
     }
 

@@ -33,7 +33,7 @@ impl Intake {
     }
 
     pub fn take(self: &Arc<Self>, incoming: Incoming) {
-        if self.context.edge.is_passive() {
+        if self.context.edge.is_passive() || self.context.is_deaf() {
             return;
         }
         let Incoming { message, source, kind } = incoming;
@@ -48,6 +48,9 @@ impl Intake {
 
     /// From another node that did not own it.
     pub fn forwarded(self: &Arc<Self>, body: &[u8]) {
+        if self.context.is_deaf() {
+            return;
+        }
         let Ok(Forward { source, datagram }) = open::<Forward>(body) else { return };
         let Ok(message) = Message::parse(&datagram) else { return };
         self.run(|switch| switch.forwarded(message, source, &*self.context));

@@ -17,6 +17,7 @@ mod context;
 mod data_keys;
 mod directory;
 mod done;
+mod ending;
 mod explain;
 mod figures;
 mod guessing;

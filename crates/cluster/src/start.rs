@@ -155,14 +155,15 @@ impl Cluster {
         Ok(Cluster { context })
     }
 
-    /// Ends all that has begun with the node: far ends and other processes hear nothing more of it, its files are
-    /// closed and its ports are free, as long as nobody else holds the context.
+    /// Ends all that has begun with the node, best after [`Cluster::retire`]: far ends and other processes hear nothing
+    /// more of it, its files are closed and its ports are free, as long as nobody else holds the context.
     pub async fn stop(self) {
         let Cluster { context } = self;
         context.calls.close();
         context.agents.close();
         context.pacers.close();
         context.relays.couriers.close();
+        context.proposing.end().await;
         context.tasks.end().await;
         context.groups.shutdown().await;
         context.acting.ended().await;

@@ -154,6 +154,11 @@ impl Driver {
             CallMail::Proposed { number, accepted } => self.run(me, Event::Proposed { number, accepted }),
             CallMail::Tick => {
                 self.armed = None;
+                // What is due in the last moments is due at the heir, too. Above all nobody who hung up is answered
+                // because time is up.
+                if self.context.is_stopping() {
+                    return;
+                }
                 if self.context.edge.is_passive() {
                     return self.tick_when_active(me.clone());
                 }
@@ -218,8 +223,12 @@ impl Driver {
     fn propose(&self, me: ActorRef<CallMail>, number: u64, command: Command) {
         let context = self.context.clone();
         let group = self.machine.id().shard().group();
-        self.context.spawn(async move {
+        self.context.proposing.spawn(async move {
             let outcome = context.groups.propose(group, Body::Shard(command), limit::PROPOSE).await;
+            // Proposed again by nobody here: what hangs on it is not answered.
+            if outcome.is_err() && context.is_stopping() {
+                return;
+            }
             let accepted = matches!(outcome, Ok(Outcome::Done));
             // The actor may be over by now: then nobody waits.
             let _over = me.cast(CallMail::Proposed { number, accepted });

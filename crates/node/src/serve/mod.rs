@@ -2,10 +2,12 @@
 
 mod private;
 mod relay;
+mod signals;
 
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use strowger_cluster::{Cluster, DataKeys, TestBreak};
@@ -13,8 +15,9 @@ use strowger_config::Fault;
 use strowger_config::process::{NodeConfig, RelayConfig};
 use strowger_link::Identity;
 use strowger_model::PeerId;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+
+use signals::Signals;
 
 /// Exit code of a process whose configuration is wrong (EX_USAGE of sysexits.h): starting it again will not help.
 const EXIT_CONFIG: u8 = 64;
@@ -28,20 +31,24 @@ const LOG_LEVELS: &str = "info,openraft=error,fjall=warn,quinn=warn";
 const LOG_FORMAT_VARIABLE: &str = "STROWGER_LOG_FORMAT";
 /// In the data directory of the node that founds the cluster: what is printed stays in journals.
 const TOKEN_FILE: &str = "first-token";
-/// Set by the demo, whose processes must not outlive it however it ends: they end when their standard input does.
-const LEASH_VARIABLE: &str = "STROWGER_ENDS_WITH_STDIN";
 /// Plants a fault, so that the demo can show that its own checks would find one.
 const BREAK_VARIABLE: &str = "STROWGER_TEST_BREAK";
+/// For what still writes to a disk when the process ends: whatever it is, the next start is made for its loss.
+const LEFT_OVER: Duration = Duration::from_secs(1);
 
 pub fn node(path: &Path) -> anyhow::Result<ExitCode> {
     match NodeConfig::load(path) {
-        Ok(config) => run(async move {
-            let (node, http) = start_node(config).await?;
-            shut_down().await?;
+        Ok(config) => run(async |signals| {
+            let Some(started) = signals.unless_ended(start_node(config)).await else { return Ok(ended_early()) };
+            let (node, http) = started?;
+            signals.end().await;
             tracing::info!("stopping");
-            http.close().await;
-            node.stop().await;
-            Ok(ExitCode::SUCCESS)
+            let end = async {
+                node.retire().await;
+                http.close().await;
+                node.stop().await;
+            };
+            Ok(signals.end_in_order(end).await)
         }),
         Err(faults) => Ok(refuse(&faults)),
     }
@@ -49,7 +56,7 @@ pub fn node(path: &Path) -> anyhow::Result<ExitCode> {
 
 pub fn relay(path: &Path) -> anyhow::Result<ExitCode> {
     match RelayConfig::load(path) {
-        Ok(config) => run(relay::run(config)),
+        Ok(config) => run(async |signals| relay::run(config, signals).await),
         Err(faults) => Ok(refuse(&faults)),
     }
 }
@@ -59,11 +66,19 @@ fn refuse(faults: &[Fault]) -> ExitCode {
     ExitCode::from(EXIT_CONFIG)
 }
 
-fn run(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+/// Told to stop before it had begun.
+fn ended_early() -> ExitCode {
+    tracing::info!("stopped while it started");
+    ExitCode::SUCCESS
+}
+
+fn run(work: impl AsyncFnOnce(&mut Signals) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
     private::umask();
     log()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    runtime.block_on(work)
+    let end = runtime.block_on(async { work(&mut Signals::new().context("listening for signals")?).await });
+    runtime.shutdown_timeout(LEFT_OVER);
+    end
 }
 
 /// One line for a change, on standard error: text for people, or JSON for a store of logs.
@@ -147,42 +162,4 @@ fn test_break() -> anyhow::Result<Option<TestBreak>> {
         }
         Err(_) => Ok(None),
     }
-}
-
-/// Comes back when the process is to end: SIGTERM, SIGINT, or the end of its leash. The signals with which others tell
-/// programs to read their files anew would end it, and with it calls that live here, if nobody took them.
-async fn shut_down() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let mut user_1 = signal(SignalKind::user_defined1())?;
-    let mut user_2 = signal(SignalKind::user_defined2())?;
-    let mut leash = std::pin::pin!(leash());
-    loop {
-        let ignored = tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            () = &mut leash => return Ok(()),
-            _ = hang_up.recv() => "SIGHUP",
-            _ = user_1.recv() => "SIGUSR1",
-            _ = user_2.recv() => "SIGUSR2",
-        };
-        tracing::info!(
-            "{ignored} is ignored: the log goes to standard error, and the process's own file is read at its start"
-        );
-    }
-}
-
-/// Comes back when whoever holds the other end of standard input is gone; never without a leash.
-async fn leash() {
-    if std::env::var_os(LEASH_VARIABLE).is_none() {
-        return std::future::pending().await;
-    }
-    let (over, ended) = tokio::sync::oneshot::channel();
-    // A thread of its own: a read of standard input cannot be called off, and must not hold up the runtime's end.
-    std::thread::spawn(move || {
-        let _read = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        let _gone = over.send(());
-    });
-    let _over = ended.await;
 }

@@ -12,9 +12,27 @@ use strowger_media::RelayStats;
 use strowger_model::PeerId;
 use strowger_relay::hop::HopStats;
 
-use super::{private, shut_down};
+use super::signals::Signals;
+use super::{ended_early, private};
 
-pub(super) async fn run(config: RelayConfig) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(config: RelayConfig, signals: &mut Signals) -> anyhow::Result<ExitCode> {
+    let Some(started) = signals.unless_ended(start(config)).await else { return Ok(ended_early()) };
+    let (relay, http) = started?;
+    tokio::select! {
+        fault = relay.run() => fault?,
+        () = signals.end() => {}
+    }
+    let end = async {
+        http.close().await;
+        // The metrics held it, too.
+        if let Some(relay) = Arc::into_inner(relay) {
+            relay.close().await;
+        }
+    };
+    Ok(signals.end_in_order(end).await)
+}
+
+async fn start(config: RelayConfig) -> anyhow::Result<(Arc<strowger_relay::Relay>, strowger_api::Running)> {
     let identity = Identity::development(&config.link.tls_dir, PeerId::Relay(config.id))?;
     private::directory(&config.content_dir)
         .with_context(|| format!("cannot make {}, or close it to others", config.content_dir.display()))?;
@@ -41,16 +59,7 @@ pub(super) async fn run(config: RelayConfig) -> anyhow::Result<ExitCode> {
     });
     let http = strowger_api::serve_metrics(config.http.listen, text).await?;
     tracing::info!(relay = %config.id, http = %config.http.listen, "relay started");
-    tokio::select! {
-        fault = relay.run() => fault?,
-        signal = shut_down() => signal?,
-    }
-    http.close().await;
-    // The metrics held it, too.
-    if let Some(relay) = Arc::into_inner(relay) {
-        relay.close().await;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok((relay, http))
 }
 
 /// A metric of a relay: name, help, value.
