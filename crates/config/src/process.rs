@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-pub use node::{Cluster, Http, Limits, NodeConfig, RelayPeer, Sip, Voter};
+pub use node::{Archive, Cluster, Http, Limits, NodeConfig, RelayPeer, Sip, Voter};
 pub use relay::{Link, Media, OtherRelay, RelayConfig};
 
 use crate::fault::{Fault, Faults};

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use strowger_cluster::{Cluster, DataKeys, TestBreak};
+use strowger_cluster::{Cluster, DataKeys, Retention, TestBreak, Tuning};
 use strowger_config::Fault;
 use strowger_config::process::{NodeConfig, RelayConfig};
 use strowger_link::Identity;
@@ -33,6 +33,8 @@ const LOG_FORMAT_VARIABLE: &str = "STROWGER_LOG_FORMAT";
 const TOKEN_FILE: &str = "first-token";
 /// Plants a fault, so that the demo can show that its own checks would find one.
 const BREAK_VARIABLE: &str = "STROWGER_TEST_BREAK";
+/// Set by tests, which have no time for the entries after which the log is made a snapshot otherwise.
+const SNAPSHOT_VARIABLE: &str = "STROWGER_TEST_SNAPSHOT_ENTRIES";
 /// For what still writes to a disk when the process ends: whatever it is, the next start is made for its loss.
 const LEFT_OVER: Duration = Duration::from_secs(1);
 
@@ -117,6 +119,8 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api
         data_keys,
         max_calls: config.limits.max_calls as usize,
         max_calls_per_second: config.limits.max_calls_per_second,
+        retention: retention(config.archive),
+        tuning: tuning()?,
         test_break: test_break()?,
     })
     .await?;
@@ -153,6 +157,19 @@ fn data_keys(cluster: &strowger_config::process::Cluster) -> anyhow::Result<Data
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read the data keys in {}: check data_keys and the rights", path.display()))?;
     DataKeys::parse(&text).with_context(|| format!("{} is no file of data keys", path.display()))
+}
+
+fn retention(archive: strowger_config::process::Archive) -> Retention {
+    Retention { age: Duration::from_secs(u64::from(archive.days) * 86_400), bytes: u64::from(archive.max_gib) << 30 }
+}
+
+fn tuning() -> anyhow::Result<Tuning> {
+    let mut tuning = Tuning::default();
+    if let Ok(entries) = std::env::var(SNAPSHOT_VARIABLE) {
+        tuning.snapshot_entries = entries.parse().with_context(|| format!("{SNAPSHOT_VARIABLE}={entries}"))?;
+        tuning.keep_entries = tuning.snapshot_entries / 5;
+    }
+    Ok(tuning)
 }
 
 fn test_break() -> anyhow::Result<Option<TestBreak>> {
