@@ -8,7 +8,7 @@ use quinn::{Endpoint, Incoming};
 
 use crate::hello::{CLOSE_REFUSED, HelloFault, Speaker, recognize, welcome};
 use crate::link::{Purpose, Shared};
-use crate::transport::is_media;
+use crate::transport::{is_distrust, is_media};
 
 /// Accepts until the link closes.
 pub async fn all(shared: Arc<Shared>, endpoint: Endpoint) {
@@ -21,9 +21,15 @@ pub async fn all(shared: Arc<Shared>, endpoint: Endpoint) {
             match admit(&shared, incoming, purpose).await {
                 Ok((speaker, quic)) => {
                     refusals.forget(from);
+                    shared.peers.trusts(from, true);
                     shared.carry(speaker, quic, purpose).await;
                 }
-                Err(fault) => refusals.report(from, &fault.to_string()),
+                Err(fault) => {
+                    if matches!(&fault, HelloFault::Connection(fault) if is_distrust(fault)) {
+                        shared.peers.trusts(from, false);
+                    }
+                    refusals.report(from, &fault.to_string());
+                }
             }
         });
     }

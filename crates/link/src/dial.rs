@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::hello::{CLOSE_REFUSED, HelloFault, Speaker, greet};
 use crate::identity::server_name;
 use crate::link::{Purpose, Shared};
+use crate::transport::is_distrust;
 
 /// Between attempts: short, because a call may wait for this link, and growing, because a peer may be off for days.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -32,6 +33,15 @@ enum DialFault {
     Refused(#[from] quinn::ConnectionError),
     #[error("the hello failed: {0}")]
     Hello(#[from] HelloFault),
+}
+
+impl DialFault {
+    fn is_distrust(&self) -> bool {
+        match self {
+            DialFault::Refused(fault) | DialFault::Hello(HelloFault::Connection(fault)) => is_distrust(fault),
+            _ => false,
+        }
+    }
 }
 
 /// Dials, carries, and dials again.
@@ -79,7 +89,7 @@ fn report(shared: &Shared, peer: PeerId, purpose: Purpose, fault: &DialFault) {
     let address = shared.peers.address(peer).map(|address| address.to_string()).unwrap_or_default();
     let why = fault.to_string();
     let news = match purpose {
-        Purpose::Commands => shared.peers.fail(peer, &why),
+        Purpose::Commands => shared.peers.fail(peer, &why, fault.is_distrust()),
         Purpose::Media => shared.media.fail(peer, &why),
     };
     if news {

@@ -1,6 +1,6 @@
 //! The handle that the rest of the process holds.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -217,6 +217,11 @@ impl Link {
     /// Every peer known, connected or not.
     pub fn stats(&self) -> Vec<PeerStats> {
         self.handle.shared.peers.stats()
+    }
+
+    /// Where others dialled from whom this process does not trust, or who do not trust it.
+    pub fn distrusted(&self) -> Vec<IpAddr> {
+        self.handle.shared.peers.distrusted()
     }
 
     /// Ends all connections and tells the peers so; what is under way is not waited for. Then the port is free, unless

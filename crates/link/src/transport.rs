@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
-    AckFrequencyConfig, AsyncUdpSocket, ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig,
-    ServerConfig, TransportConfig,
+    AckFrequencyConfig, AsyncUdpSocket, ClientConfig, ConnectionError, ConnectionId, ConnectionIdGenerator, Endpoint,
+    EndpointConfig, ServerConfig, TransportConfig,
 };
 use ring::rand::SecureRandom;
 
@@ -81,6 +81,22 @@ pub fn endpoint(
 /// Whether a dialler wants a media connection.
 pub fn is_media(first_id: ConnectionId) -> bool {
     first_id.starts_with(&MEDIA_MARK)
+}
+
+/// Whether a connection failed because one side does not trust the other's certificate: TLS alerts (RFC 8446 section 6.2)
+/// about certificates, as QUIC carries them (RFC 9001 section 4.8).
+pub fn is_distrust(fault: &ConnectionError) -> bool {
+    const TLS: u64 = 0x100;
+    const BAD_CERTIFICATE: u64 = TLS + 42;
+    const ACCESS_DENIED: u64 = TLS + 49;
+    const DECRYPT_ERROR: u64 = TLS + 51;
+    const CERTIFICATE_REQUIRED: u64 = TLS + 116;
+    let code = match fault {
+        ConnectionError::TransportError(fault) => fault.code,
+        ConnectionError::ConnectionClosed(close) => close.error_code,
+        _ => return false,
+    };
+    matches!(u64::from(code), BAD_CERTIFICATE..=ACCESS_DENIED | DECRYPT_ERROR | CERTIFICATE_REQUIRED)
 }
 
 fn media_sides(identity: &Identity, options: MediaOptions) -> Result<MediaSides, String> {

@@ -96,6 +96,13 @@ async fn another_ca_is_refused_by_both_sides() {
     let (two, _) = start_any(ours.path(), node(2), &[]).await;
     let (one, _) = start_any(theirs.path(), node(1), &[(node(2), two.local_addr())]).await;
     fault(&one, node(2), "certificate").await;
+    assert!(one.stats()[0].is_distrusted, "{:?}", one.stats());
+    let noticed = async {
+        while two.distrusted() != [two.local_addr().ip()] {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, noticed).await.expect("who was dialled notices it, too");
     // Trusting them is not enough: they must trust us.
     let mixed = tempfile::tempdir().unwrap();
     for name in ["node-3.pem", "node-3-key.pem"] {

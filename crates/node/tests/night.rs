@@ -75,6 +75,33 @@ fn a_node_that_stands_still_holds_up_nobody() {
 }
 
 #[test]
+fn a_node_with_certificates_of_its_own_says_why_it_is_not_ready() {
+    let mut rig = rig();
+    for (number, named) in [(1, "node-2, node-3"), (3, "a process at 127.0.0.1")] {
+        rig.kill(number);
+        let file = rig.dir.join(format!("node-{number}.toml"));
+        let text = std::fs::read_to_string(&file).expect("its file");
+        let foreign = text.replace("tls_dir = \"tls\"", &format!("tls_dir = \"tls-{number}\""));
+        assert_ne!(foreign, text);
+        std::fs::write(&file, &foreign).expect("writing");
+        rig.restart(number);
+        let client = strowger_api::Client::new(rig.http(number), None);
+        let wanted = format!("{named} and this node do not trust each other's certificates");
+        let mut said = String::new();
+        let is_told = || {
+            said =
+                rig.block_on(client.get_text("/health/ready")).err().map(|fault| fault.to_string()).unwrap_or_default();
+            said.contains(&wanted) && said.contains("the same ca.pem in every tls_dir")
+        };
+        assert!(rig::holds_within(PATIENCE, is_told), "node {number}: {said}");
+        rig.kill(number);
+        std::fs::write(&file, text).expect("writing");
+        rig.restart(number);
+        rig.until_ready(number);
+    }
+}
+
+#[test]
 fn what_a_smaller_directory_removes_is_asked_about() {
     let rig = rig();
     let node = rig.http(1);
