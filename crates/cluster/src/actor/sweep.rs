@@ -82,7 +82,14 @@ fn compare(
 }
 
 fn mend(context: &Arc<Context>, difference: Difference) {
-    tracing::warn!(?difference, "rows and actors differ");
+    match difference {
+        Difference::CallWithout(call) | Difference::CallLeft(call) => {
+            tracing::warn!(%call, ?difference, "rows and actors differ");
+        }
+        Difference::AgentWithout(_, agent) | Difference::AgentLeft(agent) => {
+            tracing::warn!(%agent, ?difference, "rows and actors differ");
+        }
+    }
     match difference {
         // What was told to relays and far ends is not known any more: a new epoch, whose row begins the actor.
         Difference::CallWithout(call) => {

@@ -48,11 +48,13 @@ pub struct Plan {
     pub dead_media_ms: u32,
     /// Entries after which a log is made a snapshot; 0: as many as in the product.
     pub snapshot_entries: u32,
+    /// What is logged; empty: as in the product.
+    pub log: &'static str,
 }
 
 impl Plan {
     pub fn of(nodes: u16, shards: u16) -> Self {
-        Self { nodes, shards, dead_media_ms: 0, snapshot_entries: 0 }
+        Self { nodes, shards, dead_media_ms: 0, snapshot_entries: 0, log: "" }
     }
 }
 
@@ -348,6 +350,9 @@ fn spawn(program: &Path, dir: &Path, kind: &str, number: u16, plan: Plan) -> Chi
     let log = File::options().create(true).append(true).open(dir.join(format!("{name}.log"))).expect("a log");
     let mut command = build(program);
     command.arg(kind).arg("--config").arg(dir.join(format!("{name}.toml")));
+    if !plan.log.is_empty() {
+        command.env("STROWGER_LOG", plan.log);
+    }
     if plan.snapshot_entries > 0 {
         command.env("STROWGER_TEST_SNAPSHOT_ENTRIES", plan.snapshot_entries.to_string());
     }
