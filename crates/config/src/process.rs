@@ -139,3 +139,11 @@ fn read_http(top: &Section<'_>, example: &str, taken: &mut Taken) -> Option<Http
     taken.claim(&section, "http.listen", &listen);
     Some(Http { listen: listen.value })
 }
+
+/// The `[log]` of both kinds of process.
+fn read_log(top: &Section<'_>) -> Option<String> {
+    let section = top.sub("log", "[log]")?;
+    let levels = section.optional_text("levels", "levels = \"info,strowger_cluster=debug\"");
+    section.finish();
+    Some(levels?.value)
+}

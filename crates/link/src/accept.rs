@@ -42,7 +42,7 @@ async fn admit(
 ) -> Result<(Speaker, quinn::Connection), HelloFault> {
     let connecting = match purpose {
         Purpose::Commands => incoming.accept()?,
-        Purpose::Media => incoming.accept_with(shared.media_sides.server.clone())?,
+        Purpose::Media => incoming.accept_with(shared.media_sides().server.clone())?,
     };
     let quic = connecting.await?;
     let refuse = |fault: &HelloFault| quic.close(CLOSE_REFUSED, fault.to_string().as_bytes());

@@ -72,7 +72,7 @@ async fn attempt(shared: &Shared, peer: PeerId, purpose: Purpose) -> Result<(Spe
     // The name is what the handshake checks the peer's certificate against.
     let connecting = match purpose {
         Purpose::Commands => endpoint.connect(address, &server_name(peer))?,
-        Purpose::Media => endpoint.connect_with(shared.media_sides.client.clone(), address, &server_name(peer))?,
+        Purpose::Media => endpoint.connect_with(shared.media_sides().client.clone(), address, &server_name(peer))?,
     };
     let quic = tokio::time::timeout(ATTEMPT_TIMEOUT, connecting).await.map_err(|_| DialFault::Silence)??;
     match greet(&quic, Speaker { peer: shared.me, layout: shared.layout }).await {

@@ -59,14 +59,8 @@ pub fn endpoint(
     media: MediaOptions,
 ) -> Result<(Endpoint, Held, MediaSides), LinkError> {
     let bind = |source| LinkError::Bind { address: listen, source };
-    let tls = |why: String| LinkError::Tls(why);
-    let transport = Arc::new(transport());
-
-    let mut server = ServerConfig::with_crypto(Arc::new(server_tls(identity, ALPN).map_err(tls)?));
-    server.transport_config(transport.clone());
-    let mut client = ClientConfig::new(Arc::new(client_tls(identity, ALPN).map_err(tls)?));
-    client.transport_config(transport);
-    let sides = media_sides(identity, media).map_err(tls)?;
+    let (client, server) = sides(identity).map_err(LinkError::Tls)?;
+    let media = media_sides(identity, media).map_err(LinkError::Tls)?;
 
     let socket = std::net::UdpSocket::bind(listen).map_err(bind)?;
     let runtime = quinn::default_runtime().ok_or(LinkError::NoRuntime)?;
@@ -75,7 +69,26 @@ pub fn endpoint(
     let endpoint = Endpoint::new_with_abstract_socket(resets(identity), Some(server), socket, runtime);
     let mut endpoint = endpoint.map_err(bind)?;
     endpoint.set_default_client_config(client);
-    Ok((endpoint, held, sides))
+    Ok((endpoint, held, media))
+}
+
+/// Both sides of command connections.
+fn sides(identity: &Identity) -> Result<(ClientConfig, ServerConfig), String> {
+    let transport = Arc::new(transport());
+    let mut server = ServerConfig::with_crypto(Arc::new(server_tls(identity, ALPN)?));
+    server.transport_config(transport.clone());
+    let mut client = ClientConfig::new(Arc::new(client_tls(identity, ALPN)?));
+    client.transport_config(transport);
+    Ok((client, server))
+}
+
+/// What is connected from now on is proved by another identity; the media sides come back.
+pub fn renew(endpoint: &mut Endpoint, identity: &Identity, media: MediaOptions) -> Result<MediaSides, LinkError> {
+    let (client, server) = sides(identity).map_err(LinkError::Tls)?;
+    let media = media_sides(identity, media).map_err(LinkError::Tls)?;
+    endpoint.set_server_config(Some(server));
+    endpoint.set_default_client_config(client);
+    Ok(media)
 }
 
 /// Whether a dialler wants a media connection.

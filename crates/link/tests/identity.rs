@@ -115,6 +115,24 @@ async fn another_ca_is_refused_by_both_sides() {
     assert!(two.peers().is_empty() && one.peers().is_empty());
 }
 
+/// The certificates of a cluster are changed while it runs: first all trust the new CA, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_identity_counts_for_what_is_connected_from_then_on() {
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (two, _) = start_any(old.path(), node(2), &[]).await;
+    let (one, _) = start_any(old.path(), node(1), &[(node(2), two.local_addr())]).await;
+    connected(&one, node(2)).await;
+    two.renew(&Identity::development(new.path(), node(2)).unwrap()).unwrap();
+    assert_eq!(one.ask(node(2), Class::Command, "as before", PATIENCE).await.unwrap(), "as before");
+    Identity::development(new.path(), node(3)).unwrap();
+    let quic = raw(new.path(), new.path(), node(3), &two).await;
+    let (mut send, mut receive) = quic.open_bi().await.unwrap();
+    send.write_all(b"SLNK\x01\x00\x00\x03\x00\x00\x00").await.unwrap();
+    assert_eq!(receive.read_to_end(100).await.unwrap(), b"SLNK\x01\x00\x00\x00");
+    let stranger = two.renew(&Identity::development(new.path(), node(3)).unwrap());
+    assert!(matches!(stranger, Err(LinkError::Identity(IdentityError::WrongName { .. }))), "{stranger:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_answers_must_be_who_was_meant() {
     let dir = tempfile::tempdir().unwrap();

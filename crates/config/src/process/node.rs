@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use strowger_model::{NodeId, RelayId};
 
-use super::{Base, Taken, check_reachable, read_http, read_peers};
+use super::{Base, Taken, check_reachable, read_http, read_log, read_peers};
 use crate::fault::Fault;
 use crate::limits::{ARCHIVE_DAYS, ARCHIVE_GIB, ID, NODE_CALLS, NODE_RATE, SHARDS};
 use crate::names::read_site;
@@ -34,6 +34,8 @@ pub struct NodeConfig {
     pub limits: Limits,
     /// `[archive]`.
     pub archive: Archive,
+    /// `[log]`: what is logged; none: what the process logs unless it is told.
+    pub log_levels: Option<String>,
 }
 
 /// The processes of the cluster and how they prove themselves to each other.
@@ -130,9 +132,10 @@ fn read(top: &Section<'_>, base: &Base) -> Option<NodeConfig> {
     let http = read_http(top, "listen = \"127.0.0.1:8081\"", &mut taken);
     let limits = read_limits(top);
     let archive = read_archive(top);
+    let log_levels = read_log(top);
     top.finish();
     let id = NodeId(id?.value as u16);
-    Some(NodeConfig { id, data_dir: data_dir?, cluster: cluster?, sip: sip?, http: http?, limits, archive })
+    Some(NodeConfig { id, data_dir: data_dir?, cluster: cluster?, sip: sip?, http: http?, limits, archive, log_levels })
 }
 
 fn read_cluster(top: &Section<'_>, base: &Base, me: Option<&Written<u32>>, taken: &mut Taken) -> Option<Cluster> {

@@ -1,10 +1,10 @@
 //! The two kinds of process: a node and a relay. Configuration first, then ports, then work.
 
+mod log;
 mod private;
 mod relay;
 mod signals;
 
-use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,22 +13,16 @@ use anyhow::Context as _;
 use strowger_cluster::{Cluster, DataKeys, Retention, TestBreak, Tuning};
 use strowger_config::Fault;
 use strowger_config::process::{NodeConfig, RelayConfig};
-use strowger_link::Identity;
+use strowger_link::{Identity, Link, LinkError};
 use strowger_model::PeerId;
-use tracing_subscriber::EnvFilter;
 
+use log::Log;
 use signals::Signals;
 
 /// Exit code of a process whose configuration is wrong (EX_USAGE of sysexits.h): starting it again will not help.
 const EXIT_CONFIG: u8 = 64;
 /// Set by the demo and by tests, which need to know the first token; otherwise it is random, and in a file.
 const TOKEN_VARIABLE: &str = "STROWGER_BOOTSTRAP_TOKEN";
-/// What is logged, as `LEVEL` or `TARGET=LEVEL` with commas between them.
-const LOG_VARIABLE: &str = "STROWGER_LOG";
-/// openraft warns of a peer that is out of reach twenty times a second for each group; the link says it once.
-const LOG_LEVELS: &str = "info,openraft=error,fjall=warn,quinn=warn";
-/// `text` or `json`.
-const LOG_FORMAT_VARIABLE: &str = "STROWGER_LOG_FORMAT";
 /// In the data directory of the node that founds the cluster: what is printed stays in journals.
 const TOKEN_FILE: &str = "first-token";
 /// Plants a fault, so that the demo can show that its own checks would find one.
@@ -40,9 +34,12 @@ const LEFT_OVER: Duration = Duration::from_secs(1);
 
 pub fn node(path: &Path) -> anyhow::Result<ExitCode> {
     match NodeConfig::load(path) {
-        Ok(config) => run(async |signals| {
+        Ok(config) => run(config.log_levels.clone().as_deref(), async |signals, log| {
+            let before = config.clone();
             let Some(started) = signals.unless_ended(start_node(config)).await else { return Ok(ended_early()) };
             let (node, http) = started?;
+            let (path, link) = (path.to_owned(), node.context.link.clone());
+            signals.reload_by(move || reload_node(&path, &before, &log, &link));
             signals.end().await;
             tracing::info!("stopping");
             let end = async {
@@ -58,7 +55,9 @@ pub fn node(path: &Path) -> anyhow::Result<ExitCode> {
 
 pub fn relay(path: &Path) -> anyhow::Result<ExitCode> {
     match RelayConfig::load(path) {
-        Ok(config) => run(async |signals| relay::run(config, signals).await),
+        Ok(config) => {
+            run(config.log_levels.clone().as_deref(), async |signals, log| relay::run(path, config, signals, log).await)
+        }
         Err(faults) => Ok(refuse(&faults)),
     }
 }
@@ -74,31 +73,56 @@ fn ended_early() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run(work: impl AsyncFnOnce(&mut Signals) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
+fn run(
+    levels: Option<&str>,
+    work: impl AsyncFnOnce(&mut Signals, Log) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
     private::umask();
-    log()?;
+    let log = Log::begin(levels)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    let end = runtime.block_on(async { work(&mut Signals::new().context("listening for signals")?).await });
+    let end = runtime.block_on(async { work(&mut Signals::new().context("listening for signals")?, log).await });
     runtime.shutdown_timeout(LEFT_OVER);
     end
 }
 
-/// One line for a change, on standard error: text for people, or JSON for a store of logs.
-fn log() -> anyhow::Result<()> {
-    let filter = match std::env::var(LOG_VARIABLE) {
-        Ok(levels) => {
-            EnvFilter::try_new(&levels).with_context(|| format!("{LOG_VARIABLE}={levels} names no levels"))?
-        }
-        Err(_) => EnvFilter::new(LOG_LEVELS),
-    };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match std::env::var(LOG_FORMAT_VARIABLE).as_deref() {
-        Ok("json") => log.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
-        Ok("text") | Err(_) => log.with_ansi(std::io::stderr().is_terminal()).init(),
-        Ok(other) => anyhow::bail!("{LOG_FORMAT_VARIABLE}={other}: write text or json"),
+/// What can change while a process runs, as its file and the files that it names say now: certificates and levels.
+fn renew(
+    tls_dir: &Path,
+    me: PeerId,
+    levels: Option<&str>,
+    log: &Log,
+    link: impl FnOnce(&Identity) -> Result<(), LinkError>,
+) {
+    let identity = Identity::development(tls_dir, me).map_err(anyhow::Error::from);
+    match identity.and_then(|identity| Ok(link(&identity)?)) {
+        Ok(()) => tracing::info!("certificates were read again, and count for new connections"),
+        Err(fault) => tracing::error!("certificates stay as they were: {fault:#}"),
     }
-    Ok(())
+    match log.set(levels) {
+        Ok(()) => tracing::info!(levels, "levels of the log were read again"),
+        Err(fault) => tracing::error!("levels of the log stay as they were: {fault:#}"),
+    }
 }
+
+fn reload_node(path: &Path, before: &NodeConfig, log: &Log, link: &Link) {
+    match NodeConfig::load(path) {
+        Ok(now) => {
+            let (me, levels) = (PeerId::Node(now.id), now.log_levels.as_deref());
+            renew(&now.cluster.tls_dir, me, levels, log, |identity| link.renew(identity));
+            if (NodeConfig { log_levels: before.log_levels.clone(), ..now }) != *before {
+                tracing::warn!("{LATER}");
+            }
+        }
+        Err(faults) => stays(&faults),
+    }
+}
+
+fn stays(faults: &[Fault]) {
+    faults.iter().for_each(|fault| tracing::error!("nothing was changed: {fault}"));
+}
+
+/// Of the process's own file.
+const LATER: &str = "what else has changed in its file counts when the process is started again";
 
 async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api::Running)> {
     let identity = Identity::development(&config.cluster.tls_dir, PeerId::Node(config.id))?;

@@ -1,5 +1,6 @@
 //! A relay's process, and what Prometheus reads of it.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +13,21 @@ use strowger_media::RelayStats;
 use strowger_model::PeerId;
 use strowger_relay::hop::HopStats;
 
+use super::log::Log;
 use super::signals::Signals;
-use super::{ended_early, private};
+use super::{LATER, ended_early, private, renew, stays};
 
-pub(super) async fn run(config: RelayConfig, signals: &mut Signals) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(path: &Path, config: RelayConfig, signals: &mut Signals, log: Log) -> anyhow::Result<ExitCode> {
+    let before = config.clone();
     let Some(started) = signals.unless_ended(start(config)).await else { return Ok(ended_early()) };
     let (relay, http) = started?;
+    // Weakly: whoever holds it keeps the relay up.
+    let (path, of) = (path.to_owned(), Arc::downgrade(&relay));
+    signals.reload_by(move || {
+        if let Some(relay) = of.upgrade() {
+            reload(&path, &before, &log, &relay);
+        }
+    });
     tokio::select! {
         fault = relay.run() => fault?,
         () = signals.end() => {}
@@ -30,6 +40,19 @@ pub(super) async fn run(config: RelayConfig, signals: &mut Signals) -> anyhow::R
         }
     };
     Ok(signals.end_in_order(end).await)
+}
+
+fn reload(path: &Path, before: &RelayConfig, log: &Log, relay: &strowger_relay::Relay) {
+    match RelayConfig::load(path) {
+        Ok(now) => {
+            let (me, levels) = (PeerId::Relay(now.id), now.log_levels.as_deref());
+            renew(&now.link.tls_dir, me, levels, log, |identity| relay.renew(identity));
+            if (RelayConfig { log_levels: before.log_levels.clone(), ..now }) != *before {
+                tracing::warn!("{LATER}");
+            }
+        }
+        Err(faults) => stays(&faults),
+    }
 }
 
 async fn start(config: RelayConfig) -> anyhow::Result<(Arc<strowger_relay::Relay>, strowger_api::Running)> {

@@ -17,6 +17,8 @@ pub struct Signals {
     user_2: Signal,
     /// None without a leash, and when it has ended.
     leash: Option<oneshot::Receiver<()>>,
+    /// What SIGHUP does; nothing while the process starts.
+    reload: Box<dyn FnMut() + Send>,
 }
 
 impl Signals {
@@ -28,24 +30,31 @@ impl Signals {
             user_1: signal(SignalKind::user_defined1())?,
             user_2: signal(SignalKind::user_defined2())?,
             leash: leash(),
+            reload: Box::new(|| tracing::info!("SIGHUP is ignored: the process is about to start, or to end")),
         })
     }
 
-    /// Comes back when the process is to end: SIGTERM, SIGINT, or the end of its leash. The signals with which others
-    /// tell programs to read their files anew would end it, and with it calls that live here, if nobody took them.
+    /// From now on SIGHUP does this.
+    pub fn reload_by(&mut self, reload: impl FnMut() + Send + 'static) {
+        self.reload = Box::new(reload);
+    }
+
+    /// Comes back when the process is to end: SIGTERM, SIGINT, or the end of its leash. The other signals with which
+    /// people tell programs to do something would end it, and with it calls that live here, if nobody took them.
     pub async fn end(&mut self) {
         loop {
             let ignored = tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
                 () = let_go(&mut self.leash) => return,
-                _ = self.hang_up.recv() => "SIGHUP",
+                _ = self.hang_up.recv() => {
+                    (self.reload)();
+                    continue;
+                }
                 _ = self.user_1.recv() => "SIGUSR1",
                 _ = self.user_2.recv() => "SIGUSR2",
             };
-            tracing::info!(
-                "{ignored} is ignored: the log goes to standard error, and the process's own file is read at its start"
-            );
+            tracing::info!("{ignored} is ignored: the log goes to standard error, and SIGHUP reads files again");
         }
     }
 
