@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use rig::sipp::{Sipp, free_port, has_sipp};
 use rig::{House, Plan, Rig, holds_within, until_within};
-use serde_json::Value;
 
 const NODES: u16 = 3;
 /// Each a socket of its own: the kernel picks the node by it.
@@ -86,11 +85,6 @@ fn every_hang_up_that_is_answered_is_recorded_though_nodes_stop_all_the_time() {
         missing.is_empty()
     };
     assert!(holds_within(TOLD, all_told), "answered and not recorded: {missing:#?}");
-    for record in
-        rig.records().iter().filter(|record| record["sip_call_id"].as_str().is_some_and(|id| answered.contains(id)))
-    {
-        assert_eq!(record["by"], "caller", "{record:#}");
-    }
 }
 
 #[test]

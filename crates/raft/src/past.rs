@@ -12,7 +12,7 @@ use crate::AppliedEntry;
 use crate::groups::Groups;
 use crate::replica::apply_stamped;
 use crate::store::Log;
-use crate::store::archive::{Entries, Kept, Piece, pieces};
+use crate::store::archive::{Entries, Kept, Piece, directories, pieces};
 use crate::types::{Entry, Payload};
 use crate::v1::SnapshotV1;
 
@@ -176,9 +176,10 @@ pub struct Replayed {
 /// were kept: whether what is decided follows from the log alone, on this build as on those of then. Its node may run.
 pub fn replay(dir: &Path) -> Result<Vec<Replayed>, PastFault> {
     let archive = crate::store::archive_in(dir);
-    let kept = |group: &GroupId| archive.join(group.to_string()).is_dir();
-    let groups = (0..=u16::MAX).map(GroupId).take_while(kept);
-    groups.map(|group| replay_one(archive.join(group.to_string()), group)).collect()
+    let number = |dir: &PathBuf| dir.file_name()?.to_str()?.strip_prefix("group-")?.parse().ok();
+    let mut groups: Vec<GroupId> = directories(&archive).iter().filter_map(number).map(GroupId).collect();
+    groups.sort_unstable();
+    groups.into_iter().map(|group| replay_one(archive.join(group.to_string()), group)).collect()
 }
 
 fn replay_one(dir: PathBuf, group: GroupId) -> Result<Replayed, PastFault> {

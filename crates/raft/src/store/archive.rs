@@ -141,8 +141,9 @@ impl Archivist {
     fn keep(&self, log: &Arc<GroupLog>, from: u64, upto: u64) -> io::Result<()> {
         // What is committed may still be on its way to the disk.
         let (done, written) = oneshot::channel();
-        self.writer.send(Op::Flush { logs: Vec::new(), done }).map_err(io::Error::other)?;
-        written.blocking_recv().map_err(io::Error::other)?;
+        let stopped = || io::Error::other("the log writer has stopped");
+        self.writer.send(Op::Flush { logs: Vec::new(), done }).map_err(|_| stopped())?;
+        written.blocking_recv().map_err(|_| stopped())?;
         let dir = self.dir.join(log.group.to_string());
         fs::create_dir_all(&dir)?;
         let unfinished = dir.join("unfinished");
@@ -167,8 +168,9 @@ impl Archivist {
         let mut groups: Vec<Vec<Piece>> = directories(&self.dir).into_iter().map(|dir| pieces(&dir)).collect();
         let cutoff = now().checked_sub(self.retention.age).unwrap_or(SystemTime::UNIX_EPOCH);
         for pieces in &mut groups {
-            let base = base_of(pieces, cutoff).unwrap_or_default();
-            before(pieces, base).iter().for_each(remove);
+            if let Some(base) = base_of(pieces, cutoff) {
+                before(pieces, base).iter().for_each(remove);
+            }
         }
         let total = |groups: &[Vec<Piece>]| groups.iter().flatten().map(|piece| piece.bytes).sum::<u64>();
         while total(&groups) > self.retention.bytes {
