@@ -125,7 +125,9 @@ fn faults_of_a_node() {
         (
             "[http]",
             "[limit]\n[http]",
-            &["n.toml:15:2: the file has no key `limit`: known are id, data_dir, cluster, sip, http, limits"],
+            &[
+                "n.toml:15:2: the file has no key `limit`: known are id, data_dir, cluster, sip, http, limits, archive, log",
+            ],
         ),
         (
             "[http]",

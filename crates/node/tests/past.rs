@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rig::sipp::{Sipp, free_port, has_sipp};
 use rig::{House, Plan, Rig, TOKEN, strowger, until_within};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const NODES: u16 = 3;
 /// The home of the only shard.
@@ -60,8 +60,9 @@ fn a_call_is_explained_in_the_same_words_when_every_node_was_started_again() {
 
     let is_archived = || {
         // The log goes on.
-        for how in ["not-ready", "ready"].repeat(10) {
-            rig.post(&format!("/api/v1/agents/house/1002/{how}"), &Value::Null);
+        for _ in 0..10 {
+            rig.post("/api/v1/agents/house/1002/not-ready", &json!({ "reason": "break" }));
+            rig.post("/api/v1/agents/house/1002/ready", &Value::Null);
         }
         (1..=NODES).all(|number| has_archived(&rig.dir.join(format!("node-{number}")), index + 40))
     };

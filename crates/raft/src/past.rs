@@ -141,9 +141,10 @@ impl Past {
         pieces(&self.dir).into_iter().find(has).map(|piece| piece.path)
     }
 
-    /// Without a log the past ends with the files.
+    /// Without a log the past ends with the files of entries; the newest state is of later ones, which the log still has.
     fn goes_on(&self) -> bool {
-        pieces(&self.dir).iter().any(|piece| piece.kept.last() >= self.next)
+        let is_later = |piece: &Piece| matches!(piece.kept, Kept::Entries { last, .. } if last >= self.next);
+        pieces(&self.dir).iter().any(is_later)
     }
 }
 

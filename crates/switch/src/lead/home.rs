@@ -40,8 +40,8 @@ impl HandOver {
 pub struct HandOn {
     me: NodeId,
     home: NodeId,
-    /// The term that the rest is of: a new one begins anew.
-    term: u64,
+    /// The leadership that the rest is of: a new one begins anew.
+    led: Option<Led>,
     under_way: bool,
     not_before: Mono,
     pause: Duration,
@@ -50,13 +50,13 @@ pub struct HandOn {
 impl HandOn {
     /// `home`: the voter that the lead belongs to.
     pub fn new(me: NodeId, home: NodeId) -> Self {
-        Self { me, home, term: 0, under_way: false, not_before: Mono::ZERO, pause: AGAIN }
+        Self { me, home, led: None, under_way: false, not_before: Mono::ZERO, pause: AGAIN }
     }
 
     /// Every node can be asked, and acts only while it leads.
     pub fn look(&mut self, led: Led, control: &Control, now: Mono) -> HandOver {
-        if self.term != led.term {
-            *self = Self { term: led.term, ..Self::new(self.me, self.home) };
+        if self.led != Some(led) {
+            *self = Self { led: Some(led), ..Self::new(self.me, self.home) };
         }
         let is_live = control.node(self.home).is_some_and(|node| !node.down);
         if self.home == self.me || self.under_way || !is_live {
