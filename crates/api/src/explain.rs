@@ -30,7 +30,7 @@ pub struct Explained {
     outcome: Option<String>,
     /// What came of dialling, of an outbound call.
     dial_result: Option<String>,
-    /// Whether this node saw the steps itself. Else the path is the story that row and record keep: no index, no reasons.
+    /// Whether this node saw the steps itself, or keeps what the log was then. Else the path is the story that row and record keep: no index, no reasons.
     told: bool,
     path: Vec<PathStep>,
     /// Why a waiting call still waits.
@@ -43,8 +43,11 @@ pub async fn one(State(context): State<Arc<Context>>, Named(id): Named<String>) 
     let record = context.store.call(id).await?;
     let row = context.live_call(id).map(|state| state.call);
     let names = Names(context.directory());
-    let history = context.history(id);
     let begins = |steps: &Vec<Step>| matches!(steps[0].what, What::Admitted { .. } | What::Dialled(_));
+    let mut history = context.history(id);
+    if !history.as_ref().is_some_and(begins) && (row.is_some() || record.is_some()) {
+        history = context.told_again(id).await.or(history);
+    }
     let told = history.as_ref().is_some_and(begins);
     let path = match (&history, &row, &record) {
         (Some(steps), _, _) if told => path_of_history(&names, steps),

@@ -14,8 +14,8 @@ use strowger_store::Store;
 use strowger_switch::{Heard, limit};
 use strowger_table::{Body, Command, Control, ControlCommand, Outcome, Refusal, Shard};
 use strowger_trunk::{Edge, Incoming, Kind};
-use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::actor::{Agents, Calls, Pacers, pacer};
 use crate::board::Boards;
@@ -23,6 +23,7 @@ use crate::content::Content;
 use crate::data_keys::DataKeys;
 use crate::directory::Directory;
 use crate::done::Performed;
+use crate::ending::Ending;
 use crate::explain::Decisions;
 use crate::newest::Newest;
 use crate::news::News;
@@ -77,10 +78,16 @@ pub struct Context {
     pub(crate) boards: Boards,
     /// What became of the youngest calls, and why.
     pub(crate) decision_log: Decisions,
+    /// Who tells the past has a processor for as long as it takes: one at a time.
+    pub(crate) telling: Semaphore,
     /// Broken off when the node stops.
     pub(crate) tasks: Tasks,
     /// Each sits beside an actor, and ends with it.
     pub(crate) acting: Tasks,
+    /// What calls have proposed, until its outcome is told.
+    pub(crate) proposing: Tasks,
+    /// Whether the node was told to stop, and how far it is.
+    pub(crate) ending: Ending,
     /// The configuration, for look-ups.
     pub(crate) newest: Newest,
 }
@@ -145,8 +152,11 @@ impl Context {
             test_break: parts.test_break,
             boards: Boards::default(),
             decision_log: Decisions::default(),
+            telling: Semaphore::new(1),
             tasks: Tasks::new(),
             acting: Tasks::new(),
+            proposing: Tasks::new(),
+            ending: Ending::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-pub use node::{Cluster, Http, Limits, NodeConfig, RelayPeer, Sip, Voter};
+pub use node::{Archive, Cluster, Http, Limits, NodeConfig, RelayPeer, Sip, Voter};
 pub use relay::{Link, Media, OtherRelay, RelayConfig};
 
 use crate::fault::{Fault, Faults};
@@ -138,4 +138,12 @@ fn read_http(top: &Section<'_>, example: &str, taken: &mut Taken) -> Option<Http
     let listen = listen?;
     taken.claim(&section, "http.listen", &listen);
     Some(Http { listen: listen.value })
+}
+
+/// The `[log]` of both kinds of process.
+fn read_log(top: &Section<'_>) -> Option<String> {
+    let section = top.sub("log", "[log]")?;
+    let levels = section.optional_text("levels", "levels = \"info,strowger_cluster=debug\"");
+    section.finish();
+    Some(levels?.value)
 }

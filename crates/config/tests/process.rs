@@ -54,6 +54,7 @@ fn a_node_has_its_defaults() {
     assert_eq!(node.data_dir, Path::new("/srv/data"));
     assert_eq!((node.cluster.tls_dir.as_path(), node.cluster.data_keys), (Path::new("/etc/strowger/tls"), None));
     assert_eq!((node.cluster.shards, node.limits.max_calls, node.limits.max_calls_per_second), (3, 20_000, 500));
+    assert_eq!((node.archive.days, node.archive.max_gib), (30, 20));
     assert_eq!(node.sip.advertised, node.sip.shared);
 }
 
@@ -124,7 +125,9 @@ fn faults_of_a_node() {
         (
             "[http]",
             "[limit]\n[http]",
-            &["n.toml:15:2: the file has no key `limit`: known are id, data_dir, cluster, sip, http, limits"],
+            &[
+                "n.toml:15:2: the file has no key `limit`: known are id, data_dir, cluster, sip, http, limits, archive, log",
+            ],
         ),
         (
             "[http]",

@@ -149,7 +149,10 @@ impl What {
                 let row = row?;
                 Some(What::Ended { ended: row.ended()?, result: row.dial_result() })
             }
-            Command::Adopt { .. } => row.map(|row| What::Adopted { owner: row.owner.node }),
+            // Who clears away what is left of a call that is over is nobody's news.
+            Command::Adopt { .. } => {
+                row.filter(|row| row.ended().is_none()).map(|row| What::Adopted { owner: row.owner.node })
+            }
             // It also drops rows whose time is past, which is no step.
             Command::Expire => row.map(|_| What::Expired),
             _ => None,

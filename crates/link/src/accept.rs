@@ -8,7 +8,7 @@ use quinn::{Endpoint, Incoming};
 
 use crate::hello::{CLOSE_REFUSED, HelloFault, Speaker, recognize, welcome};
 use crate::link::{Purpose, Shared};
-use crate::transport::is_media;
+use crate::transport::{is_distrust, is_media};
 
 /// Accepts until the link closes.
 pub async fn all(shared: Arc<Shared>, endpoint: Endpoint) {
@@ -21,9 +21,15 @@ pub async fn all(shared: Arc<Shared>, endpoint: Endpoint) {
             match admit(&shared, incoming, purpose).await {
                 Ok((speaker, quic)) => {
                     refusals.forget(from);
+                    shared.peers.trusts(from, true);
                     shared.carry(speaker, quic, purpose).await;
                 }
-                Err(fault) => refusals.report(from, &fault.to_string()),
+                Err(fault) => {
+                    if matches!(&fault, HelloFault::Connection(fault) if is_distrust(fault)) {
+                        shared.peers.trusts(from, false);
+                    }
+                    refusals.report(from, &fault.to_string());
+                }
             }
         });
     }
@@ -36,7 +42,7 @@ async fn admit(
 ) -> Result<(Speaker, quinn::Connection), HelloFault> {
     let connecting = match purpose {
         Purpose::Commands => incoming.accept()?,
-        Purpose::Media => incoming.accept_with(shared.media_sides.server.clone())?,
+        Purpose::Media => incoming.accept_with(shared.media_sides().server.clone())?,
     };
     let quic = connecting.await?;
     let refuse = |fault: &HelloFault| quic.close(CLOSE_REFUSED, fault.to_string().as_bytes());

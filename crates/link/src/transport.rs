@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
-    AckFrequencyConfig, AsyncUdpSocket, ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig,
-    ServerConfig, TransportConfig,
+    AckFrequencyConfig, AsyncUdpSocket, ClientConfig, ConnectionError, ConnectionId, ConnectionIdGenerator, Endpoint,
+    EndpointConfig, ServerConfig, TransportConfig,
 };
 use ring::rand::SecureRandom;
 
@@ -64,14 +64,8 @@ pub fn endpoint(
     media: MediaOptions,
 ) -> Result<(Endpoint, Held, MediaSides), LinkError> {
     let bind = |source| LinkError::Bind { address: listen, source };
-    let tls = |why: String| LinkError::Tls(why);
-    let transport = Arc::new(transport());
-
-    let mut server = ServerConfig::with_crypto(Arc::new(server_tls(identity, ALPN).map_err(tls)?));
-    server.transport_config(transport.clone());
-    let mut client = ClientConfig::new(Arc::new(client_tls(identity, ALPN).map_err(tls)?));
-    client.transport_config(transport);
-    let sides = media_sides(identity, media).map_err(tls)?;
+    let (client, server) = sides(identity).map_err(LinkError::Tls)?;
+    let media = media_sides(identity, media).map_err(LinkError::Tls)?;
 
     let socket = std::net::UdpSocket::bind(listen).map_err(bind)?;
     let runtime = quinn::default_runtime().ok_or(LinkError::NoRuntime)?;
@@ -80,12 +74,47 @@ pub fn endpoint(
     let endpoint = Endpoint::new_with_abstract_socket(resets(identity), Some(server), socket, runtime);
     let mut endpoint = endpoint.map_err(bind)?;
     endpoint.set_default_client_config(client);
-    Ok((endpoint, held, sides))
+    Ok((endpoint, held, media))
+}
+
+/// Both sides of command connections.
+fn sides(identity: &Identity) -> Result<(ClientConfig, ServerConfig), String> {
+    let transport = Arc::new(transport());
+    let mut server = ServerConfig::with_crypto(Arc::new(server_tls(identity, ALPN)?));
+    server.transport_config(transport.clone());
+    let mut client = ClientConfig::new(Arc::new(client_tls(identity, ALPN)?));
+    client.transport_config(transport);
+    Ok((client, server))
+}
+
+/// What is connected from now on is proved by another identity; the media sides come back.
+pub fn renew(endpoint: &mut Endpoint, identity: &Identity, media: MediaOptions) -> Result<MediaSides, LinkError> {
+    let (client, server) = sides(identity).map_err(LinkError::Tls)?;
+    let media = media_sides(identity, media).map_err(LinkError::Tls)?;
+    endpoint.set_server_config(Some(server));
+    endpoint.set_default_client_config(client);
+    Ok(media)
 }
 
 /// Whether a dialler wants a media connection.
 pub fn is_media(first_id: ConnectionId) -> bool {
     first_id.starts_with(&MEDIA_MARK)
+}
+
+/// Whether a connection failed because one side does not trust the other's certificate: TLS alerts (RFC 8446 section 6.2)
+/// about certificates, as QUIC carries them (RFC 9001 section 4.8).
+pub fn is_distrust(fault: &ConnectionError) -> bool {
+    const TLS: u64 = 0x100;
+    const BAD_CERTIFICATE: u64 = TLS + 42;
+    const ACCESS_DENIED: u64 = TLS + 49;
+    const DECRYPT_ERROR: u64 = TLS + 51;
+    const CERTIFICATE_REQUIRED: u64 = TLS + 116;
+    let code = match fault {
+        ConnectionError::TransportError(fault) => fault.code,
+        ConnectionError::ConnectionClosed(close) => close.error_code,
+        _ => return false,
+    };
+    matches!(u64::from(code), BAD_CERTIFICATE..=ACCESS_DENIED | DECRYPT_ERROR | CERTIFICATE_REQUIRED)
 }
 
 fn media_sides(identity: &Identity, options: MediaOptions) -> Result<MediaSides, String> {

@@ -116,21 +116,13 @@ impl Replica {
 
     fn apply_stamped(&mut self, index: u64, stamped: &Stamped) -> io::Result<AppliedEntry> {
         self.since_snapshot.bytes += stamped.body.len() as u64;
-        // A command this build does not know must not be skipped: the state would differ from the others'.
         let group = self.shared.group;
-        let stop = |fault: LayoutFault| {
+        let entry = apply_stamped(&mut self.machine, index, stamped).map_err(|fault| {
             tracing::error!(%group, index, %fault, "an entry this build cannot read: the group stops here");
             io::Error::new(io::ErrorKind::InvalidData, fault)
-        };
-        let proposal = Arc::new(Proposal::from_bytes(&stamped.body).map_err(stop)?);
-        let at = At { index, time: stamped.time, wall: stamped.wall };
-        let applied: Applied = self.machine.apply(at, &proposal);
-        let found = self.machine.layout();
-        if found > layout::LATEST {
-            return Err(stop(LayoutFault::Unknown { found, latest: layout::LATEST }));
-        }
+        })?;
         self.hear();
-        Ok(AppliedEntry { at: At { time: self.machine.last().time, ..at }, proposal, applied })
+        Ok(entry)
     }
 
     /// A stamp, or a snapshot with the stamps of what it stands for.
@@ -164,6 +156,18 @@ impl Replica {
     fn meta(&self) -> SnapshotMeta {
         SnapshotMeta { last_log_id: self.last, last_membership: self.membership.clone() }
     }
+}
+
+/// A command this build does not know must not be skipped: the state would differ from the others'.
+pub(crate) fn apply_stamped(machine: &mut Machine, index: u64, stamped: &Stamped) -> Result<AppliedEntry, LayoutFault> {
+    let proposal = Arc::new(Proposal::from_bytes(&stamped.body)?);
+    let at = At { index, time: stamped.time, wall: stamped.wall };
+    let applied: Applied = machine.apply(at, &proposal);
+    let found = machine.layout();
+    if found > layout::LATEST {
+        return Err(LayoutFault::Unknown { found, latest: layout::LATEST });
+    }
+    Ok(AppliedEntry { at: At { time: machine.last().time, ..at }, proposal, applied })
 }
 
 impl RaftStateMachine<Types> for Replica {

@@ -143,6 +143,11 @@ impl Relay {
         self.link.close().await;
     }
 
+    /// Proves itself by another identity from now on; see [`Link::renew`].
+    pub fn renew(&self, identity: &Identity) -> Result<(), LinkError> {
+        self.link.renew(identity)
+    }
+
     /// What the threads have counted since the start.
     pub fn stats(&self) -> RelayStats {
         self.service.stats()

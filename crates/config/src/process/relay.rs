@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use strowger_model::RelayId;
 
-use super::{Base, Http, Taken, read_http, read_peers};
+use super::{Base, Http, Taken, read_http, read_log, read_peers};
 use crate::fault::Fault;
 use crate::limits::{DEAD_MEDIA, ID, MEDIA_THREADS};
 use crate::page::Written;
@@ -30,6 +30,8 @@ pub struct RelayConfig {
     pub content_dir: PathBuf,
     /// `[http]`: metrics and health.
     pub http: Http,
+    /// `[log]`: what is logged; none: what the process logs unless it is told.
+    pub log_levels: Option<String>,
 }
 
 /// The processes that the relay speaks to, and how it proves itself to them.
@@ -86,9 +88,10 @@ fn read(top: &Section<'_>, base: &Base) -> Option<RelayConfig> {
     let link = read_link(top, base, id.as_ref(), media.as_ref(), &mut taken);
     let content_dir = base.path(top, "content_dir", "content_dir = \"content\"");
     let http = read_http(top, "listen = \"127.0.0.1:8101\"", &mut taken);
+    let log_levels = read_log(top);
     top.finish();
     let id = RelayId(id?.value as u16);
-    Some(RelayConfig { id, link: link?, media: media?, content_dir: content_dir?, http: http? })
+    Some(RelayConfig { id, link: link?, media: media?, content_dir: content_dir?, http: http?, log_levels })
 }
 
 fn read_link(

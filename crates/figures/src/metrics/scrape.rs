@@ -6,7 +6,7 @@ use strowger_table::{Agent, Call, RowKey};
 
 use super::families::{Families, Sample};
 use crate::campaigns::{CampaignFigures, CampaignStatus};
-use crate::overview::GroupStatus;
+use crate::overview::{Archive, GroupStatus};
 use crate::sums::{Counts, QueueStatus, ShardSums};
 
 /// How long something took, in buckets of the counter's own; the last count is of what lies above all bounds.
@@ -135,5 +135,15 @@ impl Families {
     pub fn log(&mut self, commit: &Distribution<'_>, fsync: &Distribution<'_>) {
         self.histogram("strowger_commit_seconds", "From a proposal at its leader to its outcome.", commit);
         self.histogram("strowger_log_fsync_seconds", "One group commit of the log to disk.", fsync);
+    }
+
+    /// What is kept of the log's past.
+    pub fn archive(&mut self, archive: &Archive) {
+        let one = |value| [Sample::new(&[], value)];
+        self.gauge("strowger_archive_bytes", "Files of the log's past on this node.", one(archive.bytes as f64));
+        let back = archive.reaches_back.unwrap_or_default().as_secs_f64();
+        self.gauge("strowger_archive_reaches_back_seconds", "Age of the oldest of them.", one(back));
+        let help = "Pieces of the past that the disk did not take: calls of then are not explained.";
+        self.counter("strowger_archive_lost_total", help, one(archive.lost as f64));
     }
 }

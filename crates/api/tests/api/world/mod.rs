@@ -14,7 +14,7 @@ use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use strowger_api::{archive, bootstrap_token, router};
-use strowger_cluster::{COMMIT, Cluster, Context, DataKeys, Options};
+use strowger_cluster::{COMMIT, Cluster, Context, DataKeys, Options, Retention, Tuning};
 use strowger_config::{Files, read_dir};
 use strowger_link::Identity;
 use strowger_model::{CallId, Cause, Dialog, DialogState, Far, LegKey, LegNo, LogTime, NodeId, PeerId, Role, ShardId};
@@ -50,6 +50,8 @@ impl World {
             data_keys: DataKeys::parse(&"01".repeat(32)).unwrap(),
             max_calls: 1000,
             max_calls_per_second: 100,
+            retention: Retention::default(),
+            tuning: Tuning::default(),
             test_break: None,
         };
         let context = Cluster::start(options).await.unwrap().context;
