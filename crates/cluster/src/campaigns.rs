@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 use strowger_dialer::{Denial, Means};
 use strowger_figures::{CampaignStatus, by_name, campaigns};
+use strowger_model::config::Trunk;
 use strowger_model::{AgentId, CallId, CampaignId, Digest, E164, ShardId, TrunkId};
 use strowger_raft::clock;
 use strowger_table::{BarList, Command, NewLead, Outcome, Refusal, Scope};
@@ -117,8 +118,10 @@ impl Context {
         let dial = {
             let view = self.shard_view(shard).ok_or(Refused::ByTable(Refusal::NoSuchCampaign))?;
             let table = shard_of(&view).ok_or(Refused::ByTable(Refusal::NoSuchCampaign))?;
-            // Who asks for one call waits for no allowance: people do not ask fast.
-            let allowance = self.directory().trunks.iter().map(|trunk| (trunk.id, 1)).collect();
+            // Who asks for one call waits for no allowance, as people do not ask fast; but it takes a line.
+            let is_free = |trunk: &Trunk| self.lines_of(trunk.id) < trunk.max_calls as usize;
+            let allowance =
+                self.directory().trunks.iter().map(|trunk| (trunk.id, usize::from(is_free(trunk)))).collect();
             self.with_means(&allowance, |means| strowger_dialer::manual(table, means, agent, campaign, number))?
         };
         match self.command(shard, Command::Dial(Box::new(dial)), COMMIT).await? {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use strowger_agent::Guesses;
 use strowger_figures::metrics::Counters;
 use strowger_link::{Class, Link, seal};
-use strowger_model::{Far, GroupId, Incarnation, LegKey, LogNow, Mono, NodeId, Owner, PeerId, ShardId};
+use strowger_model::{
+    Far, GroupId, Incarnation, LegKey, LogNow, Mono, NodeId, Owner, PeerId, ShardId, TrunkId,
+};
 use strowger_raft::{Groups, View, clock};
 use strowger_sip::{Local, Message};
 use strowger_store::Store;
@@ -200,6 +202,12 @@ impl Context {
     /// A shard as it is applied here; none if the cluster has no such shard.
     pub fn shard_view(&self, shard: ShardId) -> Option<Arc<View>> {
         (usize::from(shard.0) < self.news.len()).then(|| self.groups.view(shard.group()))
+    }
+
+    /// Lines of a trunk that calls of all shards take, as they are applied here.
+    pub(crate) fn lines_of(&self, trunk: TrunkId) -> usize {
+        let views = self.shards().filter_map(|shard| self.shard_view(shard));
+        views.filter_map(|view| shard_of(&view).map(|table| table.lines(trunk))).sum()
     }
 
     /// For the leader of a shard that exists.

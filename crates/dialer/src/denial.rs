@@ -45,7 +45,7 @@ pub enum Denial {
         /// By its name in the configuration.
         trunk: String,
     },
-    /// Its rate of dialling is used up; a moment later it has room.
+    /// Its rate of dialling is used up, or all of its lines are taken; later it has room.
     #[error("trunk {trunk} takes no more calls at this moment")]
     TrunkFull {
         /// By its name in the configuration.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 use strowger_model::{
     AgentId, CallId, CampaignId, Dialog, E164, Incarnation, LeadId, LegKey, LogTime, NodeId, PlaceId, QueueId, RelayId,
-    TenantId, Wall,
+    TenantId, TrunkId, Wall,
 };
 
 use super::Shard;
@@ -40,6 +40,8 @@ pub(super) struct Index {
     pub dialled: OrdMap<(TenantId, E164), CallId>,
     /// Legs that relays hold for live calls.
     pub legs: OrdMap<RelayId, usize>,
+    /// Live legs that trunks carry.
+    pub lines: OrdMap<TrunkId, usize>,
     /// By agent and slot: phones that are told to hang up and have not done so yet.
     pub hang_ups: OrdMap<(AgentId, u8), usize>,
 }
@@ -72,6 +74,9 @@ impl Shard {
         }
         for relay in live_relays(&call) {
             *self.index.legs.entry(relay).or_insert(0) += 1;
+        }
+        for trunk in call.lines() {
+            *self.index.lines.entry(trunk).or_insert(0) += 1;
         }
         for leg in call.legs.iter().filter(|leg| leg.key.call != id) {
             self.index.moved.insert(leg.key, id);
@@ -118,6 +123,7 @@ impl Shard {
             self.index.dialled.remove(&(old.tenant, outbound.number));
         }
         live_relays(old).for_each(|relay| count_down(&mut self.index.legs, &relay));
+        old.lines().for_each(|trunk| count_down(&mut self.index.lines, &trunk));
         hang_ups(old).for_each(|slot| count_down(&mut self.index.hang_ups, &slot));
         for leg in old.legs.iter().filter(|leg| leg.key.call != old.id) {
             self.index.moved.remove(&leg.key);
