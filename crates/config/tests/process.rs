@@ -194,6 +194,15 @@ fn faults_of_a_relay() {
             &["r.toml:8:17: `dead_media_ms` is 10: write 1000 to 3600000 ms, or 0 for never"],
         ),
         ("ports", "dead_media_ms = 0\nports", &[]),
+        ("ports", "refuse = [\"10.0.0.0/8\", \"192.0.2.7\", \"fd00::/8\"]\nports", &[]),
+        (
+            "ports",
+            "refuse = [\"10.1.0.0/8\", \"inside\"]\nports",
+            &[
+                "r.toml:8:11: `10.1.0.0/8` is no network: its first address is 10.0.0.0/8: write refuse = [\"10.0.0.0/8\"]",
+                "r.toml:8:25: `inside` is no network: it is neither an IP address nor one with the number of its leading bits behind a slash: write refuse = [\"10.0.0.0/8\"]",
+            ],
+        ),
         ("ports", "threads = 0\nports", &["r.toml:8:11: `threads` is 0: write 1 to 64 threads"]),
     ];
     check(RELAY, cases, |text| RelayConfig::parse("r.toml", Path::new(""), text));

@@ -9,6 +9,7 @@ mod far;
 mod id;
 mod log_clock;
 mod media;
+mod network;
 mod number;
 mod outcome;
 mod secret;
@@ -23,6 +24,7 @@ pub use id::{
 };
 pub use log_clock::{LogClock, LogNow};
 pub use media::{Codec, Law, MediaAddr};
+pub use network::{Network, NotANetwork};
 pub use number::{E164, NotE164};
 pub use outcome::{Cause, DialResult, Ended, HangupBy, Outcome};
 pub use secret::{Ha1, KeyId, Sealed, Whose};

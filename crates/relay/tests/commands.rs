@@ -2,12 +2,13 @@
 
 mod support;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use strowger_audio::rtcp::{Item, MAX_BYTES, Report, items};
 use strowger_audio::tone::Tone;
 use strowger_media::{Gain, Hears, LATE, Law, Op, PlayState, Refusal, RelayAnswer, RelayCommand, What};
-use strowger_model::{CallId, Digest, LegNo, RelayId};
+use strowger_model::{CallId, Digest, LegNo, MediaAddr, RelayId};
 use strowger_relay::engine::Limits;
 use support::{A, B, CALL, PATIENCE, Rig, SELF, content, key, music, node, patient};
 
@@ -392,7 +393,19 @@ fn what_cannot_be_done_is_refused_with_its_reason() {
         let remote = Op::Remote { leg: A, media, send: true, receive: true };
         assert_eq!(rig.order(remote), refused(Refusal::BadAddress), "{rtp}");
     }
-    for leg in 1..64 {
+    let other = rig.open(B);
+    let [inner, own] = ["127.9.0.1:4000".parse().unwrap(), other];
+    for to in [inner, own, SocketAddr::new(own.ip(), own.port() + 1)] {
+        for (rtp, rtcp) in [(to, caller.media().rtcp), (caller.media().rtp, to)] {
+            let media = MediaAddr { rtp, rtcp, ..caller.media() };
+            for send in [true, false] {
+                let remote = Op::Remote { leg: A, media, send, receive: true };
+                assert_eq!(rig.order(remote), refused(Refusal::ForbiddenAddress), "{rtp} {rtcp}");
+            }
+        }
+    }
+    assert_eq!(rig.snapshot(A).remote, Some(caller.media()), "it is where it was");
+    for leg in 2..64 {
         rig.open(LegNo(leg));
     }
     assert_eq!(rig.order(Op::Open { leg: LegNo(64) }), refused(Refusal::TooManyLegs));

@@ -27,6 +27,7 @@ pub(super) async fn run(config: RelayConfig) -> anyhow::Result<ExitCode> {
         address: config.media.address,
         advertise: Some(config.media.advertise),
         ports: *config.media.ports.start()..config.media.ports.end().saturating_add(1),
+        refused: config.media.refuse,
         threads: config.media.threads as usize,
         content_dir: Some(config.content_dir),
         dead_media: (!dead_media.is_zero()).then_some(dead_media),

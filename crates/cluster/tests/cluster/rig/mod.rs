@@ -114,6 +114,7 @@ impl Rig {
             address: [127, 0, 0, 1].into(),
             advertise: None,
             ports,
+            refused: Vec::new(),
             threads: 1,
             content_dir: None,
             dead_media: Some(Duration::from_secs(10)),
