@@ -8,7 +8,7 @@ use strowger_agent::Guesses;
 use strowger_figures::metrics::Counters;
 use strowger_link::{Class, Link, seal};
 use strowger_model::{
-    Far, GroupId, Incarnation, LegKey, LogNow, Mono, NodeId, Owner, PeerId, ShardId, TrunkId,
+    Destinations, Far, GroupId, Incarnation, LegKey, LogNow, Mono, NodeId, Owner, PeerId, ShardId, TrunkId,
 };
 use strowger_raft::{Groups, View, clock};
 use strowger_sip::{Local, Message};
@@ -63,6 +63,8 @@ pub struct Context {
     pub(crate) sip_addresses: Vec<SocketAddr>,
     /// With which secrets are sealed and opened.
     pub data_keys: DataKeys,
+    /// What of the world is dialled.
+    pub(crate) destinations: Destinations,
     /// Where actors leave the duties that they have done.
     pub(crate) performed: Performed,
     /// Who guesses at passwords.
@@ -116,6 +118,7 @@ pub(crate) struct Parts {
     pub local: Local,
     pub sip_addresses: Vec<SocketAddr>,
     pub data_keys: DataKeys,
+    pub destinations: Destinations,
     pub performed: Performed,
     pub shards: u16,
     pub test_break: Option<TestBreak>,
@@ -139,6 +142,7 @@ impl Context {
             local: parts.local,
             sip_addresses: parts.sip_addresses,
             data_keys: parts.data_keys,
+            destinations: parts.destinations,
             performed: parts.performed,
             guesses: Mutex::default(),
             news: (0..parts.shards).map(|_| News::default()).collect(),

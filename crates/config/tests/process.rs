@@ -124,7 +124,7 @@ fn faults_of_a_node() {
         (
             "[http]",
             "[limit]\n[http]",
-            &["n.toml:15:2: the file has no key `limit`: known are id, data_dir, cluster, sip, http, limits"],
+            &["n.toml:15:2: the file has no key `limit`: known are id, data_dir, cluster, sip, http, limits, outbound"],
         ),
         (
             "[http]",
@@ -138,6 +138,26 @@ fn faults_of_a_node() {
         ),
     ];
     check(NODE, cases, |text| NodeConfig::parse("n.toml", Path::new(""), text));
+}
+
+#[test]
+fn numbers_that_are_dialled_are_listed_for_all_for_a_tenant_and_for_a_trunk() {
+    let lists = "[outbound]\nallow = [\"+49\"]\ndeny = [\"+4932\"]\n[[outbound.tenant]]\nname = \"acme\"\ncostly = [\"+8816\"]\n\
+                 [[outbound.trunk]]\nname = \"carrier\"\ndeny = [\"+1\"]\n";
+    let parse = |text: &str| NodeConfig::parse("n.toml", Path::new(""), text.as_bytes());
+    assert_eq!(parse(NODE).unwrap().outbound, Default::default());
+    let outbound = parse(&format!("{NODE}\n{lists}")).unwrap().outbound;
+    let prefix = |text: &str| text.parse::<strowger_model::Prefix>().unwrap();
+    assert_eq!((outbound.everyone.allow, outbound.everyone.deny), (vec![prefix("+49")], vec![prefix("+4932")]));
+    assert_eq!(outbound.tenants["acme"].costly, [prefix("+8816")]);
+    assert_eq!(outbound.trunks["carrier"].deny, [prefix("+1")]);
+    let faults = parse(&format!(
+        "{NODE}\n{}",
+        lists.replace("+4932", "04932").replace("carrier\"", "carrier\"\n[[outbound.trunk]]\nname = \"carrier\"")
+    ));
+    let faults: Vec<String> = faults.unwrap_err().iter().map(|fault| fault.to_string()).collect();
+    assert!(faults.iter().any(|fault| fault.contains("`04932` begins no number")), "{faults:?}");
+    assert!(faults.iter().any(|fault| fault.contains("trunk `carrier` stands twice in `outbound`")), "{faults:?}");
 }
 
 #[test]

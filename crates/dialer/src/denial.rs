@@ -2,6 +2,7 @@
 
 use strowger_model::{AgentId, CampaignId, E164, TrunkId};
 
+use crate::destination::ForbiddenNumber;
 use crate::zone::NoSuchZone;
 
 /// Why an agent's own call is not dialled, in words for that agent.
@@ -19,6 +20,9 @@ pub enum Denial {
     /// By the cluster's list or the tenant's.
     #[error("{0} is on a do-not-call list")]
     Barred(E164),
+    /// By its kind, or by a list of the node's file.
+    #[error(transparent)]
+    Forbidden(#[from] ForbiddenNumber),
     /// Whoever called it, and for whichever campaign.
     #[error("{0} is on another call of this tenant")]
     OnACall(E164),

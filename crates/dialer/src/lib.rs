@@ -11,6 +11,7 @@
 
 mod csv;
 mod denial;
+mod destination;
 mod due;
 mod hours;
 mod leads;
@@ -22,6 +23,7 @@ mod placing;
 mod zone;
 
 pub use denial::Denial;
+pub use destination::{ForbiddenNumber, Whose, may_reach};
 pub use due::next_due;
 pub use hours::open_until;
 pub use leads::{Header, LineFault, ReadLead, Reading, read_leads};

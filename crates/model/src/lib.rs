@@ -4,6 +4,7 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 pub mod config;
+mod destinations;
 mod dialog;
 mod far;
 mod id;
@@ -16,6 +17,7 @@ mod secret;
 mod time;
 mod wire;
 
+pub use destinations::{Destinations, NotAPrefix, Prefix, Prefixes};
 pub use dialog::{Dialog, DialogState, PendingInvite, Role};
 pub use far::{Far, HIGHEST_Q, Line, Transport};
 pub use id::{

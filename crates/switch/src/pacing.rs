@@ -10,7 +10,7 @@ use std::time::Duration;
 use strowger_acd::UsableRelay;
 use strowger_dialer::{Means, next_due, pace};
 use strowger_model::config::{DialMode, Trunk};
-use strowger_model::{Incarnation, Mono, NodeId, ShardId, TrunkId, Wall};
+use strowger_model::{Destinations, Incarnation, Mono, NodeId, ShardId, TrunkId, Wall};
 use strowger_table::{Command, Control, Dial, Outcome, RowKey, Shard};
 
 use crate::Gate;
@@ -36,6 +36,8 @@ pub struct Scene<'a> {
     pub control: &'a Control,
     /// Those that answer this node.
     pub relays: &'a [UsableRelay],
+    /// What of the world is dialled.
+    pub destinations: &'a Destinations,
     /// On this process's clock.
     pub now: Mono,
     /// The calendar's time.
@@ -142,8 +144,14 @@ impl Pacer {
             (*trunk, gate.available(scene.now).min(scene.free_lines(&trunks, *trunk)))
         };
         let allowance = self.gates.iter_mut().map(allowed).collect();
-        let means =
-            Means { wall: scene.wall, nodes: &nodes, relays: scene.relays, trunks: &trunks, allowance: &allowance };
+        let means = Means {
+            wall: scene.wall,
+            nodes: &nodes,
+            relays: scene.relays,
+            trunks: &trunks,
+            destinations: scene.destinations,
+            allowance: &allowance,
+        };
         let dials = pace(shard, &means, self.me);
         for dial in &dials {
             let gate = trunk_of(shard, dial).and_then(|trunk| self.gates.get_mut(&trunk));

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use strowger_model::{NodeId, RelayId};
+use strowger_model::{Destinations, NodeId, RelayId};
 
+use super::outbound::read_outbound;
 use super::{Base, Taken, check_reachable, read_http, read_peers};
 use crate::fault::Fault;
 use crate::limits::{ID, NODE_CALLS, NODE_RATE, SHARDS};
@@ -32,6 +33,8 @@ pub struct NodeConfig {
     pub http: Http,
     /// `[limits]`.
     pub limits: Limits,
+    /// `[outbound]`: which numbers are dialled.
+    pub outbound: Destinations,
 }
 
 /// The processes of the cluster and how they prove themselves to each other.
@@ -118,9 +121,10 @@ fn read(top: &Section<'_>, base: &Base) -> Option<NodeConfig> {
     let sip = read_sip(top, &mut taken);
     let http = read_http(top, "listen = \"127.0.0.1:8081\"", &mut taken);
     let limits = read_limits(top);
+    let outbound = read_outbound(top);
     top.finish();
     let id = NodeId(id?.value as u16);
-    Some(NodeConfig { id, data_dir: data_dir?, cluster: cluster?, sip: sip?, http: http?, limits })
+    Some(NodeConfig { id, data_dir: data_dir?, cluster: cluster?, sip: sip?, http: http?, limits, outbound })
 }
 
 fn read_cluster(top: &Section<'_>, base: &Base, me: Option<&Written<u32>>, taken: &mut Taken) -> Option<Cluster> {

@@ -1,8 +1,8 @@
 //! A number that an agent asks for: dialled, or a reason that says what to do.
 
-use strowger_dialer::{Denial, NoSuchZone};
+use strowger_dialer::{Denial, ForbiddenNumber, NoSuchZone};
 use strowger_model::config::{Campaign, DialMode};
-use strowger_model::{AgentId, CampaignId, Wall};
+use strowger_model::{AgentId, CampaignId, LeadId, Prefixes, Wall};
 use strowger_table::{Command, DialTo, Outcome, Presence};
 
 use crate::world::*;
@@ -71,6 +71,25 @@ fn what_cannot_be_checked_or_is_not_allowed_is_denied() {
     assert_eq!(denied(|world| world.relays.clear()), Denial::NoRelay);
     assert_eq!(denied(|world| world.nodes.clear()), Denial::NoNode);
     assert_eq!(denied(|world| world.wall = NOON + 9 * HOUR), Denial::Closed { zone: LONDON.into() });
+}
+
+/// One rule for whoever dials: an agent who asks, and the pacer, which takes the next lead.
+#[test]
+fn a_forbidden_number_is_dialled_by_nobody() {
+    let mut world = World::new(&[&[1]], vec![campaign(1, 1)]);
+    world.import(1, LONDON, 0..2);
+    world.run(1, true);
+    let denied = number(0);
+    world
+        .destinations
+        .tenants
+        .insert("acme".into(), Prefixes { deny: vec![denied.to_string().parse().unwrap()], ..Prefixes::default() });
+    let why = world.manual(1, 1, 0).unwrap_err();
+    assert!(matches!(why, Denial::Forbidden(ForbiddenNumber::Denied { .. })), "{why:?}");
+    let dials = world.pace();
+    assert_eq!(dials.iter().map(|dial| dial.to).collect::<Vec<_>>(), [DialTo::Lead(LeadId::new(CampaignId(1), 1))]);
+    world.destinations.tenants.clear();
+    assert!(world.manual(1, 1, 0).is_ok());
 }
 
 /// Calls of agents are spread over the nodes by their numbers.

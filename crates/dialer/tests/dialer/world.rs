@@ -8,8 +8,8 @@ use strowger_model::config::{
     Agent, Campaign, DialMode, Flow, Hours, LeadColumns, Phone, Queue, Retry, Step, Strategy, Tenant, Trunk,
 };
 use strowger_model::{
-    AgentId, CallId, CampaignId, Cause, DialResult, Dialog, DialogState, Digest, E164, Far, FlowId, Incarnation,
-    LegKey, LegNo, LogTime, NodeId, QueueId, RelayId, Role, ShardId, TenantId, TrunkId, Wall,
+    AgentId, CallId, CampaignId, Cause, Destinations, DialResult, Dialog, DialogState, Digest, E164, Far, FlowId,
+    Incarnation, LegKey, LegNo, LogTime, NodeId, QueueId, RelayId, Role, ShardId, TenantId, TrunkId, Wall,
 };
 use strowger_table::{
     Admit, AdmitKey, At, BarList, Body, Command, Dial, DialFailure, NewLead, Outcome, Proposal, Proposer, RowKey,
@@ -34,6 +34,7 @@ pub struct World {
     pub relays: Vec<UsableRelay>,
     pub trunks: Vec<Trunk>,
     pub allowance: BTreeMap<TrunkId, usize>,
+    pub destinations: Destinations,
     index: u64,
     version: u64,
 }
@@ -48,6 +49,7 @@ impl World {
             relays: vec![relay(1, ""), relay(2, "")],
             trunks: vec![trunk()],
             allowance: BTreeMap::from([(TRUNK, 1000)]),
+            destinations: Destinations::default(),
             index: 0,
             version: 0,
         };
@@ -142,6 +144,7 @@ impl World {
             relays: &self.relays,
             trunks: &self.trunks,
             allowance: &self.allowance,
+            destinations: &self.destinations,
         }
     }
 

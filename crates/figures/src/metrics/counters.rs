@@ -27,6 +27,7 @@ pub struct Counters {
     leader_changes: IntCounter,
     offers: IntCounterVec,
     dials: IntCounterVec,
+    forbidden: IntCounter,
 }
 
 /// Adds metrics to a registry. Names are literals here, so a bad or double one fails in every test.
@@ -88,6 +89,10 @@ impl Default for Counters {
                 "strowger_offers_total",
                 "Offers planned by this node as leader, by what the log said.",
                 "result",
+            ),
+            forbidden: make.counter(
+                "strowger_dials_forbidden_total",
+                "Numbers that agents asked for and that are not dialled: premium rates, satellites, what the lists deny.",
             ),
             dials: make.counters(
                 "strowger_dials_total",
@@ -161,6 +166,11 @@ impl Counters {
         self.silenced.inc();
     }
 
+    /// An agent asked for a number that is not dialled.
+    pub fn forbidden(&self) {
+        self.forbidden.inc();
+    }
+
     /// A group has another leader.
     pub fn leader_changed(&self) {
         self.leader_changes.inc();
@@ -189,6 +199,7 @@ mod tests {
         counters.stranger();
         counters.wrong_password();
         counters.silenced();
+        counters.forbidden();
         counters.leader_changed();
         let text = counters.families().text();
         for line in [
@@ -202,6 +213,7 @@ mod tests {
             "strowger_calls_unwanted_total 1",
             "strowger_sip_strangers_total 1",
             "strowger_sip_wrong_passwords_total 1",
+            "strowger_dials_forbidden_total 1",
             "strowger_sip_silenced_total 1",
             "strowger_leader_changes_total 1",
         ] {

@@ -100,6 +100,7 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api
         sip: strowger_trunk::Options { shared: config.sip.shared, own: Some(config.sip.own) },
         advertised: config.sip.advertised.to_string(),
         data_keys,
+        destinations: config.outbound,
         max_calls: config.limits.max_calls as usize,
         max_calls_per_second: config.limits.max_calls_per_second,
         test_break: test_break()?,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use strowger_acd::UsableRelay;
 use strowger_model::config::{Agent, Campaign, DialMode, Hours, Tenant, Trunk};
 use strowger_model::{
-    AgentId, CampaignId, Cause, Digest, Ended, Far, HangupBy, Incarnation, LogTime, Mono, RelayId,
+    AgentId, CampaignId, Cause, Destinations, Digest, Ended, Far, HangupBy, Incarnation, LogTime, Mono, RelayId,
     ShardId, TrunkId, Wall,
 };
 use strowger_table::{BarList, Command, Dial, DialTo, NewLead, Outcome, Presence, Proposer, Refusal, RowKey, Scope};
@@ -100,6 +100,7 @@ impl Paced {
             shards: &[&self.world.bench.shard],
             control: &self.world.control,
             relays: &[UsableRelay { relay: RelayId(1), site: String::new() }],
+            destinations: &Destinations::default(),
             now: self.world.bench.now,
             wall: self.wall(),
         };

@@ -72,6 +72,7 @@ impl Rig {
                 sip: strowger_trunk::Options { shared: sip, own: None },
                 advertised: sip.to_string(),
                 data_keys: DataKeys::parse(&"07".repeat(32)).expect("a key"),
+                destinations: Default::default(),
                 max_calls: 1000,
                 max_calls_per_second: 1000,
                 test_break,
