@@ -123,7 +123,7 @@ impl Context {
             let allowance =
                 self.directory().trunks.iter().map(|trunk| (trunk.id, usize::from(is_free(trunk)))).collect();
             let dial = |means: &Means<'_>| strowger_dialer::manual(table, means, agent, campaign, number);
-            self.with_means(&allowance, dial).inspect_err(|denial| self.note_forbidden(agent, denial))?
+            self.with_means(&allowance, dial).inspect_err(|denial| self.note_denied(agent, denial))?
         };
         match self.command(shard, Command::Dial(Box::new(dial)), COMMIT).await? {
             Outcome::Dialled { call } => Ok(call),
@@ -132,10 +132,14 @@ impl Context {
     }
 
     /// Who asks for what is not dialled may have a token or a password that was stolen.
-    fn note_forbidden(&self, agent: AgentId, denial: &Denial) {
-        if let Denial::Forbidden(why) = denial {
-            self.figures.forbidden();
-            tracing::warn!(%agent, %why, "an agent asked for a number that is not dialled");
+    fn note_denied(&self, agent: AgentId, denial: &Denial) {
+        match denial {
+            Denial::Forbidden(why) => {
+                self.figures.forbidden();
+                tracing::warn!(%agent, %why, "an agent asked for a number that is not dialled");
+            }
+            Denial::Capped(why) => tracing::warn!(%agent, %why, "an agent asked for a call beyond a cap"),
+            _ => {}
         }
     }
 
@@ -152,7 +156,8 @@ impl Context {
         let control = self.groups.view(strowger_model::GroupId::CONTROL);
         let nodes = control.machine.control().map(|control| control.live()).unwrap_or_default();
         let (relays, directory) = (self.relays.usable(), self.directory());
-        let (trunks, destinations) = (&directory.trunks[..], &self.destinations);
-        work(&Means { wall: clock::wall(), nodes: &nodes, relays: &relays, trunks, destinations, allowance })
+        let (trunks, destinations, spending) = (&directory.trunks[..], &self.destinations, self.spending.lock());
+        let (wall, now, nodes, relays) = (clock::wall(), self.now(), &nodes[..], &relays[..]);
+        work(&Means { wall, now, nodes, relays, trunks, destinations, spending: &spending, allowance })
     }
 }

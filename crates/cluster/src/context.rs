@@ -8,7 +8,8 @@ use strowger_agent::Guesses;
 use strowger_figures::metrics::Counters;
 use strowger_link::{Class, Link, seal};
 use strowger_model::{
-    Destinations, Far, GroupId, Incarnation, LegKey, LogNow, Mono, NodeId, Owner, PeerId, ShardId, TrunkId,
+    Destinations, Far, GroupId, Incarnation, LegKey, LogNow, Mono, NodeId, OutboundCaps, Owner, PeerId, ShardId,
+    TrunkId,
 };
 use strowger_raft::{Groups, View, clock};
 use strowger_sip::{Local, Message};
@@ -30,6 +31,7 @@ use crate::newest::Newest;
 use crate::news::News;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
+use crate::spending::Spent;
 use crate::tasks::Tasks;
 use crate::wire::SendSip;
 
@@ -65,6 +67,8 @@ pub struct Context {
     pub data_keys: DataKeys,
     /// What of the world is dialled.
     pub(crate) destinations: Destinations,
+    /// What calls there have come to lately.
+    pub(crate) spending: Spent,
     /// Where actors leave the duties that they have done.
     pub(crate) performed: Performed,
     /// Who guesses at passwords.
@@ -119,6 +123,7 @@ pub(crate) struct Parts {
     pub sip_addresses: Vec<SocketAddr>,
     pub data_keys: DataKeys,
     pub destinations: Destinations,
+    pub caps: OutboundCaps,
     pub performed: Performed,
     pub shards: u16,
     pub test_break: Option<TestBreak>,
@@ -143,6 +148,7 @@ impl Context {
             sip_addresses: parts.sip_addresses,
             data_keys: parts.data_keys,
             destinations: parts.destinations,
+            spending: Spent::new(parts.caps),
             performed: parts.performed,
             guesses: Mutex::default(),
             news: (0..parts.shards).map(|_| News::default()).collect(),

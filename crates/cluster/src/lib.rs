@@ -33,6 +33,7 @@ mod records;
 mod registrar;
 mod relays;
 mod sabotage;
+mod spending;
 mod start;
 mod tasks;
 mod vitals;

@@ -3,6 +3,7 @@
 use strowger_model::{AgentId, CampaignId, E164, TrunkId};
 
 use crate::destination::ForbiddenNumber;
+use crate::spending::Capped;
 use crate::zone::NoSuchZone;
 
 /// Why an agent's own call is not dialled, in words for that agent.
@@ -55,6 +56,9 @@ pub enum Denial {
         /// By its name in the configuration.
         trunk: String,
     },
+    /// Too many calls to numbers outside.
+    #[error(transparent)]
+    Capped(#[from] Capped),
     /// None says that it lives.
     #[error("no media relay can be reached")]
     NoRelay,

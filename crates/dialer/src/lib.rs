@@ -20,6 +20,7 @@ mod number;
 mod pace;
 mod parts;
 mod placing;
+mod spending;
 mod zone;
 
 pub use denial::Denial;
@@ -31,4 +32,5 @@ pub use manual::manual;
 pub use number::{NoNumber, read_number};
 pub use pace::{Means, PER_ROUND, pace};
 pub use parts::{Part, Parts};
+pub use spending::{Cap, Capped, Payer, Spending};
 pub use zone::{NoSuchZone, zone_name};

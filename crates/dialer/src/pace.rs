@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use strowger_acd::UsableRelay;
 use strowger_model::config::{Campaign, DialMode, Tenant, Trunk};
 use strowger_model::{
-    AgentId, CampaignId, Destinations, E164, Incarnation, LeadId, NodeId, QueueId, TenantId, TrunkId, Wall,
+    AgentId, CampaignId, Destinations, E164, Incarnation, LeadId, Mono, NodeId, QueueId, TenantId, TrunkId, Wall,
 };
 use strowger_table::{Dial, DialTo, Medium, Shard};
 
 use crate::due::DueLeads;
 use crate::placing::{Placing, Wanted};
+use crate::spending::Spending;
 
 /// Dials of one round. A shard has up to ten rounds a second: this is beyond what trunks take, and small
 /// enough that calls of those who wait come between two rounds.
@@ -33,6 +34,10 @@ pub struct Means<'a> {
     pub trunks: &'a [Trunk],
     /// What of the world is dialled.
     pub destinations: &'a Destinations,
+    /// What calls have come to lately, and their caps.
+    pub spending: &'a Spending,
+    /// On this process's clock, by which that is counted.
+    pub now: Mono,
     /// New calls that each trunk takes now; one that is not named takes none.
     pub allowance: &'a BTreeMap<TrunkId, usize>,
 }

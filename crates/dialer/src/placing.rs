@@ -10,6 +10,7 @@ use strowger_table::{Dial, DialTo, Ledger, Refusal, Shard};
 
 use crate::destination::may_reach;
 use crate::hours::open_until;
+use crate::spending::Payer;
 use crate::{Denial, Means};
 
 /// Hands out what there is of it until it is used up.
@@ -63,6 +64,8 @@ impl<'a> Placing<'a> {
     pub(crate) fn place(&mut self, wanted: &Wanted<'_>) -> Result<Dial, Denial> {
         let owner = self.owner(wanted.to)?;
         let trunk = self.trunk(wanted.campaign.trunk)?;
+        let payers = Payer::all(wanted.agent, &wanted.tenant.name, &trunk.name);
+        self.means.spending.check(&payers, self.means.now)?;
         let no_destination = || Denial::NoDestination { trunk: trunk.name.clone() };
         let destination = trunk.destination.ok_or_else(no_destination)?;
         let left = self.left.get_mut(&trunk.id).filter(|left| **left > 0);

@@ -67,6 +67,43 @@ pub struct Destinations {
     pub trunks: BTreeMap<String, Prefixes>,
 }
 
+/// What there is at most of calls to numbers outside; none: any number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Caps {
+    /// At once.
+    pub calls: Option<u32>,
+    /// Dialled within an hour, whatever came of it.
+    pub numbers_per_hour: Option<u32>,
+    /// Of conversation within an hour, those of all calls together.
+    pub minutes_per_hour: Option<u32>,
+}
+
+impl Caps {
+    /// Where these say nothing, others count.
+    pub fn or(self, others: Caps) -> Caps {
+        Caps {
+            calls: self.calls.or(others.calls),
+            numbers_per_hour: self.numbers_per_hour.or(others.numbers_per_hour),
+            minutes_per_hour: self.minutes_per_hour.or(others.minutes_per_hour),
+        }
+    }
+}
+
+/// The caps of all, as the nodes' own files have them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct OutboundCaps {
+    /// Of every agent for whom calls are made.
+    pub each_agent: Caps,
+    /// Of every tenant that has none of its own.
+    pub each_tenant: Caps,
+    /// Of every trunk that has none of its own.
+    pub each_trunk: Caps,
+    /// By name.
+    pub tenants: BTreeMap<String, Caps>,
+    /// By name.
+    pub trunks: BTreeMap<String, Caps>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,7 @@ mod secret;
 mod time;
 mod wire;
 
-pub use destinations::{Destinations, NotAPrefix, Prefix, Prefixes};
+pub use destinations::{Caps, Destinations, NotAPrefix, OutboundCaps, Prefix, Prefixes};
 pub use dialog::{Dialog, DialogState, PendingInvite, Role};
 pub use far::{Far, HIGHEST_Q, Line, Transport};
 pub use id::{

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use strowger_acd::UsableRelay;
-use strowger_dialer::Means;
+use strowger_dialer::{Means, Spending};
 use strowger_model::config::{Campaign, DialMode, Hours, LeadColumns, Retry, Trunk};
 use strowger_model::{
-    CampaignId, Destinations, DialResult, E164, Far, Incarnation, LeadId, NodeId, TenantId, TrunkId, Wall,
+    CampaignId, Destinations, DialResult, E164, Far, Incarnation, LeadId, Mono, NodeId, TenantId, TrunkId, Wall,
 };
 use strowger_table::{Dial, DialTo, NewLead, Shard};
 
@@ -34,6 +34,8 @@ pub(crate) struct Dialling {
     trunks: Vec<Trunk>,
     /// Nobody has a word in it.
     pub destinations: Destinations,
+    /// Nor has anybody a cap.
+    pub spending: Spending,
     /// Who asks for one call waits for none.
     allowance: BTreeMap<TrunkId, usize>,
 }
@@ -62,6 +64,7 @@ impl Dialling {
             numbers,
             trunks,
             destinations: Destinations::default(),
+            spending: Spending::default(),
             allowance: TRUNKS.map(|trunk| (trunk, 1)).into(),
         }
     }
@@ -87,7 +90,7 @@ impl Dialling {
     /// What there is to dial with for an agent who asks.
     pub fn means<'a>(&'a self, wall: Wall, nodes: &'a [(NodeId, Incarnation)], relays: &'a [UsableRelay]) -> Means<'a> {
         let (trunks, destinations, allowance) = (&self.trunks[..], &self.destinations, &self.allowance);
-        Means { wall, nodes, relays, trunks, destinations, allowance }
+        Means { wall, nodes, relays, trunks, destinations, spending: &self.spending, now: Mono::ZERO, allowance }
     }
 
     /// Behind the trunk each number has its own far end: the call goes there at once.

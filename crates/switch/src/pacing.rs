@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use strowger_acd::UsableRelay;
-use strowger_dialer::{Means, next_due, pace};
+use strowger_dialer::{Means, Spending, next_due, pace};
 use strowger_model::config::{DialMode, Trunk};
 use strowger_model::{Destinations, Incarnation, Mono, NodeId, ShardId, TrunkId, Wall};
 use strowger_table::{Command, Control, Dial, Outcome, RowKey, Shard};
@@ -38,6 +38,8 @@ pub struct Scene<'a> {
     pub relays: &'a [UsableRelay],
     /// What of the world is dialled.
     pub destinations: &'a Destinations,
+    /// What calls have come to lately.
+    pub spending: &'a Spending,
     /// On this process's clock.
     pub now: Mono,
     /// The calendar's time.
@@ -150,6 +152,8 @@ impl Pacer {
             relays: scene.relays,
             trunks: &trunks,
             destinations: scene.destinations,
+            spending: scene.spending,
+            now: scene.now,
             allowance: &allowance,
         };
         let dials = pace(shard, &means, self.me);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use strowger_model::{Destinations, NodeId, RelayId};
+use strowger_model::{Destinations, NodeId, OutboundCaps, RelayId};
 
 use super::outbound::read_outbound;
 use super::{Base, Taken, check_reachable, read_http, read_peers};
@@ -35,6 +35,8 @@ pub struct NodeConfig {
     pub limits: Limits,
     /// `[outbound]`: which numbers are dialled.
     pub outbound: Destinations,
+    /// And how many.
+    pub caps: OutboundCaps,
 }
 
 /// The processes of the cluster and how they prove themselves to each other.
@@ -121,10 +123,10 @@ fn read(top: &Section<'_>, base: &Base) -> Option<NodeConfig> {
     let sip = read_sip(top, &mut taken);
     let http = read_http(top, "listen = \"127.0.0.1:8081\"", &mut taken);
     let limits = read_limits(top);
-    let outbound = read_outbound(top);
+    let (outbound, caps) = read_outbound(top);
     top.finish();
     let id = NodeId(id?.value as u16);
-    Some(NodeConfig { id, data_dir: data_dir?, cluster: cluster?, sip: sip?, http: http?, limits, outbound })
+    Some(NodeConfig { id, data_dir: data_dir?, cluster: cluster?, sip: sip?, http: http?, limits, outbound, caps })
 }
 
 fn read_cluster(top: &Section<'_>, base: &Base, me: Option<&Written<u32>>, taken: &mut Taken) -> Option<Cluster> {

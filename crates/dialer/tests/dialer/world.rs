@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use strowger_acd::UsableRelay;
-use strowger_dialer::{Denial, Means, manual, pace};
+use strowger_dialer::{Denial, Means, Spending, manual, pace};
 use strowger_model::config::{
     Agent, Campaign, DialMode, Flow, Hours, LeadColumns, Phone, Queue, Retry, Step, Strategy, Tenant, Trunk,
 };
 use strowger_model::{
     AgentId, CallId, CampaignId, Cause, Destinations, DialResult, Dialog, DialogState, Digest, E164, Far, FlowId,
-    Incarnation, LegKey, LegNo, LogTime, NodeId, QueueId, RelayId, Role, ShardId, TenantId, TrunkId, Wall,
+    Incarnation, LegKey, LegNo, LogTime, Mono, NodeId, QueueId, RelayId, Role, ShardId, TenantId, TrunkId, Wall,
 };
 use strowger_table::{
     Admit, AdmitKey, At, BarList, Body, Command, Dial, DialFailure, NewLead, Outcome, Proposal, Proposer, RowKey,
@@ -35,6 +35,7 @@ pub struct World {
     pub trunks: Vec<Trunk>,
     pub allowance: BTreeMap<TrunkId, usize>,
     pub destinations: Destinations,
+    pub spending: Spending,
     index: u64,
     version: u64,
 }
@@ -50,6 +51,7 @@ impl World {
             trunks: vec![trunk()],
             allowance: BTreeMap::from([(TRUNK, 1000)]),
             destinations: Destinations::default(),
+            spending: Spending::default(),
             index: 0,
             version: 0,
         };
@@ -145,6 +147,8 @@ impl World {
             trunks: &self.trunks,
             allowance: &self.allowance,
             destinations: &self.destinations,
+            spending: &self.spending,
+            now: Mono::from_millis(self.wall),
         }
     }
 

@@ -101,6 +101,7 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api
         advertised: config.sip.advertised.to_string(),
         data_keys,
         destinations: config.outbound,
+        caps: config.caps,
         max_calls: config.limits.max_calls as usize,
         max_calls_per_second: config.limits.max_calls_per_second,
         test_break: test_break()?,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use strowger_acd::UsableRelay;
+use strowger_dialer::Spending;
 use strowger_model::config::{Agent, Campaign, DialMode, Hours, Tenant, Trunk};
 use strowger_model::{
     AgentId, CampaignId, Cause, Destinations, Digest, Ended, Far, HangupBy, Incarnation, LogTime, Mono, RelayId,
@@ -101,6 +102,7 @@ impl Paced {
             control: &self.world.control,
             relays: &[UsableRelay { relay: RelayId(1), site: String::new() }],
             destinations: &Destinations::default(),
+            spending: &Spending::default(),
             now: self.world.bench.now,
             wall: self.wall(),
         };

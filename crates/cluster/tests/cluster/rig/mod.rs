@@ -73,6 +73,7 @@ impl Rig {
                 advertised: sip.to_string(),
                 data_keys: DataKeys::parse(&"07".repeat(32)).expect("a key"),
                 destinations: Default::default(),
+                caps: Default::default(),
                 max_calls: 1000,
                 max_calls_per_second: 1000,
                 test_break,
