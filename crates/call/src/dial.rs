@@ -140,7 +140,7 @@ pub(crate) fn cause_of(status: u16) -> Cause {
         484 => Cause(28),
         486 | 600 => Cause::BUSY,
         403 | 603 => Cause::REJECTED,
-        488 | 606 => Cause(65),
+        488 | 606 => Cause::NOT_IMPLEMENTED,
         500 | 502 | 503 => Cause::TEMPORARY_FAILURE,
         504 => Cause::RECOVERY_ON_TIMER,
         _ => Cause(31),

@@ -7,7 +7,10 @@ use std::time::Duration;
 use strowger_agent::Guesses;
 use strowger_figures::metrics::Counters;
 use strowger_link::{Class, Link, seal};
-use strowger_model::{Far, GroupId, Incarnation, LegKey, LogNow, Mono, NodeId, Owner, PeerId, ShardId};
+use strowger_model::{
+    Destinations, Far, GroupId, Incarnation, LegKey, LogNow, Mono, NodeId, OutboundCaps, Owner, PeerId, ShardId,
+    TrunkId,
+};
 use strowger_raft::{Groups, View, clock};
 use strowger_sip::{Local, Message};
 use strowger_store::Store;
@@ -29,6 +32,7 @@ use crate::newest::Newest;
 use crate::news::News;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
+use crate::spending::Spent;
 use crate::tasks::Tasks;
 use crate::wire::SendSip;
 
@@ -62,6 +66,10 @@ pub struct Context {
     pub(crate) sip_addresses: Vec<SocketAddr>,
     /// With which secrets are sealed and opened.
     pub data_keys: DataKeys,
+    /// What of the world is dialled.
+    pub(crate) destinations: Destinations,
+    /// What calls there have come to lately.
+    pub(crate) spending: Spent,
     /// Where actors leave the duties that they have done.
     pub(crate) performed: Performed,
     /// Who guesses at passwords.
@@ -121,6 +129,8 @@ pub(crate) struct Parts {
     pub local: Local,
     pub sip_addresses: Vec<SocketAddr>,
     pub data_keys: DataKeys,
+    pub destinations: Destinations,
+    pub caps: OutboundCaps,
     pub performed: Performed,
     pub shards: u16,
     pub test_break: Option<TestBreak>,
@@ -144,6 +154,8 @@ impl Context {
             local: parts.local,
             sip_addresses: parts.sip_addresses,
             data_keys: parts.data_keys,
+            destinations: parts.destinations,
+            spending: Spent::new(parts.caps),
             performed: parts.performed,
             guesses: Mutex::default(),
             news: (0..parts.shards).map(|_| News::default()).collect(),
@@ -210,6 +222,12 @@ impl Context {
     /// A shard as it is applied here; none if the cluster has no such shard.
     pub fn shard_view(&self, shard: ShardId) -> Option<Arc<View>> {
         (usize::from(shard.0) < self.news.len()).then(|| self.groups.view(shard.group()))
+    }
+
+    /// Lines of a trunk that calls of all shards take, as they are applied here.
+    pub(crate) fn lines_of(&self, trunk: TrunkId) -> usize {
+        let views = self.shards().filter_map(|shard| self.shard_view(shard));
+        views.filter_map(|view| shard_of(&view).map(|table| table.lines(trunk))).sum()
     }
 
     /// For the leader of a shard that exists.

@@ -34,6 +34,7 @@ mod records;
 mod registrar;
 mod relays;
 mod sabotage;
+mod spending;
 mod start;
 mod tasks;
 mod vitals;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use strowger_link::{Class, Handler, Identity, Link, LinkError, Reply, Wire, open, peek, seal};
 use strowger_media::protocol::{ContentAnswer, ContentPut, ContentRefusal};
-use strowger_model::{GroupId, NodeId, PeerId, RelayId};
+use strowger_model::{Destinations, GroupId, NodeId, OutboundCaps, PeerId, RelayId};
 use strowger_raft::{Groups, Retention, Tuning, clock};
 use strowger_sip::Local;
 use strowger_store::{Store, StoreError};
@@ -56,6 +56,10 @@ pub struct Options {
     pub advertised: String,
     /// With which secrets are sealed and SIP tokens made, the same on all nodes.
     pub data_keys: DataKeys,
+    /// Which numbers calls go to; the same on all nodes.
+    pub destinations: Destinations,
+    /// And how many; likewise.
+    pub caps: OutboundCaps,
     /// Calls this node drives at once.
     pub max_calls: usize,
     /// New calls a second this node takes, over all trunks.
@@ -148,6 +152,8 @@ impl Cluster {
             local: Local { contact_host: options.advertised, user_agent: "Strowger".to_owned(), tokens },
             sip_addresses,
             data_keys: options.data_keys,
+            destinations: options.destinations,
+            caps: options.caps,
             performed,
             shards: options.shards,
             test_break: options.test_break,

@@ -1,6 +1,7 @@
 //! The files that the processes themselves start from: one per node, one per relay.
 
 mod node;
+mod outbound;
 mod relay;
 
 use std::collections::BTreeMap;

@@ -5,17 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use strowger_acd::UsableRelay;
 use strowger_model::config::{Campaign, DialMode, Tenant, Trunk};
-use strowger_model::{AgentId, CampaignId, E164, Incarnation, LeadId, NodeId, QueueId, TenantId, TrunkId, Wall};
+use strowger_model::{
+    AgentId, CampaignId, Destinations, E164, Incarnation, LeadId, Mono, NodeId, QueueId, TenantId, TrunkId, Wall,
+};
 use strowger_table::{Dial, DialTo, Medium, Shard};
 
 use crate::due::DueLeads;
 use crate::placing::{Placing, Wanted};
+use crate::spending::Spending;
 
 /// Dials of one round. A shard has up to ten rounds a second: this is beyond what trunks take, and small
 /// enough that calls of those who wait come between two rounds.
 pub const PER_ROUND: usize = 64;
 /// Leads that a campaign may pass over in a round because their numbers are on a call already, from another list. It
-/// goes on in a later round: those calls end. (Barred leads are not in the index of due ones at all.)
+/// goes on in a later round: those calls end. (Barred leads are not in the index of due ones at all; what is forbidden is
+/// taken on no list, unless it became so afterwards.)
 const PASSED_OVER_PER_ROUND: usize = 1000;
 
 /// What there is to dial with.
@@ -28,6 +32,12 @@ pub struct Means<'a> {
     pub relays: &'a [UsableRelay],
     /// As the configuration in force has them.
     pub trunks: &'a [Trunk],
+    /// What of the world is dialled.
+    pub destinations: &'a Destinations,
+    /// What calls have come to lately, and their caps.
+    pub spending: &'a Spending,
+    /// On this process's clock, by which that is counted.
+    pub now: Mono,
     /// New calls that each trunk takes now; one that is not named takes none.
     pub allowance: &'a BTreeMap<TrunkId, usize>,
 }
@@ -122,7 +132,8 @@ impl Turn<'_> {
         while self.passed_over < PASSED_OVER_PER_ROUND {
             let (lead, closes) = self.leads.next()?;
             let number = placing.shard.lead(lead)?.number;
-            if !numbers.contains(&(tenant, number)) && placing.check_number(tenant, number).is_ok() {
+            if !numbers.contains(&(tenant, number)) && placing.check_number(self.tenant, self.campaign, number).is_ok()
+            {
                 return Some((lead, number, closes));
             }
             self.passed_over += 1;

@@ -48,6 +48,11 @@ const SEND_WINDOW_BYTES: u64 = STREAM_WINDOW_BYTES as u64 * 2 * Class::ALL.len()
 /// Length of our connection ids; a guess hits one of a thousand connections once in 10^16.
 const CONNECTION_ID_BYTES: usize = 8;
 
+/// Diallers of whom nobody has decided yet: they are judged as they come, so these are of a moment in which the process stood still.
+const MAX_INCOMING: usize = 1024;
+/// What these may have said meanwhile, together.
+const INCOMING_BYTES: u64 = 1024 * 1024;
+
 /// Both sides of media connections; those of commands are the endpoint's own.
 pub struct MediaSides {
     pub client: ClientConfig,
@@ -81,7 +86,7 @@ pub fn endpoint(
 fn sides(identity: &Identity) -> Result<(ClientConfig, ServerConfig), String> {
     let transport = Arc::new(transport());
     let mut server = ServerConfig::with_crypto(Arc::new(server_tls(identity, ALPN)?));
-    server.transport_config(transport.clone());
+    server.transport_config(transport.clone()).max_incoming(MAX_INCOMING).incoming_buffer_size_total(INCOMING_BYTES);
     let mut client = ClientConfig::new(Arc::new(client_tls(identity, ALPN)?));
     client.transport_config(transport);
     Ok((client, server))

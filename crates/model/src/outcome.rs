@@ -180,6 +180,10 @@ impl Cause {
     pub const NO_CIRCUIT: Cause = Cause(34);
     /// Temporary failure; of ours, dead media.
     pub const TEMPORARY_FAILURE: Cause = Cause(41);
+    /// Bearer capability not authorized; of ours, media that would go where none may.
+    pub const NOT_AUTHORIZED: Cause = Cause(57);
+    /// Bearer capability not implemented; of ours, a description that cannot be met.
+    pub const NOT_IMPLEMENTED: Cause = Cause(65);
     /// Recovery on timer expiry: nobody said anything any more.
     pub const RECOVERY_ON_TIMER: Cause = Cause(102);
 }

@@ -54,6 +54,8 @@ impl Nodes {
             sip: strowger_trunk::Options { shared: self.sip, own: None },
             advertised: self.sip.to_string(),
             data_keys: DataKeys::parse(&"07".repeat(32)).expect("a key"),
+            destinations: Default::default(),
+            caps: Default::default(),
             max_calls: 10,
             max_calls_per_second: 10,
             retention: Retention::default(),

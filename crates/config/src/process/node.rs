@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use strowger_model::{NodeId, RelayId};
+use strowger_model::{Destinations, NodeId, OutboundCaps, RelayId};
 
+use super::outbound::read_outbound;
 use super::{Base, Taken, check_reachable, read_http, read_log, read_peers};
 use crate::fault::Fault;
 use crate::limits::{ARCHIVE_DAYS, ARCHIVE_GIB, ID, NODE_CALLS, NODE_RATE, SHARDS};
@@ -36,6 +37,10 @@ pub struct NodeConfig {
     pub archive: Archive,
     /// `[log]`: what is logged; none: what the process logs unless it is told.
     pub log_levels: Option<String>,
+    /// `[outbound]`: which numbers are dialled.
+    pub outbound: Destinations,
+    /// And how many.
+    pub caps: OutboundCaps,
 }
 
 /// The processes of the cluster and how they prove themselves to each other.
@@ -133,9 +138,11 @@ fn read(top: &Section<'_>, base: &Base) -> Option<NodeConfig> {
     let limits = read_limits(top);
     let archive = read_archive(top);
     let log_levels = read_log(top);
+    let (outbound, caps) = read_outbound(top);
     top.finish();
     let id = NodeId(id?.value as u16);
-    Some(NodeConfig { id, data_dir: data_dir?, cluster: cluster?, sip: sip?, http: http?, limits, archive, log_levels })
+    let (data_dir, cluster, sip, http) = (data_dir?, cluster?, sip?, http?);
+    Some(NodeConfig { id, data_dir, cluster, sip, http, limits, archive, log_levels, outbound, caps })
 }
 
 fn read_cluster(top: &Section<'_>, base: &Base, me: Option<&Written<u32>>, taken: &mut Taken) -> Option<Cluster> {

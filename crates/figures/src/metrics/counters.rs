@@ -27,6 +27,8 @@ pub struct Counters {
     leader_changes: IntCounter,
     offers: IntCounterVec,
     dials: IntCounterVec,
+    forbidden: IntCounter,
+    capped: IntCounterVec,
 }
 
 /// Adds metrics to a registry. Names are literals here, so a bad or double one fails in every test.
@@ -88,6 +90,15 @@ impl Default for Counters {
                 "strowger_offers_total",
                 "Offers planned by this node as leader, by what the log said.",
                 "result",
+            ),
+            capped: make.counters(
+                "strowger_outbound_caps_reached_total",
+                "Caps on outbound calls that were reached, by whose: agent, tenant or trunk. Every node counts the same.",
+                "whose",
+            ),
+            forbidden: make.counter(
+                "strowger_dials_forbidden_total",
+                "Numbers that agents asked for and that are not dialled: premium rates, satellites, what the lists deny.",
             ),
             dials: make.counters(
                 "strowger_dials_total",
@@ -161,6 +172,16 @@ impl Counters {
         self.silenced.inc();
     }
 
+    /// An agent asked for a number that is not dialled.
+    pub fn forbidden(&self) {
+        self.forbidden.inc();
+    }
+
+    /// A cap on outbound calls was reached.
+    pub fn capped(&self, whose: &str) {
+        self.capped.with_label_values(&[whose]).inc();
+    }
+
     /// A group has another leader.
     pub fn leader_changed(&self) {
         self.leader_changes.inc();
@@ -189,6 +210,8 @@ mod tests {
         counters.stranger();
         counters.wrong_password();
         counters.silenced();
+        counters.forbidden();
+        counters.capped("agent");
         counters.leader_changed();
         let text = counters.families().text();
         for line in [
@@ -202,6 +225,8 @@ mod tests {
             "strowger_calls_unwanted_total 1",
             "strowger_sip_strangers_total 1",
             "strowger_sip_wrong_passwords_total 1",
+            "strowger_dials_forbidden_total 1",
+            "strowger_outbound_caps_reached_total{whose=\"agent\"} 1",
             "strowger_sip_silenced_total 1",
             "strowger_leader_changes_total 1",
         ] {

@@ -141,6 +141,8 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api
         sip: strowger_trunk::Options { shared: config.sip.shared, own: Some(config.sip.own) },
         advertised: config.sip.advertised.to_string(),
         data_keys,
+        destinations: config.outbound,
+        caps: config.caps,
         max_calls: config.limits.max_calls as usize,
         max_calls_per_second: config.limits.max_calls_per_second,
         retention: retention(config.archive),

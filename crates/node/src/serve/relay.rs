@@ -68,6 +68,7 @@ async fn start(config: RelayConfig) -> anyhow::Result<(Arc<strowger_relay::Relay
         address: config.media.address,
         advertise: Some(config.media.advertise),
         ports: *config.media.ports.start()..config.media.ports.end().saturating_add(1),
+        refused: config.media.refuse,
         threads: config.media.threads as usize,
         content_dir: Some(config.content_dir),
         dead_media: (!dead_media.is_zero()).then_some(dead_media),
@@ -98,7 +99,9 @@ const COUNTERS: [Of<RelayStats>; 11] = [
     ("packets_out_total", "RTP packets sent.", |stats| stats.packets_out as f64),
     ("packets_lost_total", "RTP packets missing by sequence number.", |stats| stats.lost as f64),
     ("packets_late_total", "RTP packets out of order or twice.", |stats| stats.late as f64),
-    ("strangers_total", "Datagrams from addresses no leg expects.", |stats| stats.strangers as f64),
+    ("strangers_total", "Datagrams from addresses, or of streams, that no leg expects.", |stats| {
+        stats.strangers as f64
+    }),
     ("malformed_total", "Datagrams that were no packet the leg agreed to.", |stats| stats.malformed as f64),
     ("send_failures_total", "Packets the kernel did not take.", |stats| stats.send_failures as f64),
     ("dead_media_total", "Legs that fell silent.", |stats| stats.dead_media as f64),

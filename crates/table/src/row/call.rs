@@ -8,7 +8,7 @@ use strowger_model::{
 };
 
 use super::kept::Kept;
-use super::leg::{Leg, LegRole};
+use super::leg::{Leg, LegRole, Reach};
 use super::origin::{AdmitKey, Began, Origin, Outbound};
 use super::segment::{How, Segment, SegmentKind};
 use super::tap::Tap;
@@ -267,6 +267,16 @@ impl Call {
     /// The trunk that the customer is reached over.
     pub fn trunk(&self) -> Option<TrunkId> {
         self.origin.trunk()
+    }
+
+    /// The lines that it takes: the trunk of each live leg that came, or goes, over one. Of a leg that came to another call
+    /// and was merged into this one, this one's trunk is taken for its own: rows keep no other.
+    pub fn lines(&self) -> impl Iterator<Item = TrunkId> {
+        self.live_legs().filter_map(|leg| match leg.reach {
+            Reach::Inbound => self.trunk(),
+            Reach::Trunk { trunk, .. } => Some(trunk),
+            Reach::Binding { .. } | Reach::Socket { .. } => None,
+        })
     }
 
     /// Every relay that has a leg of the call, or has one still to close.

@@ -4,7 +4,7 @@
 use imbl::{OrdMap, OrdSet};
 use strowger_model::{
     AgentId, CallId, CampaignId, Dialog, E164, Incarnation, LeadId, LegKey, LogTime, NodeId, PlaceId, QueueId, RelayId,
-    TenantId, Wall,
+    TenantId, TrunkId, Wall,
 };
 
 use super::Shard;
@@ -38,6 +38,8 @@ pub(super) struct Index {
     pub dialled: OrdMap<(TenantId, E164), CallId>,
     /// Legs that relays hold for live calls.
     pub legs: OrdMap<RelayId, usize>,
+    /// Live legs that trunks carry.
+    pub lines: OrdMap<TrunkId, usize>,
     /// By agent and slot: phones that are told to hang up and have not done so yet.
     pub hang_ups: OrdMap<(AgentId, u8), usize>,
 }
@@ -96,6 +98,7 @@ impl Shard {
             Some(((call.tenant, outbound.number), id))
         });
         recount(&mut self.index.legs, old, new, live_relays);
+        recount(&mut self.index.lines, old, new, Call::lines);
         rewrite(&mut self.index.moved, old, new, |call| {
             call.legs.iter().filter(|leg| leg.key.call != id).map(|leg| (leg.key, id))
         });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use strowger_model::config::{Queue, Tenant};
 use strowger_model::{
     AgentId, CallId, CampaignId, Dialog, Digest, E164, Incarnation, LeadId, LegKey, LogTime, NodeId, PlaceId, QueueId,
-    RelayId, TenantId, Wall,
+    RelayId, TenantId, TrunkId, Wall,
 };
 
 use super::Shard;
@@ -163,6 +163,11 @@ impl Shard {
     /// Legs that a relay holds for live calls of this shard.
     pub fn relay_legs(&self, relay: RelayId) -> usize {
         self.index.legs.get(&relay).copied().unwrap_or_default()
+    }
+
+    /// Lines of a trunk that calls of this shard take, in and out.
+    pub fn lines(&self, trunk: TrunkId) -> usize {
+        self.index.lines.get(&trunk).copied().unwrap_or_default()
     }
 }
 

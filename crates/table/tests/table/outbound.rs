@@ -1,7 +1,7 @@
 //! Outbound calls: agent and lead are taken in one entry, and whatever comes of it, both are given back.
 
 use strowger_model::{
-    CallId, CampaignId, Cause, DialResult, Ended, HangupBy, LeadId, Outcome as CallOutcome, TenantId, Wall,
+    CallId, CampaignId, Cause, DialResult, Ended, HangupBy, LeadId, Outcome as CallOutcome, TenantId, TrunkId, Wall,
 };
 use strowger_table::{
     BarList, Body, Command, Dial, DialFailure, DialRecord, DialTo, DutyKind, LeadState, Outcome, Proposal, Refusal,
@@ -40,6 +40,12 @@ fn agent_and_lead_are_taken_in_the_entry_that_dials() {
     assert_eq!((row.relays(), row.to()), (vec![RELAY], "+442071830000"));
     assert_eq!((row.owner.node, row.owner.incarnation), (ONE.node, ONE.incarnation));
     assert_eq!((bench.shard.relay_legs(RELAY), bench.ledger(SPRING).dialled), (1, 1));
+    let trunk = row.trunk().unwrap();
+    assert_eq!(
+        (bench.shard.lines(trunk), bench.shard.lines(TrunkId(trunk.0 + 1))),
+        (1, 0),
+        "the agent's leg takes none"
+    );
 }
 
 #[test]

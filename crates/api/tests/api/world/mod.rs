@@ -48,6 +48,8 @@ impl World {
             sip: strowger_trunk::Options { shared: ANY_PORT, own: None },
             advertised: "127.0.0.1:5060".to_owned(),
             data_keys: DataKeys::parse(&"01".repeat(32)).unwrap(),
+            destinations: Default::default(),
+            caps: Default::default(),
             max_calls: 1000,
             max_calls_per_second: 100,
             retention: Retention::default(),
