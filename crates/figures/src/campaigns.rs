@@ -32,7 +32,7 @@ pub struct CampaignFigures {
     pub node: Option<NodeId>,
     /// On its list.
     pub leads: u32,
-    /// Leads that are not dialled any more.
+    /// Leads that are not dialled any more, by the configuration in force.
     pub done: u32,
     /// Agents that are kept for the answer of a called party.
     pub reserved: usize,
@@ -96,7 +96,7 @@ impl CampaignFigures {
             running: ledger.running,
             node: ledger.owner.map(|owner| owner.node),
             leads: ledger.leads,
-            done: ledger.done,
+            done: table.leads_done(ledger.campaign) as u32,
             reserved: live.reserved,
             ringing: live.ringing,
             talking: live.talking,

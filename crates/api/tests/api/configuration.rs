@@ -103,7 +103,9 @@ async fn agents_are_told_and_seen() {
     assert_eq!(state("1003").await, ("not_ready".to_owned(), Some("lunch".to_owned())));
 
     let (status, body) = tell("1003/dispose", json!({ "call": "0-7", "code": "sold" })).await;
-    assert_eq!((status, code(&body)), (StatusCode::CONFLICT, "wrong_stage"));
+    assert_eq!((status, code(&body)), (StatusCode::NOT_FOUND, "no_such_call"));
+    let what = body["error"]["what"].as_str().unwrap();
+    assert!(what.contains("too late"), "{what}");
     let (status, body) = tell("1001/ready", Value::Null).await;
     assert_eq!((status, code(&body)), (StatusCode::CONFLICT, "agent_busy"), "1001 has no phone");
     let (status, body) = tell("9999/ready", Value::Null).await;
