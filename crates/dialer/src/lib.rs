@@ -19,6 +19,7 @@ mod number;
 mod pace;
 mod parts;
 mod placing;
+mod standstill;
 mod zone;
 
 pub use denial::Denial;
@@ -29,4 +30,5 @@ pub use manual::manual;
 pub use number::{NoNumber, read_number};
 pub use pace::{Means, PER_ROUND, pace};
 pub use parts::{Part, Parts};
+pub use standstill::{Standstill, standstill};
 pub use zone::{NoSuchZone, zone_name};
