@@ -33,6 +33,7 @@ mod seats;
 mod silenced;
 mod status;
 mod tokens;
+mod touched;
 mod wallboard;
 mod when;
 

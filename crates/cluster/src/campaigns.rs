@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
-use strowger_dialer::{Denial, ForbiddenNumber, Means};
-use strowger_figures::{CampaignStatus, by_name, campaigns};
+use strowger_dialer::{Denial, ForbiddenNumber, Means, standstill};
+use strowger_figures::{CampaignStatus, StandstillFigures, by_name, campaigns};
 use strowger_model::config::{Campaign, Tenant, Trunk};
 use strowger_model::{AgentId, CallId, CampaignId, Digest, E164, ShardId, TrunkId};
 use strowger_raft::clock;
-use strowger_table::{BarList, Command, NewLead, Outcome, Refusal, Scope};
+use strowger_store::rfc3339;
+use strowger_table::{BarList, Command, NewLead, Outcome, Refusal, Scope, Shard};
 
 use crate::content::ContentFault;
 use crate::context::{Context, Refused, shard_of};
@@ -49,9 +50,25 @@ impl Context {
     /// Every campaign of the configuration, by tenant and name.
     pub fn campaigns(&self) -> Vec<CampaignStatus> {
         let views = self.shards().filter_map(|shard| self.shard_view(shard));
-        let of_shard = |view: std::sync::Arc<strowger_raft::View>| shard_of(&view).map(campaigns).unwrap_or_default();
+        let of_shard = |view: std::sync::Arc<strowger_raft::View>| {
+            shard_of(&view).map(|table| self.campaigns_of(table)).unwrap_or_default()
+        };
         let mut all: Vec<CampaignStatus> = views.flat_map(of_shard).collect();
         by_name(&mut all);
+        all
+    }
+
+    fn campaigns_of(&self, table: &Shard) -> Vec<CampaignStatus> {
+        let mut all = campaigns(table);
+        self.with_means(&BTreeMap::new(), |means| {
+            for status in &mut all {
+                let still = standstill(table, means, status.campaign);
+                status.figures.standstill = still.map(|still| StandstillFigures {
+                    why: still.as_str(),
+                    until: still.until().map(|until| rfc3339(until.0)),
+                });
+            }
+        });
         all
     }
 

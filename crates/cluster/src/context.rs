@@ -255,7 +255,10 @@ impl Context {
 
     /// Makes the directory anew if it is old; the edge hears of the trunks.
     pub(crate) fn refresh_directory(&self) {
+        let before = self.directory().names.clone();
         self.newest.refresh(&self.data_keys);
+        // Before any record that comes under this configuration or a later one.
+        self.store.remember(self.directory().names.since(&before));
         self.edge.known().set_trunks(self.directory().trunks.clone());
     }
 

@@ -21,6 +21,7 @@ mod pace;
 mod parts;
 mod placing;
 mod spending;
+mod standstill;
 mod zone;
 
 pub use denial::Denial;
@@ -33,4 +34,5 @@ pub use number::{NoNumber, read_number};
 pub use pace::{Means, PER_ROUND, pace};
 pub use parts::{Part, Parts};
 pub use spending::{Cap, Capped, Payer, Spending};
+pub use standstill::{Standstill, standstill};
 pub use zone::{NoSuchZone, zone_name};

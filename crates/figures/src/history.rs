@@ -195,7 +195,7 @@ impl Dialled {
             owner: dial.owner.0,
             lead,
             asked,
-            due: lead_row.and_then(|row| row.due()),
+            due: before.zip(lead_row).and_then(|(table, row)| table.turn(row).due()),
             attempts: lead_row.map_or(0, |row| row.attempts),
             zone: zone.cloned(),
             idle: free_since.map(|since| at.time.since(since)),

@@ -131,6 +131,7 @@ fn campaign(rng: &mut Rng, id: CampaignId, share: &Share) -> Campaign {
         DialResult::Abandoned,
         DialResult::Rejected,
         DialResult::Unreachable,
+        DialResult::CarrierFailed,
         DialResult::NotDialled,
         DialResult::Unknown,
         DialResult::Connected,

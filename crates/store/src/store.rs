@@ -10,7 +10,7 @@ use strowger_model::{CallId, Outcome, ShardId};
 use strowger_table::Record;
 use tokio::sync::oneshot;
 
-use crate::writer::{Batch, PROJECTING};
+use crate::writer::{Batch, PROJECTING, Work};
 use crate::{CallFilter, CallLine, Names, StoreError, schema, writer};
 
 const READING: &str = "reading call records";
@@ -19,7 +19,7 @@ const READING: &str = "reading call records";
 #[derive(Clone)]
 pub struct Store {
     path: Arc<PathBuf>,
-    writer: mpsc::Sender<Batch>,
+    writer: mpsc::Sender<Work>,
     reader: Arc<Mutex<Connection>>,
 }
 
@@ -58,8 +58,16 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let (reply, answer) = oneshot::channel();
         let stopped = || StoreError::Stopped { path: self.path.to_path_buf(), doing: PROJECTING };
-        self.writer.send(Batch { shard, records, names, reply }).map_err(|_| stopped())?;
+        self.writer.send(Work::Project(Batch { shard, records, names, reply })).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
+    }
+
+    /// Names by id, kept for records that come when the configuration has them no more. Waits for nothing; what cannot be
+    /// written is logged, and such a record has an id.
+    pub fn remember(&self, names: Vec<(String, String)>) {
+        if !names.is_empty() && self.writer.send(Work::Remember(names)).is_err() {
+            tracing::warn!("names are not remembered: the thread that writes call records has ended");
+        }
     }
 
     /// Calls that pass the filter, newest first.

@@ -170,13 +170,11 @@ impl World {
     }
 
     pub fn busy(&mut self, call: CallId) {
-        let failure = DialFailure {
-            result: DialResult::Busy,
-            status: 486,
-            cause: Cause::BUSY,
-            sip_call_id: String::new(),
-            hang_up: false,
-        };
+        self.fails(call, (DialResult::Busy, 486, Cause::BUSY));
+    }
+
+    pub fn fails(&mut self, call: CallId, (result, status, cause): (DialResult, u16, Cause)) {
+        let failure = DialFailure { result, status, cause, sip_call_id: String::new(), hang_up: false };
         let leg = first_leg(call);
         let outcome = self.say(Command::NotReached { leg, failure, observed: LogTime(u64::MAX) });
         assert_eq!(outcome, Outcome::Done);

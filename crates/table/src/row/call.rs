@@ -332,6 +332,22 @@ impl Call {
         rings.map(|ring| ring.n).fold(0, u16::saturating_add)
     }
 
+    /// The agent who asked for the number that it calls: whose phone rang before anybody was called.
+    pub fn asked_by(&self) -> Option<AgentId> {
+        let outbound = self.outbound()?;
+        let first = self.segments.iter().find(|piece| matches!(piece.kind, SegmentKind::Wait | SegmentKind::Ring))?;
+        (first.kind == SegmentKind::Ring).then_some(outbound.agent)
+    }
+
+    /// What the called party's side said in the end, as SIP says it; 0 if nothing came, or nothing was sent.
+    pub(crate) fn final_status(&self) -> u16 {
+        match (&self.failure, self.result) {
+            (Some(failure), _) => failure.status,
+            (None, Some(DialResult::Connected | DialResult::Abandoned)) => 200,
+            (None, _) => 0,
+        }
+    }
+
     /// The duty of that number, while it is open.
     pub fn duty(&self, id: u32) -> Option<&Duty> {
         self.duties.iter().find(|duty| duty.id == id)

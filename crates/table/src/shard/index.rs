@@ -10,7 +10,7 @@ use strowger_model::{
 use super::Shard;
 use crate::{
     AdmitKey, Agent, BarList, Call, Data, DutyKind, Lead, LeadState, Ledger, Medium, Place, Rank, RowKey, SlotState,
-    Touched, limit,
+    Touched, Tried, limit,
 };
 
 /// Agents of a queue by state, in the order of `Agent::STATE_NAMES`.
@@ -30,9 +30,15 @@ pub(super) struct Index {
     pub staff: OrdMap<QueueId, Staff>,
     pub leases: OrdSet<(LogTime, RowKey)>,
     pub owned: OrdMap<(NodeId, Incarnation), usize>,
-    /// By campaign and zone of its ledger: leads of a zone whose hours are over are passed over at once. Barred numbers are not in it: they
-    /// would gather at its head, where each round of the pacer would have to step over them.
-    pub due: OrdSet<(CampaignId, u16, Wall, LeadId)>,
+    /// Leads that no call is to, by what the policy judges them by, and since when they wait. So a policy that changes
+    /// moves nobody: it is asked once for all that are alike. By zone: leads of one whose hours are over are passed over
+    /// at once. Barred numbers are not in it: they would gather at its head, where each round of the pacer would have to
+    /// step over them.
+    pub waiting_leads: OrdSet<(CampaignId, u16, Tried, Wall, LeadId)>,
+    /// How many leads no call is to, barred or not.
+    pub tried: OrdMap<(CampaignId, Tried), usize>,
+    /// How many of those are not barred.
+    pub unbarred: OrdMap<(CampaignId, Tried), usize>,
     pub by_number: OrdMap<(CampaignId, E164), LeadId>,
     /// Numbers that outbound calls have, until their phones are told that it is over.
     pub dialled: OrdMap<(TenantId, E164), CallId>,
@@ -150,27 +156,39 @@ impl Shard {
 
     pub(super) fn put_lead(&mut self, lead: Lead) {
         match self.leads.get(&lead.id).cloned() {
-            Some(old) => self.unlist(&old),
+            Some(old) => {
+                self.unlist(&old);
+                if let LeadState::Waiting { .. } = old.state {
+                    count_down(&mut self.index.tried, &(old.id.campaign(), old.tried()));
+                }
+            }
             None => drop(self.index.by_number.insert((lead.id.campaign(), lead.number), lead.id)),
         }
         self.list(&lead);
+        if let LeadState::Waiting { .. } = lead.state {
+            *self.index.tried.entry((lead.id.campaign(), lead.tried())).or_insert(0) += 1;
+        }
         self.leads.put(lead.id, lead);
     }
 
-    /// Puts a lead among those to be dialled, if it is one.
+    /// Puts a lead among those who may be dialled, if it is one.
     pub(super) fn list(&mut self, lead: &Lead) {
         let campaign = lead.id.campaign();
         let Some(tenant) = self.campaigns.get(&campaign).map(|ledger| ledger.tenant) else { return };
-        if let LeadState::Due { at } = lead.state
+        if let LeadState::Waiting { since } = lead.state
             && !self.is_barred(BarList::DoNotCall, tenant, lead.number)
         {
-            self.index.due.insert((campaign, lead.zone, at, lead.id));
+            self.index.waiting_leads.insert((campaign, lead.zone, lead.tried(), since, lead.id));
+            *self.index.unbarred.entry((campaign, lead.tried())).or_insert(0) += 1;
         }
     }
 
     pub(super) fn unlist(&mut self, lead: &Lead) {
-        if let LeadState::Due { at } = lead.state {
-            self.index.due.remove(&(lead.id.campaign(), lead.zone, at, lead.id));
+        if let LeadState::Waiting { since } = lead.state {
+            let (campaign, tried) = (lead.id.campaign(), lead.tried());
+            if self.index.waiting_leads.remove(&(campaign, lead.zone, tried, since, lead.id)).is_some() {
+                count_down(&mut self.index.unbarred, &(campaign, tried));
+            }
         }
     }
 
