@@ -94,7 +94,7 @@ impl Default for Counters {
             capped: make.counters(
                 "strowger_outbound_caps_reached_total",
                 "Caps on outbound calls that were reached, by whose: agent, tenant or trunk. Every node counts the same.",
-                "whose",
+                &["whose"],
             ),
             forbidden: make.counter(
                 "strowger_dials_forbidden_total",
