@@ -32,24 +32,20 @@ impl<'a> RelayChoice<'a> {
     /// `site`: where the leg's far end is; empty for anywhere. `near`: the relay of the call's other leg, which saves
     /// the way between relays.
     pub fn choose(&self, site: &str, near: Option<RelayId>) -> Option<RelayId> {
-        let at_site = |usable: &&UsableRelay| site.is_empty() || usable.site == site;
-        let relay = match self.usable.iter().any(|usable| at_site(&usable)) {
-            true => self.best(self.usable.iter().filter(at_site), near),
-            // Nobody of that site is there: far media is better than none.
-            false => self.best(self.usable.iter(), near),
-        }?;
+        let at_site = |usable: &UsableRelay| site.is_empty() || usable.site == site;
+        // Where nobody of that site is there, far media is better than none.
+        let anywhere = !self.usable.iter().any(at_site);
+        let candidates = || self.usable.iter().filter(|usable| anywhere || at_site(usable)).map(|usable| usable.relay);
+        let relay = match near.filter(|near| candidates().any(|relay| relay == *near)) {
+            Some(near) => near,
+            None => candidates().min_by_key(|relay| (self.legs(*relay), *relay))?,
+        };
         *self.given.borrow_mut().entry(relay).or_insert(0) += 1;
         Some(relay)
     }
 
-    fn best<'b>(&self, candidates: impl Iterator<Item = &'b UsableRelay>, near: Option<RelayId>) -> Option<RelayId> {
-        let relays: Vec<RelayId> = candidates.map(|usable| usable.relay).collect();
-        near.filter(|near| relays.contains(near)).or_else(|| {
-            relays.into_iter().min_by_key(|relay| {
-                let given = self.given.borrow().get(relay).copied().unwrap_or_default();
-                (self.shard.relay_legs(*relay) + given, *relay)
-            })
-        })
+    fn legs(&self, relay: RelayId) -> usize {
+        self.shard.relay_legs(relay) + self.given.borrow().get(&relay).copied().unwrap_or_default()
     }
 }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use strowger_cluster::Context;
+use strowger_cluster::{Context, Refused};
 use strowger_model::config::Tenant;
 use strowger_model::{AgentId, CallId, LogTime};
-use strowger_table::{Agent, Command, Presence};
+use strowger_table::{Agent, Command, Presence, Refusal};
 
 use crate::body::{Body, Named, Params};
 use crate::caller::Asker;
@@ -132,7 +133,25 @@ pub async fn dispose(
     let call =
         body.call.parse::<CallId>().map_err(|fault| Problem::bad_request(fault.to_string(), "correct `call`"))?;
     let code = word("code", body.code)?;
-    give(&context, agent, Command::Dispose { agent, call, code }).await
+    match context.agent_command(agent, Command::Dispose { agent, call, code }).await {
+        Ok(_) => Ok(Json(Taken { committed: true })),
+        Err(refused) => Err(not_disposed(refused, &who)),
+    }
+}
+
+fn not_disposed(refused: Refused, (_, agent): &(String, String)) -> Problem {
+    let within = strowger_table::limit::ENDED_LINGER.as_secs();
+    match refused {
+        Refused::ByTable(Refusal::WrongStage) => {
+            let what = format!("agent {agent} does not talk in that call, and has not: too early, or another's");
+            Problem::new(StatusCode::CONFLICT, "wrong_stage", what, "give the code once the agent talks, or after that")
+        }
+        Refused::ByTable(Refusal::NoSuchCall) => {
+            let what = format!("that call is over for more than {within} s, or never was: too late for a code");
+            Problem::not_found("no_such_call", what, format!("give the code until {within} s after the wrap-up"))
+        }
+        other => other.into(),
+    }
 }
 
 async fn give(context: &Context, agent: AgentId, command: Command) -> Result<Json<Taken>, Problem> {

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use strowger_cluster::{Context, InForce, Refused};
-use strowger_config::{Change, Draft, What, differences, parse, resolve};
+use strowger_config::{Change, Draft, Kind, What, differences, parse, resolve};
 use strowger_model::config::{Tenant, Trunk};
 use strowger_model::{Digest, GroupId, Ha1, Whose};
 use strowger_table::{Control, Refusal};
@@ -17,6 +17,7 @@ use crate::audit::Told;
 use crate::body::Body;
 use crate::error::Problem;
 use crate::limit;
+use crate::touched::{Lives, Touched, lives};
 
 #[derive(Serialize)]
 pub struct Shown {
@@ -57,6 +58,9 @@ struct ChangeRow {
     kind: &'static str,
     name: String,
     detail: String,
+    /// Of what is removed: what lives on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    touched: Option<Touched>,
 }
 
 type Answer = (StatusCode, Extension<Told>, Json<Applied>);
@@ -73,7 +77,7 @@ pub async fn apply(State(context): State<Arc<Context>>, Body(archive): Body<Arch
         (draft, resolved, is_same)
     };
     let (draft, resolved, is_same) = beside("comparing the configurations", resolving).await?;
-    let changes = resolved.changes.iter().map(row).collect();
+    let changes = rows(&context, &resolved.changes, control_version);
     if dry_run {
         return Ok(unchanged(&context, control_version, true, changes));
     }
@@ -165,9 +169,10 @@ pub async fn roll_back(
     let comparing = move || {
         let changes = differences(&current, &again, &current_trunks, &again_trunks);
         let is_same = *current_trunks == again_trunks && current.iter().map(|tenant| &**tenant).eq(&again);
-        (again, again_trunks, is_same, changes.iter().map(row).collect())
+        (again, again_trunks, is_same, changes)
     };
     let (again, again_trunks, is_same, changes) = beside("comparing the configurations", comparing).await?;
+    let changes = rows(&context, &changes, version);
     if dry_run || is_same {
         return Ok(unchanged(&context, version, dry_run, changes));
     }
@@ -228,11 +233,28 @@ fn still(against: Option<u64>, version: u64) -> Result<(), Problem> {
     }
 }
 
-fn row(change: &Change) -> ChangeRow {
+/// `version` is in force: with it comes back what is removed now.
+fn rows(context: &Context, changes: &[Change], version: u64) -> Vec<ChangeRow> {
+    let removes = changes.iter().any(|change| change.what == What::Removed);
+    let lives = if removes { lives(context) } else { Lives::new() };
+    changes.iter().map(|change| row(change, &lives, version)).collect()
+}
+
+fn row(change: &Change, lives: &Lives, version: u64) -> ChangeRow {
     let what = match change.what {
         What::Added => "added",
         What::Changed => "changed",
         What::Removed => "removed",
     };
-    ChangeRow { what, kind: change.kind.as_str(), name: change.name.clone(), detail: change.detail.clone() }
+    let kind = change.kind.as_str();
+    let is_removed = change.what == What::Removed;
+    let touched = lives.get(&(kind, change.name.clone())).copied().filter(|_| is_removed);
+    let lives = touched.map(Touched::text);
+    // Names get new ids: the list is the old one's.
+    let back = touched.filter(|touched| change.kind == Kind::Campaign && touched.has_leads()).map(|_| {
+        format!("its list comes back with `strowger apply --to {version}`, and with no other campaign of that name")
+    });
+    let said = [Some(change.detail.clone()), lives, back].into_iter().flatten().filter(|said| !said.is_empty());
+    let detail = said.collect::<Vec<_>>().join("; ");
+    ChangeRow { what, kind, name: change.name.clone(), detail, touched }
 }

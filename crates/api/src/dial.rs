@@ -65,6 +65,12 @@ fn meaning(denial: &Denial) -> (StatusCode, &'static str, &'static str) {
         Denial::NoSuchAgent(_) => (MISSING, "no_such_agent", "see GET /api/v1/agents"),
         Denial::AgentBusy(_) => (CONFLICT, "agent_busy", "end the work at hand first, or let the phone register"),
         Denial::Barred(_) => (CONFLICT, "barred", "do not call it; who may lift that is the operator's to know"),
+        Denial::Forbidden(_) => (
+            CONFLICT,
+            "forbidden_number",
+            "call another one; if it is meant, name it under `outbound` in the file of every node",
+        ),
+        Denial::Capped(_) => (AGAIN, "capped", "wait, or look who makes these calls: it is in the log of the node"),
         Denial::OnACall(_) => (CONFLICT, "lead_busy", "wait until that call is over"),
         Denial::NoZone(_) => (CANNOT, "no_zone", "then dial again"),
         Denial::NoSuchZone(_) => (CANNOT, "no_such_zone", "correct the campaign's zone or the lead's"),

@@ -32,7 +32,7 @@ pub struct Explained {
     outcome: Option<String>,
     /// What came of dialling, of an outbound call.
     dial_result: Option<String>,
-    /// Whether this node saw the steps itself. Else the path is the story that row and record keep: no index, no reasons.
+    /// Whether this node saw the steps itself, or keeps what the log was then. Else the path is the story that row and record keep: no index, no reasons.
     told: bool,
     path: Vec<PathStep>,
     /// Why a waiting call still waits.
@@ -53,8 +53,11 @@ pub async fn one(
     if record.is_none() && row.is_none() && caller.tenant().is_some() {
         return Err(no_such_call(id));
     }
-    let history = context.history(id);
     let begins = |steps: &Vec<Step>| matches!(steps[0].what, What::Admitted { .. } | What::Dialled(_));
+    let mut history = context.history(id);
+    if !history.as_ref().is_some_and(begins) && (row.is_some() || record.is_some()) {
+        history = context.told_again(id).await.or(history);
+    }
     let told = history.as_ref().is_some_and(begins);
     let path = match (&history, &row, &record) {
         (Some(steps), _, _) if told => path_of_history(&names, steps),

@@ -12,6 +12,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 use strowger_cluster::Context;
+use strowger_model::PeerId;
 
 use crate::error::{ApiError, Problem};
 use crate::listen::{self, Running};
@@ -68,7 +69,28 @@ pub async fn ready(State(context): State<Arc<Context>>) -> Result<Json<Healthy>,
     }
 }
 
+/// What stands between this node and a majority.
+fn unreached(context: &Context) -> (String, &'static str) {
+    let peers = context.link.stats();
+    let missing = || peers.iter().filter(|peer| !peer.connected && matches!(peer.peer, PeerId::Node(_)));
+    let named = |names: Vec<String>| names.join(", ");
+    let distrusted = missing().filter(|peer| peer.is_distrusted).map(|peer| peer.peer.to_string());
+    let dialled = context.link.distrusted().into_iter().map(|from| format!("a process at {from}"));
+    let distrusted: Vec<String> = distrusted.chain(dialled).collect();
+    if !distrusted.is_empty() {
+        let advice = "give all processes certificates of one CA: the same ca.pem in every tls_dir; what a first start made \
+                      there is of a CA of its own";
+        return (format!("; {} and this node do not trust each other's certificates", named(distrusted)), advice);
+    }
+    let missing: Vec<String> = missing().map(|peer| peer.peer.to_string()).collect();
+    let why = if missing.is_empty() { String::new() } else { format!("; not reached: {}", named(missing)) };
+    (why, "start the missing nodes: a majority must be up")
+}
+
 fn unready(context: &Context) -> Option<(String, &'static str)> {
+    if context.is_stopping() {
+        return Some(("this node is stopping".to_owned(), "send calls to another node"));
+    }
     let groups = context.groups.status();
     let named = |broken: &dyn Fn(&_) -> bool| {
         let names: Vec<String> =
@@ -80,7 +102,8 @@ fn unready(context: &Context) -> Option<(String, &'static str)> {
         return Some((format!("this node's state differs from the leader's in {names}"), advice));
     }
     if let Some(names) = named(&|group| group.leader.is_none()) {
-        return Some((format!("no leader is known for {names}"), "start the missing nodes: a majority must be up"));
+        let (why, advice) = unreached(context);
+        return Some((format!("no leader is known for {names}{why}"), advice));
     }
     if context.edge.is_passive() {
         let advice = "wait a moment; if it stays, this node does not reach a majority of the others";

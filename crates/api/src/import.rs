@@ -9,7 +9,8 @@ use axum::{Extension, Json};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 use strowger_cluster::{Context, Imported};
-use strowger_dialer::{LineFault, Parts, ReadLead, Reading, read_leads};
+use strowger_dialer::{ForbiddenNumber, LineFault, Parts, ReadLead, Reading, read_leads};
+use strowger_model::E164;
 use strowger_model::config::Campaign;
 use strowger_table::NewLead;
 
@@ -49,10 +50,14 @@ pub async fn import(
     Params(asked): Params<Asked>,
     Raw(body): Raw,
 ) -> Result<(Extension<Told>, Json<Answer>), Problem> {
-    let (_, campaign) = find(&context, &which)?;
+    let (tenant, campaign) = find(&context, &which)?;
     let id = campaign.id;
     // Off the runtime's threads: each number is looked up in its country's plan.
-    let read = tokio::task::spawn_blocking(move || Part::read(&body, &campaign, asked.first_line));
+    let node = context.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let may_reach = |number| node.may_reach(&tenant, &campaign, number);
+        Part::read(&body, &campaign, asked.first_line, may_reach)
+    });
     let part = read.await.map_err(|fault| Problem::internal("reading the list", &fault))??;
     let imported =
         if part.leads.is_empty() { Imported::default() } else { context.import(id, part.leads, &part.fields).await? };
@@ -71,8 +76,23 @@ struct Part {
 }
 
 impl Part {
-    fn read(body: &Bytes, campaign: &Campaign, first_line: Option<u64>) -> Result<Self, Problem> {
-        let reading = read(text(body)?, campaign, first_line)?;
+    fn read(
+        body: &Bytes,
+        campaign: &Campaign,
+        first_line: Option<u64>,
+        may_reach: impl Fn(E164) -> Result<(), ForbiddenNumber>,
+    ) -> Result<Self, Problem> {
+        let mut reading = read(text(body)?, campaign, first_line)?;
+        // Nobody would ever dial it.
+        reading.leads.retain(|lead| match may_reach(lead.number) {
+            Ok(()) => true,
+            Err(why) => {
+                let fault = LineFault { line: lead.line, value: lead.number.to_string(), why: why.to_string() };
+                reading.faults.push(fault);
+                false
+            }
+        });
+        reading.faults.sort_by_key(|fault| fault.line);
         let fields = fields(&reading.leads)?;
         // A part has few enough leads that their lines fit.
         let lead = |(line, lead): (u16, ReadLead)| NewLead { number: lead.number, zone: lead.zone, line };

@@ -11,7 +11,7 @@ use strowger_dialer::read_number;
 use strowger_model::config::{Campaign, Tenant};
 use strowger_model::{Digest, E164, LeadId};
 use strowger_store::rfc3339;
-use strowger_table::{Attempt, BarList, Lead, LeadState, Ledger, Shard};
+use strowger_table::{Attempt, BarList, Lead, LeadTurn, Ledger, Shard};
 
 use crate::body::{Named, Params};
 use crate::campaigns::{Which, find};
@@ -149,10 +149,10 @@ async fn fields(context: &Context, batch: Digest, line: u16) -> Option<Value> {
 }
 
 fn row(table: &Shard, ledger: &Ledger, lead: &Lead) -> LeadRow {
-    let (state, due, call) = match lead.state {
-        LeadState::Due { at } => (STATES[0], Some(rfc3339(at.0)), None),
-        LeadState::Dialling { call } => (STATES[1], None, Some(call.to_string())),
-        LeadState::Done => (STATES[2], None, None),
+    let (state, due, call) = match table.turn(lead) {
+        LeadTurn::Due { at } => (STATES[0], Some(rfc3339(at.0)), None),
+        LeadTurn::Dialling { call } => (STATES[1], None, Some(call.to_string())),
+        LeadTurn::Done => (STATES[2], None, None),
     };
     let last = |last: Attempt| LastRow {
         at: rfc3339(last.at.0),

@@ -38,6 +38,7 @@ mod silenced;
 mod status;
 mod streams;
 mod tokens;
+mod touched;
 mod wallboard;
 mod when;
 

@@ -27,7 +27,9 @@ pub struct Queues {
 pub struct QueueRow {
     tenant: String,
     name: String,
+    /// Callers; called parties who answered and are without an agent are `called_waiting`.
     waiting: usize,
+    called_waiting: usize,
     longest_wait_ms: u64,
     /// Agents free for an offer from it.
     idle: usize,
@@ -36,7 +38,8 @@ pub struct QueueRow {
 impl From<QueueStatus> for QueueRow {
     fn from(queue: QueueStatus) -> Self {
         let longest_wait_ms = queue.longest_wait.as_millis() as u64;
-        Self { tenant: queue.tenant, name: queue.name, waiting: queue.waiting, longest_wait_ms, idle: queue.idle }
+        let QueueStatus { tenant, name, waiting, called_waiting, idle, .. } = queue;
+        Self { tenant, name, waiting, called_waiting, longest_wait_ms, idle }
     }
 }
 

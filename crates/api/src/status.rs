@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use strowger_cluster::Context;
-use strowger_figures::{CampaignStatus, GroupStatus, NodeStatus};
+use strowger_figures::{Archive, CampaignStatus, GroupStatus, NodeStatus};
 use strowger_model::{GroupId, NodeId};
 
 use crate::queues::QueueRow;
@@ -21,6 +21,8 @@ pub struct Status {
     config_version: u64,
     /// Leases past their deadline; must be 0.
     stuck: usize,
+    /// What this node keeps of the past, for explanations.
+    archive: ArchiveRow,
     nodes: Vec<NodeRow>,
     groups: Vec<GroupRow>,
     relays: Vec<RelayRow>,
@@ -28,6 +30,15 @@ pub struct Status {
     campaigns: Vec<CampaignStatus>,
     agents: BTreeMap<&'static str, usize>,
     calls: BTreeMap<&'static str, usize>,
+}
+
+#[derive(Serialize)]
+struct ArchiveRow {
+    bytes: u64,
+    /// Null while it is empty.
+    reaches_back_s: Option<u64>,
+    /// Pieces that its disk did not take, since its start.
+    lost: u64,
 }
 
 #[derive(Serialize)]
@@ -71,6 +82,7 @@ pub async fn status(State(context): State<Arc<Context>>) -> Json<Status> {
         active: overview.active,
         config_version: overview.config_version,
         stuck: overview.stuck,
+        archive: archive_row(overview.archive),
         nodes: overview.nodes.into_iter().map(node_row).collect(),
         groups: overview.groups.into_iter().map(group_row).collect(),
         relays: overview.relays.into_iter().map(|(relay, connected)| RelayRow { relay, connected }).collect(),
@@ -79,6 +91,11 @@ pub async fn status(State(context): State<Arc<Context>>) -> Json<Status> {
         agents: overview.agents,
         calls: overview.calls,
     })
+}
+
+fn archive_row(archive: Archive) -> ArchiveRow {
+    let reaches_back_s = archive.reaches_back.map(|back| back.as_secs());
+    ArchiveRow { bytes: archive.bytes, reaches_back_s, lost: archive.lost }
 }
 
 fn node_row(status: NodeStatus) -> NodeRow {

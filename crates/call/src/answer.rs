@@ -32,7 +32,7 @@ impl Machine {
             true => offer_sdp(&local, ""),
             false => match answer_sdp(offer.as_bytes(), &local) {
                 Ok((sdp, _)) => sdp,
-                Err(_) => return self.reject(key, 488, Cause(65), now),
+                Err(_) => return self.reject(key, 488, Cause::NOT_IMPLEMENTED, now),
             },
         };
         // What the row will have; the leg itself answers once it does.

@@ -78,10 +78,18 @@ impl Machine {
     /// What the far end, or silence on the way to it, said.
     pub(crate) fn refused(&mut self, key: LegKey, status: u16, q850: Option<Cause>, log_now: LogNow) {
         let heard = self.sides.get(&key).is_some_and(|side| side.heard);
+        // An heir has not heard what came before it.
+        let may_have_rung = heard || self.row_leg(key).is_some_and(|leg| leg.takeovers > 0);
         // Silence is told as 408 too.
         let silent = status == 408 && !heard;
         let cause = q850.unwrap_or_else(|| if silent { Cause::NO_ROUTE } else { cause_of(status) });
-        let result = if silent { DialResult::Unreachable } else { result_of(status, cause) };
+        let result = match result_of(status, cause) {
+            // The called party may have heard it ring, whoever broke it off.
+            DialResult::CarrierFailed if may_have_rung => DialResult::Unreachable,
+            _ if silent && may_have_rung => DialResult::Unreachable,
+            _ if silent => DialResult::CarrierFailed,
+            result => result,
+        };
         self.report(key, result, if silent { 0 } else { status }, cause, false, log_now);
     }
 
@@ -96,7 +104,7 @@ impl Machine {
             // An heir has not heard what came before it.
             false if inherited => (DialResult::NoAnswer, Cause::NO_ANSWER),
             // Not even a ringing: the call never arrived anywhere.
-            false => (DialResult::Unreachable, Cause::NO_ROUTE),
+            false => (DialResult::CarrierFailed, Cause::NO_ROUTE),
         };
         self.report(key, result, 0, cause, true, log_now);
         self.hang_up_leg(key, Some(Cause::NO_ANSWER), now);
@@ -140,7 +148,7 @@ pub(crate) fn cause_of(status: u16) -> Cause {
         484 => Cause(28),
         486 | 600 => Cause::BUSY,
         403 | 603 => Cause::REJECTED,
-        488 | 606 => Cause(65),
+        488 | 606 => Cause::NOT_IMPLEMENTED,
         500 | 502 | 503 => Cause::TEMPORARY_FAILURE,
         504 => Cause::RECOVERY_ON_TIMER,
         _ => Cause(31),
@@ -148,13 +156,15 @@ pub(crate) fn cause_of(status: u16) -> Cause {
 }
 
 /// What a refusal means to a campaign. The network's own cause says more than the status it was put into; where it
-/// says nothing, the status decides.
+/// says nothing, the status decides. No circuit, a network out of order, a failure, congestion (Q.850 34 to 47) and what
+/// comes with no cause at all are the carrier's, and so is whoever asks for our credentials or our money.
 fn result_of(status: u16, cause: Cause) -> DialResult {
     match (cause.0, status) {
         (1 | 22 | 28, _) | (_, 404 | 410 | 484 | 485 | 604) => DialResult::InvalidNumber,
         (17, _) | (_, 486 | 600) => DialResult::Busy,
         (18 | 19, _) | (_, 408 | 480 | 487) => DialResult::NoAnswer,
         (21, _) | (_, 403 | 603 | 607 | 608) => DialResult::Rejected,
+        (31 | 34..=47 | 102, 500..=599) | (_, 401 | 402 | 407) => DialResult::CarrierFailed,
         _ => DialResult::Unreachable,
     }
 }
@@ -176,15 +186,19 @@ mod tests {
             (404, InvalidNumber),
             (410, InvalidNumber),
             (484, InvalidNumber),
-            (503, Unreachable),
-            (500, Unreachable),
+            (503, CarrierFailed),
+            (500, CarrierFailed),
+            (401, CarrierFailed),
+            (402, CarrierFailed),
+            (407, CarrierFailed),
+            (502, CarrierFailed),
             (488, Unreachable),
             (485, InvalidNumber),
             (604, InvalidNumber),
             (607, Rejected),
             (608, Rejected),
             (487, NoAnswer),
-            (504, Unreachable),
+            (504, CarrierFailed),
             (606, Unreachable),
             (400, Unreachable),
         ];
@@ -194,9 +208,16 @@ mod tests {
         // The network's cause wins: a busy number behind a gateway that says 503.
         assert_eq!(result_of(503, Cause::BUSY), Busy);
         assert_eq!(result_of(480, Cause(1)), InvalidNumber);
+        assert_eq!(result_of(488, Cause(41)), Unreachable, "no 5xx");
         let by_cause =
             [(1, InvalidNumber), (22, InvalidNumber), (28, InvalidNumber), (17, Busy), (18, NoAnswer), (19, NoAnswer)];
-        for (cause, result) in by_cause.into_iter().chain([(21, Rejected), (16, Unreachable), (41, Unreachable)]) {
+        for (cause, result) in by_cause.into_iter().chain([
+            (21, Rejected),
+            (16, Unreachable),
+            (27, Unreachable),
+            (34, CarrierFailed),
+            (41, CarrierFailed),
+        ]) {
             assert_eq!(result_of(500, Cause(cause)), result, "cause {cause}");
         }
     }

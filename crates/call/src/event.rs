@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use strowger_media::{LegSnapshot, Op, What};
 use strowger_model::config::Tenant;
-use strowger_model::{CallId, Far, Incarnation, LegKey, RelayId};
+use strowger_model::{CallId, Cause, Far, Incarnation, LegKey, RelayId};
 use strowger_sip::Message;
 use strowger_table::{Call, Command, DutyKind};
 
@@ -113,6 +113,8 @@ pub enum MediaFact {
         relay: RelayId,
         /// Which leg.
         leg: LegKey,
+        /// Why it does not.
+        cause: Cause,
     },
     /// Nothing of the leg is left on this relay.
     Closed {

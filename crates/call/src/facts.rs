@@ -1,7 +1,7 @@
 //! What a relay says, in the words of a call.
 
 use strowger_media::{Op, Refusal, RelayAnswer, RelayEvent};
-use strowger_model::{CallId, Incarnation, LegKey, RelayId};
+use strowger_model::{CallId, Cause, Incarnation, LegKey, RelayId};
 
 use crate::event::MediaFact;
 
@@ -35,7 +35,10 @@ impl MediaFact {
                 vec![MediaFact::Adopted { relay, leg: key(*leg), incarnation, does: None }]
             }
             (Op::Remote { leg, .. }, Some((_, RelayAnswer::Refused { why: Refusal::BadAddress }))) => {
-                vec![MediaFact::Unreachable { relay, leg: key(*leg) }]
+                vec![MediaFact::Unreachable { relay, leg: key(*leg), cause: Cause::NOT_IMPLEMENTED }]
+            }
+            (Op::Remote { leg, .. }, Some((_, RelayAnswer::Refused { why: Refusal::ForbiddenAddress }))) => {
+                vec![MediaFact::Unreachable { relay, leg: key(*leg), cause: Cause::NOT_AUTHORIZED }]
             }
             (
                 Op::Remote { leg, .. } | Op::Hear { leg, .. } | Op::Export { leg, .. },
@@ -155,7 +158,9 @@ mod tests {
             let remote = Op::Remote { leg, media, send: true, receive: true };
             MediaFact::of_answer(relay, call, &remote, Some((Incarnation(1), &answer)))
         };
-        assert_eq!(facts(Refusal::BadAddress), [MediaFact::Unreachable { relay, leg: LegKey { call, leg } }]);
+        let unreachable = |cause| [MediaFact::Unreachable { relay, leg: LegKey { call, leg }, cause: Cause(cause) }];
+        assert_eq!(facts(Refusal::BadAddress), unreachable(65));
+        assert_eq!(facts(Refusal::ForbiddenAddress), unreachable(57));
         assert_eq!(facts(Refusal::Fenced { epoch: 9 }), []);
     }
 

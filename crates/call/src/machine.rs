@@ -217,7 +217,7 @@ impl Machine {
             }
             MediaFact::Unavailable { .. } => {}
             MediaFact::Told { relay, leg, what } => self.told_by_relay(relay, leg, &what, log_now, now),
-            MediaFact::Unreachable { relay, leg } => self.media_lost(relay, leg, Cause(65), log_now),
+            MediaFact::Unreachable { relay, leg, cause } => self.media_lost(relay, leg, cause, log_now),
             MediaFact::Closed { relay, leg } => self.media_closed(relay, leg),
         }
     }

@@ -48,10 +48,10 @@ impl Machine {
         }
         if self.read_answer(key, sdp).is_none() {
             match self.row_leg(key).is_some_and(|leg| leg.agent().is_some()) {
-                true => self.missed(key, 488, Cause(65), true, log_now),
-                false => self.report(key, DialResult::Unreachable, 488, Cause(65), true, log_now),
+                true => self.missed(key, 488, Cause::NOT_IMPLEMENTED, true, log_now),
+                false => self.report(key, DialResult::Unreachable, 488, Cause::NOT_IMPLEMENTED, true, log_now),
             }
-            return self.hang_up_leg(key, Some(Cause(65)), now);
+            return self.hang_up_leg(key, Some(Cause::NOT_IMPLEMENTED), now);
         }
         let Some(side) = self.sides.get_mut(&key) else { return };
         side.reported = true;

@@ -54,7 +54,7 @@ impl Machine {
     /// The far end answered our offer in its ACK: one that cannot be used is heard by nobody.
     pub(crate) fn offer_answered(&mut self, key: LegKey, sdp: &[u8], log_now: LogNow) {
         let Some(remote) = self.read_answer(key, sdp) else {
-            return self.leave(key, Cause(65), ToldBy::Silence, log_now.at_most);
+            return self.leave(key, Cause::NOT_IMPLEMENTED, ToldBy::Silence, log_now.at_most);
         };
         if let Some(dialog) = self.sip(key).map(|sip| sip.dialog()) {
             self.redialog(key, dialog, Then::Direct(remote_op(key, &remote)));

@@ -22,6 +22,9 @@ pub(crate) struct Told {
     /// relay began again may be open there already, and an order that was late may have come first: under a number that
     /// it knows the relay would take it for a repetition.
     no: u64,
+    /// What the relays were told of last; none when one of them knows less, or more, than it was told. Most events change
+    /// nothing of what is heard.
+    settled: Option<(View, Sounds)>,
 }
 
 #[derive(Default)]
@@ -34,6 +37,7 @@ struct Heard {
 impl Told {
     /// An adopter starts from the answer.
     pub fn wait_for(&mut self, relay: RelayId, leg: LegKey) {
+        self.settled = None;
         self.unheard.insert((relay, leg));
     }
 
@@ -41,6 +45,7 @@ impl Told {
     pub fn met(&mut self, relay: RelayId, incarnation: Incarnation) -> bool {
         let is_anew = self.incarnations.insert(relay, incarnation).is_some_and(|before| before != incarnation);
         if is_anew {
+            self.settled = None;
             self.legs.retain(|_, heard| heard.relay != relay);
         }
         is_anew
@@ -48,6 +53,7 @@ impl Told {
 
     /// Of a leg that is elsewhere, or not there yet, its relay knows more.
     fn learn(&mut self, (relay, is_there): (RelayId, bool), leg: LegKey, does: Option<&LegSnapshot>) {
+        self.settled = None;
         self.unheard.remove(&(relay, leg));
         if let Some(does) = does {
             // Content that the relay lacks comes with the order that asks for it again.
@@ -63,6 +69,7 @@ impl Told {
     /// The relay closes the leg.
     pub fn forget(&mut self, leg: LegKey, relay: RelayId) {
         if self.legs.get(&leg).is_some_and(|heard| heard.relay == relay) {
+            self.settled = None;
             self.legs.remove(&leg);
         }
     }
@@ -99,8 +106,11 @@ impl Machine {
         if self.is_ending() {
             return;
         }
-        let view = self.view();
-        let hears = hearing::hears(&view, &self.sounds());
+        let (view, sounds) = (self.view(), self.sounds());
+        if self.told.settled.as_ref().is_some_and(|(of, with)| (of, with) == (&view, &sounds)) {
+            return;
+        }
+        let hears = hearing::hears(&view, &sounds);
         let exports = hearing::exports(&view, &hears);
         debug_assert!(hears.len() == view.legs.len() && exports.len() == view.legs.len(), "a leg is left out");
         for ((leg, (_, hears)), (_, exports)) in view.legs.iter().zip(hears).zip(exports) {
@@ -108,6 +118,7 @@ impl Machine {
                 self.order(relay, leg.key.call, op);
             }
         }
+        self.told.settled = Some((view, sounds));
     }
 
     /// The call as the table of hearing wants it.

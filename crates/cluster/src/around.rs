@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use strowger_acd::RelayChoice;
-use strowger_model::{CallId, Far, LegKey, LogNow, Mono, Owner, RelayId, ShardId};
+use strowger_model::{CallId, Far, LegKey, LogNow, Mono, Owner, RelayId, ShardId, TrunkId};
 use strowger_sip::Local;
 use strowger_switch::{Around, Destination, Door, Row};
 use strowger_table::{AdmitKey, Call};
@@ -46,6 +46,10 @@ impl Around for Context {
 
     fn calls(&self) -> usize {
         self.calls.len()
+    }
+
+    fn lines(&self, trunk: TrunkId) -> usize {
+        self.lines_of(trunk)
     }
 
     fn number(&self, number: &str) -> Option<Destination> {

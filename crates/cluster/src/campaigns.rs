@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
-use strowger_dialer::{Denial, Means};
-use strowger_figures::{CampaignStatus, by_name, campaigns};
+use strowger_dialer::{Denial, ForbiddenNumber, Means, standstill};
+use strowger_figures::{CampaignStatus, StandstillFigures, by_name, campaigns};
+use strowger_model::config::{Campaign, Tenant, Trunk};
 use strowger_model::{AgentId, CallId, CampaignId, Digest, E164, ShardId, TrunkId};
 use strowger_raft::clock;
-use strowger_table::{BarList, Command, NewLead, Outcome, Refusal, Scope};
+use strowger_store::rfc3339;
+use strowger_table::{BarList, Command, NewLead, Outcome, Refusal, Scope, Shard};
 
 use crate::content::ContentFault;
 use crate::context::{Context, Refused, shard_of};
@@ -48,9 +50,25 @@ impl Context {
     /// Every campaign of the configuration, by tenant and name.
     pub fn campaigns(&self) -> Vec<CampaignStatus> {
         let views = self.shards().filter_map(|shard| self.shard_view(shard));
-        let of_shard = |view: std::sync::Arc<strowger_raft::View>| shard_of(&view).map(campaigns).unwrap_or_default();
+        let of_shard = |view: std::sync::Arc<strowger_raft::View>| {
+            shard_of(&view).map(|table| self.campaigns_of(table)).unwrap_or_default()
+        };
         let mut all: Vec<CampaignStatus> = views.flat_map(of_shard).collect();
         by_name(&mut all);
+        all
+    }
+
+    fn campaigns_of(&self, table: &Shard) -> Vec<CampaignStatus> {
+        let mut all = campaigns(table);
+        self.with_means(&BTreeMap::new(), |means| {
+            for status in &mut all {
+                let still = standstill(table, means, status.campaign);
+                status.figures.standstill = still.map(|still| StandstillFigures {
+                    why: still.as_str(),
+                    until: still.until().map(|until| rfc3339(until.0)),
+                });
+            }
+        });
         all
     }
 
@@ -117,9 +135,12 @@ impl Context {
         let dial = {
             let view = self.shard_view(shard).ok_or(Refused::ByTable(Refusal::NoSuchCampaign))?;
             let table = shard_of(&view).ok_or(Refused::ByTable(Refusal::NoSuchCampaign))?;
-            // Who asks for one call waits for no allowance: people do not ask fast.
-            let allowance = self.directory().trunks.iter().map(|trunk| (trunk.id, 1)).collect();
-            self.with_means(&allowance, |means| strowger_dialer::manual(table, means, agent, campaign, number))?
+            // Who asks for one call waits for no allowance, as people do not ask fast; but it takes a line.
+            let is_free = |trunk: &Trunk| self.lines_of(trunk.id) < trunk.max_calls as usize;
+            let allowance =
+                self.directory().trunks.iter().map(|trunk| (trunk.id, usize::from(is_free(trunk)))).collect();
+            let dial = |means: &Means<'_>| strowger_dialer::manual(table, means, agent, campaign, number);
+            self.with_means(&allowance, dial).inspect_err(|denial| self.note_denied(agent, denial))?
         };
         match self.command(shard, Command::Dial(Box::new(dial)), COMMIT).await? {
             Outcome::Dialled { call } => Ok(call),
@@ -127,11 +148,33 @@ impl Context {
         }
     }
 
+    /// Who asks for what is not dialled may have a token or a password that was stolen.
+    fn note_denied(&self, agent: AgentId, denial: &Denial) {
+        match denial {
+            Denial::Forbidden(why) => {
+                self.figures.forbidden();
+                tracing::warn!(%agent, %why, "an agent asked for a number that is not dialled");
+            }
+            Denial::Capped(why) => tracing::warn!(%agent, %why, "an agent asked for a call beyond a cap"),
+            _ => {}
+        }
+    }
+
+    /// Whether a number of a campaign may be dialled at all, whatever else is against it now.
+    pub fn may_reach(&self, tenant: &Tenant, campaign: &Campaign, number: E164) -> Result<(), ForbiddenNumber> {
+        let directory = self.directory();
+        let trunk = directory.trunks.iter().find(|trunk| trunk.id == campaign.trunk);
+        let trunk = trunk.map_or("", |trunk| trunk.name.as_str());
+        strowger_dialer::may_reach(&self.destinations, &tenant.name, trunk, number)
+    }
+
     /// What calls can be made with now, as this node knows it.
     pub(crate) fn with_means<T>(&self, allowance: &BTreeMap<TrunkId, usize>, work: impl FnOnce(&Means<'_>) -> T) -> T {
         let control = self.groups.view(strowger_model::GroupId::CONTROL);
         let nodes = control.machine.control().map(|control| control.live()).unwrap_or_default();
         let (relays, directory) = (self.relays.usable(), self.directory());
-        work(&Means { wall: clock::wall(), nodes: &nodes, relays: &relays, trunks: &directory.trunks, allowance })
+        let (trunks, destinations, spending) = (&directory.trunks[..], &self.destinations, self.spending.lock());
+        let (wall, now, nodes, relays) = (clock::wall(), self.now(), &nodes[..], &relays[..]);
+        work(&Means { wall, now, nodes, relays, trunks, destinations, spending: &spending, allowance })
     }
 }

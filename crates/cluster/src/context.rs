@@ -7,15 +7,18 @@ use std::time::Duration;
 use strowger_agent::Guesses;
 use strowger_figures::metrics::Counters;
 use strowger_link::{Class, Link, seal};
-use strowger_model::{Far, GroupId, Incarnation, LegKey, LogNow, Mono, NodeId, Owner, PeerId, ShardId};
+use strowger_model::{
+    Destinations, Far, GroupId, Incarnation, LegKey, LogNow, Mono, NodeId, OutboundCaps, Owner, PeerId, ShardId,
+    TrunkId,
+};
 use strowger_raft::{Groups, View, clock};
 use strowger_sip::{Local, Message};
 use strowger_store::Store;
 use strowger_switch::{Heard, limit};
 use strowger_table::{Body, Command, Control, ControlCommand, Outcome, Refusal, Shard};
 use strowger_trunk::{Edge, Incoming, Kind};
-use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::actor::{Agents, Calls, Pacers, pacer};
 use crate::board::Boards;
@@ -23,11 +26,13 @@ use crate::content::Content;
 use crate::data_keys::DataKeys;
 use crate::directory::Directory;
 use crate::done::Performed;
+use crate::ending::Ending;
 use crate::explain::Decisions;
 use crate::newest::Newest;
 use crate::news::News;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
+use crate::spending::Spent;
 use crate::tasks::Tasks;
 use crate::wire::SendSip;
 
@@ -61,6 +66,10 @@ pub struct Context {
     pub(crate) sip_addresses: Vec<SocketAddr>,
     /// With which secrets are sealed and opened.
     pub data_keys: DataKeys,
+    /// What of the world is dialled.
+    pub(crate) destinations: Destinations,
+    /// What calls there have come to lately.
+    pub(crate) spending: Spent,
     /// Where actors leave the duties that they have done.
     pub(crate) performed: Performed,
     /// Who guesses at passwords.
@@ -77,10 +86,16 @@ pub struct Context {
     pub(crate) boards: Boards,
     /// What became of the youngest calls, and why.
     pub(crate) decision_log: Decisions,
+    /// Who tells the past has a processor for as long as it takes: one at a time.
+    pub(crate) telling: Semaphore,
     /// Broken off when the node stops.
     pub(crate) tasks: Tasks,
     /// Each sits beside an actor, and ends with it.
     pub(crate) acting: Tasks,
+    /// What calls have proposed, until its outcome is told.
+    pub(crate) proposing: Tasks,
+    /// Whether the node was told to stop, and how far it is.
+    pub(crate) ending: Ending,
     /// The configuration, for look-ups.
     pub(crate) newest: Newest,
 }
@@ -114,6 +129,8 @@ pub(crate) struct Parts {
     pub local: Local,
     pub sip_addresses: Vec<SocketAddr>,
     pub data_keys: DataKeys,
+    pub destinations: Destinations,
+    pub caps: OutboundCaps,
     pub performed: Performed,
     pub shards: u16,
     pub test_break: Option<TestBreak>,
@@ -137,6 +154,8 @@ impl Context {
             local: parts.local,
             sip_addresses: parts.sip_addresses,
             data_keys: parts.data_keys,
+            destinations: parts.destinations,
+            spending: Spent::new(parts.caps),
             performed: parts.performed,
             guesses: Mutex::default(),
             news: (0..parts.shards).map(|_| News::default()).collect(),
@@ -145,8 +164,11 @@ impl Context {
             test_break: parts.test_break,
             boards: Boards::default(),
             decision_log: Decisions::default(),
+            telling: Semaphore::new(1),
             tasks: Tasks::new(),
             acting: Tasks::new(),
+            proposing: Tasks::new(),
+            ending: Ending::new(),
         }
     }
 
@@ -202,6 +224,12 @@ impl Context {
         (usize::from(shard.0) < self.news.len()).then(|| self.groups.view(shard.group()))
     }
 
+    /// Lines of a trunk that calls of all shards take, as they are applied here.
+    pub(crate) fn lines_of(&self, trunk: TrunkId) -> usize {
+        let views = self.shards().filter_map(|shard| self.shard_view(shard));
+        views.filter_map(|view| shard_of(&view).map(|table| table.lines(trunk))).sum()
+    }
+
     /// For the leader of a shard that exists.
     pub(crate) fn news(&self, shard: ShardId) -> &News {
         &self.news[usize::from(shard.0)]
@@ -227,7 +255,10 @@ impl Context {
 
     /// Makes the directory anew if it is old; the edge hears of the trunks.
     pub(crate) fn refresh_directory(&self) {
+        let before = self.directory().names.clone();
         self.newest.refresh(&self.data_keys);
+        // Before any record that comes under this configuration or a later one.
+        self.store.remember(self.directory().names.since(&before));
         self.edge.known().set_trunks(self.directory().trunks.clone());
     }
 

@@ -1,13 +1,19 @@
 //! The decision log as this node's groups tell it.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use strowger_acd::Why;
-use strowger_figures::{DecisionLog, Heard, Step};
+use strowger_figures::{DecisionLog, Heard, Step, ToWeigh};
 use strowger_model::CallId;
-use strowger_raft::{AppliedEntry, View};
+use strowger_raft::{AppliedEntry, Groups, PastFault, Replayed, View};
 
 use crate::context::{Context, shard_of};
+use crate::start::LOG;
+
+/// States of a shard among which the past looks for the basis of a plan: entries between a plan's and that of a busy
+/// group, a commit long.
+const STATES: usize = 1024;
 
 /// Told by the groups' own tasks, read by whoever asks.
 #[derive(Default)]
@@ -17,6 +23,17 @@ impl Context {
     /// The steps of a call that this node remembers; none if it came too long ago, or before this process.
     pub fn history(&self, call: CallId) -> Option<Vec<Step>> {
         self.decision_log.lock().history(call).map(<[Step]>::to_vec)
+    }
+
+    /// The steps of a call from what the log was, as far as it is kept here; it takes seconds.
+    pub async fn told_again(&self, call: CallId) -> Option<Vec<Step>> {
+        self.shard_view(call.shard())?;
+        let _turn = self.telling.acquire().await.ok()?;
+        let groups = self.groups.clone();
+        let told = tokio::task::spawn_blocking(move || tell(&groups, call)).await.ok()?;
+        told.inspect_err(|fault| tracing::info!(%call, %fault, "it cannot be told what became of a call"))
+            .ok()
+            .flatten()
     }
 
     /// Why a waiting call waits, as of now.
@@ -39,6 +56,33 @@ impl Decisions {
             tokio::spawn(async move { plan.weigh() });
         }
     }
+}
+
+/// Tells the past again that a node's data directory keeps; see [`strowger_raft::replay`]. Blocks.
+pub fn replay(data_dir: &Path) -> Result<Vec<Replayed>, PastFault> {
+    strowger_raft::replay(&data_dir.join(LOG))
+}
+
+/// From the state before the call's first entry on, until its row is gone.
+fn tell(groups: &Groups, call: CallId) -> Result<Option<Vec<Step>>, PastFault> {
+    let mut past = groups.past(call.shard().group(), call.index())?;
+    let mut log = DecisionLog::keeping(STATES);
+    while let Some(entry) = past.tell()? {
+        // The state before counts: it has the lead that is dialled.
+        if entry.at.index + 1 < call.index() {
+            continue;
+        }
+        let Some(table) = past.machine().shard() else { break };
+        let to_weigh = log.hear(table, [heard(&entry)]);
+        let is_its = |steps: &[Step]| steps.last().is_some_and(|step| step.index == entry.at.index);
+        if log.history(call).is_some_and(is_its) {
+            to_weigh.into_iter().for_each(ToWeigh::weigh);
+        }
+        if entry.at.index >= call.index() && table.call(call).is_none() {
+            break;
+        }
+    }
+    Ok(log.history(call).map(<[Step]>::to_vec))
 }
 
 fn heard(entry: &AppliedEntry) -> Heard<'_> {

@@ -22,6 +22,7 @@ impl Context {
         self.add_parts(&mut families);
         let stats = self.groups.stats();
         families.log(&distribution(&stats.commit), &distribution(&stats.fsync));
+        families.archive(&self.archive());
         families.text()
     }
 

@@ -8,7 +8,7 @@ use strowger_model::{Far, Incarnation, NodeId, PeerId, ShardId, TrunkId};
 use strowger_raft::View;
 use strowger_sip::Message;
 use strowger_switch::{Action, Count, Pending, limit};
-use strowger_table::{AdmitKey, Body, Command, RowKey};
+use strowger_table::{AdmitKey, Body, Command, Outcome, RowKey};
 use strowger_trunk::{Incoming, Kind};
 use tokio::sync::Notify;
 
@@ -33,7 +33,7 @@ impl Intake {
     }
 
     pub fn take(self: &Arc<Self>, incoming: Incoming) {
-        if self.context.edge.is_passive() {
+        if self.context.edge.is_passive() || self.context.is_deaf() {
             return;
         }
         let Incoming { message, source, kind } = incoming;
@@ -48,6 +48,9 @@ impl Intake {
 
     /// From another node that did not own it.
     pub fn forwarded(self: &Arc<Self>, body: &[u8]) {
+        if self.context.is_deaf() {
+            return;
+        }
         let Ok(Forward { source, datagram }) = open::<Forward>(body) else { return };
         let Ok(message) = Message::parse(&datagram) else { return };
         self.run(|switch| switch.forwarded(message, source, &*self.context));
@@ -148,8 +151,11 @@ impl Intake {
 
     async fn admit(self: Arc<Self>, key: AdmitKey, shard: ShardId, command: Command) {
         let outcome = self.context.groups.propose(shard.group(), Body::Shard(command), limit::ADMIT).await;
-        if let Err(why) = &outcome {
-            tracing::warn!(%why, "a call was not admitted in time");
+        let sip_call_id = &*key.call_id;
+        match &outcome {
+            Ok(Outcome::Admitted { call, .. }) => tracing::debug!(%call, sip_call_id, "admitted"),
+            Ok(outcome) => tracing::debug!(sip_call_id, ?outcome, "not admitted"),
+            Err(why) => tracing::warn!(sip_call_id, %why, "a call was not admitted in time"),
         }
         self.run(|switch| switch.admit_answered(&key, outcome.ok().as_ref(), &*self.context));
     }
@@ -160,7 +166,8 @@ impl Intake {
 }
 
 async fn withdraw(context: Arc<Context>, shard: ShardId, key: AdmitKey) {
+    let sip_call_id = key.call_id.clone();
     if let Err(fault) = context.command(shard, Command::Withdraw { key }, limit::PROPOSE).await {
-        tracing::warn!(%fault, "a withdrawal was not committed");
+        tracing::warn!(%sip_call_id, %fault, "a withdrawal was not committed");
     }
 }

@@ -13,6 +13,7 @@ use crate::actor::{CallNews, agent, call, pacer};
 use crate::context::{Context, shard_of};
 use crate::node::{Known, Node};
 use crate::sabotage::TestBreak;
+use crate::spending;
 
 /// Hears the log before the node has begun; what comes until then is caught up by the sweep at start.
 #[derive(Default)]
@@ -85,9 +86,15 @@ fn rows_changed(node: &Node, view: &Arc<View>, table: &Shard, rows: &BTreeSet<Ro
     agents.into_iter().for_each(|id| agent_changed(&node.context, table, id));
     for id in calls {
         match table.call(id) {
-            Some(row) => call_changed(node, view, row),
+            Some(row) => {
+                spending::see(&node.context, table, row);
+                call_changed(node, view, row);
+            }
             // Forgotten: an actor that is left over has nothing to do any more.
-            None => node.context.calls.stop(id),
+            None => {
+                node.context.spending.forget(id, node.context.now());
+                node.context.calls.stop(id);
+            }
         }
     }
 }
@@ -109,7 +116,9 @@ pub(crate) fn sweep(node: &Node, view: &Arc<View>) {
     let Some(table) = shard_of(view) else { return };
     let seated = context.calls.keys().into_iter().filter(|id| id.shard() == table.id());
     forgotten(seated, table).into_iter().for_each(|id| context.calls.stop(id));
+    context.spending.keep(table, context.now());
     for row in table.calls() {
+        spending::see(context, table, row);
         call_changed(node, view, row);
     }
     for row in table.agents() {

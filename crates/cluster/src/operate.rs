@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use strowger_figures::{GroupStatus, NodeStatus, Overview, ShardSums};
+use strowger_figures::{Archive, GroupStatus, NodeStatus, Overview, ShardSums};
 use strowger_model::{AgentId, CallId, Digest, GroupId, LogTime, PeerId};
 use strowger_table::{Call, Command, Outcome};
 
@@ -31,6 +31,7 @@ impl Context {
             campaigns: self.campaigns(),
             config_version: self.groups.view(GroupId::CONTROL).machine.control().map_or(0, |control| control.version()),
             active: !self.edge.is_passive(),
+            archive: self.archive(),
             ..Overview::default()
         };
         overview.add(self.sums());
@@ -56,6 +57,11 @@ impl Context {
             connected: node == self.me || connected.contains(&PeerId::Node(node)),
         };
         control.nodes().map(status).collect()
+    }
+
+    pub(crate) fn archive(&self) -> Archive {
+        let now = self.groups.archive();
+        Archive { bytes: now.bytes, reaches_back: now.reaches_back, lost: now.lost }
     }
 
     pub(crate) fn group_status(&self) -> Vec<GroupStatus> {

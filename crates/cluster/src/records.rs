@@ -1,5 +1,6 @@
 //! Records on their way from the outbox of each shard into this voter's database, and acts from the control group.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,12 +16,18 @@ const GATHER: Duration = Duration::from_millis(100);
 const AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(context: Arc<Context>) {
+    // How far each shard is: read once, and again after a fault.
+    let mut cursors = BTreeMap::new();
     loop {
         let mut failed = false;
         for shard in context.shards() {
-            if let Err(fault) = project(&context, shard).await {
-                tracing::error!(%shard, %fault, "records stay in the outbox for now");
-                failed = true;
+            match project(&context, shard, cursors.get(&shard).copied()).await {
+                Ok(cursor) => drop(cursors.insert(shard, cursor)),
+                Err(fault) => {
+                    tracing::error!(%shard, %fault, "records stay in the outbox for now");
+                    cursors.remove(&shard);
+                    failed = true;
+                }
             }
         }
         if let Err(fault) = project_acts(&context).await {
@@ -36,18 +43,22 @@ pub(crate) async fn run(context: Arc<Context>) {
     }
 }
 
-async fn project(context: &Context, shard: ShardId) -> Result<(), strowger_store::StoreError> {
-    let mut cursor = context.store.cursor(shard)?;
+/// Projects what the outbox has behind a cursor, and says where the cursor is then.
+async fn project(context: &Context, shard: ShardId, cursor: Option<u64>) -> Result<u64, strowger_store::StoreError> {
+    let mut cursor = match cursor {
+        Some(cursor) => cursor,
+        None => context.store.cursor(shard)?,
+    };
     loop {
-        let Some(view) = context.shard_view(shard) else { return Ok(()) };
-        let Some(table) = shard_of(&view) else { return Ok(()) };
+        let Some(view) = context.shard_view(shard) else { return Ok(cursor) };
+        let Some(table) = shard_of(&view) else { return Ok(cursor) };
         if table.first_record().is_some_and(|first| first > cursor + 1) {
             tracing::error!(%shard, cursor, "records between were dropped while this voter was away; copy them from another");
         }
         let batch: Vec<_> =
             table.records(cursor).take(BATCH).map(|(number, record)| (number, record.clone())).collect();
         if batch.is_empty() {
-            return Ok(());
+            return Ok(cursor);
         }
         let directory = context.directory();
         cursor = context.store.project(shard, batch, directory.names.clone()).await?;

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use strowger_link::{Class, Handler, Identity, Link, LinkError, Reply, Wire, open, peek, seal};
 use strowger_media::protocol::{ContentAnswer, ContentPut, ContentRefusal};
-use strowger_model::{GroupId, NodeId, PeerId, RelayId};
-use strowger_raft::{Groups, Tuning, clock};
+use strowger_model::{Destinations, GroupId, NodeId, OutboundCaps, PeerId, RelayId};
+use strowger_raft::{Groups, Retention, Tuning, clock};
 use strowger_sip::Local;
 use strowger_store::{Store, StoreError};
 use strowger_switch::Vitals;
@@ -30,6 +30,9 @@ use crate::sabotage::TestBreak;
 use crate::vitals;
 use crate::wire::{ContentWanted, Guessed, KeysMissing, KeysWanted, Lifted, SendSip};
 use crate::{directory, guessing, leader, prune, raise, records, registrar};
+
+/// Log, snapshots and archive, below a node's data directory.
+pub(crate) const LOG: &str = "raft";
 
 /// What a node is told at its start.
 pub struct Options {
@@ -53,10 +56,18 @@ pub struct Options {
     pub advertised: String,
     /// With which secrets are sealed and SIP tokens made, the same on all nodes.
     pub data_keys: DataKeys,
+    /// Which numbers calls go to; the same on all nodes.
+    pub destinations: Destinations,
+    /// And how many; likewise.
+    pub caps: OutboundCaps,
     /// Calls this node drives at once.
     pub max_calls: usize,
     /// New calls a second this node takes, over all trunks.
     pub max_calls_per_second: u32,
+    /// How long it can be told what became of a call.
+    pub retention: Retention,
+    /// Times and sizes of the log; tests take other ones.
+    pub tuning: Tuning,
     /// A fault that a test plants.
     pub test_break: Option<TestBreak>,
 }
@@ -118,8 +129,9 @@ impl Cluster {
                 me: options.me,
                 voters: voters.iter().copied().collect::<BTreeSet<_>>(),
                 shards: options.shards,
-                dir: options.data_dir.join("raft"),
-                tuning: Tuning::default(),
+                dir: options.data_dir.join(LOG),
+                retention: options.retention,
+                tuning: options.tuning,
             },
             link.clone(),
             watcher.clone(),
@@ -140,6 +152,8 @@ impl Cluster {
             local: Local { contact_host: options.advertised, user_agent: "Strowger".to_owned(), tokens },
             sip_addresses,
             data_keys: options.data_keys,
+            destinations: options.destinations,
+            caps: options.caps,
             performed,
             shards: options.shards,
             test_break: options.test_break,
@@ -155,14 +169,15 @@ impl Cluster {
         Ok(Cluster { context })
     }
 
-    /// Ends all that has begun with the node: far ends and other processes hear nothing more of it, its files are
-    /// closed and its ports are free, as long as nobody else holds the context.
+    /// Ends all that has begun with the node, best after [`Cluster::retire`]: far ends and other processes hear nothing
+    /// more of it, its files are closed and its ports are free, as long as nobody else holds the context.
     pub async fn stop(self) {
         let Cluster { context } = self;
         context.calls.close();
         context.agents.close();
         context.pacers.close();
         context.relays.couriers.close();
+        context.proposing.end().await;
         context.tasks.end().await;
         context.groups.shutdown().await;
         context.acting.ended().await;

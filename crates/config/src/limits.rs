@@ -74,11 +74,20 @@ pub(crate) const ID: Limit = Limit::new("id", "", 1, u16::MAX as u32, 1);
 pub(crate) const SHARDS: Limit = Limit::new("shards", "shards", 1, 64, 3);
 pub(crate) const NODE_RATE: Limit = Limit::new("max_calls_per_second", "calls/s", 1, 10_000, 500);
 pub(crate) const NODE_CALLS: Limit = Limit::new("max_calls", "calls", 1, 100_000, 20_000);
+pub(crate) const ARCHIVE_DAYS: Limit = Limit::new("days", "days", 1, 3650, 30).or_zero("nothing is kept");
+pub(crate) const ARCHIVE_GIB: Limit = Limit::new("max_gib", "GiB", 1, 100_000, 20);
 pub(crate) const MEDIA_THREADS: Limit = Limit::new("threads", "threads", 1, 64, 1);
 pub(crate) const DEAD_MEDIA: Limit = Limit::new("dead_media_ms", "ms", 1000, HOUR_MS, 10_000).or_zero("never");
 
+// Caps on outbound calls.
+pub(crate) const OUTBOUND_CALLS: Limit = Limit::new("max_calls_at_once", "calls", 1, 100_000, 0).or_zero("no cap");
+pub(crate) const OUTBOUND_NUMBERS: Limit =
+    Limit::new("max_numbers_per_hour", "numbers", 1, 10_000_000, 0).or_zero("no cap");
+pub(crate) const OUTBOUND_MINUTES: Limit =
+    Limit::new("max_minutes_per_hour", "minutes", 1, 10_000_000, 0).or_zero("no cap");
+
 /// All of them, for documentation and for the test that the example names each.
-pub const LIMITS: [Limit; 21] = [
+pub const LIMITS: [Limit; 26] = [
     MENU_TIMEOUT,
     MENU_TRIES,
     RING_TIMEOUT,
@@ -98,8 +107,13 @@ pub const LIMITS: [Limit; 21] = [
     SHARDS,
     NODE_RATE,
     NODE_CALLS,
+    ARCHIVE_DAYS,
+    ARCHIVE_GIB,
     MEDIA_THREADS,
     DEAD_MEDIA,
+    OUTBOUND_CALLS,
+    OUTBOUND_NUMBERS,
+    OUTBOUND_MINUTES,
 ];
 
 /// What is counted against a limit. The fault stands where the first one beyond it is written, and says how many there

@@ -1,13 +1,14 @@
 //! The files that the processes themselves start from: one per node, one per relay.
 
 mod node;
+mod outbound;
 mod relay;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-pub use node::{Cluster, Http, Limits, MetricsFor, NodeConfig, RelayPeer, Sip, Voter};
+pub use node::{Archive, Cluster, Http, Limits, MetricsFor, NodeConfig, RelayPeer, Sip, Voter};
 pub use relay::{Link, Media, OtherRelay, RelayConfig};
 
 use crate::fault::{Fault, Faults};
@@ -163,4 +164,12 @@ fn read_node_http(top: &Section<'_>, example: &str, taken: &mut Taken) -> Option
         },
     };
     Some(Http { metrics, ..http? })
+}
+
+/// The `[log]` of both kinds of process.
+fn read_log(top: &Section<'_>) -> Option<String> {
+    let section = top.sub("log", "[log]")?;
+    let levels = section.optional_text("levels", "levels = \"info,strowger_cluster=debug\"");
+    section.finish();
+    Some(levels?.value)
 }

@@ -176,8 +176,8 @@ fn faults_of_campaigns() {
             "caller_id",
             "retry_after_s = { busy = 900, connected = 900, engaged = 900, no_answer = 5 }\ncaller_id",
             &[
-                "tenants/acme.toml:32:31: `connected` is no result that a call is tried again after: known are abandoned, busy, no_answer, rejected, invalid_number, unreachable, not_dialled, unknown",
-                "tenants/acme.toml:32:48: `engaged` is no result that a call is tried again after: known are abandoned, busy, no_answer, rejected, invalid_number, unreachable, not_dialled, unknown",
+                "tenants/acme.toml:32:31: `connected` is no result that a call is tried again after: known are abandoned, busy, no_answer, rejected, invalid_number, unreachable, carrier_failed, not_dialled, unknown",
+                "tenants/acme.toml:32:48: `engaged` is no result that a call is tried again after: known are abandoned, busy, no_answer, rejected, invalid_number, unreachable, carrier_failed, not_dialled, unknown",
                 "tenants/acme.toml:32:75: `retry_after_s` is 5: write 60 to 2592000 s",
             ],
         ),

@@ -54,6 +54,7 @@ fn a_node_has_its_defaults() {
     assert_eq!(node.data_dir, Path::new("/srv/data"));
     assert_eq!((node.cluster.tls_dir.as_path(), node.cluster.data_keys), (Path::new("/etc/strowger/tls"), None));
     assert_eq!((node.cluster.shards, node.limits.max_calls, node.limits.max_calls_per_second), (3, 20_000, 500));
+    assert_eq!((node.archive.days, node.archive.max_gib), (30, 20));
     assert_eq!(node.sip.advertised, node.sip.shared);
 }
 
@@ -124,7 +125,9 @@ fn faults_of_a_node() {
         (
             "[http]",
             "[limit]\n[http]",
-            &["n.toml:15:2: the file has no key `limit`: known are id, data_dir, cluster, sip, http, limits"],
+            &[
+                "n.toml:15:2: the file has no key `limit`: known are id, data_dir, cluster, sip, http, limits, archive, log, outbound",
+            ],
         ),
         (
             "[http]",
@@ -138,6 +141,30 @@ fn faults_of_a_node() {
         ),
     ];
     check(NODE, cases, |text| NodeConfig::parse("n.toml", Path::new(""), text));
+}
+
+#[test]
+fn numbers_that_are_dialled_are_listed_for_all_for_a_tenant_and_for_a_trunk() {
+    let lists = "[outbound]\nallow = [\"+49\"]\ndeny = [\"+4932\"]\n[[outbound.tenant]]\nname = \"acme\"\ncostly = [\"+8816\"]\n\
+                 [[outbound.trunk]]\nname = \"carrier\"\ndeny = [\"+1\"]\n";
+    let parse = |text: &str| NodeConfig::parse("n.toml", Path::new(""), text.as_bytes());
+    assert_eq!(parse(NODE).unwrap().outbound, Default::default());
+    let outbound = parse(&format!("{NODE}\n{lists}")).unwrap().outbound;
+    let prefix = |text: &str| text.parse::<strowger_model::Prefix>().unwrap();
+    assert_eq!((outbound.everyone.allow, outbound.everyone.deny), (vec![prefix("+49")], vec![prefix("+4932")]));
+    assert_eq!(outbound.tenants["acme"].costly, [prefix("+8816")]);
+    assert_eq!(outbound.trunks["carrier"].deny, [prefix("+1")]);
+    let caps = "[outbound.each_agent]\nmax_numbers_per_hour = 60\n[[outbound.tenant]]\nname = \"acme\"\nmax_calls_at_once = 5\n";
+    let caps = parse(&format!("{NODE}\n{caps}")).unwrap().caps;
+    assert_eq!((caps.each_agent.numbers_per_hour, caps.each_agent.calls), (Some(60), None));
+    assert_eq!((caps.tenants["acme"].calls, caps.tenants["acme"].minutes_per_hour), (Some(5), None));
+    let faults = parse(&format!(
+        "{NODE}\n{}",
+        lists.replace("+4932", "04932").replace("carrier\"", "carrier\"\n[[outbound.trunk]]\nname = \"carrier\"")
+    ));
+    let faults: Vec<String> = faults.unwrap_err().iter().map(|fault| fault.to_string()).collect();
+    assert!(faults.iter().any(|fault| fault.contains("`04932` begins no number")), "{faults:?}");
+    assert!(faults.iter().any(|fault| fault.contains("trunk `carrier` stands twice in `outbound`")), "{faults:?}");
 }
 
 #[test]
@@ -194,6 +221,15 @@ fn faults_of_a_relay() {
             &["r.toml:8:17: `dead_media_ms` is 10: write 1000 to 3600000 ms, or 0 for never"],
         ),
         ("ports", "dead_media_ms = 0\nports", &[]),
+        ("ports", "refuse = [\"10.0.0.0/8\", \"192.0.2.7\", \"fd00::/8\"]\nports", &[]),
+        (
+            "ports",
+            "refuse = [\"10.1.0.0/8\", \"inside\"]\nports",
+            &[
+                "r.toml:8:11: `10.1.0.0/8` is no network: its first address is 10.0.0.0/8: write refuse = [\"10.0.0.0/8\"]",
+                "r.toml:8:25: `inside` is no network: it is neither an IP address nor one with the number of its leading bits behind a slash: write refuse = [\"10.0.0.0/8\"]",
+            ],
+        ),
         ("ports", "threads = 0\nports", &["r.toml:8:11: `threads` is 0: write 1 to 64 threads"]),
     ];
     check(RELAY, cases, |text| RelayConfig::parse("r.toml", Path::new(""), text));

@@ -2,6 +2,8 @@
 
 use strowger_model::{AgentId, CampaignId, E164, TrunkId};
 
+use crate::destination::ForbiddenNumber;
+use crate::spending::Capped;
 use crate::zone::NoSuchZone;
 
 /// Why an agent's own call is not dialled, in words for that agent.
@@ -19,6 +21,9 @@ pub enum Denial {
     /// By the cluster's list or the tenant's.
     #[error("{0} is on a do-not-call list")]
     Barred(E164),
+    /// By its kind, or by a list of the node's file.
+    #[error(transparent)]
+    Forbidden(#[from] ForbiddenNumber),
     /// Whoever called it, and for whichever campaign.
     #[error("{0} is on another call of this tenant")]
     OnACall(E164),
@@ -45,12 +50,15 @@ pub enum Denial {
         /// By its name in the configuration.
         trunk: String,
     },
-    /// Its rate of dialling is used up; a moment later it has room.
+    /// Its rate of dialling is used up, or all of its lines are taken; later it has room.
     #[error("trunk {trunk} takes no more calls at this moment")]
     TrunkFull {
         /// By its name in the configuration.
         trunk: String,
     },
+    /// Too many calls to numbers outside.
+    #[error(transparent)]
+    Capped(#[from] Capped),
     /// None says that it lives.
     #[error("no media relay can be reached")]
     NoRelay,

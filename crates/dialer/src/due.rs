@@ -36,7 +36,8 @@ impl<'a> DueLeads<'a> {
 }
 
 /// When somebody may be called, by a campaign of a process that dials by itself, whom no entry tells of: the time of a
-/// lead comes, or the hours of its zone begin, which they do at a full minute. None: nobody waits for a time.
+/// lead comes, the hours of its zone begin, which they do at a full minute, or its carrier is tried again. None: nobody
+/// waits for a time.
 pub fn next_due(shard: &Shard, now: Wall, owner: (NodeId, Incarnation)) -> Option<Wall> {
     let after = Wall(now.0.saturating_add(1));
     let of_zone = |campaign: &Campaign, number: u16, name: &str| {
@@ -49,6 +50,12 @@ pub fn next_due(shard: &Shard, now: Wall, owner: (NodeId, Incarnation)) -> Optio
     let of_campaign = |ledger: &Ledger| {
         let campaign = shard.tenant(ledger.tenant)?.campaign(ledger.campaign)?;
         let dials = ledger.running && ledger.is_owned_by(owner) && campaign.mode == DialMode::Progressive;
+        match ledger.carrier.pause.filter(|_| dials) {
+            // What comes of it is an entry.
+            Some(pause) if pause.probe.is_some() => return None,
+            Some(pause) if pause.until > now => return Some(pause.until),
+            _ => {}
+        }
         let zones = (0..).zip(&ledger.zones).filter(|_| dials);
         zones.filter_map(|(number, name)| of_zone(campaign, number, name)).min()
     };

@@ -15,6 +15,8 @@ use crate::zone::{NoSuchZone, find};
 const HORIZON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub(crate) const MS_PER_MINUTE: u64 = 60_000;
 const MINUTES_PER_DAY: u16 = 24 * 60;
+/// The same day next week: its hours may have begun already today.
+const DAYS_AHEAD: i64 = 7;
 
 /// If a lead in that zone may be called at `wall`, until when, that moment not included; else none. Hours that touch,
 /// also at midnight, are one. What a clock shows is what counts: an hour that daylight saving time skips is not
@@ -30,6 +32,24 @@ pub fn open_until(zone: &str, hours: &[Hours], wall: Wall) -> Result<Option<Wall
         }
     }
     Ok(Some(horizon))
+}
+
+/// When leads in that zone may be called next, if not at `wall`: within eight days, for hours are weekly. None: never, or
+/// the zone is not known.
+pub(crate) fn next_open(zone: &str, hours: &[Hours], wall: Wall) -> Option<Wall> {
+    let tz = find(zone).ok()?;
+    let now = i64::try_from(wall.0).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok())?;
+    let today = tz.to_datetime(now).date();
+    let days = (0..=DAYS_AHEAD).filter_map(|ahead| today.checked_add(jiff::Span::new().days(ahead)).ok());
+    let begins = days.flat_map(|date| hours.iter().map(move |hours| (date, hours.from_min)));
+    let walls = begins.filter_map(|(date, minute)| {
+        let clock = date.at((minute / 60) as i8, (minute % 60) as i8, 0, 0);
+        // An hour that the clock skips begins when it goes on.
+        let begins = tz.to_zoned(clock).ok()?.timestamp().as_millisecond();
+        u64::try_from(begins).ok().map(Wall)
+    });
+    let opens = |at: &Wall| *at > wall && next_check(&tz, hours, *at).is_some();
+    walls.filter(opens).min()
 }
 
 /// When it must be looked again, if it is open now: at the end of the hours that it is in, or when the clock is

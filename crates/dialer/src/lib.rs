@@ -11,6 +11,7 @@
 
 mod csv;
 mod denial;
+mod destination;
 mod due;
 mod hours;
 mod leads;
@@ -19,9 +20,12 @@ mod number;
 mod pace;
 mod parts;
 mod placing;
+mod spending;
+mod standstill;
 mod zone;
 
 pub use denial::Denial;
+pub use destination::{ForbiddenNumber, Whose, may_reach};
 pub use due::next_due;
 pub use hours::open_until;
 pub use leads::{Header, LineFault, ReadLead, Reading, read_leads};
@@ -29,4 +33,6 @@ pub use manual::manual;
 pub use number::{NoNumber, read_number};
 pub use pace::{Means, PER_ROUND, pace};
 pub use parts::{Part, Parts};
+pub use spending::{Cap, Capped, Payer, Spending};
+pub use standstill::{Standstill, standstill};
 pub use zone::{NoSuchZone, zone_name};

@@ -5,17 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use strowger_acd::UsableRelay;
 use strowger_model::config::{Campaign, DialMode, Tenant, Trunk};
-use strowger_model::{AgentId, CampaignId, E164, Incarnation, LeadId, NodeId, QueueId, TenantId, TrunkId, Wall};
+use strowger_model::{
+    AgentId, CampaignId, Destinations, E164, Incarnation, LeadId, Mono, NodeId, QueueId, TenantId, TrunkId, Wall,
+};
 use strowger_table::{Dial, DialTo, Medium, Shard};
 
 use crate::due::DueLeads;
 use crate::placing::{Placing, Wanted};
+use crate::spending::Spending;
 
 /// Dials of one round. A shard has up to ten rounds a second: this is beyond what trunks take, and small
 /// enough that calls of those who wait come between two rounds.
 pub const PER_ROUND: usize = 64;
 /// Leads that a campaign may pass over in a round because their numbers are on a call already, from another list. It
-/// goes on in a later round: those calls end. (Barred leads are not in the index of due ones at all.)
+/// goes on in a later round: those calls end. (Barred leads are not in the index of due ones at all; what is forbidden is
+/// taken on no list, unless it became so afterwards.)
 const PASSED_OVER_PER_ROUND: usize = 1000;
 
 /// What there is to dial with.
@@ -28,6 +32,12 @@ pub struct Means<'a> {
     pub relays: &'a [UsableRelay],
     /// As the configuration in force has them.
     pub trunks: &'a [Trunk],
+    /// What of the world is dialled.
+    pub destinations: &'a Destinations,
+    /// What calls have come to lately, and their caps.
+    pub spending: &'a Spending,
+    /// On this process's clock, by which that is counted.
+    pub now: Mono,
     /// New calls that each trunk takes now; one that is not named takes none.
     pub allowance: &'a BTreeMap<TrunkId, usize>,
 }
@@ -61,6 +71,8 @@ struct Turn<'a> {
     /// Who was passed over is not free for the rest of the round.
     agents: Box<dyn Iterator<Item = AgentId> + 'a>,
     leads: DueLeads<'a>,
+    /// Calls that it may still begin in this round.
+    most: usize,
     /// Its calls, those of this round included.
     live: usize,
     passed_over: usize,
@@ -69,11 +81,16 @@ struct Turn<'a> {
 fn turns<'a>(placing: &Placing<'a>, owner: (NodeId, Incarnation)) -> Vec<Turn<'a>> {
     let turn = |ledger: &strowger_table::Ledger| {
         let (tenant, campaign) = placing.configured(ledger)?;
-        let dials = ledger.running && ledger.is_owned_by(owner) && campaign.mode == DialMode::Progressive;
+        let dials = ledger.running
+            && ledger.is_owned_by(owner)
+            && campaign.mode == DialMode::Progressive
+            && ledger.carrier.may_dial(placing.wall);
         let anyone = dials && placing.shard.idle(campaign.queue, Medium::Voice).next().is_some();
         let leads = anyone.then(|| DueLeads::open(placing, campaign, ledger))?;
         let agents = Box::new(placing.shard.idle(campaign.queue, Medium::Voice).map(|(_, agent, _)| agent));
-        Some(Turn { tenant, campaign, agents, leads, live: 0, passed_over: 0 })
+        // One call tells whether a carrier that failed is back.
+        let most = if ledger.carrier.pause.is_some() { 1 } else { PER_ROUND };
+        Some(Turn { tenant, campaign, agents, leads, most, live: 0, passed_over: 0 })
     };
     let mut turns: Vec<Turn<'a>> = placing.shard.campaigns().filter_map(|ledger| turn(ledger)).collect();
     if turns.len() > 1 {
@@ -99,7 +116,7 @@ impl Turn<'_> {
         staff: &mut Staff<'_>,
         numbers: &mut BTreeSet<(TenantId, E164)>,
     ) -> Option<Dial> {
-        if staff.count(self.campaign.queue) <= self.campaign.keep_idle as usize {
+        if self.most == 0 || staff.count(self.campaign.queue) <= self.campaign.keep_idle as usize {
             return None;
         }
         // The longest idle.
@@ -108,6 +125,7 @@ impl Turn<'_> {
         let (tenant, campaign) = (self.tenant, self.campaign);
         let wanted = Wanted { tenant, campaign, agent, to: DialTo::Lead(lead), not_after };
         let dial = placing.place(&wanted).ok()?;
+        self.most -= 1;
         staff.take(agent);
         numbers.insert((tenant.id, number));
         Some(dial)
@@ -122,7 +140,8 @@ impl Turn<'_> {
         while self.passed_over < PASSED_OVER_PER_ROUND {
             let (lead, closes) = self.leads.next()?;
             let number = placing.shard.lead(lead)?.number;
-            if !numbers.contains(&(tenant, number)) && placing.check_number(tenant, number).is_ok() {
+            if !numbers.contains(&(tenant, number)) && placing.check_number(self.tenant, self.campaign, number).is_ok()
+            {
                 return Some((lead, number, closes));
             }
             self.passed_over += 1;
@@ -132,7 +151,7 @@ impl Turn<'_> {
 }
 
 /// Agents that are free for outbound calls: inbound goes first.
-struct Staff<'a> {
+pub(crate) struct Staff<'a> {
     shard: &'a Shard,
     /// Queues in which calls wait: their agents are the planner's.
     waiting: BTreeSet<QueueId>,
@@ -142,12 +161,12 @@ struct Staff<'a> {
 }
 
 impl<'a> Staff<'a> {
-    fn new(shard: &'a Shard) -> Self {
+    pub(crate) fn new(shard: &'a Shard) -> Self {
         let waiting = shard.waiting_queues().collect();
         Self { shard, waiting, taken: BTreeSet::new(), free: BTreeMap::new() }
     }
 
-    fn count(&mut self, queue: QueueId) -> usize {
+    pub(crate) fn count(&mut self, queue: QueueId) -> usize {
         let idle = || self.shard.idle(queue, Medium::Voice);
         let count = || idle().filter(|(_, agent, _)| self.is_free(*agent)).count();
         let free = self.free.get(&queue).copied().unwrap_or_else(count);

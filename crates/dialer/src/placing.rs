@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use strowger_acd::RelayChoice;
 use strowger_model::config::{Campaign, Tenant, Trunk};
-use strowger_model::{AgentId, E164, RelayId, TenantId, TrunkId, Wall};
+use strowger_model::{AgentId, E164, RelayId, TrunkId, Wall};
 use strowger_table::{Dial, DialTo, Ledger, Refusal, Shard};
 
+use crate::destination::may_reach;
 use crate::hours::open_until;
+use crate::spending::Payer;
 use crate::{Denial, Means};
 
 /// Hands out what there is of it until it is used up.
@@ -49,16 +51,21 @@ impl<'a> Placing<'a> {
         open_until(zone, &campaign.hours, self.wall)?.ok_or_else(|| Denial::Closed { zone: zone.to_owned() })
     }
 
-    pub(crate) fn check_number(&self, tenant: TenantId, number: E164) -> Result<(), Denial> {
-        self.shard.may_dial(tenant, number).map_err(|refusal| match refusal {
+    /// The one place where a number is judged that is to be dialled, whoever wants it.
+    pub(crate) fn check_number(&self, tenant: &Tenant, campaign: &Campaign, number: E164) -> Result<(), Denial> {
+        self.shard.may_dial(tenant.id, number).map_err(|refusal| match refusal {
             Refusal::Barred => Denial::Barred(number),
             _ => Denial::OnACall(number),
-        })
+        })?;
+        let trunk = self.trunk(campaign.trunk)?;
+        Ok(may_reach(self.means.destinations, &tenant.name, &trunk.name, number)?)
     }
 
     pub(crate) fn place(&mut self, wanted: &Wanted<'_>) -> Result<Dial, Denial> {
         let owner = self.owner(wanted.to)?;
         let trunk = self.trunk(wanted.campaign.trunk)?;
+        let payers = Payer::all(wanted.agent, &wanted.tenant.name, &trunk.name);
+        self.means.spending.check(&payers, self.means.now)?;
         let no_destination = || Denial::NoDestination { trunk: trunk.name.clone() };
         let destination = trunk.destination.ok_or_else(no_destination)?;
         let left = self.left.get_mut(&trunk.id).filter(|left| **left > 0);

@@ -88,8 +88,10 @@ pub struct QueueFigures {
     pub tenant: String,
     /// Its own.
     pub name: String,
-    /// Calls that wait to be offered.
+    /// Callers who wait to be offered.
     pub waiting: usize,
+    /// Called parties who answered and wait to be offered again.
+    pub called_waiting: usize,
     /// How long the first of them has waited, in milliseconds.
     pub longest_wait_ms: u64,
     /// Agents free for an offer from it.
@@ -179,6 +181,7 @@ impl QueueFigures {
             tenant: status.tenant,
             name: status.name,
             waiting: status.waiting,
+            called_waiting: status.called_waiting,
             longest_wait_ms: status.longest_wait.as_millis() as u64,
             idle: status.idle,
             service_level_ms: status.service_level_ms,

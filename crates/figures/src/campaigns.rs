@@ -32,8 +32,12 @@ pub struct CampaignFigures {
     pub node: Option<NodeId>,
     /// On its list.
     pub leads: u32,
-    /// Leads that are not dialled any more.
+    /// Leads that are not dialled any more, by the configuration in force.
     pub done: u32,
+    /// Leads that would be dialled if they were on no do-not-call list.
+    pub barred: usize,
+    /// Why nobody is dialled; none while it dials. Who shows the figures fills it in.
+    pub standstill: Option<StandstillFigures>,
     /// Agents that are kept for the answer of a called party.
     pub reserved: usize,
     /// Called parties whose phones ring now.
@@ -44,6 +48,15 @@ pub struct CampaignFigures {
     pub dialled: u64,
     /// How they ended, by result.
     pub results: BTreeMap<&'static str, u64>,
+}
+
+/// Why a campaign dials nobody.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct StandstillFigures {
+    /// In a word.
+    pub why: &'static str,
+    /// When it ends by itself, if that is known: RFC 3339, UTC.
+    pub until: Option<String>,
 }
 
 /// A campaign's calls that are not over.
@@ -96,7 +109,9 @@ impl CampaignFigures {
             running: ledger.running,
             node: ledger.owner.map(|owner| owner.node),
             leads: ledger.leads,
-            done: ledger.done,
+            done: table.leads_done(ledger.campaign) as u32,
+            barred: table.leads_barred(ledger.campaign),
+            standstill: None,
             reserved: live.reserved,
             ringing: live.ringing,
             talking: live.talking,

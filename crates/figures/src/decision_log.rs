@@ -19,12 +19,19 @@ const STEPS: usize = 64;
 const STATES: usize = 8;
 
 /// The histories of the youngest calls, and the states that the next plans were made on.
-#[derive(Default)]
 pub struct DecisionLog {
     histories: BTreeMap<CallId, Vec<Step>>,
     /// In the order in which the calls came.
     order: VecDeque<CallId>,
     states: BTreeMap<ShardId, VecDeque<Arc<Shard>>>,
+    /// Of each shard.
+    states_kept: usize,
+}
+
+impl Default for DecisionLog {
+    fn default() -> Self {
+        Self::keeping(STATES)
+    }
 }
 
 /// An entry as it was applied.
@@ -54,6 +61,12 @@ impl ToWeigh {
 }
 
 impl DecisionLog {
+    /// Finds the basis of plans among so many states of a shard. Who is told entry by entry needs more of them than who
+    /// hears of many at once.
+    pub fn keeping(states: usize) -> Self {
+        Self { histories: BTreeMap::new(), order: VecDeque::new(), states: BTreeMap::new(), states_kept: states }
+    }
+
     /// The steps of a call that are remembered; none if it came too long ago, or before this process.
     pub fn history(&self, call: CallId) -> Option<&[Step]> {
         self.histories.get(&call).map(Vec::as_slice)
@@ -107,7 +120,7 @@ impl DecisionLog {
     fn keep(&mut self, table: &Shard) {
         let states = self.states.entry(table.id()).or_default();
         states.push_back(Arc::new(table.clone()));
-        if states.len() > STATES {
+        if states.len() > self.states_kept {
             states.pop_front();
         }
     }

@@ -149,7 +149,10 @@ impl What {
                 let row = row?;
                 Some(What::Ended { ended: row.ended()?, result: row.dial_result() })
             }
-            Command::Adopt { .. } => row.map(|row| What::Adopted { owner: row.owner.node }),
+            // Who clears away what is left of a call that is over is nobody's news.
+            Command::Adopt { .. } => {
+                row.filter(|row| row.ended().is_none()).map(|row| What::Adopted { owner: row.owner.node })
+            }
             // It also drops rows whose time is past, which is no step.
             Command::Expire => row.map(|_| What::Expired),
             _ => None,
@@ -192,7 +195,7 @@ impl Dialled {
             owner: dial.owner.0,
             lead,
             asked,
-            due: lead_row.and_then(|row| row.due()),
+            due: before.zip(lead_row).and_then(|(table, row)| table.turn(row).due()),
             attempts: lead_row.map_or(0, |row| row.attempts),
             zone: zone.cloned(),
             idle: free_since.map(|since| at.time.since(since)),

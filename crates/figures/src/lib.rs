@@ -17,10 +17,10 @@ mod sums;
 mod tally;
 
 pub use board::{Board, GroupFigures, NodeFigures, QueueFigures, RelayFigures};
-pub use campaigns::{CampaignFigures, CampaignStatus, by_name, campaigns};
+pub use campaigns::{CampaignFigures, CampaignStatus, StandstillFigures, by_name, campaigns};
 pub use decision_log::{DecisionLog, Heard, ToWeigh};
 pub use history::{Candidates, Dialled, Plan, Step, What};
-pub use overview::{GroupStatus, NodeStatus, Overview};
+pub use overview::{Archive, GroupStatus, NodeStatus, Overview};
 pub use recent::Recent;
 pub use sums::{Counts, QueueStatus, ShardSums, TenantFigures, Visits};
 pub use tally::Tally;

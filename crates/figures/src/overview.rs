@@ -1,6 +1,7 @@
 //! The cluster at a glance, as one node sees it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use strowger_model::{GroupId, NodeId};
 
@@ -32,6 +33,19 @@ pub struct Overview {
     pub config_version: u64,
     /// Whether this node takes calls.
     pub active: bool,
+    /// What this node keeps of the past.
+    pub archive: Archive,
+}
+
+/// What a node keeps of the log's past.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Archive {
+    /// Of all files.
+    pub bytes: u64,
+    /// How far it reaches back; none while it is empty.
+    pub reaches_back: Option<Duration>,
+    /// Pieces that were not written, since the node's start.
+    pub lost: u64,
 }
 
 /// A node as the control group has it.

@@ -1,12 +1,13 @@
 //! One shard in sums: what status, wallboard and metrics are all made of.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use strowger_model::config::{Queue, Tenant};
 use strowger_model::{LogTime, QueueId, ShardId, TenantId};
-use strowger_table::{Agent, Call, Shard};
+use strowger_table::{Agent, Call, Place, Shard};
 
 /// "Stuck" is a lease this long past its deadline.
 const STUCK_GRACE: Duration = Duration::from_secs(1);
@@ -23,10 +24,12 @@ pub struct QueueStatus {
     pub tenant: String,
     /// Its own.
     pub name: String,
-    /// Calls that wait to be offered.
+    /// Callers who wait to be offered.
     pub waiting: usize,
     /// How long the first of them has waited.
     pub longest_wait: Duration,
+    /// Called parties who answered and wait to be offered again.
+    pub called_waiting: usize,
     /// Agents free for an offer from it.
     pub idle: usize,
     /// A call answered within this time counts into the service level.
@@ -118,13 +121,18 @@ impl ShardSums {
 
 impl QueueStatus {
     fn new(table: &Shard, now: LogTime, tenant: &Tenant, queue: &Queue, visits: &BTreeMap<QueueId, Visits>) -> Self {
-        let first = table.waiting(queue.id).next().map(|place| place.since);
+        let is_called = |place: &&Arc<Place>| {
+            place.call.and_then(|call| table.call(call)).is_some_and(|call| call.outbound().is_some())
+        };
+        let (called, callers): (Vec<_>, Vec<_>) = table.waiting(queue.id).partition(is_called);
+        let first = callers.first().map(|place| place.since);
         let staff = Agent::STATE_NAMES.into_iter().zip(table.staff(queue.id));
         Self {
             queue: queue.id,
             tenant: tenant.name.clone(),
             name: queue.name.clone(),
-            waiting: table.waiting_length(queue.id),
+            waiting: callers.len(),
+            called_waiting: called.len(),
             longest_wait: first.map_or(Duration::ZERO, |first| now.since(first)),
             idle: staff.filter(|(state, _)| *state == Agent::IDLE).map(|(_, agents)| agents).sum(),
             service_level_ms: queue.service_level_ms,

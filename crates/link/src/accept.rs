@@ -6,24 +6,46 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quinn::{Endpoint, Incoming};
 
+use crate::handshakes::{Handshakes, NotNow};
 use crate::hello::{CLOSE_REFUSED, HelloFault, Speaker, recognize, welcome};
 use crate::link::{Purpose, Shared};
-use crate::transport::is_media;
+use crate::transport::{is_distrust, is_media};
 
 /// Accepts until the link closes.
 pub async fn all(shared: Arc<Shared>, endpoint: Endpoint) {
     let refusals = Arc::new(Refusals::default());
+    let handshakes = Arc::new(Handshakes::default());
     while let Some(incoming) = endpoint.accept().await {
+        let from = incoming.remote_address().ip();
+        let handshake = match handshakes.begin(from, incoming.remote_address_validated()) {
+            Ok(handshake) => handshake,
+            Err(NotNow::Unproven) => {
+                // It has no token yet, so it may be asked for one.
+                let _asked = incoming.retry();
+                continue;
+            }
+            Err(NotNow::Full) => {
+                incoming.ignore();
+                continue;
+            }
+        };
         let (shared, refusals) = (shared.clone(), refusals.clone());
         tokio::spawn(async move {
-            let from = incoming.remote_address().ip();
             let purpose = if is_media(incoming.orig_dst_cid()) { Purpose::Media } else { Purpose::Commands };
-            match admit(&shared, incoming, purpose).await {
+            let admitted = admit(&shared, incoming, purpose).await;
+            drop(handshake);
+            match admitted {
                 Ok((speaker, quic)) => {
                     refusals.forget(from);
+                    shared.peers.trusts(from, true);
                     shared.carry(speaker, quic, purpose).await;
                 }
-                Err(fault) => refusals.report(from, &fault.to_string()),
+                Err(fault) => {
+                    if matches!(&fault, HelloFault::Connection(fault) if is_distrust(fault)) {
+                        shared.peers.trusts(from, false);
+                    }
+                    refusals.report(from, &fault.to_string());
+                }
             }
         });
     }
@@ -36,7 +58,7 @@ async fn admit(
 ) -> Result<(Speaker, quinn::Connection), HelloFault> {
     let connecting = match purpose {
         Purpose::Commands => incoming.accept()?,
-        Purpose::Media => incoming.accept_with(shared.media_sides.server.clone())?,
+        Purpose::Media => incoming.accept_with(shared.media_sides().server.clone())?,
     };
     let quic = connecting.await?;
     let refuse = |fault: &HelloFault| quic.close(CLOSE_REFUSED, fault.to_string().as_bytes());

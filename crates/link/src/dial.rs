@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::hello::{CLOSE_REFUSED, HelloFault, Speaker, greet};
 use crate::identity::server_name;
 use crate::link::{Purpose, Shared};
+use crate::transport::is_distrust;
 
 /// Between attempts: short, because a call may wait for this link, and growing, because a peer may be off for days.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -32,6 +33,15 @@ enum DialFault {
     Refused(#[from] quinn::ConnectionError),
     #[error("the hello failed: {0}")]
     Hello(#[from] HelloFault),
+}
+
+impl DialFault {
+    fn is_distrust(&self) -> bool {
+        match self {
+            DialFault::Refused(fault) | DialFault::Hello(HelloFault::Connection(fault)) => is_distrust(fault),
+            _ => false,
+        }
+    }
 }
 
 /// Dials, carries, and dials again.
@@ -62,7 +72,7 @@ async fn attempt(shared: &Shared, peer: PeerId, purpose: Purpose) -> Result<(Spe
     // The name is what the handshake checks the peer's certificate against.
     let connecting = match purpose {
         Purpose::Commands => endpoint.connect(address, &server_name(peer))?,
-        Purpose::Media => endpoint.connect_with(shared.media_sides.client.clone(), address, &server_name(peer))?,
+        Purpose::Media => endpoint.connect_with(shared.media_sides().client.clone(), address, &server_name(peer))?,
     };
     let quic = tokio::time::timeout(ATTEMPT_TIMEOUT, connecting).await.map_err(|_| DialFault::Silence)??;
     match greet(&quic, Speaker { peer: shared.me, layout: shared.layout }).await {
@@ -79,7 +89,7 @@ fn report(shared: &Shared, peer: PeerId, purpose: Purpose, fault: &DialFault) {
     let address = shared.peers.address(peer).map(|address| address.to_string()).unwrap_or_default();
     let why = fault.to_string();
     let news = match purpose {
-        Purpose::Commands => shared.peers.fail(peer, &why),
+        Purpose::Commands => shared.peers.fail(peer, &why, fault.is_distrust()),
         Purpose::Media => shared.media.fail(peer, &why),
     };
     if news {

@@ -17,6 +17,7 @@ mod dial;
 mod envelope;
 mod frame;
 mod handler;
+mod handshakes;
 mod hello;
 mod identity;
 mod lane;

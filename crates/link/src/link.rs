@@ -1,7 +1,7 @@
 //! The handle that the rest of the process holds.
 
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -72,7 +72,8 @@ pub struct Shared {
     pub layout: u16,
     pub peers: Peers,
     pub media: MediaConnections,
-    pub media_sides: MediaSides,
+    media_sides: RwLock<Arc<MediaSides>>,
+    media_options: MediaOptions,
     pub closing: watch::Sender<bool>,
     handler: Arc<dyn Handler>,
     /// Media threads open connections, and they are none of its own.
@@ -115,7 +116,8 @@ impl Link {
             layout,
             peers: Peers::default(),
             media: MediaConnections::default(),
-            media_sides,
+            media_sides: RwLock::new(Arc::new(media_sides)),
+            media_options: media,
             closing: watch::Sender::new(false),
             handler,
             runtime,
@@ -219,6 +221,25 @@ impl Link {
         self.handle.shared.peers.stats()
     }
 
+    /// Proves itself by another identity from now on, and trusts whom that one trusts; connections that are there stay.
+    /// What a predecessor's connections are reset by is still the first one's.
+    pub fn renew(&self, identity: &Identity) -> Result<(), LinkError> {
+        let shared = &self.handle.shared;
+        identity.check_name(shared.me)?;
+        let mut endpoint = shared.endpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        // Without one the link has been closed.
+        if let Some(endpoint) = endpoint.as_mut() {
+            let media = transport::renew(endpoint, identity, shared.media_options)?;
+            *shared.media_sides.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(media);
+        }
+        Ok(())
+    }
+
+    /// Where others dialled from whom this process does not trust, or who do not trust it.
+    pub fn distrusted(&self) -> Vec<IpAddr> {
+        self.handle.shared.peers.distrusted()
+    }
+
     /// Ends all connections and tells the peers so; what is under way is not waited for. Then the port is free, unless
     /// a handler stands still.
     pub async fn close(&self) {
@@ -254,6 +275,10 @@ impl Link {
 }
 
 impl Shared {
+    pub fn media_sides(&self) -> Arc<MediaSides> {
+        self.media_sides.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The socket, until the link closes.
     pub fn endpoint(&self) -> Option<Endpoint> {
         self.endpoint.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -1,7 +1,7 @@
 //! Who is known, where, and over which connection.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -29,13 +29,20 @@ pub struct PeerStats {
     pub backlog_full: u64,
     /// Why there is no connection.
     pub fault: Option<String>,
+    /// There is none because one side does not trust the other's certificate.
+    pub is_distrusted: bool,
 }
+
+/// Addresses of distrusted diallers that are remembered: a cluster has fewer, and strangers shall not fill the memory.
+const DISTRUSTED_MOST: usize = 32;
 
 #[derive(Default)]
 pub struct Peers {
     by_id: RwLock<BTreeMap<PeerId, Peer>>,
     /// Another connection is in use than before, or none.
     pub changed: watch::Sender<()>,
+    /// Where somebody dialled from whose certificate was not trusted here, or who did not trust ours.
+    distrusted: RwLock<BTreeSet<IpAddr>>,
 }
 
 #[derive(Default)]
@@ -44,6 +51,7 @@ struct Peer {
     connection: Option<Arc<Connection>>,
     refused: Arc<AtomicU64>,
     fault: Option<String>,
+    is_distrusted: bool,
 }
 
 impl Peers {
@@ -74,7 +82,7 @@ impl Peers {
         let older = {
             let mut peers = self.write();
             let peer = peers.entry(connection.peer).or_default();
-            peer.fault = None;
+            (peer.fault, peer.is_distrusted) = (None, false);
             peer.connection.replace(connection.clone())
         };
         self.changed.send_replace(());
@@ -97,12 +105,28 @@ impl Peers {
     }
 
     /// Notes why a peer was not reached; true if that is news.
-    pub fn fail(&self, peer: PeerId, why: &str) -> bool {
+    pub fn fail(&self, peer: PeerId, why: &str, is_distrusted: bool) -> bool {
         let mut peers = self.write();
-        let fault = &mut peers.entry(peer).or_default().fault;
+        let peer = peers.entry(peer).or_default();
+        peer.is_distrusted = is_distrusted;
+        let fault = &mut peer.fault;
         let news = fault.as_deref() != Some(why);
         *fault = Some(why.to_owned());
         news
+    }
+
+    /// Notes whether who dialled from there and this process trust each other.
+    pub fn trusts(&self, from: IpAddr, is_trusted: bool) {
+        let mut distrusted = self.distrusted.write().unwrap_or_else(PoisonError::into_inner);
+        if is_trusted {
+            distrusted.remove(&from);
+        } else if distrusted.len() < DISTRUSTED_MOST {
+            distrusted.insert(from);
+        }
+    }
+
+    pub fn distrusted(&self) -> Vec<IpAddr> {
+        self.distrusted.read().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
     /// Forgets all connections and gives them to the caller.
@@ -134,6 +158,7 @@ impl Peer {
             sent_packets: path.sent_packets,
             backlog_full: self.refused.load(Ordering::Relaxed),
             fault: self.fault.clone(),
+            is_distrusted: self.is_distrusted,
         }
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
-    AckFrequencyConfig, AsyncUdpSocket, ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig,
-    ServerConfig, TransportConfig,
+    AckFrequencyConfig, AsyncUdpSocket, ClientConfig, ConnectionError, ConnectionId, ConnectionIdGenerator, Endpoint,
+    EndpointConfig, ServerConfig, TransportConfig,
 };
 use ring::rand::SecureRandom;
 
@@ -28,6 +28,11 @@ const MEDIA_MARK: [u8; 8] = *b"SLNKmed1";
 const MEDIA_RANDOM_BYTES: usize = 12;
 /// Packets that are acknowledged together. Nothing is sent again, so acknowledgements only serve round trip and loss counts.
 const MEDIA_ACK_EVERY: u32 = 32;
+/// Packets of the command link that are acknowledged together: each acknowledgement of its own wakes both processes, and
+/// most packets are answered by another message soon, which carries it.
+const ACK_EVERY: u32 = 10;
+/// How long an acknowledgement waits for company; a lost packet is found by those behind it, or this much later.
+const ACK_DELAY: Duration = Duration::from_millis(20);
 /// Silence after which a connection is given up. Who is dead is decided by heartbeats above, sooner than this.
 const IDLE_TIMEOUT_MS: u32 = 2_000;
 /// Eight of them may be lost before the idle time-out.
@@ -42,6 +47,11 @@ const STREAMS: u32 = 2 * Class::ALL.len() as u32;
 const SEND_WINDOW_BYTES: u64 = STREAM_WINDOW_BYTES as u64 * 2 * Class::ALL.len() as u64;
 /// Length of our connection ids; a guess hits one of a thousand connections once in 10^16.
 const CONNECTION_ID_BYTES: usize = 8;
+
+/// Diallers of whom nobody has decided yet: they are judged as they come, so these are of a moment in which the process stood still.
+const MAX_INCOMING: usize = 1024;
+/// What these may have said meanwhile, together.
+const INCOMING_BYTES: u64 = 1024 * 1024;
 
 /// Both sides of media connections; those of commands are the endpoint's own.
 pub struct MediaSides {
@@ -59,14 +69,8 @@ pub fn endpoint(
     media: MediaOptions,
 ) -> Result<(Endpoint, Held, MediaSides), LinkError> {
     let bind = |source| LinkError::Bind { address: listen, source };
-    let tls = |why: String| LinkError::Tls(why);
-    let transport = Arc::new(transport());
-
-    let mut server = ServerConfig::with_crypto(Arc::new(server_tls(identity, ALPN).map_err(tls)?));
-    server.transport_config(transport.clone());
-    let mut client = ClientConfig::new(Arc::new(client_tls(identity, ALPN).map_err(tls)?));
-    client.transport_config(transport);
-    let sides = media_sides(identity, media).map_err(tls)?;
+    let (client, server) = sides(identity).map_err(LinkError::Tls)?;
+    let media = media_sides(identity, media).map_err(LinkError::Tls)?;
 
     let socket = std::net::UdpSocket::bind(listen).map_err(bind)?;
     let runtime = quinn::default_runtime().ok_or(LinkError::NoRuntime)?;
@@ -75,12 +79,47 @@ pub fn endpoint(
     let endpoint = Endpoint::new_with_abstract_socket(resets(identity), Some(server), socket, runtime);
     let mut endpoint = endpoint.map_err(bind)?;
     endpoint.set_default_client_config(client);
-    Ok((endpoint, held, sides))
+    Ok((endpoint, held, media))
+}
+
+/// Both sides of command connections.
+fn sides(identity: &Identity) -> Result<(ClientConfig, ServerConfig), String> {
+    let transport = Arc::new(transport());
+    let mut server = ServerConfig::with_crypto(Arc::new(server_tls(identity, ALPN)?));
+    server.transport_config(transport.clone()).max_incoming(MAX_INCOMING).incoming_buffer_size_total(INCOMING_BYTES);
+    let mut client = ClientConfig::new(Arc::new(client_tls(identity, ALPN)?));
+    client.transport_config(transport);
+    Ok((client, server))
+}
+
+/// What is connected from now on is proved by another identity; the media sides come back.
+pub fn renew(endpoint: &mut Endpoint, identity: &Identity, media: MediaOptions) -> Result<MediaSides, LinkError> {
+    let (client, server) = sides(identity).map_err(LinkError::Tls)?;
+    let media = media_sides(identity, media).map_err(LinkError::Tls)?;
+    endpoint.set_server_config(Some(server));
+    endpoint.set_default_client_config(client);
+    Ok(media)
 }
 
 /// Whether a dialler wants a media connection.
 pub fn is_media(first_id: ConnectionId) -> bool {
     first_id.starts_with(&MEDIA_MARK)
+}
+
+/// Whether a connection failed because one side does not trust the other's certificate: TLS alerts (RFC 8446 section 6.2)
+/// about certificates, as QUIC carries them (RFC 9001 section 4.8).
+pub fn is_distrust(fault: &ConnectionError) -> bool {
+    const TLS: u64 = 0x100;
+    const BAD_CERTIFICATE: u64 = TLS + 42;
+    const ACCESS_DENIED: u64 = TLS + 49;
+    const DECRYPT_ERROR: u64 = TLS + 51;
+    const CERTIFICATE_REQUIRED: u64 = TLS + 116;
+    let code = match fault {
+        ConnectionError::TransportError(fault) => fault.code,
+        ConnectionError::ConnectionClosed(close) => close.error_code,
+        _ => return false,
+    };
+    matches!(u64::from(code), BAD_CERTIFICATE..=ACCESS_DENIED | DECRYPT_ERROR | CERTIFICATE_REQUIRED)
 }
 
 fn media_sides(identity: &Identity, options: MediaOptions) -> Result<MediaSides, String> {
@@ -125,6 +164,8 @@ fn fill_random(bytes: &mut [u8]) {
 }
 
 fn transport() -> TransportConfig {
+    let mut acks = AckFrequencyConfig::default();
+    acks.ack_eliciting_threshold(ACK_EVERY.into()).max_ack_delay(Some(ACK_DELAY));
     let mut transport = TransportConfig::default();
     transport
         .max_idle_timeout(Some(quinn::VarInt::from_u32(IDLE_TIMEOUT_MS).into()))
@@ -134,6 +175,7 @@ fn transport() -> TransportConfig {
         .send_window(SEND_WINDOW_BYTES)
         .max_concurrent_bidi_streams(STREAMS.into())
         .max_concurrent_uni_streams(0u32.into())
+        .ack_frequency_config(Some(acks))
         .datagram_receive_buffer_size(None);
     transport
 }

@@ -96,6 +96,13 @@ async fn another_ca_is_refused_by_both_sides() {
     let (two, _) = start_any(ours.path(), node(2), &[]).await;
     let (one, _) = start_any(theirs.path(), node(1), &[(node(2), two.local_addr())]).await;
     fault(&one, node(2), "certificate").await;
+    assert!(one.stats()[0].is_distrusted, "{:?}", one.stats());
+    let noticed = async {
+        while two.distrusted() != [two.local_addr().ip()] {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, noticed).await.expect("who was dialled notices it, too");
     // Trusting them is not enough: they must trust us.
     let mixed = tempfile::tempdir().unwrap();
     for name in ["node-3.pem", "node-3-key.pem"] {
@@ -106,6 +113,24 @@ async fn another_ca_is_refused_by_both_sides() {
     let closed = quic.closed().await.to_string();
     assert!(closed.contains("certificate") || closed.contains("UnknownIssuer"), "{closed}");
     assert!(two.peers().is_empty() && one.peers().is_empty());
+}
+
+/// The certificates of a cluster are changed while it runs: first all trust the new CA, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_identity_counts_for_what_is_connected_from_then_on() {
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (two, _) = start_any(old.path(), node(2), &[]).await;
+    let (one, _) = start_any(old.path(), node(1), &[(node(2), two.local_addr())]).await;
+    connected(&one, node(2)).await;
+    two.renew(&Identity::development(new.path(), node(2)).unwrap()).unwrap();
+    assert_eq!(one.ask(node(2), Class::Command, "as before", PATIENCE).await.unwrap(), "as before");
+    Identity::development(new.path(), node(3)).unwrap();
+    let quic = raw(new.path(), new.path(), node(3), &two).await;
+    let (mut send, mut receive) = quic.open_bi().await.unwrap();
+    send.write_all(b"SLNK\x01\x00\x00\x03\x00\x00\x00").await.unwrap();
+    assert_eq!(receive.read_to_end(100).await.unwrap(), b"SLNK\x01\x00\x00\x00");
+    let stranger = two.renew(&Identity::development(new.path(), node(3)).unwrap());
+    assert!(matches!(stranger, Err(LinkError::Identity(IdentityError::WrongName { .. }))), "{stranger:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

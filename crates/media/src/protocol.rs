@@ -168,6 +168,8 @@ pub enum Refusal {
     TooManyLegs,
     /// An address media cannot be sent to: unspecified, multicast, port 0, or of the other IP version.
     BadAddress,
+    /// An address media is not sent to, for RTP or for RTCP: the relay's own, loopback, or a network that it is told to leave alone.
+    ForbiddenAddress,
     /// A leg does not hear itself.
     SameLeg,
     /// More than [`MAX_SOURCES`](crate::MAX_SOURCES), or one of them twice.

@@ -35,8 +35,8 @@ impl Wire for Answers {
         LegStats{leg,received:u64,sent:u64,lost:u64,jitter_us:u64,quiet_ms:Option<u64>}
         RelayEvent{call,seq:u64,leg,what}
         What=Digit{digit:u8}|PlayDone{play:u64}|DeadMedia{since_ms:u64}|MediaBack|Latched{addr}
-        Refusal=Fenced{epoch:u64}|NoSuchCall|NoSuchLeg|Ended|NoPorts|NoSockets|TooManyLegs|BadAddress|SameLeg|BadSources|
-        Stopping|BadRelay"
+        Refusal=Fenced{epoch:u64}|NoSuchCall|NoSuchLeg|Ended|NoPorts|NoSockets|TooManyLegs|BadAddress|
+        ForbiddenAddress|SameLeg|BadSources|Stopping|BadRelay"
     );
 }
 

@@ -87,6 +87,7 @@ fn answers() -> Answers {
         Refusal::NoSockets,
         Refusal::TooManyLegs,
         Refusal::BadAddress,
+        Refusal::ForbiddenAddress,
         Refusal::SameLeg,
         Refusal::BadSources,
         Refusal::Stopping,
@@ -124,7 +125,7 @@ fn golden_bytes() {
     .map(|bytes| print_of(&bytes));
     let released = [
         5_175_835_149_897_086_662,
-        5_063_931_556_807_522_824,
+        15_109_606_962_848_931_625,
         961_178_673_845_412_927,
         6_919_116_826_551_297_611,
         8_081_971_473_582_036_458,

@@ -4,17 +4,20 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 pub mod config;
+mod destinations;
 mod dialog;
 mod far;
 mod id;
 mod log_clock;
 mod media;
+mod network;
 mod number;
 mod outcome;
 mod secret;
 mod time;
 mod wire;
 
+pub use destinations::{Caps, Destinations, NotAPrefix, OutboundCaps, Prefix, Prefixes};
 pub use dialog::{Dialog, DialogState, PendingInvite, Role};
 pub use far::{Far, HIGHEST_Q, Line, Transport};
 pub use id::{
@@ -23,6 +26,7 @@ pub use id::{
 };
 pub use log_clock::{LogClock, LogNow};
 pub use media::{Codec, Law, MediaAddr};
+pub use network::{Network, NotANetwork};
 pub use number::{E164, NotE164};
 pub use outcome::{Cause, DialResult, Ended, HangupBy, Outcome};
 pub use secret::{Ha1, KeyId, Sealed, Whose};

@@ -90,6 +90,9 @@ pub enum DialResult {
     InvalidNumber,
     /// The network could not bring the call there.
     Unreachable,
+    /// The carrier took no call at all (5xx, 401, 402, 407 without a cause that tells of the number, or not a word), and
+    /// nothing rang: that says nothing of who was called, and is no attempt.
+    CarrierFailed,
     /// Nothing was sent: no media, no agent, no trunk.
     NotDialled,
     /// Perhaps dialled: whoever did it was gone before it could say so.
@@ -98,7 +101,7 @@ pub enum DialResult {
 
 impl DialResult {
     /// Each once.
-    pub const ALL: [DialResult; 9] = [
+    pub const ALL: [DialResult; 10] = [
         DialResult::Connected,
         DialResult::Abandoned,
         DialResult::Busy,
@@ -106,6 +109,7 @@ impl DialResult {
         DialResult::Rejected,
         DialResult::InvalidNumber,
         DialResult::Unreachable,
+        DialResult::CarrierFailed,
         DialResult::NotDialled,
         DialResult::Unknown,
     ];
@@ -120,6 +124,7 @@ impl DialResult {
             DialResult::Rejected => "rejected",
             DialResult::InvalidNumber => "invalid_number",
             DialResult::Unreachable => "unreachable",
+            DialResult::CarrierFailed => "carrier_failed",
             DialResult::NotDialled => "not_dialled",
             DialResult::Unknown => "unknown",
         }
@@ -180,6 +185,10 @@ impl Cause {
     pub const NO_CIRCUIT: Cause = Cause(34);
     /// Temporary failure; of ours, dead media.
     pub const TEMPORARY_FAILURE: Cause = Cause(41);
+    /// Bearer capability not authorized; of ours, media that would go where none may.
+    pub const NOT_AUTHORIZED: Cause = Cause(57);
+    /// Bearer capability not implemented; of ours, a description that cannot be met.
+    pub const NOT_IMPLEMENTED: Cause = Cause(65);
     /// Recovery on timer expiry: nobody said anything any more.
     pub const RECOVERY_ON_TIMER: Cause = Cause(102);
 }

@@ -23,7 +23,7 @@ use strowger_model::{
     Cause, Dialog, DialogState, Digest, Far, FlowId, GroupId, LegKey, LegNo, LogTime, NodeId, PeerId, QueueId, RelayId,
     Role, ShardId, TenantId, TrunkId,
 };
-use strowger_raft::{AppliedEntry, Groups, Observer, Options, Tuning, View};
+use strowger_raft::{AppliedEntry, Groups, Observer, Options, Retention, Tuning, View};
 use strowger_table::{Admit, AdmitKey, Body, Command, Outcome, Source, Target, Then, ToldBy};
 
 use measure::{cpu_of_all, fdatasync_ms, load_average, ms, percentile};
@@ -221,7 +221,14 @@ async fn serve(arguments: &[String]) -> anyhow::Result<()> {
     )
     .await?;
     let dir = root.join(node.to_string());
-    let options = Options { me: node, voters: BTreeSet::from(VOTERS), shards: 1, dir, tuning: Tuning::default() };
+    let options = Options {
+        me: node,
+        voters: BTreeSet::from(VOTERS),
+        shards: 1,
+        dir,
+        retention: Retention::default(),
+        tuning: Tuning::default(),
+    };
     let groups = Groups::start(options, link.clone(), Arc::new(Deaf)).await?;
     assert!(entrance.0.set(groups.clone()).is_ok(), "set once");
     let (heard, mut orders) = tokio::sync::mpsc::unbounded_channel();

@@ -109,6 +109,12 @@ enum Command {
         #[command(flatten)]
         at: operate::At,
     },
+    /// Tells what a node has archived of its logs again, and whether every state on the way comes out as it was; exit
+    /// code 4 if one does not.
+    Replay {
+        /// The node's data_dir; the node may run.
+        data_dir: PathBuf,
+    },
     /// Campaigns: how far they are; start and stop them.
     Campaigns {
         #[command(subcommand)]
@@ -181,6 +187,7 @@ fn main() -> ExitCode {
         Command::Status { json, at } => operate::status(json, &at),
         Command::Calls { filter, json, at } => operate::calls(&filter, json, &at),
         Command::Explain { call, json, at } => operate::explain(&call, json, &at),
+        Command::Replay { data_dir } => operate::replay(&data_dir),
         Command::Campaigns { command, query, at } => operate::campaigns(command.as_ref(), &query, &at),
         Command::Leads(command) => operate::leads(&command),
         Command::Dial { request, at } => operate::dial(&request, &at),

@@ -75,6 +75,33 @@ fn a_node_that_stands_still_holds_up_nobody() {
 }
 
 #[test]
+fn a_node_with_certificates_of_its_own_says_why_it_is_not_ready() {
+    let mut rig = rig();
+    for (number, named) in [(1, "node-2, node-3"), (3, "a process at 127.0.0.1")] {
+        rig.kill(number);
+        let file = rig.dir.join(format!("node-{number}.toml"));
+        let text = std::fs::read_to_string(&file).expect("its file");
+        let foreign = text.replace("tls_dir = \"tls\"", &format!("tls_dir = \"tls-{number}\""));
+        assert_ne!(foreign, text);
+        std::fs::write(&file, &foreign).expect("writing");
+        rig.restart(number);
+        let client = strowger_api::Client::new(rig.http(number), None);
+        let wanted = format!("{named} and this node do not trust each other's certificates");
+        let mut said = String::new();
+        let is_told = || {
+            said =
+                rig.block_on(client.get_text("/health/ready")).err().map(|fault| fault.to_string()).unwrap_or_default();
+            said.contains(&wanted) && said.contains("the same ca.pem in every tls_dir")
+        };
+        assert!(rig::holds_within(PATIENCE, is_told), "node {number}: {said}");
+        rig.kill(number);
+        std::fs::write(&file, text).expect("writing");
+        rig.restart(number);
+        rig.until_ready(number);
+    }
+}
+
+#[test]
 fn what_a_smaller_directory_removes_is_asked_about() {
     let rig = rig();
     let node = rig.http(1);
@@ -104,13 +131,50 @@ fn what_a_smaller_directory_removes_is_asked_about() {
 #[test]
 fn signals_that_ask_for_a_reload_end_nothing() {
     let mut rig = rig();
-    for name in ["-HUP", "-USR1", "-USR2"] {
+    for name in ["-USR1", "-USR2"] {
         signal(&rig, 1, name);
     }
-    let log = || std::fs::read_to_string(rig.dir.join("node-1.log")).expect("a log");
-    until("each is told", || ["SIGHUP", "SIGUSR1", "SIGUSR2"].iter().all(|name| log().contains(name)));
+    let dir = rig.dir.clone();
+    let log = || std::fs::read_to_string(dir.join("node-1.log")).expect("a log");
+    until("each is told", || ["SIGUSR1", "SIGUSR2"].iter().all(|name| log().contains(name)));
     assert_eq!(asked(&rig.http(1), &["status"]).0, Some(0));
     assert!(rig.ended(1).is_none());
+}
+
+#[test]
+fn a_process_reads_certificates_and_levels_again_when_it_is_told() {
+    let mut rig = rig();
+    let dir = rig.dir.clone();
+    let log = || std::fs::read_to_string(dir.join("node-1.log")).expect("a log");
+    let file = dir.join("node-1.toml");
+    let text = std::fs::read_to_string(&file).expect("its file");
+    let now = |more: &str| std::fs::write(&file, format!("{text}{more}")).expect("writing");
+
+    assert!(!log().contains("DEBUG"));
+    now("[log]\nlevels = \"debug,openraft=error\"\n");
+    let certificate = dir.join("tls/node-1.pem");
+    let before = std::fs::read(&certificate).expect("its certificate");
+    std::fs::remove_file(&certificate).expect("removing");
+    signal(&rig, 1, "-HUP");
+    until("the levels count", || log().contains("DEBUG"));
+    assert!(log().contains("certificates were read again"), "{}", log());
+    assert_ne!(std::fs::read(&certificate).expect("another one"), before);
+    assert!(!log().contains("counts when the process is started again"), "{}", log());
+    // New connections are proved by the new one.
+    rig.kill(2);
+    rig.restart(2);
+    rig.until_ready(2);
+
+    now("[log]\nlevels = \"loud=noise\"\n");
+    signal(&rig, 1, "-HUP");
+    until("what is wrong is told", || log().contains("levels of the log stay as they were: levels = \"loud=noise\""));
+    now("[limits]\nmax_calls = 7\n");
+    signal(&rig, 1, "-HUP");
+    until("what must wait is told", || log().contains("counts when the process is started again"));
+    now("[limits]\nmax_cals = 7\n");
+    signal(&rig, 1, "-HUP");
+    until("a fault changes nothing", || log().contains("nothing was changed: ") && log().contains("max_cals"));
+    until("nothing is wrong", || asked(&rig.http(1), &["status"]).0 == Some(0));
 }
 
 #[test]

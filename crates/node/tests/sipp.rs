@@ -41,6 +41,41 @@ fn sixty_callers_at_three_nodes_reach_thirty_agents_without_one_repeat_too_many(
 }
 
 #[test]
+fn the_log_of_a_call_can_be_picked_out() {
+    if !has_sipp() {
+        return;
+    }
+    let phones = free_port();
+    let log = "info,strowger_cluster=debug,strowger_relay=debug,openraft=error";
+    let rig = Rig::start(Plan { log, ..Plan::of(3, 1) }, &House::new().phone_at("1001", phones));
+    let _answers = Sipp::start(&rig.dir, "answers", phones.port(), &[]);
+    Sipp::callers(&rig, 2, "caller", 2, 1, Duration::from_millis(1500)).is_content(2);
+    rig.until_at_rest();
+    let text = |name: &str| std::fs::read_to_string(rig.dir.join(name)).expect("a log");
+    let logs = ["node-1.log", "node-2.log", "node-3.log", "relay-1.log"].map(text).concat();
+    for record in rig.all_records(2) {
+        let field = |key: &str| record[key].as_str().expect("a text").to_owned();
+        let (call, sip_call_id) = (field("call"), field("sip_call_id"));
+        let is_named = |line: &&str| {
+            line.split(|sign: char| !sign.is_ascii_digit() && sign != '-').any(|word| word == call)
+                || line.contains(&sip_call_id)
+        };
+        for line in logs.lines().filter(is_named) {
+            let says = |key: &str, value: &str| {
+                line.contains(&format!(" {key}={value}")) || line.contains(&format!(" {key}=\"{value}\""))
+            };
+            assert!(says("call", &call) || says("sip_call_id", &sip_call_id), "{line}");
+        }
+        let its: Vec<&str> = logs.lines().filter(|line| line.contains(&format!(" call={call} "))).collect();
+        for step in ["admitted", "SIP/2.0 200", "INVITE sip:", "method=\"BYE\"", "stage=\"ended\""] {
+            assert!(its.iter().any(|line| line.contains(step)), "no {step} in {its:#?}");
+        }
+    }
+    let nobody = |line: &&str| line.contains("strowger_cluster::actor::call") && !line.contains(" call=");
+    assert_eq!(logs.lines().find(nobody), None);
+}
+
+#[test]
 fn callers_who_cancel_get_487_and_leave_a_record() {
     if !has_sipp() {
         return;

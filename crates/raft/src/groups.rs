@@ -17,7 +17,7 @@ use crate::group::{Group, Leading};
 use crate::serve::Arriving;
 use crate::stats::{Stats, StatsNow};
 use crate::store::{Log, Store};
-use crate::{Observer, StartError, StoreId, View, clock};
+use crate::{ArchiveNow, Observer, Retention, StartError, StoreId, View, clock};
 
 /// How this node takes part.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Options {
     pub shards: u16,
     /// Holds this node's logs and snapshots, and nobody else's.
     pub dir: PathBuf,
+    /// How long what is purged from the logs can be told.
+    pub retention: Retention,
     /// Times and sizes; tests take other ones.
     pub tuning: Tuning,
 }
@@ -176,6 +178,11 @@ impl Groups {
     /// All counters and histograms, since this process started.
     pub fn stats(&self) -> StatsNow {
         self.handle.inner.stats.now()
+    }
+
+    /// What is kept of the past.
+    pub fn archive(&self) -> ArchiveNow {
+        self.handle.inner.store.held().now()
     }
 
     /// Ends all groups in order and writes what waits. What is proposed afterwards is refused.

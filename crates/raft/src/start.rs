@@ -45,7 +45,7 @@ pub enum StartError {
 }
 
 pub(crate) async fn start(options: Options, link: Link, observer: Arc<dyn Observer>) -> Result<Arc<Inner>, StartError> {
-    let Options { me, voters, shards, dir, tuning } = options;
+    let Options { me, voters, shards, dir, retention, tuning } = options;
     if !voters.contains(&me) {
         return Err(StartError::NotAVoter { me, voters: voters.into_iter().collect() });
     }
@@ -53,7 +53,7 @@ pub(crate) async fn start(options: Options, link: Link, observer: Arc<dyn Observ
     let stats = Arc::new(Stats::default());
     let (store, started) = {
         let stats = stats.clone();
-        let opened = tokio::task::spawn_blocking(move || Store::open(&dir, me, shards, stats)).await;
+        let opened = tokio::task::spawn_blocking(move || Store::open(&dir, (me, shards), retention, stats)).await;
         opened.map_err(|_| StartError::Interrupted)??
     };
     let from = Proposer { node: me, incarnation: started.incarnation };

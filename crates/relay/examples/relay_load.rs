@@ -99,7 +99,15 @@ async fn engine_with_legs(streams: usize, legs: u16, then: impl Fn(u64) -> Vec<O
     contents.put(content.digest, content.bytes).expect("content of the right digest");
     let (events, _) = tokio::sync::mpsc::channel(1);
     let (id, ports) = (RelayId(1), 20_000..40_000);
-    let options = Options { id, address: LOOPBACK, advertise: None, ports, threads: 1, limits: Limits::default() };
+    let options = Options {
+        id,
+        address: LOOPBACK,
+        advertise: None,
+        ports,
+        refused: Vec::new(),
+        threads: 1,
+        limits: Limits::default(),
+    };
     let engine = Engine::start(options, contents, events).expect("an engine");
     let owner = PeerId::Node(NodeId(1));
     let mut far = Vec::new();

@@ -13,12 +13,13 @@ use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use strowger_media::{Refusal, RelayAnswer, RelayCommand, RelayEvent, RelayStats};
-use strowger_model::{CallId, PeerId, RelayId};
+use strowger_model::{CallId, Network, PeerId, RelayId};
 use tokio::sync::{mpsc as events, oneshot, watch};
 
 use crate::clock;
 use crate::content_cache::ContentCache;
 use crate::counters::Counters;
+use crate::forbidden::Forbidden;
 use crate::hop::{Carrier, HopStats, Hops, Inbox, Outlet};
 use crate::leg::Tally;
 use crate::ports::{self, Ports};
@@ -38,6 +39,8 @@ pub struct Options {
     pub advertise: Option<IpAddr>,
     /// A leg takes an even port and the next one.
     pub ports: Range<u16>,
+    /// Where no media is sent, beside these ports; and beside loopback, unless far ends are told a loopback address.
+    pub refused: Vec<Network>,
     /// One for each core the relay may fill.
     pub threads: usize,
     /// How long things may last.
@@ -292,6 +295,7 @@ fn start_thread(
         published: published.clone(),
         contents: contents.clone(),
         advertised: options.advertise.unwrap_or(options.address),
+        forbidden: Forbidden::new(options),
         limits: options.limits,
         cname: format!("{random:016x}"),
         ports: Ports::new(options.address, &options.ports, part, options.threads, random as u32),

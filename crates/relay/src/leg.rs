@@ -19,7 +19,7 @@ use crate::intake::Intake;
 use crate::origin::Whose;
 use crate::outbound::Outbound;
 use crate::ports::Pair;
-use crate::reports::Reports;
+use crate::reports::{Reports, Said};
 use crate::socket::DATAGRAM_BYTES;
 use crate::transport::{Remote, Transport};
 
@@ -79,8 +79,9 @@ impl Leg {
         }
     }
 
-    pub(crate) fn point(&mut self, media: MediaAddr, send: bool, receive: bool, now: Mono) {
-        if self.transport.point(media, send, receive) {
+    /// `ours` are the ports at its address that it cannot be at.
+    pub(crate) fn point(&mut self, (media, ours): (MediaAddr, Range<u16>), send: bool, receive: bool, now: Mono) {
+        if self.transport.point((media, ours), send, receive) {
             self.intake.expect(now);
         }
         if !send {
@@ -136,14 +137,17 @@ impl Leg {
         Some(Voice { header: packet.header, payload: packet.payload, law: law.unwrap_or(codec.law), event })
     }
 
-    /// Takes a datagram of the RTCP port: a sign of life, and the time of the far end's last report.
+    /// Takes a datagram of the RTCP port: of the source whose RTP was heard it is a sign of life, for some far ends
+    /// suppress silence. Alone it is none.
     pub(crate) fn accept_rtcp(&mut self, bytes: &[u8], from: SocketAddr, now: Mono, tally: &mut Tally) {
         if !self.transport.expects_rtcp(from) {
             tally.counters.strangers += 1;
-        } else if self.reports.read(bytes, now) {
-            tally.news.extend(self.intake.alive(now).map(|what| (self.key, what)));
-        } else {
-            tally.counters.malformed += 1;
+            return;
+        }
+        match self.reports.read(bytes, self.transport.source(), now) {
+            Said::ByFarEnd => tally.news.extend(self.intake.alive(now).map(|what| (self.key, what))),
+            Said::BySomebody => {}
+            Said::Garbage => tally.counters.malformed += 1,
         }
     }
 

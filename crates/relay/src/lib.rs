@@ -14,6 +14,7 @@ pub mod content_cache;
 mod counters;
 pub mod engine;
 mod export;
+mod forbidden;
 mod hear;
 mod heard;
 pub mod hop;

@@ -125,8 +125,13 @@ impl Worker {
         if !same_family || media.rtp.ip().is_multicast() || (send && nowhere) {
             return Err(Refusal::BadAddress);
         }
+        // Reports go where they were asked for, which may be elsewhere (RFC 3605).
+        if [media.rtp, media.rtcp].into_iter().any(|to| self.forbidden.covers(to)) {
+            return Err(Refusal::ForbiddenAddress);
+        }
+        let ours = self.forbidden.ours(media.rtp.ip());
         let leg = self.legs.get_mut(slot).ok_or(Refusal::NoSuchLeg)?;
-        leg.point(media, send, receive, now);
+        leg.point((media, ours), send, receive, now);
         leg.exports.iter_mut().for_each(|export| export.fresh = true);
         // Packets not forwarded while on hold would look like loss when it ends.
         self.interrupt(key);

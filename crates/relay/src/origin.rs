@@ -3,6 +3,7 @@
 //! whoever is behind the same NAT, or writes any sender's address into a packet, could take a call over.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use strowger_audio::rtp::Header;
@@ -18,24 +19,46 @@ const MOVES_AFTER: Duration = Duration::from_millis(200);
 /// The same of another stream: far ends that suppress silence leave gaps.
 const REPLACED_AFTER: Duration = Duration::from_secs(1);
 
+/// Two packets in a row of another stream, where the far end is, before that is taken for its own (RFC 3550, A.1).
+const PROBATION: u8 = 2;
+/// The same: how long its stream was silent before. A far end that changes its stream stops with the one before; between two
+/// packets of one that goes on, nobody puts another.
+const CHANGES_AFTER: Duration = Duration::from_millis(100);
+/// The next packet of a stream is at most so many ahead (RFC 3550, A.1: one minute of loss at 50 a second).
+const MAX_DROPOUT: u16 = 3000;
+/// Or so many behind (RFC 3550, A.1).
+const MAX_MISORDER: u16 = 100;
+
 /// What is known of where RTP comes from.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     signalled: SocketAddr,
+    /// Ports at its address that are this relay's: whoever writes them into packets would have two legs send to each other for
+    /// ever.
+    ours: Range<u16>,
     /// Where it comes from, once it does.
     latched: Option<SocketAddr>,
-    /// What came from there last, and when.
-    ssrc: u32,
+    /// What came from there, and when the last of it.
+    stream: Stream,
     heard: Mono,
+    /// Of another stream from there.
+    change: Option<Run>,
+    /// From another port. Apart, so that whoever sends from one does not keep a far end from changing its stream.
     run: Option<Run>,
 }
 
-/// What comes from another port, one packet after the other.
+/// A stream, and its newest packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Stream {
+    ssrc: u32,
+    sequence: u16,
+}
+
+/// What may become the far end's, one packet after the other.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     from: SocketAddr,
-    ssrc: u32,
-    sequence: u16,
+    stream: Stream,
     packets: u8,
 }
 
@@ -49,12 +72,18 @@ pub(crate) enum Whose {
 }
 
 impl Origin {
-    pub(crate) fn new(signalled: SocketAddr) -> Self {
-        Self { signalled, latched: None, ssrc: 0, heard: Mono::ZERO, run: None }
+    pub(crate) fn new(signalled: SocketAddr, ours: Range<u16>) -> Self {
+        let (stream, heard) = (Stream::default(), Mono::ZERO);
+        Self { signalled, ours, latched: None, stream, heard, change: None, run: None }
     }
 
     pub(crate) fn latched(&self) -> Option<SocketAddr> {
         self.latched
+    }
+
+    /// The source that it sends as, once it does.
+    pub(crate) fn ssrc(&self) -> Option<u32> {
+        self.latched.map(|_| self.stream.ssrc)
     }
 
     /// Where it is to be heard.
@@ -72,33 +101,69 @@ impl Origin {
         from == self.signalled || Some(from) == self.latched
     }
 
-    /// Judges an RTP packet. What was said always counts, also after the far end was followed elsewhere.
+    /// Judges an RTP packet. What was said always counts, also after the far end was followed elsewhere; where it is, its
+    /// stream goes on, or has ended before another begins: whoever can only write its address into packets knows neither
+    /// source nor number.
     pub(crate) fn judge(&mut self, from: SocketAddr, header: &Header, now: Mono) -> Whose {
-        if !self.is_there(from) && !self.follows(from, header, now) {
+        let next = Stream { ssrc: header.ssrc, sequence: header.sequence };
+        let goes_on = self.latched == Some(from) && self.stream.goes_on(next);
+        if !goes_on && !self.begins(from, next, now) {
             return Whose::Stranger;
         }
         let before = self.latched.replace(from).unwrap_or(self.signalled);
-        (self.ssrc, self.heard, self.run) = (header.ssrc, now, None);
+        if !goes_on || self.stream.is_before(next) {
+            self.stream = next;
+        }
+        (self.heard, self.change, self.run) = (now, None, None);
         if before == from { Whose::FarEnd } else { Whose::Moved(from) }
     }
 
+    /// Whether a stream that was not heard so far is the far end's from now on.
+    fn begins(&mut self, from: SocketAddr, next: Stream, now: Mono) -> bool {
+        if self.latched == Some(from) {
+            let packets = Run::after(&mut self.change, from, next);
+            return packets >= PROBATION && now.since(self.heard) >= CHANGES_AFTER;
+        }
+        from == self.signalled || self.follows(from, next, now)
+    }
+
     /// Whether enough has come from another port while nothing came from where it was.
-    fn follows(&mut self, from: SocketAddr, header: &Header, now: Mono) -> bool {
-        if !self.is_near(from) {
+    fn follows(&mut self, from: SocketAddr, next: Stream, now: Mono) -> bool {
+        if !self.is_near(from) || self.ours.contains(&from.port()) {
             return false;
         }
-        let goes_on = |run: &Run| {
-            let step = header.sequence.wrapping_sub(run.sequence);
-            (run.from, run.ssrc) == (from, header.ssrc) && (1..=MAX_STEP).contains(&step)
-        };
-        let packets = self.run.filter(goes_on).map_or(0, |run| run.packets).saturating_add(1);
-        self.run = Some(Run { from, ssrc: header.ssrc, sequence: header.sequence, packets });
+        let packets = Run::after(&mut self.run, from, next);
         let silence = match self.latched {
             None => Duration::ZERO,
-            Some(_) if header.ssrc == self.ssrc => MOVES_AFTER,
+            Some(_) if next.ssrc == self.stream.ssrc => MOVES_AFTER,
             Some(_) => REPLACED_AFTER,
         };
         packets >= RUN && now.since(self.heard) >= silence
+    }
+}
+
+impl Stream {
+    /// Whether a packet is one of this stream, a little later or earlier than the newest.
+    fn goes_on(self, next: Stream) -> bool {
+        let step = next.sequence.wrapping_sub(self.sequence);
+        self.ssrc == next.ssrc && (step < MAX_DROPOUT || step > u16::MAX - MAX_MISORDER)
+    }
+
+    fn is_before(self, next: Stream) -> bool {
+        (1..MAX_DROPOUT).contains(&next.sequence.wrapping_sub(self.sequence))
+    }
+}
+
+impl Run {
+    /// Adds a packet, and says how many there are in a row now.
+    fn after(run: &mut Option<Run>, from: SocketAddr, next: Stream) -> u8 {
+        let goes_on = |run: &Run| {
+            let step = next.sequence.wrapping_sub(run.stream.sequence);
+            (run.from, run.stream.ssrc) == (from, next.ssrc) && (1..=MAX_STEP).contains(&step)
+        };
+        let packets = run.filter(goes_on).map_or(0, |run| run.packets).saturating_add(1);
+        *run = Some(Run { from, stream: next, packets });
+        packets
     }
 }
 
@@ -116,7 +181,7 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
-            Self { origin: Origin::new(at(4000)), now: 1000 }
+            Self { origin: Origin::new(at(4000), 20_000..30_000), now: 1000 }
         }
 
         fn hears(&mut self, from: SocketAddr, ssrc: u32, sequence: u16) -> Whose {
@@ -173,6 +238,8 @@ mod tests {
         assert_eq!(bench.origin.latched(), None);
         let elsewhere = SocketAddr::from(([192, 0, 2, 8], 4000));
         assert_eq!(bench.strangers(elsewhere, 1, 1), 100, "another address is nobody's, however long it sends");
+        assert_eq!(bench.strangers(at(29_999), 1, 1), 100, "a leg of this relay is no far end");
+        assert_eq!(bench.strangers(at(30_000), 1, 1), u16::from(RUN) - 1);
     }
 
     #[test]
@@ -208,5 +275,57 @@ mod tests {
                 assert_eq!(bench.judges(at(5000), 7, frame * 10 + copy), Whose::Stranger);
             }
         }
+    }
+
+    /// Somebody who writes the far end's own address into packets was heard in its place: 100 of 100.
+    #[test]
+    fn where_the_far_end_is_only_its_own_stream_is_heard() {
+        let mut bench = Bench::new();
+        for frame in 0..200_u16 {
+            assert_eq!(bench.hears(at(4000), 7, frame), Whose::FarEnd);
+            for copy in 0..10 {
+                assert_eq!(bench.judges(at(4000), 8, frame * 10 + copy), Whose::Stranger, "another source");
+            }
+            for copy in 0..10 {
+                assert_eq!(bench.judges(at(4000), 7, 30_000 + frame * 10 + copy), Whose::Stranger, "other numbers");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_goes_on_with_losses_and_disorder_and_round_the_end_of_its_numbers() {
+        let mut bench = Bench::new();
+        for sequence in [65_000, 65_002, 65_001, 65_001, 65_535, 0, 65_534, 2999, 2900, 5998] {
+            assert_eq!(bench.hears(at(4000), 7, sequence), Whose::FarEnd, "{sequence}");
+        }
+        assert_eq!(bench.judges(at(4000), 7, 5997 - MAX_MISORDER), Whose::Stranger, "too old");
+        assert_eq!(bench.judges(at(4000), 7, 5998 + MAX_DROPOUT), Whose::Stranger, "too new");
+    }
+
+    #[test]
+    fn a_far_end_that_changes_its_stream_is_heard_again_once_the_old_one_has_ended() {
+        // At once; with numbers that begin anew; and after a pause.
+        for (ssrc, first, pause) in [(8, 500, 0), (7, 40_000, 0), (8, 500, 60_000)] {
+            let mut bench = Bench::new();
+            bench.hears(at(4000), 7, 1);
+            bench.now += pause;
+            let heard: Vec<_> = (0..6).map(|at_frame| bench.hears(at(4000), ssrc, first + at_frame)).collect();
+            let dropped = if pause == 0 { (CHANGES_AFTER.as_millis() as u64 / FRAME_MS) as usize - 1 } else { 1 };
+            assert_eq!(heard.iter().position(|whose| *whose == Whose::FarEnd), Some(dropped));
+            assert!(heard[dropped..].iter().all(|whose| *whose == Whose::FarEnd));
+        }
+    }
+
+    #[test]
+    fn who_sends_from_another_port_does_not_hold_up_a_change_of_stream() {
+        let mut bench = Bench::new();
+        bench.hears(at(4000), 7, 1);
+        let heard: Vec<_> = (0..10)
+            .map(|frame| {
+                bench.judges(at(5000), 9, frame * 2);
+                bench.hears(at(4000), 8, frame)
+            })
+            .collect();
+        assert_eq!(heard.last(), Some(&Whose::FarEnd));
     }
 }

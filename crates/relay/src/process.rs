@@ -10,7 +10,7 @@ use bytes::Bytes;
 use strowger_link::{Class, EnvelopeFault, Handler, Identity, Link, LinkError, Reply, Wire, open, peek, seal};
 use strowger_media::protocol::{Answers, Commands, ContentAnswer, ContentPut, Events, StatsAsk};
 use strowger_media::{RelayEvent, RelayStats};
-use strowger_model::{Incarnation, NodeId, PeerId, RelayId};
+use strowger_model::{Incarnation, Network, NodeId, PeerId, RelayId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -34,6 +34,8 @@ pub struct RelayConfig {
     pub advertise: Option<IpAddr>,
     /// For media: RTP on even ones, RTCP on the next.
     pub ports: Range<u16>,
+    /// Where no media is sent, beside these ports; and beside loopback, unless far ends are told a loopback address.
+    pub refused: Vec<Network>,
     /// Threads that move media.
     pub threads: usize,
     /// Keeps prompts and music over restarts.
@@ -98,6 +100,7 @@ impl Relay {
             address: config.address,
             advertise: config.advertise,
             ports: config.ports,
+            refused: config.refused,
             threads: config.threads,
             limits: Limits { dead_media: config.dead_media.unwrap_or(Duration::MAX), ..Limits::default() },
         };
@@ -141,6 +144,11 @@ impl Relay {
     /// Ends the link, so that nodes see it at once, then the media threads and with them all calls.
     pub async fn close(self) {
         self.link.close().await;
+    }
+
+    /// Proves itself by another identity from now on; see [`Link::renew`].
+    pub fn renew(&self, identity: &Identity) -> Result<(), LinkError> {
+        self.link.renew(identity)
     }
 
     /// What the threads have counted since the start.

@@ -21,6 +21,17 @@ pub(crate) struct Reports {
     last_sr: Option<(u32, Mono)>,
 }
 
+/// What a datagram on the RTCP port was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Said {
+    /// No RTCP.
+    Garbage,
+    /// A report of a source that was not heard: whoever knows the far end's address can make one.
+    BySomebody,
+    /// Of the source that the far end sends as.
+    ByFarEnd,
+}
+
 /// Least time between two reports of one side (RFC 3550, 6.2). The legs of a thread are spread over it by
 /// their places instead of by chance.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -37,16 +48,23 @@ impl Reports {
         self.to = to;
     }
 
-    /// Whether it was RTCP.
-    pub(crate) fn read(&mut self, bytes: &[u8], now: Mono) -> bool {
-        let mut any = false;
+    /// Reads a datagram. `source` is the one that the far end sends RTP as: what others report is not its own.
+    pub(crate) fn read(&mut self, bytes: &[u8], source: Option<u32>, now: Mono) -> Said {
+        let mut said = Said::Garbage;
         for item in rtcp::items(bytes) {
-            any = true;
-            if let Item::SenderReport { info, .. } = item {
-                self.last_sr = Some(((info.ntp >> 16) as u32, now));
+            let (ssrc, info) = match item {
+                Item::SenderReport { ssrc, info, .. } => (Some(ssrc), Some(info)),
+                Item::ReceiverReport { ssrc, .. } => (Some(ssrc), None),
+                Item::Bye { .. } | Item::Other { .. } => (None, None),
+            };
+            if source.is_some() && ssrc == source {
+                said = Said::ByFarEnd;
+                self.last_sr = info.map(|info| ((info.ntp >> 16) as u32, now)).or(self.last_sr);
+            } else if said == Said::Garbage {
+                said = Said::BySomebody;
             }
         }
-        any
+        said
     }
 
     pub(crate) fn send_if_due(

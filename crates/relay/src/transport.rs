@@ -1,6 +1,7 @@
 //! How one leg's packets get to its far end and who may send any back: today plain RTP over UDP.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use strowger_audio::rtp::Header;
 use strowger_model::{Codec, MediaAddr, Mono};
@@ -29,10 +30,10 @@ impl Transport {
 
     /// Sets where the far end is. The same address again changes direction only; at another one it is found anew. True if
     /// something is expected of it from now on.
-    pub(crate) fn point(&mut self, media: MediaAddr, send: bool, receive: bool) -> bool {
+    pub(crate) fn point(&mut self, (media, ours): (MediaAddr, Range<u16>), send: bool, receive: bool) -> bool {
         let before = self.remote.take();
         let origin = before.as_ref().filter(|old| old.media.rtp == media.rtp).map(|old| old.origin.clone());
-        let origin = origin.unwrap_or(Origin::new(media.rtp));
+        let origin = origin.unwrap_or_else(|| Origin::new(media.rtp, ours));
         self.remote = Some(Remote { media, send, receive, origin });
         receive && !before.is_some_and(|old| old.receive)
     }
@@ -54,6 +55,11 @@ impl Transport {
     /// Whether RTCP from there is the far end's: on a port of its own, or beside its RTP (RFC 5761).
     pub(crate) fn expects_rtcp(&self, from: SocketAddr) -> bool {
         self.remote.as_ref().is_some_and(|remote| remote.media.rtcp.ip() == from.ip())
+    }
+
+    /// The source that the far end sends as, once RTP came.
+    pub(crate) fn source(&self) -> Option<u32> {
+        self.remote.as_ref().and_then(|remote| remote.origin.ssrc())
     }
 
     /// Where its voice goes and how it is coded; none on hold.

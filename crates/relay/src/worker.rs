@@ -19,6 +19,7 @@ use crate::clock;
 use crate::content_cache::ContentCache;
 use crate::counters::Counters;
 use crate::engine::{Addressed, Limits};
+use crate::forbidden::Forbidden;
 use crate::hop::{Arrival, Outlet};
 use crate::leg::{Frame, Tally};
 use crate::ports::Ports;
@@ -36,6 +37,7 @@ pub(crate) struct Worker {
     pub(crate) published: Arc<Mutex<Counters>>,
     pub(crate) contents: Arc<ContentCache>,
     pub(crate) advertised: IpAddr,
+    pub(crate) forbidden: Forbidden,
     pub(crate) limits: Limits,
     /// Who we are in RTCP: random for each start (RFC 7022, 4.2).
     pub(crate) cname: String,

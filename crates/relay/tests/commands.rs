@@ -2,14 +2,15 @@
 
 mod support;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use strowger_audio::rtcp::{Item, MAX_BYTES, Report, items};
 use strowger_audio::tone::Tone;
 use strowger_media::{Gain, Hears, LATE, Law, Op, PlayState, Refusal, RelayAnswer, RelayCommand, What};
-use strowger_model::{CallId, Digest, LegNo, RelayId};
+use strowger_model::{CallId, Digest, LegNo, MediaAddr, RelayId};
 use strowger_relay::engine::Limits;
-use support::{A, B, CALL, PATIENCE, Rig, SELF, content, key, music, node, patient};
+use support::{A, B, CALL, PATIENCE, Phone, Rig, SELF, content, key, music, node, patient};
 
 fn refused(why: Refusal) -> RelayAnswer {
     RelayAnswer::Refused { why }
@@ -192,12 +193,10 @@ fn a_dead_stream_is_said_once_and_its_return_too() {
     caller.say(&mut Tone::single(440.0, 8000.0), 1);
     assert_eq!(rig.what(), What::MediaBack);
     assert!(matches!(rig.what(), What::DeadMedia { .. }));
-    // RTCP is a sign of life as well.
-    let mut bytes = [0; MAX_BYTES];
-    let length = Report { ssrc: 1, sender: None, reception: None, cname: "x", bye: false }.write(&mut bytes);
-    let mut rtcp = caller.relay;
-    rtcp.set_port(rtcp.port() + 1);
-    caller.socket.send_to(&bytes[..length], rtcp).unwrap();
+    // RTCP is a sign of life as well, of whom was heard.
+    reports(&caller, caller.header.ssrc + 1);
+    assert!(rig.snapshot(A).dead);
+    reports(&caller, caller.header.ssrc);
     assert_eq!(rig.what(), What::MediaBack);
     assert!(rig.until(|stats| stats.dead_media >= 2).dead_media >= 2);
 }
@@ -216,19 +215,41 @@ fn a_call_nobody_wants_is_closed() {
 fn a_far_end_that_only_sends_reports_is_wanted() {
     let short = Duration::from_millis(200);
     let rig = Rig::new(Limits { orphan: short, dead_media: short, ..patient() });
-    let caller = rig.phone(A, Law::Mu);
-    let mut bytes = [0; MAX_BYTES];
-    let length = Report { ssrc: 1, sender: None, reception: None, cname: "x", bye: false }.write(&mut bytes);
-    let mut rtcp = caller.relay;
-    rtcp.set_port(rtcp.port() + 1);
+    let mut caller = rig.phone(A, Law::Mu);
+    caller.say(&mut Tone::single(440.0, 8000.0), 1);
     let begun = Instant::now();
     // An orphan is found within a second.
     while begun.elapsed() < Duration::from_millis(1500) {
-        caller.socket.send_to(&bytes[..length], rtcp).unwrap();
+        reports(&caller, caller.header.ssrc);
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(rig.engine.stats().orphans, 0);
     assert_eq!(rig.snapshot(A).leg, A);
+}
+
+/// Both ends were gone, and somebody who wrote reports in their names kept the call, and its bill, alive.
+#[test]
+fn reports_alone_are_no_sign_of_life() {
+    let mut rig = Rig::new(Limits { dead_media: Duration::from_millis(300), ..patient() });
+    let mut caller = rig.phone(A, Law::Mu);
+    let begun = Instant::now();
+    for ssrc in [caller.header.ssrc, caller.header.ssrc + 1] {
+        while rig.engine.stats().dead_media == u64::from(ssrc - caller.header.ssrc) {
+            assert!(begun.elapsed() < PATIENCE, "{ssrc} keeps it alive");
+            reports(&caller, ssrc);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(matches!(rig.what(), What::DeadMedia { .. }));
+        caller.say(&mut Tone::single(440.0, 8000.0), 1);
+        assert_eq!(rig.what(), What::MediaBack);
+    }
+}
+
+/// A report in the name of a source, from the phone's address.
+fn reports(phone: &Phone, ssrc: u32) {
+    let mut bytes = [0; MAX_BYTES];
+    let length = Report { ssrc, sender: None, reception: None, cname: "x", bye: false }.write(&mut bytes);
+    phone.socket.send_to(&bytes[..length], SocketAddr::new(phone.relay.ip(), phone.relay.port() + 1)).unwrap();
 }
 
 /// Both hold, or a caller who waits holds: no voice is due, and none comes.
@@ -392,7 +413,19 @@ fn what_cannot_be_done_is_refused_with_its_reason() {
         let remote = Op::Remote { leg: A, media, send: true, receive: true };
         assert_eq!(rig.order(remote), refused(Refusal::BadAddress), "{rtp}");
     }
-    for leg in 1..64 {
+    let other = rig.open(B);
+    let [inner, own] = ["127.9.0.1:4000".parse().unwrap(), other];
+    for to in [inner, own, SocketAddr::new(own.ip(), own.port() + 1)] {
+        for (rtp, rtcp) in [(to, caller.media().rtcp), (caller.media().rtp, to)] {
+            let media = MediaAddr { rtp, rtcp, ..caller.media() };
+            for send in [true, false] {
+                let remote = Op::Remote { leg: A, media, send, receive: true };
+                assert_eq!(rig.order(remote), refused(Refusal::ForbiddenAddress), "{rtp} {rtcp}");
+            }
+        }
+    }
+    assert_eq!(rig.snapshot(A).remote, Some(caller.media()), "it is where it was");
+    for leg in 2..64 {
         rig.open(LegNo(leg));
     }
     assert_eq!(rig.order(Op::Open { leg: LegNo(64) }), refused(Refusal::TooManyLegs));

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use strowger_acd::UsableRelay;
-use strowger_dialer::Means;
+use strowger_dialer::{Means, Spending};
 use strowger_model::config::{Campaign, DialMode, Hours, LeadColumns, Retry, Trunk};
-use strowger_model::{CampaignId, DialResult, E164, Far, Incarnation, LeadId, NodeId, TenantId, TrunkId, Wall};
+use strowger_model::{
+    CampaignId, Destinations, DialResult, E164, Far, Incarnation, LeadId, Mono, NodeId, TenantId, TrunkId, Wall,
+};
 use strowger_table::{Dial, DialTo, NewLead, Shard};
 
 use crate::rng::Rng;
@@ -30,6 +32,10 @@ pub(crate) struct Dialling {
     /// Every number that can be called, in the order of the far ends behind them.
     pub numbers: Vec<E164>,
     trunks: Vec<Trunk>,
+    /// Nobody has a word in it.
+    pub destinations: Destinations,
+    /// Nor has anybody a cap.
+    pub spending: Spending,
     /// Who asks for one call waits for none.
     allowance: BTreeMap<TrunkId, usize>,
 }
@@ -51,7 +57,16 @@ impl Dialling {
         }
         let parts = campaigns.iter().flat_map(|campaign| parts(rng, campaign.id, &numbers)).collect();
         let trunks = TRUNKS.iter().zip(scenario.trunk_sites).map(|(id, site)| trunk(*id, site)).collect();
-        Self { campaigns, tenants, parts, numbers, trunks, allowance: TRUNKS.map(|trunk| (trunk, 1)).into() }
+        Self {
+            campaigns,
+            tenants,
+            parts,
+            numbers,
+            trunks,
+            destinations: Destinations::default(),
+            spending: Spending::default(),
+            allowance: TRUNKS.map(|trunk| (trunk, 1)).into(),
+        }
     }
 
     /// A planted bug: the pacer takes the trunk for a larger one.
@@ -74,7 +89,8 @@ impl Dialling {
 
     /// What there is to dial with for an agent who asks.
     pub fn means<'a>(&'a self, wall: Wall, nodes: &'a [(NodeId, Incarnation)], relays: &'a [UsableRelay]) -> Means<'a> {
-        Means { wall, nodes, relays, trunks: &self.trunks, allowance: &self.allowance }
+        let (trunks, destinations, allowance) = (&self.trunks[..], &self.destinations, &self.allowance);
+        Means { wall, nodes, relays, trunks, destinations, spending: &self.spending, now: Mono::ZERO, allowance }
     }
 
     /// Behind the trunk each number has its own far end: the call goes there at once.
@@ -115,6 +131,7 @@ fn campaign(rng: &mut Rng, id: CampaignId, share: &Share) -> Campaign {
         DialResult::Abandoned,
         DialResult::Rejected,
         DialResult::Unreachable,
+        DialResult::CarrierFailed,
         DialResult::NotDialled,
         DialResult::Unknown,
         DialResult::Connected,

@@ -8,6 +8,7 @@ use strowger_table::Act;
 
 use crate::filter::whole;
 use crate::time::rfc3339;
+use crate::writer::MOVE_CURSOR;
 use crate::{Names, limit};
 
 /// Where the cursor of the audit log stands among those of shards.
@@ -101,19 +102,14 @@ impl ActLine {
 /// All acts and the cursor or nothing. What is older than `limit::ACTS_KEPT` before the youngest of them goes.
 pub(crate) fn project(connection: &mut Connection, acts: &[(u64, Arc<Act>)], names: &Names) -> rusqlite::Result<u64> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut upsert = transaction.prepare(UPSERT)?;
+    let mut upsert = transaction.prepare_cached(UPSERT)?;
     acts.iter().try_for_each(|(_, act)| write(&mut upsert, act, names))?;
     drop(upsert);
     let youngest = acts.iter().map(|(_, act)| act.at.0).max().unwrap_or_default();
     let oldest = youngest.saturating_sub(limit::ACTS_KEPT.as_millis() as u64);
     transaction.execute("DELETE FROM acts WHERE at_ms < ?1", [whole(oldest)])?;
     let newest = acts.iter().map(|(index, _)| *index).max().unwrap_or_default();
-    let cursor = transaction.query_row(
-        "INSERT INTO cursors (shard, number) VALUES (?1, ?2)
-         ON CONFLICT (shard) DO UPDATE SET number = max(number, excluded.number) RETURNING number",
-        (CURSOR, whole(newest)),
-        |row| row.get(0),
-    )?;
+    let cursor = transaction.prepare_cached(MOVE_CURSOR)?.query_row((CURSOR, whole(newest)), |row| row.get(0))?;
     transaction.commit()?;
     Ok(cursor)
 }

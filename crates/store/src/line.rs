@@ -58,7 +58,7 @@ pub struct CallLine {
     pub lead: Option<String>,
     /// What came of dialling the number.
     pub dial_result: Option<String>,
-    /// Final SIP status of the called party; 0 if none came.
+    /// Final SIP status of the called party, 200 of one that answered; 0 if none came.
     pub sip_status: Option<u16>,
     /// The call that it went on in.
     pub into: Option<String>,

@@ -10,11 +10,12 @@ use crate::{StoreError, limit};
 const APPLICATION: i64 = 0x5354_5247;
 
 /// Step n brings layout n to n + 1; `user_version` says how many have been taken. Steps are never changed, only added.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
 ];
 
 const OPENING: &str = "opening the call records";

@@ -35,7 +35,7 @@ pub struct SegmentLine {
     /// The agent who brought it about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// Of a wrap-up: how the call went, as the agent says.
+    /// Of a conversation or a wrap-up: how the call went, as the agent says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// How many pieces it stands for: a call with very many adds the later ones to the last of their kind.

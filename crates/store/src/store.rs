@@ -10,7 +10,7 @@ use strowger_model::{CallId, Outcome, ShardId};
 use strowger_table::{Act, Record};
 use tokio::sync::oneshot;
 
-use crate::writer::{Batch, PROJECTING, What};
+use crate::writer::{Batch, PROJECTING, What, Work};
 use crate::{ActFilter, ActLine, CallFilter, CallLine, Names, StoreError, act, schema, writer};
 
 const READING: &str = "reading call records";
@@ -19,7 +19,7 @@ const READING: &str = "reading call records";
 #[derive(Clone)]
 pub struct Store {
     path: Arc<PathBuf>,
-    writer: mpsc::Sender<Batch>,
+    writer: mpsc::Sender<Work>,
     reader: Arc<Mutex<Connection>>,
 }
 
@@ -76,7 +76,7 @@ impl Store {
     async fn write(&self, what: What, names: Arc<Names>) -> Result<u64, StoreError> {
         let (reply, answer) = oneshot::channel();
         let stopped = || StoreError::Stopped { path: self.path.to_path_buf(), doing: PROJECTING };
-        self.writer.send(Batch { what, names, reply }).map_err(|_| stopped())?;
+        self.writer.send(Work::Project(Batch { what, names, reply })).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 
@@ -88,6 +88,14 @@ impl Store {
             statement.query_map(params_from_iter(values), ActLine::from_row)?.collect()
         })
         .await
+    }
+
+    /// Names by id, kept for records that come when the configuration has them no more. Waits for nothing; what cannot be
+    /// written is logged, and such a record has an id.
+    pub fn remember(&self, names: Vec<(String, String)>) {
+        if !names.is_empty() && self.writer.send(Work::Remember(names)).is_err() {
+            tracing::warn!("names are not remembered: the thread that writes call records has ended");
+        }
     }
 
     /// Calls that pass the filter, newest first.

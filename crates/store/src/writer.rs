@@ -1,5 +1,6 @@
 //! The thread that writes: the only connection with the right to, so transactions never wait for each other's locks.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -28,12 +29,28 @@ pub(crate) enum What {
     Acts(Vec<(u64, Arc<Act>)>),
 }
 
+/// What the thread is given to do, in its order.
+pub(crate) enum Work {
+    Project(Batch),
+    /// Names by id, for records to come.
+    Remember(Vec<(String, String)>),
+}
+
 /// Starts the thread; it ends, and closes the file, when the last sender is gone.
 #[expect(clippy::disallowed_methods, reason = "who projects waits for a batch before the next, one of each shard")]
-pub(crate) fn start(path: PathBuf, mut connection: Connection) -> std::io::Result<mpsc::Sender<Batch>> {
-    let (batches, backlog) = mpsc::channel::<Batch>();
+pub(crate) fn start(path: PathBuf, mut connection: Connection) -> std::io::Result<mpsc::Sender<Work>> {
+    let (work, backlog) = mpsc::channel::<Work>();
     thread::Builder::new().name("records".to_owned()).spawn(move || {
-        for batch in backlog {
+        for work in backlog {
+            let batch = match work {
+                Work::Project(batch) => batch,
+                Work::Remember(names) => {
+                    if let Err(fault) = remember(&mut connection, &names) {
+                        tracing::warn!(path = %path.display(), %fault, "names for call records are not kept");
+                    }
+                    continue;
+                }
+            };
             let done = match &batch.what {
                 What::Records(shard, records) => project(&mut connection, *shard, records, &batch.names),
                 What::Acts(acts) => act::project(&mut connection, acts, &batch.names),
@@ -46,7 +63,17 @@ pub(crate) fn start(path: PathBuf, mut connection: Connection) -> std::io::Resul
             let _ = batch.reply.send(done);
         }
     })?;
-    Ok(batches)
+    Ok(work)
+}
+
+fn remember(connection: &mut Connection, names: &[(String, String)]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut insert = transaction.prepare("INSERT OR REPLACE INTO names (id, name) VALUES (?1, ?2)")?;
+    for name in names {
+        insert.execute((&name.0, &name.1))?;
+    }
+    drop(insert);
+    transaction.commit()
 }
 
 /// All records and the cursor or nothing: after a crash the cursor never claims what is not there.
@@ -57,32 +84,35 @@ fn project(
     names: &Names,
 ) -> rusqlite::Result<u64> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut upsert = transaction.prepare(UPSERT)?;
+    let mut upsert = transaction.prepare_cached(UPSERT)?;
+    let mut remembered = transaction.prepare_cached("SELECT name FROM names WHERE id = ?1")?;
     for (number, record) in records {
-        write(&mut upsert, *number, record, names)?;
+        write((&mut upsert, &mut remembered), *number, record, names)?;
     }
-    drop(upsert);
+    drop((upsert, remembered));
     let newest = records.iter().map(|(number, _)| *number).max().unwrap_or_default();
-    let cursor = transaction.query_row(
-        "INSERT INTO cursors (shard, number) VALUES (?1, ?2)
-         ON CONFLICT (shard) DO UPDATE SET number = max(number, excluded.number) RETURNING number",
-        (shard.0, whole(newest)),
-        |row| row.get(0),
-    )?;
+    let cursor = transaction.prepare_cached(MOVE_CURSOR)?.query_row((shard.0, whole(newest)), |row| row.get(0))?;
     transaction.commit()?;
     Ok(cursor)
 }
 
+pub(crate) const MOVE_CURSOR: &str = "
+    INSERT INTO cursors (shard, number) VALUES (?1, ?2)
+    ON CONFLICT (shard) DO UPDATE SET number = max(number, excluded.number) RETURNING number";
+
 /// `COALESCE` keeps what an earlier writing knew: the second one adds, it never takes away. A name that the
-/// configuration has dropped since is kept too; an id stands in only where no name was ever known.
+/// configuration has dropped since is kept too, or remembered; an id stands in only where no name was ever known.
 const UPSERT: &str = "
     INSERT INTO calls (id, number, tenant, trunk, from_number, to_number, sip_call_id, agent_sip_call_id, outcome,
         ended_by, cause, queue, agent, offers, admitted_ms, wait_ms, ring_ms, talk_ms, total_ms, wrap_ms, disposition,
         campaign, lead, dial_result, sip_status, into_call, segments)
-    VALUES (:id, :number, coalesce(:tenant, :tenant_id), coalesce(:trunk, :trunk_id), :from, :to, :sip_call_id,
-        :agent_sip_call_id, :outcome, :by, :cause, coalesce(:queue, :queue_id), coalesce(:agent, :agent_id), :offers,
+    VALUES (:id, :number, coalesce(:tenant, (SELECT name FROM names WHERE id = :tenant_id), :tenant_id),
+        coalesce(:trunk, (SELECT name FROM names WHERE id = :trunk_id), :trunk_id), :from, :to, :sip_call_id,
+        :agent_sip_call_id, :outcome, :by, :cause,
+        coalesce(:queue, (SELECT name FROM names WHERE id = :queue_id), :queue_id),
+        coalesce(:agent, (SELECT name FROM names WHERE id = :agent_id), :agent_id), :offers,
         :admitted, :wait, :ring, :talk, :total, :wrap, :disposition,
-        coalesce(:campaign, :campaign_id), :lead, :dial_result, :sip_status, :into, :segments)
+        coalesce(:campaign, (SELECT name FROM names WHERE id = :campaign_id), :campaign_id), :lead, :dial_result, :sip_status, :into, :segments)
     ON CONFLICT (id) DO UPDATE SET
         number = excluded.number,
         tenant = coalesce(:tenant, tenant),
@@ -112,7 +142,13 @@ const UPSERT: &str = "
         segments = excluded.segments
     WHERE excluded.number >= calls.number";
 
-fn write(upsert: &mut Statement<'_>, number: u64, record: &Record, names: &Names) -> rusqlite::Result<()> {
+fn write(
+    (upsert, remembered): (&mut Statement<'_>, &mut Statement<'_>),
+    number: u64,
+    record: &Record,
+    names: &Names,
+) -> rusqlite::Result<()> {
+    let segments = segments(record, names, remembered)?;
     upsert.execute(named_params! {
         ":id": record.call.0.cast_signed(),
         ":number": whole(number),
@@ -145,16 +181,21 @@ fn write(upsert: &mut Statement<'_>, number: u64, record: &Record, names: &Names
         ":dial_result": record.dial.map(|dial| dial.result.as_str()),
         ":sip_status": record.dial.map(|dial| dial.status),
         ":into": record.into.map(|into| into.to_string()),
-        ":segments": segments(record, names)?,
+        ":segments": segments,
     })?;
     Ok(())
 }
 
-/// The story as JSON, with names as they are now.
-fn segments(record: &Record, names: &Names) -> rusqlite::Result<String> {
+/// The story as JSON, with names as they are now, or were.
+fn segments(record: &Record, names: &Names, remembered: &mut Statement<'_>) -> rusqlite::Result<String> {
     let wall = |at: LogTime| record.admitted.0 + at.since(record.began).as_millis() as u64;
-    let queue = |id: QueueId| names.queues.get(&id).cloned().unwrap_or_else(|| id.to_string());
-    let agent = |id: AgentId| names.agents.get(&id).cloned().unwrap_or_else(|| id.to_string());
+    let remembered = RefCell::new(remembered);
+    let was = |id: String| {
+        let name = remembered.borrow_mut().query_row([&id], |row| row.get(0));
+        name.unwrap_or(id)
+    };
+    let queue = |id: QueueId| names.queues.get(&id).cloned().unwrap_or_else(|| was(id.to_string()));
+    let agent = |id: AgentId| names.agents.get(&id).cloned().unwrap_or_else(|| was(id.to_string()));
     let lines: Vec<_> =
         record.segments.iter().map(|segment| SegmentLine::new(segment, &wall, &queue, &agent)).collect();
     serde_json::to_string(&lines).map_err(|fault| rusqlite::Error::ToSqlConversionFailure(Box::new(fault)))

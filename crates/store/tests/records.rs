@@ -420,3 +420,29 @@ async fn ten_thousand_records_go_in_and_come_out() {
     assert_eq!(most.len(), limit::LINES_MAX as usize);
     assert_eq!(store.counts(Some("acme".into())).await.unwrap()["answered"], many);
 }
+
+/// A call may end when what it was in has left the configuration, and the process that knew it too.
+#[tokio::test]
+async fn a_record_has_the_names_of_what_has_left_the_configuration() {
+    let file = File::new("left");
+    let dial = DialRecord { campaign: CampaignId(1), lead: None, result: DialResult::Busy, status: 486 };
+    let record = Record { dial: Some(dial), ..record(0) };
+    file.open().remember(names().since(&Names::default()));
+    let store = file.open();
+    store.project(SHARD, outbox([record]), Arc::new(Names::default())).await.unwrap();
+    let line = store.call(CallId::new(SHARD, 0)).await.unwrap().unwrap();
+    let said = [Some(line.tenant), line.trunk, line.queue, line.agent, line.campaign];
+    assert_eq!(said.each_ref().map(Option::as_deref), ["acme", "carrier", "sales", "anna", "spring"].map(Some));
+}
+
+#[test]
+fn names_that_are_new_or_others_are_told() {
+    let (before, mut now) = (names(), (*names()).clone());
+    assert_eq!(now.since(&before), []);
+    now.queues.insert(QueueId(1), "sale".to_owned());
+    now.agents.remove(&AgentId(1));
+    now.campaigns.insert(CampaignId(2), "summer".to_owned());
+    let told = now.since(&before);
+    let expected = [("queue-1", "sale"), ("campaign-2", "summer")].map(|(id, name)| (id.to_owned(), name.to_owned()));
+    assert_eq!(told, expected);
+}

@@ -36,7 +36,7 @@ pub struct Door {
     pub trunk: TrunkId,
     /// Its site; empty for none.
     pub site: String,
-    /// Of all calls of the node, beyond which one over this trunk is turned away.
+    /// Lines of it, of the whole cluster, beyond which a call over it is turned away.
     pub max_calls: u32,
     /// New ones over this trunk.
     pub max_calls_per_second: u32,
@@ -61,6 +61,8 @@ pub trait Around {
     fn has_actor(&self, call: CallId) -> bool;
     /// Calls that have an actor here.
     fn calls(&self) -> usize;
+    /// Lines of a trunk that calls of the whole cluster take, as far as this node's replicas know.
+    fn lines(&self, trunk: TrunkId) -> usize;
     /// Where calls to it go; none if nobody has it. Numbers here are in the one form of `Message::called_number`.
     fn number(&self, number: &str) -> Option<Destination>;
     /// The trunk that sends from there.

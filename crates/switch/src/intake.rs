@@ -87,6 +87,7 @@ pub struct Pending {
     /// Chosen for its media.
     pub relay: RelayId,
     shard: ShardId,
+    trunk: TrunkId,
 }
 
 /// Who does not come in: the status of the answer, and what is counted.
@@ -179,7 +180,8 @@ impl Intake {
             Ok((to, relay)) => {
                 let command = admit(&key, &message, source, to, door.trunk, around);
                 let shard = to.shard;
-                self.pending.insert(key.clone(), Pending { invite: message, source, relay, shard });
+                let pending = Pending { invite: message, source, relay, shard, trunk: door.trunk };
+                self.pending.insert(key.clone(), pending);
                 out.push(Action::Admit { key, shard, command: Box::new(command) });
             }
             Err((status, count)) => {
@@ -382,11 +384,12 @@ impl Intake {
         Ok((to, relay))
     }
 
-    /// The node's own limits and the trunk's, of whose rate the other nodes have their part. A trunk's `max_calls` is
-    /// compared with all calls that the node drives.
+    /// The node's own limits and the trunk's, of whose rate the other nodes have their part. How many calls a trunk has at
+    /// once no entry can judge, for each tenant's are in its own shard, and the trunk in group 0: each node counts the rows
+    /// of all shards and what it has under way itself. What others let in a moment ago is the most it misses.
     fn admits(&mut self, door: &Door, around: &impl Around) -> bool {
-        let (calls, now) = (around.calls(), around.now());
-        if calls >= self.max_calls || calls >= door.max_calls as usize {
+        let now = around.now();
+        if around.calls() >= self.max_calls || self.lines(door.trunk, around) >= door.max_calls as usize {
             return false;
         }
         let admits = self.trunks.admit(door.trunk, door.max_calls_per_second, now) && self.door.admit(now);
@@ -394,6 +397,10 @@ impl Intake {
             self.trunks.count(door.trunk, now);
         }
         admits
+    }
+
+    fn lines(&self, trunk: TrunkId, around: &impl Around) -> usize {
+        around.lines(trunk) + self.pending.values().filter(|pending| pending.trunk == trunk).count()
     }
 }
 

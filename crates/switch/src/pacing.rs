@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use strowger_acd::UsableRelay;
-use strowger_dialer::{Means, next_due, pace};
+use strowger_dialer::{Means, Spending, next_due, pace};
 use strowger_model::config::{DialMode, Trunk};
-use strowger_model::{Incarnation, Mono, NodeId, ShardId, TrunkId, Wall};
+use strowger_model::{Destinations, Incarnation, Mono, NodeId, ShardId, TrunkId, Wall};
 use strowger_table::{Command, Control, Dial, Outcome, RowKey, Shard};
 
 use crate::Gate;
@@ -22,6 +22,10 @@ const ROUND: Duration = Duration::from_millis(100);
 /// While campaigns run, no round is later than this: what is due is due by the clock on the wall, which may be set.
 const WALL_TRUSTED: Duration = Duration::from_secs(60);
 
+/// While all lines of a trunk are taken, this later one may be free: its calls are in all shards, and a shard's round hears of
+/// its own alone.
+const LINE_FREE: Duration = Duration::from_secs(1);
+
 type Process = (NodeId, Incarnation);
 
 /// What the pacer looks at: this node's replicas, and what there is to dial with.
@@ -32,10 +36,23 @@ pub struct Scene<'a> {
     pub control: &'a Control,
     /// Those that answer this node.
     pub relays: &'a [UsableRelay],
+    /// What of the world is dialled.
+    pub destinations: &'a Destinations,
+    /// What calls have come to lately.
+    pub spending: &'a Spending,
     /// On this process's clock.
     pub now: Mono,
     /// The calendar's time.
     pub wall: Wall,
+}
+
+impl Scene<'_> {
+    /// How many more calls a trunk takes at once, of its `max_calls`.
+    fn free_lines(&self, trunks: &[Trunk], id: TrunkId) -> usize {
+        let most = trunks.iter().find(|trunk| trunk.id == id).map_or(0, |trunk| trunk.max_calls as usize);
+        let taken: usize = self.shards.iter().map(|shard| shard.lines(id)).sum();
+        most.saturating_sub(taken)
+    }
 }
 
 /// The dials of one process.
@@ -124,11 +141,21 @@ impl Pacer {
         if !shard.campaigns().any(|ledger| ledger.running && ledger.is_owned_by(self.me)) {
             return Vec::new();
         }
-        let allowed = |(trunk, (_, gate)): (&TrunkId, &mut (Share, Gate))| (*trunk, gate.available(scene.now));
-        let allowance = self.gates.iter_mut().map(allowed).collect();
         let (trunks, nodes) = (scene.control.trunks(), scene.control.live());
-        let means =
-            Means { wall: scene.wall, nodes: &nodes, relays: scene.relays, trunks: &trunks, allowance: &allowance };
+        let allowed = |(trunk, (_, gate)): (&TrunkId, &mut (Share, Gate))| {
+            (*trunk, gate.available(scene.now).min(scene.free_lines(&trunks, *trunk)))
+        };
+        let allowance = self.gates.iter_mut().map(allowed).collect();
+        let means = Means {
+            wall: scene.wall,
+            nodes: &nodes,
+            relays: scene.relays,
+            trunks: &trunks,
+            destinations: scene.destinations,
+            spending: scene.spending,
+            now: scene.now,
+            allowance: &allowance,
+        };
         let dials = pace(shard, &means, self.me);
         for dial in &dials {
             let gate = trunk_of(shard, dial).and_then(|trunk| self.gates.get_mut(&trunk));
@@ -168,8 +195,11 @@ impl Pacer {
         let due = next_due(shard, wall, self.me);
         let lead = due.map(|due| scene.now + Duration::from_millis(due.0.saturating_sub(wall.0)));
         let room = self.gates.values().filter_map(|(_, gate)| gate.reopens()).min();
+        let trunks = scene.control.trunks();
+        let is_full = self.gates.keys().any(|trunk| scene.free_lines(&trunks, *trunk) == 0);
+        let line = is_full.then(|| scene.now + LINE_FREE);
         let latest = scene.now + WALL_TRUSTED;
-        [lead, room].into_iter().flatten().fold(latest, Mono::min)
+        [lead, room, line].into_iter().flatten().fold(latest, Mono::min)
     }
 
     /// What came of a dial; none: that is unknown. A round is over with its last dial. What was not committed, or was

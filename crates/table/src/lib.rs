@@ -49,10 +49,10 @@ pub use record::{DialRecord, Record};
 pub use row::RowKey;
 pub use row::agent::{Agent, Binding, BindingKind, Medium, Offered, Presence, Reserver, Slot, SlotState, VOICE_SLOT};
 pub use row::call::{Call, CallTimes, Duty, DutyKind, FlowPosition, Next, Stage};
-pub use row::campaign::{Ledger, Window};
+pub use row::campaign::{Carrier, CarrierPause, Ledger, Window};
 pub use row::data::{Change, Data, Value};
 pub use row::kept::Kept;
-pub use row::lead::{Attempt, Lead, LeadSource, LeadState};
+pub use row::lead::{Attempt, Lead, LeadSource, LeadState, LeadTurn, Tried};
 pub use row::leg::{ASIDE, Asked, Leg, LegRole, LegState, Reach, Released, Screen, WITH_CUSTOMER, Watch, Watched};
 pub use row::origin::{AdmitKey, Began, Origin, Outbound, Source, Target};
 pub use row::place::{Place, PlaceOf, PlaceState, Rank, Relax, Then};
@@ -120,6 +120,17 @@ pub mod limit {
     /// A lead that was perhaps called is left alone for so long when the campaign names no time for it: nobody is to
     /// be called twice in a row because a machine died.
     pub const UNKNOWN_RETRY: Duration = Duration::from_secs(60 * 60);
+    /// A lead whose call the carrier took to nobody is tried again after this, if the campaign names no time for it.
+    pub const CARRIER_RETRY: Duration = Duration::from_secs(5 * 60);
+    /// So often in a row a lead is brought to nobody by a carrier that takes other calls: then it was an attempt, for
+    /// there are numbers that a carrier answers with 503 for ever.
+    pub const CARRIER_TRIES: u8 = 5;
+    /// Calls in a row that a carrier failed after which its campaign pauses. One or two may be the numbers' fault.
+    pub const CARRIER_FAILURES: u16 = 5;
+    /// The first pause after that; each that follows is twice as long.
+    pub const CARRIER_PAUSE: Duration = Duration::from_secs(5);
+    /// The longest: so late, at most, is it seen that the carrier is back.
+    pub const CARRIER_PAUSE_MOST: Duration = Duration::from_secs(5 * 60);
     /// Leads in one entry of an import: a number, a zone's name and a line each, far below the largest entry of 1 MiB.
     pub const LEADS_PER_IMPORT: usize = 1000;
     /// Numbers in one entry that bars them.

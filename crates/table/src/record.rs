@@ -30,7 +30,7 @@ pub struct Record {
     pub ended: Ended,
     /// The one that it was in last.
     pub queue: Option<QueueId>,
-    /// Who served it last.
+    /// Who served it last; of a number that an agent asked for and that nobody answered, that agent.
     pub agent: Option<AgentId>,
     /// How many times it was offered to an agent.
     pub offers: u16,
@@ -46,7 +46,8 @@ pub struct Record {
     pub total_ms: u64,
     /// Set by the second writing.
     pub wrap_ms: Option<u64>,
-    /// How it went, in the agent's words; set by the second writing.
+    /// How it went, in the words of the agent who left it last; set when they come, before the call's end or by a later
+    /// writing.
     pub disposition: Option<String>,
     /// Set for outbound calls.
     pub dial: Option<DialRecord>,
@@ -67,6 +68,6 @@ pub struct DialRecord {
     pub lead: Option<LeadId>,
     /// What the campaign counted.
     pub result: DialResult,
-    /// Final SIP status of the called party; 0 if none came.
+    /// Final SIP status of the called party, 200 of one that answered; 0 if none came.
     pub status: u16,
 }

@@ -9,6 +9,9 @@ const REFUSALS = 10;
 const STATES = ["idle", "talking", "reserved", "offered", "wrap_up", "releasing", "paused", "not_ready", "logged_out"];
 const STATE_WORDS = { idle: "free", talking: "talking", reserved: "reserved", offered: "ringing", wrap_up: "wrap-up", releasing: "hanging up", paused: "paused", not_ready: "not ready", logged_out: "logged out" };
 const STAGES = [["flow", "in menus"], ["dialling", "dialling"], ["queued", "waiting"], ["offered", "ringing"], ["talking", "talking"]];
+/* Why a campaign dials nobody. */
+const STILL = { manual: "by hand", stopped: "stopped", no_node: "no node", no_leads: "no leads left", no_trunk: "no trunk", carrier_fails: "carrier fails", barred: "all left are barred", outside_hours: "outside hours", nobody_due: "nobody due", no_agent_free: "no agent free", callers_first: "callers first", no_relay: "no relay" };
+const FAULTS = new Set([STILL.no_node, STILL.no_trunk, STILL.carrier_fails, STILL.no_relay]);
 const OUTCOMES = [["answered", "answered"], ["abandoned", "abandoned"], ["overflowed", "overflowed"], ["served_by_flow", "by menu"], ["failed", "failed"], ["rejected", "rejected"], ["not_reached", "not reached"]];
 // What only campaigns make; a floor without them is not shown their zeros.
 const OUTBOUND = ["reserved", "dialling", "not_reached"];
@@ -77,8 +80,11 @@ function sparkline(values) {
   return svg;
 }
 
+/* Callers: a called party who waits is a campaign's, and is no caller. */
+const callersWaiting = (board) => board.queues.reduce((all, queue) => all + queue.waiting, 0);
+
 function tiles(board) {
-  const waiting = count(board.calls, "queued");
+  const waiting = callersWaiting(board);
   const free = count(board.agents, "idle");
   const first = board.queues.reduce((worst, queue) => (queue.longest_wait_ms > worst.longest_wait_ms ? queue : worst), { longest_wait_ms: 0, service_level_ms: 1, name: "" });
   const longest = waitLevel(first.longest_wait_ms, first.service_level_ms);
@@ -89,7 +95,7 @@ function tiles(board) {
     tile("Waiting", [waiting], waiting && !free && longest === "ok" ? "warn" : longest, waiting ? (free ? "being given out" : "no agent free") : "nobody waits", view.traces.waiting),
     tile("Longest wait", span(first.longest_wait_ms), longest, first.name ? `in ${first.name}` : "in no queue"),
     tile("Service level", [percent(board.service_level), "%"], shareLevel(board.service_level), { ok: "good", warn: "low", bad: "too low" }[shareLevel(board.service_level)] + `, ${within}`),
-    tile("Talking", [count(board.calls, "talking")], "ok", `${recent.answered} answered`, view.traces.talking),
+    tile("Talking", [count(board.calls, "talking")], "ok", `${recent.answered} callers answered`, view.traces.talking),
     tile("Agents free", [free], free ? "ok" : "warn", `of ${present} logged in`),
     tile("Abandoned", [recent.abandoned], lostLevel(recent), within),
   );
@@ -127,13 +133,17 @@ function campaignRow(campaign) {
   const connected = count(campaign.results, "connected");
   const share = abandoned + connected ? abandoned / (abandoned + connected) : null;
   const level = abandonedLevel(share);
-  const left = campaign.leads - campaign.done;
+  const left = campaign.leads - campaign.done - campaign.barred;
   const done = el("i.ok");
   done.style.width = `${campaign.leads ? (campaign.done / campaign.leads) * 100 : 0}%`;
-  const dials = campaign.mode === "manual" ? "by hand" : campaign.running ? "running" : "stopped";
+  const still = campaign.standstill && STILL[campaign.standstill.why];
+  const until = campaign.standstill && campaign.standstill.until;
+  const dials = still || (campaign.running ? "running" : "stopped");
+  const mark = dials === "running" ? "ok" : FAULTS.has(dials) ? "bad" : "zero";
+  const till = until ? ` until ${new Date(until).toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit" })}` : "";
   const number = (value, more = "") => el(`td.n${value ? "" : ".zero"}${more}`, value);
   return el("tr",
-    el("td", el("span.name", campaign.name), el("span.of", campaign.tenant), el(`span.state.${dials === "running" ? "ok" : "zero"}`, `${dials === "running" ? MARKS.ok : "○"} ${dials}`)),
+    el("td", el("span.name", campaign.name), el("span.of", campaign.tenant), el(`span.state.${mark}`, `${MARKS[mark] || "○"} ${dials}${till}`)),
     number(campaign.talking, ".big"), number(campaign.ringing), number(campaign.reserved), number(campaign.dialled), number(connected),
     share === null ? el("td.n.zero", "–") : el(`td.n.${level}`, `${MARKS[level]} ${(share * 100).toFixed(1)} %`),
     el("td", el("div.sl", el("div.bar", done), el(`b${left ? "" : ".zero"}`, left))));
@@ -184,7 +194,7 @@ function draw() {
   counts("today", some(OUTCOMES), board.today);
   cluster(board);
   $("from").textContent = `from node ${board.node}, configuration ${board.config_version}`;
-  document.title = `${count(board.calls, "queued")} waiting · Strowger`;
+  document.title = `${callersWaiting(board)} waiting · Strowger`;
 }
 
 /** How alive the picture is; looked at twice a second, because silence sends no event. */
@@ -215,8 +225,8 @@ function take(text) {
   const data = text.split("\n").filter((line) => line.startsWith("data: ")).map((line) => line.slice(6)).join("\n");
   if (data) view.board = JSON.parse(data);
   if (!view.board) return;
-  for (const [name, stage] of [["waiting", "queued"], ["talking", "talking"]]) {
-    view.traces[name].push(count(view.board.calls, stage));
+  for (const [name, now] of [["waiting", callersWaiting(view.board)], ["talking", count(view.board.calls, "talking")]]) {
+    view.traces[name].push(now);
     if (view.traces[name].length > TRACE) view.traces[name].shift();
   }
   draw();

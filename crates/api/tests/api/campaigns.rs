@@ -22,6 +22,8 @@ async fn campaigns_are_started_and_stopped() {
         assert_eq!(spring[key], 0, "{key}: {spring}");
     }
     assert_eq!(spring["results"]["connected"], 0);
+    assert_eq!((&spring["standstill"]["why"], &spring["standstill"]["until"]), (&json!("stopped"), &Value::Null));
+    assert_eq!(body["campaigns"][0]["standstill"]["why"], "manual");
     let run = async |path: &str| world.post(&format!("/api/v1/campaigns/acme/{path}"), &Value::Null).await;
     assert_eq!(run("spring/start").await, (StatusCode::OK, json!({ "running": true })));
     assert_eq!(world.get("/api/v1/status").await.1["campaigns"][1]["running"], true);

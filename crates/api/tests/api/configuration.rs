@@ -1,5 +1,6 @@
 //! Applying a configuration, and agents' commands on it.
 
+use crate::world::campaign::list;
 use crate::world::{World, code, example};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -103,7 +104,9 @@ async fn agents_are_told_and_seen() {
     assert_eq!(state("1003").await, ("not_ready".to_owned(), Some("lunch".to_owned())));
 
     let (status, body) = tell("1003/dispose", json!({ "call": "0-7", "code": "sold" })).await;
-    assert_eq!((status, code(&body)), (StatusCode::CONFLICT, "wrong_stage"));
+    assert_eq!((status, code(&body)), (StatusCode::NOT_FOUND, "no_such_call"));
+    let what = body["error"]["what"].as_str().unwrap();
+    assert!(what.contains("too late"), "{what}");
     let (status, body) = tell("1001/ready", Value::Null).await;
     assert_eq!((status, code(&body)), (StatusCode::CONFLICT, "agent_busy"), "1001 has no phone");
     let (status, body) = tell("9999/ready", Value::Null).await;
@@ -118,6 +121,25 @@ async fn agents_are_told_and_seen() {
         let (status, answer) = tell(path, body).await;
         assert_eq!((status, code(&answer)), (StatusCode::BAD_REQUEST, "bad_request"), "{path}");
     }
+}
+
+/// A list and its attempts would be out of reach: it is said how many, and how they come back.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lives_on_what_would_be_removed_is_said() {
+    let world = World::with_campaigns().await;
+    world.import("", list(&["+442071838750,Ann,London", "+442071838751,Bob,London"])).await;
+    world.post("/api/v1/do-not-call", &json!({ "numbers": ["+442071838751"] })).await;
+    let mut files = example();
+    let acme = files.0.get_mut("tenants/acme.toml").unwrap();
+    let text = String::from_utf8(acme.clone()).unwrap();
+    *acme = text.split("[[campaign]]").next().unwrap().as_bytes().to_vec();
+    let (_, body) = world.apply(&files, true).await;
+    let find = |name: &str| body["changes"].as_array().unwrap().iter().find(|change| change["name"] == name).cloned();
+    let spring = find("acme/spring").unwrap_or_else(|| panic!("{body}"));
+    assert_eq!((&spring["what"], &spring["touched"]), (&json!("removed"), &json!({"calls": 0, "leads": 2, "left": 1})));
+    let detail = spring["detail"].as_str().unwrap();
+    assert!(detail.contains("2 leads, 1 of them left to call") && detail.contains("apply --to 2"), "{detail}");
+    assert_eq!(find("acme/desk").map(|desk| desk["touched"].clone()), Some(Value::Null), "nothing lives on it");
 }
 
 /// One entry would hold some 6500.

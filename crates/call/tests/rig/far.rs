@@ -181,13 +181,14 @@ fn sdp(kind: &str) -> String {
         "hold" => (4000, "RTP/AVP 8\r\na=sendonly"),
         "listens" => (4000, "RTP/AVP 8\r\na=recvonly"),
         "deaf" => (4000, "RTP/AVP 8\r\na=inactive"),
-        "zero" | "v6" | "refused" => (4000, "RTP/AVP 8\r\na=sendrecv"),
+        "zero" | "v6" | "refused" | "forbidden" => (4000, "RTP/AVP 8\r\na=sendrecv"),
         _ => panic!("no such SDP: {kind}"),
     };
     let host = match kind {
         "zero" => "0.0.0.0",
         "v6" => "2001:db8::99",
         "refused" => sample::REFUSED,
+        "forbidden" => sample::FORBIDDEN,
         _ => "198.51.100.99",
     };
     let version = if host.contains(':') { "IP6" } else { "IP4" };

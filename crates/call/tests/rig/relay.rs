@@ -122,6 +122,9 @@ impl Relays {
             Op::Remote { media, .. } if media.rtp.ip().to_string() == sample::REFUSED => {
                 return RelayAnswer::Refused { why: Refusal::BadAddress };
             }
+            Op::Remote { media, .. } if media.rtp.ip().to_string() == sample::FORBIDDEN => {
+                return RelayAnswer::Refused { why: Refusal::ForbiddenAddress };
+            }
             Op::Open { .. } | Op::Remote { .. } | Op::Ack { .. } => {}
         }
         RelayAnswer::Done

@@ -19,6 +19,8 @@ pub const SPRING: CampaignId = CampaignId(1);
 pub const BY_HAND: CampaignId = CampaignId(2);
 /// Where no relay sends anything.
 pub const REFUSED: &str = "203.0.113.66";
+/// Where they must not send anything.
+pub const FORBIDDEN: &str = "203.0.113.67";
 /// Nora's phone is behind a NAT.
 pub const AGENTS: [(&str, AgentId); 3] = [("anna", AgentId(1)), ("bert", AgentId(2)), ("nora", AgentId(3))];
 pub const CONTENT: [(&str, Digest); 6] = [

@@ -154,6 +154,11 @@ impl Driver {
             CallMail::Proposed { number, accepted } => self.run(me, Event::Proposed { number, accepted }),
             CallMail::Tick => {
                 self.armed = None;
+                // What is due in the last moments is due at the heir, too. Above all nobody who hung up is answered
+                // because time is up.
+                if self.context.is_stopping() {
+                    return;
+                }
                 if self.context.edge.is_passive() {
                     return self.tick_when_active(me.clone());
                 }
@@ -169,12 +174,17 @@ impl Driver {
                     // Somebody else's by now: not a word on the wire.
                     return self.stop(me);
                 }
+                tracing::debug!(call = %row.id, stage = row.stage_name(), epoch = row.owner.epoch, index = view.applied, "row");
                 self.count_end(&row);
                 let Some(table) = shard_of(&view) else { return };
                 let Some(rows) = Rows::of(table, row.id) else { return };
                 self.run(me, Event::Row { rows, tenant: table.tenant(row.tenant) });
             }
-            CallNews::Sip { leg, message, source } => self.run(me, Event::Message { leg, message: &message, source }),
+            CallNews::Sip { leg, message, source } => {
+                let (call, from) = (self.machine.id(), source.addr);
+                tracing::debug!(%call, %leg, %from, method = message.cseq_method(), status = message.status(), "heard");
+                self.run(me, Event::Message { leg, message: &message, source });
+            }
             CallNews::Acknowledge { relay, leg, event } => {
                 self.media(relay, leg.call, Op::Ack { leg: leg.leg, seq: event });
             }
@@ -204,7 +214,10 @@ impl Driver {
     fn perform(&mut self, me: &ActorRef<CallMail>, action: Action) {
         let call = self.machine.id();
         match action {
-            Action::Send { to, bytes } => self.context.send(to, &bytes),
+            Action::Send { to, bytes } => {
+                tracing::debug!(%call, to = %to.addr, what = first_line(&bytes), "says");
+                self.context.send(to, &bytes);
+            }
             Action::Propose { number, command } => self.propose(me.clone(), number, *command),
             // What a passive node was to send it has not sent.
             Action::Done { .. } if self.context.edge.is_passive() && action.is_said(self.machine.row()) => {}
@@ -216,10 +229,16 @@ impl Driver {
     }
 
     fn propose(&self, me: ActorRef<CallMail>, number: u64, command: Command) {
-        let context = self.context.clone();
-        let group = self.machine.id().shard().group();
-        self.context.spawn(async move {
+        let (context, call) = (self.context.clone(), self.machine.id());
+        let group = call.shard().group();
+        tracing::debug!(%call, number, command = kind(&command), "proposes");
+        self.context.proposing.spawn(async move {
             let outcome = context.groups.propose(group, Body::Shard(command), limit::PROPOSE).await;
+            tracing::debug!(%call, number, ?outcome, "was answered");
+            // Proposed again by nobody here: what hangs on it is not answered.
+            if outcome.is_err() && context.is_stopping() {
+                return;
+            }
             let accepted = matches!(outcome, Ok(Outcome::Done));
             // The actor may be over by now: then nobody waits.
             let _over = me.cast(CallMail::Proposed { number, accepted });
@@ -267,4 +286,16 @@ impl Driver {
         }
         me.stop(None);
     }
+}
+
+/// Of a SIP message.
+fn first_line(message: &[u8]) -> String {
+    let line = message.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    String::from_utf8_lossy(line).into_owned()
+}
+
+/// What a command is, without what it says of people.
+fn kind(command: &Command) -> String {
+    let all = format!("{command:?}");
+    all.split(|sign: char| !sign.is_alphanumeric()).next().unwrap_or_default().to_owned()
 }

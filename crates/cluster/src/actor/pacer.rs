@@ -146,7 +146,16 @@ impl Driver {
         let views: Vec<_> = context.shards().filter_map(|shard| context.shard_view(shard)).collect();
         let shards: Vec<_> = views.iter().filter_map(|view| shard_of(view)).collect();
         let (relays, now) = (context.relays.usable(), context.now());
-        let scene = Scene { shards: &shards, control, relays: &relays, now, wall: clock::wall() };
+        let (destinations, spending) = (&context.destinations, context.spending.lock());
+        let scene = Scene {
+            shards: &shards,
+            control,
+            relays: &relays,
+            destinations,
+            spending: &spending,
+            now,
+            wall: clock::wall(),
+        };
         let (dials, again) = self.pacer.look(&scene);
         if context.test_break.is_some_and(|fault| fault.breaks_pacer(context.pacers.breaks(()), &dials)) {
             panic!("a fault that was planted");

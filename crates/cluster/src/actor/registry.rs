@@ -16,6 +16,8 @@ mod tests;
 /// A row whose actors broke so often within `BROKEN_WITHIN` breaks them itself, or something that it is told does.
 pub(crate) const BROKEN_MAX: u32 = 3;
 const BROKEN_WITHIN: Duration = Duration::from_secs(60);
+/// For an actor to do what it has sent itself, which takes it microseconds.
+const FINISH: Duration = Duration::from_millis(100);
 
 /// What an actor is told.
 pub(crate) trait News: Clone {
@@ -254,13 +256,15 @@ impl<K: Copy + Ord + Hash, N: News, H: Hand> Registry<K, N, H> {
 
     /// The node ends: what its actors have not done is for the heirs of their rows.
     pub fn close(&self) {
+        self.clear().iter().for_each(Hand::kill);
+    }
+
+    /// Takes every seat, with nobody begun any more; who sat there.
+    fn clear(&self) -> Vec<H> {
         let mut seats = self.lock();
         seats.closed = true;
-        for seat in std::mem::take(&mut seats.by_key).into_values() {
-            if let State::Running { hand, .. } = seat.actor {
-                hand.kill();
-            }
-        }
+        let hands = std::mem::take(&mut seats.by_key).into_values().map(|seat| seat.actor);
+        hands.filter_map(|actor| if let State::Running { hand, .. } = actor { Some(hand) } else { None }).collect()
     }
 
     pub fn keys(&self) -> Vec<K> {
@@ -294,6 +298,16 @@ impl<N, H> Seat<N, H> {
     fn sleep(&mut self) {
         if let State::Running { awake, .. } = &mut self.actor {
             *awake = false;
+        }
+    }
+}
+
+impl<K: Copy + Ord + Hash, N: News, M: ractor::Message + From<Wake>> Registry<K, N, ActorRef<M>> {
+    /// The same, but each actor does first what it has sent itself; nothing more is told to it.
+    pub async fn finish(&self) {
+        for actor in self.clear() {
+            // One that has just ended has nothing left to do; one that stands still is killed with the node.
+            let _ended = actor.get_cell().drain_and_wait(Some(FINISH)).await;
         }
     }
 }

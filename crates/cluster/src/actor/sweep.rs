@@ -27,8 +27,8 @@ enum Difference {
 pub(crate) async fn run(context: Arc<Context>) {
     loop {
         tokio::time::sleep(EVERY).await;
-        // A passive node begins nothing.
-        if context.edge.is_passive() {
+        // A passive node begins nothing, and one that stops has ended its actors before its rows are another's.
+        if context.edge.is_passive() || context.is_stopping() {
             continue;
         }
         let first = differences(&context);
@@ -82,7 +82,14 @@ fn compare(
 }
 
 fn mend(context: &Arc<Context>, difference: Difference) {
-    tracing::warn!(?difference, "rows and actors differ");
+    match difference {
+        Difference::CallWithout(call) | Difference::CallLeft(call) => {
+            tracing::warn!(%call, ?difference, "rows and actors differ");
+        }
+        Difference::AgentWithout(_, agent) | Difference::AgentLeft(agent) => {
+            tracing::warn!(%agent, ?difference, "rows and actors differ");
+        }
+    }
     match difference {
         // What was told to relays and far ends is not known any more: a new epoch, whose row begins the actor.
         Difference::CallWithout(call) => {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use strowger_cluster::{Cluster, Context, DataKeys, Options};
+use strowger_cluster::{Cluster, Context, DataKeys, Options, Retention, Tuning};
 use strowger_link::Identity;
 use strowger_model::config::{Agent, Phone, Tenant};
 use strowger_model::{AgentId, Far, GroupId, NodeId, PeerId, ShardId, TenantId};
@@ -54,8 +54,12 @@ impl Nodes {
             sip: strowger_trunk::Options { shared: self.sip, own: None },
             advertised: self.sip.to_string(),
             data_keys: DataKeys::parse(&"07".repeat(32)).expect("a key"),
+            destinations: Default::default(),
+            caps: Default::default(),
             max_calls: 10,
             max_calls_per_second: 10,
+            retention: Retention::default(),
+            tuning: Tuning::default(),
             test_break: None,
         };
         Cluster::start(options).await.expect("a node starts")

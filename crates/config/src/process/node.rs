@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use strowger_model::{NodeId, RelayId};
+use strowger_model::{Destinations, NodeId, OutboundCaps, RelayId};
 
-use super::{Base, Taken, check_reachable, read_node_http, read_peers};
+use super::outbound::read_outbound;
+use super::{Base, Taken, check_reachable, read_log, read_node_http, read_peers};
 use crate::fault::Fault;
-use crate::limits::{ID, NODE_CALLS, NODE_RATE, SHARDS};
+use crate::limits::{ARCHIVE_DAYS, ARCHIVE_GIB, ID, NODE_CALLS, NODE_RATE, SHARDS};
 use crate::names::read_site;
 use crate::page::Written;
 use crate::section::Section;
@@ -32,6 +33,14 @@ pub struct NodeConfig {
     pub http: Http,
     /// `[limits]`.
     pub limits: Limits,
+    /// `[archive]`.
+    pub archive: Archive,
+    /// `[log]`: what is logged; none: what the process logs unless it is told.
+    pub log_levels: Option<String>,
+    /// `[outbound]`: which numbers are dialled.
+    pub outbound: Destinations,
+    /// And how many.
+    pub caps: OutboundCaps,
 }
 
 /// The processes of the cluster and how they prove themselves to each other.
@@ -109,6 +118,15 @@ pub struct Limits {
     pub max_calls_per_second: u32,
 }
 
+/// How long it can be told why calls went where they went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Archive {
+    /// Days; 0: nothing is kept.
+    pub days: u32,
+    /// GiB on this node's disk; beyond it the oldest goes.
+    pub max_gib: u32,
+}
+
 impl NodeConfig {
     /// Reads the file; all faults at once.
     pub fn load(path: &Path) -> Result<NodeConfig, Vec<Fault>> {
@@ -129,9 +147,13 @@ fn read(top: &Section<'_>, base: &Base) -> Option<NodeConfig> {
     let sip = read_sip(top, &mut taken);
     let http = read_node_http(top, "listen = \"127.0.0.1:8081\"", &mut taken);
     let limits = read_limits(top);
+    let archive = read_archive(top);
+    let log_levels = read_log(top);
+    let (outbound, caps) = read_outbound(top);
     top.finish();
     let id = NodeId(id?.value as u16);
-    Some(NodeConfig { id, data_dir: data_dir?, cluster: cluster?, sip: sip?, http: http?, limits })
+    let (data_dir, cluster, sip, http) = (data_dir?, cluster?, sip?, http?);
+    Some(NodeConfig { id, data_dir, cluster, sip, http, limits, archive, log_levels, outbound, caps })
 }
 
 fn read_cluster(top: &Section<'_>, base: &Base, me: Option<&Written<u32>>, taken: &mut Taken) -> Option<Cluster> {
@@ -195,4 +217,13 @@ fn read_limits(top: &Section<'_>) -> Limits {
     let limits = Limits { max_calls: section.limit(&NODE_CALLS), max_calls_per_second: section.limit(&NODE_RATE) };
     section.finish();
     limits
+}
+
+fn read_archive(top: &Section<'_>) -> Archive {
+    let Some(section) = top.sub("archive", "[archive]") else {
+        return Archive { days: ARCHIVE_DAYS.default, max_gib: ARCHIVE_GIB.default };
+    };
+    let archive = Archive { days: section.limit(&ARCHIVE_DAYS), max_gib: section.limit(&ARCHIVE_GIB) };
+    section.finish();
+    archive
 }

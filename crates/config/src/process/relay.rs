@@ -5,15 +5,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use strowger_model::RelayId;
+use strowger_model::{Network, RelayId};
 
-use super::{Base, Http, Taken, read_http, read_peers};
+use super::{Base, Http, Taken, read_http, read_log, read_peers};
 use crate::fault::Fault;
-use crate::limits::{DEAD_MEDIA, ID, MEDIA_THREADS};
+use crate::limits::{Count, DEAD_MEDIA, ID, MEDIA_THREADS};
 use crate::page::Written;
 use crate::section::Section;
 
 const PORTS: &str = "ports = \"20000-29999\"";
+const REFUSE: &str = "refuse = [\"10.0.0.0/8\"]";
+/// Each is looked at whenever a far end says where it is.
+const MAX_REFUSED: usize = 64;
 /// Ports below need a privilege that a relay shall not have.
 const FIRST_PORT: u16 = 1024;
 
@@ -30,6 +33,8 @@ pub struct RelayConfig {
     pub content_dir: PathBuf,
     /// `[http]`: metrics and health.
     pub http: Http,
+    /// `[log]`: what is logged; none: what the process logs unless it is told.
+    pub log_levels: Option<String>,
 }
 
 /// The processes that the relay speaks to, and how it proves itself to them.
@@ -61,6 +66,8 @@ pub struct Media {
     pub advertise: IpAddr,
     /// RTP on the even one of a pair, RTCP on the odd one above (RFC 3550 section 11).
     pub ports: RangeInclusive<u16>,
+    /// Where no media is sent, whatever a far end's description says; beside loopback and the relay's own ports.
+    pub refuse: Vec<Network>,
     /// Threads that carry media; each has legs of its own.
     pub threads: u32,
     /// Silence on a leg after which it is reported dead; 0 is never.
@@ -86,9 +93,10 @@ fn read(top: &Section<'_>, base: &Base) -> Option<RelayConfig> {
     let link = read_link(top, base, id.as_ref(), media.as_ref(), &mut taken);
     let content_dir = base.path(top, "content_dir", "content_dir = \"content\"");
     let http = read_http(top, "listen = \"127.0.0.1:8101\"", &mut taken);
+    let log_levels = read_log(top);
     top.finish();
     let id = RelayId(id?.value as u16);
-    Some(RelayConfig { id, link: link?, media: media?, content_dir: content_dir?, http: http? })
+    Some(RelayConfig { id, link: link?, media: media?, content_dir: content_dir?, http: http?, log_levels })
 }
 
 fn read_link(
@@ -123,6 +131,7 @@ fn read_media(top: &Section<'_>) -> Option<Media> {
     let address = section.parsed::<IpAddr>("address", "address = \"192.0.2.5\"");
     let advertise = section.optional_parsed::<IpAddr>("advertise", "advertise = \"192.0.2.5\"");
     let ports = section.text("ports", PORTS).and_then(|written| read_ports(&section, &written));
+    let refuse = read_networks(&section);
     let threads = section.limit(&MEDIA_THREADS);
     let dead_media_ms = section.limit(&DEAD_MEDIA);
     section.finish();
@@ -132,7 +141,23 @@ fn read_media(top: &Section<'_>) -> Option<Media> {
         let fix = "add advertise = \"192.0.2.5\", the address that carriers and phones reach";
         section.fault_at(&told.at, format!("{} is no address to send media to", told.value), fix);
     }
-    Some(Media { address: address.value, advertise: told.value, ports: ports?, threads, dead_media_ms })
+    Some(Media { address: address.value, advertise: told.value, ports: ports?, refuse, threads, dead_media_ms })
+}
+
+fn read_networks(section: &Section<'_>) -> Vec<Network> {
+    let mut count = Count::new("networks", MAX_REFUSED);
+    let network = |written: Written<String>| {
+        count.one(|| written.at.clone());
+        let network = written.value.parse::<Network>();
+        if let Err(why) = &network {
+            let what = format!("`{}` is no network: {why}", written.value);
+            section.fault_at(&written.at, what, format!("write {REFUSE}"));
+        }
+        network.ok()
+    };
+    let networks = section.texts("refuse", REFUSE).into_iter().flatten().filter_map(network).collect();
+    count.check("a relay", "put them together into larger ones", section.page().faults);
+    networks
 }
 
 /// From an even port to an odd one: RTP takes the even port of each pair and RTCP the odd (RFC 3550 section 11).

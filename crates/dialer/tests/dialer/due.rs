@@ -2,7 +2,8 @@
 
 use strowger_dialer::next_due;
 use strowger_model::config::{Campaign, DialMode, Hours};
-use strowger_model::{Incarnation, NodeId, Wall};
+use strowger_model::{Cause, DialResult, Incarnation, NodeId, Wall};
+use strowger_table::limit;
 
 use crate::world::*;
 
@@ -118,4 +119,30 @@ fn the_sooner_of_a_minute_and_a_moment_counts() {
     assert_eq!(due_in(&world), Some(MINUTE - 5000), "somebody sleeps");
     world.wall += 896_000;
     assert_eq!(due_in(&world), Some(4000), "who was busy is called again before the next full minute");
+}
+
+/// The pacer leaves it alone, and looks again when its pause is over: then one call tells, however many agents are free.
+#[test]
+fn a_carrier_that_fails_is_tried_again_with_one_call_when_its_pause_is_over() {
+    let agents: Vec<&[u32]> = vec![ONE_QUEUE; 8];
+    let mut world = World::new(&agents, vec![campaign(1, 1)]);
+    world.import(1, LONDON, 0..100);
+    let failed = (DialResult::CarrierFailed, 503, Cause::TEMPORARY_FAILURE);
+    let calls = world.grant(world.pace());
+    assert!(calls.len() > usize::from(limit::CARRIER_FAILURES), "all at once");
+    calls.into_iter().for_each(|call| world.fails(call, failed));
+    let pause = limit::CARRIER_PAUSE.as_millis() as u64;
+    assert_eq!((world.pace(), due_in(&world)), (Vec::new(), Some(pause)));
+    world.wall += pause - 1;
+    assert_eq!((world.pace(), due_in(&world)), (Vec::new(), Some(1)));
+    world.wall += 1;
+    let probe = world.grant(world.pace());
+    assert_eq!(probe.len(), 1);
+    assert_eq!((world.pace(), due_in(&world)), (Vec::new(), None), "what comes of it is an entry");
+    world.fails(probe[0], failed);
+    assert_eq!((world.pace(), due_in(&world)), (Vec::new(), Some(2 * pause)));
+    world.wall += 2 * pause;
+    let probe = world.grant(world.pace());
+    world.busy(probe[0]);
+    assert_eq!(world.pace().len(), 8, "it is back");
 }

@@ -7,5 +7,6 @@ mod leads;
 mod manual;
 mod numbers;
 mod pace;
+mod standstill;
 mod storm;
 mod world;

@@ -1,8 +1,8 @@
 //! A number that an agent asks for: dialled, or a reason that says what to do.
 
-use strowger_dialer::{Denial, NoSuchZone};
+use strowger_dialer::{Denial, ForbiddenNumber, NoSuchZone, Spending};
 use strowger_model::config::{Campaign, DialMode};
-use strowger_model::{AgentId, CampaignId, Wall};
+use strowger_model::{AgentId, CampaignId, Caps, LeadId, Mono, OutboundCaps, Prefixes, Wall};
 use strowger_table::{Command, DialTo, Outcome, Presence};
 
 use crate::world::*;
@@ -71,6 +71,45 @@ fn what_cannot_be_checked_or_is_not_allowed_is_denied() {
     assert_eq!(denied(|world| world.relays.clear()), Denial::NoRelay);
     assert_eq!(denied(|world| world.nodes.clear()), Denial::NoNode);
     assert_eq!(denied(|world| world.wall = NOON + 9 * HOUR), Denial::Closed { zone: LONDON.into() });
+}
+
+/// One rule for whoever dials: an agent who asks, and the pacer, which takes the next lead.
+#[test]
+fn a_forbidden_number_is_dialled_by_nobody() {
+    let mut world = World::new(&[&[1]], vec![campaign(1, 1)]);
+    world.import(1, LONDON, 0..2);
+    world.run(1, true);
+    let denied = number(0);
+    world
+        .destinations
+        .tenants
+        .insert("acme".into(), Prefixes { deny: vec![denied.to_string().parse().unwrap()], ..Prefixes::default() });
+    let why = world.manual(1, 1, 0).unwrap_err();
+    assert!(matches!(why, Denial::Forbidden(ForbiddenNumber::Denied { .. })), "{why:?}");
+    let dials = world.pace();
+    assert_eq!(dials.iter().map(|dial| dial.to).collect::<Vec<_>>(), [DialTo::Lead(LeadId::new(CampaignId(1), 1))]);
+    world.destinations.tenants.clear();
+    assert!(world.manual(1, 1, 0).is_ok());
+}
+
+/// What one more call may cost, whoever dials it.
+#[test]
+fn nobody_dials_beyond_a_cap() {
+    let mut world = World::new(&[&[1][..]; 2], vec![campaign(1, 1)]);
+    world.import(1, LONDON, 0..2);
+    world.run(1, true);
+    let each_tenant = Caps { numbers_per_hour: Some(1), ..Caps::default() };
+    world.spending = Spending::new(OutboundCaps { each_tenant, ..OutboundCaps::default() });
+    let dials = world.pace();
+    let granted = world.grant(dials[..1].to_vec());
+    let call = world.shard.call(granted[0]).unwrap().clone();
+    let told = world.spending.see(&call, ("acme", "carrier"), Mono::from_millis(world.wall));
+    assert_eq!(told.len(), 1, "the alarm");
+    assert!(matches!(world.manual(2, 1, 5), Err(Denial::Capped(_))));
+    assert_eq!(world.pace(), []);
+    world.wall += HOUR;
+    assert!(world.manual(2, 1, 5).is_ok());
+    assert_eq!(world.pace().len(), 1);
 }
 
 /// Calls of agents are spread over the nodes by their numbers.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use strowger_model::config::Campaign;
 use strowger_model::{AgentId, Cause, E164, LogTime, QueueId, Wall};
-use strowger_table::{BarList, Command, Dial, DialTo, DutyKind, LeadState, Medium, Outcome, ToldBy};
+use strowger_table::{BarList, Command, Dial, DialTo, DutyKind, LeadTurn, Medium, Outcome, ToldBy};
 
 use crate::world::*;
 
@@ -42,7 +42,7 @@ fn check(world: &World, dials: &[Dial]) {
         assert!(agent.queues.iter().all(|queue| !waiting.contains(queue)), "inbound goes first");
         let DialTo::Lead(id) = dial.to else { panic!("nobody asked") };
         let lead = shard.lead(id).unwrap();
-        assert!(matches!(lead.state, LeadState::Due { at } if at <= Wall(world.wall)));
+        assert!(matches!(shard.turn(lead), LeadTurn::Due { at } if at <= Wall(world.wall)));
         assert!(numbers.insert(lead.number), "a number twice");
         assert!(!shard.is_barred(BarList::DoNotCall, TENANT, lead.number));
         assert_eq!(shard.dialled(TENANT, lead.number), None);

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use strowger_acd::UsableRelay;
-use strowger_dialer::{Denial, Means, manual, pace};
+use strowger_dialer::{Denial, Means, Spending, manual, pace};
 use strowger_model::config::{
     Agent, Campaign, DialMode, Flow, Hours, LeadColumns, Phone, Queue, Retry, Step, Strategy, Tenant, Trunk,
 };
 use strowger_model::{
-    AgentId, CallId, CampaignId, Cause, DialResult, Dialog, DialogState, Digest, E164, Far, FlowId, Incarnation,
-    LegKey, LegNo, LogTime, NodeId, QueueId, RelayId, Role, ShardId, TenantId, TrunkId, Wall,
+    AgentId, CallId, CampaignId, Cause, Destinations, DialResult, Dialog, DialogState, Digest, E164, Far, FlowId,
+    Incarnation, LegKey, LegNo, LogTime, Mono, NodeId, QueueId, RelayId, Role, ShardId, TenantId, TrunkId, Wall,
 };
 use strowger_table::{
     Admit, AdmitKey, At, BarList, Body, Command, Dial, DialFailure, NewLead, Outcome, Proposal, Proposer, RowKey,
@@ -34,6 +34,8 @@ pub struct World {
     pub relays: Vec<UsableRelay>,
     pub trunks: Vec<Trunk>,
     pub allowance: BTreeMap<TrunkId, usize>,
+    pub destinations: Destinations,
+    pub spending: Spending,
     index: u64,
     version: u64,
 }
@@ -48,6 +50,8 @@ impl World {
             relays: vec![relay(1, ""), relay(2, "")],
             trunks: vec![trunk()],
             allowance: BTreeMap::from([(TRUNK, 1000)]),
+            destinations: Destinations::default(),
+            spending: Spending::default(),
             index: 0,
             version: 0,
         };
@@ -142,6 +146,9 @@ impl World {
             relays: &self.relays,
             trunks: &self.trunks,
             allowance: &self.allowance,
+            destinations: &self.destinations,
+            spending: &self.spending,
+            now: Mono::from_millis(self.wall),
         }
     }
 
@@ -163,13 +170,11 @@ impl World {
     }
 
     pub fn busy(&mut self, call: CallId) {
-        let failure = DialFailure {
-            result: DialResult::Busy,
-            status: 486,
-            cause: Cause::BUSY,
-            sip_call_id: String::new(),
-            hang_up: false,
-        };
+        self.fails(call, (DialResult::Busy, 486, Cause::BUSY));
+    }
+
+    pub fn fails(&mut self, call: CallId, (result, status, cause): (DialResult, u16, Cause)) {
+        let failure = DialFailure { result, status, cause, sip_call_id: String::new(), hang_up: false };
         let leg = first_leg(call);
         let outcome = self.say(Command::NotReached { leg, failure, observed: LogTime(u64::MAX) });
         assert_eq!(outcome, Outcome::Done);

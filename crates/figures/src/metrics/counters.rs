@@ -1,7 +1,7 @@
 //! What a node counts as it happens.
 
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
 use strowger_model::Outcome;
 use strowger_table::Call;
 
@@ -16,7 +16,7 @@ pub struct Counters {
     registry: Registry,
     calls_ended: IntCounterVec,
     wait: HistogramVec,
-    talk: Histogram,
+    talk: HistogramVec,
     adopted: IntCounter,
     forwarded: IntCounter,
     turned_away: IntCounter,
@@ -28,6 +28,8 @@ pub struct Counters {
     leader_changes: IntCounter,
     offers: IntCounterVec,
     dials: IntCounterVec,
+    forbidden: IntCounter,
+    capped: IntCounterVec,
 }
 
 /// Adds metrics to a registry. Names are literals here, so a bad or double one fails in every test.
@@ -46,13 +48,13 @@ impl Maker<'_> {
 
     /// These values are there from the start, so that the first of each is seen as an increase.
     fn zeroed(&self, name: &str, help: &str, label: &str, values: &[&str]) -> IntCounterVec {
-        let counters = self.counters(name, help, label);
+        let counters = self.counters(name, help, &[label]);
         values.iter().for_each(|value| drop(counters.with_label_values(&[*value])));
         counters
     }
 
-    fn counters(&self, name: &str, help: &str, label: &str) -> IntCounterVec {
-        self.keep(IntCounterVec::new(Opts::new(name, help), &[label]))
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.keep(IntCounterVec::new(Opts::new(name, help), labels))
     }
 }
 
@@ -62,17 +64,17 @@ impl Default for Counters {
         let make = Maker(&registry);
         let wait = HistogramOpts::new(
             "strowger_queue_wait_seconds",
-            "From the queue to an agent's answer (outcome answered) or to leaving without one.",
+            "From the queue, or a called party's answer, to an agent's answer (outcome answered) or to leaving without one.",
         );
         let talk = HistogramOpts::new("strowger_talk_seconds", "Conversations, from the agent's answer to the end.");
-        Self {
+        let counters = Self {
             calls_ended: make.counters(
                 "strowger_calls_ended_total",
-                "Calls this node owned that ended, by outcome.",
-                "outcome",
+                "Calls this node owned that ended, by direction and outcome.",
+                &["direction", "outcome"],
             ),
-            wait: make.keep(HistogramVec::new(wait.buckets(WAIT_BUCKETS.to_vec()), &["outcome"])),
-            talk: make.keep(Histogram::with_opts(talk.buckets(TALK_BUCKETS.to_vec()))),
+            wait: make.keep(HistogramVec::new(wait.buckets(WAIT_BUCKETS.to_vec()), &["direction", "outcome"])),
+            talk: make.keep(HistogramVec::new(talk.buckets(TALK_BUCKETS.to_vec()), &["direction"])),
             adopted: make.counter(
                 "strowger_calls_adopted_total",
                 "Calls taken over from a node that is gone, or an earlier start of this one.",
@@ -101,30 +103,44 @@ impl Default for Counters {
             offers: make.counters(
                 "strowger_offers_total",
                 "Offers planned by this node as leader, by what the log said.",
-                "result",
+                &["result"],
+            ),
+            capped: make.counters(
+                "strowger_outbound_caps_reached_total",
+                "Caps on outbound calls that were reached, by whose: agent, tenant or trunk. Every node counts the same.",
+                &["whose"],
+            ),
+            forbidden: make.counter(
+                "strowger_dials_forbidden_total",
+                "Numbers that agents asked for and that are not dialled: premium rates, satellites, what the lists deny.",
             ),
             dials: make.counters(
                 "strowger_dials_total",
                 "Outbound calls begun by this node as leader, by what the log said.",
-                "result",
+                &["result"],
             ),
             registry,
+        };
+        // Told from the start, so that a rate over them has somewhere to begin.
+        for direction in Call::DIRECTIONS {
+            counters.talk.with_label_values(&[direction]);
         }
+        counters
     }
 }
 
 impl Counters {
     /// A call that this node owned ended.
     pub fn ended(&self, outcome: Outcome, call: &Call) {
-        let name = outcome.as_str();
-        self.calls_ended.with_label_values(&[name]).inc();
+        let labels = [call.direction(), outcome.as_str()];
+        self.calls_ended.with_label_values(&labels).inc();
         let end = call.times.ended.unwrap_or_default();
         if let Some(enqueued) = call.enqueued() {
             let waited = call.connected().unwrap_or(end).since(enqueued);
-            self.wait.with_label_values(&[name]).observe(waited.as_secs_f64());
+            self.wait.with_label_values(&labels).observe(waited.as_secs_f64());
         }
         if let Some(connected) = call.connected() {
-            self.talk.observe(end.since(connected).as_secs_f64());
+            self.talk.with_label_values(&labels[..1]).observe(end.since(connected).as_secs_f64());
         }
     }
 
@@ -180,6 +196,16 @@ impl Counters {
         self.http_refused.with_label_values(&[status.to_string().as_str()]).inc();
     }
 
+    /// An agent asked for a number that is not dialled.
+    pub fn forbidden(&self) {
+        self.forbidden.inc();
+    }
+
+    /// A cap on outbound calls was reached.
+    pub fn capped(&self, whose: &str) {
+        self.capped.with_label_values(&[whose]).inc();
+    }
+
     /// A group has another leader.
     pub fn leader_changed(&self) {
         self.leader_changes.inc();
@@ -208,6 +234,8 @@ mod tests {
         counters.stranger();
         counters.wrong_password();
         counters.silenced();
+        counters.forbidden();
+        counters.capped("agent");
         counters.leader_changed();
         counters.http_refused(401);
         let text = counters.families().text();
@@ -222,6 +250,8 @@ mod tests {
             "strowger_calls_unwanted_total 1",
             "strowger_sip_strangers_total 1",
             "strowger_sip_wrong_passwords_total 1",
+            "strowger_dials_forbidden_total 1",
+            "strowger_outbound_caps_reached_total{whose=\"agent\"} 1",
             "strowger_sip_silenced_total 1",
             "strowger_leader_changes_total 1",
             "strowger_http_refused_total{status=\"401\"} 1",

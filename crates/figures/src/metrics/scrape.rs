@@ -6,7 +6,7 @@ use strowger_table::{Agent, Call, RowKey};
 
 use super::families::{Families, Sample};
 use crate::campaigns::{CampaignFigures, CampaignStatus};
-use crate::overview::GroupStatus;
+use crate::overview::{Archive, GroupStatus};
 use crate::sums::{Counts, QueueStatus, ShardSums};
 
 /// How long something took, in buckets of the counter's own; the last count is of what lies above all bounds.
@@ -24,18 +24,24 @@ type OfQueue = (&'static str, &'static str, fn(&QueueStatus) -> f64);
 /// One metric of a campaign: name, help, value.
 type OfCampaign = (&'static str, &'static str, fn(&CampaignFigures) -> f64);
 
-const OF_QUEUES: [OfQueue; 3] = [
-    ("strowger_queue_waiting", "Calls that wait to be offered.", |queue| queue.waiting as f64),
+const OF_QUEUES: [OfQueue; 4] = [
+    ("strowger_queue_waiting", "Callers who wait to be offered.", |queue| queue.waiting as f64),
+    ("strowger_queue_called_waiting", "Called parties who answered and wait to be offered again.", |queue| {
+        queue.called_waiting as f64
+    }),
     ("strowger_queue_longest_wait_seconds", "How long the first of them has waited.", |queue| {
         queue.longest_wait.as_secs_f64()
     }),
     ("strowger_queue_idle_agents", "Agents free for an offer from the queue.", |queue| queue.idle as f64),
 ];
 
-const OF_CAMPAIGNS: [OfCampaign; 6] = [
+const OF_CAMPAIGNS: [OfCampaign; 7] = [
     ("strowger_campaign_running", "1 while the campaign dials.", |campaign| f64::from(u8::from(campaign.running))),
     ("strowger_campaign_leads", "Leads on its list.", |campaign| f64::from(campaign.leads)),
     ("strowger_campaign_leads_done", "Leads that are not dialled any more.", |campaign| f64::from(campaign.done)),
+    ("strowger_campaign_leads_barred", "Leads on a do-not-call list that would be dialled else.", |campaign| {
+        campaign.barred as f64
+    }),
     ("strowger_campaign_reserved", "Agents kept for the answer of a called party.", |campaign| {
         campaign.reserved as f64
     }),
@@ -86,6 +92,12 @@ impl Families {
             });
             self.gauge(name, help, samples);
         }
+        let still = campaigns.iter().filter_map(|campaign| {
+            let (tenant, name) = labels(campaign);
+            let why = campaign.figures.standstill.as_ref()?.why;
+            Some(Sample::new(&[("tenant", &tenant), ("campaign", &name), ("why", why)], 1.0))
+        });
+        self.gauge("strowger_campaign_standstill", "1 while the campaign dials nobody, by why.", still);
         let dialled = campaigns.iter().map(|campaign| {
             let (tenant, name) = labels(campaign);
             Sample::new(&[("tenant", &tenant), ("campaign", &name)], campaign.figures.dialled as f64)
@@ -135,5 +147,15 @@ impl Families {
     pub fn log(&mut self, commit: &Distribution<'_>, fsync: &Distribution<'_>) {
         self.histogram("strowger_commit_seconds", "From a proposal at its leader to its outcome.", commit);
         self.histogram("strowger_log_fsync_seconds", "One group commit of the log to disk.", fsync);
+    }
+
+    /// What is kept of the log's past.
+    pub fn archive(&mut self, archive: &Archive) {
+        let one = |value| [Sample::new(&[], value)];
+        self.gauge("strowger_archive_bytes", "Files of the log's past on this node.", one(archive.bytes as f64));
+        let back = archive.reaches_back.unwrap_or_default().as_secs_f64();
+        self.gauge("strowger_archive_reaches_back_seconds", "Age of the oldest of them.", one(back));
+        let help = "Pieces of the past that the disk did not take: calls of then are not explained.";
+        self.counter("strowger_archive_lost_total", help, one(archive.lost as f64));
     }
 }

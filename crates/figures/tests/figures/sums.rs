@@ -112,16 +112,16 @@ fn what_happens_is_counted_under_names_that_stay() {
     families.relays([("relay-1", true)]);
     let text = families.text();
     for line in [
-        "# HELP strowger_calls_ended_total Calls this node owned that ended, by outcome.",
+        "# HELP strowger_calls_ended_total Calls this node owned that ended, by direction and outcome.",
         "# TYPE strowger_calls_ended_total counter",
-        "strowger_calls_ended_total{outcome=\"answered\"} 1",
-        "# HELP strowger_queue_wait_seconds From the queue to an agent's answer (outcome answered) or to leaving without one.",
+        "strowger_calls_ended_total{direction=\"inbound\",outcome=\"answered\"} 1",
+        "# HELP strowger_queue_wait_seconds From the queue, or a called party's answer, to an agent's answer (outcome answered) or to leaving without one.",
         "# TYPE strowger_queue_wait_seconds histogram",
-        "strowger_queue_wait_seconds_bucket{outcome=\"answered\",le=\"10\"} 0",
-        "strowger_queue_wait_seconds_bucket{outcome=\"answered\",le=\"20\"} 1",
-        "strowger_queue_wait_seconds_sum{outcome=\"answered\"} 20",
-        "strowger_talk_seconds_bucket{le=\"60\"} 0",
-        "strowger_talk_seconds_bucket{le=\"120\"} 1",
+        "strowger_queue_wait_seconds_bucket{direction=\"inbound\",outcome=\"answered\",le=\"10\"} 0",
+        "strowger_queue_wait_seconds_bucket{direction=\"inbound\",outcome=\"answered\",le=\"20\"} 1",
+        "strowger_queue_wait_seconds_sum{direction=\"inbound\",outcome=\"answered\"} 20",
+        "strowger_talk_seconds_bucket{direction=\"inbound\",le=\"60\"} 0",
+        "strowger_talk_seconds_bucket{direction=\"inbound\",le=\"120\"} 1",
         "# HELP strowger_offers_total Offers planned by this node as leader, by what the log said.",
         "# TYPE strowger_offers_total counter",
         "# HELP strowger_dials_total Outbound calls begun by this node as leader, by what the log said.",
@@ -130,6 +130,33 @@ fn what_happens_is_counted_under_names_that_stay() {
         "# TYPE strowger_relay_connected gauge",
         "strowger_relay_connected{relay=\"relay-1\"} 1",
     ] {
+        assert!(text.lines().any(|other| other == line), "no `{line}` in {text}");
+    }
+}
+
+/// Callers and called parties share a queue's agents, and no figure.
+#[test]
+fn called_parties_are_no_callers() {
+    let mut bench = Bench::new();
+    bench.import(SPRING, [1]);
+    let called = bench.dialling(0, ANNA);
+    let reached = bench.reached_command(called);
+    bench.say(reached);
+    let leg = bench.ringing(called);
+    let missed = bench.missed_command(leg, strowger_model::Cause::BUSY);
+    bench.say(missed);
+    let caller = bench.waiting(SALES);
+    bench.pass(3000);
+    let sums = ShardSums::new(&bench.shard, bench.now);
+    let sales = sums.queues.iter().find(|queue| queue.queue == SALES).expect("a queue");
+    assert_eq!((sales.waiting, sales.called_waiting, sales.longest_wait), (1, 1, Duration::from_secs(3)));
+    bench.end(called, CALLER_LEFT);
+    bench.end(caller, CALLER_LEFT);
+    let counters = Counters::default();
+    [called, caller].into_iter().for_each(|call| counters.ended(bench.outcome(call), &bench.call(call)));
+    let text = counters.families().text();
+    for direction in ["inbound", "outbound"] {
+        let line = format!("strowger_queue_wait_seconds_count{{direction=\"{direction}\",outcome=\"abandoned\"}} 1");
         assert!(text.lines().any(|other| other == line), "no `{line}` in {text}");
     }
 }

@@ -117,7 +117,8 @@ pub fn explain(call: &str, json: bool, at: &At) -> anyhow::Result<ExitCode> {
     }
     if answer["told"] != true {
         say!(
-            "\nThis node did not see its steps; another may have (--node). Above is what the row and the record keep."
+            "\nThis node neither saw its steps nor keeps the log of then; another may (--node). Above is what the row and \
+             the record keep."
         );
     }
     Ok(ExitCode::SUCCESS)

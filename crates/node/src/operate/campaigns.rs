@@ -81,7 +81,7 @@ pub fn print_campaigns(campaigns: &[Value]) {
             if line["running"] == true { "running" } else { "stopped" },
             text(&line["node"]),
             text(&line["leads"]),
-            count(&line["leads"]).saturating_sub(count(&line["done"])),
+            count(&line["leads"]).saturating_sub(count(&line["done"])).saturating_sub(count(&line["barred"])),
             text(&line["reserved"]),
             text(&line["ringing"]),
             text(&line["talking"]),
@@ -89,7 +89,31 @@ pub fn print_campaigns(campaigns: &[Value]) {
             text(&line["results"]["connected"]),
             text(&line["results"]["abandoned"])
         );
+        // Who stopped it, or has it dialled by hand, knows that already.
+        let why = text(&line["standstill"]["why"]);
+        if let Some(why) = stands_still(&why) {
+            let until =
+                line["standstill"]["until"].as_str().map_or_else(String::new, |until| format!(", until {until}"));
+            say!("  {} dials nobody: {why}{until}", text(&line["name"]));
+        }
     }
+}
+
+/// In words; none for what its state says already, and while it dials.
+fn stands_still(why: &str) -> Option<&'static str> {
+    Some(match why {
+        "no_node" => "no node paces it yet",
+        "no_leads" => "no lead is left to call (see `strowger leads list`)",
+        "no_trunk" => "its trunk is not configured, or has no destination",
+        "carrier_fails" => "the carrier takes no calls; one is made from time to time to see whether it is back",
+        "barred" => "all leads that are left are on a do-not-call list",
+        "outside_hours" => "outside the calling hours where those live who are due",
+        "nobody_due" => "nobody is due yet",
+        "no_agent_free" => "no agent of its queue is free, or only those that keep_idle leaves for callers",
+        "callers_first" => "callers wait for its agents",
+        "no_relay" => "no media relay can be reached",
+        _ => return None,
+    })
 }
 
 fn run(tenant: &str, name: &str, what: &str, at: &At) -> anyhow::Result<ExitCode> {

@@ -8,6 +8,7 @@ mod config;
 mod import;
 mod leads;
 mod progress;
+mod replay;
 mod shell;
 mod silenced;
 mod status;
@@ -26,10 +27,14 @@ pub use calls::{Filter, calls, explain};
 pub use campaigns::{CampaignCommand, CampaignQuery, DialRequest, campaigns, dial};
 pub use config::{Wanted, apply, check_config, versions};
 pub use leads::{LeadCommand, leads};
+pub use replay::replay;
 pub use shell::{completion, manual};
 pub use silenced::{SilencedCommand, silenced};
 pub use status::status;
 pub use tokens::{TokenCommand, tokens};
+
+/// Exit code when the answer came and something is wrong.
+const EXIT_WRONG: u8 = 4;
 
 /// Where the cluster is and who asks.
 #[derive(Args, Clone, Debug)]

@@ -6,10 +6,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::campaigns::print_campaigns;
-use super::{At, block_on, text};
-
-/// Exit code when the cluster answered and something of it is wrong.
-const EXIT_WRONG: u8 = 4;
+use super::{At, EXIT_WRONG, block_on, text};
 
 pub fn status(json: bool, at: &At) -> anyhow::Result<ExitCode> {
     let status = block_on(at.client()?.get("/api/v1/status"))??;
@@ -52,6 +49,11 @@ fn wrong(status: &Value) -> Vec<String> {
     }
     if status["active"] != true {
         wrong.push(format!("{me} is passive: it takes no calls while it does not reach a majority of the nodes"));
+    }
+    if status["archive"]["lost"].as_u64().unwrap_or_default() > 0 {
+        wrong.push(format!(
+            "{me} could not archive what the log was: calls of then are not explained; is its disk full?"
+        ));
     }
     match status["stuck"].as_u64().unwrap_or_default() {
         0 => {}
@@ -107,6 +109,16 @@ fn print_status(status: &Value) {
         print_campaigns(&campaigns);
     }
     say!("\ncalls  {}\nagents {}", counts(&status["calls"]), counts(&status["agents"]));
+    say!("past   {}", past(&status["archive"]));
+}
+
+/// How much is kept of what the log was, and how far it reaches back.
+fn past(archive: &Value) -> String {
+    let mib = archive["bytes"].as_f64().unwrap_or_default() / f64::from(1 << 20);
+    match archive["reaches_back_s"].as_u64() {
+        Some(seconds) => format!("{mib:.1} MiB of {:.1} days on this node", seconds as f64 / 86_400.0),
+        None => "as much as the log has".to_owned(),
+    }
 }
 
 /// As logs and the configuration call it; programs get the number.

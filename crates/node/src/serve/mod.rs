@@ -1,47 +1,53 @@
 //! The two kinds of process: a node and a relay. Configuration first, then ports, then work.
 
+mod log;
 mod private;
 mod relay;
+mod signals;
 
-use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use strowger_cluster::{Cluster, DataKeys, TestBreak};
+use strowger_cluster::{Cluster, DataKeys, Retention, TestBreak, Tuning};
 use strowger_config::Fault;
 use strowger_config::process::{MetricsFor, NodeConfig, RelayConfig};
-use strowger_link::Identity;
+use strowger_link::{Identity, Link, LinkError};
 use strowger_model::PeerId;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+
+use log::Log;
+use signals::Signals;
 
 /// Exit code of a process whose configuration is wrong (EX_USAGE of sysexits.h): starting it again will not help.
 const EXIT_CONFIG: u8 = 64;
 /// Set by the demo and by tests, which need to know the first token; otherwise it is random, and in a file.
 const TOKEN_VARIABLE: &str = "STROWGER_BOOTSTRAP_TOKEN";
-/// What is logged, as `LEVEL` or `TARGET=LEVEL` with commas between them.
-const LOG_VARIABLE: &str = "STROWGER_LOG";
-/// openraft warns of a peer that is out of reach twenty times a second for each group; the link says it once.
-const LOG_LEVELS: &str = "info,openraft=error,fjall=warn,quinn=warn";
-/// `text` or `json`.
-const LOG_FORMAT_VARIABLE: &str = "STROWGER_LOG_FORMAT";
 /// In the data directory of the node that founds the cluster: what is printed stays in journals.
 const TOKEN_FILE: &str = "first-token";
-/// Set by the demo, whose processes must not outlive it however it ends: they end when their standard input does.
-const LEASH_VARIABLE: &str = "STROWGER_ENDS_WITH_STDIN";
 /// Plants a fault, so that the demo can show that its own checks would find one.
 const BREAK_VARIABLE: &str = "STROWGER_TEST_BREAK";
+/// Set by tests, which have no time for the entries after which the log is made a snapshot otherwise.
+const SNAPSHOT_VARIABLE: &str = "STROWGER_TEST_SNAPSHOT_ENTRIES";
+/// For what still writes to a disk when the process ends: whatever it is, the next start is made for its loss.
+const LEFT_OVER: Duration = Duration::from_secs(1);
 
 pub fn node(path: &Path) -> anyhow::Result<ExitCode> {
     match NodeConfig::load(path) {
-        Ok(config) => run(async move {
-            let (node, http) = start_node(config).await?;
-            shut_down().await?;
+        Ok(config) => run(config.log_levels.clone().as_deref(), async |signals, log| {
+            let before = config.clone();
+            let Some(started) = signals.unless_ended(start_node(config)).await else { return Ok(ended_early()) };
+            let (node, http) = started?;
+            let (path, link) = (path.to_owned(), node.context.link.clone());
+            signals.reload_by(move || reload_node(&path, &before, &log, &link));
+            signals.end().await;
             tracing::info!("stopping");
-            http.close().await;
-            node.stop().await;
-            Ok(ExitCode::SUCCESS)
+            let end = async {
+                node.retire().await;
+                http.close().await;
+                node.stop().await;
+            };
+            Ok(signals.end_in_order(end).await)
         }),
         Err(faults) => Ok(refuse(&faults)),
     }
@@ -49,7 +55,9 @@ pub fn node(path: &Path) -> anyhow::Result<ExitCode> {
 
 pub fn relay(path: &Path) -> anyhow::Result<ExitCode> {
     match RelayConfig::load(path) {
-        Ok(config) => run(relay::run(config)),
+        Ok(config) => {
+            run(config.log_levels.clone().as_deref(), async |signals, log| relay::run(path, config, signals, log).await)
+        }
         Err(faults) => Ok(refuse(&faults)),
     }
 }
@@ -59,29 +67,62 @@ fn refuse(faults: &[Fault]) -> ExitCode {
     ExitCode::from(EXIT_CONFIG)
 }
 
-fn run(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    private::umask();
-    log()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    runtime.block_on(work)
+/// Told to stop before it had begun.
+fn ended_early() -> ExitCode {
+    tracing::info!("stopped while it started");
+    ExitCode::SUCCESS
 }
 
-/// One line for a change, on standard error: text for people, or JSON for a store of logs.
-fn log() -> anyhow::Result<()> {
-    let filter = match std::env::var(LOG_VARIABLE) {
-        Ok(levels) => {
-            EnvFilter::try_new(&levels).with_context(|| format!("{LOG_VARIABLE}={levels} names no levels"))?
-        }
-        Err(_) => EnvFilter::new(LOG_LEVELS),
-    };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match std::env::var(LOG_FORMAT_VARIABLE).as_deref() {
-        Ok("json") => log.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
-        Ok("text") | Err(_) => log.with_ansi(std::io::stderr().is_terminal()).init(),
-        Ok(other) => anyhow::bail!("{LOG_FORMAT_VARIABLE}={other}: write text or json"),
-    }
-    Ok(())
+fn run(
+    levels: Option<&str>,
+    work: impl AsyncFnOnce(&mut Signals, Log) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    private::umask();
+    let log = Log::begin(levels)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    let end = runtime.block_on(async { work(&mut Signals::new().context("listening for signals")?, log).await });
+    runtime.shutdown_timeout(LEFT_OVER);
+    end
 }
+
+/// What can change while a process runs, as its file and the files that it names say now: certificates and levels.
+fn renew(
+    tls_dir: &Path,
+    me: PeerId,
+    levels: Option<&str>,
+    log: &Log,
+    link: impl FnOnce(&Identity) -> Result<(), LinkError>,
+) {
+    let identity = Identity::development(tls_dir, me).map_err(anyhow::Error::from);
+    match identity.and_then(|identity| Ok(link(&identity)?)) {
+        Ok(()) => tracing::info!("certificates were read again, and count for new connections"),
+        Err(fault) => tracing::error!("certificates stay as they were: {fault:#}"),
+    }
+    match log.set(levels) {
+        Ok(()) => tracing::info!(levels, "levels of the log were read again"),
+        Err(fault) => tracing::error!("levels of the log stay as they were: {fault:#}"),
+    }
+}
+
+fn reload_node(path: &Path, before: &NodeConfig, log: &Log, link: &Link) {
+    match NodeConfig::load(path) {
+        Ok(now) => {
+            let (me, levels) = (PeerId::Node(now.id), now.log_levels.as_deref());
+            renew(&now.cluster.tls_dir, me, levels, log, |identity| link.renew(identity));
+            if (NodeConfig { log_levels: before.log_levels.clone(), ..now }) != *before {
+                tracing::warn!("{LATER}");
+            }
+        }
+        Err(faults) => stays(&faults),
+    }
+}
+
+fn stays(faults: &[Fault]) {
+    faults.iter().for_each(|fault| tracing::error!("nothing was changed: {fault}"));
+}
+
+/// Of the process's own file.
+const LATER: &str = "what else has changed in its file counts when the process is started again";
 
 async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api::Running)> {
     let identity = Identity::development(&config.cluster.tls_dir, PeerId::Node(config.id))?;
@@ -100,8 +141,12 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api
         sip: strowger_trunk::Options { shared: config.sip.shared, own: Some(config.sip.own) },
         advertised: config.sip.advertised.to_string(),
         data_keys,
+        destinations: config.outbound,
+        caps: config.caps,
         max_calls: config.limits.max_calls as usize,
         max_calls_per_second: config.limits.max_calls_per_second,
+        retention: retention(config.archive),
+        tuning: tuning()?,
         test_break: test_break()?,
     })
     .await?;
@@ -144,6 +189,19 @@ fn data_keys(cluster: &strowger_config::process::Cluster) -> anyhow::Result<Data
     DataKeys::parse(&text).with_context(|| format!("{} is no file of data keys", path.display()))
 }
 
+fn retention(archive: strowger_config::process::Archive) -> Retention {
+    Retention { age: Duration::from_secs(u64::from(archive.days) * 86_400), bytes: u64::from(archive.max_gib) << 30 }
+}
+
+fn tuning() -> anyhow::Result<Tuning> {
+    let mut tuning = Tuning::default();
+    if let Ok(entries) = std::env::var(SNAPSHOT_VARIABLE) {
+        tuning.snapshot_entries = entries.parse().with_context(|| format!("{SNAPSHOT_VARIABLE}={entries}"))?;
+        tuning.keep_entries = tuning.snapshot_entries / 5;
+    }
+    Ok(tuning)
+}
+
 fn test_break() -> anyhow::Result<Option<TestBreak>> {
     match std::env::var(BREAK_VARIABLE) {
         Ok(name) => {
@@ -151,42 +209,4 @@ fn test_break() -> anyhow::Result<Option<TestBreak>> {
         }
         Err(_) => Ok(None),
     }
-}
-
-/// Comes back when the process is to end: SIGTERM, SIGINT, or the end of its leash. The signals with which others tell
-/// programs to read their files anew would end it, and with it calls that live here, if nobody took them.
-async fn shut_down() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let mut user_1 = signal(SignalKind::user_defined1())?;
-    let mut user_2 = signal(SignalKind::user_defined2())?;
-    let mut leash = std::pin::pin!(leash());
-    loop {
-        let ignored = tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            () = &mut leash => return Ok(()),
-            _ = hang_up.recv() => "SIGHUP",
-            _ = user_1.recv() => "SIGUSR1",
-            _ = user_2.recv() => "SIGUSR2",
-        };
-        tracing::info!(
-            "{ignored} is ignored: the log goes to standard error, and the process's own file is read at its start"
-        );
-    }
-}
-
-/// Comes back when whoever holds the other end of standard input is gone; never without a leash.
-async fn leash() {
-    if std::env::var_os(LEASH_VARIABLE).is_none() {
-        return std::future::pending().await;
-    }
-    let (over, ended) = tokio::sync::oneshot::channel();
-    // A thread of its own: a read of standard input cannot be called off, and must not hold up the runtime's end.
-    std::thread::spawn(move || {
-        let _read = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        let _gone = over.send(());
-    });
-    let _over = ended.await;
 }

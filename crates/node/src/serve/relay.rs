@@ -1,5 +1,6 @@
 //! A relay's process, and what Prometheus reads of it.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +13,49 @@ use strowger_media::RelayStats;
 use strowger_model::PeerId;
 use strowger_relay::hop::HopStats;
 
-use super::{private, shut_down};
+use super::log::Log;
+use super::signals::Signals;
+use super::{LATER, ended_early, private, renew, stays};
 
-pub(super) async fn run(config: RelayConfig) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(path: &Path, config: RelayConfig, signals: &mut Signals, log: Log) -> anyhow::Result<ExitCode> {
+    let before = config.clone();
+    let Some(started) = signals.unless_ended(start(config)).await else { return Ok(ended_early()) };
+    let (relay, http) = started?;
+    // Weakly: whoever holds it keeps the relay up.
+    let (path, of) = (path.to_owned(), Arc::downgrade(&relay));
+    signals.reload_by(move || {
+        if let Some(relay) = of.upgrade() {
+            reload(&path, &before, &log, &relay);
+        }
+    });
+    tokio::select! {
+        fault = relay.run() => fault?,
+        () = signals.end() => {}
+    }
+    let end = async {
+        http.close().await;
+        // The metrics held it, too.
+        if let Some(relay) = Arc::into_inner(relay) {
+            relay.close().await;
+        }
+    };
+    Ok(signals.end_in_order(end).await)
+}
+
+fn reload(path: &Path, before: &RelayConfig, log: &Log, relay: &strowger_relay::Relay) {
+    match RelayConfig::load(path) {
+        Ok(now) => {
+            let (me, levels) = (PeerId::Relay(now.id), now.log_levels.as_deref());
+            renew(&now.link.tls_dir, me, levels, log, |identity| relay.renew(identity));
+            if (RelayConfig { log_levels: before.log_levels.clone(), ..now }) != *before {
+                tracing::warn!("{LATER}");
+            }
+        }
+        Err(faults) => stays(&faults),
+    }
+}
+
+async fn start(config: RelayConfig) -> anyhow::Result<(Arc<strowger_relay::Relay>, strowger_api::Running)> {
     let identity = Identity::development(&config.link.tls_dir, PeerId::Relay(config.id))?;
     private::directory(&config.content_dir)
         .with_context(|| format!("cannot make {}, or close it to others", config.content_dir.display()))?;
@@ -27,6 +68,7 @@ pub(super) async fn run(config: RelayConfig) -> anyhow::Result<ExitCode> {
         address: config.media.address,
         advertise: Some(config.media.advertise),
         ports: *config.media.ports.start()..config.media.ports.end().saturating_add(1),
+        refused: config.media.refuse,
         threads: config.media.threads as usize,
         content_dir: Some(config.content_dir),
         dead_media: (!dead_media.is_zero()).then_some(dead_media),
@@ -41,16 +83,7 @@ pub(super) async fn run(config: RelayConfig) -> anyhow::Result<ExitCode> {
     });
     let http = strowger_api::serve_metrics(config.http.listen, text).await?;
     tracing::info!(relay = %config.id, http = %config.http.listen, "relay started");
-    tokio::select! {
-        fault = relay.run() => fault?,
-        signal = shut_down() => signal?,
-    }
-    http.close().await;
-    // The metrics held it, too.
-    if let Some(relay) = Arc::into_inner(relay) {
-        relay.close().await;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok((relay, http))
 }
 
 /// A metric of a relay: name, help, value.
@@ -66,7 +99,9 @@ const COUNTERS: [Of<RelayStats>; 11] = [
     ("packets_out_total", "RTP packets sent.", |stats| stats.packets_out as f64),
     ("packets_lost_total", "RTP packets missing by sequence number.", |stats| stats.lost as f64),
     ("packets_late_total", "RTP packets out of order or twice.", |stats| stats.late as f64),
-    ("strangers_total", "Datagrams from addresses no leg expects.", |stats| stats.strangers as f64),
+    ("strangers_total", "Datagrams from addresses, or of streams, that no leg expects.", |stats| {
+        stats.strangers as f64
+    }),
     ("malformed_total", "Datagrams that were no packet the leg agreed to.", |stats| stats.malformed as f64),
     ("send_failures_total", "Packets the kernel did not take.", |stats| stats.send_failures as f64),
     ("dead_media_total", "Legs that fell silent.", |stats| stats.dead_media as f64),

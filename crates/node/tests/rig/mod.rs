@@ -46,11 +46,15 @@ pub struct Plan {
     pub shards: u16,
     /// 0: legs without RTP are left alone.
     pub dead_media_ms: u32,
+    /// Entries after which a log is made a snapshot; 0: as many as in the product.
+    pub snapshot_entries: u32,
+    /// What is logged; empty: as in the product.
+    pub log: &'static str,
 }
 
 impl Plan {
     pub fn of(nodes: u16, shards: u16) -> Self {
-        Self { nodes, shards, dead_media_ms: 0 }
+        Self { nodes, shards, dead_media_ms: 0, snapshot_entries: 0, log: "" }
     }
 }
 
@@ -75,8 +79,8 @@ impl Rig {
             std::fs::write(dir.join(format!("node-{number}.toml")), node_toml(&block, plan, number)).expect("writing");
         }
         let program = Path::new(STROWGER);
-        let relay = spawn(program, &dir, "relay", 1);
-        let nodes = (1..=plan.nodes).map(|number| Some(spawn(program, &dir, "node", number))).collect();
+        let relay = spawn(program, &dir, "relay", 1, plan);
+        let nodes = (1..=plan.nodes).map(|number| Some(spawn(program, &dir, "node", number, plan))).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let rig = Rig { dir, plan, block, nodes, relay, runtime: Arc::new(runtime) };
         (1..=plan.nodes).for_each(|number| rig.until_ready(number));
@@ -216,7 +220,7 @@ impl Rig {
 
     /// The same with another build of the program.
     pub fn restart_as(&mut self, number: u16, build: &Path) {
-        self.nodes[usize::from(number - 1)] = Some(spawn(build, &self.dir, "node", number));
+        self.nodes[usize::from(number - 1)] = Some(spawn(build, &self.dir, "node", number, self.plan));
     }
 
     /// How a node ended that could not go on, and what its log says; none while it runs.
@@ -341,11 +345,17 @@ fn build(program: &Path) -> Command {
     command
 }
 
-fn spawn(program: &Path, dir: &Path, kind: &str, number: u16) -> Child {
+fn spawn(program: &Path, dir: &Path, kind: &str, number: u16, plan: Plan) -> Child {
     let name = format!("{kind}-{number}");
     let log = File::options().create(true).append(true).open(dir.join(format!("{name}.log"))).expect("a log");
     let mut command = build(program);
     command.arg(kind).arg("--config").arg(dir.join(format!("{name}.toml")));
+    if !plan.log.is_empty() {
+        command.env("STROWGER_LOG", plan.log);
+    }
+    if plan.snapshot_entries > 0 {
+        command.env("STROWGER_TEST_SNAPSHOT_ENTRIES", plan.snapshot_entries.to_string());
+    }
     command.stdout(log.try_clone().expect("a log")).stderr(log).spawn().expect("starting a process")
 }
 

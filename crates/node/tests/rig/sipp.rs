@@ -77,6 +77,32 @@ impl Sipp {
         Sipp::start(&rig.dir, scenario, free_port().port(), &limit)
     }
 
+    /// Callers over UDP from a socket of their own; every message is kept in a file.
+    pub fn callers_traced(
+        rig: &Rig,
+        to: SocketAddr,
+        scenario: &'static str,
+        calls: u32,
+        rate: u32,
+        stay: Duration,
+    ) -> Sipp {
+        let (calls, rate, stay) = (calls.to_string(), rate.to_string(), stay.as_millis().to_string());
+        let (port, to) = (free_port().port(), to.to_string());
+        let trace = rig.dir.join(format!("sipp-{scenario}-{port}.trace")).display().to_string();
+        let more = ["-m", &calls, "-r", &rate, "-d", &stay, "-s", NUMBER, "-trace_msg", "-message_file", &trace, &to];
+        Sipp::start(&rig.dir, scenario, port, &more)
+    }
+
+    /// What went over the wire, as SIPp writes it.
+    pub fn trace(&self) -> String {
+        std::fs::read_to_string(self.stats.with_extension("trace")).expect("SIPp's messages")
+    }
+
+    /// Waits for the end, whatever became of the calls.
+    pub fn over(&mut self) {
+        self.ended();
+    }
+
     fn ended(&mut self) -> ExitStatus {
         let mut status = None;
         let scenario = self.scenario;

@@ -11,6 +11,7 @@ use strowger_link::{open, seal};
 use strowger_model::GroupId;
 use tokio::sync::oneshot;
 
+use super::archive::Purge;
 use super::key;
 use super::tail::{GroupLog, weight};
 use super::writer::Op;
@@ -27,10 +28,16 @@ pub(crate) struct Log {
     shared: Arc<GroupLog>,
     rows: Keyspace,
     writer: mpsc::Sender<Op>,
+    archivist: mpsc::Sender<Purge>,
 }
 
 impl Log {
-    pub(super) fn recover(group: GroupId, rows: &Keyspace, writer: mpsc::Sender<Op>) -> io::Result<Self> {
+    pub(super) fn recover(
+        group: GroupId,
+        rows: &Keyspace,
+        writer: mpsc::Sender<Op>,
+        archivist: mpsc::Sender<Purge>,
+    ) -> io::Result<Self> {
         let vote = get(rows, key::vote(group))?.map(|bytes| open::<VoteV1>(&bytes)).transpose();
         let mark = |key| get(rows, key)?.map(|bytes| open::<MarkV1>(&bytes)).transpose().map_err(damaged);
         let committed: Option<LogId> = mark(key::committed(group))?.map(|mark| mark.id.into());
@@ -47,7 +54,7 @@ impl Log {
         let committed = committed.filter(|id| last.is_some_and(|last| id.index <= last.index));
         let vote = vote.map_err(damaged)?.map(Vote::from);
         let shared = Arc::new(GroupLog::new(group, vote, committed, purged, last));
-        Ok(Self { shared, rows: rows.clone(), writer })
+        Ok(Self { shared, rows: rows.clone(), writer, archivist })
     }
 
     pub(super) fn shared(&self) -> &Arc<GroupLog> {
@@ -70,7 +77,7 @@ impl Log {
     }
 
     /// Entries from `start` up to before `end` until `bytes` are full, at least one if there is one.
-    fn entries(&self, start: u64, end: u64, bytes: usize) -> io::Result<Vec<Entry>> {
+    pub fn entries(&self, start: u64, end: u64, bytes: usize) -> io::Result<Vec<Entry>> {
         let mut found = Found { entries: Vec::new(), room: bytes };
         let start = {
             let tail = self.shared.read();
@@ -211,7 +218,8 @@ impl RaftLogStorage<Types> for Log {
             tail.purge(upto);
             from
         };
-        self.send(Op::Purge { log: self.shared.clone(), from, upto })
+        // They leave the disk when they are archived.
+        self.archivist.send(Purge { log: self.shared.clone(), from, upto }).map_err(|_| writer_gone())
     }
 }
 

@@ -1,8 +1,10 @@
-//! A node's data directory: one database for the logs of all groups and the node's identity, one file per snapshot.
+//! A node's data directory: one database for the logs of all groups and the node's identity, one file per snapshot, and
+//! beside them what both were before.
 //!
 //! One keyspace holds everything that the database keeps, because an idle one would pin the journals of the others;
 //! and the identity lies beside the log, because a node without its log is not the same voter any more.
 
+pub(crate) mod archive;
 mod identity;
 mod key;
 mod log;
@@ -19,12 +21,14 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use strowger_model::{GroupId, NodeId};
 use tokio::sync::oneshot;
 
+pub use archive::{ArchiveNow, Retention};
 pub(crate) use identity::Started;
 pub use identity::StoreId;
 pub(crate) use log::Log;
 pub(crate) use snapshots::Snapshots;
 
 use crate::stats::Stats;
+use archive::{Archivist, Held, Purge};
 use writer::{Op, Writer};
 
 /// Written and synced before anything else at each start: a full or read-only disk is found here, not by the first
@@ -64,12 +68,21 @@ pub(crate) struct Store {
     db: Database,
     rows: Keyspace,
     writer: mpsc::Sender<Op>,
+    archivist: mpsc::Sender<Purge>,
+    keeps_snapshots: bool,
+    held: Arc<Held>,
 }
 
 impl Store {
     /// Blocks: opening replays the database's journal.
-    pub fn open(dir: &Path, me: NodeId, shards: u16, stats: Arc<Stats>) -> Result<(Self, Started), StoreError> {
-        probe(dir).map_err(|source| StoreError::NotWritable { dir: dir.to_owned(), source })?;
+    pub fn open(
+        dir: &Path,
+        (me, shards): (NodeId, u16),
+        retention: Retention,
+        stats: Arc<Stats>,
+    ) -> Result<(Self, Started), StoreError> {
+        let not_writable = |source| StoreError::NotWritable { dir: dir.to_owned(), source };
+        probe(dir).map_err(not_writable)?;
         let fault = |fault: fjall::Error| match fault {
             fjall::Error::Locked => StoreError::InUse { dir: dir.to_owned() },
             other => StoreError::Damaged { dir: dir.to_owned(), why: other.to_string() },
@@ -77,18 +90,31 @@ impl Store {
         let db = Database::builder(dir.join("log")).worker_threads(DATABASE_THREADS).open().map_err(fault)?;
         let rows = db.keyspace("rows", KeyspaceCreateOptions::default).map_err(fault)?;
         let started = identity::take_incarnation(dir, &db, &rows, me, shards)?;
-        let writer = Writer::spawn(db.clone(), rows.clone(), stats)
-            .map_err(|source| StoreError::NotWritable { dir: dir.to_owned(), source })?;
-        Ok((Self { dir: dir.to_owned(), db, rows, writer }, started))
+        let writer = Writer::spawn(db.clone(), rows.clone(), stats).map_err(not_writable)?;
+        let held = Arc::new(Held::default());
+        let archivist = Archivist::spawn(archive_in(dir), retention, rows.clone(), writer.clone(), held.clone());
+        let archivist = archivist.map_err(not_writable)?;
+        let keeps_snapshots = !retention.age.is_zero();
+        Ok((Self { dir: dir.to_owned(), db, rows, writer, archivist, keeps_snapshots, held }, started))
     }
 
     pub fn log(&self, group: GroupId) -> Result<Log, StoreError> {
-        Log::recover(group, &self.rows, self.writer.clone())
+        Log::recover(group, &self.rows, self.writer.clone(), self.archivist.clone())
             .map_err(|why| StoreError::Damaged { dir: self.dir.clone(), why: format!("log of {group}: {why}") })
     }
 
     pub fn snapshots(&self, group: GroupId) -> Snapshots {
-        Snapshots::new(&snapshot_dir(&self.dir), group)
+        let archive = self.keeps_snapshots.then(|| archive_in(&self.dir));
+        Snapshots::new(&snapshot_dir(&self.dir), archive, group)
+    }
+
+    /// Where the past of a group lies.
+    pub fn archive_of(&self, group: GroupId) -> PathBuf {
+        archive_in(&self.dir).join(group.to_string())
+    }
+
+    pub fn held(&self) -> &Held {
+        &self.held
     }
 
     /// Durable on return.
@@ -109,6 +135,11 @@ impl Store {
 
 fn snapshot_dir(dir: &Path) -> PathBuf {
     dir.join("snapshots")
+}
+
+/// Of all groups.
+pub(crate) fn archive_in(dir: &Path) -> PathBuf {
+    dir.join("archive")
 }
 
 fn probe(dir: &Path) -> io::Result<()> {

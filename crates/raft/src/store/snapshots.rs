@@ -8,6 +8,7 @@ use bytes::Bytes;
 use strowger_link::{open, seal};
 use strowger_model::GroupId;
 
+use super::archive::keep_snapshot;
 use crate::types::{Snapshot, SnapshotMeta};
 use crate::v1::SnapshotV1;
 
@@ -16,11 +17,13 @@ use crate::v1::SnapshotV1;
 pub(crate) struct Snapshots {
     group: GroupId,
     file: PathBuf,
+    /// Keeps each when the next takes its place; none: they go.
+    archive: Option<PathBuf>,
 }
 
 impl Snapshots {
-    pub(super) fn new(dir: &Path, group: GroupId) -> Self {
-        Self { group, file: dir.join(format!("{group}.snapshot")) }
+    pub(super) fn new(dir: &Path, archive: Option<PathBuf>, group: GroupId) -> Self {
+        Self { group, file: dir.join(format!("{group}.snapshot")), archive }
     }
 
     pub fn save(&self, meta: &SnapshotMeta, machine: Bytes) -> io::Result<()> {
@@ -30,7 +33,15 @@ impl Snapshots {
         file.write_all(&bytes)?;
         file.sync_all()?;
         fs::rename(&unfinished, &self.file)?;
-        sync_dir(self.file.parent().unwrap_or(Path::new(".")))
+        sync_dir(self.file.parent().unwrap_or(Path::new(".")))?;
+        let index = meta.last_log_id.map_or(0, |id| id.index);
+        if let Some(archive) = &self.archive
+            && let Err(fault) = keep_snapshot(archive, self.group, index, &self.file)
+        {
+            // The log goes on without its past.
+            tracing::error!(group = %self.group, index, %fault, "a snapshot was not archived");
+        }
+        Ok(())
     }
 
     pub fn load(&self) -> io::Result<Option<Snapshot>> {

@@ -123,6 +123,43 @@ async fn leadership_moves_on_demand_and_the_old_seat_is_worth_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_voter_that_lacks_much_gets_no_lead_and_holds_up_nobody() {
+    let mut cluster = Cluster::start(Tuning::default()).await;
+    let old = cluster.leader(SHARD).await;
+    let to = cluster.follower(SHARD).await;
+    cluster.kill(to).await;
+    let groups = cluster.groups(old);
+    let proposals = (0..300).map(|number| {
+        let groups = groups.clone();
+        async move { groups.propose(SHARD, trace(&number.to_string()), LONG).await }
+    });
+    let mut under_way: tokio::task::JoinSet<_> = proposals.collect();
+    while let Some(done) = under_way.join_next().await {
+        assert_eq!(done.unwrap(), Ok(Outcome::Done));
+    }
+    let held = groups.handle.inner.group(SHARD).unwrap().seat().unwrap().hold.subscribe();
+    assert_eq!(groups.transfer(SHARD, to).await, Err(TransferError::Behind { group: SHARD, to }));
+    assert!(!held.has_changed().unwrap(), "the group stood still for one that is away");
+    cluster.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_gives_all_its_leads_away_to_those_that_live() {
+    let mut cluster = Cluster::start(Tuning::default()).await;
+    let old = cluster.leader(SHARD).await;
+    let dead = cluster.follower(SHARD).await;
+    let heir = *cluster.nodes.keys().find(|id| **id != old && **id != dead).unwrap();
+    cluster.kill(dead).await;
+    let groups = cluster.groups(old).clone();
+    until("the lead is where it was", || groups.leads(SHARD).is_some().then_some(())).await;
+    groups.give_away(&[dead, heir]).await;
+    assert!(groups.groups().all(|group| groups.leads(group).is_none()), "{:?}", groups.status());
+    assert_eq!(groups.propose(SHARD, trace("by the heir"), LONG).await, Ok(Outcome::Done));
+    assert_eq!(cluster.leader(SHARD).await, heir);
+    cluster.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quiet_group_ticks_and_without_a_majority_nothing_commits() {
     let mut cluster = Cluster::start(Tuning::default()).await;
     let leader = cluster.leader(SHARD).await;

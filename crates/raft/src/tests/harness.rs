@@ -12,7 +12,7 @@ use strowger_link::{Class, Handler, Identity, Link, Reply};
 use strowger_model::{GroupId, LogTime, NodeId, PeerId};
 use strowger_table::{AdmitKey, Body, Command};
 
-use crate::{AppliedEntry, Groups, Observer, Options, Tuning, View};
+use crate::{AppliedEntry, Groups, Observer, Options, Retention, Tuning, View};
 
 pub const SHARD: GroupId = GroupId(1);
 pub const SHARDS: u16 = 2;
@@ -152,7 +152,14 @@ impl Cluster {
 
     pub fn options(&self, id: NodeId) -> Options {
         let voters = BTreeSet::from(self.ids());
-        Options { me: id, voters, shards: SHARDS, dir: self.dir(id), tuning: self.tuning }
+        Options {
+            me: id,
+            voters,
+            shards: SHARDS,
+            dir: self.dir(id),
+            retention: Retention::default(),
+            tuning: self.tuning,
+        }
     }
 
     pub async fn start_node(&mut self, id: NodeId) {

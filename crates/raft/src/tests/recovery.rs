@@ -10,13 +10,13 @@ use super::harness::{Cluster, LONG, SHARD, SHARDS, TempDir, trace, until};
 use crate::stats::Stats;
 use crate::store::{Store, StoreError};
 use crate::types::{Entry, LeaderId, LogId, Payload, Stamped, Vote};
-use crate::{Groups, StartError, Tuning};
+use crate::{Groups, PastFault, Retention, StartError, Tuning};
 
 fn open(dir: &TempDir) -> Store {
     // The database lets go of its directory when its last thread has ended.
     let begun = std::time::Instant::now();
     loop {
-        match Store::open(dir.path(), NodeId(1), SHARDS, Arc::new(Stats::default())) {
+        match Store::open(dir.path(), (NodeId(1), SHARDS), Retention::default(), Arc::new(Stats::default())) {
             Ok((store, _)) => return store,
             Err(StoreError::InUse { .. }) if begun.elapsed() < LONG => {
                 std::thread::sleep(std::time::Duration::from_millis(5));
@@ -196,5 +196,52 @@ async fn a_data_directory_of_another_node_is_refused() {
     options.me = NodeId(4);
     let refused = Groups::start(options, link, seen).await.err();
     assert!(matches!(refused, Some(StartError::NotAVoter { .. })), "{refused:?}");
+    cluster.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_past_is_told_after_it_was_purged_and_all_were_started_again() {
+    let tuning = Tuning { snapshot_entries: 100, keep_entries: 10, ..Tuning::default() };
+    let mut cluster = Cluster::start(tuning).await;
+    let node = cluster.follower(SHARD).await;
+    let mut hashes = std::collections::BTreeMap::new();
+    for number in 0..450 {
+        cluster.groups(node).propose(SHARD, trace(&number.to_string()), LONG).await.unwrap();
+        let last = cluster.groups(node).view(SHARD);
+        hashes.insert(last.applied, last.machine.hash());
+    }
+    cluster.agree(SHARD).await;
+    for id in cluster.ids() {
+        until("an archive", || (cluster.groups(id).archive().bytes > 0).then_some(())).await;
+        cluster.kill(id).await;
+    }
+    for id in cluster.ids() {
+        cluster.start_node(id).await;
+    }
+    cluster.groups(node).propose(SHARD, trace("again"), LONG).await.unwrap();
+    cluster.agree(SHARD).await;
+    for id in cluster.ids() {
+        let groups = cluster.groups(id).clone();
+        let mut past = groups.past(SHARD, 5).unwrap();
+        let mut told = 0;
+        while let Some(entry) = past.tell().unwrap() {
+            told += 1;
+            if let Some(then) = hashes.get(&entry.at.index) {
+                assert_eq!(past.machine().hash(), *then, "after {}", entry.at.index);
+            }
+        }
+        assert!(told > 450, "from the beginning to the present: {told}");
+        assert_eq!(past.machine().hash(), groups.view(SHARD).machine.hash());
+        // Less is told from a later state on.
+        assert!(groups.past(SHARD, 400).unwrap().machine().last().index >= 100);
+        let replayed = crate::replay(&cluster.dir(id)).unwrap();
+        let shard = replayed.iter().find(|replayed| replayed.group == SHARD).unwrap();
+        assert!(shard.states >= 1 && shard.differs.is_none() && shard.last >= 100, "{shard:?}");
+    }
+    // What is lost is not made up.
+    std::fs::remove_dir_all(cluster.dir(node).join("archive")).unwrap();
+    let mut past = cluster.groups(node).past(SHARD, 5).unwrap();
+    let fault = std::iter::from_fn(|| past.tell().transpose()).find_map(Result::err);
+    assert!(matches!(fault, Some(PastFault::NotKept { group: SHARD, .. })), "{fault:?}");
     cluster.end().await;
 }

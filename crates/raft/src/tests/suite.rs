@@ -10,13 +10,13 @@ use strowger_table::Machine;
 use tokio::sync::{Notify, watch};
 
 use super::harness::{SHARD, SHARDS, Seen, TempDir};
-use crate::Tuning;
 use crate::checkpoint::{CHECKPOINT_ENTRIES, Checkpoints};
 use crate::replica::{Replica, Shared};
 use crate::stats::Stats;
 use crate::store::{Log, Store};
 use crate::types::Types;
 use crate::view::ViewCell;
+use crate::{Retention, Tuning};
 
 struct Builder;
 
@@ -24,7 +24,8 @@ impl StoreBuilder<Types, Log, Replica, (Store, TempDir)> for Builder {
     async fn build(&self) -> Result<((Store, TempDir), Log, Replica), StorageError<Types>> {
         let dir = TempDir::new();
         let stats = Arc::new(Stats::default());
-        let (store, _) = Store::open(dir.path(), NodeId(1), SHARDS, stats.clone()).expect("a blank directory opens");
+        let (store, _) = Store::open(dir.path(), (NodeId(1), SHARDS), Retention::default(), stats.clone())
+            .expect("a blank directory opens");
         let shared = Shared {
             group: SHARD,
             view: ViewCell::new(Machine::new(SHARD)),

@@ -42,8 +42,15 @@ pub fn serve() -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (events, _) = tokio::sync::mpsc::channel(1);
     let id = RelayId(1);
-    let options =
-        Options { id, address: LOOPBACK, advertise: None, ports: PORTS, threads: 1, limits: Limits::default() };
+    let options = Options {
+        id,
+        address: LOOPBACK,
+        advertise: None,
+        ports: PORTS,
+        refused: Vec::new(),
+        threads: 1,
+        limits: Limits::default(),
+    };
     let engine = Engine::start(options, Arc::new(ContentCache::open(None)?), events)?;
     let mut input = std::io::stdin().lines();
     println!("ready");

@@ -43,6 +43,9 @@ pub struct Rig {
 /// The relay of a rig, which has two threads.
 pub const SELF: RelayId = RelayId(9);
 
+/// Where the relay of a rig sends nothing.
+pub const REFUSED: &str = "127.9.0.0/16";
+
 /// A leg of the usual call.
 pub fn key(leg: LegNo) -> LegKey {
     LegKey { call: CALL, leg }
@@ -70,7 +73,8 @@ impl Rig {
     pub fn with_ports(limits: Limits, ports: Range<u16>) -> Self {
         let contents = Arc::new(ContentCache::open(None).unwrap());
         let (sender, events) = tokio::sync::mpsc::channel(1024);
-        let options = Options { id: SELF, address: LOOPBACK, advertise: None, ports, threads: 2, limits };
+        let refused = vec![REFUSED.parse().unwrap()];
+        let options = Options { id: SELF, address: LOOPBACK, advertise: None, ports, refused, threads: 2, limits };
         let engine = Engine::start(options, contents.clone(), sender).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         Self { engine, contents, events, runtime, no: AtomicU64::new(0) }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use strowger_acd::{RelayChoice, UsableRelay};
-use strowger_model::{CallId, Far, LegKey, LogNow, Mono, Owner, RelayId, ShardId};
+use strowger_model::{CallId, Far, LegKey, LogNow, Mono, Owner, RelayId, ShardId, TrunkId};
 use strowger_sip::Local;
 use strowger_switch::{Around, Destination, Door, Row};
 use strowger_table::{AdmitKey, Call};
@@ -65,6 +65,10 @@ impl Around for Surroundings<'_> {
 
     fn calls(&self) -> usize {
         self.node.actors.len()
+    }
+
+    fn lines(&self, trunk: TrunkId) -> usize {
+        self.node.replica.shard.lines(trunk)
     }
 
     fn number(&self, number: &str) -> Option<Destination> {

@@ -42,8 +42,17 @@ impl World {
         }
         let place = &mut self.nodes[node];
         let (shards, control) = ([&place.replica.shard], &place.control.table);
-        let scene =
-            Scene { shards: &shards, control, relays: &self.usable, now: self.now, wall: self.log.wall(self.now) };
+        let (relays, destinations) = (&self.usable[..], &self.dialling.destinations);
+        let wall = self.log.wall(self.now);
+        let scene = Scene {
+            shards: &shards,
+            control,
+            relays,
+            destinations,
+            spending: &self.dialling.spending,
+            now: self.now,
+            wall,
+        };
         let (dials, again) = place.pacing.pacer.look(&scene);
         if let Some(at) = again.filter(|again| place.pacing.armed.is_none_or(|armed| *again < armed)) {
             place.pacing.armed = Some(at);

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use strowger_model::{CallId, LeadId, LegKey, Mono, Owner, TenantId};
-use strowger_table::{Shard, limit};
+use strowger_model::{CallId, DialResult, LeadId, LegKey, Mono, Owner, TenantId};
+use strowger_table::{DialRecord, Shard, limit};
 
 use super::{Found, Step};
 use crate::far::{Called, Ring};
@@ -50,6 +50,14 @@ impl DialledOnce {
                     manual,
                     sent: false,
                 });
+            }
+        }
+        // What the carrier took to nobody is no attempt.
+        let of_carrier = |dial: &DialRecord| dial.result == DialResult::CarrierFailed;
+        for record in step.records.iter().filter(|record| record.dial.as_ref().is_some_and(of_carrier)) {
+            if let Some((all, unasked)) = record.dial.and_then(|dial| self.rung.get_mut(&dial.lead?)) {
+                all.remove(&record.call);
+                unasked.remove(&record.call);
             }
         }
     }

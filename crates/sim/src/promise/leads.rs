@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use strowger_model::{CallId, CampaignId, DialResult, LeadId};
-use strowger_table::{Body, Command, Outcome, Record, Shard};
+use strowger_table::{Body, Command, LeadTurn, Outcome, Record, Shard};
 
 use super::{Found, Step};
 
@@ -65,7 +65,6 @@ impl Leads {
         }
         for ledger in shard.campaigns() {
             let mut numbers = BTreeSet::new();
-            let mut done = 0;
             for lead in shard.leads(ledger.campaign) {
                 let dialled_by = lead.dialled_by();
                 let held_by = live.remove(&lead.id);
@@ -74,13 +73,14 @@ impl Leads {
                         format!("lead {} is {:?}, the calls say {held_by:?}", lead.id, lead.state)
                     });
                 }
-                done += u32::from(lead.is_done());
                 if !numbers.insert(lead.number) {
                     self.found.breach(PROMISE, None, || format!("{} is twice on a list", lead.number));
                 }
             }
-            if done != ledger.done {
-                self.found.breach(PROMISE, None, || format!("{done} leads are done, {} counted", ledger.done));
+            let done = shard.leads(ledger.campaign).filter(|lead| shard.turn(lead) == LeadTurn::Done).count();
+            let counted = shard.leads_done(ledger.campaign);
+            if done != counted {
+                self.found.breach(PROMISE, None, || format!("{done} leads are done, {counted} counted"));
             }
             let (taken, there) = (self.taken.get(&ledger.campaign).copied().unwrap_or_default(), numbers.len());
             if (taken, taken) != (there as u32, ledger.leads) {

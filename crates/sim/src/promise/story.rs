@@ -131,7 +131,11 @@ fn record_fault(record: &Record) -> Option<String> {
     if record.offers != rings {
         return Some(format!("{} offers are recorded, the story has {rings}", record.offers));
     }
-    let agent = pieces().rfind(|piece| piece.kind == SegmentKind::Talk).and_then(|talk| talk.agent);
+    // Of an agent's own call that nobody answered, who asked for it: the phone that rang before anybody waited.
+    let first = || pieces().find(|piece| matches!(piece.kind, SegmentKind::Wait | SegmentKind::Ring));
+    let asked = || first().filter(|piece| record.dial.is_some() && piece.kind == SegmentKind::Ring);
+    let talk = pieces().rfind(|piece| piece.kind == SegmentKind::Talk);
+    let agent = talk.map_or_else(|| asked().and_then(|ring| ring.agent), |talk| talk.agent);
     if record.agent != agent {
         return Some(format!("{:?} is recorded, the story has {agent:?}", record.agent));
     }

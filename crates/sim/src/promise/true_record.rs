@@ -76,13 +76,14 @@ impl TrueRecord {
         let said = customer.and_then(|key| self.answers.get(&key)).unwrap_or(&none);
         let answered = said.iter().any(|status| *status < 300);
         let right = match dial.result {
-            DialResult::Connected | DialResult::Abandoned => answered,
+            DialResult::Connected | DialResult::Abandoned => answered && dial.status == 200,
             DialResult::NotDialled => !sent,
             // Silence may be all that was heard, but only after something was said.
             DialResult::NoAnswer => sent && (dial.status == 0 || said.contains(&dial.status)),
             DialResult::Busy => dial.status == 486 && said.contains(&486),
             DialResult::Rejected => dial.status == 603 && said.contains(&603),
             DialResult::InvalidNumber => dial.status == 404 && said.contains(&404),
+            DialResult::CarrierFailed => sent && (dial.status == 0 || said.contains(&dial.status)),
             DialResult::Unreachable => dial.status == 0 || said.contains(&dial.status),
             DialResult::Unknown => true,
         };

@@ -11,6 +11,8 @@ use super::Led;
 const SETTLED: Duration = Duration::from_secs(3);
 /// A home that did not take the lead lacks entries, or is about to be declared dead.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Each time it does not take it, it is asked half as often, down to this: a slow disk stays slow.
+const AGAIN_MOST: Duration = Duration::from_secs(32);
 
 /// Whether a lead is handed over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,23 +40,24 @@ impl HandOver {
 pub struct HandOn {
     me: NodeId,
     home: NodeId,
+    /// The leadership that the rest is of: a new one begins anew.
+    led: Option<Led>,
     under_way: bool,
     not_before: Mono,
+    pause: Duration,
 }
 
 impl HandOn {
     /// `home`: the voter that the lead belongs to.
     pub fn new(me: NodeId, home: NodeId) -> Self {
-        Self { me, home, under_way: false, not_before: Mono::ZERO }
-    }
-
-    /// This node leads anew.
-    pub fn begin_anew(&mut self) {
-        (self.under_way, self.not_before) = (false, Mono::ZERO);
+        Self { me, home, led: None, under_way: false, not_before: Mono::ZERO, pause: AGAIN }
     }
 
     /// Every node can be asked, and acts only while it leads.
     pub fn look(&mut self, led: Led, control: &Control, now: Mono) -> HandOver {
+        if self.led != Some(led) {
+            *self = Self { led: Some(led), ..Self::new(self.me, self.home) };
+        }
         let is_live = control.node(self.home).is_some_and(|node| !node.down);
         if self.home == self.me || self.under_way || !is_live {
             return HandOver::No;
@@ -69,6 +72,7 @@ impl HandOn {
 
     /// Whoever still leads then was not relieved.
     pub fn answered(&mut self, now: Mono) {
-        (self.under_way, self.not_before) = (false, now + AGAIN);
+        (self.under_way, self.not_before) = (false, now + self.pause);
+        self.pause = AGAIN_MOST.min(self.pause * 2);
     }
 }

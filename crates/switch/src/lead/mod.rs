@@ -236,7 +236,6 @@ impl Leader {
             self.owners = Owners::default();
             self.bring.begin_anew();
             self.spread.begin_anew();
-            self.hand_on.begin_anew();
         }
         if is_new || !acted {
             self.hear(&Heard { many: true, ..Heard::default() });

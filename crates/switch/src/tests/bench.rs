@@ -181,6 +181,10 @@ impl Around for Bench {
         self.actors.len()
     }
 
+    fn lines(&self, trunk: TrunkId) -> usize {
+        self.shard.lines(trunk)
+    }
+
     fn number(&self, number: &str) -> Option<Destination> {
         (number == "100").then_some(Destination { tenant: TenantId(1), flow: FlowId(1), shard: SHARD })
     }

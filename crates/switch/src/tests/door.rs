@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use strowger_model::{CallId, Far, FlowId, Incarnation, LogTime, NodeId, RelayId, Role, TenantId, TrunkId};
+use strowger_model::{
+    CallId, Cause, Ended, Far, FlowId, HangupBy, Incarnation, LogTime, NodeId, RelayId, Role, TenantId, TrunkId,
+};
 use strowger_sip::Message;
 use strowger_table::{Command, Outcome, Source, Target};
 
@@ -64,19 +66,36 @@ fn the_door_holds_the_nodes_limits() {
 #[test]
 fn the_door_holds_each_trunks_limits() {
     let mut bench = Bench::new();
-    bench.door.max_calls = 2;
-    for calls in 0..2 {
-        assert_eq!(words(&bench.invites(&format!("a{calls}"))), ["admit"], "{calls} at once");
-        bench.actors.insert(CallId::new(SHARD, 1000 + calls));
-    }
-    assert_eq!(words(&bench.invites("b")), ["TurnedAway", "503"], "the trunk's calls at once");
-
-    let mut bench = Bench::new();
     bench.door.max_calls_per_second = 2;
     assert_eq!(["a", "b"].map(|call| words(&bench.invites(call))), [["admit"], ["admit"]]);
     assert_eq!(words(&bench.invites("c")), ["TurnedAway", "503"], "the trunk's rate");
     bench.door = Door { trunk: TrunkId(2), ..bench.door };
     assert_eq!(words(&bench.invites("d")), ["admit"], "another trunk's is its own");
+}
+
+/// A small carrier was refused because a large one had calls; and each node let in as many as all of them should.
+#[test]
+fn a_trunk_has_its_own_calls_at_once_in_the_cluster() {
+    let mut bench = Bench::new();
+    let small = Door { trunk: TrunkId(2), max_calls: 2, ..bench.door.clone() };
+    for call in ["a", "b"] {
+        let call = bench.call_of(ME, call);
+        bench.actors.insert(call);
+    }
+    bench.door = small;
+    let elsewhere = bench.call_of(OTHER, "c");
+    assert_eq!(words(&bench.invites("d")), ["admit"], "the other trunk's calls are not its own");
+    assert_eq!(words(&bench.invites("e")), ["TurnedAway", "503"], "one on another node, one under way here");
+    assert_eq!(words(&bench.invites("d")), [""; 0], "a repetition is no second call");
+    let ended = Ended { by: HangupBy::Caller, cause: Cause::NORMAL };
+    bench.commit(OTHER, Command::End { call: elsewhere, ended, observed: LogTime(bench.now.0) });
+    assert_eq!(words(&bench.invites("e")), ["admit"], "a call that ended leaves its line");
+    // Its row takes the place of what was under way.
+    bench.call_of(ME, "d");
+    assert!(bench.intake.seat(&key("d")).is_some());
+    assert_eq!(words(&bench.invites("f")), ["TurnedAway", "503"]);
+    bench.door.max_calls = 3;
+    assert_eq!(words(&bench.invites("f")), ["admit"], "the configuration in force says how many");
 }
 
 /// A rate that was raised held back callers until the node was started again, one that was lowered let them in.

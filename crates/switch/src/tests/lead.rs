@@ -103,6 +103,10 @@ fn a_lead_goes_home_when_its_home_lives_and_this_node_has_settled() {
     assert_eq!(handed(&mut world).0, [], "it is under way");
     world.rules.answered(2, Task::HandOver, None, world.bench.now);
     assert_eq!(handed(&mut world), (Vec::new(), Some(settled + SECOND)), "it did not take the lead");
+    world.pass(SECOND);
+    assert_eq!(handed(&mut world).0, [What::HandOver(OTHER.node)]);
+    world.rules.answered(2, Task::HandOver, None, world.bench.now);
+    assert_eq!(handed(&mut world), (Vec::new(), Some(settled + 3 * SECOND)), "and is asked less often");
 }
 
 #[test]

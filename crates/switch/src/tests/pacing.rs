@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use strowger_acd::UsableRelay;
+use strowger_dialer::Spending;
 use strowger_model::config::{Agent, Campaign, DialMode, Hours, Tenant, Trunk};
-use strowger_model::{AgentId, CampaignId, Digest, Far, Incarnation, Mono, RelayId, ShardId, TrunkId, Wall};
+use strowger_model::{
+    AgentId, CampaignId, Cause, Destinations, Digest, Ended, Far, HangupBy, Incarnation, LogTime, Mono, RelayId,
+    ShardId, TrunkId, Wall,
+};
 use strowger_table::{BarList, Command, Dial, DialTo, NewLead, Outcome, Presence, Proposer, Refusal, RowKey, Scope};
 
 use super::bench::{ME, OTHER, SHARD, THIRD};
@@ -97,6 +101,8 @@ impl Paced {
             shards: &[&self.world.bench.shard],
             control: &self.world.control,
             relays: &[UsableRelay { relay: RelayId(1), site: String::new() }],
+            destinations: &Destinations::default(),
+            spending: &Spending::default(),
             now: self.world.bench.now,
             wall: self.wall(),
         };
@@ -167,6 +173,28 @@ fn a_trunk_that_is_full_is_looked_at_when_it_has_room() {
     assert_eq!((dials.len(), again), (0, Some(room)));
     world.world.bench.now = room;
     assert_eq!(world.round().0.len(), 1);
+}
+
+/// Its calls at once are those of all shards and both ways, and no entry of this shard tells when another's ends.
+#[test]
+fn nobody_is_dialled_beyond_a_trunks_lines() {
+    let mut world = dialling(5, 100, ALL_DAY);
+    world.world.trunks = vec![Trunk { max_calls: 2, ..trunk(100) }];
+    let tenants = world.world.control.tenants().to_vec();
+    world.world.in_force(tenants);
+    assert_eq!(world.round().0, []);
+    world.pass(Duration::from_secs(1));
+    let (dials, _) = world.round();
+    assert_eq!(dials.len(), 2, "of five agents and a hundred a second");
+    world.dial(dials);
+    world.pass(ROUND);
+    assert_eq!(world.round(), (Vec::new(), Some(world.now() + Duration::from_secs(1))));
+    let call = world.world.bench.shard.calls().next().map(|call| call.id).unwrap();
+    let ended = Ended { by: HangupBy::System, cause: Cause::NORMAL };
+    let observed = LogTime(world.now().0);
+    assert_eq!(world.say(Command::End { call, ended, observed }), Outcome::Done);
+    world.pass(ROUND);
+    assert_eq!(world.round().0.len(), 1, "a line is free");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use strowger_model::{
 };
 
 use super::kept::Kept;
-use super::leg::{Leg, LegRole};
+use super::leg::{Leg, LegRole, Reach};
 use super::origin::{AdmitKey, Began, Origin, Outbound};
 use super::segment::{How, Segment, SegmentKind};
 use super::tap::Tap;
@@ -269,6 +269,16 @@ impl Call {
         self.origin.trunk()
     }
 
+    /// The lines that it takes: the trunk of each live leg that came, or goes, over one. Of a leg that came to another call
+    /// and was merged into this one, this one's trunk is taken for its own: rows keep no other.
+    pub fn lines(&self) -> impl Iterator<Item = TrunkId> {
+        self.live_legs().filter_map(|leg| match leg.reach {
+            Reach::Inbound => self.trunk(),
+            Reach::Trunk { trunk, .. } => Some(trunk),
+            Reach::Binding { .. } | Reach::Socket { .. } => None,
+        })
+    }
+
     /// Every relay that has a leg of the call, or has one still to close.
     pub fn relays(&self) -> Vec<RelayId> {
         let legs =
@@ -320,6 +330,22 @@ impl Call {
     pub fn offers(&self) -> u16 {
         let rings = self.segments.iter().filter(|segment| segment.kind == SegmentKind::Ring);
         rings.map(|ring| ring.n).fold(0, u16::saturating_add)
+    }
+
+    /// The agent who asked for the number that it calls: whose phone rang before anybody was called.
+    pub fn asked_by(&self) -> Option<AgentId> {
+        let outbound = self.outbound()?;
+        let first = self.segments.iter().find(|piece| matches!(piece.kind, SegmentKind::Wait | SegmentKind::Ring))?;
+        (first.kind == SegmentKind::Ring).then_some(outbound.agent)
+    }
+
+    /// What the called party's side said in the end, as SIP says it; 0 if nothing came, or nothing was sent.
+    pub(crate) fn final_status(&self) -> u16 {
+        match (&self.failure, self.result) {
+            (Some(failure), _) => failure.status,
+            (None, Some(DialResult::Connected | DialResult::Abandoned)) => 200,
+            (None, _) => 0,
+        }
     }
 
     /// The duty of that number, while it is open.

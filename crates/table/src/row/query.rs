@@ -6,12 +6,20 @@ use strowger_model::{AgentId, CallId, DialResult, Ended, LegKey, LogTime, Outcom
 use super::RowKey;
 use super::agent::{Agent, Medium};
 use super::call::{Call, Stage};
-use super::lead::{Lead, LeadState};
+use super::lead::{Lead, LeadState, LeadTurn};
 use super::leg::Leg;
 
 impl Call {
     /// The words of [`Call::stage_name`], in the order of a call's life.
     pub const STAGE_NAMES: [&str; 7] = ["admitted", "flow", "dialling", "queued", "offered", "talking", "ended"];
+
+    /// The words of [`Call::direction`].
+    pub const DIRECTIONS: [&str; 2] = ["inbound", "outbound"];
+
+    /// Who called whom: what is counted of callers and of called parties is never one figure.
+    pub fn direction(&self) -> &'static str {
+        Self::DIRECTIONS[usize::from(self.outbound().is_some())]
+    }
 
     /// The stage in a word, as operators and interfaces know it.
     pub fn stage_name(&self) -> &'static str {
@@ -122,25 +130,22 @@ impl Agent {
 }
 
 impl Lead {
-    /// From when on it may be dialled; none while it is dialled, and once it is done.
-    pub fn due(&self) -> Option<Wall> {
-        match self.state {
-            LeadState::Due { at } => Some(at),
-            LeadState::Dialling { .. } | LeadState::Done => None,
-        }
-    }
-
     /// The call that dials it.
     pub fn dialled_by(&self) -> Option<CallId> {
         match self.state {
             LeadState::Dialling { call } => Some(call),
-            LeadState::Due { .. } | LeadState::Done => None,
+            LeadState::Waiting { .. } => None,
         }
     }
+}
 
-    /// Whether nobody dials it any more.
-    pub fn is_done(&self) -> bool {
-        self.state == LeadState::Done
+impl LeadTurn {
+    /// From when on it may be dialled; none while it is dialled, and once it is done.
+    pub fn due(self) -> Option<Wall> {
+        match self {
+            LeadTurn::Due { at } => Some(at),
+            LeadTurn::Dialling { .. } | LeadTurn::Done => None,
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Segment {
     pub how: How,
     /// The agent who brought it about.
     pub by: Option<AgentId>,
-    /// Of a wrap-up: how the call went, as the agent says.
+    /// Of a conversation or a wrap-up: how the call went, as the agent says.
     pub code: Option<String>,
     /// How many pieces of this kind it stands for: once a call has too many, later ones are added to the last.
     pub n: u16,

@@ -106,6 +106,15 @@ impl Call {
         });
     }
 
+    /// How the call went, as the agent of a piece says.
+    pub(crate) fn say_code(&mut self, piece: u16, code: String) {
+        self.segments.change(|segments| {
+            if let Some(segment) = segments.iter_mut().find(|segment| segment.no == piece) {
+                segment.code = Some(code);
+            }
+        });
+    }
+
     /// Ends the pieces of a leg but for the work after it.
     pub(crate) fn finish_leg_pieces(&mut self, leg: LegKey, at: LogTime, how: How) {
         self.finish_pieces(at, how, |segment| segment.leg == Some(leg) && segment.kind != SegmentKind::Wrap);

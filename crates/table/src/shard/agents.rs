@@ -5,7 +5,8 @@ use strowger_model::{AgentId, CallId, HIGHEST_Q, Instance, LogTime, TenantId};
 
 use super::Shard;
 use super::apply::Entry;
-use crate::{Agent, Binding, BindingKind, Presence, Refusal, SlotState, limit};
+use crate::row::story::Piece;
+use crate::{Agent, Binding, BindingKind, How, Presence, Refusal, Segment, SegmentKind, SlotState, limit};
 
 impl Shard {
     /// The newest phone is the last: of equals it is rung. One that only renews what is bound is no newer.
@@ -91,8 +92,39 @@ impl Shard {
     }
 
     pub(super) fn dispose(&mut self, entry: Entry, id: AgentId, call: CallId, code: &str) -> Result<(), Refusal> {
-        let wrap = self.agent_row(id)?.wraps().find(|(wrapped, _)| *wrapped == call).ok_or(Refusal::WrongStage)?;
-        self.end_wrap_up(entry, id, wrap, Some(code.to_owned()))
+        let wrap = self.agent_row(id)?.wraps().find(|(wrapped, _)| *wrapped == call);
+        match wrap {
+            Some(wrap) => self.end_wrap_up(entry, id, wrap, Some(code.to_owned())),
+            None => self.dispose_beside_wrap_up(id, call, code),
+        }
+    }
+
+    /// Who still talks, or whose time for it is over, says it all the same: it is kept with the agent's last piece of the
+    /// call. Of a call that is over whose agent had no wrap-up, one of no length is made: a record's later writings are
+    /// told by it.
+    fn dispose_beside_wrap_up(&mut self, id: AgentId, call: CallId, code: &str) -> Result<(), Refusal> {
+        let mut call = self.calls.get(&call).map(|call| (**call).clone()).ok_or(Refusal::NoSuchCall)?;
+        let work = |piece: &&Segment| matches!(piece.kind, SegmentKind::Talk | SegmentKind::Wrap);
+        let last = call.segments.iter().rev().filter(work).find(|piece| piece.agent == Some(id));
+        let last = last.ok_or(Refusal::WrongStage)?.clone();
+        let mut no = last.no;
+        if call.is_over() && last.kind == SegmentKind::Talk {
+            let from = last.to.unwrap_or(last.from);
+            no = call.begin(Piece {
+                kind: SegmentKind::Wrap,
+                leg: last.leg,
+                queue: last.queue,
+                agent: last.agent,
+                from,
+            })?;
+            call.finish_pieces(from, How::Over, |piece| piece.no == no);
+        }
+        call.say_code(no, code.to_owned());
+        if call.is_over() && call.has_record() {
+            self.write(self.record_of(&call));
+        }
+        self.put_call(call);
+        Ok(())
     }
 
     /// Makes the row of an agent that the configuration names, or brings it up to date.

@@ -5,11 +5,13 @@ use strowger_model::{CampaignId, Digest, LeadId, TenantId};
 
 use super::Shard;
 use super::apply::Entry;
-use crate::{Lead, LeadSource, LeadState, Ledger, NewLead, Outcome, Refusal, Window, limit};
+use crate::{Carrier, Lead, LeadSource, LeadState, Ledger, NewLead, Outcome, Refusal, RowKey, Window, limit};
 
 impl Shard {
-    /// Makes the ledger of a campaign that the configuration names for the first time, or notes its queue.
+    /// Makes the ledger of a campaign that the configuration names for the first time, or notes its queue. Whose turn it
+    /// is may be another now, though no row says so: whoever paces is told.
     pub(super) fn configure_campaign(&mut self, tenant: TenantId, config: &Campaign) {
+        self.touch(RowKey::Campaign(config.id));
         let Ok(mut ledger) = self.ledger(config.id) else {
             let ledger = Ledger {
                 campaign: config.id,
@@ -22,9 +24,9 @@ impl Shard {
                 leads: 0,
                 zones: Vec::new(),
                 batches: Vec::new(),
-                done: 0,
                 dialled: 0,
                 results: Vec::new(),
+                carrier: Carrier::default(),
             };
             return self.put_campaign(ledger);
         };
@@ -63,8 +65,9 @@ impl Shard {
                 zone,
                 source: LeadSource { batch: source, line: lead.line },
                 // New leads are due at once, in the order of the list.
-                state: LeadState::Due { at: entry.at.wall },
+                state: LeadState::Waiting { since: entry.at.wall },
                 attempts: 0,
+                turned_away: 0,
                 last: None,
             });
         }

@@ -45,7 +45,7 @@ impl Shard {
             RowKey::Campaign(id) => {
                 let ledger = self.campaign(*id);
                 holds!(
-                    ledger.is_none_or(|ledger| ledger.done <= ledger.leads),
+                    ledger.is_none_or(|ledger| self.leads_done(*id) <= ledger.leads as usize),
                     ledger,
                     "no more leads are over than came"
                 );

@@ -77,14 +77,14 @@ impl Shard {
 
     pub(super) fn put_closing(&mut self, closing: Closing) {
         let id = closing.queue.id;
-        self.remove_closing(id);
-        self.lease(closing.lease(), RowKey::Queue(id));
+        let before = self.closing.get(&id).map(|old| old.lease());
+        self.move_lease(before, Some(closing.lease()), RowKey::Queue(id));
         self.closing.put(id, closing);
     }
 
     fn remove_closing(&mut self, id: QueueId) {
         if let Some(old) = self.closing.remove(&id) {
-            self.unlease(old.lease(), RowKey::Queue(id));
+            self.move_lease(Some(old.lease()), None, RowKey::Queue(id));
         }
     }
 }

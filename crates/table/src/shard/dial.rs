@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use strowger_model::config::{Campaign, DialMode};
 use strowger_model::{
-    CallId, Cause, DialResult, E164, Ended, HangupBy, LeadId, LegKey, LogTime, Outcome as CallOutcome, Owner, TenantId,
-    Wall,
+    CallId, CampaignId, Cause, DialResult, E164, Ended, HangupBy, LeadId, LegKey, LogTime, Outcome as CallOutcome,
+    Owner, TenantId, Wall,
 };
 
 use super::Shard;
@@ -13,8 +13,9 @@ use super::apply::Entry;
 use super::queue::wait_of;
 use crate::row::story::Piece;
 use crate::{
-    Agent, BarList, Began, Call, Dial, DialFailure, DialTo, DutyKind, LeadState, LegRole, Medium, Origin, Outbound,
-    Outcome, PlaceState, Proposer, Reach, Refusal, Reserver, SegmentKind, SlotState, Stage, Then, limit,
+    Agent, BarList, Began, Call, Carrier, Dial, DialFailure, DialTo, DutyKind, LeadState, LeadTurn, LegRole, Medium,
+    Origin, Outbound, Outcome, PlaceState, Proposer, Reach, Refusal, Reserver, SegmentKind, SlotState, Stage, Then,
+    limit,
 };
 
 /// Whom a `Dial` is for.
@@ -30,7 +31,7 @@ impl Shard {
         if self.is_fenced(Proposer { node: dial.owner.0, incarnation: dial.owner.1 }) {
             return Err(Refusal::Fenced);
         }
-        let ledger = self.ledger(dial.campaign)?;
+        let mut ledger = self.ledger(dial.campaign)?;
         let tenant = ledger.tenant;
         let campaign = self.campaign_config(tenant, dial.campaign)?.clone();
         let from = Owner { node: entry.from.node, incarnation: entry.from.incarnation, epoch: dial.epoch };
@@ -43,9 +44,6 @@ impl Shard {
         let id = call.id;
         if let Some(lead) = called.lead {
             let mut lead = self.leads.get(&lead).map(|lead| (**lead).clone()).ok_or(Refusal::NoSuchLead)?;
-            if lead.state == LeadState::Done {
-                self.count_done(dial.campaign, -1);
-            }
             lead.state = LeadState::Dialling { call: id };
             self.put_lead(lead);
         }
@@ -56,6 +54,8 @@ impl Shard {
                 let reserved = SlotState::Reserved { by: Reserver::Call(id), until: LogTime::MAX };
                 agent.enter(slot, reserved, entry.now());
                 self.put_agent(agent);
+                ledger.carrier.dials(id);
+                self.put_campaign(ledger);
                 self.originate(entry, call);
             }
             DialTo::Number { .. } => {
@@ -91,8 +91,12 @@ impl Shard {
     ) -> Result<Called, Refusal> {
         let (number, lead) = match dial.to {
             DialTo::Lead(id) => {
-                if campaign.mode == DialMode::Manual || !self.ledger(dial.campaign)?.running {
+                let ledger = self.ledger(dial.campaign)?;
+                if campaign.mode == DialMode::Manual || !ledger.running {
                     return Err(Refusal::Stopped);
+                }
+                if !ledger.carrier.may_dial(entry.at.wall) {
+                    return Err(Refusal::NotNow);
                 }
                 (self.leads.get(&id).ok_or(Refusal::NoSuchLead)?.number, Some(id))
             }
@@ -107,10 +111,10 @@ impl Shard {
         if id.campaign() != dial.campaign {
             return Err(Refusal::NoSuchLead);
         }
-        match (self.leads.get(&id).map(|lead| lead.state), dial.to) {
+        match (self.leads.get(&id).map(|lead| lead.turn(Some(campaign))), dial.to) {
             (None, _) => Err(Refusal::NoSuchLead),
-            (Some(LeadState::Dialling { .. }), _) => Err(Refusal::LeadBusy),
-            (Some(LeadState::Due { at }), DialTo::Lead(_)) if at <= entry.at.wall => Ok(called),
+            (Some(LeadTurn::Dialling { .. }), _) => Err(Refusal::LeadBusy),
+            (Some(LeadTurn::Due { at }), DialTo::Lead(_)) if at <= entry.at.wall => Ok(called),
             (Some(_), DialTo::Lead(_)) => Err(Refusal::NotNow),
             // An agent who asks for a number may call a lead whose turn has not come or is over.
             (Some(_), DialTo::Number { .. }) => Ok(called),
@@ -186,6 +190,7 @@ impl Shard {
     /// The called party is there: to the agent who waits for it, else into the queue like any caller.
     pub(super) fn reached(&mut self, entry: Entry, mut call: Call, observed: LogTime) {
         let Some(outbound) = call.outbound().cloned() else { return self.put_call(call) };
+        self.carrier_works(outbound.campaign);
         // From the answer on the called party waits for an agent: the clock that abandonment is judged by.
         let answered = entry.observed(observed).max(call.times.admitted);
         let agent = call.live_legs().find(|leg| leg.agent().is_some() && leg.is_up()).map(|leg| leg.key);
@@ -212,6 +217,13 @@ impl Shard {
         } else {
             self.release_reserved(entry, &call);
             self.put_call(call);
+        }
+    }
+
+    fn carrier_works(&mut self, campaign: CampaignId) {
+        if let Some(mut ledger) = self.ledger(campaign).ok().filter(|ledger| ledger.carrier != Carrier::default()) {
+            ledger.carrier.works();
+            self.put_campaign(ledger);
         }
     }
 

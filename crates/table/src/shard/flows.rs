@@ -58,16 +58,19 @@ impl KeptFlows {
         flows
     }
 
-    /// A call begins to count on a version.
-    pub(super) fn keep(&mut self, flow: FlowId, version: u64) {
-        *self.counts.entry((flow, version)).or_insert(0) += 1;
-    }
-
-    /// A call counts on a version no more. A row that is written again keeps first and releases then.
-    pub(super) fn release(&mut self, flow: FlowId, version: u64) {
-        count_down(&mut self.counts, &(flow, version));
-        if !self.counts.contains_key(&(flow, version)) {
-            self.kept.remove(&(flow, version));
+    /// The version of a flow that a call has counted on so far, and the one that it counts on from now on.
+    pub(super) fn count(&mut self, before: Option<(FlowId, u64)>, after: Option<(FlowId, u64)>) {
+        if before == after {
+            return;
+        }
+        if let Some(version) = after {
+            *self.counts.entry(version).or_insert(0) += 1;
+        }
+        if let Some(version) = before {
+            count_down(&mut self.counts, &version);
+            if !self.counts.contains_key(&version) {
+                self.kept.remove(&version);
+            }
         }
     }
 
@@ -138,8 +141,8 @@ mod tests {
         let (first, second, third) = (tenant(&[(1, 1), (2, 1)]), tenant(&[(1, 1), (2, 5)]), tenant(&[(1, 1)]));
         let mut flows = KeptFlows::default();
         flows.configure(1, None, Some(&first));
-        flows.keep(FlowId(2), 1);
-        flows.keep(FlowId(2), 1);
+        flows.count(None, Some((FlowId(2), 1)));
+        flows.count(None, Some((FlowId(2), 1)));
         flows.configure(2, Some(&first), Some(&second));
         assert_eq!((flows.current[&FlowId(1)], flows.current[&FlowId(2)]), (1, 2), "the first did not change");
         assert_eq!(flows.kept.get(&(FlowId(2), 1)).unwrap().flow.steps.len(), 1);
@@ -150,9 +153,9 @@ mod tests {
 
         let copy = KeptFlows::from_image(flows.image());
         assert_eq!(copy.hash(), flows.hash());
-        flows.release(FlowId(2), 1);
+        flows.count(Some((FlowId(2), 1)), None);
         assert!(flows.kept.get(&(FlowId(2), 1)).is_some());
-        flows.release(FlowId(2), 1);
+        flows.count(Some((FlowId(2), 1)), None);
         assert!(flows.kept.get(&(FlowId(2), 1)).is_none());
         assert_ne!(copy.hash(), flows.hash());
     }

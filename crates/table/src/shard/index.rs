@@ -1,18 +1,16 @@
 //! What is derived from the rows and kept with them, so that questions need no search. Each `put` takes out what the
 //! old row stood for and puts in what the new one does.
 
-use std::sync::Arc;
-
 use imbl::{OrdMap, OrdSet};
 use strowger_model::{
     AgentId, CallId, CampaignId, Dialog, E164, Incarnation, LeadId, LegKey, LogTime, NodeId, PlaceId, QueueId, RelayId,
-    TenantId, Wall,
+    TenantId, TrunkId, Wall,
 };
 
 use super::Shard;
 use crate::{
     AdmitKey, Agent, BarList, Call, Data, DutyKind, Lead, LeadState, Ledger, Medium, Place, Rank, RowKey, SlotState,
-    Touched, limit,
+    Touched, Tried, limit,
 };
 
 /// Agents of a queue by state, in the order of `Agent::STATE_NAMES`.
@@ -32,14 +30,22 @@ pub(super) struct Index {
     pub staff: OrdMap<QueueId, Staff>,
     pub leases: OrdSet<(LogTime, RowKey)>,
     pub owned: OrdMap<(NodeId, Incarnation), usize>,
-    /// By campaign and zone of its ledger: leads of a zone whose hours are over are passed over at once. Barred numbers are not in it: they
-    /// would gather at its head, where each round of the pacer would have to step over them.
-    pub due: OrdSet<(CampaignId, u16, Wall, LeadId)>,
+    /// Leads that no call is to, by what the policy judges them by, and since when they wait. So a policy that changes
+    /// moves nobody: it is asked once for all that are alike. By zone: leads of one whose hours are over are passed over
+    /// at once. Barred numbers are not in it: they would gather at its head, where each round of the pacer would have to
+    /// step over them.
+    pub waiting_leads: OrdSet<(CampaignId, u16, Tried, Wall, LeadId)>,
+    /// How many leads no call is to, barred or not.
+    pub tried: OrdMap<(CampaignId, Tried), usize>,
+    /// How many of those are not barred.
+    pub unbarred: OrdMap<(CampaignId, Tried), usize>,
     pub by_number: OrdMap<(CampaignId, E164), LeadId>,
     /// Numbers that outbound calls have, until their phones are told that it is over.
     pub dialled: OrdMap<(TenantId, E164), CallId>,
     /// Legs that relays hold for live calls.
     pub legs: OrdMap<RelayId, usize>,
+    /// Live legs that trunks carry.
+    pub lines: OrdMap<TrunkId, usize>,
     /// By agent and slot: phones that are told to hang up and have not done so yet.
     pub hang_ups: OrdMap<(AgentId, u8), usize>,
 }
@@ -55,32 +61,12 @@ impl Shard {
 
     pub(super) fn put_call(&mut self, call: Call) {
         let id = call.id;
-        if let Some(position) = call.flow_in_use() {
-            self.flows.keep(position.flow, position.version);
-        }
         let old = self.calls.get(&id).cloned();
-        if let Some(old) = &old {
-            self.unindex_call(old);
-        } else if let Some(key) = call.key() {
+        let agents = self.index_call(id, old.as_deref(), Some(&call));
+        // What makes its INVITE the same never changes.
+        if let Some(key) = call.key().filter(|_| old.is_none()) {
             self.index.by_key.insert(key.clone(), id);
         }
-        for slot in hang_ups(&call) {
-            *self.index.hang_ups.entry(slot).or_insert(0) += 1;
-        }
-        if let Some(outbound) = call.outbound().filter(|_| call.has_called_party()) {
-            self.index.dialled.insert((call.tenant, outbound.number), id);
-        }
-        for relay in live_relays(&call) {
-            *self.index.legs.entry(relay).or_insert(0) += 1;
-        }
-        for leg in call.legs.iter().filter(|leg| leg.key.call != id) {
-            self.index.moved.insert(leg.key, id);
-        }
-        self.lease(call.lease(), RowKey::Call(id));
-        *self.index.owned.entry((call.owner.node, call.owner.incarnation)).or_insert(0) += 1;
-        self.touch(RowKey::Call(id));
-        let changed = old.iter().flat_map(|old| hang_ups(old)).chain(hang_ups(&call)).map(|(agent, _)| agent);
-        let agents: Vec<AgentId> = changed.collect();
         self.calls.put(id, call);
         self.settle_agents(&agents);
     }
@@ -97,7 +83,7 @@ impl Shard {
     /// Takes a call off the table, with what is kept beside it.
     pub(super) fn remove_call(&mut self, id: CallId) {
         let Some(old) = self.calls.remove(&id) else { return };
-        self.unindex_call(&old);
+        let agents = self.index_call(id, Some(&old), None);
         if let Some(key) = old.key() {
             self.index.by_key.remove(key);
         }
@@ -105,24 +91,31 @@ impl Shard {
             self.dialogs.remove(&leg.key);
         }
         self.data.remove(&id);
-        self.touch(RowKey::Call(id));
-        self.settle_agents(&hang_ups(&old).map(|(agent, _)| agent).collect::<Vec<_>>());
+        self.settle_agents(&agents);
     }
 
-    fn unindex_call(&mut self, old: &Arc<Call>) {
-        if let Some(position) = old.flow_in_use() {
-            self.flows.release(position.flow, position.version);
-        }
-        self.unlease(old.lease(), RowKey::Call(old.id));
-        if let Some(outbound) = old.outbound().filter(|_| old.has_called_party()) {
-            self.index.dialled.remove(&(old.tenant, outbound.number));
-        }
-        live_relays(old).for_each(|relay| count_down(&mut self.index.legs, &relay));
-        hang_ups(old).for_each(|slot| count_down(&mut self.index.hang_ups, &slot));
-        for leg in old.legs.iter().filter(|leg| leg.key.call != old.id) {
-            self.index.moved.remove(&leg.key);
-        }
-        count_down(&mut self.index.owned, &(old.owner.node, old.owner.incarnation));
+    /// Returns the agents of whose phones one was told to hang up, or is not waited for any more.
+    fn index_call(&mut self, id: CallId, old: Option<&Call>, new: Option<&Call>) -> Vec<AgentId> {
+        let flow = |call: &Call| call.flow_in_use().map(|position| (position.flow, position.version));
+        self.flows.count(old.and_then(flow), new.and_then(flow));
+        recount(&mut self.index.hang_ups, old, new, hang_ups);
+        rewrite(&mut self.index.dialled, old, new, |call| {
+            let outbound = call.outbound().filter(|_| call.has_called_party())?;
+            Some(((call.tenant, outbound.number), id))
+        });
+        recount(&mut self.index.legs, old, new, live_relays);
+        recount(&mut self.index.lines, old, new, Call::lines);
+        rewrite(&mut self.index.moved, old, new, |call| {
+            call.legs.iter().filter(|leg| leg.key.call != id).map(|leg| (leg.key, id))
+        });
+        recount(&mut self.index.owned, old, new, |call| [(call.owner.node, call.owner.incarnation)]);
+        self.move_lease(old.map(Call::lease), new.map(Call::lease), RowKey::Call(id));
+        self.touch(RowKey::Call(id));
+        let told = |call: Option<&Call>| -> Vec<AgentId> {
+            call.into_iter().flat_map(hang_ups).map(|(agent, _)| agent).collect()
+        };
+        let (before, after) = (told(old), told(new));
+        if before == after { Vec::new() } else { [before, after].concat() }
     }
 
     pub(super) fn put_dialog(&mut self, leg: LegKey, dialog: Dialog) {
@@ -139,67 +132,71 @@ impl Shard {
 
     pub(super) fn put_place(&mut self, place: Place) {
         let id = place.id;
-        if let Some(old) = self.places.get(&id).cloned() {
-            self.unindex_place(&old);
-        }
+        let old = self.places.get(&id).cloned();
+        self.index_place(id, old.as_deref(), Some(&place));
         if place.is_waiting() {
-            self.index.waiting.insert((place.queue, place.rank), place.call);
-            *self.index.lengths.entry(place.queue).or_insert(0) += 1;
             self.empty_again(place.queue);
         }
-        self.lease(place.lease(), RowKey::Place(id));
-        self.touch(RowKey::Place(id));
         self.places.put(id, place);
     }
 
     pub(super) fn remove_place(&mut self, id: PlaceId) {
         if let Some(old) = self.places.remove(&id) {
-            self.unindex_place(&old);
-            self.touch(RowKey::Place(id));
+            self.index_place(id, Some(&old), None);
         }
     }
 
-    fn unindex_place(&mut self, old: &Place) {
-        if old.is_waiting() {
-            self.index.waiting.remove(&(old.queue, old.rank));
-            count_down(&mut self.index.lengths, &old.queue);
-        }
-        self.unlease(old.lease(), RowKey::Place(old.id));
+    fn index_place(&mut self, id: PlaceId, old: Option<&Place>, new: Option<&Place>) {
+        let waiting = |place: &Place| place.is_waiting().then_some(((place.queue, place.rank), place.call));
+        rewrite(&mut self.index.waiting, old, new, waiting);
+        recount(&mut self.index.lengths, old, new, |place| place.is_waiting().then_some(place.queue));
+        self.move_lease(old.map(Place::lease), new.map(Place::lease), RowKey::Place(id));
+        self.touch(RowKey::Place(id));
     }
 
     pub(super) fn put_lead(&mut self, lead: Lead) {
         match self.leads.get(&lead.id).cloned() {
-            Some(old) => self.unlist(&old),
+            Some(old) => {
+                self.unlist(&old);
+                if let LeadState::Waiting { .. } = old.state {
+                    count_down(&mut self.index.tried, &(old.id.campaign(), old.tried()));
+                }
+            }
             None => drop(self.index.by_number.insert((lead.id.campaign(), lead.number), lead.id)),
         }
         self.list(&lead);
+        if let LeadState::Waiting { .. } = lead.state {
+            *self.index.tried.entry((lead.id.campaign(), lead.tried())).or_insert(0) += 1;
+        }
         self.leads.put(lead.id, lead);
     }
 
-    /// Puts a lead among those to be dialled, if it is one.
+    /// Puts a lead among those who may be dialled, if it is one.
     pub(super) fn list(&mut self, lead: &Lead) {
         let campaign = lead.id.campaign();
         let Some(tenant) = self.campaigns.get(&campaign).map(|ledger| ledger.tenant) else { return };
-        if let LeadState::Due { at } = lead.state
+        if let LeadState::Waiting { since } = lead.state
             && !self.is_barred(BarList::DoNotCall, tenant, lead.number)
         {
-            self.index.due.insert((campaign, lead.zone, at, lead.id));
+            self.index.waiting_leads.insert((campaign, lead.zone, lead.tried(), since, lead.id));
+            *self.index.unbarred.entry((campaign, lead.tried())).or_insert(0) += 1;
         }
     }
 
     pub(super) fn unlist(&mut self, lead: &Lead) {
-        if let LeadState::Due { at } = lead.state {
-            self.index.due.remove(&(lead.id.campaign(), lead.zone, at, lead.id));
+        if let LeadState::Waiting { since } = lead.state {
+            let (campaign, tried) = (lead.id.campaign(), lead.tried());
+            if self.index.waiting_leads.remove(&(campaign, lead.zone, tried, since, lead.id)).is_some() {
+                count_down(&mut self.index.unbarred, &(campaign, tried));
+            }
         }
     }
 
     pub(super) fn put_campaign(&mut self, ledger: Ledger) {
-        if let Some(old) = self.campaigns.get(&ledger.campaign).and_then(|old| old.owner) {
-            count_down(&mut self.index.owned, &(old.node, old.incarnation));
-        }
-        if let Some(owner) = ledger.owner {
-            *self.index.owned.entry((owner.node, owner.incarnation)).or_insert(0) += 1;
-        }
+        let old = self.campaigns.get(&ledger.campaign).map(|old| &**old);
+        recount(&mut self.index.owned, old, Some(&ledger), |ledger| {
+            ledger.owner.map(|owner| (owner.node, owner.incarnation))
+        });
         self.touch(RowKey::Campaign(ledger.campaign));
         self.campaigns.put(ledger.campaign, ledger);
     }
@@ -215,56 +212,82 @@ impl Shard {
         if !agent.is_at_work() && self.tenant(agent.tenant).and_then(|tenant| tenant.agent(id)).is_none() {
             return self.remove_agent(id);
         }
-        if let Some(old) = old {
-            self.unindex_agent(&old);
-        }
-        for queue in &agent.queues {
-            self.index.staff.entry(*queue).or_default()[agent.state_index()] += 1;
-        }
-        for entry in idle_entries(&agent) {
-            self.index.idle.insert(entry);
-        }
-        if let Some(owner) = agent.owner {
-            *self.index.owned.entry(owner).or_insert(0) += 1;
-        }
-        self.lease(agent.lease(), RowKey::Agent(id));
-        self.touch(RowKey::Agent(id));
+        self.index_agent(id, old.as_deref(), Some(&agent));
         self.agents.put(id, agent);
     }
 
     pub(super) fn remove_agent(&mut self, id: AgentId) {
         if let Some(old) = self.agents.remove(&id) {
-            self.unindex_agent(&old);
-            self.touch(RowKey::Agent(id));
+            self.index_agent(id, Some(&old), None);
         }
     }
 
-    fn unindex_agent(&mut self, old: &Agent) {
-        for queue in &old.queues {
-            if let Some(staff) = self.index.staff.get_mut(queue) {
-                staff[old.state_index()] -= 1;
+    fn index_agent<'a>(&mut self, id: AgentId, old: Option<&'a Agent>, new: Option<&'a Agent>) {
+        let counted = |agent: &'a Agent| (&agent.queues, agent.state_index());
+        let (before, after) = (old.map(counted), new.map(counted));
+        if before != after {
+            if let Some((queues, state)) = before {
+                queues.iter().for_each(|queue| self.index.staff.entry(*queue).or_default()[state] -= 1);
+            }
+            if let Some((queues, state)) = after {
+                queues.iter().for_each(|queue| self.index.staff.entry(*queue).or_default()[state] += 1);
             }
         }
-        for entry in idle_entries(old) {
-            self.index.idle.remove(&entry);
+        let (before, after) = (old.map_or(Vec::new(), idle_entries), new.map_or(Vec::new(), idle_entries));
+        if before != after {
+            for entry in &before {
+                self.index.idle.remove(entry);
+            }
+            self.index.idle.extend(after);
         }
-        if let Some(owner) = old.owner {
-            count_down(&mut self.index.owned, &owner);
-        }
-        self.unlease(old.lease(), RowKey::Agent(old.id));
+        recount(&mut self.index.owned, old, new, |agent| agent.owner);
+        self.move_lease(old.map(Agent::lease), new.map(Agent::lease), RowKey::Agent(id));
+        self.touch(RowKey::Agent(id));
     }
 
-    pub(super) fn lease(&mut self, deadline: LogTime, row: RowKey) {
-        if deadline < LogTime::MAX {
-            self.index.leases.insert((deadline, row));
+    /// When a row must be looked at again: as it was written before, and as it is written now.
+    pub(super) fn move_lease(&mut self, before: Option<LogTime>, after: Option<LogTime>, row: RowKey) {
+        if before == after {
+            return;
+        }
+        if let Some(before) = before.filter(|before| *before < LogTime::MAX) {
+            self.index.leases.remove(&(before, row));
+        }
+        if let Some(after) = after.filter(|after| *after < LogTime::MAX) {
+            self.index.leases.insert((after, row));
         }
     }
+}
 
-    pub(super) fn unlease(&mut self, deadline: LogTime, row: RowKey) {
-        if deadline < LogTime::MAX {
-            self.index.leases.remove(&(deadline, row));
-        }
+/// Moves counts from what an old row stood for to what the new one does. What is the same in both is not written: a
+/// write copies nodes of the tree that readers' views share.
+fn recount<'a, R, K: Ord + Clone, I: IntoIterator<Item = K>>(
+    counts: &mut OrdMap<K, usize>,
+    old: Option<&'a R>,
+    new: Option<&'a R>,
+    keys: impl Fn(&'a R) -> I,
+) {
+    let keys_of = |row: Option<&'a R>| row.into_iter().flat_map(&keys);
+    if keys_of(old).eq(keys_of(new)) {
+        return;
     }
+    keys_of(new).for_each(|key| *counts.entry(key).or_insert(0) += 1);
+    keys_of(old).for_each(|key| count_down(counts, &key));
+}
+
+/// As `recount`, for what a row is found by.
+fn rewrite<'a, R, K: Ord + Clone, V: Clone + PartialEq, I: IntoIterator<Item = (K, V)>>(
+    found: &mut OrdMap<K, V>,
+    old: Option<&'a R>,
+    new: Option<&'a R>,
+    entries: impl Fn(&'a R) -> I,
+) {
+    let entries_of = |row: Option<&'a R>| row.into_iter().flat_map(&entries);
+    if entries_of(old).eq(entries_of(new)) {
+        return;
+    }
+    entries_of(old).for_each(|(key, _)| drop(found.remove(&key)));
+    found.extend(entries_of(new));
 }
 
 /// The relay of each leg of a live call; twice where a leg moves from one to another.

@@ -1,73 +1,56 @@
 //! What a call's end means to the lead it was for, and to the campaign's ledger.
 
-use std::time::Duration;
-
 use strowger_model::config::Campaign;
-use strowger_model::{CampaignId, DialResult, Ended, Outcome as CallOutcome, TenantId, Wall};
+use strowger_model::{CampaignId, DialResult, Ended, Outcome as CallOutcome, TenantId};
 
 use super::Shard;
 use super::apply::Entry;
-use crate::{Attempt, Call, DutyKind, Lead, LeadState, Refusal, SegmentKind, Stage, limit};
+use crate::{Attempt, Call, DutyKind, LeadState, Refusal, SegmentKind, Stage, limit};
 
 impl Shard {
     /// Writes into lead and ledger what came of an outbound call.
     pub(super) fn settle(&mut self, entry: Entry, call: &Call, ended: Ended) {
         let Some((outbound, result)) = call.outbound().zip(call.result) else { return };
+        let mut others_get_through = true;
         if let Ok(mut ledger) = self.ledger(outbound.campaign) {
             ledger.add(result);
+            match result {
+                DialResult::CarrierFailed => ledger.carrier.fails(call.id, entry.at.wall),
+                // Who talked was answered long ago, which was news then.
+                DialResult::NotDialled | DialResult::Unknown | DialResult::Connected | DialResult::Abandoned => {
+                    ledger.carrier.tells_nothing(call.id);
+                }
+                _ => ledger.carrier.works(),
+            }
+            others_get_through = ledger.carrier.pause.is_none();
             self.put_campaign(ledger);
         }
         let Some(mut lead) = outbound.lead.and_then(|id| self.leads.get(&id)).map(|lead| (**lead).clone()) else {
             return;
         };
         let unsent = result == DialResult::NotDialled;
-        if unsent && call.failure.is_some() {
-            // Counted when the call was begun, and then nothing was sent.
+        let of_carrier = result == DialResult::CarrierFailed;
+        if (unsent || of_carrier) && call.failure.is_some() {
+            // Counted when the call was begun, and then nothing was sent, or it came to nobody.
             lead.attempts = lead.attempts.saturating_sub(1);
+        }
+        lead.turned_away = match result {
+            DialResult::CarrierFailed => lead.turned_away + u8::from(others_get_through),
+            DialResult::NotDialled => lead.turned_away,
+            _ => 0,
+        };
+        if lead.turned_away >= limit::CARRIER_TRIES {
+            (lead.attempts, lead.turned_away) = (lead.attempts.saturating_add(1), 0);
         }
         if unsent && call.failure.is_none() {
             // The agent who asked did not come to the phone: to the lead nothing happened.
-            lead.state = self.before_call(entry, call.tenant, &lead);
+            lead.state = LeadState::Waiting { since: lead.last.map_or(entry.at.wall, |last| last.at) };
         } else {
-            let status = call.failure.as_ref().map_or(0, |failure| failure.status);
+            let status = call.final_status();
             lead.last = Some(Attempt { call: call.id, at: entry.at.wall, result, status, cause: ended.cause });
-            lead.state = self.next_try(entry.at.wall, call.tenant, &lead, result);
-        }
-        if lead.state == LeadState::Done {
-            self.count_done(outbound.campaign, 1);
+            lead.state = LeadState::Waiting { since: entry.at.wall };
         }
         self.put_lead(lead);
-    }
-
-    pub(super) fn count_done(&mut self, campaign: CampaignId, by: i32) {
-        if let Ok(mut ledger) = self.ledger(campaign) {
-            ledger.done = ledger.done.saturating_add_signed(by);
-            self.put_campaign(ledger);
-        }
-    }
-
-    /// The state that a lead's last call left it in.
-    fn before_call(&self, entry: Entry, tenant: TenantId, lead: &Lead) -> LeadState {
-        match &lead.last {
-            Some(last) => self.next_try(last.at, tenant, lead, last.result),
-            None => LeadState::Due { at: entry.at.wall },
-        }
-    }
-
-    /// When a lead is called again of which a call ended at `from`.
-    fn next_try(&self, from: Wall, tenant: TenantId, lead: &Lead, result: DialResult) -> LeadState {
-        let Ok(campaign) = self.campaign_config(tenant, lead.id.campaign()) else { return LeadState::Done };
-        if lead.attempts >= campaign.max_attempts {
-            return LeadState::Done;
-        }
-        let rule = campaign.retries.iter().find(|retry| retry.result == result);
-        let after = match (rule, result) {
-            (Some(retry), _) => Duration::from_secs(retry.after_s.into()),
-            (None, DialResult::NotDialled) => limit::NOT_DIALLED_RETRY,
-            (None, DialResult::Unknown) => limit::UNKNOWN_RETRY,
-            (None, _) => return LeadState::Done,
-        };
-        LeadState::Due { at: Wall(from.0.saturating_add(after.as_millis() as u64)) }
     }
 
     pub(super) fn campaign_config(&self, tenant: TenantId, id: CampaignId) -> Result<&Campaign, Refusal> {

@@ -122,7 +122,7 @@ impl Shard {
             outcome,
             ended,
             queue: call.queue(),
-            agent: talk.and_then(|talk| talk.agent),
+            agent: talk.map_or_else(|| call.asked_by(), |talk| talk.agent),
             offers: call.offers(),
             admitted: call.times.admitted_wall,
             wait_ms: call.wait().map(|wait| millis(wait.micros(end))),
@@ -130,10 +130,10 @@ impl Shard {
             talk_ms: talk.map(|_| millis(all(SegmentKind::Talk).map(|piece| piece.micros(end)).sum())),
             total_ms: end.since(call.times.admitted).as_millis() as u64,
             wrap_ms: (!done.is_empty()).then(|| millis(done.iter().map(|piece| piece.micros(end)).sum())),
-            disposition: done.iter().rev().find_map(|piece| piece.code.clone()),
+            disposition: call.segments.iter().rev().find_map(|piece| piece.code.clone()),
             dial: call.outbound().and_then(|outbound| {
-                let status = call.failure.as_ref().map_or(0, |failure| failure.status);
-                Some(DialRecord { campaign: outbound.campaign, lead: outbound.lead, result: call.result?, status })
+                let (result, status) = (call.result?, call.final_status());
+                Some(DialRecord { campaign: outbound.campaign, lead: outbound.lead, result, status })
             }),
             began: call.times.admitted,
             segments: call.segments.clone(),

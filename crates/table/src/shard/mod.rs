@@ -11,6 +11,7 @@ mod check;
 mod closing;
 mod config;
 mod dial;
+mod due;
 mod expire;
 mod flows;
 mod image;

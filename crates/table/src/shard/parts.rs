@@ -82,16 +82,14 @@ impl Shard {
     }
 
     pub(super) fn put_staged(&mut self, tenant: TenantId, staged: Staged) {
-        if let Some(old) = self.staged.get(&tenant) {
-            self.unlease(old.until, RowKey::Parts(tenant));
-        }
-        self.lease(staged.until, RowKey::Parts(tenant));
+        let before = self.staged.get(&tenant).map(|old| old.until);
+        self.move_lease(before, Some(staged.until), RowKey::Parts(tenant));
         self.staged.put(tenant, staged);
     }
 
     pub(super) fn drop_parts(&mut self, tenant: TenantId) {
         let Some(staged) = self.staged.remove(&tenant) else { return };
-        self.unlease(staged.until, RowKey::Parts(tenant));
+        self.move_lease(Some(staged.until), None, RowKey::Parts(tenant));
         for no in 0..staged.of {
             self.parts.remove(&(tenant, no));
         }

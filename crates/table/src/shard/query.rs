@@ -6,7 +6,7 @@ use std::time::Duration;
 use strowger_model::config::{Queue, Tenant};
 use strowger_model::{
     AgentId, CallId, CampaignId, Dialog, Digest, E164, Incarnation, LeadId, LegKey, LogTime, NodeId, PlaceId, QueueId,
-    RelayId, TenantId, Wall,
+    RelayId, TenantId, TrunkId,
 };
 
 use super::Shard;
@@ -164,6 +164,11 @@ impl Shard {
     pub fn relay_legs(&self, relay: RelayId) -> usize {
         self.index.legs.get(&relay).copied().unwrap_or_default()
     }
+
+    /// Lines of a trunk that calls of this shard take, in and out.
+    pub fn lines(&self, trunk: TrunkId) -> usize {
+        self.index.lines.get(&trunk).copied().unwrap_or_default()
+    }
 }
 
 /// Agents and tenants.
@@ -260,18 +265,6 @@ impl Shard {
     /// The lead of a campaign that has this number.
     pub fn lead_by_number(&self, campaign: CampaignId, number: E164) -> Option<&Arc<Lead>> {
         self.index.by_number.get(&(campaign, number)).and_then(|id| self.leads.get(id))
-    }
-
-    /// Leads of a campaign that wait to be dialled and are not barred, of one of its ledger's zones; the longest due
-    /// first.
-    pub fn due(&self, campaign: CampaignId, zone: u16) -> impl Iterator<Item = (Wall, LeadId)> {
-        self.due_from(campaign, zone, Wall(0))
-    }
-
-    /// Those that are not due before then.
-    pub fn due_from(&self, campaign: CampaignId, zone: u16, from: Wall) -> impl Iterator<Item = (Wall, LeadId)> {
-        let all = (campaign, zone, from, LeadId(0))..=(campaign, zone, Wall(u64::MAX), LeadId(u64::MAX));
-        self.index.due.range(all).map(|(_, _, at, lead)| (*at, *lead))
     }
 
     /// The call that has a number: a live one, or one whose called party is still being hung up on.

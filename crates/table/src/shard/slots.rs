@@ -155,12 +155,8 @@ impl Shard {
         self.put_agent(agent);
         let Some(mut call) = self.calls.get(&call).map(|call| (**call).clone()) else { return Ok(()) };
         call.finish_pieces(entry.now(), How::Over, |piece| piece.no == segment);
-        if code.is_some() {
-            call.segments.change(|pieces| {
-                if let Some(piece) = pieces.iter_mut().find(|piece| piece.no == segment) {
-                    piece.code = code;
-                }
-            });
+        if let Some(code) = code {
+            call.say_code(segment, code);
         }
         if call.is_over() && call.has_record() {
             self.write(self.record_of(&call));

@@ -9,9 +9,9 @@ use strowger_model::{
     PlaceId, QueueId, RelayId, Role, Wall,
 };
 use strowger_table::{
-    Admit, Agent, Applied, At, Body, Call, Command, Dial, DialFailure, DialTo, DutyKind, Lead, Ledger, Medium, Miss,
-    NewLead, Offer, Offered, Outcome, Place, Plan, Presence, Proposal, Proposer, Record, Refusal, Reserver, RowKey,
-    Shard, SlotState, Source, Stage, Target, Then, ToldBy, VOICE_SLOT,
+    Admit, Agent, Applied, At, Body, Call, Command, Dial, DialFailure, DialTo, DutyKind, Lead, LeadTurn, Ledger,
+    Medium, Miss, NewLead, Offer, Offered, Outcome, Place, Plan, Presence, Proposal, Proposer, Record, Refusal,
+    Reserver, RowKey, Shard, SlotState, Source, Stage, Target, Then, ToldBy, VOICE_SLOT,
 };
 
 use crate::sample::*;
@@ -308,6 +308,10 @@ impl Bench {
 
     pub fn lead(&self, campaign: CampaignId, place: u32) -> Lead {
         (**self.shard.lead(LeadId::new(campaign, place)).expect("the row must be there")).clone()
+    }
+
+    pub fn turn(&self, campaign: CampaignId, place: u32) -> LeadTurn {
+        self.shard.turn(&self.lead(campaign, place))
     }
 
     pub fn ledger(&self, campaign: CampaignId) -> Ledger {

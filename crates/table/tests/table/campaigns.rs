@@ -1,7 +1,7 @@
 //! Campaigns' ledgers and lists of leads: what is taken, what is counted, what a replica makes of it.
 
 use strowger_model::{CampaignId, Cause, DialResult, Digest, LeadId, Wall};
-use strowger_table::{BarList, Command, LeadState, NewLead, Outcome, Refusal, Scope, Shard, limit};
+use strowger_table::{BarList, Command, LeadTurn, NewLead, Outcome, Refusal, Scope, Shard, limit};
 
 use crate::bench::{Bench, failure};
 use crate::sample::*;
@@ -82,7 +82,7 @@ fn leads_that_come_while_they_are_barred_are_not_due() {
     let call = bench.dialling(0, ANNA);
     bench.say(bar(vec![0], false));
     bench.not_reached(call, failure(DialResult::Busy, 486, Cause::BUSY));
-    assert!(matches!(bench.lead(SPRING, 0).state, LeadState::Due { .. }));
+    assert!(matches!(bench.turn(SPRING, 0), LeadTurn::Due { .. }));
     assert_eq!(bench.due(SPRING), [2, 3]);
     bench.say(bar(vec![0, 1], true));
     assert_eq!(bench.due(SPRING), [1, 2, 3, 0]);
@@ -149,15 +149,20 @@ fn what_a_campaign_counted_outlives_its_configuration() {
     bench.dialling(1, ANNA);
 }
 
-/// A call of a campaign that left the configuration meanwhile still settles its lead: nobody is to call it again.
+/// A call of a campaign that left the configuration meanwhile still settles its lead. Nobody calls whom no policy
+/// allows to; once the campaign is back, its policy counts from that call on.
 #[test]
-fn a_lead_whose_campaign_is_gone_is_done_when_its_call_ends() {
+fn a_lead_whose_campaign_is_gone_is_settled_when_its_call_ends() {
     let mut bench = Bench::new();
     bench.import(SPRING, 0..2);
     let call = bench.dialling(0, ANNA);
     bench.configure(2, strowger_model::config::Tenant { campaigns: Vec::new(), ..tenant() });
     bench.not_reached(call, failure(DialResult::Busy, 486, Cause::BUSY));
-    assert_eq!((bench.lead(SPRING, 0).state, bench.ledger(SPRING).done), (LeadState::Done, 1));
+    assert_eq!((bench.turn(SPRING, 0), bench.shard.leads_done(SPRING)), (LeadTurn::Done, 2));
+    let at = Wall(bench.wall().0 + BUSY_RETRY_S * 1000);
+    bench.pass(1000);
+    bench.configure(3, tenant());
+    assert_eq!((bench.turn(SPRING, 0), bench.shard.leads_done(SPRING)), (LeadTurn::Due { at }, 0));
 }
 
 #[test]

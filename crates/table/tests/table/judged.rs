@@ -35,8 +35,8 @@ fn of_agent(agent: &Agent) -> String {
     format!("{does:?}{may:?}{:?}", agent.owner)
 }
 
-fn of_lead(lead: &Lead) -> String {
-    format!("{:?}{:?}{}", lead.due(), lead.dialled_by(), lead.is_done())
+fn of_lead(shard: &Shard, lead: &Lead) -> String {
+    format!("{:?}", shard.turn(lead))
 }
 
 /// What planners, pacers, leaders and people are answered.
@@ -54,7 +54,7 @@ fn answers(shard: &Shard) -> String {
     for ledger in shard.campaigns() {
         let due = (0..ledger.zones.len() as u16).flat_map(|zone| shard.due(ledger.campaign, zone));
         say(format!("{:?}{:?}", ledger.heir_key(), due.collect::<Vec<_>>()));
-        shard.leads(ledger.campaign).for_each(|lead| say(of_lead(lead)));
+        shard.leads(ledger.campaign).for_each(|lead| say(of_lead(shard, lead)));
     }
     shard.calls().for_each(|call| say(of_call(call)));
     shard.agents().for_each(|agent| say(of_agent(agent)));

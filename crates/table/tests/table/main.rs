@@ -9,6 +9,7 @@ mod attempts;
 mod bars;
 mod bench;
 mod campaigns;
+mod carrier;
 mod configuration;
 mod control;
 mod dice;

@@ -1,10 +1,10 @@
 //! Outbound calls: agent and lead are taken in one entry, and whatever comes of it, both are given back.
 
 use strowger_model::{
-    CallId, CampaignId, Cause, DialResult, Ended, HangupBy, LeadId, Outcome as CallOutcome, TenantId, Wall,
+    CallId, CampaignId, Cause, DialResult, Ended, HangupBy, LeadId, Outcome as CallOutcome, TenantId, TrunkId, Wall,
 };
 use strowger_table::{
-    BarList, Body, Command, Dial, DialFailure, DialRecord, DialTo, DutyKind, LeadState, Outcome, Proposal, Refusal,
+    BarList, Body, Command, Dial, DialFailure, DialRecord, DialTo, DutyKind, LeadTurn, Outcome, Proposal, Refusal,
     Scope, Stage, limit,
 };
 
@@ -31,7 +31,7 @@ fn agent_and_lead_are_taken_in_the_entry_that_dials() {
     assert_eq!(bench.state(ANNA), Doing::Reserved { call });
     assert_eq!(bench.idle(SALES), [BERT], "a reserved agent is offered nothing");
     let lead = bench.lead(SPRING, 0);
-    assert_eq!((lead.state, lead.attempts), (LeadState::Dialling { call }, 1));
+    assert_eq!((bench.shard.turn(&lead), lead.attempts), (LeadTurn::Dialling { call }, 1));
     assert_eq!(bench.due(SPRING), [1, 2]);
     assert_eq!(bench.shard.dialled(ACME, number(0)), Some(call));
     assert_eq!(bench.kinds(call), [DutyKind::Originate { leg: bench.customer(call) }]);
@@ -40,6 +40,12 @@ fn agent_and_lead_are_taken_in_the_entry_that_dials() {
     assert_eq!((row.relays(), row.to()), (vec![RELAY], "+442071830000"));
     assert_eq!((row.owner.node, row.owner.incarnation), (ONE.node, ONE.incarnation));
     assert_eq!((bench.shard.relay_legs(RELAY), bench.ledger(SPRING).dialled), (1, 1));
+    let trunk = row.trunk().unwrap();
+    assert_eq!(
+        (bench.shard.lines(trunk), bench.shard.lines(TrunkId(trunk.0 + 1))),
+        (1, 0),
+        "the agent's leg takes none"
+    );
 }
 
 #[test]
@@ -136,12 +142,12 @@ fn the_reserved_agent_is_rung_in_the_entry_that_says_reached() {
     bench.end(call, CALLER_LEFT);
     let record = &bench.records(call)[0];
     let says =
-        DialRecord { campaign: SPRING, lead: Some(LeadId::new(SPRING, 0)), result: DialResult::Connected, status: 0 };
+        DialRecord { campaign: SPRING, lead: Some(LeadId::new(SPRING, 0)), result: DialResult::Connected, status: 200 };
     assert_eq!((record.outcome, record.dial), (CallOutcome::Answered, Some(says)));
     assert_eq!((record.agent, record.wait_ms, record.talk_ms), (Some(ANNA), Some(500), Some(60_000)));
     let lead = bench.lead(SPRING, 0);
-    assert_eq!((lead.state, lead.last.unwrap().result), (LeadState::Done, DialResult::Connected));
-    assert_eq!((bench.ledger(SPRING).done, bench.ledger(SPRING).count(DialResult::Connected)), (1, 1));
+    assert_eq!((bench.shard.turn(&lead), lead.last.unwrap().result), (LeadTurn::Done, DialResult::Connected));
+    assert_eq!((bench.shard.leads_done(SPRING), bench.ledger(SPRING).count(DialResult::Connected)), (1, 1));
     assert_eq!(bench.shard.relay_legs(RELAY) + bench.shard.relay_legs(AGENT_RELAY), 0);
     assert_eq!(bench.shard.dialled(ACME, number(0)), None);
 }
@@ -218,7 +224,7 @@ fn an_intent_that_nobody_performs_is_unknown_and_left_alone_for_long() {
     assert_eq!(bench.state(ANNA), Doing::Idle);
     let lead = bench.lead(SPRING, 0);
     let at = Wall(bench.wall().0 + limit::UNKNOWN_RETRY.as_millis() as u64);
-    assert_eq!((lead.state, lead.attempts), (LeadState::Due { at }, 1));
+    assert_eq!((bench.shard.turn(&lead), lead.attempts), (LeadTurn::Due { at }, 1));
 }
 
 #[test]
@@ -300,7 +306,11 @@ fn whoever_gives_a_call_up_before_its_invite_is_reported_leaves_its_result_unkno
         let lead = bench.lead(SPRING, 1);
         assert_eq!((lead.attempts, lead.last.unwrap().result), (1, DialResult::Unknown));
         let again = limit::UNKNOWN_RETRY.as_millis() as u64;
-        assert_eq!(lead.state, LeadState::Due { at: Wall(bench.wall().0 + again) }, "nobody is called twice in a row");
+        assert_eq!(
+            bench.shard.turn(&lead),
+            LeadTurn::Due { at: Wall(bench.wall().0 + again) },
+            "nobody is called twice in a row"
+        );
     }
     let mut bench = bench();
     let call = bench.dialling(0, ANNA);
@@ -434,4 +444,95 @@ fn an_unknown_call_is_not_reached_twice() {
     assert_eq!(bench.refused(Command::NotReached { leg, failure: busy.clone(), observed }), Refusal::WrongStage);
     let nowhere = first_leg(CallId::new(SHARD, 4711));
     assert_eq!(bench.refused(Command::NotReached { leg: nowhere, failure: busy, observed }), Refusal::NoSuchLeg);
+}
+
+/// Calls and results per agent: an agent's own calls are the agent's, whoever answers; a lead that nobody reached is not.
+#[test]
+fn a_record_names_the_agent_who_asked() {
+    let mut bench = Bench::new();
+    bench.import(SPRING, [0, 1, 2]);
+    let lead = bench.dialling(0, ANNA);
+    bench.not_reached(lead, failure(DialResult::Busy, 486, Cause::BUSY));
+    assert_eq!(bench.records(lead)[0].agent, None);
+
+    let (unheard, leg) = bench.asked_for(SPRING, 50, ANNA);
+    let missed = bench.missed_command(leg, Cause::BUSY);
+    bench.say(missed);
+    assert_eq!(bench.records(unheard)[0].agent, Some(ANNA), "the own phone did not answer");
+
+    let (busy, leg) = bench.asked_for(SPRING, 51, BERT);
+    let connect = bench.connect_command(busy, leg);
+    bench.say(connect);
+    bench.not_reached(busy, failure(DialResult::Busy, 486, Cause::BUSY));
+    let record = bench.records(busy).remove(0);
+    assert_eq!((record.agent, record.talk_ms, record.dial.map(|dial| dial.status)), (Some(BERT), None, Some(486)));
+}
+
+#[test]
+fn who_answered_said_200() {
+    let mut bench = Bench::new();
+    bench.import(SPRING, [0, 1]);
+    let call = bench.dialling(0, ANNA);
+    let reached = bench.reached_command(call);
+    bench.say(reached);
+    bench.end(call, CALLER_LEFT);
+    let dial = bench.records(call)[0].dial.unwrap();
+    assert_eq!((dial.result, dial.status), (DialResult::Abandoned, 200));
+    assert_eq!(bench.lead(SPRING, 0).last.map(|last| last.status), Some(200));
+}
+
+/// A queue is renamed, which is another one to us, while the called party's phone rings.
+fn without_sales() -> strowger_model::config::Tenant {
+    let mut config = tenant();
+    config.queues.retain(|queue| queue.id != SALES);
+    config.agents.iter_mut().for_each(|agent| agent.queues = vec![SUPPORT]);
+    config.campaigns.iter_mut().for_each(|campaign| campaign.queue = SUPPORT);
+    config
+}
+
+#[test]
+fn a_called_party_whose_queue_is_gone_gets_the_agent_who_was_kept() {
+    let mut bench = bench();
+    let call = bench.dialling(0, ANNA);
+    bench.done(call, DutyKind::Originate { leg: bench.customer(call) });
+    bench.configure(2, without_sales());
+    bench.pass(3000);
+    bench.expire();
+    let reached = bench.reached_command(call);
+    assert_eq!(bench.say(reached), Outcome::Done);
+    let leg = bench.ringing(call);
+    let connect = bench.connect_command(call, leg);
+    bench.pass(2000);
+    bench.expire();
+    assert_eq!(bench.say(connect), Outcome::Done);
+    assert_eq!(bench.call(call).stage, Stage::Talking);
+    bench.end(call, CALLER_LEFT);
+    assert_eq!(bench.records(call)[0].dial.unwrap().result, DialResult::Connected);
+}
+
+/// Nobody serves a queue that is gone: whoever would wait in it is not left there.
+#[test]
+fn a_called_party_whose_queue_is_gone_is_not_left_waiting() {
+    for agent_answers_late in [false, true] {
+        let mut bench = bench();
+        let call = bench.dialling(0, ANNA);
+        bench.configure(2, without_sales());
+        bench.expire();
+        if !agent_answers_late {
+            // No phone is left to ring.
+            bench.say(Command::Unbind { agent: ANNA, instance: None });
+        }
+        let reached = bench.reached_command(call);
+        assert_eq!(bench.say(reached), Outcome::Done);
+        if agent_answers_late {
+            let leg = bench.ringing(call);
+            let missed = bench.missed_command(leg, Cause::NO_ANSWER);
+            bench.say(missed);
+        }
+        bench.expire();
+        assert_eq!(bench.outcome(call), CallOutcome::Overflowed, "late: {agent_answers_late}");
+        let record = bench.records(call).remove(0);
+        assert_eq!(record.dial.map(|dial| dial.result), Some(DialResult::Abandoned), "by us");
+        assert!(bench.turn(SPRING, 0) == LeadTurn::Done || bench.turn(SPRING, 0).due().is_some());
+    }
 }

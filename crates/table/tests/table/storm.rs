@@ -11,9 +11,9 @@ use strowger_model::{
     LogTime, Outcome as CallOutcome, QueueId, RelayId,
 };
 use strowger_table::{
-    Agent, BarList, Body, Call, Change, Command, Dial, DialFailure, DialTo, DutyKind, LeadState, Leg, LegRole, Medium,
-    Miss, NewLead, Offer, Offered, Outcome, PlaceState, Plan, Presence, Proposal, Proposer, Rank, Reserver, RowKey,
-    Scope, Shard, SlotState, Stage, Then, ToldBy, Touched, VOICE_SLOT, Value,
+    Agent, BarList, Body, Call, Change, Command, Dial, DialFailure, DialTo, DutyKind, LeadState, LeadTurn, Leg,
+    LegRole, Medium, Miss, NewLead, Offer, Offered, Outcome, PlaceState, Plan, Presence, Proposal, Proposer, Rank,
+    Reserver, RowKey, Scope, Shard, SlotState, Stage, Then, ToldBy, Touched, VOICE_SLOT, Value,
 };
 
 use crate::bench::{Bench, admit_with, answer, dial, enqueue, failure, first_leg};

@@ -49,7 +49,65 @@ fn a_disposition_ends_wrap_up_early_and_stands_in_the_record() {
     assert_eq!(bench.state(ANNA), Doing::Idle);
     let records = bench.records(call);
     assert_eq!((records[1].wrap_ms, records[1].disposition.as_deref()), (Some(4000), Some("sold")));
-    assert_eq!(bench.refused(dispose(ANNA)), Refusal::WrongStage, "once");
+    // Said again, it is corrected.
+    let code = "called back".to_owned();
+    assert_eq!(bench.say(Command::Dispose { agent: ANNA, call, code }), Outcome::Done);
+    let records = bench.records(call);
+    assert_eq!((records[2].wrap_ms, records[2].disposition.as_deref()), (Some(4000), Some("called back")));
+}
+
+fn sold(call: strowger_model::CallId, agent: strowger_model::AgentId) -> Command {
+    Command::Dispose { agent, call, code: "sold".into() }
+}
+
+#[test]
+fn a_disposition_that_comes_early_stands_in_the_record() {
+    let mut bench = Bench::new();
+    let call = bench.waiting(SALES);
+    assert_eq!(bench.refused(sold(call, ANNA)), Refusal::WrongStage, "before the agent is there");
+    let leg = bench.offer(call, ANNA);
+    assert_eq!(bench.refused(sold(call, ANNA)), Refusal::WrongStage, "while the phone rings");
+    let connect = bench.connect_command(call, leg);
+    bench.say(connect);
+    assert_eq!(bench.say(sold(call, ANNA)), Outcome::Done);
+    assert!(matches!(bench.state(ANNA), Doing::Talking { .. }), "{:?}", bench.state(ANNA));
+    assert_eq!(bench.refused(sold(call, BERT)), Refusal::WrongStage, "who is not in it says nothing of it");
+    bench.pass(1000);
+    bench.end(call, CALLER_LEFT);
+    assert_eq!(bench.records(call)[0].disposition.as_deref(), Some("sold"));
+    assert!(matches!(bench.state(ANNA), Doing::WrapUp { .. }), "the time for notes is the agent's all the same");
+    bench.pass(WRAP_UP_MS);
+    bench.expire();
+    assert_eq!(bench.records(call)[1].disposition.as_deref(), Some("sold"));
+}
+
+#[test]
+fn a_disposition_that_comes_late_stands_in_the_record_while_the_call_is_known() {
+    for wrap_up_ms in [0, WRAP_UP_MS] {
+        let mut bench = Bench::bare();
+        let mut config = tenant();
+        config.queues[0].wrap_up_ms = wrap_up_ms as u32;
+        bench.configure(1, config);
+        let call = bench.talking(ANNA);
+        bench.pass(5000);
+        bench.end(call, CALLER_LEFT);
+        bench.hung_up(call);
+        bench.pass(wrap_up_ms);
+        bench.expire();
+        bench.pass(limit::ENDED_LINGER.as_millis() as u64 - 1);
+        bench.expire();
+        assert_eq!(bench.state(ANNA), Doing::Idle);
+        let before = bench.records(call).len();
+        assert_eq!(bench.say(sold(call, ANNA)), Outcome::Done);
+        let records = bench.records(call);
+        assert_eq!(records.len(), before + 1);
+        let last = records.last().unwrap();
+        assert_eq!((last.disposition.as_deref(), last.wrap_ms), (Some("sold"), Some(wrap_up_ms)), "a later writing");
+        assert_eq!((last.talk_ms, last.total_ms), (records[0].talk_ms, records[0].total_ms));
+        bench.pass(1);
+        bench.expire();
+        assert_eq!(bench.refused(sold(call, ANNA)), Refusal::NoSuchCall, "too late");
+    }
 }
 
 #[test]

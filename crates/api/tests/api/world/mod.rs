@@ -15,7 +15,7 @@ use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use strowger_api::{Metrics, archive, bootstrap_token, router};
-use strowger_cluster::{COMMIT, Cluster, Context, DataKeys, Options};
+use strowger_cluster::{COMMIT, Cluster, Context, DataKeys, Options, Retention, Tuning};
 use strowger_config::{Files, read_dir};
 use strowger_link::Identity;
 use strowger_model::{CallId, Cause, Dialog, DialogState, Far, LegKey, LegNo, LogTime, NodeId, PeerId, Role, ShardId};
@@ -51,8 +51,12 @@ impl World {
             sip: strowger_trunk::Options { shared: ANY_PORT, own: None },
             advertised: "127.0.0.1:5060".to_owned(),
             data_keys: DataKeys::parse(&"01".repeat(32)).unwrap(),
+            destinations: Default::default(),
+            caps: Default::default(),
             max_calls: 1000,
             max_calls_per_second: 100,
+            retention: Retention::default(),
+            tuning: Tuning::default(),
             test_break: None,
         };
         let context = Cluster::start(options).await.unwrap().context;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use strowger_cluster::{Cluster, Context, DataKeys, Options, TestBreak};
+use strowger_cluster::{Cluster, Context, DataKeys, Options, Retention, TestBreak, Tuning};
 use strowger_config::{Files, NextIds};
 use strowger_link::Identity;
 use strowger_model::{GroupId, Ha1, NodeId, PeerId, RelayId, Whose};
@@ -72,8 +72,12 @@ impl Rig {
                 sip: strowger_trunk::Options { shared: sip, own: None },
                 advertised: sip.to_string(),
                 data_keys: DataKeys::parse(&"07".repeat(32)).expect("a key"),
+                destinations: Default::default(),
+                caps: Default::default(),
                 max_calls: 1000,
                 max_calls_per_second: 1000,
+                retention: Retention::default(),
+                tuning: Tuning::default(),
                 test_break,
             };
             std::fs::create_dir_all(&options.data_dir).expect("a directory");
@@ -114,6 +118,7 @@ impl Rig {
             address: [127, 0, 0, 1].into(),
             advertise: None,
             ports,
+            refused: Vec::new(),
             threads: 1,
             content_dir: None,
             dead_media: Some(Duration::from_secs(10)),

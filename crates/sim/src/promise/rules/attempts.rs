@@ -22,8 +22,9 @@ impl Rule for Attempts {
 
     fn committed(&mut self, step: &Step<'_>, config: &Asked) {
         for dial in step.records.iter().filter(|record| record.wrap_ms.is_none()).filter_map(|record| record.dial) {
-            // Nothing was sent.
-            if let Some(lead) = dial.lead.filter(|_| dial.result == DialResult::NotDialled) {
+            // Nothing was sent, or the carrier took it to nobody.
+            let uncounted = matches!(dial.result, DialResult::NotDialled | DialResult::CarrierFailed);
+            if let Some(lead) = dial.lead.filter(|_| uncounted) {
                 self.begun.entry(lead).and_modify(|begun| *begun -= 1);
             }
         }

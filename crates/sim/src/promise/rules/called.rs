@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use strowger_model::config::{Campaign, DialMode};
 use strowger_model::{CampaignId, E164, Mono, TenantId, Wall};
-use strowger_table::{BarList, Command, DialTo, Lead, LeadState, Shard};
+use strowger_table::{BarList, Command, DialTo, Lead, LeadTurn, Shard};
 
 use super::super::Found;
 use super::{Decision, Look, Rule};
@@ -55,7 +55,7 @@ impl Rule for Called {
 }
 
 fn can_call(truth: &Shard, config: &Asked, tenant: TenantId, campaign: &Campaign, wall: Wall) -> bool {
-    let runs = truth.campaign(campaign.id).is_some_and(|ledger| ledger.running);
+    let runs = truth.campaign(campaign.id).is_some_and(|ledger| ledger.running && ledger.carrier.may_dial(wall));
     runs && campaign.mode == DialMode::Progressive
         && free(truth, config, campaign) > campaign.keep_idle as usize
         && truth.leads(campaign.id).any(|lead| is_due(truth, tenant, campaign, lead, wall))
@@ -73,7 +73,7 @@ fn free(truth: &Shard, config: &Asked, campaign: &Campaign) -> usize {
 }
 
 fn is_due(truth: &Shard, tenant: TenantId, campaign: &Campaign, lead: &Lead, wall: Wall) -> bool {
-    let due = matches!(lead.state, LeadState::Due { at } if at <= wall);
+    let due = matches!(lead.turn(Some(campaign)), LeadTurn::Due { at } if at <= wall);
     let number: E164 = lead.number;
     due && is_open(&campaign.hours, wall, Some(number))
         && !truth.is_barred(BarList::DoNotCall, tenant, number)

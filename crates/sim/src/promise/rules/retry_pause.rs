@@ -1,11 +1,12 @@
 //! `retries`: a lead is called again by its campaign only after the pause that its last result asks for, and never
-//! after a result that is final.
+//! after a result that is final, both by the configuration in force when it is called.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use strowger_model::config::Campaign;
 use strowger_model::{CallId, DialResult, LeadId, Wall};
-use strowger_table::{Command, DialRecord, DialTo, Outcome, limit};
+use strowger_table::{Command, DialTo, Outcome, limit};
 
 use super::super::{Found, Step};
 use super::Rule;
@@ -14,8 +15,8 @@ use crate::asked::Asked;
 #[derive(Default)]
 pub(crate) struct RetryPause {
     found: Found,
-    /// Not before this; none for never.
-    next: BTreeMap<LeadId, Option<Wall>>,
+    /// What its last call came to, and when that ended.
+    last: BTreeMap<LeadId, (DialResult, Wall)>,
     dialled: BTreeSet<CallId>,
 }
 
@@ -31,14 +32,15 @@ impl Rule for RetryPause {
         for record in step.records.iter().filter(|record| record.wrap_ms.is_none()) {
             // Of an agent who did not come to the phone the lead knows nothing.
             if let Some(dial) = record.dial.filter(|_| self.dialled.contains(&record.call)) {
-                self.rest(config, &dial, wall);
+                self.last.extend(dial.lead.map(|lead| (lead, (dial.result, wall))));
             }
         }
         let (Some(Command::Dial(dial)), Outcome::Dialled { call }) = (step.command(), &step.applied.outcome) else {
             return;
         };
         let DialTo::Lead(lead) = dial.to else { return };
-        let next = self.next.get(&lead).copied().unwrap_or(Some(Wall(0)));
+        let Some(policy) = config.campaign(dial.campaign) else { return };
+        let next = self.last.get(&lead).map_or(Some(Wall(0)), |last| rests_until(policy, *last));
         if call.index() == step.index && next.is_none_or(|next| wall < next) {
             self.found
                 .breach("retry pause", Some(*call), || format!("lead {lead} rests until {next:?}, it is {wall:?}"));
@@ -46,16 +48,15 @@ impl Rule for RetryPause {
     }
 }
 
-impl RetryPause {
-    fn rest(&mut self, config: &Asked, dial: &DialRecord, wall: Wall) {
-        let (Some(lead), Some(campaign)) = (dial.lead, config.campaign(dial.campaign)) else { return };
-        let named = campaign.retries.iter().find(|retry| retry.result == dial.result);
-        let after = match (named, dial.result) {
-            (Some(retry), _) => Some(Duration::from_secs(retry.after_s.into())),
-            (None, DialResult::NotDialled) => Some(limit::NOT_DIALLED_RETRY),
-            (None, DialResult::Unknown) => Some(limit::UNKNOWN_RETRY),
-            (None, _) => None,
-        };
-        self.next.insert(lead, after.map(|after| Wall(wall.0 + after.as_millis() as u64)));
-    }
+/// Until when a lead rests whose last call came to that; none: for ever.
+fn rests_until(policy: &Campaign, (result, ended): (DialResult, Wall)) -> Option<Wall> {
+    let named = policy.retries.iter().find(|retry| retry.result == result);
+    let after = match (named, result) {
+        (Some(retry), _) => Duration::from_secs(retry.after_s.into()),
+        (None, DialResult::NotDialled) => limit::NOT_DIALLED_RETRY,
+        (None, DialResult::CarrierFailed) => limit::CARRIER_RETRY,
+        (None, DialResult::Unknown) => limit::UNKNOWN_RETRY,
+        (None, _) => return None,
+    };
+    Some(Wall(ended.0 + after.as_millis() as u64))
 }

@@ -144,9 +144,19 @@ frozen! {
         leads: u32,
         zones: Vec<String>,
         batches: Vec<Digest>,
-        done: u32,
         dialled: u64,
         results: Vec<(DialResultV1, u64)>,
+        carrier: CarrierV1,
+    }
+    struct CarrierV1 = Carrier {
+        failed: u16,
+        pause: Option<CarrierPauseV1>,
+    }
+    struct CarrierPauseV1 = CarrierPause {
+        since: Wall,
+        until: Wall,
+        no: u8,
+        probe: Option<CallId>,
     }
     struct WindowV1 = Window {
         live: u32,
@@ -160,6 +170,7 @@ frozen! {
         source: LeadSourceV1,
         state: LeadStateV1,
         attempts: u8,
+        turned_away: u8,
         last: Option<AttemptV1>,
     }
     struct LeadSourceV1 = LeadSource {
@@ -167,9 +178,8 @@ frozen! {
         line: u16,
     }
     enum LeadStateV1 = LeadState {
-        Due { at: Wall },
+        Waiting { since: Wall },
         Dialling { call: CallId },
-        Done,
     }
     struct AttemptV1 = Attempt {
         call: CallId,

@@ -82,6 +82,7 @@ frozen! {
         Rejected,
         InvalidNumber,
         Unreachable,
+        CarrierFailed,
         NotDialled,
         Unknown,
     }

@@ -6,7 +6,7 @@ use super::*;
 use crate::bench::{Doing, dial};
 use crate::row::segment::SegmentKind;
 use crate::{
-    Began, Dial, DialTo, FlowPosition, LeadState, Origin, Reserver, Screen, SlotState, Source, Target, Then, limit,
+    Began, Dial, DialTo, FlowPosition, LeadTurn, Origin, Reserver, Screen, SlotState, Source, Target, Then, limit,
 };
 
 fn dialling() -> Walk {
@@ -59,7 +59,7 @@ fn who_is_not_found_to_be_a_machine_is_a_person() {
             ("the called party hangs up", |walk| {
                 walk.leaves("customer");
                 assert_eq!(walk.outcome(), Some(CallOutcome::Answered));
-                assert_eq!(walk.bench.lead(SPRING, 0).state, LeadState::Done);
+                assert_eq!(walk.bench.turn(SPRING, 0), LeadTurn::Done);
             }),
         ],
     );
@@ -84,7 +84,7 @@ fn a_called_party_waits_and_nobody_is_in_time() {
                 walk.bench.pass(MAX_WAIT_MS);
                 walk.done(Command::Expire);
                 assert!(walk.call().is_over());
-                assert!(!matches!(walk.bench.lead(SPRING, 0).state, LeadState::Dialling { .. }));
+                assert!(!matches!(walk.bench.turn(SPRING, 0), LeadTurn::Dialling { .. }));
             }),
         ],
     );
@@ -127,7 +127,7 @@ fn a_call_out_for_no_agent_goes_to_a_queue() {
             ("the agent hangs up", |walk| {
                 walk.leaves("bert");
                 assert_eq!(walk.outcome(), Some(CallOutcome::Answered));
-                assert_eq!(walk.bench.lead(SPRING, 0).state, LeadState::Done);
+                assert_eq!(walk.bench.turn(SPRING, 0), LeadTurn::Done);
             }),
         ],
     );

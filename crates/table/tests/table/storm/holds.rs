@@ -76,16 +76,16 @@ fn assert_leads(shard: &Shard) {
     }
     for ledger in shard.campaigns() {
         let leads: Vec<_> = shard.leads(ledger.campaign).collect();
-        let done = leads.iter().filter(|lead| lead.state == LeadState::Done).count();
-        assert_eq!((ledger.done as usize, ledger.leads as usize), (done, leads.len()));
+        let done = leads.iter().filter(|lead| shard.turn(lead) == LeadTurn::Done).count();
+        assert_eq!((shard.leads_done(ledger.campaign), ledger.leads as usize), (done, leads.len()));
         let mut due = BTreeSet::new();
         for lead in leads {
-            match lead.state {
-                LeadState::Dialling { call } => assert!(!shard.call(call).expect("its call").is_over()),
-                LeadState::Due { at } if !shard.is_barred(BarList::DoNotCall, ACME, lead.number) => {
+            match shard.turn(lead) {
+                LeadTurn::Dialling { call } => assert!(!shard.call(call).expect("its call").is_over()),
+                LeadTurn::Due { at } if !shard.is_barred(BarList::DoNotCall, ACME, lead.number) => {
                     due.insert((at, lead.id));
                 }
-                LeadState::Due { .. } | LeadState::Done => {}
+                LeadTurn::Due { .. } | LeadTurn::Done => {}
             }
         }
         let listed = (0..ledger.zones.len() as u16).flat_map(|zone| shard.due(ledger.campaign, zone));

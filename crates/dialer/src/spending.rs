@@ -1,0 +1,338 @@
+//! What calls to numbers outside have come to lately, by who had them made: how many are there, were tried, and how long they
+//! lasted. Stolen credentials make more of them than people do. Each node counts what the log shows it, so that all count
+//! the same, but for one that has just begun.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use strowger_model::{AgentId, CallId, Caps, Mono, OutboundCaps, ShardId};
+use strowger_table::Call;
+
+/// What is kept of an hour: a sum for each of its minutes.
+const STEP: Duration = Duration::from_secs(60);
+/// The window moves on by steps.
+const STEPS: u64 = 60;
+
+/// Who has calls made, or over what they go.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Payer {
+    /// Whom the call is for.
+    Agent(AgentId),
+    /// By name.
+    Tenant(String),
+    /// By name.
+    Trunk(String),
+}
+
+impl Payer {
+    /// Those of a call.
+    pub fn all(agent: AgentId, tenant: &str, trunk: &str) -> [Payer; 3] {
+        [Payer::Agent(agent), Payer::Tenant(tenant.to_owned()), Payer::Trunk(trunk.to_owned())]
+    }
+}
+
+impl fmt::Display for Payer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Payer::Agent(agent) => write!(f, "{agent}"),
+            Payer::Tenant(name) => write!(f, "tenant {name}"),
+            Payer::Trunk(name) => write!(f, "trunk {name}"),
+        }
+    }
+}
+
+/// What is capped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cap {
+    /// Calls at once.
+    Calls,
+    /// Numbers within an hour.
+    Numbers,
+    /// Minutes of conversation within an hour.
+    Minutes,
+}
+
+impl fmt::Display for Cap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Cap::Calls => "calls at once",
+            Cap::Numbers => "numbers dialled within an hour",
+            Cap::Minutes => "minutes talked within an hour",
+        })
+    }
+}
+
+/// A cap that is reached: nothing more is dialled for that payer until there is less of it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{payer} has {most} {of}, which is the most that is allowed")]
+pub struct Capped {
+    /// Whose.
+    pub payer: Payer,
+    /// Of what.
+    pub of: Cap,
+    /// As the node's file has it.
+    pub most: u32,
+}
+
+/// Counts the calls of a cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Spending {
+    caps: OutboundCaps,
+    sums: BTreeMap<Payer, Sums>,
+    /// Those whose rows are there.
+    calls: BTreeMap<CallId, Seen>,
+}
+
+/// A call, as far as it is counted.
+#[derive(Clone, Debug)]
+struct Seen {
+    /// As they were named when it began.
+    payers: [Payer; 3],
+    answered: Option<Mono>,
+    is_over: bool,
+}
+
+/// How far its row is.
+#[derive(Clone, Copy)]
+struct Told {
+    answered: bool,
+    over: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Sums {
+    live: u32,
+    /// Those who talk: how many, and when each began, in microseconds.
+    talking: u32,
+    begun: u128,
+    /// By minute: attempts, and what ended conversations lasted.
+    steps: VecDeque<(u64, u32, Duration)>,
+}
+
+impl Spending {
+    /// Nothing is counted yet.
+    pub fn new(caps: OutboundCaps) -> Self {
+        Self { caps, sums: BTreeMap::new(), calls: BTreeMap::new() }
+    }
+
+    /// A call's row has changed; its tenant and trunk by name. Gives the caps that are reached by it.
+    pub fn see(&mut self, call: &Call, (tenant, trunk): (&str, &str), now: Mono) -> Vec<Capped> {
+        // Its number is dialled once it has a leg.
+        let Some(outbound) = call.outbound().filter(|_| call.customer().is_some()) else { return Vec::new() };
+        let payers = Payer::all(outbound.agent, tenant, trunk);
+        self.count(call.id, payers, Told { answered: call.has_customer(), over: call.is_over() }, now)
+    }
+
+    fn count(&mut self, call: CallId, payers: [Payer; 3], told: Told, now: Mono) -> Vec<Capped> {
+        let before: Vec<Capped> = payers.iter().flat_map(|payer| self.reached(payer, now)).collect();
+        let is_new = !self.calls.contains_key(&call);
+        let seen = self.calls.entry(call).or_insert_with(|| Seen { payers, answered: None, is_over: false });
+        let answers = seen.answered.is_none() && told.answered && !told.over;
+        let ends = told.over && !seen.is_over;
+        let talked = seen.answered.filter(|_| ends);
+        seen.answered = seen.answered.or(answers.then_some(now));
+        seen.is_over |= ends;
+        let payers = seen.payers.clone();
+        for payer in &payers {
+            let sums = self.sums.entry(payer.clone()).or_default();
+            if is_new {
+                sums.live += 1;
+                sums.step(now).1 += 1;
+            }
+            if answers {
+                sums.talking += 1;
+                sums.begun += u128::from(now.0);
+            }
+            if ends {
+                sums.live -= 1;
+            }
+            if let Some(begun) = talked {
+                sums.talking -= 1;
+                sums.begun -= u128::from(begun.0);
+                sums.step(now).2 += now.since(begun);
+            }
+        }
+        let after = payers.iter().flat_map(|payer| self.reached(payer, now));
+        after.filter(|capped| !before.contains(capped)).collect()
+    }
+
+    /// Its row is gone: it is over, whatever was seen of it.
+    pub fn forget(&mut self, call: CallId, now: Mono) {
+        if let Some(seen) = self.calls.get(&call).cloned() {
+            let _reached = self.count(call, seen.payers, Told { answered: true, over: true }, now);
+            self.calls.remove(&call);
+        }
+    }
+
+    /// A snapshot may have leapt over the end of calls of a shard.
+    pub fn keep(&mut self, shard: ShardId, is_there: impl Fn(CallId) -> bool, now: Mono) {
+        let gone = |id: &&CallId| id.shard() == shard && !is_there(**id);
+        let gone: Vec<CallId> = self.calls.keys().filter(gone).copied().collect();
+        gone.into_iter().for_each(|id| self.forget(id, now));
+    }
+
+    /// Whether one more call may be made for all of them.
+    pub fn check(&self, payers: &[Payer], now: Mono) -> Result<(), Capped> {
+        payers.iter().try_for_each(|payer| self.reached(payer, now).into_iter().next().map_or(Ok(()), Err))
+    }
+
+    fn reached(&self, payer: &Payer, now: Mono) -> Vec<Capped> {
+        let caps = self.caps_of(payer);
+        let Some(sums) = self.sums.get(payer).filter(|_| caps != Caps::default()) else { return Vec::new() };
+        let all =
+            [(Cap::Calls, caps.calls), (Cap::Numbers, caps.numbers_per_hour), (Cap::Minutes, caps.minutes_per_hour)];
+        let reached = |(of, most): (Cap, Option<u32>)| {
+            let most = most.filter(|most| sums.of(of, now) >= u64::from(*most))?;
+            Some(Capped { payer: payer.clone(), of, most })
+        };
+        all.into_iter().filter_map(reached).collect()
+    }
+
+    fn caps_of(&self, payer: &Payer) -> Caps {
+        let caps = &self.caps;
+        match payer {
+            Payer::Agent(_) => caps.each_agent,
+            Payer::Tenant(name) => caps.tenants.get(name).map_or(caps.each_tenant, |own| own.or(caps.each_tenant)),
+            Payer::Trunk(name) => caps.trunks.get(name).map_or(caps.each_trunk, |own| own.or(caps.each_trunk)),
+        }
+    }
+}
+
+impl Sums {
+    fn of(&self, cap: Cap, now: Mono) -> u64 {
+        let first = step_of(now).saturating_sub(STEPS - 1);
+        let steps = self.steps.iter().filter(|(step, ..)| *step >= first);
+        match cap {
+            Cap::Calls => u64::from(self.live),
+            Cap::Numbers => steps.map(|(_, attempts, _)| u64::from(*attempts)).sum(),
+            Cap::Minutes => {
+                let ended: Duration = steps.map(|(.., lasted)| *lasted).sum();
+                let talking = (u128::from(self.talking) * u128::from(now.0)).saturating_sub(self.begun);
+                ((ended.as_micros() + talking) / STEP.as_micros()) as u64
+            }
+        }
+    }
+
+    fn step(&mut self, now: Mono) -> &mut (u64, u32, Duration) {
+        let step = step_of(now);
+        while self.steps.front().is_some_and(|(first, ..)| *first + STEPS <= step) {
+            self.steps.pop_front();
+        }
+        if self.steps.back().is_none_or(|(last, ..)| *last < step) {
+            self.steps.push_back((step, 0, Duration::ZERO));
+        }
+        let last = self.steps.len() - 1;
+        &mut self.steps[last]
+    }
+}
+
+fn step_of(now: Mono) -> u64 {
+    now.0 / STEP.as_micros() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: u64 = 60_000;
+
+    fn payers() -> [Payer; 3] {
+        [Payer::Agent(AgentId(1)), Payer::Tenant("acme".into()), Payer::Trunk("carrier".into())]
+    }
+
+    fn spending(caps: Caps) -> Spending {
+        let each = caps;
+        Spending::new(OutboundCaps { each_agent: each, ..OutboundCaps::default() })
+    }
+
+    fn at(minute: u64) -> Mono {
+        Mono::from_millis(1_000_000_000 + minute * MINUTE)
+    }
+
+    fn call(no: u64) -> CallId {
+        CallId(no)
+    }
+
+    fn caps(of: Cap, most: u32) -> Caps {
+        let most = Some(most);
+        match of {
+            Cap::Calls => Caps { calls: most, ..Caps::default() },
+            Cap::Numbers => Caps { numbers_per_hour: most, ..Caps::default() },
+            Cap::Minutes => Caps { minutes_per_hour: most, ..Caps::default() },
+        }
+    }
+
+    fn capped(spending: &Spending, minute: u64) -> Option<Cap> {
+        spending.check(&payers(), at(minute)).err().map(|capped| capped.of)
+    }
+
+    const RINGS: Told = Told { answered: false, over: false };
+    const TALKS: Told = Told { answered: true, over: false };
+    const IS_OVER: Told = Told { answered: true, over: true };
+
+    #[test]
+    fn calls_at_once_are_those_that_are_not_over() {
+        let mut spending = spending(caps(Cap::Calls, 2));
+        assert_eq!(spending.count(call(1), payers(), RINGS, at(0)), []);
+        let told = spending.count(call(2), payers(), RINGS, at(0));
+        assert_eq!(told.len(), 1, "said once, when it is reached");
+        assert_eq!(told[0].to_string(), "agent-1 has 2 calls at once, which is the most that is allowed");
+        assert_eq!(spending.count(call(2), payers(), TALKS, at(0)), []);
+        assert_eq!(capped(&spending, 0), Some(Cap::Calls));
+        spending.count(call(1), payers(), IS_OVER, at(1));
+        assert_eq!(capped(&spending, 1), None);
+        spending.forget(call(1), at(1));
+        assert_eq!(spending.count(call(3), payers(), RINGS, at(1)).len(), 1, "and again");
+    }
+
+    #[test]
+    fn a_call_whose_end_nobody_saw_is_over_when_its_row_is_gone() {
+        let mut spending = spending(caps(Cap::Calls, 1));
+        spending.count(call(1), payers(), TALKS, at(0));
+        spending.keep(call(1).shard(), |_| true, at(1));
+        assert_eq!(capped(&spending, 1), Some(Cap::Calls));
+        spending.keep(call(1).shard(), |_| false, at(1));
+        assert_eq!((capped(&spending, 1), spending.calls.len()), (None, 0));
+    }
+
+    #[test]
+    fn numbers_are_forgotten_after_an_hour() {
+        let mut spending = spending(caps(Cap::Numbers, 2));
+        for (no, minute) in [(1, 0), (2, 30)] {
+            assert_eq!(capped(&spending, minute), None);
+            spending.count(call(no), payers(), RINGS, at(minute));
+            spending.count(call(no), payers(), IS_OVER, at(minute));
+        }
+        assert_eq!(capped(&spending, 30), Some(Cap::Numbers));
+        assert_eq!(capped(&spending, 59), Some(Cap::Numbers));
+        assert_eq!(capped(&spending, 60), None);
+    }
+
+    #[test]
+    fn minutes_are_those_of_conversations_that_go_on_too() {
+        let mut spending = spending(caps(Cap::Minutes, 10));
+        for no in [1, 2] {
+            spending.count(call(no), payers(), RINGS, at(0));
+            spending.count(call(no), payers(), TALKS, at(5));
+        }
+        assert_eq!(capped(&spending, 9), None, "ringing costs nothing");
+        assert_eq!(capped(&spending, 10), Some(Cap::Minutes));
+        spending.count(call(1), payers(), IS_OVER, at(10));
+        spending.count(call(2), payers(), IS_OVER, at(10));
+        assert_eq!(capped(&spending, 69), Some(Cap::Minutes));
+        assert_eq!(capped(&spending, 70), None);
+    }
+
+    #[test]
+    fn who_has_a_cap_of_its_own_has_that_and_others_have_theirs() {
+        let own = [("acme".to_owned(), caps(Cap::Numbers, 1))].into();
+        let all = OutboundCaps { each_tenant: caps(Cap::Numbers, 3), tenants: own, ..OutboundCaps::default() };
+        let mut spending = Spending::new(all);
+        spending.count(call(1), payers(), RINGS, at(0));
+        assert_eq!(capped(&spending, 0), Some(Cap::Numbers));
+        let other = [Payer::Tenant("beta".into())];
+        assert_eq!(spending.check(&other, at(0)), Ok(()));
+        assert_eq!(Spending::default().check(&payers(), at(0)), Ok(()), "by default nobody has any");
+    }
+}

@@ -1,0 +1,420 @@
+//! What the log was: entries that are purged from it, and the snapshots between them, kept as files for a time. Who asks
+//! what became of a call of last week reads them; consensus never does.
+//!
+//! Nothing of it lies in the log's way. Entries are copied as they lie on the disk, when they are purged, by a thread of
+//! its own that lets them go only then; a snapshot is kept by a second name of its file.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, SystemTime};
+
+use fjall::Keyspace;
+use strowger_link::open;
+use strowger_model::GroupId;
+use tokio::sync::oneshot;
+
+use super::key;
+use super::log::damaged;
+use super::snapshots::sync_dir;
+use super::tail::GroupLog;
+use super::writer::Op;
+use crate::types::{Entry, LogId};
+use crate::v1::EntryV1;
+
+/// Written and synced at once, with a pause after it: the log's own syncs go between.
+const PIECE_BYTES: usize = 1 << 20;
+const PAUSE: Duration = Duration::from_millis(10);
+/// An entry is a proposal of at most 1 MiB with its header; a file that names a longer one is damaged.
+const MAX_ENTRY_BYTES: u32 = 4 << 20;
+/// How often files are looked at that have become too old, where nothing new is written.
+const LOOK: Duration = Duration::from_secs(3600);
+
+const ENTRIES: &str = "entries";
+const SNAPSHOT: &str = "snapshot";
+
+/// How long the past is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retention {
+    /// What happened longer ago than this goes; zero: nothing is kept.
+    pub age: Duration,
+    /// And so does the oldest beyond this, over all groups.
+    pub bytes: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { age: Duration::from_secs(30 * 86_400), bytes: 20 << 30 }
+    }
+}
+
+/// A request to the archive's thread.
+pub(super) struct Purge {
+    pub log: Arc<GroupLog>,
+    pub from: u64,
+    pub upto: LogId,
+}
+
+/// What the archive holds, for operators.
+#[derive(Default, Debug)]
+pub(crate) struct Held {
+    bytes: AtomicU64,
+    /// Seconds since the Unix epoch of the oldest file; 0 without one.
+    oldest: AtomicU64,
+    /// Pieces of the past that could not be written.
+    lost: AtomicU64,
+}
+
+/// The same, as it is now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ArchiveNow {
+    /// Of all files. A snapshot in use counts though its space is the log's, too.
+    pub bytes: u64,
+    /// How far it reaches back, from now; none while it is empty.
+    pub reaches_back: Option<Duration>,
+    /// Pieces of the past that were not kept because the disk did not take them, since the start.
+    pub lost: u64,
+}
+
+impl Held {
+    pub fn now(&self) -> ArchiveNow {
+        let oldest = SystemTime::UNIX_EPOCH + Duration::from_secs(self.oldest.load(Relaxed));
+        let reaches_back = (self.oldest.load(Relaxed) > 0).then(|| oldest.elapsed().unwrap_or_default());
+        ArchiveNow { bytes: self.bytes.load(Relaxed), reaches_back, lost: self.lost.load(Relaxed) }
+    }
+}
+
+/// The archive's thread.
+pub(super) struct Archivist {
+    dir: PathBuf,
+    retention: Retention,
+    rows: Keyspace,
+    writer: mpsc::Sender<Op>,
+    held: Arc<Held>,
+}
+
+impl Archivist {
+    /// Takes requests until all senders are gone.
+    #[expect(clippy::disallowed_methods, reason = "one a snapshot and group")]
+    pub fn spawn(
+        dir: PathBuf,
+        retention: Retention,
+        rows: Keyspace,
+        writer: mpsc::Sender<Op>,
+        held: Arc<Held>,
+    ) -> io::Result<mpsc::Sender<Purge>> {
+        fs::create_dir_all(&dir)?;
+        let (sender, requests) = mpsc::channel();
+        let archivist = Archivist { dir, retention, rows, writer, held };
+        std::thread::Builder::new().name("archive".into()).spawn(move || archivist.run(&requests))?;
+        Ok(sender)
+    }
+
+    fn run(self, requests: &mpsc::Receiver<Purge>) {
+        self.tidy();
+        loop {
+            match requests.recv_timeout(LOOK) {
+                Ok(purge) => self.take(purge),
+                Err(mpsc::RecvTimeoutError::Timeout) => self.tidy(),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn take(&self, purge: Purge) {
+        let Purge { log, from, upto } = purge;
+        if !self.retention.age.is_zero()
+            && let Err(fault) = self.keep(&log, from, upto.index)
+        {
+            // A full disk forgets the past rather than stop the present.
+            self.held.lost.fetch_add(1, Relaxed);
+            let group = log.group;
+            tracing::error!(%group, from, upto = upto.index, %fault, "entries were not archived and will not be explained");
+        }
+        // Gone only while the node ends: then they are purged again.
+        let _ending = self.writer.send(Op::Purge { log, from, upto });
+        self.tidy();
+    }
+
+    fn keep(&self, log: &Arc<GroupLog>, from: u64, upto: u64) -> io::Result<()> {
+        // What is committed may still be on its way to the disk.
+        let (done, written) = oneshot::channel();
+        let stopped = || io::Error::other("the log writer has stopped");
+        self.writer.send(Op::Flush { logs: Vec::new(), done }).map_err(|_| stopped())?;
+        written.blocking_recv().map_err(|_| stopped())?;
+        let dir = self.dir.join(log.group.to_string());
+        fs::create_dir_all(&dir)?;
+        let unfinished = dir.join("unfinished");
+        let mut file = Pieces::new(&unfinished)?;
+        let mut range = None;
+        for row in self.rows.range(key::entry(log.group, from)..=key::entry(log.group, upto)) {
+            let (key, value) = row.into_inner().map_err(io::Error::other)?;
+            let index = key::index(&key).ok_or_else(|| io::Error::other("a key of another length"))?;
+            range = Some((range.map_or(index, |(first, _)| first), index));
+            file.write(&value)?;
+        }
+        file.finish()?;
+        match range {
+            Some((first, last)) => fs::rename(&unfinished, dir.join(Kept::Entries { first, last }.name()))?,
+            None => fs::remove_file(&unfinished)?,
+        }
+        sync_dir(&dir)
+    }
+
+    /// Removes what is too old or too much.
+    fn tidy(&self) {
+        let mut groups: Vec<Vec<Piece>> = directories(&self.dir).into_iter().map(|dir| pieces(&dir)).collect();
+        let cutoff = now().checked_sub(self.retention.age).unwrap_or(SystemTime::UNIX_EPOCH);
+        for pieces in &mut groups {
+            if let Some(base) = base_of(pieces, cutoff) {
+                before(pieces, base).iter().for_each(remove);
+            }
+        }
+        let total = |groups: &[Vec<Piece>]| groups.iter().flatten().map(|piece| piece.bytes).sum::<u64>();
+        while total(&groups) > self.retention.bytes {
+            let next = groups.iter_mut().filter_map(|pieces| Some((pieces.first()?.made, next_base(pieces)?, pieces)));
+            let Some((_, base, pieces)) = next.min_by_key(|(made, ..)| *made) else { break };
+            before(pieces, base).iter().for_each(remove);
+        }
+        let oldest = groups.iter().flatten().map(|piece| piece.made).min();
+        let since = oldest.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+        self.held.bytes.store(total(&groups), Relaxed);
+        self.held.oldest.store(since.map_or(0, |since| since.as_secs()), Relaxed);
+    }
+}
+
+fn remove(piece: &Piece) {
+    if let Err(fault) = fs::remove_file(&piece.path) {
+        tracing::warn!(path = %piece.path.display(), %fault, "a file of the archive was not removed");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "files have the system's time")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Another name for a snapshot's file, which stays when the next one takes its place.
+pub(super) fn keep_snapshot(archive: &Path, group: GroupId, index: u64, file: &Path) -> io::Result<()> {
+    let dir = archive.join(group.to_string());
+    fs::create_dir_all(&dir)?;
+    match fs::hard_link(file, dir.join(Kept::Snapshot { index }.name())) {
+        Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        done => done,
+    }
+}
+
+/// A file of records: each its length and the entry as the log had it, with its own checksum.
+struct Pieces {
+    file: BufWriter<File>,
+    unsynced: usize,
+}
+
+impl Pieces {
+    fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: BufWriter::new(File::create(path)?), unsynced: 0 })
+    }
+
+    fn write(&mut self, entry: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(entry.len()).map_err(io::Error::other)?;
+        self.file.write_all(&length.to_le_bytes())?;
+        self.file.write_all(entry)?;
+        self.unsynced += entry.len();
+        if self.unsynced >= PIECE_BYTES {
+            self.unsynced = 0;
+            self.file.flush()?;
+            self.file.get_ref().sync_data()?;
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> io::Result<()> {
+        self.file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+    }
+}
+
+/// What a file of the archive holds, as its name says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Kept {
+    /// The state after this entry.
+    Snapshot { index: u64 },
+    /// These entries.
+    Entries { first: u64, last: u64 },
+}
+
+impl Kept {
+    fn name(self) -> String {
+        match self {
+            Kept::Snapshot { index } => format!("{index:020}.{SNAPSHOT}"),
+            Kept::Entries { first, last } => format!("{first:020}-{last:020}.{ENTRIES}"),
+        }
+    }
+
+    fn of(name: &str) -> Option<Self> {
+        let (numbers, kind) = name.split_once('.')?;
+        match kind {
+            SNAPSHOT => Some(Kept::Snapshot { index: numbers.parse().ok()? }),
+            ENTRIES => {
+                let (first, last) = numbers.split_once('-')?;
+                Some(Kept::Entries { first: first.parse().ok()?, last: last.parse().ok()? })
+            }
+            _ => None,
+        }
+    }
+
+    /// The first entry that it tells of.
+    pub fn first(self) -> u64 {
+        match self {
+            Kept::Snapshot { index } => index,
+            Kept::Entries { first, .. } => first,
+        }
+    }
+
+    /// The last one.
+    pub fn last(self) -> u64 {
+        match self {
+            Kept::Snapshot { index } => index,
+            Kept::Entries { last, .. } => last,
+        }
+    }
+}
+
+/// A file of one group's past.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Piece {
+    pub kept: Kept,
+    pub path: PathBuf,
+    bytes: u64,
+    /// Not before anything in it happened.
+    made: SystemTime,
+}
+
+/// The directories of the groups, in the order of their names.
+pub(crate) fn directories(archive: &Path) -> Vec<PathBuf> {
+    let mut dirs: Vec<PathBuf> = fs::read_dir(archive).into_iter().flatten().flatten().map(|dir| dir.path()).collect();
+    dirs.retain(|dir| dir.is_dir());
+    dirs.sort();
+    dirs
+}
+
+/// The files of one group in the order of what they tell; none of a directory that is not there.
+pub(crate) fn pieces(dir: &Path) -> Vec<Piece> {
+    let piece = |file: fs::DirEntry| {
+        let kept = Kept::of(file.file_name().to_str()?)?;
+        let about = file.metadata().ok()?;
+        Some(Piece { kept, path: file.path(), bytes: about.len(), made: about.modified().ok()? })
+    };
+    let mut pieces: Vec<Piece> = fs::read_dir(dir).into_iter().flatten().flatten().filter_map(piece).collect();
+    pieces.sort_by_key(|piece| (piece.kept.last(), piece.kept));
+    pieces
+}
+
+/// The newest state from before `cutoff`: entries are told from a state on, so it stays, and all that comes after it.
+fn base_of(pieces: &[Piece], cutoff: SystemTime) -> Option<u64> {
+    let is_base = |piece: &&Piece| matches!(piece.kept, Kept::Snapshot { .. }) && piece.made < cutoff;
+    pieces.iter().filter(is_base).map(|piece| piece.kept.last()).max()
+}
+
+/// The state from which a group's past begins when the oldest of it is given up; none: there is only its newest.
+fn next_base(pieces: &[Piece]) -> Option<u64> {
+    let is_state = |piece: &&Piece| matches!(piece.kept, Kept::Snapshot { .. });
+    let mut states = pieces.iter().filter(is_state).map(|piece| piece.kept.last());
+    match pieces.first()?.kept {
+        Kept::Entries { .. } => states.next(),
+        Kept::Snapshot { .. } => states.nth(1),
+    }
+}
+
+/// Takes out what is told by what comes from `base` on without it.
+fn before(pieces: &mut Vec<Piece>, base: u64) -> Vec<Piece> {
+    let is_told = |piece: &Piece| match piece.kept {
+        Kept::Snapshot { index } => index < base,
+        Kept::Entries { last, .. } => last <= base,
+    };
+    let (gone, kept) = std::mem::take(pieces).into_iter().partition(is_told);
+    *pieces = kept;
+    gone
+}
+
+/// Reads a file of entries from its beginning.
+pub(crate) struct Entries(BufReader<File>);
+
+impl Entries {
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self(BufReader::new(File::open(path)?)))
+    }
+
+    /// None at the end.
+    pub fn next(&mut self) -> io::Result<Option<Entry>> {
+        let mut length = [0; 4];
+        match self.0.read_exact(&mut length) {
+            Err(fault) if fault.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            read => read?,
+        }
+        let length = u32::from_le_bytes(length);
+        if length > MAX_ENTRY_BYTES {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("an entry of {length} bytes")));
+        }
+        let mut bytes = vec![0; length as usize];
+        self.0.read_exact(&mut bytes)?;
+        Ok(Some(open::<EntryV1>(&bytes).map_err(damaged)?.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(kept: Kept, day: u64) -> Piece {
+        let made = SystemTime::UNIX_EPOCH + Duration::from_secs(day * 86_400);
+        Piece { kept, path: kept.name().into(), bytes: 10, made }
+    }
+
+    fn month() -> Vec<Piece> {
+        let entries = |first, last, day| piece(Kept::Entries { first, last }, day);
+        let state = |index, day| piece(Kept::Snapshot { index }, day);
+        vec![entries(0, 80, 3), state(100, 2), entries(81, 180, 5), state(200, 4), entries(181, 280, 7), state(300, 6)]
+    }
+
+    fn left(pieces: &[Piece]) -> Vec<Kept> {
+        pieces.iter().map(|piece| piece.kept).collect()
+    }
+
+    #[test]
+    fn names_say_what_a_file_holds() {
+        for kept in [Kept::Snapshot { index: 7 }, Kept::Entries { first: 3, last: u64::MAX }] {
+            assert_eq!(Kept::of(&kept.name()), Some(kept));
+        }
+        for other in ["unfinished", "7.txt", "a-b.entries", "lost+found", "7-.entries"] {
+            assert_eq!(Kept::of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_old_goes_but_for_the_state_from_which_the_rest_is_told() {
+        let at = |day: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(day * 86_400);
+        let mut pieces = month();
+        let mut goes = |day| base_of(&pieces, at(day)).map_or(0, |base| before(&mut pieces, base).len());
+        assert_eq!([goes(1), goes(3), goes(5), goes(5)], [0, 1, 2, 0]);
+        assert_eq!(left(&pieces)[0], Kept::Snapshot { index: 200 });
+        let base = base_of(&pieces, at(1000)).unwrap();
+        before(&mut pieces, base);
+        assert_eq!(left(&pieces), [Kept::Snapshot { index: 300 }]);
+    }
+
+    #[test]
+    fn what_is_too_much_goes_from_its_oldest_end() {
+        let mut pieces = month();
+        let mut sizes = Vec::new();
+        while let Some(base) = next_base(&pieces) {
+            before(&mut pieces, base);
+            sizes.push(pieces.len());
+        }
+        assert_eq!(sizes, [5, 3, 1]);
+        assert_eq!(left(&pieces), [Kept::Snapshot { index: 300 }], "the newest state stays");
+        assert_eq!(next_base(&[]), None);
+    }
+}
