@@ -70,7 +70,7 @@ pub async fn ready(State(context): State<Arc<Context>>) -> Result<Json<Healthy>,
 }
 
 /// What stands between this node and a majority.
-fn unreached(context: &Context) -> (String, &'static str) {
+fn unreached(context: &Context) -> Option<(String, &'static str)> {
     let peers = context.link.stats();
     let missing = || peers.iter().filter(|peer| !peer.connected && matches!(peer.peer, PeerId::Node(_)));
     let named = |names: Vec<String>| names.join(", ");
@@ -80,11 +80,11 @@ fn unreached(context: &Context) -> (String, &'static str) {
     if !distrusted.is_empty() {
         let advice = "give all processes certificates of one CA: the same ca.pem in every tls_dir; what a first start made \
                       there is of a CA of its own";
-        return (format!("; {} and this node do not trust each other's certificates", named(distrusted)), advice);
+        return Some((format!("; {} and this node do not trust each other's certificates", named(distrusted)), advice));
     }
     let missing: Vec<String> = missing().map(|peer| peer.peer.to_string()).collect();
-    let why = if missing.is_empty() { String::new() } else { format!("; not reached: {}", named(missing)) };
-    (why, "start the missing nodes: a majority must be up")
+    let advice = "start the missing nodes: a majority must be up";
+    (!missing.is_empty()).then(|| (format!("; not reached: {}", named(missing)), advice))
 }
 
 fn unready(context: &Context) -> Option<(String, &'static str)> {
@@ -102,12 +102,13 @@ fn unready(context: &Context) -> Option<(String, &'static str)> {
         return Some((format!("this node's state differs from the leader's in {names}"), advice));
     }
     if let Some(names) = named(&|group| group.leader.is_none()) {
-        let (why, advice) = unreached(context);
+        let (why, advice) = unreached(context).unwrap_or((String::new(), "wait a moment: the nodes elect one"));
         return Some((format!("no leader is known for {names}{why}"), advice));
     }
     if context.edge.is_passive() {
-        let advice = "wait a moment; if it stays, this node does not reach a majority of the others";
-        return Some(("this node is passive: it takes no calls".to_owned(), advice));
+        let wait = "wait a moment; if it stays, this node does not reach a majority of the others";
+        let (why, advice) = unreached(context).unwrap_or((String::new(), wait));
+        return Some((format!("this node is passive: it takes no calls{why}"), advice));
     }
     match context.shards_behind() {
         0 => None,

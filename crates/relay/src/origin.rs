@@ -146,7 +146,7 @@ impl Stream {
     /// Whether a packet is one of this stream, a little later or earlier than the newest.
     fn goes_on(self, next: Stream) -> bool {
         let step = next.sequence.wrapping_sub(self.sequence);
-        self.ssrc == next.ssrc && (step < MAX_DROPOUT || step > u16::MAX - MAX_MISORDER)
+        self.ssrc == next.ssrc && !(MAX_DROPOUT..=u16::MAX - MAX_MISORDER).contains(&step)
     }
 
     fn is_before(self, next: Stream) -> bool {

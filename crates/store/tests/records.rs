@@ -427,7 +427,10 @@ async fn a_record_has_the_names_of_what_has_left_the_configuration() {
     let file = File::new("left");
     let dial = DialRecord { campaign: CampaignId(1), lead: None, result: DialResult::Busy, status: 486 };
     let record = Record { dial: Some(dial), ..record(0) };
-    file.open().remember(names().since(&Names::default()));
+    let knew = file.open();
+    knew.remember(names().since(&Names::default()));
+    // What it writes it writes in turn.
+    knew.project(SHARD, outbox([]), Arc::new(Names::default())).await.unwrap();
     let store = file.open();
     store.project(SHARD, outbox([record]), Arc::new(Names::default())).await.unwrap();
     let line = store.call(CallId::new(SHARD, 0)).await.unwrap().unwrap();

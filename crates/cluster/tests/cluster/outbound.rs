@@ -136,7 +136,7 @@ async fn a_campaign_calls_each_lead_once_and_says_what_came_of_it() {
             .insert(last, (record.dial_result.expect("a result"), record.sip_status.unwrap_or_default(), record.cause));
     }
     let result = |last: char| results.get(&last).map(|(result, status, cause)| (result.as_str(), *status, *cause));
-    assert_eq!(result('1'), Some(("connected", 0, 16)));
+    assert_eq!(result('1'), Some(("connected", 200, 16)));
     assert_eq!(result('2'), Some(("busy", 486, 17)));
     assert_eq!(result('3'), Some(("no_answer", 0, 19)));
     assert_eq!(result('4'), Some(("rejected", 603, 21)));

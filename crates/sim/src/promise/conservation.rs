@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use strowger_model::{CallId, Outcome};
-use strowger_table::{Outcome as Began, Record};
+use strowger_table::{Command, Outcome as Began, Record};
 
 use super::{Found, Step};
 
@@ -35,8 +35,13 @@ impl Conservation {
         if let Began::Admitted { call, .. } | Began::Dialled { call } = step.applied.outcome {
             self.calls.entry(call).or_default();
         }
+        let disposed = match step.command() {
+            Some(Command::Dispose { call, .. }) if step.is_granted() => Some(*call),
+            _ => None,
+        };
         for record in step.records {
-            (0..1 + u32::from(twice)).for_each(|_| self.record(record));
+            let is_said_late = disposed == Some(record.call);
+            (0..1 + u32::from(twice)).for_each(|_| self.record(record, is_said_late));
         }
         for call in step.calls {
             self.follow(step, *call);
@@ -78,13 +83,14 @@ impl Conservation {
         }
     }
 
-    fn record(&mut self, record: &Record) {
+    /// What an agent says when the wrap-up is over writes it once more.
+    fn record(&mut self, record: &Record, is_said_late: bool) {
         let is_one = !self.merged.contains(&record.call);
         let life = self.calls.entry(record.call).or_default();
         // An agent who left a call that went on may have wrapped up before its end.
         let is_first = record.wrap_ms.is_none() || life.records == 0 && !is_one;
         let count = if is_first { &mut life.records } else { &mut life.wrap_ups };
-        *count += 1;
+        *count += u32::from(is_first || *count == 0 || !is_said_late);
         let (count, outcome) = (*count, life.outcome);
         if count > 1 && (is_first || is_one) {
             self.found.breach(PROMISE, Some(record.call), || "two records of one call".to_owned());
