@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn the_first_is_told_and_the_others_are_counted() {
         let mut refusals = Seldom::default();
-        let at = |ms| Mono(ms * 1000);
+        let at = |ms: u64| Mono(ms * 1000);
         assert_eq!(refusals.tell(at(5)), Some(0));
         for ms in 6..9006 {
             assert_eq!(refusals.tell(at(ms)), None);

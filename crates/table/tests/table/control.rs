@@ -193,7 +193,7 @@ fn an_act_is_there_from_its_entry_on_and_has_what_it_came_to() {
     let Outcome::Begun { act } = cluster.try_say(ControlCommand::Begin(Box::new(intent()))) else { panic!("begun") };
     let found = |cluster: &Cluster| cluster.control.acts(0).map(|(_, act)| (**act).clone()).collect::<Vec<_>>();
     let begun = Act { id: act, at: Wall(act), intent: intent(), result: None };
-    assert_eq!(found(&cluster), [begun.clone()]);
+    assert_eq!(found(&cluster), std::slice::from_ref(&begun));
     let result = ActResult { status: 409, told: "stopped".into() };
     cluster.say(ControlCommand::End { act, result: Box::new(result.clone()) });
     assert_eq!(found(&cluster), [Act { result: Some(result), ..begun }]);
