@@ -86,7 +86,7 @@ impl World {
             asked: self.directory(node),
             usable: &self.usable,
             sites: &self.scenario.trunk_sites,
-            local: &local(),
+            local: Arc::new(local()),
         })
     }
 
