@@ -16,7 +16,7 @@ use crate::error::Problem;
 use crate::events::{self, Streams};
 use crate::{
     agents, bars, calls, campaigns, configure, dial, explain, health, import, leads, limit, live, openapi, queues,
-    silenced, status, tokens, wallboard,
+    silenced, status, tokens, version, wallboard,
 };
 
 /// One route.
@@ -74,6 +74,11 @@ pub static ROUTES: &[Route] = &[
         })
     },
     read("/api/v1/config/versions", || get(configure::kept)),
+    Route {
+        needs: Some(Role::Operator),
+        within: limit::CONFIG_REQUEST,
+        ..read("/api/v1/config/versions/{version}", || get(version::one))
+    },
     Route {
         within: limit::CONFIG_REQUEST,
         ..command(Role::Admin, "/api/v1/config/roll-back", || post(configure::roll_back))
