@@ -180,7 +180,7 @@ pub async fn roll_back(
     put_in_force(&context, version + 1, again, again_trunks, changes).await
 }
 
-fn no_such_version(context: &Context, version: u64) -> Problem {
+pub(crate) fn no_such_version(context: &Context, version: u64) -> Problem {
     let view = context.groups.view(GroupId::CONTROL);
     let kept = view.machine.control().into_iter().flat_map(|control| control.versions().rev());
     let kept: Vec<String> = kept.map(|config| config.version.to_string()).collect();
@@ -194,7 +194,8 @@ fn no_such_version(context: &Context, version: u64) -> Problem {
 async fn check(context: Arc<Context>, archive: Archive) -> Result<Draft, Problem> {
     let checking = move || {
         let files = archive.unpack()?;
-        let seal = |whose: Whose<'_>, ha1: &Ha1| context.data_keys.seal(whose, ha1);
+        let keys = context.data_keys();
+        let seal = |whose: Whose<'_>, ha1: &Ha1| keys.seal(whose, ha1);
         parse(&files, &load_prompt, &seal).map_err(Problem::bad_configuration)
     };
     beside("checking the configuration", checking).await?

@@ -288,7 +288,7 @@ impl From<NotConfigured> for Problem {
             NotConfigured::Broken(fault) => Self::internal("writing the configuration", &fault),
             fault @ NotConfigured::NoKey { .. } => {
                 let advice =
-                    "add the key to that node's data_keys, below the first line, and start it again; then apply again";
+                    "add the key to that node's data_keys, below the first line, and send it SIGHUP; then apply again";
                 Self::new(StatusCode::CONFLICT, "no_data_key", format!("{fault}; nothing was changed"), advice)
             }
             fault @ (NotConfigured::Missing { .. } | NotConfigured::NoPrompt { .. }) => {

@@ -39,6 +39,7 @@ mod status;
 mod streams;
 mod tokens;
 mod touched;
+mod version;
 mod wallboard;
 mod when;
 
@@ -121,6 +122,8 @@ pub mod limit {
     pub const TOKEN_LASTS_MOST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
     /// Characters of a token somebody chose: shorter ones can be guessed.
     pub const TOKEN_MIN: usize = 16;
+    /// Bytes of the files of a version that are shown in one answer; one tenant's are shown whatever they are.
+    pub const SHOWN_BYTES: usize = 32 << 20;
     /// Bytes of an answer that the client takes.
     pub const ANSWER_BYTES: usize = 64 << 20;
     /// How long the client tries to connect.

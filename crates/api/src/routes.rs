@@ -18,7 +18,7 @@ use crate::role::Role;
 use crate::streams::Streams;
 use crate::{
     Metrics, agents, bars, calls, campaigns, configure, dial, events, explain, health, import, leads, limit, live,
-    openapi, queues, silenced, status, tokens, wallboard,
+    openapi, queues, silenced, status, tokens, version, wallboard,
 };
 
 /// One route.
@@ -83,6 +83,11 @@ pub static ROUTES: &[Route] = &[
         })
     },
     read(Of::Cluster, "/api/v1/config/versions", || get(configure::kept)),
+    Route {
+        needs: Some(Role::Operator),
+        within: limit::CONFIG_REQUEST,
+        ..read(Of::Cluster, "/api/v1/config/versions/{version}", || get(version::one))
+    },
     Route {
         within: limit::CONFIG_REQUEST,
         ..administer(Of::Cluster, "/api/v1/config/roll-back", || post(configure::roll_back))

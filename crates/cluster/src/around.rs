@@ -19,8 +19,8 @@ impl Around for Context {
         Context::log_now(self, shard)
     }
 
-    fn local(&self) -> &Local {
-        &self.local
+    fn local(&self) -> Arc<Local> {
+        self.keyring.local()
     }
 
     fn owns(&self, owner: Owner) -> bool {

@@ -105,7 +105,8 @@ impl Context {
 
     /// What some node cannot open must not come into force. Who cannot be asked, says so in its log when it comes back.
     async fn check_keys(&self, keys: BTreeSet<KeyId>) -> Result<(), NotConfigured> {
-        if let Some(key) = keys.iter().find(|key| !self.data_keys.has(**key)) {
+        let ours = self.keyring.data_keys();
+        if let Some(key) = keys.iter().find(|key| !ours.has(**key)) {
             return Err(NotConfigured::NoKey { node: self.me, key: *key });
         }
         for peer in self.link.peers() {

@@ -12,7 +12,7 @@ use strowger_model::{
     TrunkId,
 };
 use strowger_raft::{Groups, View, clock};
-use strowger_sip::{Local, Message};
+use strowger_sip::Message;
 use strowger_store::Store;
 use strowger_switch::{Heard, limit};
 use strowger_table::{Body, Command, Control, ControlCommand, Outcome, Refusal, Shard};
@@ -23,11 +23,12 @@ use tokio::sync::{Notify, Semaphore};
 use crate::actor::{Agents, Calls, Pacers, pacer};
 use crate::board::Boards;
 use crate::content::Content;
-use crate::data_keys::DataKeys;
+use crate::data_keys::{DataKeys, KeyInUse};
 use crate::directory::Directory;
 use crate::done::Performed;
 use crate::ending::Ending;
 use crate::explain::Decisions;
+use crate::keyring::Keyring;
 use crate::newest::Newest;
 use crate::news::News;
 use crate::relays::Relays;
@@ -60,12 +61,10 @@ pub struct Context {
     pub(crate) figures: Counters,
     /// Call records.
     pub store: Store,
-    /// What SIP messages say of the cluster.
-    pub(crate) local: Local,
     /// Where far ends reach the cluster: no phone is there.
     pub(crate) sip_addresses: Vec<SocketAddr>,
-    /// With which secrets are sealed and opened.
-    pub data_keys: DataKeys,
+    /// With which secrets are sealed and opened, and SIP messages say whose they are.
+    pub(crate) keyring: Keyring,
     /// What of the world is dialled.
     pub(crate) destinations: Destinations,
     /// What calls there have come to lately.
@@ -126,9 +125,8 @@ pub(crate) struct Parts {
     pub relays: Relays,
     pub content: Content,
     pub store: Store,
-    pub local: Local,
     pub sip_addresses: Vec<SocketAddr>,
-    pub data_keys: DataKeys,
+    pub keyring: Keyring,
     pub destinations: Destinations,
     pub caps: OutboundCaps,
     pub performed: Performed,
@@ -151,9 +149,8 @@ impl Context {
             content: parts.content,
             figures: Counters::default(),
             store: parts.store,
-            local: parts.local,
             sip_addresses: parts.sip_addresses,
-            data_keys: parts.data_keys,
+            keyring: parts.keyring,
             destinations: parts.destinations,
             spending: Spent::new(parts.caps),
             performed: parts.performed,
@@ -256,10 +253,24 @@ impl Context {
     /// Makes the directory anew if it is old; the edge hears of the trunks.
     pub(crate) fn refresh_directory(&self) {
         let before = self.directory().names.clone();
-        self.newest.refresh(&self.data_keys);
+        self.newest.refresh(&self.keyring);
         // Before any record that comes under this configuration or a later one.
         self.store.remember(self.directory().names.since(&before));
         self.edge.known().set_trunks(self.directory().trunks.clone());
+    }
+
+    /// With which secrets are sealed and opened at present.
+    pub fn data_keys(&self) -> Arc<DataKeys> {
+        self.keyring.data_keys()
+    }
+
+    /// Goes on with these keys. Calls that are there keep the first key of before, so it must stay among these until they
+    /// are over.
+    pub fn renew_data_keys(&self, keys: DataKeys) -> Result<(), KeyInUse> {
+        let tokens = keys.token_keys();
+        self.newest.exchange_keys(keys, &self.keyring)?;
+        self.edge.renew(tokens);
+        Ok(())
     }
 
     /// Whether the control group or a shard has another configuration than the directory shows.

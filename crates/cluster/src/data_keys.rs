@@ -43,6 +43,19 @@ pub enum DataKeysFault {
     TooMany,
 }
 
+/// Keys that a running node does not go on with: phones could not register at it any more.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "tenant {tenant} of the configuration in force is sealed under data key {key}, which is missing: put it back into the \
+     file, or apply the configuration before it is removed"
+)]
+pub struct KeyInUse {
+    /// Its name.
+    pub tenant: String,
+    /// As the configuration names it.
+    pub key: KeyId,
+}
+
 /// Why a secret cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CannotOpen {

@@ -99,6 +99,25 @@ impl Directory {
         self.tenants.insert(id, Arc::new(Known { tenant: tenant.clone(), users, missing_key }));
     }
 
+    /// The same, as a node sees it that has these keys.
+    pub(crate) fn with_keys(&self, keys: &DataKeys) -> Self {
+        let mut next = self.clone();
+        for (id, known) in &self.tenants {
+            let missing_key = keys_of(&known.tenant).find(|key| !keys.has(*key));
+            if missing_key != known.missing_key {
+                let (tenant, users) = (known.tenant.clone(), known.users.clone());
+                next.tenants.insert(*id, Arc::new(Known { tenant, users, missing_key }));
+            }
+        }
+        next
+    }
+
+    /// A tenant all of whose secrets could be read before, and a key that one is sealed under and that is missing now.
+    pub(crate) fn lost_key(&self, before: &Self) -> Option<(&Tenant, KeyId)> {
+        let mut lost = self.tenants.values().filter(|known| before.missing_key(known.tenant.id).is_none());
+        lost.find_map(|known| Some((&*known.tenant, known.missing_key?)))
+    }
+
     fn forget(&mut self, tenant: &Tenant) {
         let id = tenant.id;
         for number in tenant.numbers.iter().filter_map(|number| packed(&number.number)) {
@@ -199,7 +218,7 @@ pub(crate) fn keys_of(tenant: &Tenant) -> impl Iterator<Item = KeyId> {
 #[cfg(test)]
 mod tests {
     use strowger_model::config::{Number, Phone};
-    use strowger_model::{FlowId, Sealed, ShardId};
+    use strowger_model::{FlowId, Ha1, Sealed, ShardId, Whose};
 
     use super::*;
 
@@ -286,6 +305,25 @@ mod tests {
         // Where it is made from nothing while both have it, and one gives it away.
         let made_anew = after(&Directory::default(), &[had, got.clone()]);
         assert_eq!(owner(&after(&made_anew, &[tenant(1, "one.example", &[], &[]), got]), "110"), Some(2));
+    }
+
+    /// A key that comes is there at once, and one that is needed does not go.
+    #[test]
+    fn keys_are_exchanged_under_a_directory() {
+        let one = tenant(1, "one.example", &[], &[1]);
+        let mut sealed = (*one).clone();
+        let (mine, other) = (keys(), DataKeys::parse(&"43".repeat(32)).unwrap());
+        let whose = Whose { realm: "one.example", user: "name-1" };
+        let ha1 = Ha1 { md5: [1; Ha1::MD5], sha256: None };
+        sealed.agents[0].phone = Phone::Registers { ha1: mine.seal(whose, &ha1) };
+        let before = after(&Directory::default(), &[Arc::new(sealed), tenant(2, "two.example", &[], &[2])]);
+        assert_eq!((before.missing_key(TenantId(1)), before.missing_key(TenantId(2))), (None, Some(KeyId(0))));
+        let without = before.with_keys(&other);
+        let lost = without.lost_key(&before).map(|(tenant, key)| (tenant.id, Some(key)));
+        assert_eq!(lost, Some((TenantId(1), mine.ids().next())), "the other one's was missing before");
+        let again = without.with_keys(&keys());
+        assert!(again.missing_key(TenantId(1)).is_none() && again.lost_key(&before).is_none());
+        assert_eq!(again.agent_named(&one, "name-1"), Some(AgentId(1)));
     }
 
     #[test]

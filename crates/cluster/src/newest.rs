@@ -10,8 +10,9 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use crate::context::shard_of;
-use crate::data_keys::DataKeys;
+use crate::data_keys::{DataKeys, KeyInUse};
 use crate::directory::{Directory, Mark};
+use crate::keyring::Keyring;
 
 pub(crate) struct Newest {
     groups: Groups,
@@ -60,7 +61,7 @@ impl Newest {
 
     /// Makes the next directory if this one is old. It takes a second where a million numbers come: not for a thread
     /// that others wait for.
-    pub fn refresh(&self, keys: &DataKeys) {
+    pub fn refresh(&self, keyring: &Keyring) {
         // One after another: the last to come makes its directory from all that the others made theirs from.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let (before, mark) = (self.get(), self.mark());
@@ -68,8 +69,25 @@ impl Newest {
         let Some(control) = view.machine.control().filter(|_| mark != before.mark) else { return };
         // What comes meanwhile is told after it, and makes the next.
         let tenants: Vec<_> = control.tenants().iter().filter_map(|tenant| self.tenant(tenant)).collect();
-        let next = Arc::new(before.followed_by(mark, control, &tenants, keys));
-        tell_missing_keys(&before, &next);
+        let next = Arc::new(before.followed_by(mark, control, &tenants, &keyring.data_keys()));
+        self.put(&before, next);
+    }
+
+    /// Other keys, if none that what is in force needs is missing in them.
+    pub fn exchange_keys(&self, keys: DataKeys, keyring: &Keyring) -> Result<(), KeyInUse> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.get();
+        let next = before.with_keys(&keys);
+        if let Some((tenant, key)) = next.lost_key(&before) {
+            return Err(KeyInUse { tenant: tenant.name.clone(), key });
+        }
+        keyring.put(keys);
+        self.put(&before, Arc::new(next));
+        Ok(())
+    }
+
+    fn put(&self, before: &Directory, next: Arc<Directory>) {
+        tell_missing_keys(before, &next);
         *self.directory.write().unwrap_or_else(PoisonError::into_inner) = next;
         self.changed.notify_waiters();
     }
@@ -96,7 +114,7 @@ fn tell_missing_keys(before: &Directory, next: &Directory) {
             tracing::error!(
                 tenant = tenant.name, %key,
                 "its passwords are sealed under a data key that this node does not have, so its phones cannot register \
-                 here: add the key to this node's data_keys and start it again, or apply the configuration again"
+                 here: add the key to this node's data_keys and send it SIGHUP, or apply the configuration again"
             );
         }
     }

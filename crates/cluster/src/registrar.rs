@@ -110,7 +110,7 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
     }
     let agent = directory.agent_named(tenant, &user)?;
     let off_limits = OffLimits { ours: &context.sip_addresses, trunks: &directory.trunks };
-    Some(match may_be_bound(message, source, off_limits, &context.local.contact_host) {
+    Some(match may_be_bound(message, source, off_limits, &context.keyring.local().contact_host) {
         Ok(asked) => Verdict::Bind { shard: tenant.shard, agent, asked },
         Err((status, extra)) => Verdict::Answer { status, extra },
     })
@@ -124,7 +124,8 @@ fn authenticate(
     message: &Message,
     source: Far,
 ) -> Option<Result<String, Refused>> {
-    let (keys, now_s) = (context.data_keys.nonce_keys(), clock::wall().0 / 1000);
+    let data_keys = context.keyring.data_keys();
+    let (keys, now_s) = (data_keys.nonce_keys(), clock::wall().0 / 1000);
     let from = sealed_for(source);
     let challenged = |stale: bool| {
         let values = challenge(&tenant.realm, offered(tenant), keys[0], now_s, &from, stale);
@@ -141,7 +142,7 @@ fn authenticate(
     }
     let ha1 = |user: &str, algorithm| {
         let agent = tenant.agent(directory.agent_named(tenant, user)?)?;
-        hash(&context.data_keys, tenant, agent, algorithm)
+        hash(&data_keys, tenant, agent, algorithm)
     };
     match verify(message, &tenant.realm, ha1, &keys, now_s, &from) {
         Ok(user) => {

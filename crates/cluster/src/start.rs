@@ -23,6 +23,7 @@ use crate::context::{Context, Parts};
 use crate::data_keys::DataKeys;
 use crate::done::{self, Performed, PerformedList};
 use crate::intake::Intake;
+use crate::keyring::Keyring;
 use crate::node::{Known, Node};
 use crate::observer::{self, Watcher};
 use crate::relays::{self, Relays};
@@ -140,6 +141,7 @@ impl Cluster {
         let relays = options.relays.into_iter().map(|(relay, _, site)| (relay, site)).collect();
         let shown = options.advertised.parse().ok();
         let sip_addresses = [Some(options.sip.shared), options.sip.own, shown].into_iter().flatten().collect();
+        let local = Local { contact_host: options.advertised, user_agent: "Strowger".to_owned(), tokens };
         let (performed, performed_list) = Performed::new();
         let context = Arc::new(Context::new(Parts {
             me: options.me,
@@ -149,9 +151,8 @@ impl Cluster {
             link,
             edge,
             store,
-            local: Local { contact_host: options.advertised, user_agent: "Strowger".to_owned(), tokens },
             sip_addresses,
-            data_keys: options.data_keys,
+            keyring: Keyring::new(options.data_keys, local),
             destinations: options.destinations,
             caps: options.caps,
             performed,
@@ -311,7 +312,8 @@ fn serve_content(context: &Context, body: &[u8], reply: Reply) {
         }
         Ok(KeysWanted::TYPE) => {
             let Ok(KeysWanted { keys }) = open::<KeysWanted>(body) else { return };
-            let missing = keys.into_iter().filter(|key| !context.data_keys.has(*key)).collect();
+            let known = context.keyring.data_keys();
+            let missing = keys.into_iter().filter(|key| !known.has(*key)).collect();
             reply.send(seal(&KeysMissing { keys: missing }));
         }
         _ => {}

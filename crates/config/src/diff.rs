@@ -155,7 +155,7 @@ fn queue_detail(old: &Queue, new: &Queue) -> String {
     ])
 }
 
-fn digest_text(tenant: &Tenant) -> &str {
+pub(crate) fn digest_text(tenant: &Tenant) -> &str {
     if tenant.offers_sha256 { "sha-256" } else { "md5" }
 }
 
@@ -188,7 +188,7 @@ fn trunk_detail(old: &Trunk, new: &Trunk) -> String {
     ])
 }
 
-fn destination_text(destination: Option<Far>) -> String {
+pub(crate) fn destination_text(destination: Option<Far>) -> String {
     match destination {
         None => "none".to_owned(),
         Some(Far { transport: Transport::Udp, addr, .. }) => addr.to_string(),
@@ -225,7 +225,7 @@ fn campaign_detail(
     ])
 }
 
-fn trunk_name(trunks: &[Trunk], id: TrunkId) -> &str {
+pub(crate) fn trunk_name(trunks: &[Trunk], id: TrunkId) -> &str {
     trunks.iter().find(|trunk| trunk.id == id).map_or("?", |trunk| trunk.name.as_str())
 }
 
@@ -247,15 +247,22 @@ fn or_none(text: &str) -> &str {
 }
 
 fn sources_text(sources: &[Source]) -> String {
-    let text = |source: &Source| match source.port {
-        Some(port) => std::net::SocketAddr::new(source.ip, port).to_string(),
-        None => source.ip.to_string(),
-    };
-    sources.iter().map(text).collect::<Vec<_>>().join(" ")
+    sources.iter().map(source_text).collect::<Vec<_>>().join(" ")
 }
 
-fn flow_name(tenant: &Tenant, id: FlowId) -> &str {
+pub(crate) fn source_text(source: &Source) -> String {
+    match source.port {
+        Some(port) => std::net::SocketAddr::new(source.ip, port).to_string(),
+        None => source.ip.to_string(),
+    }
+}
+
+pub(crate) fn flow_name(tenant: &Tenant, id: FlowId) -> &str {
     tenant.flow(id).map_or("?", |flow| flow.name.as_str())
+}
+
+pub(crate) fn queue_name(tenant: &Tenant, id: QueueId) -> &str {
+    tenant.queue(id).map_or("?", |queue| queue.name.as_str())
 }
 
 fn queue_names(tenant: &Tenant, ids: &[QueueId]) -> String {

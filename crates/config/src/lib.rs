@@ -25,6 +25,7 @@ mod prompts;
 mod queue;
 mod resolve;
 mod section;
+mod shown;
 mod tenant;
 mod trunk;
 
@@ -36,4 +37,5 @@ pub use files::{Files, ReadFault, read_dir};
 pub use limits::{LIMITS, Limit};
 pub use phone::{Seal, sealed_for_check};
 pub use resolve::{Resolved, resolve};
+pub use shown::{tenant_file, trunks_file};
 pub use strowger_model::config::NextIds;

@@ -62,6 +62,7 @@ enum Command {
     },
     /// Check such a directory and make it the configuration in force, or go back to an earlier one.
     Apply {
+        /// Of TOML files and prompts; config/example is one.
         #[arg(required_unless_present = "to")]
         dir: Option<PathBuf>,
         /// Instead of a directory: one of the last 20 versions, which comes into force again as a new one.
@@ -76,8 +77,13 @@ enum Command {
         #[command(flatten)]
         at: operate::At,
     },
-    /// The configurations that `apply --to` can go back to.
+    /// The configurations that `apply --to` can go back to; with its number one of them, as its files would say it.
     Versions {
+        /// Steps have numbers for names there, prompts the SHA-256 of their content, and passwords are not told.
+        version: Option<u64>,
+        /// Of that version this tenant's file alone.
+        #[arg(long, requires = "version")]
+        tenant: Option<String>,
         #[command(flatten)]
         at: operate::At,
     },
@@ -167,7 +173,10 @@ enum Command {
     /// A whole cluster on this machine, with callers and agents that really speak SIP and RTP.
     Demo(demo::Options),
     /// Completion of commands for a shell, to be put where it looks: `strowger completion bash`.
-    Completion { shell: clap_complete::Shell },
+    Completion {
+        /// Which reads it.
+        shell: clap_complete::Shell,
+    },
     /// The manual page: `strowger man | man -l -`.
     Man,
 }
@@ -183,7 +192,8 @@ fn main() -> ExitCode {
             let dir = dir.unwrap_or_default();
             operate::apply(&to.map_or(Wanted::Directory(&dir), Wanted::Version), dry_run, yes, &at)
         }
-        Command::Versions { at } => operate::versions(&at),
+        Command::Versions { version: None, at, .. } => operate::versions(&at),
+        Command::Versions { version: Some(version), tenant, at } => operate::version(version, tenant.as_deref(), &at),
         Command::Status { json, at } => operate::status(json, &at),
         Command::Calls { filter, json, at } => operate::calls(&filter, json, &at),
         Command::Explain { call, json, at } => operate::explain(&call, json, &at),
@@ -203,7 +213,7 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(fault) => {
-            note!("strowger: {}", told(&fault));
+            note!("strowger: {}", operate::as_commands(told(&fault)));
             let is_nobody = fault.chain().filter_map(|cause| cause.downcast_ref()).any(ClientError::is_of_the_node);
             if is_nobody { ExitCode::from(EXIT_NOBODY) } else { ExitCode::FAILURE }
         }
@@ -220,4 +230,27 @@ fn told(fault: &anyhow::Error) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn each(command: &clap::Command, look: &mut impl FnMut(&clap::Command)) {
+        look(command);
+        command.get_subcommands().for_each(|command| each(command, look));
+    }
+
+    /// Help and manual page are made of these texts.
+    #[test]
+    fn every_command_and_every_flag_is_explained() {
+        let mut blank = Vec::new();
+        each(&Line::command(), &mut |command| {
+            let of = command.get_name();
+            blank.extend(command.get_about().is_none().then(|| of.to_owned()));
+            let flags = command.get_arguments().filter(|flag| flag.get_help().is_none());
+            blank.extend(flags.map(|flag| format!("{of} {}", flag.get_id())));
+        });
+        assert_eq!(blank, Vec::<String>::new());
+    }
 }

@@ -11,6 +11,10 @@ use rig::{House, Plan, Rig, TOKEN, strowger, until};
 const NODES: u16 = 3;
 const EXIT_NOBODY: i32 = 3;
 const EXIT_WRONG: i32 = 4;
+/// How long a node is away, in the others' sight.
+const DOWN: Duration = Duration::from_secs(6);
+/// Lines that a node may write of a death: connections, four groups that elect, and the report. It was 350 once.
+const TOLD: usize = 60;
 /// Of two nodes that are asked after each other, each has 3 s; machines that build beside it take theirs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -30,11 +34,6 @@ fn asked(nodes: &str, words: &[&str]) -> (Option<i32>, String) {
     assert!(begun.elapsed() < PATIENCE, "it answered after {:?}", begun.elapsed());
     let said = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     (status.code(), said)
-}
-
-fn signal(rig: &Rig, number: u16, name: &str) {
-    let done = Command::new("kill").args([name, &rig.pid(number).to_string()]).status().expect("kill");
-    assert!(done.success());
 }
 
 #[test]
@@ -59,10 +58,33 @@ fn status_says_what_is_wrong_and_asks_who_can_answer() {
     assert!(code == Some(1) && said.contains("TLS ends at a proxy"), "{said}");
 }
 
+/// One line for a change: openraft alone said it twenty times a second for each group that is led.
+#[test]
+fn a_node_that_is_down_is_told_once_and_not_all_the_time() {
+    let mut rig = Rig::start(Plan::of(NODES, 3), &House::new());
+    let dir = rig.dir.clone();
+    let lines = |number: u16| -> Vec<String> {
+        let log = std::fs::read_to_string(dir.join(format!("node-{number}.log"))).expect("a log");
+        log.lines().map(str::to_owned).collect()
+    };
+    let before = [1, 2].map(|number| lines(number).len());
+    rig.kill(3);
+    until("the others have taken its place", || {
+        let (code, said) = asked(&rig.http(1), &["status"]);
+        code == Some(EXIT_WRONG) && said.contains("node-3 is down") && !said.contains("nobody leads")
+    });
+    std::thread::sleep(DOWN);
+    for (number, before) in [1, 2].into_iter().zip(before) {
+        let since = lines(number).split_off(before);
+        assert!(since.iter().any(|line| line.contains("node-3")), "node {number} says who is gone: {since:#?}");
+        assert!(since.len() < TOLD, "node {number} has written {} lines: {since:#?}", since.len());
+    }
+}
+
 #[test]
 fn a_node_that_stands_still_holds_up_nobody() {
     let rig = rig();
-    signal(&rig, 1, "-STOP");
+    rig.signal(1, "-STOP");
     let (code, said) = asked(&rig.http(1), &["calls"]);
     assert!(code == Some(EXIT_NOBODY) && said.contains("did not answer /api/v1/calls"), "{said}");
     let (code, said) = asked(&rig.http(1), &["barred-callers", "add", "+493012345678"]);
@@ -71,7 +93,7 @@ fn a_node_that_stands_still_holds_up_nobody() {
     until("another leads", || asked(&both, &["barred-callers", "add", "+493012345678"]).0 == Some(0));
     let (code, said) = asked(&both, &["barred-callers", "list"]);
     assert_eq!((code, said.as_str()), (Some(0), "+493012345678\n"));
-    signal(&rig, 1, "-CONT");
+    rig.signal(1, "-CONT");
 }
 
 #[test]
@@ -122,6 +144,18 @@ fn what_a_smaller_directory_removes_is_asked_about() {
         code == Some(0) && lines.len() == 5 && lines[1].starts_with("4 ") && lines[1].ends_with("in force"),
         "{said}"
     );
+    let (code, said) = asked(&node, &["versions", "2"]);
+    assert!(
+        code == Some(0) && said.contains("# ---- tenants/house.toml of version 2\n") && said.contains("[[trunk]]"),
+        "{said}"
+    );
+    let (code, first) = asked(&node, &["versions", "1", "--tenant", "house"]);
+    assert!(
+        code == Some(0) && said.contains("\"1002\"") && !first.contains("\"1002\"") && !first.contains("[[trunk]]"),
+        "{first}"
+    );
+    let (code, said) = asked(&node, &["versions", "9"]);
+    assert!(code == Some(1) && said.contains("kept are 4, 3, 2, 1"), "{said}");
     let late = serde_json::json!({ "to": 1, "against": 3 });
     let client = strowger_api::Client::new(&node, Some(TOKEN.to_owned()));
     let fault = rig.block_on(client.post("/api/v1/config/roll-back", &late)).expect_err("another came first");
@@ -131,12 +165,16 @@ fn what_a_smaller_directory_removes_is_asked_about() {
 #[test]
 fn signals_that_ask_for_a_reload_end_nothing() {
     let mut rig = rig();
-    for name in ["-USR1", "-USR2"] {
-        signal(&rig, 1, name);
+    for name in ["-USR1", "-USR2", "-HUP"] {
+        rig.signal(1, name);
+        rig.signal_relay(name);
     }
     let dir = rig.dir.clone();
-    let log = || std::fs::read_to_string(dir.join("node-1.log")).expect("a log");
-    until("each is told", || ["SIGUSR1", "SIGUSR2"].iter().all(|name| log().contains(name)));
+    let told = ["SIGUSR1", "SIGUSR2", "certificates were read again", "levels of the log were read again"];
+    for process in ["node-1", "relay-1"] {
+        let log = || std::fs::read_to_string(dir.join(format!("{process}.log"))).expect("a log");
+        until("each is told", || told.iter().all(|word| log().contains(word)));
+    }
     assert_eq!(asked(&rig.http(1), &["status"]).0, Some(0));
     assert!(rig.ended(1).is_none());
 }
@@ -155,8 +193,8 @@ fn a_process_reads_certificates_and_levels_again_when_it_is_told() {
     let certificate = dir.join("tls/node-1.pem");
     let before = std::fs::read(&certificate).expect("its certificate");
     std::fs::remove_file(&certificate).expect("removing");
-    signal(&rig, 1, "-HUP");
-    until("the levels count", || log().contains("DEBUG"));
+    rig.signal(1, "-HUP");
+    until("it has read them", || log().contains("levels of the log were read again"));
     assert!(log().contains("certificates were read again"), "{}", log());
     assert_ne!(std::fs::read(&certificate).expect("another one"), before);
     assert!(!log().contains("counts when the process is started again"), "{}", log());
@@ -164,15 +202,16 @@ fn a_process_reads_certificates_and_levels_again_when_it_is_told() {
     rig.kill(2);
     rig.restart(2);
     rig.until_ready(2);
+    assert!(log().contains("DEBUG"), "connections are told in detail now: {}", log());
 
     now("[log]\nlevels = \"loud=noise\"\n");
-    signal(&rig, 1, "-HUP");
+    rig.signal(1, "-HUP");
     until("what is wrong is told", || log().contains("levels of the log stay as they were: levels = \"loud=noise\""));
     now("[limits]\nmax_calls = 7\n");
-    signal(&rig, 1, "-HUP");
+    rig.signal(1, "-HUP");
     until("what must wait is told", || log().contains("counts when the process is started again"));
     now("[limits]\nmax_cals = 7\n");
-    signal(&rig, 1, "-HUP");
+    rig.signal(1, "-HUP");
     until("a fault changes nothing", || log().contains("nothing was changed: ") && log().contains("max_cals"));
     until("nothing is wrong", || asked(&rig.http(1), &["status"]).0 == Some(0));
 }

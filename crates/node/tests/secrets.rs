@@ -2,6 +2,7 @@
 
 mod rig;
 
+use std::ops::RangeInclusive;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -109,6 +110,50 @@ fn no_secret_is_on_a_disk_in_an_answer_or_in_an_error() {
             "{dir} was not read: {with_realm:?}"
         );
     }
+}
+
+/// A node that is told goes on with other keys, if it can.
+#[test]
+fn data_keys_change_while_nodes_run() {
+    let rig = Rig::start(Plan::of(3, 1), &house());
+    let first = std::fs::read_to_string(rig.dir.join("tls/data.keys")).expect("made at the first start");
+    let first = first.lines().last().expect("a key").to_owned();
+    let second = "2".repeat(64);
+    let log = |node: u16| std::fs::read_to_string(rig.dir.join(format!("node-{node}.log"))).expect("a log");
+    let read = |node: u16| log(node).matches("data keys were read again").count();
+    let told = |nodes: RangeInclusive<u16>| {
+        for node in nodes {
+            let before = read(node);
+            rig.signal(node, "-HUP");
+            until("the keys were read", || read(node) > before);
+        }
+    };
+    (1..=3).for_each(|node| registers(&rig, node));
+    write_keys(&rig, &[&first, &second]);
+    told(2..=3);
+    write_keys(&rig, &[&second, &first]);
+    told(1..=1);
+    let applied = apply(&rig, &house().files()).expect("all have the key");
+    assert!(applied["changes"].to_string().contains("data key "), "{applied}");
+    (1..=3).for_each(|node| registers(&rig, node));
+    told(2..=3);
+
+    // What is in force needs the second one.
+    write_keys(&rig, &[&first]);
+    rig.signal(1, "-HUP");
+    until("it is refused", || {
+        log(1).contains("data keys stay as they were: tenant house of the configuration in force")
+    });
+    write_keys(&rig, &[&second, "no-key-but-perhaps-a-password"]);
+    rig.signal(1, "-HUP");
+    until("the line is told", || {
+        log(1).contains("data keys stay as they were") && log(1).contains("line 2 is no data key")
+    });
+    assert!(!log(1).contains("perhaps-a-password"), "{}", log(1));
+    write_keys(&rig, &[&second]);
+    told(1..=3);
+    (1..=3).for_each(|node| registers(&rig, node));
+    assert!(!log(1).contains("counts when the process is started again"), "{}", log(1));
 }
 
 /// Records of calls, and what is in the log, are for nobody else on the machine, however open its umask is.

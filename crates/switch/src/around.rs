@@ -48,8 +48,8 @@ pub trait Around {
     fn now(&self) -> Mono;
     /// What an entry of that shard would be stamped now.
     fn log_now(&self, shard: ShardId) -> LogNow;
-    /// What our messages say of this node.
-    fn local(&self) -> &Local;
+    /// What our messages say of this node from now on; whoever began with another one goes on with that.
+    fn local(&self) -> Arc<Local>;
     /// Whether this start of this node is meant.
     fn owns(&self, owner: Owner) -> bool;
     /// The row that has a leg. What comes for one that is gone is for the call it was born in, whose owner may know more

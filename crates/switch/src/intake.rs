@@ -269,7 +269,7 @@ impl Intake {
             // that node's to answer. The far end repeats it to whoever it finds.
             let knows = leg.is_some_and(|leg| !matches!(around.row(leg), Row::NotYet));
             if via == Via::Edge && knows {
-                out.extend(nobody::answers(&message, source, around.local()).into_iter().map(send));
+                out.extend(nobody::answers(&message, source, &around.local()).into_iter().map(send));
             }
         }
         for Mail { message, source, via, .. } in self.unborn.due(now) {
@@ -306,7 +306,7 @@ impl Intake {
         match around.row(leg) {
             Row::Here(row) => self.route(&row, leg, mail, around, out),
             Row::NotYet => self.keep(leg.call, mail, around),
-            Row::Gone => out.extend(nobody::answers(&mail.message, mail.source, around.local()).into_iter().map(send)),
+            Row::Gone => out.extend(nobody::answers(&mail.message, mail.source, &around.local()).into_iter().map(send)),
             Row::NoShard => {}
         }
     }
@@ -347,7 +347,7 @@ impl Intake {
             out.push(Action::Tell { call: row.id, leg, message, source: mail.source });
         } else if row.is_over() && row.duties.is_empty() {
             // A call that is over and done has no actor: late repeats are answered from the row.
-            out.extend(nobody::answers(&mail.message, mail.source, around.local()).into_iter().map(send));
+            out.extend(nobody::answers(&mail.message, mail.source, &around.local()).into_iter().map(send));
         } else {
             // Its actor is about to take its seat.
             self.keep(leg.call, mail, around);
@@ -424,7 +424,7 @@ fn admit(
     around: &impl Around,
 ) -> Command {
     let unborn = first_leg(CallId::new(to.shard, 0));
-    let dialog = Leg::incoming(unborn, message, source, around.local()).dialog();
+    let dialog = Leg::incoming(unborn, message, source, &around.local()).dialog();
     Command::Admit(Box::new(Admit {
         key: key.clone(),
         tenant: to.tenant,

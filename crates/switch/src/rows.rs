@@ -110,7 +110,7 @@ impl Begin {
                 own.or_else(|| around.relay(row.id.shard(), ""))
             }
         };
-        let setting = Setting { local: around.local().clone(), relay: relay.unwrap_or_default() };
+        let setting = Setting { local: (*around.local()).clone(), relay: relay.unwrap_or_default() };
         match self {
             Begin::Admitted(pending) => Machine::admitted(rows, &pending.invite, pending.source, setting),
             Begin::Dialled => Machine::dialled(rows, setting),

@@ -95,7 +95,7 @@ impl Edge {
             shared,
             own,
             own_ip: options.own.map(|address| address.ip()),
-            judge: Judge { tokens, known: Known::default() },
+            judge: Judge::new(tokens),
             lines: Lines::new(me, places::allowed(MAX_CONNECTIONS)),
             out,
             active_until: AtomicU64::new(0),
@@ -171,6 +171,11 @@ impl Edge {
     /// What the sockets have seen.
     pub fn counters(&self) -> &Counters {
         &self.inner.counters
+    }
+
+    /// Knows a leg's messages by these tokens from now on, whatever came before.
+    pub fn renew(&self, tokens: TokenKeys) {
+        self.judge().renew(tokens);
     }
 
     /// Whom it answers.

@@ -1,5 +1,7 @@
 //! What a message is: for a leg of a call, a new call, a registration, or nothing of ours.
 
+use std::sync::{PoisonError, RwLock};
+
 use strowger_model::{Far, LegKey};
 use strowger_sip::{Message, TokenKeys, is_keepalive, reply, reply_destination, screen};
 
@@ -44,11 +46,24 @@ pub(crate) enum Verdict {
 
 /// By what messages are told apart.
 pub(crate) struct Judge {
-    pub(crate) tokens: TokenKeys,
+    tokens: RwLock<TokenKeys>,
     pub(crate) known: Known,
 }
 
 impl Judge {
+    pub(crate) fn new(tokens: TokenKeys) -> Self {
+        Self { tokens: RwLock::new(tokens), known: Known::default() }
+    }
+
+    /// From now on messages are a leg's by these.
+    pub(crate) fn renew(&self, tokens: TokenKeys) {
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+    }
+
+    fn leg_of(&self, message: &Message) -> Option<LegKey> {
+        self.tokens.read().unwrap_or_else(PoisonError::into_inner).leg_of(message)
+    }
+
     /// What carries a token of ours was told it by us; a trunk or a phone is known by where it is. Whatever else a message
     /// is, it is a stranger's: nothing of it is kept, passed on or answered. A REGISTER is the exception, and is answered
     /// if there is such a realm: that is how a phone becomes known. An INVITE is counted before it is forgotten.
@@ -66,7 +81,7 @@ impl Judge {
                 };
             }
         };
-        let leg = self.tokens.leg_of(&message);
+        let leg = self.leg_of(&message);
         if !message.is_request() {
             return match leg {
                 Some(leg) => take(message, source, Kind::Leg(leg)),
@@ -142,8 +157,12 @@ mod tests {
     const PHONE: u8 = 21;
     const CARRIER: u8 = 10;
 
+    const OLD: [u8; 32] = [7; 32];
+    const NEW: [u8; 32] = [8; 32];
+
     fn judge() -> Judge {
-        let known = Known::default();
+        let judge = Judge::new(TokenKeys::new(&OLD, &[]));
+        let known = &judge.known;
         known.set_phones(ShardId(0), AgentId(1), [at(PHONE).addr.ip()]);
         let carrier = Trunk {
             id: TrunkId(1),
@@ -156,7 +175,7 @@ mod tests {
             site: String::new(),
         };
         known.set_trunks(Arc::new(vec![carrier]));
-        Judge { tokens: TokenKeys::new(&[7; 32], &[]), known }
+        judge
     }
 
     fn leg() -> LegKey {
@@ -226,7 +245,7 @@ mod tests {
     /// A leg's own token lets anybody in, for a far end may move; one with a wrong digit nobody.
     #[test]
     fn what_carries_our_token_is_its_legs_and_what_resembles_it_nobodys() {
-        let tokens = judge().tokens;
+        let tokens = TokenKeys::new(&OLD, &[]);
         let (tag, branch) = (tokens.tag(leg(), 5), tokens.branch(leg(), 1, "INVITE"));
         let its = format!("{:?}", Kind::Leg(leg()));
         for from in [STRANGER, PHONE, CARRIER] {
@@ -239,6 +258,24 @@ mod tests {
         }
         assert_eq!(becomes(&request("BYE", &format!(";tag={}", wrong(&tag)), ""), STRANGER), "");
         assert_eq!(becomes(&request("SUBSCRIBE", &format!(";tag={tag}"), ""), STRANGER), "405");
+    }
+
+    #[test]
+    fn tokens_count_by_the_keys_of_now() {
+        let (judge, tokens) = (judge(), [OLD, NEW].map(|key| TokenKeys::new(&key, &[])));
+        let knows = || {
+            tokens.each_ref().map(|tokens| {
+                match judge.judge(response(&tokens.branch(leg(), 1, "BYE")).as_bytes(), at(CARRIER)) {
+                    Verdict::Take(incoming) => incoming.kind == Kind::Leg(leg()),
+                    _ => false,
+                }
+            })
+        };
+        assert_eq!(knows(), [true, false]);
+        judge.renew(TokenKeys::new(&NEW, &[OLD]));
+        assert_eq!(knows(), [true, true], "calls of before go on");
+        judge.renew(TokenKeys::new(&NEW, &[]));
+        assert_eq!(knows(), [false, true]);
     }
 
     #[test]

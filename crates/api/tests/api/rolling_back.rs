@@ -53,6 +53,19 @@ async fn an_earlier_version_comes_into_force_again() {
     let shown: Vec<_> =
         kept["versions"].as_array().unwrap().iter().map(|kept| (&kept["version"], &kept["in_force"])).collect();
     assert_eq!(shown, [(&json!(3), &json!(true)), (&json!(2), &json!(false)), (&json!(1), &json!(false))]);
+    let (status, body) = world.get("/api/v1/config/versions/2").await;
+    assert_eq!((status, &body["version"], &body["in_force"]), (StatusCode::OK, &json!(2), &json!(false)), "{body}");
+    let files: Vec<_> = body["files"].as_object().unwrap().keys().collect();
+    assert_eq!(files, ["tenants/acme.toml", "trunks.toml"]);
+    let acme = |body: &Value| body["files"]["tenants/acme.toml"].as_str().unwrap().to_owned();
+    assert!(acme(&body).contains("ring_timeout_ms = 17000\n") && !acme(&body).contains("change-me"), "{body}");
+    let (_, body) = world.get("/api/v1/config/versions/3?tenant=acme").await;
+    assert_eq!((&body["in_force"], body["files"].as_object().unwrap().len()), (&json!(true), 1));
+    assert!(acme(&body).contains("ring_timeout_ms = 16000\n"));
+    for (path, told) in [("9", "no_such_version"), ("3?tenant=bolt", "no_such_tenant"), ("three", "bad_request")] {
+        let (_, body) = world.get(&format!("/api/v1/config/versions/{path}")).await;
+        assert_eq!(code(&body), told, "{body}");
+    }
     for to in [0, 4] {
         let (status, body) = roll_back(&world, to, false).await;
         assert_eq!((status, code(&body)), (StatusCode::NOT_FOUND, "no_such_version"));

@@ -33,6 +33,7 @@ pub struct Options {
     /// Mean rate; bursts reach twice of it.
     #[arg(long, default_value_t = 4.0)]
     callers_per_second: f64,
+    /// Who takes their calls.
     #[arg(long, default_value_t = 100)]
     agents: usize,
     /// Print one JSON object at the end instead of a table.

@@ -9,13 +9,16 @@ use super::{At, block_on, encode, seconds, text};
 
 #[derive(Args, Clone, Debug)]
 pub struct Filter {
+    /// Only this tenant's.
     #[arg(long)]
     tenant: Option<String>,
     /// answered, served_by_flow, abandoned, overflowed, failed, rejected or not_reached
     #[arg(long)]
     outcome: Option<String>,
+    /// Only calls that waited in this queue last.
     #[arg(long)]
     queue: Option<String>,
+    /// Only calls that this agent talked to.
     #[arg(long)]
     agent: Option<String>,
     /// Only outbound calls of this campaign.
@@ -24,6 +27,7 @@ pub struct Filter {
     /// The caller's number.
     #[arg(long)]
     from: Option<String>,
+    /// How many at most, 1 to 1000.
     #[arg(long, default_value_t = 20)]
     limit: u32,
 }

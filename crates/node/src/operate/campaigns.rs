@@ -10,9 +10,17 @@ use super::{At, block_on, encode, text};
 #[derive(Subcommand, Clone, Debug)]
 pub enum CampaignCommand {
     /// The campaign dials.
-    Start { tenant: String, name: String },
+    Start(Which),
     /// The campaign dials no more; calls that are under way go on.
-    Stop { tenant: String, name: String },
+    Stop(Which),
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Which {
+    /// Whose campaign it is.
+    tenant: String,
+    /// As its tenant's file has it.
+    name: String,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -20,17 +28,20 @@ pub struct CampaignQuery {
     /// Only this tenant's.
     #[arg(long)]
     tenant: Option<String>,
+    /// The whole answer, for programs.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Args, Clone, Debug)]
 pub struct DialRequest {
+    /// Whose agent it is.
     tenant: String,
     /// Whose phone rings first.
     agent: String,
     /// With + and the country code, for example +442071838750.
     number: String,
+    /// Whose call it is: its caller id is shown, its hours and lists of barred numbers hold.
     #[arg(long)]
     campaign: String,
 }
@@ -38,8 +49,8 @@ pub struct DialRequest {
 pub fn campaigns(command: Option<&CampaignCommand>, query: &CampaignQuery, at: &At) -> anyhow::Result<ExitCode> {
     match command {
         None => list(query, at),
-        Some(CampaignCommand::Start { tenant, name }) => run(tenant, name, "start", at),
-        Some(CampaignCommand::Stop { tenant, name }) => run(tenant, name, "stop", at),
+        Some(CampaignCommand::Start(Which { tenant, name })) => run(tenant, name, "start", at),
+        Some(CampaignCommand::Stop(Which { tenant, name })) => run(tenant, name, "stop", at),
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
-use super::{At, block_on, text};
+use super::{At, block_on, encode, text};
 
 pub fn check_config(dir: &Path) -> anyhow::Result<ExitCode> {
     let files = strowger_config::read_dir(dir)?;
@@ -96,6 +96,16 @@ pub fn versions(at: &At) -> anyhow::Result<ExitCode> {
     for version in answer["versions"].as_array().into_iter().flatten() {
         let [number, tenants, trunks] = ["version", "tenants", "trunks"].map(|key| text(&version[key]));
         say!("{number:>8} {tenants:>8} {trunks:>8}{}", if version["in_force"] == true { "  in force" } else { "" });
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One of them, file by file.
+pub fn version(version: u64, tenant: Option<&str>, at: &At) -> anyhow::Result<ExitCode> {
+    let of = tenant.map(|tenant| format!("?tenant={}", encode(tenant))).unwrap_or_default();
+    let answer = block_on(at.client()?.get(&format!("/api/v1/config/versions/{version}{of}")))??;
+    for (path, file) in answer["files"].as_object().into_iter().flatten() {
+        say!("# ---- {path} of version {version}\n{}", text(file));
     }
     Ok(ExitCode::SUCCESS)
 }

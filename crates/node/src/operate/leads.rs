@@ -12,6 +12,7 @@ use super::{At, block_on, encode, import, text};
 pub enum LeadCommand {
     /// Put a CSV file on a campaign's list. Its first line names the columns. Numbers that are on the list stay as they are.
     Import {
+        /// With a header line; config/example/tenants says which columns are what.
         file: PathBuf,
         #[command(flatten)]
         of: Campaign,
@@ -34,8 +35,10 @@ pub enum LeadCommand {
 
 #[derive(Args, Clone, Debug)]
 pub struct Campaign {
+    /// Whose campaign it is.
     #[arg(long)]
     tenant: String,
+    /// On whose list they are.
     #[arg(long)]
     campaign: String,
 }
@@ -48,11 +51,13 @@ pub struct Query {
     /// Only this number, and what else the list says of it.
     #[arg(long)]
     number: Option<String>,
+    /// How many at most, 1 to 10000.
     #[arg(long, default_value_t = 20)]
     limit: u32,
     /// `next` of the page before.
     #[arg(long)]
     after: Option<u32>,
+    /// The whole answer, for programs.
     #[arg(long)]
     json: bool,
 }

@@ -25,7 +25,7 @@ pub use audit::{AuditQuery, audit};
 pub use bars::{Bars, bars};
 pub use calls::{Filter, calls, explain};
 pub use campaigns::{CampaignCommand, CampaignQuery, DialRequest, campaigns, dial};
-pub use config::{Wanted, apply, check_config, versions};
+pub use config::{Wanted, apply, check_config, version, versions};
 pub use leads::{LeadCommand, leads};
 pub use replay::replay;
 pub use shell::{completion, manual};
@@ -63,6 +63,22 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
     Ok(runtime.block_on(work))
 }
 
+/// Routes that nodes name in what to do, and the commands that ask them.
+const COMMANDS: [(&str, &str); 4] = [
+    ("GET /api/v1/campaigns/{tenant}/{name}/leads", "`strowger leads list`"),
+    ("GET /api/v1/campaigns", "`strowger campaigns`"),
+    ("GET /api/v1/config/versions", "`strowger versions`"),
+    ("GET /api/v1/status", "`strowger status`"),
+];
+
+/// What a node says to programs, for somebody who types.
+pub fn as_commands(mut text: String) -> String {
+    for (route, command) in COMMANDS {
+        text = text.replace(&format!("{route}?tenant="), &format!("{command} --tenant ")).replace(route, command);
+    }
+    text
+}
+
 /// A value as a table shows it.
 fn text(value: &Value) -> String {
     match value {
@@ -85,4 +101,23 @@ pub fn encode(value: &str) -> String {
             other => format!("%{other:02X}"),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_types_is_told_what_to_type() {
+        for (said, read) in [
+            ("see GET /api/v1/status for the nodes", "see `strowger status` for the nodes"),
+            ("see GET /api/v1/campaigns?tenant=acme", "see `strowger campaigns` --tenant acme"),
+            ("see GET /api/v1/campaigns/{tenant}/{name}/leads", "see `strowger leads list`"),
+            ("see GET /api/v1/agents", "see GET /api/v1/agents"),
+        ] {
+            assert_eq!(as_commands(said.to_owned()), read);
+        }
+        let routes: Vec<&str> = strowger_api::ROUTES.iter().map(|route| route.path).collect();
+        assert!(COMMANDS.iter().all(|(route, _)| routes.contains(&&route["GET ".len()..])), "{routes:?}");
+    }
 }

@@ -11,7 +11,10 @@ use super::{At, block_on, text};
 #[derive(Subcommand, Clone, Debug)]
 pub enum SilencedCommand {
     /// The address is heard again, by all nodes that are up.
-    Lift { address: IpAddr },
+    Lift {
+        /// As the list shows it.
+        address: IpAddr,
+    },
 }
 
 pub fn silenced(command: Option<&SilencedCommand>, at: &At) -> anyhow::Result<ExitCode> {

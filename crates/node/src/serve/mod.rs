@@ -7,13 +7,14 @@ mod signals;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use strowger_cluster::{Cluster, DataKeys, Retention, TestBreak, Tuning};
+use strowger_cluster::{Cluster, Context, DataKeys, Retention, TestBreak, Tuning};
 use strowger_config::Fault;
 use strowger_config::process::{MetricsFor, NodeConfig, RelayConfig};
-use strowger_link::{Identity, Link, LinkError};
+use strowger_link::{Identity, LinkError};
 use strowger_model::PeerId;
 
 use log::Log;
@@ -38,8 +39,13 @@ pub fn node(path: &Path) -> anyhow::Result<ExitCode> {
             let before = config.clone();
             let Some(started) = signals.unless_ended(start_node(config)).await else { return Ok(ended_early()) };
             let (node, http) = started?;
-            let (path, link) = (path.to_owned(), node.context.link.clone());
-            signals.reload_by(move || reload_node(&path, &before, &log, &link));
+            // Weakly: whoever holds it keeps the node's files open.
+            let (path, of) = (path.to_owned(), Arc::downgrade(&node.context));
+            signals.reload_by(move || {
+                if let Some(context) = of.upgrade() {
+                    reload_node(&path, &before, &log, &context);
+                }
+            });
             signals.end().await;
             tracing::info!("stopping");
             let end = async {
@@ -85,7 +91,7 @@ fn run(
     end
 }
 
-/// What can change while a process runs, as its file and the files that it names say now: certificates and levels.
+/// What can change while any process runs, as its file and the files that it names say now: certificates and levels.
 fn renew(
     tls_dir: &Path,
     me: PeerId,
@@ -104,16 +110,31 @@ fn renew(
     }
 }
 
-fn reload_node(path: &Path, before: &NodeConfig, log: &Log, link: &Link) {
+fn reload_node(path: &Path, before: &NodeConfig, log: &Log, context: &Context) {
     match NodeConfig::load(path) {
         Ok(now) => {
             let (me, levels) = (PeerId::Node(now.id), now.log_levels.as_deref());
-            renew(&now.cluster.tls_dir, me, levels, log, |identity| link.renew(identity));
-            if (NodeConfig { log_levels: before.log_levels.clone(), ..now }) != *before {
+            renew(&now.cluster.tls_dir, me, levels, log, |identity| context.link.renew(identity));
+            renew_data_keys(&now.cluster, context);
+            let cluster =
+                strowger_config::process::Cluster { data_keys: before.cluster.data_keys.clone(), ..now.cluster };
+            if (NodeConfig { log_levels: before.log_levels.clone(), cluster, ..now }) != *before {
                 tracing::warn!("{LATER}");
             }
         }
         Err(faults) => stays(&faults),
+    }
+}
+
+fn renew_data_keys(cluster: &strowger_config::process::Cluster, context: &Context) {
+    let renewed = data_keys(cluster).and_then(|keys| {
+        let ids: Vec<String> = keys.ids().map(|id| id.to_string()).collect();
+        context.renew_data_keys(keys)?;
+        Ok(ids)
+    });
+    match renewed {
+        Ok(ids) => tracing::info!(keys = ids.join(" "), "data keys were read again, and the first seals and makes"),
+        Err(fault) => tracing::error!("data keys stay as they were: {fault:#}"),
     }
 }
 

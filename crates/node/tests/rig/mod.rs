@@ -213,6 +213,11 @@ impl Rig {
         self.nodes[usize::from(number - 1)].as_ref().expect("a node that runs").id()
     }
 
+    /// `name` as `kill` takes it.
+    pub fn signal(&self, number: u16, name: &str) {
+        signal(self.pid(number), name);
+    }
+
     /// Starts a node that was killed, on its old data.
     pub fn restart(&mut self, number: u16) {
         self.restart_as(number, Path::new(STROWGER));
@@ -234,9 +239,12 @@ impl Rig {
 
     /// Stops the relay's clock: what is asked of it waits.
     pub fn freeze_relay(&self, frozen: bool) {
-        let signal = if frozen { "-STOP" } else { "-CONT" };
-        let done = Command::new("kill").args([signal, &self.relay.id().to_string()]).status().expect("kill");
-        assert!(done.success());
+        self.signal_relay(if frozen { "-STOP" } else { "-CONT" });
+    }
+
+    /// `name` as `kill` takes it.
+    pub fn signal_relay(&self, name: &str) {
+        signal(self.relay.id(), name);
     }
 
     /// The records of all calls so far, oldest first.
@@ -330,6 +338,11 @@ pub fn holds_within(within: Duration, mut holds: impl FnMut() -> bool) -> bool {
 
 /// The program under test.
 const STROWGER: &str = env!("CARGO_BIN_EXE_strowger");
+
+fn signal(pid: u32, name: &str) {
+    let done = Command::new("kill").args([name, &pid.to_string()]).status().expect("kill");
+    assert!(done.success());
+}
 
 pub fn strowger() -> Command {
     build(Path::new(STROWGER))

@@ -24,7 +24,7 @@ pub(crate) struct Surroundings<'a> {
     pub usable: &'a [UsableRelay],
     /// Of the trunks.
     pub sites: &'a [&'static str; 2],
-    pub local: &'a Local,
+    pub local: Arc<Local>,
 }
 
 impl Around for Surroundings<'_> {
@@ -36,8 +36,8 @@ impl Around for Surroundings<'_> {
         self.node.log_now(self.now)
     }
 
-    fn local(&self) -> &Local {
-        self.local
+    fn local(&self) -> Arc<Local> {
+        self.local.clone()
     }
 
     fn owns(&self, owner: Owner) -> bool {

@@ -1,5 +1,7 @@
 //! Runs the switch's intake: messages and news of the log in, what it says performed.
 
+use std::sync::Arc;
+
 use strowger_model::{CallId, Far, Mono, NodeId};
 use strowger_sip::{Message, phrase, reply, reply_destination};
 use strowger_switch::{Action, Intake};
@@ -86,7 +88,7 @@ impl World {
             asked: self.directory(node),
             usable: &self.usable,
             sites: &self.scenario.trunk_sites,
-            local: &local(),
+            local: Arc::new(local()),
         })
     }
 

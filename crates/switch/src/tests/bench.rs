@@ -35,7 +35,7 @@ pub struct Bench {
     /// What the trunk may send.
     pub door: Door,
     pub intake: Intake,
-    local: Local,
+    local: Arc<Local>,
     pub now: Mono,
     /// The calendar's time of entries.
     pub wall: Wall,
@@ -57,7 +57,11 @@ impl Bench {
             sites: RefCell::default(),
             door: Door { trunk: TrunkId(1), site: String::new(), max_calls: 100, max_calls_per_second: 100 },
             intake: Intake::new(MAX_CALLS, RATE, now),
-            local: Local { contact_host: "192.0.2.1:5060".into(), user_agent: String::new(), tokens: tokens() },
+            local: Arc::new(Local {
+                contact_host: "192.0.2.1:5060".into(),
+                user_agent: String::new(),
+                tokens: tokens(),
+            }),
             now,
             wall: Wall(0),
             index: 0,
@@ -150,8 +154,8 @@ impl Around for Bench {
         LogNow { at_least: LogTime(self.now.0), at_most: LogTime(self.now.0) + DOUBT }
     }
 
-    fn local(&self) -> &Local {
-        &self.local
+    fn local(&self) -> Arc<Local> {
+        self.local.clone()
     }
 
     fn owns(&self, owner: Owner) -> bool {

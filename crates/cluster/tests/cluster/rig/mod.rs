@@ -161,7 +161,7 @@ impl Rig {
                 .map(|content| (content.bytes, content.digest))
                 .map_err(|f| f.to_string())
         };
-        let seal = |whose: Whose<'_>, ha1: &Ha1| context.data_keys.seal(whose, ha1);
+        let seal = |whose: Whose<'_>, ha1: &Ha1| context.data_keys().seal(whose, ha1);
         let draft = strowger_config::parse(&files(self.trunk_port), &load, &seal);
         let draft = draft.unwrap_or_else(|faults| panic!("{}", faults[0]));
         for (digest, bytes) in draft.contents() {
