@@ -7,6 +7,7 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod body;
+mod caller;
 mod compose;
 mod description;
 mod digest;
