@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use strowger_media::Op;
 use strowger_model::{Cause, Far, LegKey, LogNow, Mono};
-use strowger_sip::{Leg, Outgoing, offer_sdp};
+use strowger_sip::{Leg, Outgoing, Reached, offer_sdp};
 use strowger_table as table;
 use strowger_table::{Command, Miss, Reach};
 
@@ -29,7 +29,7 @@ impl Machine {
         let waits = |side: &&mut Side| side.sip.is_none() && !side.reported;
         let Some(side) = self.sides.get_mut(&leg.key).filter(waits) else { return };
         let (sip, outs) = Leg::outgoing(leg.key, invite, &self.setting.local, now);
-        side.sip = Some(sip.by_flow(is_behind_nat(leg)));
+        side.sip = Some(sip.reached(reached(leg)));
         side.give_up = Some(now + ring);
         self.sent(leg.key, outs, LogNow::default(), now);
     }
@@ -81,9 +81,14 @@ impl Machine {
     }
 }
 
-/// A phone that is not where it says it is: only the way that it registered by leads there.
-pub(crate) fn is_behind_nat(leg: &table::Leg) -> bool {
-    matches!(&leg.reach, Reach::Binding { uri, far, .. } if !strowger_sip::names(uri, *far))
+/// Where the requests of a leg's dialog go. To a phone that is not where it says it is only the way that it registered by
+/// leads, and to no phone anything on another host than it is called on.
+pub(crate) fn reached(leg: &table::Leg) -> Reached {
+    match &leg.reach {
+        Reach::Binding { uri, far, .. } if strowger_sip::names(uri, *far) => Reached::OnItsHost,
+        Reach::Binding { .. } => Reached::ByFlow,
+        Reach::Inbound | Reach::Trunk { .. } | Reach::Socket { .. } => Reached::AsItSays,
+    }
 }
 
 /// A caller's number as the user part of a URI; what does not belong there is left out.

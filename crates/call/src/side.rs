@@ -15,7 +15,7 @@ use crate::limit;
 use crate::machine::Machine;
 use crate::rehome::Moving;
 use crate::reinvite::Reinvite;
-use crate::ring::is_behind_nat;
+use crate::ring::reached;
 
 /// What the owner of a leg keeps in mind.
 #[derive(Default)]
@@ -180,7 +180,7 @@ impl Machine {
         let Some(dialog) = self.rows.dialog(leg.key).cloned() else { return };
         let dialog = self.as_left(leg, dialog);
         let sip = Leg::restore(leg.key, dialog, leg.takeovers, &self.setting.local, now);
-        self.sides.insert(leg.key, Side::of(sip.by_flow(is_behind_nat(leg))));
+        self.sides.insert(leg.key, Side::of(sip.reached(reached(leg))));
     }
 
     fn as_left(&self, leg: &table::Leg, mut dialog: Dialog) -> Dialog {
@@ -216,9 +216,7 @@ impl Machine {
         let invite = self.invite(leg, String::new())?;
         Some(match leg.reach {
             // The same INVITE may be sent again: the phone takes it for a repetition.
-            Reach::Binding { .. } => {
-                Leg::outgoing(leg.key, invite, &self.setting.local, now).0.by_flow(is_behind_nat(leg))
-            }
+            Reach::Binding { .. } => Leg::outgoing(leg.key, invite, &self.setting.local, now).0.reached(reached(leg)),
             _ => Leg::awaited(leg.key, invite, &self.setting.local, now),
         })
     }

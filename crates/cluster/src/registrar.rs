@@ -9,7 +9,7 @@ use strowger_model::config::{Agent, Phone, Tenant};
 use strowger_model::{AgentId, Far, Ha1, NodeId, PeerId, ShardId, Transport, Whose};
 use strowger_raft::clock;
 use strowger_sip::{
-    Algorithm, Contacts, DigestFault, Message, challenge, claim, contacts, phrase, reply, reply_destination, screen,
+    Algorithm, Contacts, DigestFault, Message, Refusal, challenge, claim, contacts, reply, reply_destination, screen,
     verify,
 };
 
@@ -73,19 +73,16 @@ fn elsewhere(context: &Context, shard: ShardId, agent: AgentId) -> Option<NodeId
 fn judge(context: &Arc<Context>, message: &Message, source: Far) -> Option<(ShardId, AgentId, Contacts)> {
     match check(context, message, source)? {
         Verdict::Bind { shard, agent, asked } => Some((shard, agent, asked)),
-        Verdict::Answer { status, extra } => {
-            let bytes = reply(message, status, phrase(status), &extra, None, None);
+        Verdict::Answer(Refusal { status, reason, headers }) => {
+            let bytes = reply(message, status, &reason, &headers, None, None);
             context.send(reply_destination(message, source), &bytes);
             None
         }
     }
 }
 
-/// Status and headers of an answer.
-type Refused = (u16, Vec<(&'static str, String)>);
-
 enum Verdict {
-    Answer { status: u16, extra: Vec<(&'static str, String)> },
+    Answer(Refusal),
     Bind { shard: ShardId, agent: AgentId, asked: Contacts },
 }
 
@@ -94,25 +91,26 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
     let directory = context.directory();
     let tenant = directory.realm(host_of(message.to_uri()))?;
     if let Some(refusal) = screen(message) {
-        return Some(Verdict::Answer { status: refusal.status, extra: refusal.headers });
+        return Some(Verdict::Answer(refusal));
     }
     // To all alike, and before anything is looked at: that this node cannot read the tenant's hashes is no word on whom
     // the tenant has.
     if directory.missing_key(tenant.id).is_some() {
-        return Some(Verdict::Answer { status: 503, extra: vec![("Retry-After", UNREADABLE_RETRY_S.to_string())] });
+        let retry = vec![("Retry-After", UNREADABLE_RETRY_S.to_string())];
+        return Some(Verdict::Answer(Refusal::new(503, retry)));
     }
     let user = match authenticate(context, &directory, tenant, message, source)? {
         Ok(user) => user,
-        Err((status, extra)) => return Some(Verdict::Answer { status, extra }),
+        Err(refusal) => return Some(Verdict::Answer(refusal)),
     };
     if user != message.to_user() {
-        return Some(Verdict::Answer { status: 403, extra: Vec::new() });
+        return Some(Verdict::Answer(Refusal::new(403, Vec::new())));
     }
     let agent = directory.agent_named(tenant, &user)?;
     let off_limits = OffLimits { ours: &context.sip_addresses, trunks: &directory.trunks };
     Some(match may_be_bound(message, source, off_limits, &context.keyring.local().contact_host) {
         Ok(asked) => Verdict::Bind { shard: tenant.shard, agent, asked },
-        Err((status, extra)) => Verdict::Answer { status, extra },
+        Err(refusal) => Verdict::Answer(refusal),
     })
 }
 
@@ -123,13 +121,14 @@ fn authenticate(
     tenant: &Tenant,
     message: &Message,
     source: Far,
-) -> Option<Result<String, Refused>> {
+) -> Option<Result<String, Refusal>> {
     let data_keys = context.keyring.data_keys();
     let (keys, now_s) = (data_keys.nonce_keys(), clock::wall().0 / 1000);
     let from = sealed_for(source);
     let challenged = |stale: bool| {
         let values = challenge(&tenant.realm, offered(tenant), keys[0], now_s, &from, stale);
-        Some(Err((401, values.into_iter().map(|value| ("WWW-Authenticate", value)).collect())))
+        let headers = values.into_iter().map(|value| ("WWW-Authenticate", value)).collect();
+        Some(Err(Refusal::new(401, headers)))
     };
     let claim = claim(message, &tenant.realm, &keys, &from);
     let name = claim.as_ref().map_or(message.to_user(), |claim| claim.user.as_str());
@@ -149,7 +148,7 @@ fn authenticate(
             claimant.was_right(context);
             Some(Ok(user))
         }
-        Err(DigestFault::Malformed) => Some(Err((400, Vec::new()))),
+        Err(fault @ DigestFault::Malformed) => Some(Err(Refusal::bad_request(fault))),
         Err(fault) => {
             // One answer for a wrong password and for a user who does not exist: no oracle.
             if matches!(fault, DigestFault::Wrong | DigestFault::Unknown) {
@@ -160,16 +159,16 @@ fn authenticate(
     }
 }
 
-/// What a phone asks for whose digest was good, or the status and headers of its refusal.
-fn may_be_bound(message: &Message, source: Far, off_limits: OffLimits<'_>, host: &str) -> Result<Contacts, Refused> {
-    let asked = contacts(message).map_err(|_| (400, Vec::new()))?;
+/// What a phone asks for whose digest was good, or its refusal.
+fn may_be_bound(message: &Message, source: Far, off_limits: OffLimits<'_>, host: &str) -> Result<Contacts, Refusal> {
+    let asked = contacts(message).map_err(Refusal::bad_request)?;
     // RFC 3261 section 20.43: 399 is for people.
     let warning = |forbidden| vec![("Warning", format!("399 {host} \"{forbidden}\""))];
-    off_limits.check(&asked, source).map_err(|forbidden| (403, warning(forbidden)))?;
+    off_limits.check(&asked, source).map_err(|forbidden| Refusal::new(403, warning(forbidden)))?;
     let too_brief = matches!(&asked, Contacts::List(list)
         if list.iter().any(|contact| contact.expires != 0 && contact.expires < SHORTEST_S));
     if too_brief {
-        return Err((423, vec![("Min-Expires", SHORTEST_S.to_string())]));
+        return Err(Refusal::new(423, vec![("Min-Expires", SHORTEST_S.to_string())]));
     }
     Ok(asked)
 }
@@ -255,6 +254,33 @@ mod tests {
         }
         let (other, agent) = (Tenant { realm: "bolt.example".to_owned(), ..world(true).0 }, world(true).1);
         assert_eq!(hash(&keys, &other, &agent, Algorithm::Md5), None, "sealed for another realm");
+    }
+
+    /// All of them were "Bad Request", and the last "Declined".
+    #[test]
+    fn a_phone_is_told_what_is_wrong_with_its_contact() {
+        let source = Far::udp(([192, 0, 2, 9], 5060));
+        let off_limits = OffLimits { ours: &[], trunks: &[] };
+        let told = |contact: &str| {
+            let text = format!(
+                "REGISTER sip:acme.example SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKr\r\nMax-Forwards: 70\r\n\
+                 From: <sip:7@acme.example>;tag=1\r\nTo: <sip:7@acme.example>\r\nCall-ID: r\r\nCSeq: 2 REGISTER\r\n\
+                 Contact: {contact}\r\nContent-Length: 0\r\n\r\n"
+            );
+            let message = Message::parse(text.as_bytes()).unwrap();
+            may_be_bound(&message, source, off_limits, "sip.example")
+                .map_err(|refusal| (refusal.status, refusal.reason))
+        };
+        assert!(told("<sip:7@192.0.2.9>").is_ok());
+        for (contact, status, reason) in [
+            ("<nothing>", 400, "Bad Request: a Contact is malformed"),
+            ("*", 400, "Bad Request: `*` beside another Contact or without Expires: 0"),
+            (&["<sip:7@192.0.2.9>"; 17].join(", "), 400, "Bad Request: more than 16 Contacts"),
+            ("<sip:7@127.0.0.1>", 403, "Forbidden"),
+            ("<sip:7@192.0.2.9>;expires=5", 423, "Interval Too Brief"),
+        ] {
+            assert_eq!(told(contact), Err((status, reason.into())), "{contact}");
+        }
     }
 
     /// Such a phone was challenged for ever.

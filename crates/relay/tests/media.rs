@@ -159,6 +159,36 @@ fn a_key_press_is_one_digit_and_crosses_the_bridge() {
     assert!(rig.events.try_recv().is_err());
 }
 
+/// A phone that gave events a number of its own in its answer sends them under ours (RFC 3264, sections 5.1 and 6.1) or under
+/// its own: what came under ours was dropped. It is sent them under its own alone.
+#[test]
+fn key_presses_are_heard_under_both_numbers_and_sent_under_the_far_ends() {
+    const ITS_OWN: u8 = 96;
+    let mut rig = Rig::new(patient());
+    let (mut caller, mut agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::Mu));
+    rig.bridge(A, B);
+    let mut media = agent.media();
+    media.codec.dtmf_payload_type = Some(ITS_OWN);
+    rig.done(Op::Remote { leg: B, media, send: true, receive: true });
+    for (payload_type, event, digit) in [(support::DTMF, 1, b'1'), (ITS_OWN, 2, b'2')] {
+        agent.press_as(payload_type, event, true, 480);
+        agent.header.timestamp += 480;
+        let heard = rig.event().event;
+        assert_eq!((heard.leg, heard.what), (B, What::Digit { digit }));
+        assert_eq!(caller.hear().0.payload_type, support::DTMF);
+    }
+    caller.press(3, true, 480);
+    assert_eq!(rig.what(), What::Digit { digit: b'3' });
+    assert_eq!(agent.hear().0.payload_type, ITS_OWN);
+    // Under a number that neither side named it is nothing.
+    agent.press_as(ITS_OWN + 1, 4, true, 480);
+    rig.until(|stats| stats.malformed == 1);
+    // Nor is the phone's number the caller's.
+    caller.press_as(ITS_OWN, 5, true, 480);
+    rig.until(|stats| stats.malformed == 2);
+    assert!(rig.events.try_recv().is_err() && caller.is_deaf() && agent.is_deaf());
+}
+
 #[test]
 fn hold_sends_nothing_and_hears_nothing() {
     let rig = Rig::new(patient());

@@ -3,7 +3,7 @@
 use sipx_sip::error::ParseError;
 
 use crate::compose::Writer;
-use crate::reason::phrase;
+use crate::screen::Refusal;
 use crate::text::parameter;
 
 /// What was wrong.
@@ -27,6 +27,14 @@ pub enum Problem {
     /// The header, by name.
     #[error("{0} is missing, malformed or repeated")]
     Header(&'static str),
+    /// What stands there goes into rows, records and lists.
+    #[error("{what} has more than {most} bytes")]
+    TooLong {
+        /// Which part of which header.
+        what: &'static str,
+        /// What it may have.
+        most: usize,
+    },
     /// RFC 3261 section 8.1.1.5.
     #[error("the CSeq names another method than the request line")]
     MethodMismatch,
@@ -50,6 +58,14 @@ impl Problem {
             Problem::Version => 505,
             Problem::TooLarge | Problem::Limit => 513,
             _ => 400,
+        }
+    }
+
+    /// The others' phrases say what is wrong.
+    fn refusal(self) -> Refusal {
+        match self.status() {
+            400 => Refusal::bad_request(self),
+            status => Refusal::new(status, Vec::new()),
         }
     }
 }
@@ -104,8 +120,8 @@ fn reply(problem: Problem, datagram: &[u8]) -> Option<Vec<u8>> {
     if !all || branch.is_none_or(str::is_empty) {
         return None;
     }
-    let status = problem.status();
-    let mut out = Writer::response(status, phrase(status));
+    let refusal = problem.refusal();
+    let mut out = Writer::response(refusal.status, &refusal.reason);
     for (name, value) in headers {
         out.header(name, value);
     }

@@ -7,6 +7,7 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod body;
+mod caller;
 mod compose;
 mod description;
 mod digest;
@@ -28,7 +29,7 @@ mod via;
 
 pub use digest::{Algorithm, Claim, DigestFault, NONCE_LIFE_S, challenge, claim, ha1, verify};
 pub use fault::{ParseFault, Problem};
-pub use leg::{Event, LINGER, Leg, LegState, Local, Out, Outgoing};
+pub use leg::{Event, LINGER, Leg, LegState, Local, Out, Outgoing, Reached};
 pub use message::{MAX_DATAGRAM_BYTES, MAX_HEADERS, Message, is_keepalive};
 pub use reason::{ELSEWHERE, phrase, q850};
 pub use register::{Binding, Contact, Contacts, ContactsFault, contacts, ok as register_ok};

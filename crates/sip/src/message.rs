@@ -8,16 +8,24 @@ use sipx_sip::{Finding, Header, HeaderName, Limits, Method, Uri, parse_datagram,
 
 use crate::fault::{ParseFault, Problem};
 use crate::text::{address_uri, parameter, split};
-use crate::{display, number, via};
+use crate::{caller, display, number, via};
 
 /// Largest datagram looked at, in bytes: what UDP over IPv4 can carry.
 pub const MAX_DATAGRAM_BYTES: usize = 65_507;
 /// Most header fields in a message. Real ones have under 40; each costs an allocation before we know its sender.
 pub const MAX_HEADERS: usize = 128;
-/// Largest header field, in bytes. The longest of RFC 4475 (3.1.1.6) has about 1 000.
+/// Largest header field, in bytes. The longest of RFC 4475 (3.1.1.7) has about 1 000.
 const MAX_HEADER_BYTES: usize = 8 * 1024;
 /// Most continuation lines of one header field; RFC 4475 folds at most four times.
 const MAX_FOLDS: usize = 16;
+/// Bytes of the longest caller that is taken. It goes into the row, the record, From towards the agent's phone and every
+/// list: a number has 16 (E.164, with its plus sign), the longest name of RFC 4475 (section 3.1.1.7) 115. One that is cut
+/// short would be somebody else.
+const MAX_CALLER_BYTES: usize = 128;
+/// Bytes of the longest Call-ID, and of the longest tag, that is taken. They are the keys by which calls are told apart, in
+/// the memory of every node, and stand in records: the longest of RFC 4475 (section 3.1.1.7) have 141 and 155, those of
+/// proxies that hide who is behind them some 200. One that is cut short would be another's.
+const MAX_ID_BYTES: usize = 256;
 
 /// One message, checked against RFC 3261 section 8.1.1: what the accessors name is there and well formed.
 #[derive(Clone, Debug)]
@@ -120,11 +128,22 @@ impl Message {
             None => Default::default(),
         };
         let call_id = headers.get(&HeaderName::CallId).map(|line| text(line).to_owned()).unwrap_or_default();
+        let calling_number = caller::calling_number(headers, &caller);
+        for (what, said, most) in [
+            ("Call-ID", &call_id, MAX_ID_BYTES),
+            ("the tag of From", &from.tag, MAX_ID_BYTES),
+            ("the tag of To", &to.tag, MAX_ID_BYTES),
+            ("the caller's number", &calling_number, MAX_CALLER_BYTES),
+        ] {
+            if said.len() > most {
+                return Err(Problem::TooLong { what, most });
+            }
+        }
         Ok(Message {
             request_uri,
             request_uri_user,
             called_number,
-            calling_number: number::calling_number(&caller),
+            calling_number,
             from,
             to,
             call_id,
@@ -221,7 +240,7 @@ impl Message {
         &self.called_number
     }
 
-    /// Who calls, in the same form: `anonymous` if that is withheld, empty if From names nobody.
+    /// Who calls, in the same form: `anonymous` if that is withheld, empty if nobody is named.
     pub fn calling_number(&self) -> &str {
         &self.calling_number
     }
@@ -331,7 +350,7 @@ fn unfolded(datagram: &[u8]) -> Bytes {
     Bytes::from(out)
 }
 
-fn text(header: &Header) -> &str {
+pub(crate) fn text(header: &Header) -> &str {
     utf8(header.raw_value()).trim()
 }
 

@@ -11,7 +11,7 @@ const SEPARATORS: &str = "-.() ";
 /// Whoever withholds a number calls from this host, under whatever name (RFC 3323 section 4.1.1.3).
 const WITHHELD_HOST: &[u8] = b"anonymous.invalid";
 /// What stands for the number of who withholds it.
-const ANONYMOUS: &str = "anonymous";
+pub(crate) const ANONYMOUS: &str = "anonymous";
 
 /// The user part without its escapes (RFC 3261 section 19.1.4), parameters and all; empty if there is none.
 pub(crate) fn user(uri: &Uri) -> String {
@@ -26,7 +26,7 @@ pub(crate) fn number(uri: &Uri) -> String {
     if is_number(&name) { name.chars().filter(|digit| !SEPARATORS.contains(*digit)).collect() } else { name }
 }
 
-/// The number of who calls: `anonymous` if it is withheld.
+/// The number of who calls by From: `anonymous` if it is withheld.
 pub(crate) fn calling_number(uri: &Uri) -> String {
     let is_withheld = uri.host().is_some_and(|host| host.to_bytes().eq_ignore_ascii_case(WITHHELD_HOST));
     if is_withheld { ANONYMOUS.to_owned() } else { number(uri) }
@@ -39,7 +39,7 @@ pub(crate) fn is_served(uri: &str) -> bool {
 }
 
 /// Digits, among them those of a keypad, with an optional plus sign before them and separators anywhere.
-fn is_number(name: &str) -> bool {
+pub(crate) fn is_number(name: &str) -> bool {
     let digits = name.strip_prefix('+').unwrap_or(name);
     let is_digit = |letter: char| letter.is_ascii_digit() || matches!(letter, '*' | '#');
     digits.contains(is_digit) && digits.chars().all(|letter| is_digit(letter) || SEPARATORS.contains(letter))

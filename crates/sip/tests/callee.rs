@@ -3,8 +3,8 @@
 mod far;
 
 use far::*;
-use strowger_model::{Cause, DialogState, Mono, PendingInvite};
-use strowger_sip::{Event, Leg, LegState};
+use strowger_model::{Cause, DialogState, Far, Mono, PendingInvite};
+use strowger_sip::{Event, Leg, LegState, Reached};
 
 #[test]
 fn a_call_rings_is_answered_and_acknowledged_when_the_call_says_so() {
@@ -214,7 +214,7 @@ fn a_target_with_a_name_falls_back_on_the_address_we_know() {
 fn the_whole_dialog_with_a_phone_behind_a_nat_goes_the_way_it_was_called_by() {
     let inside = ["Contact: <sip:bob@10.9.8.7:5062>"];
     let (mut bench, invite) = Bench::calling();
-    bench.leg = bench.leg.by_flow(true);
+    bench.leg = bench.leg.reached(Reached::ByFlow);
     let flow = outgoing().destination;
     let goes_there = |heard: &far::Heard| assert!(heard.sent.iter().all(|(_, to, _)| *to == flow), "{:?}", heard.sent);
     bench.hear(&answer(&invite, 200, "bob", &inside, OFFER));
@@ -224,7 +224,7 @@ fn the_whole_dialog_with_a_phone_behind_a_nat_goes_the_way_it_was_called_by() {
     // The second of two phones that answer goes the same way.
     goes_there(&bench.hear(&answer(&invite, 200, "carol", &inside, OFFER)).is(&["ACK", "BYE"], &[]));
     let mut adopted = Bench::restored(bench.leg.dialog());
-    adopted.leg = adopted.leg.by_flow(true);
+    adopted.leg = adopted.leg.reached(Reached::ByFlow);
     for bench in [&mut bench, &mut adopted] {
         goes_there(&bench.told(|leg, now| leg.probe(now)).is(&["OPTIONS"], &[]));
         let heard = bench.told(|leg, now| leg.reinvite(OURS.to_owned(), now)).is(&["INVITE"], &[]);
@@ -237,14 +237,43 @@ fn the_whole_dialog_with_a_phone_behind_a_nat_goes_the_way_it_was_called_by() {
     bench.hear_from(&callee_request(&invite, "OPTIONS", 7, "z9hG4bKoptions", &[], ""), moved);
     let heard = bench.told(|leg, now| leg.hang_up(None, now)).is(&["BYE"], &[]);
     assert_eq!(heard.sent[0].1, moved);
+}
 
-    // Who is where it says it is, or has a proxy before it, is sent to as RFC 3261 section 12.2.1.1 has it.
-    let routed = ["Record-Route: <sip:198.51.100.9:5090;lr>", inside[0]];
-    for (by_flow, extra, to) in [(false, &inside[..], "10.9.8.7:5062"), (true, &routed[..], "198.51.100.9:5090")] {
+/// A phone's Contact in its 200, or a Record-Route, was a way to have us send to a carrier, and to connect to what only we
+/// can reach. A carrier is sent to as RFC 3261 section 12.2.1.1 has it.
+#[test]
+fn a_phone_says_at_which_port_of_its_host_it_is_and_nothing_of_other_hosts() {
+    let flow = outgoing().destination;
+    let (host, elsewhere) = (flow.addr.ip(), ([198, 51, 100, 99], 5090));
+    let (udp_port, tcp_port) = (Far::udp((host, 5090)), Far::tcp((host, 5090)));
+    let contact = |host: &str| format!("Contact: <sip:bob@{host}>");
+    let route = |host: &str| format!("Record-Route: <sip:{host};lr>");
+    let (there, beside) = ("198.51.100.99:5090", format!("{host}:5090"));
+    use Reached::{AsItSays, ByFlow, OnItsHost};
+    for (reached, lines, to) in [
+        (AsItSays, [contact(there), String::new()], Far::udp(elsewhere)),
+        (AsItSays, [contact("10.9.8.7"), route(there)], Far::udp(elsewhere)),
+        (AsItSays, [contact(&format!("{there};transport=tcp")), String::new()], Far::tcp(elsewhere)),
+        (OnItsHost, [contact(there), String::new()], flow),
+        (OnItsHost, [contact(&format!("{there};transport=tcp")), String::new()], flow),
+        (OnItsHost, [contact(&beside), route(there)], flow),
+        (OnItsHost, [contact(&beside), String::new()], udp_port),
+        (OnItsHost, [contact(&format!("{beside};transport=tcp")), String::new()], tcp_port),
+        (OnItsHost, [contact("10.9.8.7"), route(&beside)], udp_port),
+        (ByFlow, [contact(there), route(there)], flow),
+        (ByFlow, [contact(there), route(&format!("{there};transport=tcp"))], flow),
+        (ByFlow, [contact("10.9.8.7"), route(&beside)], udp_port),
+    ] {
         let (mut bench, invite) = Bench::calling();
-        bench.leg = bench.leg.by_flow(by_flow);
-        bench.hear(&answer(&invite, 200, "bob", extra, OFFER));
-        assert_eq!(bench.told(|leg, now| leg.acknowledge(now)).sent[0].1, addr(to));
+        bench.leg = bench.leg.reached(reached);
+        let extra: Vec<&str> = lines.iter().map(String::as_str).filter(|line| !line.is_empty()).collect();
+        bench.hear(&answer(&invite, 200, "bob", &extra, OFFER));
+        for method in ["ACK", "BYE"] {
+            let heard =
+                bench.told(|leg, now| if method == "ACK" { leg.acknowledge(now) } else { leg.hang_up(None, now) });
+            let (_, sent_to, _) = heard.is(&[method], &[]).sent[0].clone();
+            assert_eq!(sent_to, to, "{reached:?} {extra:?}");
+        }
     }
 }
 

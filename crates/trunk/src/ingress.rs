@@ -116,7 +116,7 @@ impl Judge {
 fn screened(message: &Message, source: Far) -> Option<Verdict> {
     let refusal = screen(message)?;
     let extra: Vec<(&str, String)> = refusal.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
-    Some(answer(message, source, refusal.status, strowger_sip::phrase(refusal.status), &extra))
+    Some(answer(message, source, refusal.status, &refusal.reason, &extra))
 }
 
 /// A request of somebody known that carries no token.

@@ -223,7 +223,12 @@ impl Phone {
 
     /// An event packet; `say` goes on afterwards.
     pub fn press(&mut self, event: u8, end: bool, duration: u16) {
-        let voice = std::mem::replace(&mut self.header.payload_type, DTMF);
+        self.press_as(DTMF, event, end, duration);
+    }
+
+    /// The same under a payload type of its own.
+    pub fn press_as(&mut self, payload_type: u8, event: u8, end: bool, duration: u16) {
+        let voice = std::mem::replace(&mut self.header.payload_type, payload_type);
         self.send(&strowger_audio::dtmf::Event { event, end, volume: 10, duration }.to_bytes());
         self.header.payload_type = voice;
     }

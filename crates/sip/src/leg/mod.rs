@@ -22,6 +22,7 @@ use crate::message::Message;
 use crate::sdp;
 use crate::token::{self, TokenKeys};
 
+pub use self::send::Reached;
 pub use self::timer::LINGER;
 
 /// What all legs of a node say of it.
@@ -166,8 +167,7 @@ pub struct Leg {
     retry: Option<Retry>,
     /// To tags of forks that answered after another had.
     forks: Vec<String>,
-    /// Where its Contact says is not where it can be reached.
-    by_flow: bool,
+    reached: Reached,
     /// Rebuilt from a row that says the 2xx to our INVITE is committed: a repeat may be acknowledged unasked.
     committed: bool,
 }
@@ -268,15 +268,15 @@ impl Leg {
             bye_after_ack: None,
             retry: None,
             forks: Vec::new(),
-            by_flow: false,
+            reached: Reached::AsItSays,
             committed: false,
         }
     }
 
-    /// Says whether a NAT is between us and a phone: then its whole dialog goes the way that it registered by, and by which
-    /// it was called, whatever its Contact names. To be said of each leg as it is made: no dialog has it.
-    pub fn by_flow(self, by_flow: bool) -> Leg {
-        Leg { by_flow, ..self }
+    /// Says where its requests go; if nobody does, where the far end says. To be said of each leg as it is made: no dialog
+    /// has it.
+    pub fn reached(self, reached: Reached) -> Leg {
+        Leg { reached, ..self }
     }
 
     /// Whose leg it is.

@@ -20,6 +20,19 @@ pub(super) struct Peer<'a> {
     pub(super) to: Far,
 }
 
+/// Whose word counts on where the requests of a dialog go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reached {
+    /// The far end's (RFC 3261 section 12.2.1.1): a carrier's, which somebody configured.
+    AsItSays,
+    /// The far end's, on the host that it is called on: an agent's phone's. What it says elsewhere would have us send to a
+    /// carrier, in our name, or connect to what only we can reach.
+    OnItsHost,
+    /// Its packets', unless a proxy on its host wants to stay in the dialog: a phone's behind a NAT (RFC 5626 section 5.3
+    /// has an edge do so).
+    ByFlow,
+}
+
 impl Leg {
     pub(super) fn peer(&self) -> Peer<'_> {
         let (target, route) = (self.row.remote_target.as_str(), self.row.route_set.as_slice());
@@ -27,15 +40,17 @@ impl Leg {
     }
 
     /// Where a request in this dialog goes (RFC 3261 section 12.2.1.1): first Route, else target. Every route is
-    /// taken for a loose router: strict ones (RFC 2543) would need the Request-URI rewritten, and are extinct. To who is
-    /// behind a NAT its own packets show the way (RFC 5626 section 5.3 has an edge do so).
+    /// taken for a loose router: strict ones (RFC 2543) would need the Request-URI rewritten, and are extinct.
     pub(super) fn next_hop(&self, target: &str, route: &[String]) -> Far {
         let next = route.first().map_or(target, |route| address_uri(route));
         let far = self.row.far;
-        if self.by_flow && route.is_empty() {
-            return far;
-        }
-        match uri::literal(next, far.transport) {
+        let is_its_host = |named: &Far| named.addr.ip().to_canonical() == far.addr.ip().to_canonical();
+        let named = match self.reached {
+            Reached::AsItSays => uri::literal(next, far.transport),
+            Reached::ByFlow if route.is_empty() => None,
+            Reached::OnItsHost | Reached::ByFlow => uri::literal(next, far.transport).filter(is_its_host),
+        };
+        match named {
             Some(named) if named.transport == far.transport => Far { line: far.line, ..named },
             Some(named) => named,
             None => far,
