@@ -10,11 +10,14 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::channel::{Channel, Sender};
+use serde::Deserialize;
 use strowger_cluster::Context;
+use strowger_dialer::Zone;
 use strowger_figures::Board;
 use strowger_model::SECOND_US;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::body::Params;
 use crate::error::Problem;
 use crate::limit;
 use crate::listen::Stopping;
@@ -29,18 +32,32 @@ impl Default for Streams {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Whose midnight begins the day, by IANA name; UTC's unless it is said.
+    zone: Option<String>,
+    /// Was looked at before.
+    #[serde(rename = "token")]
+    _token: Option<String>,
+}
+
 /// `GET /api/v1/events`
 pub async fn stream(
     State(context): State<Arc<Context>>,
     Extension(streams): Extension<Streams>,
+    Params(asked): Params<Asked>,
     stopping: Option<Extension<Stopping>>,
 ) -> Result<Response, Problem> {
+    let zone = asked.zone.map_or(Ok(Zone::UTC), |name| Zone::named(&name)).map_err(|fault| {
+        Problem::bad_request(fault.to_string(), "give an IANA name in `zone`, or leave it out for UTC")
+    })?;
     let place = streams.0.try_acquire_owned().map_err(|_| {
         let what = format!("this node feeds {} wallboards already", limit::STREAMS);
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", what, "close some, or ask another node")
     })?;
     let (sender, body) = Channel::new(limit::STREAM_BACKLOG);
-    tokio::spawn(feed(context, sender, stopping.map(|Extension(stopping)| stopping), place));
+    tokio::spawn(feed(context, zone, sender, stopping.map(|Extension(stopping)| stopping), place));
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-store"),
@@ -53,6 +70,7 @@ pub async fn stream(
 /// Until the client is gone or the server ends.
 async fn feed(
     context: Arc<Context>,
+    zone: Zone,
     mut sender: Sender<Bytes>,
     stopping: Option<Stopping>,
     _place: OwnedSemaphorePermit,
@@ -64,15 +82,15 @@ async fn feed(
         }
     };
     tokio::select! {
-        () = boards(&context, &mut sender) => {}
+        () = boards(&context, &zone, &mut sender) => {}
         () = stopped => {}
     }
 }
 
-async fn boards(context: &Context, sender: &mut Sender<Bytes>) {
+async fn boards(context: &Context, zone: &Zone, sender: &mut Sender<Bytes>) {
     let mut last: Option<Arc<Board>> = None;
     loop {
-        let board = context.board();
+        let board = context.board(zone);
         let is_news = last.as_ref() != Some(&board);
         let text = if is_news { event(&board) } else { format!(": {}\n\n", now_ms()) };
         last = Some(board);
