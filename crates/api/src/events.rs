@@ -10,24 +10,41 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::channel::{Channel, Sender};
+use serde::Deserialize;
 use strowger_cluster::Context;
+use strowger_dialer::Zone;
 use strowger_figures::Board;
 use strowger_model::SECOND_US;
 
+use crate::body::Params;
 use crate::caller::{Asker, Caller};
 use crate::error::Problem;
 use crate::limit;
 use crate::listen::{Peer, Stopping};
 use crate::streams::{Holder, Place, Streams};
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Whose midnight begins the day, by IANA name; UTC's unless it is said.
+    zone: Option<String>,
+    /// Was looked at before.
+    #[serde(rename = "token")]
+    _token: Option<String>,
+}
+
 /// `GET /api/v1/events`
 pub async fn stream(
     State(context): State<Arc<Context>>,
     Extension(caller): Asker,
     Extension(streams): Extension<Streams>,
+    Params(asked): Params<Asked>,
     stopping: Option<Extension<Stopping>>,
     peer: Option<Extension<Peer>>,
 ) -> Result<Response, Problem> {
+    let zone = asked.zone.map_or(Ok(Zone::UTC), |name| Zone::named(&name)).map_err(|fault| {
+        Problem::bad_request(fault.to_string(), "give an IANA name in `zone`, or leave it out for UTC")
+    })?;
     let peer = peer.map(|Extension(peer)| peer);
     let holder = Holder { address: peer.as_ref().map(Peer::ip), token_sha256: caller.token_sha256 };
     let place = streams.take(holder).ok_or_else(|| {
@@ -36,7 +53,7 @@ pub async fn stream(
     })?;
     let (sender, body) = Channel::new(limit::STREAM_BACKLOG);
     let stopping = stopping.map(|Extension(stopping)| stopping);
-    tokio::spawn(feed(Feed { context, caller, peer }, sender, stopping, place));
+    tokio::spawn(feed(Feed { context, zone, caller, peer }, sender, stopping, place));
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::REFERRER_POLICY, "no-referrer")];
     Ok((headers, Body::new(body)).into_response())
 }
@@ -44,6 +61,7 @@ pub async fn stream(
 /// One stream.
 struct Feed {
     context: Arc<Context>,
+    zone: Zone,
     caller: Arc<Caller>,
     peer: Option<Peer>,
 }
@@ -88,7 +106,7 @@ impl Feed {
     }
 
     fn board(&self) -> Arc<Board> {
-        let board = self.context.board();
+        let board = self.context.board(&self.zone);
         match self.caller.tenant() {
             Some(tenant) => Arc::new(board.of_tenant(tenant)),
             None => board,

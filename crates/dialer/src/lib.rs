@@ -35,4 +35,4 @@ pub use pace::{Means, PER_ROUND, pace};
 pub use parts::{Part, Parts};
 pub use spending::{Cap, Capped, Payer, Spending};
 pub use standstill::{Standstill, standstill};
-pub use zone::{NoSuchZone, zone_name};
+pub use zone::{NoSuchZone, Zone, zone_name};

@@ -6,8 +6,10 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod agents;
 mod board;
 mod campaigns;
+mod day;
 mod decision_log;
 mod history;
 pub mod metrics;
@@ -16,11 +18,13 @@ mod recent;
 mod sums;
 mod tally;
 
-pub use board::{Board, GroupFigures, NodeFigures, QueueFigures, RelayFigures};
+pub use agents::{AgentFigures, agents};
+pub use board::{Board, CampaignOnBoard, GroupFigures, NodeFigures, QueueFigures, RelayFigures, TenantOnBoard};
 pub use campaigns::{CampaignFigures, CampaignStatus, StandstillFigures, by_name, campaigns};
+pub use day::{CampaignDay, DayFigures};
 pub use decision_log::{DecisionLog, Heard, ToWeigh};
 pub use history::{Candidates, Dialled, Plan, Step, What};
 pub use overview::{Archive, GroupStatus, NodeStatus, Overview};
-pub use recent::Recent;
+pub use recent::{Recent, Today};
 pub use sums::{Counts, QueueStatus, ShardSums, TenantFigures, Visits};
 pub use tally::Tally;

@@ -1,23 +1,35 @@
-//! What left the queues lately, and how today's calls ended: read from the shards' outboxes.
+//! What left the queues lately, and how the day's calls ended: read from the shards' outboxes.
 
 use std::collections::BTreeMap;
 
-use strowger_model::{Outcome, QueueId, ShardId, Wall};
+use strowger_model::{QueueId, ShardId, Wall};
 use strowger_table::{Record, Shard};
 
+use crate::day::Span;
 use crate::tally::Tally;
 
 const MINUTE_MS: u64 = 60_000;
-const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
+/// Days begin at a quarter of an hour in every zone of today.
+const QUARTER_MS: u64 = 15 * MINUTE_MS;
+/// Of the longest day, on which clocks go back: 25 hours, and the quarter that goes on.
+const QUARTERS: u64 = 25 * 4 + 1;
 
 /// What the outboxes said so far. Each record is read once; a new process reads again what the outboxes still hold.
 #[derive(Default)]
 pub struct Recent {
     cursors: BTreeMap<ShardId, u64>,
+    /// By the minute in which calls ended.
     minutes: BTreeMap<u64, BTreeMap<QueueId, Tally>>,
-    /// In days since the Unix epoch.
-    day: u64,
-    today: BTreeMap<Outcome, u64>,
+    /// By the quarter of an hour in which calls began.
+    quarters: BTreeMap<u64, Span>,
+    /// Calls that began before have perhaps left the outboxes before they were read.
+    known_from: Wall,
+}
+
+/// The calls that began since a moment, midnight of somebody's clock, and are over.
+pub struct Today {
+    pub(crate) calls: Span,
+    pub(crate) is_whole: bool,
 }
 
 impl Recent {
@@ -26,13 +38,12 @@ impl Recent {
 
     /// Reads what a shard's outbox has new.
     pub fn read(&mut self, table: &Shard, now: Wall) {
-        if self.day != now.0 / DAY_MS {
-            self.day = now.0 / DAY_MS;
-            self.today = Outcome::ALL.into_iter().map(|outcome| (outcome, 0)).collect();
-        }
         let mut cursor = self.cursors.get(&table.id()).copied().unwrap_or_default();
         for (number, record) in table.records(cursor) {
             debug_assert!(number > cursor, "records are numbered upwards");
+            if number > cursor + 1 {
+                self.known_from = self.known_from.max(record.admitted);
+            }
             cursor = number;
             self.take(table, record, now);
         }
@@ -44,25 +55,20 @@ impl Recent {
         if record.wrap_ms.is_some() {
             return;
         }
-        let ended_ms = record.admitted.0 + record.total_ms;
-        if ended_ms / DAY_MS == self.day {
-            *self.today.entry(record.outcome).or_default() += 1;
+        let left = left(table, record);
+        let quarter = record.admitted.0 / QUARTER_MS;
+        if quarter + QUARTERS > now.0 / QUARTER_MS {
+            self.quarters.entry(quarter).or_default().count(record, left);
         }
-        // Who was called has not waited in a queue.
-        if record.dial.is_some() {
-            return;
-        }
-        let minute = ended_ms / MINUTE_MS;
-        let Some(queue) = record.queue.filter(|_| minute + Self::WINDOW_MIN > now.0 / MINUTE_MS) else { return };
-        let allowed = table.tenant(record.tenant).and_then(|tenant| tenant.queue(queue));
-        let allowed_ms = allowed.map_or(0, |queue| u64::from(queue.service_level_ms));
-        let is_in_time = record.wait_ms.is_some_and(|wait_ms| wait_ms <= allowed_ms);
-        self.minutes.entry(minute).or_default().entry(queue).or_default().count(record.outcome, is_in_time);
+        let minute = (record.admitted.0 + record.total_ms) / MINUTE_MS;
+        let Some((queue, tally)) = left.filter(|_| minute + Self::WINDOW_MIN > now.0 / MINUTE_MS) else { return };
+        self.minutes.entry(minute).or_default().entry(queue).or_default().add(tally);
     }
 
-    /// Drops what lies before the window.
+    /// Drops what lies before the window, and before the longest day.
     pub fn forget(&mut self, now: Wall) {
         self.minutes = self.minutes.split_off(&(now.0 / MINUTE_MS + 1).saturating_sub(Self::WINDOW_MIN));
+        self.quarters = self.quarters.split_off(&(now.0 / QUARTER_MS + 1).saturating_sub(QUARTERS));
     }
 
     /// How calls left each queue in the window.
@@ -74,8 +80,18 @@ impl Recent {
         sum
     }
 
-    /// How calls ended since midnight, UTC.
-    pub fn today(&self) -> BTreeMap<&'static str, u64> {
-        self.today.iter().map(|(outcome, calls)| (outcome.as_str(), *calls)).collect()
+    /// The calls that began since `midnight`, which is at most a day ago.
+    pub fn today(&self, midnight: Wall) -> Today {
+        let mut calls = Span::default();
+        self.quarters.range(midnight.0 / QUARTER_MS..).for_each(|(_, span)| calls.add(span));
+        Today { calls, is_whole: self.known_from <= midnight }
     }
+}
+
+/// How a caller left the queue. Who was called has not waited in one.
+fn left(table: &Shard, record: &Record) -> Option<(QueueId, Tally)> {
+    let queue = record.queue.filter(|_| record.dial.is_none())?;
+    let allowed = table.tenant(record.tenant).and_then(|tenant| tenant.queue(queue));
+    let allowed_ms = allowed.map_or(0, |queue| u64::from(queue.service_level_ms));
+    Some((queue, Tally::of(record.outcome, record.wait_ms, allowed_ms)))
 }

@@ -9,6 +9,7 @@ use strowger_model::config::{Queue, Tenant};
 use strowger_model::{LogTime, QueueId, ShardId, TenantId};
 use strowger_table::{Agent, Call, Place, Shard};
 
+const US_PER_MS: u64 = 1000;
 /// "Stuck" is a lease this long past its deadline.
 const STUCK_GRACE: Duration = Duration::from_secs(1);
 
@@ -32,6 +33,8 @@ pub struct QueueStatus {
     pub called_waiting: usize,
     /// Agents free for an offer from it.
     pub idle: usize,
+    /// Its agents who are not logged out.
+    pub staffed: usize,
     /// A call answered within this time counts into the service level.
     pub service_level_ms: u32,
     /// Callers who are not gone yet.
@@ -47,17 +50,24 @@ pub struct Visits {
     pub left: usize,
     /// They hold a place, offered or not.
     pub open: usize,
+    /// Of those, for longer than the queue's service level allows.
+    pub late: usize,
 }
 
 /// What a tenant's agents and calls do.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct TenantFigures {
+    /// Which.
+    #[serde(skip)]
+    pub id: TenantId,
     /// Its name; its id once it has left the configuration.
     pub tenant: String,
     /// By state.
     pub agents: Counts,
     /// By stage; `ended` are rows kept for what comes late.
     pub calls: Counts,
+    /// Of those, calls to people who are called; the others are callers'.
+    pub called: Counts,
 }
 
 /// One shard in sums.
@@ -82,8 +92,13 @@ impl ShardSums {
         }
         let mut visits = BTreeMap::new();
         for call in table.calls() {
-            *sums.tenant(table, call.tenant).calls.entry(call.stage_name()).or_default() += 1;
-            count_visit(&mut visits, call);
+            let tenant = sums.tenant(table, call.tenant);
+            *tenant.calls.entry(call.stage_name()).or_default() += 1;
+            if call.outbound().is_some() {
+                *tenant.called.entry(call.stage_name()).or_default() += 1;
+            } else {
+                count_visit(&mut visits, table, call, now);
+            }
         }
         for key in table.overdue(now, STUCK_GRACE) {
             *sums.stuck.entry(key.kind()).or_default() += 1;
@@ -98,9 +113,11 @@ impl ShardSums {
     /// A tenant that left the configuration keeps the rows of its last calls.
     fn tenant(&mut self, table: &Shard, id: TenantId) -> &mut TenantFigures {
         self.tenants.entry(id).or_insert_with(|| TenantFigures {
+            id,
             tenant: table.tenant(id).map_or_else(|| id.to_string(), |tenant| tenant.name.clone()),
             agents: Counts::new(),
             calls: Counts::new(),
+            called: Counts::new(),
         })
     }
 
@@ -126,7 +143,8 @@ impl QueueStatus {
         };
         let (called, callers): (Vec<_>, Vec<_>) = table.waiting(queue.id).partition(is_called);
         let first = callers.first().map(|place| place.since);
-        let staff = Agent::STATE_NAMES.into_iter().zip(table.staff(queue.id));
+        let staff = || Agent::STATE_NAMES.into_iter().zip(table.staff(queue.id));
+        let of_staff = |is: fn(&str) -> bool| staff().filter(|(state, _)| is(state)).map(|(_, agents)| agents).sum();
         Self {
             queue: queue.id,
             tenant: tenant.name.clone(),
@@ -134,19 +152,23 @@ impl QueueStatus {
             waiting: callers.len(),
             called_waiting: called.len(),
             longest_wait: first.map_or(Duration::ZERO, |first| now.since(first)),
-            idle: staff.filter(|(state, _)| *state == Agent::IDLE).map(|(_, agents)| agents).sum(),
+            idle: of_staff(|state| state == Agent::IDLE),
+            staffed: of_staff(|state| state != Agent::LOGGED_OUT),
             service_level_ms: queue.service_level_ms,
             visits: visits.get(&queue.id).copied().unwrap_or_default(),
         }
     }
 }
 
-/// Who was called has not come to a queue.
-fn count_visit(visits: &mut BTreeMap<QueueId, Visits>, call: &Call) {
-    let Some(queue) = call.queue().filter(|_| !call.is_over() && call.outbound().is_none()) else { return };
+/// Of a caller: who was called has not come to a queue.
+fn count_visit(visits: &mut BTreeMap<QueueId, Visits>, table: &Shard, call: &Call, now: LogTime) {
+    let Some(queue) = call.queue().filter(|_| !call.is_over()) else { return };
     let visits = visits.entry(queue).or_default();
     if call.holds_place() {
         visits.open += 1;
+        let allowed = table.tenant(call.tenant).and_then(|tenant| tenant.queue(queue));
+        let allowed_us = allowed.map_or(u64::MAX, |queue| u64::from(queue.service_level_ms) * US_PER_MS);
+        visits.late += usize::from(call.wait().is_some_and(|wait| wait.micros(now) > allowed_us));
     } else if call.is_served() {
         visits.served += 1;
     } else {

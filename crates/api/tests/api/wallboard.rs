@@ -15,7 +15,7 @@ use tower::ServiceExt;
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 const FIXED: &str = "a-token-for-the-wallboard";
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 19] = [
     "node",
     "active",
     "config_version",
@@ -28,10 +28,13 @@ const KEYS: [&str; 16] = [
     "campaigns",
     "agents",
     "tenants",
+    "present",
     "calls",
+    "called",
     "recent",
     "service_level",
     "today",
+    "today_whole",
 ];
 
 fn board(event: &str) -> Value {
@@ -77,8 +80,19 @@ async fn the_stream_begins_with_a_board_and_needs_a_role() {
     let keys: Vec<&String> = board.as_object().unwrap().keys().collect();
     assert_eq!(keys.len(), KEYS.len(), "{keys:?}");
     assert!(KEYS.iter().all(|key| board.get(key).is_some()), "{keys:?}");
-    for key in ["tenant", "name", "waiting", "longest_wait_ms", "idle", "service_level", "answered", "abandoned"] {
+    for key in ["tenant", "name", "waiting", "longest_wait_ms", "idle", "staffed", "service_level", "answered", "today"]
+    {
         assert!(board["queues"][0].get(key).is_some(), "{key}: {board}");
+    }
+    // A tenant has the figures that the board has of all.
+    for key in ["agents", "calls", "called", "recent", "service_level", "today"] {
+        assert_eq!(board["tenants"][0].get(key), board.get(key), "{key}: {board}");
+    }
+    let phoneless = board["present"].as_array().unwrap().iter().any(|agent| agent["state"] == "logged_out");
+    assert!(!phoneless && board["present"][0]["for_s"].is_u64(), "{board}");
+    for (zone, answer) in [("Asia/Kathmandu", StatusCode::OK), ("Atlantis", StatusCode::BAD_REQUEST)] {
+        let in_zone = format!("/api/v1/events?zone={zone}");
+        assert_eq!(world.text("GET", &in_zone, Some(&viewer), Vec::new()).await.0, answer, "{zone}");
     }
     let in_query = format!("/api/v1/events?token={viewer}");
     assert_eq!(world.text("GET", &in_query, None, Vec::new()).await.0, StatusCode::OK);
@@ -108,7 +122,10 @@ async fn board_status_and_metrics_say_the_same() {
         }
     }
     assert_eq!(board["tenants"][0]["agents"], status["agents"], "there is one tenant");
-    assert_eq!(board["today"].as_object().unwrap().values().filter_map(Value::as_u64).sum::<u64>(), 1, "{board}");
+    let ended = |direction: &str| {
+        board["today"][direction].as_object().unwrap().values().filter_map(Value::as_u64).sum::<u64>()
+    };
+    assert_eq!((ended("inbound"), ended("outbound"), &board["today_whole"]), (1, 0, &Value::Bool(true)), "{board}");
     let (_, metrics) = world.text("GET", "/metrics", None, Vec::new()).await;
     let says = |line: String| assert!(metrics.lines().any(|other| other == line), "no `{line}` in {metrics}");
     says(format!("strowger_agents{{shard=\"0\",state=\"logged_out\"}} {}", board["agents"]["logged_out"]));
@@ -271,6 +288,10 @@ async fn a_browser_shows_it() {
     let (dom, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(dom.contains(&format!(">{queue}<")), "no queue `{queue}` in {dom}\n{log}");
     assert!(dom.contains(">spring<"), "no campaign in {dom}");
+    for part in [">Callers<", ">People called<", ">Leads left<", ">In time today<"] {
+        assert!(dom.contains(part), "no `{part}` in {dom}");
+    }
+    assert!(dom.contains(&format!("name\">{}<", crate::world::campaign::AGENT)), "no agent in {dom}");
     assert!(!dom.contains(FIXED), "the token stands in the page");
     let complaints: Vec<&str> = log.lines().filter(|line| line.contains("CONSOLE")).collect();
     assert!(complaints.is_empty(), "{complaints:#?}");

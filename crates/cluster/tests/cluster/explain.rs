@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::rig::Rig;
 use strowger_cluster::Context;
+use strowger_dialer::Zone;
 use strowger_figures::{Step, What};
 use strowger_model::{CallId, HangupBy};
 use strowger_phones::Report;
@@ -26,8 +27,8 @@ async fn every_voter_can_tell_what_became_of_a_call_and_why() {
     for context in &contexts {
         check_history(context, &context.history(call).expect("a history"));
     }
-    rig.until("the board counts it", || rig.context().board().today["answered"] == 1).await;
-    let board = rig.context().board();
+    rig.until("the board counts it", || rig.context().board(&Zone::UTC).today.inbound["answered"] == 1).await;
+    let board = rig.context().board(&Zone::UTC);
     let queue = &board.queues[0];
     assert_eq!((queue.recent.answered, queue.recent.in_time, queue.service_level), (1, 1, Some(1.0)), "{board:?}");
     assert_eq!((board.recent, board.service_level), (queue.recent, queue.service_level));

@@ -113,7 +113,7 @@ fn offered_is_served_and_abandoned_and_left_and_open() {
             let sums = ShardSums::new(&day.bench.shard, day.bench.now);
             for status in &sums.queues {
                 let gone = recent.queues().get(&status.queue).copied().unwrap_or_default();
-                let Visits { served, left, open } = status.visits;
+                let Visits { served, left, open, late } = status.visits;
                 let offered = day.came.values().filter(|queue| **queue == status.queue).count();
                 assert_eq!(
                     offered,
@@ -122,8 +122,14 @@ fn offered_is_served_and_abandoned_and_left_and_open() {
                     status.name,
                     status.visits
                 );
+                assert!(late <= open, "who is late is open: {status:?}");
                 assert!(status.waiting <= open, "who waits to be offered is open: {status:?}");
-                ever = Visits { served: ever.served + served, left: ever.left + left, open: ever.open + open };
+                ever = Visits {
+                    served: ever.served + served,
+                    left: ever.left + left,
+                    open: ever.open + open,
+                    late: ever.late + late,
+                };
             }
         }
         for tally in recent.queues().into_values() {
@@ -138,5 +144,5 @@ fn offered_is_served_and_abandoned_and_left_and_open() {
     let terms = [seen.answered, seen.in_time, seen.abandoned, seen.overflowed, seen.failed];
     assert!(terms.into_iter().all(|count| count > 0), "{seen:?}");
     assert!(seen.in_time < seen.answered, "some waited longer than the service level: {seen:?}");
-    assert!([ever.served, ever.left, ever.open].into_iter().all(|count| count > 0), "{ever:?}");
+    assert!([ever.served, ever.left, ever.open, ever.late].into_iter().all(|count| count > 0), "{ever:?}");
 }

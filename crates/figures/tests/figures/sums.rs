@@ -29,7 +29,7 @@ fn sums_say_what_agents_and_calls_do() {
     let sales = &sums.queues[0];
     assert_eq!((sales.queue, sales.name.as_str(), sales.waiting, sales.idle), (SALES, "sales", 2, 0));
     assert_eq!(sales.longest_wait, Duration::from_millis(1_500), "{first} waits longest");
-    assert_eq!(sales.visits, Visits { served: 1, left: 0, open: 3 });
+    assert_eq!(sales.visits, Visits { served: 1, left: 0, open: 3, late: 0 });
     assert_eq!((sums.queues[1].queue, sums.queues[1].waiting, sums.queues[1].idle), (SUPPORT, 0, 1));
     assert!(sums.stuck.is_empty());
 }
@@ -150,6 +150,8 @@ fn called_parties_are_no_callers() {
     let sums = ShardSums::new(&bench.shard, bench.now);
     let sales = sums.queues.iter().find(|queue| queue.queue == SALES).expect("a queue");
     assert_eq!((sales.waiting, sales.called_waiting, sales.longest_wait), (1, 1, Duration::from_secs(3)));
+    let acme = &sums.tenants[&ACME];
+    assert_eq!((acme.calls["queued"], acme.called["queued"]), (2, 1), "{acme:?}");
     bench.end(called, CALLER_LEFT);
     bench.end(caller, CALLER_LEFT);
     let counters = Counters::default();

@@ -227,9 +227,12 @@ impl Agent {
     /// The word of who is ready, reachable and free.
     pub const IDLE: &str = "idle";
 
+    /// The word of who has no phone that can be reached.
+    pub const LOGGED_OUT: &str = "logged_out";
+
     /// What an agent with one voice slot is doing, in a word.
     pub const STATE_NAMES: [&str; 9] =
-        ["logged_out", "not_ready", Self::IDLE, "reserved", "offered", "talking", "wrap_up", "paused", "releasing"];
+        [Self::LOGGED_OUT, "not_ready", Self::IDLE, "reserved", "offered", "talking", "wrap_up", "paused", "releasing"];
 
     /// As interfaces and metrics have it.
     pub fn state_name(&self) -> &'static str {
