@@ -86,7 +86,7 @@ pub struct Context {
     /// What became of the youngest calls, and why.
     pub(crate) decision_log: Decisions,
     /// Who tells the past has a processor for as long as it takes: one at a time.
-    pub(crate) telling: Semaphore,
+    pub(crate) telling: Arc<Semaphore>,
     /// Broken off when the node stops.
     pub(crate) tasks: Tasks,
     /// Each sits beside an actor, and ends with it.
@@ -161,7 +161,7 @@ impl Context {
             test_break: parts.test_break,
             boards: Boards::default(),
             decision_log: Decisions::default(),
-            telling: Semaphore::new(1),
+            telling: Arc::new(Semaphore::new(1)),
             tasks: Tasks::new(),
             acting: Tasks::new(),
             proposing: Tasks::new(),

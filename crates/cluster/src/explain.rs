@@ -28,9 +28,14 @@ impl Context {
     /// The steps of a call from what the log was, as far as it is kept here; it takes seconds.
     pub async fn told_again(&self, call: CallId) -> Option<Vec<Step>> {
         self.shard_view(call.shard())?;
-        let _turn = self.telling.acquire().await.ok()?;
+        let turn = self.telling.clone().acquire_owned().await.ok()?;
         let groups = self.groups.clone();
-        let told = tokio::task::spawn_blocking(move || tell(&groups, call)).await.ok()?;
+        // Who asked may go away meanwhile; the thread has its turn until it is done.
+        let told = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            tell(&groups, call)
+        });
+        let told = told.await.ok()?;
         told.inspect_err(|fault| tracing::info!(%call, %fault, "it cannot be told what became of a call"))
             .ok()
             .flatten()

@@ -154,10 +154,16 @@ fn numbers_that_are_dialled_are_listed_for_all_for_a_tenant_and_for_a_trunk() {
     assert_eq!((outbound.everyone.allow, outbound.everyone.deny), (vec![prefix("+49")], vec![prefix("+4932")]));
     assert_eq!(outbound.tenants["acme"].costly, [prefix("+8816")]);
     assert_eq!(outbound.trunks["carrier"].deny, [prefix("+1")]);
-    let caps = "[outbound.each_agent]\nmax_numbers_per_hour = 60\n[[outbound.tenant]]\nname = \"acme\"\nmax_calls_at_once = 5\n";
+    let caps = "[outbound.each_agent]\nmax_numbers_per_hour = 60\n[[outbound.tenant]]\nname = \"acme\"\nmax_calls_at_once = 5\n\
+                max_numbers_per_hour = 0\n";
     let caps = parse(&format!("{NODE}\n{caps}")).unwrap().caps;
     assert_eq!((caps.each_agent.numbers_per_hour, caps.each_agent.calls), (Some(60), None));
-    assert_eq!((caps.tenants["acme"].calls, caps.tenants["acme"].minutes_per_hour), (Some(5), None));
+    let acme = caps.tenants["acme"];
+    assert_eq!(
+        (acme.calls, acme.numbers_per_hour, acme.minutes_per_hour),
+        (Some(5), Some(0), None),
+        "0 goes before all's"
+    );
     let faults = parse(&format!(
         "{NODE}\n{}",
         lists.replace("+4932", "04932").replace("carrier\"", "carrier\"\n[[outbound.trunk]]\nname = \"carrier\"")

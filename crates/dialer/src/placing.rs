@@ -20,6 +20,8 @@ pub(crate) struct Placing<'a> {
     relays: RelayChoice<'a>,
     /// New calls that each trunk still takes.
     left: BTreeMap<TrunkId, usize>,
+    /// Calls that it has handed out, by who has them made: the log has shown none of them yet.
+    placed: BTreeMap<Payer, u32>,
     /// What the entry's time will be at least.
     pub(crate) wall: Wall,
 }
@@ -38,7 +40,7 @@ impl<'a> Placing<'a> {
         // A wall clock that was ahead of ours has stamped this log already: entries are never earlier.
         let wall = means.wall.max(shard.last().wall);
         let relays = RelayChoice::new(shard, means.relays);
-        Self { shard, means, relays, left: means.allowance.clone(), wall }
+        Self { shard, means, relays, left: means.allowance.clone(), placed: BTreeMap::new(), wall }
     }
 
     pub(crate) fn configured(&self, ledger: &Ledger) -> Option<(&'a Tenant, &'a Campaign)> {
@@ -65,13 +67,18 @@ impl<'a> Placing<'a> {
         let owner = self.owner(wanted.to)?;
         let trunk = self.trunk(wanted.campaign.trunk)?;
         let payers = Payer::all(wanted.agent, &wanted.tenant.name, &trunk.name);
-        self.means.spending.check(&payers, self.means.now)?;
+        self.means.spending.check(&payers, &self.placed, self.means.now)?;
         let no_destination = || Denial::NoDestination { trunk: trunk.name.clone() };
         let destination = trunk.destination.ok_or_else(no_destination)?;
-        let left = self.left.get_mut(&trunk.id).filter(|left| **left > 0);
-        let left = left.ok_or_else(|| Denial::TrunkFull { trunk: trunk.name.clone() })?;
+        if self.left.get(&trunk.id).is_none_or(|left| *left == 0) {
+            return Err(Denial::TrunkFull { trunk: trunk.name.clone() });
+        }
         let relay = self.relays.choose(&trunk.site, None).ok_or(Denial::NoRelay)?;
-        *left -= 1;
+        let agent_relay = self.agent_relay(wanted, relay)?;
+        if let Some(left) = self.left.get_mut(&trunk.id) {
+            *left -= 1;
+        }
+        payers.into_iter().for_each(|payer| *self.placed.entry(payer).or_default() += 1);
         Ok(Dial {
             campaign: wanted.campaign.id,
             to: wanted.to,
@@ -79,7 +86,7 @@ impl<'a> Placing<'a> {
             owner,
             destination,
             relay,
-            agent_relay: self.agent_relay(wanted, relay)?,
+            agent_relay,
             epoch: self.epoch(wanted.campaign),
             not_after: wanted.not_after,
         })

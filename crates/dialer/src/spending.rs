@@ -172,18 +172,32 @@ impl Spending {
         gone.into_iter().for_each(|id| self.forget(id, now));
     }
 
-    /// Whether one more call may be made for all of them.
-    pub fn check(&self, payers: &[Payer], now: Mono) -> Result<(), Capped> {
-        payers.iter().try_for_each(|payer| self.reached(payer, now).into_iter().next().map_or(Ok(()), Err))
+    /// Whether one more call may be made for all of them, beside those that are on their way into the log.
+    pub fn check(&self, payers: &[Payer], placed: &BTreeMap<Payer, u32>, now: Mono) -> Result<(), Capped> {
+        payers.iter().try_for_each(|payer| {
+            let placed = placed.get(payer).copied().unwrap_or_default();
+            self.reached_with(payer, placed, now).into_iter().next().map_or(Ok(()), Err)
+        })
     }
 
     fn reached(&self, payer: &Payer, now: Mono) -> Vec<Capped> {
+        self.reached_with(payer, 0, now)
+    }
+
+    fn reached_with(&self, payer: &Payer, placed: u32, now: Mono) -> Vec<Capped> {
         let caps = self.caps_of(payer);
-        let Some(sums) = self.sums.get(payer).filter(|_| caps != Caps::default()) else { return Vec::new() };
+        if caps == Caps::default() {
+            return Vec::new();
+        }
+        let sums = self.sums.get(payer);
+        let come_to = |of| {
+            let placed = if of == Cap::Minutes { 0 } else { placed };
+            sums.map_or(0, |sums| sums.of(of, now)) + u64::from(placed)
+        };
         let all =
             [(Cap::Calls, caps.calls), (Cap::Numbers, caps.numbers_per_hour), (Cap::Minutes, caps.minutes_per_hour)];
         let reached = |(of, most): (Cap, Option<u32>)| {
-            let most = most.filter(|most| sums.of(of, now) >= u64::from(*most))?;
+            let most = most.filter(|most| *most > 0 && come_to(of) >= u64::from(*most))?;
             Some(Capped { payer: payer.clone(), of, most })
         };
         all.into_iter().filter_map(reached).collect()
@@ -264,7 +278,7 @@ mod tests {
     }
 
     fn capped(spending: &Spending, minute: u64) -> Option<Cap> {
-        spending.check(&payers(), at(minute)).err().map(|capped| capped.of)
+        spending.check(&payers(), &BTreeMap::new(), at(minute)).err().map(|capped| capped.of)
     }
 
     const RINGS: Told = Told { answered: false, over: false };
@@ -332,7 +346,7 @@ mod tests {
         spending.count(call(1), payers(), RINGS, at(0));
         assert_eq!(capped(&spending, 0), Some(Cap::Numbers));
         let other = [Payer::Tenant("beta".into())];
-        assert_eq!(spending.check(&other, at(0)), Ok(()));
-        assert_eq!(Spending::default().check(&payers(), at(0)), Ok(()), "by default nobody has any");
+        assert_eq!(spending.check(&other, &BTreeMap::new(), at(0)), Ok(()));
+        assert_eq!(Spending::default().check(&payers(), &BTreeMap::new(), at(0)), Ok(()), "by default nobody has any");
     }
 }

@@ -81,6 +81,7 @@ impl Groups {
             Err(_) => Err(TransferError::NotElected { group, to }),
         }
     }
+
     /// Hands each group that this node leads to one of `heirs` that is connected, the one first that lacks least of it; of
     /// equals not the same for all. Whatever nobody took is left to an election.
     pub async fn give_away(&self, heirs: &[NodeId]) {

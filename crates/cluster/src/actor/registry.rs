@@ -16,8 +16,8 @@ mod tests;
 /// A row whose actors broke so often within `BROKEN_WITHIN` breaks them itself, or something that it is told does.
 pub(crate) const BROKEN_MAX: u32 = 3;
 const BROKEN_WITHIN: Duration = Duration::from_secs(60);
-/// For an actor to do what it has sent itself, which takes it microseconds.
-const FINISH: Duration = Duration::from_millis(100);
+/// For all actors together to do what they have sent themselves, which takes each some microseconds.
+const FINISH: Duration = Duration::from_secs(1);
 
 /// What an actor is told.
 pub(crate) trait News: Clone {
@@ -305,9 +305,19 @@ impl<N, H> Seat<N, H> {
 impl<K: Copy + Ord + Hash, N: News, M: ractor::Message + From<Wake>> Registry<K, N, ActorRef<M>> {
     /// The same, but each actor does first what it has sent itself; nothing more is told to it.
     pub async fn finish(&self) {
-        for actor in self.clear() {
-            // One that has just ended has nothing left to do; one that stands still is killed with the node.
-            let _ended = actor.get_cell().drain_and_wait(Some(FINISH)).await;
+        let actors = self.clear();
+        for actor in &actors {
+            // One that has just ended has nothing left to do.
+            let _ended = actor.drain();
+        }
+        let ended = async {
+            for actor in &actors {
+                let _ended = actor.wait(None).await;
+            }
+        };
+        if tokio::time::timeout(FINISH, ended).await.is_err() {
+            tracing::warn!("actors stand still, and are killed");
+            actors.iter().for_each(|actor| actor.kill());
         }
     }
 }

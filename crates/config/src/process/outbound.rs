@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use strowger_model::{Caps, Destinations, OutboundCaps, Prefix, Prefixes};
 
-use crate::limits::{Count, OUTBOUND_CALLS, OUTBOUND_MINUTES, OUTBOUND_NUMBERS};
+use crate::limits::{Count, Limit, OUTBOUND_CALLS, OUTBOUND_MINUTES, OUTBOUND_NUMBERS};
 use crate::section::Section;
 
 /// Prefixes of one list: each is looked at for every number that is dialled.
@@ -31,7 +31,11 @@ fn read_each(section: &Section<'_>, key: &'static str, title: &'static str) -> C
 }
 
 fn read_caps(section: &Section<'_>) -> Caps {
-    let cap = |limit| Some(section.limit(limit)).filter(|most| *most > 0);
+    // A zero that is written goes before a cap of all; one that is not does not.
+    let cap = |limit: &Limit| {
+        let most = section.limit(limit);
+        section.has(limit.key).then_some(most)
+    };
     Caps {
         calls: cap(&OUTBOUND_CALLS),
         numbers_per_hour: cap(&OUTBOUND_NUMBERS),

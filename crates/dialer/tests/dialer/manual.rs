@@ -112,6 +112,21 @@ fn nobody_dials_beyond_a_cap() {
     assert_eq!(world.pace().len(), 1);
 }
 
+/// What is placed in a round counts in it: the log has none of it yet.
+#[test]
+fn one_round_does_not_go_beyond_a_cap() {
+    let mut world = World::new(&[&[1][..]; 5], vec![campaign(1, 1)]);
+    world.import(1, LONDON, 0..5);
+    world.run(1, true);
+    let cap = |most| Caps { numbers_per_hour: Some(most), calls: Some(most), ..Caps::default() };
+    let caps = OutboundCaps { each_tenant: cap(2), ..OutboundCaps::default() };
+    world.spending = Spending::new(caps.clone());
+    assert_eq!(world.pace().len(), 2, "of five agents who are free");
+    // A tenant with a zero of its own has no cap.
+    world.spending = Spending::new(OutboundCaps { tenants: [("acme".to_owned(), cap(0))].into(), ..caps });
+    assert_eq!(world.pace().len(), 5);
+}
+
 /// Calls of agents are spread over the nodes by their numbers.
 #[test]
 fn calls_that_agents_ask_for_are_spread_over_the_nodes() {

@@ -23,6 +23,7 @@ pub struct AuditQuery {
     /// Go on behind the act of this number, the last of the page before.
     #[arg(long, value_name = "ACT")]
     after: Option<u64>,
+    /// How many at most, 1 to 10000.
     #[arg(long, default_value_t = 20)]
     limit: u32,
 }

@@ -27,7 +27,7 @@ pub struct Filter {
     /// The caller's number.
     #[arg(long)]
     from: Option<String>,
-    /// How many at most, 1 to 1000.
+    /// How many at most, 1 to 10000.
     #[arg(long, default_value_t = 20)]
     limit: u32,
 }

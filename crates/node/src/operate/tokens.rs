@@ -13,6 +13,7 @@ pub enum TokenCommand {
     Add(NewToken),
     /// A token is worth nothing any more, on any node.
     Revoke {
+        /// As the list has it.
         name: String,
         /// The tenant that the token is for; without it, one for the whole cluster.
         #[arg(long)]

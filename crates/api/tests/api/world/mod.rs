@@ -34,6 +34,8 @@ pub struct World {
     dir: TempDir,
     /// How many were made.
     tokens: AtomicU32,
+    /// How many calls came, each by an INVITE of its own.
+    admitted: AtomicU32,
 }
 
 impl World {
@@ -62,8 +64,8 @@ impl World {
         let context = Cluster::start(options).await.unwrap().context;
         let token = tokio::time::timeout(PATIENCE, bootstrap_token(context.clone())).await;
         let admin = token.expect("founded in time").expect("the first node makes the first token");
-        let world =
-            World { router: router(context.clone(), Metrics::Anyone), context, admin, dir, tokens: AtomicU32::new(0) };
+        let (tokens, admitted) = (AtomicU32::new(0), AtomicU32::new(0));
+        let world = World { router: router(context.clone(), Metrics::Anyone), context, admin, dir, tokens, admitted };
         let ready = async {
             while world.get("/health/ready").await.0 != StatusCode::OK {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -103,8 +105,9 @@ impl World {
     pub async fn admit(&self) -> CallId {
         let directory = self.context.directory();
         let to = directory.number("+4930123456").unwrap();
+        let cseq = 1 + self.admitted.fetch_add(1, Relaxed);
         let admit = Admit {
-            key: AdmitKey { call_id: "a@carrier".to_owned(), from_tag: "t".to_owned(), cseq: 1 },
+            key: AdmitKey { call_id: "a@carrier".to_owned(), from_tag: "t".to_owned(), cseq },
             tenant: to.tenant,
             source: Source::Trunk(directory.trunks[0].id),
             target: Target::Flow(to.flow),
