@@ -42,7 +42,7 @@ pub struct Vitals {
     sent: VecDeque<(u64, Mono)>,
     /// By voter: when the newest beat it answered was sent.
     answered: BTreeMap<NodeId, Mono>,
-    /// By node: its newest beat, as this voter heard it.
+    /// By node: the newest beat of the life that is known, as this voter heard it.
     heard: BTreeMap<NodeId, (Incarnation, Mono)>,
     state: State,
     /// By voter: what it had applied of each group when it first answered a beat sent since this node is passive. Who
@@ -114,9 +114,15 @@ impl Vitals {
     /// also while that is under way, for it may be what declares the node dead; the cluster has declared it dead, or does
     /// not know it yet: nobody could declare dead a process that is no member, and its calls would be nobody's.
     pub fn on_beat(&mut self, from: NodeId, incarnation: Incarnation, control: &Control, now: Mono) -> bool {
-        self.heard.insert(from, (incarnation, now));
-        let is_member = control.node(from).is_some_and(|known| known.incarnation == incarnation && !known.down);
-        is_member && !control.is_silent(from, incarnation, self.me) && !self.says_silent(from, incarnation)
+        let known = control.node(from).filter(|known| known.incarnation == incarnation);
+        // A process that is no member says nothing of the life whose calls are here: while its directory is blank it never
+        // becomes one, and that life is over.
+        if known.is_some() {
+            self.heard.insert(from, (incarnation, now));
+        }
+        known.is_some_and(|known| !known.down)
+            && !control.is_silent(from, incarnation, self.me)
+            && !self.says_silent(from, incarnation)
     }
 
     fn says_silent(&self, node: NodeId, incarnation: Incarnation) -> bool {

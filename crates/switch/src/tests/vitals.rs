@@ -190,6 +190,27 @@ fn a_silent_node_is_reported_until_the_group_holds_it() {
     assert!(vitals.on_beat(NodeId(3), LIFE, &group.control, at(2320)));
 }
 
+/// The disk of a node that died is blank when it comes back within the time of a report: it beats and never becomes a
+/// member. Its beats kept the life alive whose calls it has lost, for ever.
+#[test]
+fn a_beat_of_another_life_is_no_sign_of_the_one_that_is_known() {
+    for other in [Incarnation(2), Incarnation(0)] {
+        let (mut vitals, group) = (active(), Group::new());
+        for node in [NodeId(2), NodeId(3)] {
+            assert!(vitals.on_beat(node, LIFE, &group.control, at(1000)));
+        }
+        for ms in (1100..=2200).step_by(100) {
+            answered(&mut vitals, at(ms));
+            vitals.on_beat(NodeId(2), LIFE, &group.control, at(ms));
+            assert!(!vitals.on_beat(NodeId(3), other, &group.control, at(ms)), "it is no member");
+            assert_eq!(vitals.reports(&group.control, at(ms)), [], "{ms}");
+        }
+        let reports = vitals.reports(&group.control, at(2201));
+        let said: Vec<_> = reports.iter().map(|report| (report.node, report.incarnation, report.silent)).collect();
+        assert_eq!(said, [(NodeId(3), LIFE, true)], "{other}");
+    }
+}
+
 /// Its last life was heard long ago; that is not its silence.
 #[test]
 fn a_node_that_begins_anew_has_its_time_from_then_on() {
