@@ -2,13 +2,12 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::errors::{ClientWriteError, ForwardReason};
 use openraft::raft::ClientWriteResult;
 use strowger_model::{LogTime, Mono};
-use strowger_table::{Body, Command, ControlCommand, Outcome, Proposal, Written};
+use strowger_table::{Body, Command, ControlCommand, Outcome, Proposal, Ticks, Written};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::clock;
@@ -22,8 +21,6 @@ const IN_FLIGHT: usize = 2048;
 pub(crate) const BACKLOG: usize = 1024;
 /// Proposals taken at once.
 const TAKE: usize = 256;
-/// A group that was quiet for this long gets a `Tick`, so that its deadlines pass.
-const QUIET: Duration = Duration::from_secs(1);
 
 pub(crate) struct Proposer {
     pub group: Arc<Group>,
@@ -62,7 +59,7 @@ impl Proposer {
     pub async fn run(mut self, mut proposals: mpsc::Receiver<Submission>, mut hold: watch::Receiver<bool>) {
         let room = Arc::new(Semaphore::new(IN_FLIGHT));
         let mut taken = Vec::with_capacity(TAKE);
-        let mut quiet_at = tokio::time::Instant::now() + QUIET;
+        let mut ticks = Ticks::new(clock::boottime());
         let mut pace = Pace::new(tokio::time::Instant::now());
         loop {
             if hold.wait_for(|held| !held).await.is_err() {
@@ -76,6 +73,13 @@ impl Proposer {
                     }
                     continue;
                 }
+                // Before the entries: where they never end, it is due all the same.
+                () = tokio::time::sleep(ticks.due().since(clock::boottime())) => {
+                    if self.tick().await.is_break() {
+                        return;
+                    }
+                    ticks.ticked(clock::boottime());
+                }
                 count = proposals.recv_many(&mut taken, TAKE) => {
                     if count == 0 {
                         return;
@@ -87,14 +91,9 @@ impl Proposer {
                             return;
                         }
                     }
-                }
-                () = tokio::time::sleep_until(quiet_at) => {
-                    if self.tick().await.is_break() {
-                        return;
-                    }
+                    ticks.wrote(clock::boottime());
                 }
             }
-            quiet_at = tokio::time::Instant::now() + QUIET;
         }
     }
 
@@ -103,6 +102,11 @@ impl Proposer {
         let Ok(permit) = room.clone().acquire_owned().await else {
             return ControlFlow::Break(());
         };
+        // Whoever asked has given up, and asks again if it is still wanted: after an outage all that was asked meanwhile
+        // would be written as often as it was asked.
+        if answer.is_closed() {
+            return ControlFlow::Continue(());
+        }
         let (begun, shared) = (clock::boottime(), self.group.shared.clone());
         let callback = Callback::new(move |result: ClientWriteResult<Types>| {
             drop(permit);

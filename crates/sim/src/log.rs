@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use strowger_model::{LogTime, Mono, Wall};
 use strowger_switch::Task;
-use strowger_table::{At, Proposal};
+use strowger_table::{At, Proposal, Ticks};
 
 use crate::happening::Who;
 
@@ -53,7 +53,7 @@ pub(crate) struct Seat {
     pub since: Mono,
     /// Log time and own clock at the last entry before its own.
     anchor: (LogTime, Mono),
-    pub stamped: Mono,
+    pub ticks: Ticks,
 }
 
 #[derive(Default)]
@@ -105,7 +105,7 @@ impl Log {
         let index = self.last() + self.pending.len() as u64 + 1;
         let time = match self.seat_mut() {
             Some(seat) => {
-                seat.stamped = now;
+                seat.ticks.wrote(now);
                 seat.log_now(now)
             }
             None => LogTime::ZERO,
@@ -140,7 +140,7 @@ impl Log {
 
 impl Seat {
     pub fn new(anchor: (LogTime, Mono), now: Mono) -> Self {
-        Self { since: now, anchor, stamped: now }
+        Self { since: now, anchor, ticks: Ticks::new(now) }
     }
 
     pub fn log_now(&self, now: Mono) -> LogTime {

@@ -31,6 +31,7 @@ mod row;
 mod rowmap;
 mod sessions;
 mod shard;
+mod ticks;
 mod token;
 
 pub use act::{Act, ActResult, Intent};
@@ -60,6 +61,7 @@ pub use row::segment::{How, Segment, SegmentKind};
 pub use row::tap::{Tap, TapKind, TapState};
 pub(crate) use shard::ShardImage;
 pub use shard::{After, Busy, Shard, Staff, after, heir_of};
+pub use ticks::Ticks;
 pub use token::{ADMIN, Grant, Token};
 
 /// Limits of the table, each with its unit and reason.

@@ -20,8 +20,6 @@ use crate::world::World;
 const HOME: usize = 1;
 /// How long the cluster is without a leader when the lead is handed on.
 const HANDED_MS: (u64, u64) = (5, 50);
-/// A quiet shard's time goes on with one entry in so long.
-const TICK: Duration = Duration::from_secs(1);
 /// Phones that ring beside the first, where a world rings all.
 const RING_MORE: usize = 2;
 
@@ -115,12 +113,15 @@ impl World {
         }
     }
 
-    /// What moves by itself: the time of a quiet shard.
+    /// What moves by itself: the time of the shard.
     pub(crate) fn pulse_leader(&mut self) {
-        let Some((leader, seat)) = self.log.seat() else { return };
-        let (node, stamped) = (leader.node, seat.stamped);
-        if self.leads(node) && self.now.since(stamped) >= TICK {
+        let (now, Some((leader, seat))) = (self.now, self.log.seat()) else { return };
+        let (node, is_due) = (leader.node, seat.ticks.due() <= now);
+        if self.leads(node) && is_due {
             self.lead(node, Errand::Tick, Command::Tick);
+            if let Some(seat) = self.log.seat_mut() {
+                seat.ticks.ticked(now);
+            }
         }
     }
 
