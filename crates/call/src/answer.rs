@@ -37,7 +37,7 @@ impl Machine {
         };
         // What the row will have; the leg itself answers once it does.
         sip.accept(sdp.clone(), now);
-        self.propose(Command::Answer { leg: key, dialog: Box::new(sip.dialog()), relay: self.setting.relay });
+        self.say_of(key, Command::Answer { leg: key, dialog: Box::new(sip.dialog()), relay: self.setting.relay });
         if let Some(side) = self.sides.get_mut(&key) {
             side.answer_sdp = Some(sdp);
         }

@@ -134,7 +134,7 @@ impl Machine {
         side.reported = true;
         side.give_up = None;
         let failure = DialFailure { result, status, cause, sip_call_id: self.call_id(key), hang_up };
-        self.propose(Command::NotReached { leg: key, failure, observed: log_now.at_most });
+        self.say_of(key, Command::NotReached { leg: key, failure, observed: log_now.at_most });
     }
 }
 

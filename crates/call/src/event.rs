@@ -6,7 +6,7 @@ use strowger_media::{LegSnapshot, Op, What};
 use strowger_model::config::Tenant;
 use strowger_model::{CallId, Cause, Far, Incarnation, LegKey, RelayId};
 use strowger_sip::Message;
-use strowger_table::{Call, Command, DutyKind};
+use strowger_table::{Call, Command, DutyKind, Outcome, Refusal};
 
 use crate::rows::Rows;
 
@@ -32,15 +32,36 @@ pub enum Event<'a> {
     },
     /// A relay answered an order, or told of a leg.
     Media(MediaFact),
-    /// The answer to the proposal with this number; `false` if it was refused or lost.
+    /// The answer to the proposal with this number.
     Proposed {
         /// As `Action::Propose` had it.
         number: u64,
-        /// Whether the entry changed the table.
-        accepted: bool,
+        /// What came of it.
+        answer: Answer,
     },
     /// The moment of `Machine::deadline` has come.
     Tick,
+}
+
+/// What came of a proposal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// The entry has changed the table, or had before.
+    Accepted,
+    /// The entry has changed nothing: the table is not as the machine thought.
+    Refused(Refusal),
+    /// Nobody knows: it may be written still.
+    Lost,
+}
+
+impl Answer {
+    /// `outcome`: of the entry, if it is known.
+    pub fn of(outcome: Option<&Outcome>) -> Self {
+        match outcome {
+            None => Answer::Lost,
+            Some(outcome) => outcome.refusal().map_or(Answer::Accepted, Answer::Refused),
+        }
+    }
 }
 
 /// What a relay says of the call's media.

@@ -2,8 +2,9 @@
 
 use strowger_ivr::Next;
 use strowger_model::{Cause, Ended, HangupBy, LegKey, LogNow, LogTime, Mono};
-use strowger_table::{Command, FlowPosition, LegState, Screen, Stage, Then};
+use strowger_table::{Command, FlowPosition, LegState, Refusal, Screen, Stage, Then};
 
+use crate::event::Answer;
 use crate::machine::Machine;
 
 impl Machine {
@@ -32,7 +33,7 @@ impl Machine {
             .is_some_and(|leg| matches!(leg.state, LegState::Screening { screen: Screen::Key, .. }))
         {
             // Somebody is there.
-            self.propose(Command::Accept { leg, observed: log_now.at_most });
+            self.say_of(leg, Command::Accept { leg, observed: log_now.at_most });
         }
     }
 
@@ -48,10 +49,12 @@ impl Machine {
         self.rows.call.stage == Stage::Flow && self.stepping.is_none() && !self.is_ending()
     }
 
-    /// One that is accepted comes with its row.
-    pub(crate) fn step_proposed(&mut self, number: u64, accepted: bool) {
-        if !accepted {
-            self.stepping.take_if(|proposed| *proposed == number);
+    /// A story that has no room for another piece has none a second later: what would be said again ends the call.
+    pub(crate) fn step_proposed(&mut self, number: u64, answer: Answer) {
+        let is_it = self.stepping.as_ref().is_some_and(|said| said.number() == number);
+        if is_it && answer == Answer::Refused(Refusal::Full) {
+            self.stepping = None;
+            self.propose_end(Ended { by: HangupBy::System, cause: Cause::TEMPORARY_FAILURE }, LogTime::MAX);
         }
     }
 
@@ -80,7 +83,7 @@ impl Machine {
 
     fn go(&mut self, command: Command) {
         debug_assert!(self.stepping.is_none(), "two steps of one flow are on their way at once");
-        self.stepping = Some(self.propose(command));
+        self.stepping = Some(self.say(command));
     }
 
     fn is_customer(&self, key: LegKey) -> bool {

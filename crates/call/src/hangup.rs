@@ -89,7 +89,7 @@ impl Machine {
     }
 
     pub(crate) fn end_proposed(&mut self, number: u64, accepted: bool, now: Mono) {
-        let again = (!accepted).then(|| now + limit::END_AGAIN);
+        let again = (!accepted).then(|| now + limit::SAY_AGAIN);
         if let Some(ending) = self.ending.as_mut().filter(|ending| ending.number == number) {
             ending.again = again;
         }

@@ -19,10 +19,11 @@ mod rehome;
 mod reinvite;
 mod ring;
 mod rows;
+mod said;
 mod side;
 mod told;
 
-pub use event::{Action, Actions, Event, MediaFact};
+pub use event::{Action, Actions, Answer, Event, MediaFact};
 pub use machine::{Machine, Setting};
 pub use rows::Rows;
 
@@ -34,9 +35,9 @@ pub mod limit {
     pub const HANG_UP_ANSWER: Duration = Duration::from_millis(100);
     /// What a caller we cannot serve now is told to wait, in seconds: longer than any election.
     pub const RETRY_AFTER_S: u32 = 2;
-    /// An end that was lost is proposed again after this: a lost proposal has waited for longer itself, and one that is
-    /// refused for good is not asked for in a loop.
-    pub const END_AGAIN: Duration = Duration::from_secs(1);
+    /// What was lost on its way into the log is proposed again after this: a lost proposal has waited for longer itself,
+    /// and one that is refused for good is not asked for in a loop.
+    pub const SAY_AGAIN: Duration = Duration::from_secs(1);
     /// Our offer that met one of the far end's, or came before the dialog stood, is made again after this: a round trip
     /// of both is over by then. A far end's 491 is waited out by the leg itself (RFC 3261, 14.1).
     pub const REINVITE_AGAIN: Duration = Duration::from_secs(1);

@@ -11,9 +11,10 @@ use strowger_sip::{Leg, Local, Message, Out};
 use strowger_table as table;
 use strowger_table::{Call, Command, DutyKind, Reach, Stage, ToldBy};
 
-use crate::event::{Action, Actions, Event, MediaFact};
+use crate::event::{Action, Actions, Answer, Event, MediaFact};
 use crate::hangup::Ending;
 use crate::rows::Rows;
+use crate::said::Said;
 use crate::side::Side;
 use crate::told::Told;
 
@@ -38,7 +39,7 @@ pub struct Machine {
     /// nothing anew.
     pub(crate) step: Option<u64>,
     /// The proposal of the next step: until it is entered, nothing that comes is for the step before.
-    pub(crate) stepping: Option<u64>,
+    pub(crate) stepping: Option<Said>,
     /// Duties to close a port that a relay was told of.
     pub(crate) closing: BTreeSet<u32>,
     /// Set from the moment at which an end is proposed: no phone is rung and nobody is answered any more.
@@ -106,7 +107,7 @@ impl Machine {
             Event::Row { rows, tenant } => self.on_rows(rows, tenant, log_now, now),
             Event::Message { leg, message, source } => self.on_message(leg, message, source, log_now, now),
             Event::Media(fact) => self.on_media(fact, log_now, now),
-            Event::Proposed { number, accepted } => self.on_proposed(number, accepted, now),
+            Event::Proposed { number, answer } => self.on_proposed(number, answer, now),
             Event::Tick => {
                 self.on_tick(log_now, now);
                 debug_assert!(self.deadline().is_none_or(|at| at > now), "what is due at {now:?} is left undone");
@@ -124,6 +125,7 @@ impl Machine {
         // A digit's time that is left over is nobody's once the caller leaves the step.
         sides
             .chain(self.flow.as_ref().filter(|_| self.is_in_step()).and_then(Stepper::deadline))
+            .chain(self.stepping.as_ref().and_then(Said::deadline))
             .chain(self.ending.as_ref().and_then(Ending::deadline))
             .min()
     }
@@ -155,6 +157,7 @@ impl Machine {
         if let (Stage::Flow, Some(position)) = (row.stage, row.flow) {
             self.begin_step(position);
         }
+        self.forget_said();
         self.let_go(now);
     }
 
@@ -272,8 +275,10 @@ impl Machine {
         }
     }
 
-    fn on_proposed(&mut self, number: u64, accepted: bool, now: Mono) {
-        self.step_proposed(number, accepted);
+    fn on_proposed(&mut self, number: u64, answer: Answer, now: Mono) {
+        let accepted = answer == Answer::Accepted;
+        self.said_proposed(number, answer, now);
+        self.step_proposed(number, answer);
         self.end_proposed(number, accepted, now);
         self.redialog_proposed(number, accepted, now);
         self.rehome_proposed(number, accepted, now);
@@ -297,6 +302,7 @@ impl Machine {
         self.tick_moves(now);
         self.tick_flow(now);
         self.tick_hang_up(now);
+        self.say_again(now);
     }
 
     /// A relay, or a phone, has had its time.
@@ -390,7 +396,10 @@ impl Machine {
         let row = &self.rows.call;
         debug_assert!(!row.is_over() || self.ending.is_none(), "an end is proposed of what is over");
         debug_assert!(self.stepping.is_none() || self.step.is_some(), "a next step of a flow that is not begun");
-        debug_assert!(self.stepping.is_none_or(|number| number < self.next_number), "a step that was not proposed");
+        debug_assert!(
+            self.stepping.as_ref().is_none_or(|said| said.number() < self.next_number),
+            "a step that was not proposed"
+        );
         debug_assert!(self.closing.iter().all(|duty| row.duty(*duty).is_some()), "a port is closed for no duty");
         debug_assert!(
             self.out.iter().all(|action| match action {

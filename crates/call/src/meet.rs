@@ -57,7 +57,7 @@ impl Machine {
         side.reported = true;
         side.give_up = None;
         let Some(dialog) = side.sip.as_ref().map(|sip| Box::new(sip.dialog())) else { return };
-        self.propose(Command::Answered { leg: key, dialog, observed: log_now.at_most });
+        self.say_of(key, Command::Answered { leg: key, dialog, observed: log_now.at_most });
     }
 
     /// An answer is committed: ours goes out, theirs is acknowledged, and the media is directed.

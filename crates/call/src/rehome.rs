@@ -187,7 +187,7 @@ impl Machine {
             match moving.stage {
                 Stage::Proposed(proposed) if proposed == number && accepted => side.moving = None,
                 Stage::Proposed(proposed) | Stage::Agreed(_, proposed) if proposed == number && !accepted => {
-                    moving.again = Some(now + limit::END_AGAIN);
+                    moving.again = Some(now + limit::SAY_AGAIN);
                 }
                 _ => {}
             }

@@ -77,7 +77,8 @@ impl Machine {
         // Without a leg of ours the phone may still ring for an earlier owner.
         let unheard = side.inherited && side.sip.is_none();
         let (status, cause) = if unheard { (408, Cause::NO_ANSWER) } else { (status, cause) };
-        self.propose(Command::Missed { leg: key, miss: Miss { status, cause, hang_up }, observed: log_now.at_most });
+        let miss = Miss { status, cause, hang_up };
+        self.say_of(key, Command::Missed { leg: key, miss, observed: log_now.at_most });
     }
 }
 

@@ -16,6 +16,7 @@ use crate::machine::Machine;
 use crate::rehome::Moving;
 use crate::reinvite::Reinvite;
 use crate::ring::reached;
+use crate::said::Said;
 
 /// What the owner of a leg keeps in mind.
 #[derive(Default)]
@@ -36,6 +37,8 @@ pub(crate) struct Side {
     pub heard: bool,
     /// What came of calling it is proposed.
     pub reported: bool,
+    /// What was said of it last, until the row has it.
+    pub said: Option<Said>,
     /// An earlier owner may have rung the phone.
     pub inherited: bool,
     /// The SDP of our 200, until it is committed.
@@ -85,7 +88,8 @@ impl Side {
         let sip = self.sip.as_ref().and_then(Leg::deadline);
         let leaving = self.leaving.as_ref().and_then(Leaving::deadline);
         let moving = self.moving.as_ref().and_then(Moving::deadline);
-        sip.into_iter().chain(self.give_up).chain(self.doubted).chain(leaving).chain(moving).min()
+        let said = self.said.as_ref().and_then(Said::deadline);
+        sip.into_iter().chain(self.give_up).chain(self.doubted).chain(leaving).chain(moving).chain(said).min()
     }
 
     pub fn is_over(&self) -> bool {

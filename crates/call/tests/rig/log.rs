@@ -1,6 +1,6 @@
 //! The log: what is proposed is applied to the real table at once, or when a scenario says so.
 
-use strowger_call::Machine;
+use strowger_call::{Answer, Machine};
 use strowger_model::{DialResult, RelayId, Wall};
 use strowger_table::{At, Body, Command, Outcome, Proposal, RowKey, Touched};
 
@@ -45,7 +45,7 @@ impl World {
             self.news.push_back((self.owner, News::Row));
         }
         if number != 0 {
-            self.news.push_back((node, News::Proposed { number, accepted: outcome == Outcome::Done }));
+            self.news.push_back((node, News::Proposed { number, answer: Answer::of(Some(&outcome)) }));
         }
     }
 

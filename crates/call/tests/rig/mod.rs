@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use strowger_call::{Action, Actions, Event, Machine, MediaFact, Rows, Setting};
+use strowger_call::{Action, Actions, Answer, Event, Machine, MediaFact, Rows, Setting};
 use strowger_model::{CallId, Far, LegKey, LegNo, LogNow, LogTime, Mono, RelayId};
 use strowger_sip::{Leg, Local, Message, TokenKeys};
 use strowger_table::{Admit, AdmitKey, Call, Command, Shard, Source, Target};
@@ -33,7 +33,7 @@ const LEADER: u16 = 9;
 /// What a machine will be told, in this order.
 enum News {
     Row,
-    Proposed { number: u64, accepted: bool },
+    Proposed { number: u64, answer: Answer },
     Media(MediaFact),
 }
 
@@ -246,7 +246,7 @@ impl World {
                     let tenant = self.shard.tenant(rows.call.tenant);
                     Event::Row { rows, tenant }
                 }
-                News::Proposed { number, accepted } => Event::Proposed { number, accepted },
+                News::Proposed { number, answer } => Event::Proposed { number, answer },
                 News::Media(fact) => Event::Media(fact),
             };
             let actions = machine.on(event, log_now, now);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use strowger_call::MediaFact;
+use strowger_call::{Answer, MediaFact};
 use strowger_media::What;
 use strowger_model::{Cause, Digest, Ended, Far, HangupBy, LeadId, PlaceId, Wall};
 use strowger_table::{Command, Dial, DialTo, NewLead, Offer, Outcome, Plan, RowKey, VOICE_SLOT};
@@ -107,7 +107,7 @@ impl World {
 
     fn lose_held(&mut self) {
         let held = self.held.pop_front().expect("a proposal is on its way");
-        self.news.push_back((held.node, News::Proposed { number: held.number, accepted: false }));
+        self.news.push_back((held.node, News::Proposed { number: held.number, answer: Answer::Lost }));
     }
 
     /// Who waits for the oldest proposal is told that it is lost; it is committed later all the same.
@@ -115,7 +115,7 @@ impl World {
         let held = self.held.front_mut().expect("a proposal is on its way");
         let number = std::mem::take(&mut held.number);
         let node = held.node;
-        self.news.push_back((node, News::Proposed { number, accepted: false }));
+        self.news.push_back((node, News::Proposed { number, answer: Answer::Lost }));
     }
 
     /// The leader's plan: `anna`, `anna relay-2`, or `anna bert` who are rung at once.

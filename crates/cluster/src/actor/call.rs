@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use strowger_call::{Action, Event, Machine, MediaFact, Rows};
+use strowger_call::{Action, Answer, Event, Machine, MediaFact, Rows};
 use strowger_media::{Op, RelayCommand};
 use strowger_model::{CallId, Cause, Ended, Far, HangupBy, LegKey, Mono, RelayId};
 use strowger_raft::View;
@@ -60,7 +60,7 @@ pub(crate) type Calls = Registry<CallId, CallNews, ActorRef<CallMail>>;
 /// What comes to the actor itself: what is told to it waits in the registry, the rest is of its own making.
 pub(crate) enum CallMail {
     Wake,
-    Proposed { number: u64, accepted: bool },
+    Proposed { number: u64, answer: Answer },
     Tick,
 }
 
@@ -151,7 +151,7 @@ impl Driver {
                     self.hear(me, news);
                 }
             }
-            CallMail::Proposed { number, accepted } => self.run(me, Event::Proposed { number, accepted }),
+            CallMail::Proposed { number, answer } => self.run(me, Event::Proposed { number, answer }),
             CallMail::Tick => {
                 self.armed = None;
                 // What is due in the last moments is due at the heir, too. Above all nobody who hung up is answered
@@ -239,9 +239,9 @@ impl Driver {
             if outcome.is_err() && context.is_stopping() {
                 return;
             }
-            let accepted = matches!(outcome, Ok(Outcome::Done));
+            let answer = Answer::of(outcome.as_ref().ok());
             // The actor may be over by now: then nobody waits.
-            let _over = me.cast(CallMail::Proposed { number, accepted });
+            let _over = me.cast(CallMail::Proposed { number, answer });
         });
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use strowger_call::{Action, Event, Machine, MediaFact, Rows};
+use strowger_call::{Action, Answer, Event, Machine, MediaFact, Rows};
 use strowger_media::{Op, RelayCommand};
 use strowger_model::{CallId, Far, LegKey, Mono, RelayId};
 use strowger_sip::Message;
@@ -38,7 +38,7 @@ pub(crate) enum News {
     },
     Proposed {
         number: u64,
-        accepted: bool,
+        answer: Answer,
     },
     Tick,
 }
@@ -66,7 +66,7 @@ impl World {
                 vec![Action::Media { relay, call: leg.call, op: Op::Ack { leg: leg.leg, seq: event } }]
             }
             News::Media(fact) => actor.machine.on(Event::Media(fact), log_now, now),
-            News::Proposed { number, accepted } => actor.machine.on(Event::Proposed { number, accepted }, log_now, now),
+            News::Proposed { number, answer } => actor.machine.on(Event::Proposed { number, answer }, log_now, now),
             News::Tick => actor.machine.on(Event::Tick, log_now, now),
         };
         let row = actor.machine.row().clone();

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use strowger_call::Answer;
 use strowger_model::{AgentId, CallId, NodeId};
 use strowger_switch::limit;
 use strowger_table::{AdmitKey, Body, Command, Outcome, Proposal};
@@ -87,8 +88,7 @@ impl World {
         match asking.purpose {
             Purpose::Nobody => {}
             Purpose::OfCall { call, number } => {
-                let accepted = outcome == Outcome::Done;
-                self.tell(node, call, News::Proposed { number, accepted });
+                self.tell(node, call, News::Proposed { number, answer: Answer::of(Some(&outcome)) });
             }
             Purpose::Admit(key) => self.admit_answered(node, &key, Some(&outcome)),
             Purpose::Done => self.done_answered(node, true),
@@ -107,7 +107,7 @@ impl World {
             Purpose::Nobody => {}
             Purpose::OfCall { call, number } => {
                 self.say(About::Call(call), || format!("n{}: proposal {seq} has no outcome", node + 1));
-                self.tell(node, call, News::Proposed { number, accepted: false });
+                self.tell(node, call, News::Proposed { number, answer: Answer::Lost });
             }
             Purpose::Admit(key) => self.admit_answered(node, &key, None),
             Purpose::Done => self.done_answered(node, false),
