@@ -15,6 +15,9 @@ use crate::node::{Known, Node};
 use crate::sabotage::TestBreak;
 use crate::spending;
 
+/// How a process ends in which a group has stopped by a fault.
+const EXIT_STOPPED: i32 = 76;
+
 /// Hears the log before the node has begun; what comes until then is caught up by the sweep at start.
 #[derive(Default)]
 pub(crate) struct Watcher(pub Known);
@@ -66,6 +69,13 @@ impl Observer for Watcher {
             context.news(shard).tell(|_| {});
         }
         context.control_changed.notify_waiters();
+    }
+
+    /// A node without one of its groups would beat on and keep its calls, and do nothing for them. Its end gives them to
+    /// the others, and whoever starts it again learns whether it was the disk.
+    fn stopped(&self, group: GroupId) {
+        tracing::error!(%group, "this process ends, so that its calls are the others' and it can be started again");
+        std::process::exit(EXIT_STOPPED);
     }
 }
 

@@ -183,6 +183,8 @@ fn measure_one(nodes: &mut [Node], leader: usize, writers: usize) -> anyhow::Res
 struct Deaf;
 
 impl Observer for Deaf {
+    fn stopped(&self, _: GroupId) {}
+
     fn applied(&self, _: GroupId, _: &Arc<View>, _: &[AppliedEntry]) {}
     fn installed(&self, _: GroupId, _: &Arc<View>) {}
     fn leader_changed(&self, _: GroupId, _: Option<NodeId>, _: u64) {}

@@ -53,6 +53,8 @@ pub struct Tuning {
     pub snapshot_bytes: u64,
     /// Entries kept behind a snapshot, so that a follower that was away shortly needs none.
     pub keep_entries: u64,
+    /// Before a snapshot that could not be written is tried again: a disk is not freed in less.
+    pub snapshot_again: Duration,
     /// State hashes are compared at indexes that this divides.
     pub checkpoint_entries: u64,
 }
@@ -67,6 +69,7 @@ impl Default for Tuning {
             snapshot_entries: 50_000,
             snapshot_bytes: 64 << 20,
             keep_entries: 10_000,
+            snapshot_again: Duration::from_secs(10),
             checkpoint_entries: crate::checkpoint::CHECKPOINT_ENTRIES,
         }
     }

@@ -35,14 +35,13 @@ impl LeadershipTask {
         let mut elections = self.group.raft.server_metrics();
         let mut term_began = self.group.shared.term_began.subscribe();
         let snapshot_due = &self.group.clone().shared.snapshot_due;
-        loop {
+        let has_failed = loop {
             let now = election(&elections.borrow_watched(), self.group.me);
             self.follow(&now);
             tokio::select! {
                 changed = elections.changed() => {
                     if changed.is_err() {
-                        tracing::error!(group = %self.group.id, "the group has stopped on this node");
-                        break;
+                        break !*stop.borrow();
                     }
                 }
                 _ = term_began.changed() => {}
@@ -51,14 +50,18 @@ impl LeadershipTask {
                     let _stopped = self.group.raft.trigger().snapshot().await;
                 }
                 // The last handle is gone, or somebody called for the end.
-                () = stopped(&mut stop) => break,
+                () = stopped(&mut stop) => break false,
             }
-        }
+        };
         self.leave();
         let term = self.group.leadership.borrow().term;
         self.announce(Leadership { leader: None, term });
         if let Err(fault) = self.group.raft.shutdown().await {
             tracing::warn!(group = %self.group.id, %fault, "the group did not end in order");
+        }
+        if has_failed {
+            tracing::error!(group = %self.group.id, "the group has stopped on this node");
+            self.group.shared.observer.stopped(self.group.id);
         }
     }
 

@@ -212,18 +212,22 @@ impl RaftStateMachine<Types> for Replica {
             snapshots: self.snapshots.clone(),
             machine: self.machine.clone(),
             meta: self.meta(),
+            again: self.tuning.snapshot_again,
         }
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: Bytes) -> Result<(), io::Error> {
         let (group, snapshots, saved) = (self.shared.group, self.snapshots.clone(), meta.clone());
         self.shared.snapshot_bytes.store(snapshot.len() as u64, Relaxed);
-        let machine = blocking(move || {
-            let machine = Machine::restore(group, &snapshot).map_err(io::Error::other)?;
-            snapshots.save(&saved, snapshot)?;
-            Ok(machine)
-        })
-        .await?;
+        let whole = snapshot.clone();
+        let machine = blocking(move || Machine::restore(group, &whole).map_err(io::Error::other)).await?;
+        loop {
+            let (snapshots, saved, snapshot) = (snapshots.clone(), saved.clone(), snapshot.clone());
+            match blocking(move || snapshots.save(&saved, snapshot)).await {
+                Ok(()) => break,
+                Err(fault) => not_written(group, &fault, self.tuning.snapshot_again).await,
+            }
+        }
         self.machine = machine;
         self.last = meta.last_log_id;
         self.membership = meta.last_membership.clone();
@@ -250,23 +254,36 @@ pub(crate) struct Builder {
     snapshots: Snapshots,
     machine: Machine,
     meta: SnapshotMeta,
+    /// Before one that could not be written is tried again.
+    again: Duration,
 }
 
 impl RaftSnapshotBuilder<Types> for Builder {
     type SnapshotData = Bytes;
 
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
-        let (machine, meta, snapshots) = (self.machine.clone(), self.meta.clone(), self.snapshots.clone());
-        let snapshot = behind_all(move || {
-            let bytes = Bytes::from(machine.snapshot());
-            snapshots.save(&meta, bytes.clone())?;
-            Ok(Snapshot { meta, snapshot: bytes })
-        })
-        .await?;
-        self.shared.snapshot_bytes.store(snapshot.snapshot.len() as u64, Relaxed);
+        let machine = self.machine.clone();
+        let bytes = behind_all(move || Ok(Bytes::from(machine.snapshot()))).await?;
+        loop {
+            let (snapshots, meta, bytes) = (self.snapshots.clone(), self.meta.clone(), bytes.clone());
+            match behind_all(move || snapshots.save(&meta, bytes)).await {
+                Ok(()) => break,
+                Err(fault) => not_written(self.shared.group, &fault, self.again).await,
+            }
+        }
+        self.shared.snapshot_bytes.store(bytes.len() as u64, Relaxed);
         self.shared.stats.snapshots_built.fetch_add(1, Relaxed);
-        Ok(snapshot)
+        Ok(Snapshot { meta: self.meta.clone(), snapshot: bytes })
     }
+}
+
+/// A disk that is full for a while costs a longer log: an error here would stop the group on this node for good.
+async fn not_written(group: GroupId, fault: &io::Error, again: Duration) {
+    tracing::error!(
+        %group, %fault,
+        "a snapshot was not written: the log grows until there is room for one; free space on the disk of data_dir"
+    );
+    tokio::time::sleep(again).await;
 }
 
 /// In a thread of its own, which gets what the others leave of the processors: all voters make a snapshot after the same

@@ -54,10 +54,14 @@ pub enum StoreError {
     )]
     OtherShards { dir: PathBuf, found: u16, wanted: u16 },
     #[error(
-        "data directory {dir} has snapshots but no log: part of it was lost; move it away and let this node join anew"
+        "data directory {dir} has snapshots but no log: part of it was lost; bring that back, or keep this node off: the \
+         others go on without it, and a voter with a blank directory takes no part"
     )]
     LogLost { dir: PathBuf },
-    #[error("data directory {dir} is damaged: {why}; move it away and let this node join anew")]
+    #[error(
+        "data directory {dir} is damaged: {why}; keep this node off and the directory for analysis: the others go on \
+         without it, and a voter with a blank directory takes no part"
+    )]
     Damaged { dir: PathBuf, why: String },
 }
 

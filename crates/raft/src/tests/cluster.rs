@@ -122,6 +122,31 @@ async fn leadership_moves_on_demand_and_the_old_seat_is_worth_nothing() {
     cluster.end().await;
 }
 
+/// After an outage all that was asked meanwhile was written as often as it had been asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_its_asker_gave_up_is_not_written() {
+    let cluster = Cluster::start(Tuning::default()).await;
+    let leader = cluster.leader(SHARD).await;
+    let groups = cluster.groups(leader).clone();
+    let hold = groups.handle.inner.group(SHARD).unwrap().seat().unwrap().hold;
+    let written = || {
+        let seen = cluster.nodes[&leader].seen.group(SHARD);
+        seen.entries - seen.ticks
+    };
+    let before = written();
+    hold.send_replace(true);
+    let asked = tokio::spawn({
+        let groups = groups.clone();
+        async move { groups.propose(SHARD, trace("late"), LONG).await }
+    });
+    tokio::time::sleep(Proposal::ATTEMPT * 5 / 2).await;
+    hold.send_replace(false);
+    assert_eq!(asked.await.unwrap(), Ok(Outcome::Done));
+    assert_eq!(groups.propose(SHARD, trace("next"), LONG).await, Ok(Outcome::Done));
+    assert_eq!(written() - before, 2, "the third attempt, and the next");
+    cluster.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_voter_that_lacks_much_gets_no_lead_and_holds_up_nobody() {
     let mut cluster = Cluster::start(Tuning::default()).await;
@@ -197,5 +222,8 @@ async fn states_are_compared_and_one_that_differs_stops() {
     assert!(!cluster.groups(good).status()[1].diverged);
     assert_eq!(cluster.groups(bad).stats().groups_diverged, 1);
     assert!(cluster.groups(bad).view(SHARD).applied < cluster.groups(good).view(SHARD).applied);
+    until("word that the group has stopped", || cluster.nodes[&bad].seen.group(SHARD).stopped.then_some(())).await;
+    let seen = cluster.nodes[&good].seen.clone();
     cluster.end().await;
+    assert!(!seen.group(SHARD).stopped, "who is told to end has not failed");
 }

@@ -49,10 +49,13 @@ pub struct Seen(Mutex<BTreeMap<GroupId, SeenGroup>>);
 #[derive(Default, Clone)]
 pub struct SeenGroup {
     pub entries: u64,
+    /// Of these, what the leader wrote for the time alone.
+    pub ticks: u64,
     pub installs: u64,
     pub last_index: u64,
     pub last_time: LogTime,
     pub leaders: Vec<Option<NodeId>>,
+    pub stopped: bool,
 }
 
 impl Seen {
@@ -74,6 +77,7 @@ impl Observer for Seen {
             assert!(entry.at.time >= seen.last_time, "log time never runs backwards");
             (seen.last_index, seen.last_time) = (entry.at.index, entry.at.time);
             seen.entries += 1;
+            seen.ticks += u64::from(matches!(entry.proposal.body, Body::Shard(Command::Tick)));
         }
         assert_eq!(view.machine.last().index, seen.last_index, "the view holds what is told");
     }
@@ -87,6 +91,10 @@ impl Observer for Seen {
 
     fn leader_changed(&self, group: GroupId, leader: Option<NodeId>, _term: u64) {
         self.lock().entry(group).or_default().leaders.push(leader);
+    }
+
+    fn stopped(&self, group: GroupId) {
+        self.lock().entry(group).or_default().stopped = true;
     }
 }
 

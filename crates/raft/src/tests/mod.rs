@@ -1,6 +1,6 @@
 //! Whole nodes in one process, over real links on loopback and real disks.
 
 mod cluster;
-mod harness;
+pub(crate) mod harness;
 mod recovery;
 mod suite;

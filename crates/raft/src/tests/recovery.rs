@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::storage::{RaftLogReader, RaftLogStorage, RaftLogStorageExt};
@@ -143,6 +144,28 @@ async fn a_node_that_was_away_too_long_gets_a_snapshot() {
     cluster.kill(node).await;
     cluster.start_node(node).await;
     assert!(cluster.groups(node).view(SHARD).applied >= index);
+    cluster.agree(SHARD).await;
+    cluster.end().await;
+}
+
+/// A full disk is one of the ordinary faults: the group stopped on that node for good, and the node went on to look
+/// alive.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_cannot_be_written_stops_nothing_and_comes_when_there_is_room() {
+    let tuning = Tuning { snapshot_entries: 50, snapshot_again: Duration::from_millis(100), ..Tuning::default() };
+    let cluster = Cluster::start(tuning).await;
+    let node = cluster.follower(SHARD).await;
+    let dir = cluster.dir(node).join("snapshots");
+    std::fs::rename(&dir, dir.with_extension("aside")).unwrap();
+    let leader = cluster.leader(SHARD).await;
+    for number in 0..200 {
+        cluster.groups(leader).propose(SHARD, trace(&number.to_string()), LONG).await.unwrap();
+    }
+    cluster.agree(SHARD).await;
+    assert_eq!(cluster.groups(node).stats().snapshots_built, 0);
+    std::fs::rename(dir.with_extension("aside"), &dir).unwrap();
+    until("a snapshot", || (cluster.groups(node).stats().snapshots_built > 0).then_some(())).await;
+    cluster.groups(leader).propose(SHARD, trace("after"), LONG).await.unwrap();
     cluster.agree(SHARD).await;
     cluster.end().await;
 }
