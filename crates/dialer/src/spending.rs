@@ -167,7 +167,7 @@ impl Spending {
     }
 
     fn count(&mut self, call: CallId, payers: [Payer; 3], told: Told, now: Mono) -> Vec<Capped> {
-        let before: Vec<Capped> = payers.iter().flat_map(|payer| self.reached(payer, now)).collect();
+        let before: Vec<Capped> = payers.iter().flat_map(|payer| self.reached(payer, 0, now)).collect();
         let is_new = !self.calls.contains_key(&call);
         let seen = self.calls.entry(call).or_insert_with(|| Seen { payers, answered: None, is_over: false });
         let answers = seen.answered.is_none() && told.answered && !told.over;
@@ -195,7 +195,7 @@ impl Spending {
                 sums.step(now).2 += now.since(begun);
             }
         }
-        let after = payers.iter().flat_map(|payer| self.reached(payer, now));
+        let after = payers.iter().flat_map(|payer| self.reached(payer, 0, now));
         after.filter(|capped| !before.contains(capped)).collect()
     }
 
@@ -222,11 +222,8 @@ impl Spending {
         })
     }
 
-    fn reached(&self, payer: &Payer, now: Mono) -> Vec<Capped> {
-        self.reached_with(payer, 0, now)
-    }
-
-    fn reached_with(&self, payer: &Payer, placed: u32, now: Mono) -> Vec<Capped> {
+    /// The caps that are reached with so many calls more.
+    fn reached(&self, payer: &Payer, placed: u32, now: Mono) -> Vec<Capped> {
         let caps = self.caps_of(payer);
         if caps == Caps::default() {
             return Vec::new();
