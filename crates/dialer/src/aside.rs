@@ -55,7 +55,12 @@ impl Aside {
     }
 
     /// Behind whom a campaign goes on.
-    pub(crate) fn behind(&mut self, campaign: CampaignId, (tenant, trunk): (&str, &str), now: Mono) -> Option<Standing> {
+    pub(crate) fn behind(
+        &mut self,
+        campaign: CampaignId,
+        (tenant, trunk): (&str, &str),
+        now: Mono,
+    ) -> Option<Standing> {
         let walk = self.campaigns.entry(campaign).or_default();
         if (walk.lists.0.as_str(), walk.lists.1.as_str()) != (tenant, trunk) {
             *walk = Walk { lists: (tenant.to_owned(), trunk.to_owned()), ..Walk::default() };

@@ -3,7 +3,7 @@
 use std::iter::Peekable;
 
 use strowger_model::config::{Campaign, DialMode};
-use strowger_model::{Incarnation, LeadId, NodeId, Wall};
+use strowger_model::{Incarnation, NodeId, Wall};
 use strowger_table::{Ledger, Shard};
 
 use crate::aside::Standing;
@@ -23,12 +23,7 @@ pub(crate) struct DueLeads<'a>(Vec<Zone<'a>>);
 impl<'a> DueLeads<'a> {
     /// Of those who stand behind somebody, or all. Zones that are closed, and such that this build does not know, are passed
     /// over as a whole.
-    pub(crate) fn open(
-        placing: &Placing<'a>,
-        campaign: &Campaign,
-        ledger: &Ledger,
-        behind: Option<Standing>,
-    ) -> Self {
+    pub(crate) fn open(placing: &Placing<'a>, campaign: &Campaign, ledger: &Ledger, behind: Option<Standing>) -> Self {
         let (shard, now) = (placing.shard, placing.wall);
         let from = behind.map_or(Wall(0), |(at, _)| at);
         let zone = |(number, name): (u16, &String)| {

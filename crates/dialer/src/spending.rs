@@ -132,11 +132,6 @@ impl Spending {
         Self { caps: Arc::new(caps), ..Self::default() }
     }
 
-    /// Whether there are any caps. Without them nothing but what is under way needs to be told.
-    pub fn has_caps(&self) -> bool {
-        *self.caps != OutboundCaps::default()
-    }
-
     /// A call is about to be proposed. It counts from here on, so what was planned on an older copy is judged again.
     pub fn begin(&mut self, payers: [Payer; 3], now: Mono) -> Result<Ticket, Capped> {
         self.check(&payers, &BTreeMap::new(), now)?;
@@ -218,7 +213,7 @@ impl Spending {
     pub fn check(&self, payers: &[Payer], placed: &BTreeMap<Payer, u32>, now: Mono) -> Result<(), Capped> {
         payers.iter().try_for_each(|payer| {
             let placed = placed.get(payer).copied().unwrap_or_default() + self.under_way.of(payer);
-            self.reached_with(payer, placed, now).into_iter().next().map_or(Ok(()), Err)
+            self.reached(payer, placed, now).into_iter().next().map_or(Ok(()), Err)
         })
     }
 
@@ -390,7 +385,11 @@ mod tests {
         spending.answered(tickets[1], Some(call(1)));
         spending.count(call(1), payers(), RINGS, at(0));
         spending.heard(call(1).shard(), call(1).index());
-        assert_eq!((capped(&spending, 0), spending.lines_under_way("carrier")), (None, 0), "one is a row, one was refused");
+        assert_eq!(
+            (capped(&spending, 0), spending.lines_under_way("carrier")),
+            (None, 0),
+            "one is a row, one was refused"
+        );
         assert!(spending.begin(payers(), at(0)).is_ok());
         assert_eq!(capped(&spending, 0), Some(Cap::Calls));
     }

@@ -129,7 +129,7 @@ pub fn standstill(shard: &Shard, means: &Means<'_>, campaign: CampaignId) -> Opt
     let ends_by_itself = |still: &Standstill| still.until().is_some();
     asked_for(campaign, ledger)
         // Without leads nothing else matters; a carrier that fails is not hidden by leads that rest because of it.
-        .or_else(|| leads.filter(|still| !ends_by_itself(still)))
+        .or_else(|| leads.clone().filter(|still| !ends_by_itself(still)))
         .or_else(|| trunk(means, campaign))
         .or_else(|| carrier(ledger, placing.wall))
         .or(leads)
@@ -146,7 +146,8 @@ fn of_those_due(
     let (shard, campaign) = (placing.shard, of.1);
     let forbidden = forbidden(placing, of, ledger);
     // If it is only that the first are, others are dialled; unless nothing else keeps the pacer from it.
-    (forbidden == Some(Forbidden::All)).then_some(Standstill::Forbidden)
+    (forbidden == Some(Forbidden::All))
+        .then_some(Standstill::Forbidden)
         .or_else(|| capped(placing, of))
         .or_else(|| staff(shard, campaign))
         .or_else(|| agents_capped(placing, campaign))

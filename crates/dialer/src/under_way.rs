@@ -95,7 +95,10 @@ mod tests {
     fn a_call_is_under_way_until_it_is_refused_or_counted() {
         let mut calls = UnderWay::default();
         let [refused, granted, open] = std::array::from_fn(|_| begin(&mut calls));
-        assert_eq!([agent(), Payer::Tenant("acme".into()), Payer::Trunk("other".into())].map(|of| calls.of(&of)), [3, 3, 0]);
+        assert_eq!(
+            [agent(), Payer::Tenant("acme".into()), Payer::Trunk("other".into())].map(|of| calls.of(&of)),
+            [3, 3, 0]
+        );
         calls.answered(refused, None);
         calls.answered(granted, Some(CallId::new(SHARD, 7)));
         assert_eq!(calls.of(&agent()), 2, "its row is not counted yet");

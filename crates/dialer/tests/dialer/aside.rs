@@ -1,7 +1,7 @@
 //! Whoever may not be called, or for whom no call may be made, holds up nobody else.
 
 use strowger_dialer::{Aside, Payer, Spending};
-use strowger_model::{Caps, Mono, OutboundCaps, Prefixes, AgentId};
+use strowger_model::{AgentId, Caps, Mono, OutboundCaps, Prefixes};
 use strowger_table::{BarList, Command, Dial, DialTo, Outcome, Scope};
 
 use crate::world::*;

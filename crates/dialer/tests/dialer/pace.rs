@@ -349,7 +349,12 @@ fn nobody_is_dialled_for_a_campaign_of_another_process() {
         assert_eq!(of(&world, nobody), BTreeMap::new());
     }
     // Each says under which epoch of its own campaign.
-    let epochs = |owner| pace(&world.shard, &world.means(), owner, &mut Aside::default()).iter().map(|dial| dial.epoch).collect::<Vec<_>>();
+    let epochs = |owner| {
+        pace(&world.shard, &world.means(), owner, &mut Aside::default())
+            .iter()
+            .map(|dial| dial.epoch)
+            .collect::<Vec<_>>()
+    };
     let epoch = |id| world.shard.campaign(CampaignId(id)).and_then(|ledger| ledger.owner).map(|owner| owner.epoch);
     assert_eq!((epochs(PACER).first().copied(), epochs(other).first().copied()), (epoch(1), epoch(2)));
     assert_ne!(epoch(1), epoch(2));
