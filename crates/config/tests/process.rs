@@ -173,6 +173,51 @@ fn numbers_that_are_dialled_are_listed_for_all_for_a_tenant_and_for_a_trunk() {
     assert!(faults.iter().any(|fault| fault.contains("trunk `carrier` stands twice in `outbound`")), "{faults:?}");
 }
 
+/// What nobody can be called by, and keys that are misspelt: a list that counts for nobody would deny nothing.
+#[test]
+fn names_in_outbound_are_judged_where_they_stand() {
+    let cases: &[Case] = &[
+        (
+            "[http]",
+            "[[outbound.tenant]]\nname = \"acme inc\"\n[http]",
+            &["n.toml:16:8: `acme inc` is no name for a tenant: use 1 to 63 of A-Z a-z 0-9 . _ -"],
+        ),
+        (
+            "[http]",
+            "[[outbound.trunks]]\nname = \"carrier\"\n[http]",
+            &[
+                "n.toml:15:12: [outbound] has no key `trunks`: known are allow, deny, costly, each_agent, each_tenant, each_trunk, tenant, trunk",
+            ],
+        ),
+        (
+            "[http]",
+            "[[outbound.tenant]]\nname = \"acme\"\ndenied = [\"+1\"]\n[http]",
+            &[
+                "n.toml:17:1: [[outbound.tenant]] has no key `denied`: known are name, allow, deny, costly, max_calls_at_once, max_numbers_per_hour, max_minutes_per_hour",
+            ],
+        ),
+    ];
+    check(NODE, cases, |text| NodeConfig::parse("n.toml", Path::new(""), text));
+}
+
+/// Nodes that dial by different lists dial what one of them lets pass: what one example file says, all do.
+#[test]
+fn the_example_files_of_all_nodes_differ_in_the_nodes_number_alone() {
+    let of_node = |node: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../config/node-{node}.toml"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    let first = of_node("1");
+    assert!(first.contains("[outbound.each_agent]"));
+    for node in ["2", "3"] {
+        let other = of_node(node);
+        assert_eq!(first.lines().count(), other.lines().count(), "node-{node}.toml");
+        for (of_first, line) in first.lines().zip(other.lines()) {
+            assert_eq!(of_first.replace(node, "1"), line.replace(node, "1"), "node-{node}.toml");
+        }
+    }
+}
+
 #[test]
 fn faults_of_a_relay() {
     let cases: &[Case] = &[

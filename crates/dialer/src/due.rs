@@ -3,9 +3,10 @@
 use std::iter::Peekable;
 
 use strowger_model::config::{Campaign, DialMode};
-use strowger_model::{Incarnation, LeadId, NodeId, Wall};
+use strowger_model::{Incarnation, NodeId, Wall};
 use strowger_table::{Ledger, Shard};
 
+use crate::aside::Standing;
 use crate::hours::{MS_PER_MINUTE, open_until};
 use crate::placing::Placing;
 
@@ -13,19 +14,22 @@ use crate::placing::Placing;
 struct Zone<'a> {
     /// When its hours end.
     closes: Wall,
-    due: Peekable<Box<dyn Iterator<Item = (Wall, LeadId)> + 'a>>,
+    due: Peekable<Box<dyn Iterator<Item = Standing> + 'a>>,
 }
 
 /// The longest due of all zones first.
 pub(crate) struct DueLeads<'a>(Vec<Zone<'a>>);
 
 impl<'a> DueLeads<'a> {
-    /// Zones that are closed, and such that this build does not know, are passed over as a whole.
-    pub(crate) fn open(placing: &Placing<'a>, campaign: &Campaign, ledger: &Ledger) -> Self {
+    /// Of those who stand behind somebody, or all. Zones that are closed, and such that this build does not know, are passed
+    /// over as a whole.
+    pub(crate) fn open(placing: &Placing<'a>, campaign: &Campaign, ledger: &Ledger, behind: Option<Standing>) -> Self {
         let (shard, now) = (placing.shard, placing.wall);
+        let from = behind.map_or(Wall(0), |(at, _)| at);
         let zone = |(number, name): (u16, &String)| {
-            let due: Box<dyn Iterator<Item = (Wall, LeadId)> + 'a> =
-                Box::new(shard.due(campaign.id, number).take_while(move |(at, _)| *at <= now));
+            // Those that one entry imported are due at the same instant, a few thousand at most.
+            let due = shard.due_from(campaign.id, number, from).skip_while(move |lead| Some(*lead) <= behind);
+            let due: Box<dyn Iterator<Item = Standing> + 'a> = Box::new(due.take_while(move |(at, _)| *at <= now));
             let mut due = due.peekable();
             due.peek()?;
             // Only now: there are more zones than zones with somebody to call.
@@ -63,13 +67,13 @@ pub fn next_due(shard: &Shard, now: Wall, owner: (NodeId, Incarnation)) -> Optio
 }
 
 impl Iterator for DueLeads<'_> {
-    /// A lead, and until when it may be called.
-    type Item = (LeadId, Wall);
+    /// A lead with the instant since when it is due, and until when it may be called.
+    type Item = (Standing, Wall);
 
     fn next(&mut self) -> Option<Self::Item> {
         let heads = self.0.iter_mut().enumerate().filter_map(|(at, zone)| Some((*zone.due.peek()?, at)));
         let (_, first) = heads.min()?;
         let zone = &mut self.0[first];
-        zone.due.next().map(|(_, lead)| (lead, zone.closes))
+        zone.due.next().map(|lead| (lead, zone.closes))
     }
 }

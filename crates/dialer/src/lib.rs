@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod aside;
 mod csv;
 mod denial;
 mod destination;
@@ -22,8 +23,10 @@ mod parts;
 mod placing;
 mod spending;
 mod standstill;
+mod under_way;
 mod zone;
 
+pub use aside::Aside;
 pub use denial::Denial;
 pub use destination::{ForbiddenNumber, Whose, may_reach};
 pub use due::next_due;
@@ -35,4 +38,5 @@ pub use pace::{Means, PER_ROUND, pace};
 pub use parts::{Part, Parts};
 pub use spending::{Cap, Capped, Payer, Spending};
 pub use standstill::{Standstill, standstill};
+pub use under_way::Ticket;
 pub use zone::{NoSuchZone, Zone, zone_name};

@@ -20,7 +20,8 @@ pub fn manual(
     let ledger = shard.campaign(campaign).ok_or_else(unknown)?;
     let (tenant, campaign) = placing.configured(ledger).ok_or_else(unknown)?;
     check_agent(shard, ledger, agent)?;
-    placing.check_number(tenant, campaign, number)?;
+    placing.is_free(tenant, number)?;
+    placing.may_reach(tenant, campaign, number)?;
     let of_lead = shard.lead_by_number(campaign.id, number).and_then(|lead| ledger.zones.get(usize::from(lead.zone)));
     let zone = of_lead.or(campaign.zone.as_ref()).ok_or(Denial::NoZone(number))?;
     let not_after = placing.open_until(campaign, zone)?;

@@ -10,16 +10,17 @@ use strowger_model::{
 };
 use strowger_table::{Dial, DialTo, Medium, Shard};
 
+use crate::aside::Aside;
 use crate::due::DueLeads;
 use crate::placing::{Placing, Wanted};
-use crate::spending::Spending;
+use crate::spending::{Payer, Spending};
 
 /// Dials of one round. A shard has up to ten rounds a second: this is beyond what trunks take, and small
 /// enough that calls of those who wait come between two rounds.
 pub const PER_ROUND: usize = 64;
-/// Leads that a campaign may pass over in a round because their numbers are on a call already, from another list. It
-/// goes on in a later round: those calls end. (Barred leads are not in the index of due ones at all; what is forbidden is
-/// taken on no list, unless it became so afterwards.)
+/// Leads that a campaign may pass over in a round because their numbers are on a call already, from another list. The next
+/// round goes on behind them, as it does behind those that are forbidden (`Aside`). Barred leads are not in the index of
+/// due ones at all.
 const PASSED_OVER_PER_ROUND: usize = 1000;
 
 /// What there is to dial with.
@@ -43,17 +44,18 @@ pub struct Means<'a> {
 }
 
 /// The calls to begin now, for the campaigns of one process. Cost: one step for each idle agent of the queues and each
-/// dial; with more than one campaign that can dial, one for each live call too.
-pub fn pace(shard: &Shard, means: &Means<'_>, owner: (NodeId, Incarnation)) -> Vec<Dial> {
+/// dial; with more than one campaign that can dial, one for each live call too; and a bounded number for leads that are
+/// not dialled.
+pub fn pace(shard: &Shard, means: &Means<'_>, owner: (NodeId, Incarnation), aside: &mut Aside) -> Vec<Dial> {
     let mut placing = Placing::new(shard, means);
-    let mut turns = turns(&placing, owner);
+    let mut turns = turns(&placing, owner, aside);
     let mut staff = Staff::new(shard);
     let mut numbers = BTreeSet::new();
     let mut dials = Vec::new();
     while dials.len() < PER_ROUND {
         // In turn: who has the fewest calls dials next, so campaigns that share agents come to have as many each.
         let Some(at) = (0..turns.len()).min_by_key(|at| (turns[*at].live, turns[*at].campaign.id)) else { break };
-        match turns[at].dial(&mut placing, &mut staff, &mut numbers) {
+        match turns[at].dial(&mut placing, &mut staff, &mut numbers, aside) {
             Some(dial) => {
                 turns[at].live += 1;
                 dials.push(dial);
@@ -78,21 +80,25 @@ struct Turn<'a> {
     passed_over: usize,
 }
 
-fn turns<'a>(placing: &Placing<'a>, owner: (NodeId, Incarnation)) -> Vec<Turn<'a>> {
-    let turn = |ledger: &strowger_table::Ledger| {
+fn turns<'a>(placing: &Placing<'a>, owner: (NodeId, Incarnation), aside: &mut Aside) -> Vec<Turn<'a>> {
+    aside.begin(|id| placing.shard.campaign(id).is_some_and(|ledger| ledger.running && ledger.is_owned_by(owner)));
+    let mut turn = |ledger: &strowger_table::Ledger| {
         let (tenant, campaign) = placing.configured(ledger)?;
         let dials = ledger.running
             && ledger.is_owned_by(owner)
             && campaign.mode == DialMode::Progressive
             && ledger.carrier.may_dial(placing.wall);
         let anyone = dials && placing.shard.idle(campaign.queue, Medium::Voice).next().is_some();
-        let leads = anyone.then(|| DueLeads::open(placing, campaign, ledger))?;
+        let trunk = placing.trunk(campaign.trunk).ok().filter(|_| anyone)?;
+        let behind = aside.behind(campaign.id, (&tenant.name, &trunk.name), placing.now());
+        let leads = DueLeads::open(placing, campaign, ledger, behind);
         let agents = Box::new(placing.shard.idle(campaign.queue, Medium::Voice).map(|(_, agent, _)| agent));
         // One call tells whether a carrier that failed is back.
         let most = if ledger.carrier.pause.is_some() { 1 } else { PER_ROUND };
         Some(Turn { tenant, campaign, agents, leads, most, live: 0, passed_over: 0 })
     };
     let mut turns: Vec<Turn<'a>> = placing.shard.campaigns().filter_map(|ledger| turn(ledger)).collect();
+    aside.share(turns.len());
     if turns.len() > 1 {
         let live = live_calls(placing.shard);
         turns.iter_mut().for_each(|turn| turn.live = live.get(&turn.campaign.id).copied().unwrap_or_default());
@@ -115,13 +121,15 @@ impl Turn<'_> {
         placing: &mut Placing<'_>,
         staff: &mut Staff<'_>,
         numbers: &mut BTreeSet<(TenantId, E164)>,
+        aside: &mut Aside,
     ) -> Option<Dial> {
         if self.most == 0 || staff.count(self.campaign.queue) <= self.campaign.keep_idle as usize {
             return None;
         }
-        // The longest idle.
-        let agent = self.agents.find(|agent| staff.is_free(*agent))?;
-        let (lead, number, not_after) = self.next_lead(placing, numbers)?;
+        // The longest idle of those for whom a call may be made.
+        let may_spend = |agent: AgentId| placing.may_spend(&[Payer::Agent(agent)]).is_ok();
+        let agent = self.agents.find(|agent| staff.is_free(*agent) && may_spend(*agent))?;
+        let (lead, number, not_after) = self.next_lead(placing, numbers, aside)?;
         let (tenant, campaign) = (self.tenant, self.campaign);
         let wanted = Wanted { tenant, campaign, agent, to: DialTo::Lead(lead), not_after };
         let dial = placing.place(&wanted).ok()?;
@@ -135,17 +143,30 @@ impl Turn<'_> {
         &mut self,
         placing: &Placing<'_>,
         numbers: &BTreeSet<(TenantId, E164)>,
+        aside: &mut Aside,
     ) -> Option<(LeadId, E164, Wall)> {
-        let tenant = self.tenant.id;
-        while self.passed_over < PASSED_OVER_PER_ROUND {
-            let (lead, closes) = self.leads.next()?;
+        let (tenant, campaign) = (self.tenant, self.campaign);
+        while let Some((at, closes)) = self.leads.next() {
+            let lead = at.1;
             let number = placing.shard.lead(lead)?.number;
-            if !numbers.contains(&(tenant, number)) && placing.check_number(self.tenant, self.campaign, number).is_ok()
-            {
+            let is_forbidden = || placing.may_reach(tenant, campaign, number).is_err();
+            if aside.is_known(campaign.id, lead) {
+                if !aside.pass(campaign.id, at) {
+                    return None;
+                }
+            } else if numbers.contains(&(tenant.id, number)) || placing.is_free(tenant, number).is_err() {
+                self.passed_over += 1;
+                if self.passed_over >= PASSED_OVER_PER_ROUND {
+                    aside.cut(campaign.id, at);
+                    return None;
+                }
+            } else if !is_forbidden() {
                 return Some((lead, number, closes));
+            } else if !aside.pass(campaign.id, at) {
+                return None;
             }
-            self.passed_over += 1;
         }
+        aside.is_through(campaign.id);
         None
     }
 }
@@ -184,7 +205,7 @@ impl<'a> Staff<'a> {
         }
     }
 
-    fn is_free(&self, id: AgentId) -> bool {
+    pub(crate) fn is_free(&self, id: AgentId) -> bool {
         let none_waits = |agent: &strowger_table::Agent| agent.queues.iter().all(|queue| !self.waiting.contains(queue));
         !self.taken.contains(&id) && self.shard.agent(id).is_some_and(|agent| none_waits(agent))
     }

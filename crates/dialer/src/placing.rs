@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use strowger_acd::RelayChoice;
 use strowger_model::config::{Campaign, Tenant, Trunk};
-use strowger_model::{AgentId, E164, RelayId, TrunkId, Wall};
+use strowger_model::{AgentId, E164, Mono, RelayId, TrunkId, Wall};
 use strowger_table::{Dial, DialTo, Ledger, Refusal, Shard};
 
 use crate::destination::may_reach;
 use crate::hours::open_until;
-use crate::spending::Payer;
+use crate::spending::{Capped, Payer};
 use crate::{Denial, Means};
 
 /// Hands out what there is of it until it is used up.
@@ -43,6 +43,10 @@ impl<'a> Placing<'a> {
         Self { shard, means, relays, left: means.allowance.clone(), placed: BTreeMap::new(), wall }
     }
 
+    pub(crate) fn now(&self) -> Mono {
+        self.means.now
+    }
+
     pub(crate) fn configured(&self, ledger: &Ledger) -> Option<(&'a Tenant, &'a Campaign)> {
         let tenant = self.shard.tenant(ledger.tenant)?;
         Some((tenant, tenant.campaign(ledger.campaign)?))
@@ -53,21 +57,30 @@ impl<'a> Placing<'a> {
         open_until(zone, &campaign.hours, self.wall)?.ok_or_else(|| Denial::Closed { zone: zone.to_owned() })
     }
 
-    /// The one place where a number is judged that is to be dialled, whoever wants it.
-    pub(crate) fn check_number(&self, tenant: &Tenant, campaign: &Campaign, number: E164) -> Result<(), Denial> {
+    /// Whether the number is barred, or on a call.
+    pub(crate) fn is_free(&self, tenant: &Tenant, number: E164) -> Result<(), Denial> {
         self.shard.may_dial(tenant.id, number).map_err(|refusal| match refusal {
             Refusal::Barred => Denial::Barred(number),
             _ => Denial::OnACall(number),
-        })?;
+        })
+    }
+
+    /// Whether the lists of the node's file let it be dialled.
+    pub(crate) fn may_reach(&self, tenant: &Tenant, campaign: &Campaign, number: E164) -> Result<(), Denial> {
         let trunk = self.trunk(campaign.trunk)?;
         Ok(may_reach(self.means.destinations, &tenant.name, &trunk.name, number)?)
+    }
+
+    /// Whether one more call may be made for them.
+    pub(crate) fn may_spend(&self, payers: &[Payer]) -> Result<(), Capped> {
+        self.means.spending.check(payers, &self.placed, self.means.now)
     }
 
     pub(crate) fn place(&mut self, wanted: &Wanted<'_>) -> Result<Dial, Denial> {
         let owner = self.owner(wanted.to)?;
         let trunk = self.trunk(wanted.campaign.trunk)?;
         let payers = Payer::all(wanted.agent, &wanted.tenant.name, &trunk.name);
-        self.means.spending.check(&payers, &self.placed, self.means.now)?;
+        self.may_spend(&payers)?;
         let no_destination = || Denial::NoDestination { trunk: trunk.name.clone() };
         let destination = trunk.destination.ok_or_else(no_destination)?;
         if self.left.get(&trunk.id).is_none_or(|left| *left == 0) {
@@ -102,7 +115,7 @@ impl<'a> Placing<'a> {
         self.relays.choose(site, Some(near)).ok_or(Denial::NoRelay)
     }
 
-    fn trunk(&self, id: TrunkId) -> Result<&'a Trunk, Denial> {
+    pub(crate) fn trunk(&self, id: TrunkId) -> Result<&'a Trunk, Denial> {
         self.means.trunks.iter().find(|trunk| trunk.id == id).ok_or(Denial::NoTrunk(id))
     }
 

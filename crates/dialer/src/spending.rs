@@ -4,10 +4,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use imbl::OrdMap;
+use strowger_model::config::Trunk;
 use strowger_model::{AgentId, CallId, Caps, Mono, OutboundCaps, ShardId};
-use strowger_table::Call;
+use strowger_table::{Call, Dial, Shard};
+
+use crate::under_way::{Ticket, UnderWay};
 
 /// What is kept of an hour: a sum for each of its minutes.
 const STEP: Duration = Duration::from_secs(60);
@@ -29,6 +34,14 @@ impl Payer {
     /// Those of a call.
     pub fn all(agent: AgentId, tenant: &str, trunk: &str) -> [Payer; 3] {
         [Payer::Agent(agent), Payer::Tenant(tenant.to_owned()), Payer::Trunk(trunk.to_owned())]
+    }
+
+    /// Those of a call that is about to be proposed; none: its campaign or trunk is not configured any more.
+    pub fn of(dial: &Dial, shard: &Shard, trunks: &[Trunk]) -> Option<[Payer; 3]> {
+        let tenant = shard.tenant(shard.campaign(dial.campaign)?.tenant)?;
+        let campaign = tenant.campaign(dial.campaign)?;
+        let trunk = trunks.iter().find(|trunk| trunk.id == campaign.trunk)?;
+        Some(Payer::all(dial.agent, &tenant.name, &trunk.name))
     }
 }
 
@@ -75,13 +88,16 @@ pub struct Capped {
     pub most: u32,
 }
 
-/// Counts the calls of a cluster.
+/// Counts the calls of a cluster. Copies are cheap, as they share what did not change: who looks takes one, and the next
+/// call is counted meanwhile.
 #[derive(Clone, Debug, Default)]
 pub struct Spending {
-    caps: OutboundCaps,
-    sums: BTreeMap<Payer, Sums>,
+    caps: Arc<OutboundCaps>,
+    sums: OrdMap<Payer, Arc<Sums>>,
     /// Those whose rows are there.
-    calls: BTreeMap<CallId, Seen>,
+    calls: OrdMap<CallId, Seen>,
+    /// Those that are no rows yet.
+    under_way: UnderWay,
 }
 
 /// A call, as far as it is counted.
@@ -113,7 +129,28 @@ struct Sums {
 impl Spending {
     /// Nothing is counted yet.
     pub fn new(caps: OutboundCaps) -> Self {
-        Self { caps, sums: BTreeMap::new(), calls: BTreeMap::new() }
+        Self { caps: Arc::new(caps), ..Self::default() }
+    }
+
+    /// A call is about to be proposed. It counts from here on, so what was planned on an older copy is judged again.
+    pub fn begin(&mut self, payers: [Payer; 3], now: Mono) -> Result<Ticket, Capped> {
+        self.check(&payers, &BTreeMap::new(), now)?;
+        Ok(self.under_way.begin(payers))
+    }
+
+    /// What became of it. None: it was refused, or nobody knows.
+    pub fn answered(&mut self, ticket: Ticket, call: Option<CallId>) {
+        self.under_way.answered(ticket, call);
+    }
+
+    /// All entries of a shard up to this one have been told, by `see` and `forget`.
+    pub fn heard(&mut self, shard: ShardId, index: u64) {
+        self.under_way.heard(shard, index);
+    }
+
+    /// Lines of a trunk that calls take which are no rows yet.
+    pub fn lines_under_way(&self, trunk: &str) -> usize {
+        self.under_way.of(&Payer::Trunk(trunk.to_owned())) as usize
     }
 
     /// A call's row has changed; its tenant and trunk by name. Gives the caps that are reached by it.
@@ -135,7 +172,7 @@ impl Spending {
         seen.is_over |= ends;
         let payers = seen.payers.clone();
         for payer in &payers {
-            let sums = self.sums.entry(payer.clone()).or_default();
+            let sums = Arc::make_mut(self.sums.entry(payer.clone()).or_default());
             if is_new {
                 sums.live += 1;
                 sums.step(now).1 += 1;
@@ -172,10 +209,10 @@ impl Spending {
         gone.into_iter().for_each(|id| self.forget(id, now));
     }
 
-    /// Whether one more call may be made for all of them, beside those that are on their way into the log.
+    /// Whether one more call may be made for all of them, beside those that are under way, and so many that are planned.
     pub fn check(&self, payers: &[Payer], placed: &BTreeMap<Payer, u32>, now: Mono) -> Result<(), Capped> {
         payers.iter().try_for_each(|payer| {
-            let placed = placed.get(payer).copied().unwrap_or_default();
+            let placed = placed.get(payer).copied().unwrap_or_default() + self.under_way.of(payer);
             self.reached(payer, placed, now).into_iter().next().map_or(Ok(()), Err)
         })
     }
@@ -333,6 +370,28 @@ mod tests {
         spending.count(call(2), payers(), IS_OVER, at(10));
         assert_eq!(capped(&spending, 69), Some(Cap::Minutes));
         assert_eq!(capped(&spending, 70), None);
+    }
+
+    /// A thousand that are asked for at once are judged one after another.
+    #[test]
+    fn a_call_under_way_counts_like_one_that_is_made() {
+        let mut spending = spending(caps(Cap::Calls, 2));
+        let copy = spending.clone();
+        let tickets: Vec<_> = (0..2).map(|_| spending.begin(payers(), at(0)).expect("below the cap")).collect();
+        assert_eq!(spending.begin(payers(), at(0)).map_err(|capped| capped.of), Err(Cap::Calls));
+        assert_eq!((capped(&copy, 0), capped(&spending, 0)), (None, Some(Cap::Calls)), "a copy stays as it was");
+        assert_eq!((spending.lines_under_way("carrier"), spending.lines_under_way("other")), (2, 0));
+        spending.answered(tickets[0], None);
+        spending.answered(tickets[1], Some(call(1)));
+        spending.count(call(1), payers(), RINGS, at(0));
+        spending.heard(call(1).shard(), call(1).index());
+        assert_eq!(
+            (capped(&spending, 0), spending.lines_under_way("carrier")),
+            (None, 0),
+            "one is a row, one was refused"
+        );
+        assert!(spending.begin(payers(), at(0)).is_ok());
+        assert_eq!(capped(&spending, 0), Some(Cap::Calls));
     }
 
     #[test]

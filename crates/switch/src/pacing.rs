@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use strowger_acd::UsableRelay;
-use strowger_dialer::{Means, Spending, next_due, pace};
+use strowger_dialer::{Aside, Means, Payer, Spending, next_due, pace};
 use strowger_model::config::{DialMode, Trunk};
 use strowger_model::{Destinations, Incarnation, Mono, NodeId, ShardId, TrunkId, Wall};
 use strowger_table::{Command, Control, Dial, Outcome, RowKey, Shard};
@@ -22,8 +22,8 @@ const ROUND: Duration = Duration::from_millis(100);
 /// While campaigns run, no round is later than this: what is due is due by the clock on the wall, which may be set.
 const WALL_TRUSTED: Duration = Duration::from_secs(60);
 
-/// While all lines of a trunk are taken, this later one may be free: its calls are in all shards, and a shard's round hears of
-/// its own alone.
+/// While all lines of a trunk are taken, or a cap of it is reached, this later there may be room: its calls are in all shards,
+/// and a shard's round hears of its own alone.
 const LINE_FREE: Duration = Duration::from_secs(1);
 
 type Process = (NodeId, Incarnation);
@@ -38,7 +38,7 @@ pub struct Scene<'a> {
     pub relays: &'a [UsableRelay],
     /// What of the world is dialled.
     pub destinations: &'a Destinations,
-    /// What calls have come to lately.
+    /// What calls have come to lately, those that are under way included.
     pub spending: &'a Spending,
     /// On this process's clock.
     pub now: Mono,
@@ -46,13 +46,11 @@ pub struct Scene<'a> {
     pub wall: Wall,
 }
 
-impl Scene<'_> {
-    /// How many more calls a trunk takes at once, of its `max_calls`.
-    fn free_lines(&self, trunks: &[Trunk], id: TrunkId) -> usize {
-        let most = trunks.iter().find(|trunk| trunk.id == id).map_or(0, |trunk| trunk.max_calls as usize);
-        let taken: usize = self.shards.iter().map(|shard| shard.lines(id)).sum();
-        most.saturating_sub(taken)
-    }
+/// Lines of a trunk that calls take: those of the rows of all shards, and those of calls that this node has under way. No
+/// entry can judge how many there are, as for calls that come in: what others dial at this moment is the most that it misses.
+pub fn lines<'a>(shards: impl IntoIterator<Item = &'a Shard>, trunk: &Trunk, under_way: usize) -> usize {
+    let rows: usize = shards.into_iter().map(|shard| shard.lines(trunk.id)).sum();
+    rows + under_way
 }
 
 /// The dials of one process.
@@ -78,6 +76,8 @@ struct Rounds {
     due: Option<Mono>,
     /// Who dials over each trunk, for campaigns of this shard.
     users: BTreeMap<TrunkId, BTreeSet<Process>>,
+    /// Leads that are not dialled, and how far each campaign has gone past them.
+    aside: Aside,
 }
 
 /// What of a trunk's rate is this node's: of so many dials a second, one part of so many.
@@ -117,8 +117,10 @@ impl Pacer {
             self.follow(&scene.control.trunks(), scene.now);
         }
         let mut todo = Vec::new();
+        // A copy: what is planned for one shard counts for the next, and what comes of it is the caller's to tell.
+        let mut spending = scene.spending.clone();
         for shard in on {
-            let dials = self.round(shard, scene);
+            let dials = self.round(shard, scene, &mut spending);
             todo.extend(dials.into_iter().map(|dial| (shard.id(), Command::Dial(Box::new(dial)))));
         }
         (todo, self.shards.values().filter_map(Rounds::again).min())
@@ -133,7 +135,7 @@ impl Pacer {
         !rounds.behind && rounds.turn.is_on(now)
     }
 
-    fn round(&mut self, shard: &Shard, scene: &Scene<'_>) -> Vec<Dial> {
+    fn round(&mut self, shard: &Shard, scene: &Scene<'_>, spending: &mut Spending) -> Vec<Dial> {
         if shard.campaigns().next().is_some() {
             // Also where others dial: whoever looks counts the campaigns.
             self.rounds(shard.id()).turn.hold(scene.now + ROUND);
@@ -142,8 +144,9 @@ impl Pacer {
             return Vec::new();
         }
         let (trunks, nodes) = (scene.control.trunks(), scene.control.live());
+        let free = free_lines(scene, &trunks, spending);
         let allowed = |(trunk, (_, gate)): (&TrunkId, &mut (Share, Gate))| {
-            (*trunk, gate.available(scene.now).min(scene.free_lines(&trunks, *trunk)))
+            (*trunk, gate.available(scene.now).min(free.get(trunk).copied().unwrap_or_default()))
         };
         let allowance = self.gates.iter_mut().map(allowed).collect();
         let means = Means {
@@ -152,17 +155,20 @@ impl Pacer {
             relays: scene.relays,
             trunks: &trunks,
             destinations: scene.destinations,
-            spending: scene.spending,
+            spending,
             now: scene.now,
             allowance: &allowance,
         };
-        let dials = pace(shard, &means, self.me);
+        let me = self.me;
+        let dials = pace(shard, &means, me, &mut self.rounds(shard.id()).aside);
         for dial in &dials {
             let gate = trunk_of(shard, dial).and_then(|trunk| self.gates.get_mut(&trunk));
             let admitted = gate.is_some_and(|(_, gate)| gate.admit(scene.now));
             debug_assert!(admitted, "what was planned within the allowance is let in");
+            let began = Payer::of(dial, shard, &trunks).map(|payers| spending.begin(payers, scene.now));
+            debug_assert!(matches!(began, Some(Ok(_))), "what was planned within the caps is let in");
         }
-        let due = self.next(shard, scene);
+        let due = self.next(shard, scene, spending);
         let rounds = self.rounds(shard.id());
         rounds.due = Some(due);
         rounds.open = dials.len();
@@ -190,16 +196,18 @@ impl Pacer {
     }
 
     /// When somebody may be called whom this round could not call.
-    fn next(&self, shard: &Shard, scene: &Scene<'_>) -> Mono {
+    fn next(&self, shard: &Shard, scene: &Scene<'_>, spending: &Spending) -> Mono {
         let wall = scene.wall.max(shard.last().wall);
         let due = next_due(shard, wall, self.me);
         let lead = due.map(|due| scene.now + Duration::from_millis(due.0.saturating_sub(wall.0)));
         let room = self.gates.values().filter_map(|(_, gate)| gate.reopens()).min();
-        let trunks = scene.control.trunks();
-        let is_full = self.gates.keys().any(|trunk| scene.free_lines(&trunks, *trunk) == 0);
+        let free = free_lines(scene, &scene.control.trunks(), spending);
+        let is_full = self.gates.keys().any(|trunk| free.get(trunk) == Some(&0));
         let line = is_full.then(|| scene.now + LINE_FREE);
+        let is_cut = self.shards.get(&shard.id()).is_some_and(|rounds| rounds.aside.is_cut());
+        let more = is_cut.then(|| scene.now + ROUND);
         let latest = scene.now + WALL_TRUSTED;
-        [lead, room, line].into_iter().flatten().fold(latest, Mono::min)
+        [lead, room, line, more].into_iter().flatten().fold(latest, Mono::min)
     }
 
     /// What came of a dial; none: that is unknown. A round is over with its last dial. What was not committed, or was
@@ -235,6 +243,18 @@ impl Rounds {
         let due = self.due.and_then(|due| self.turn.from(due));
         [self.turn.again(), due].into_iter().flatten().min()
     }
+}
+
+/// How many more calls each trunk takes at once: of its `max_calls`, and none while a cap of it is reached.
+fn free_lines(scene: &Scene<'_>, trunks: &[Trunk], spending: &Spending) -> BTreeMap<TrunkId, usize> {
+    let is_capped =
+        |trunk: &Trunk| spending.check(&[Payer::Trunk(trunk.name.clone())], &BTreeMap::new(), scene.now).is_err();
+    let taken = |trunk: &Trunk| lines(scene.shards.iter().copied(), trunk, spending.lines_under_way(&trunk.name));
+    let free = |trunk: &Trunk| match is_capped(trunk) {
+        true => 0,
+        false => (trunk.max_calls as usize).saturating_sub(taken(trunk)),
+    };
+    trunks.iter().map(|trunk| (trunk.id, free(trunk))).collect()
 }
 
 /// Who dials by itself over each trunk.

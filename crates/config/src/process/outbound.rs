@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use strowger_model::{Caps, Destinations, OutboundCaps, Prefix, Prefixes};
 
 use crate::limits::{Count, Limit, OUTBOUND_CALLS, OUTBOUND_MINUTES, OUTBOUND_NUMBERS};
+use crate::names::check_name;
 use crate::section::Section;
 
 /// Prefixes of one list: each is looked at for every number that is dialled.
@@ -52,6 +53,7 @@ fn read_named(section: &Section<'_>, key: &'static str, title: &'static str) -> 
         let (prefixes, caps) = (read_prefixes(&section), read_caps(&section));
         section.finish();
         let Some(name) = name else { continue };
+        check_name(key, &name, section.page().faults);
         all_caps.insert(name.value.clone(), caps);
         if all_prefixes.insert(name.value.clone(), prefixes).is_some() {
             let what = format!("{key} `{}` stands twice in `outbound`", name.value);

@@ -1,5 +1,6 @@
 //! The dialer through its public face: pure, so nothing here waits for a clock.
 
+mod aside;
 mod due;
 mod hours;
 mod judged;

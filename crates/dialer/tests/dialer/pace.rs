@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use strowger_dialer::{Denial, PER_ROUND, pace};
+use strowger_dialer::{Aside, Denial, PER_ROUND, pace};
 use strowger_model::config::{Campaign, DialMode, Hours, Trunk};
 use strowger_model::{AgentId, CampaignId, Incarnation, LeadId, NodeId, RelayId, TenantId, TrunkId, Wall};
 use strowger_table::{Command, Dial, DialTo, Outcome, Presence, RowKey};
@@ -342,14 +342,19 @@ fn nobody_is_dialled_for_a_campaign_of_another_process() {
     let other = (NodeId(2), Incarnation(1));
     let assign = Command::Assign { row: RowKey::Campaign(CampaignId(2)), to: other };
     assert_eq!(world.say(assign), Outcome::Done);
-    let of = |world: &World, owner| by_campaign(&pace(&world.shard, &world.means(), owner));
+    let of = |world: &World, owner| by_campaign(&pace(&world.shard, &world.means(), owner, &mut Aside::default()));
     assert_eq!(of(&world, PACER), BTreeMap::from([(1, 1)]));
     assert_eq!(of(&world, other), BTreeMap::from([(2, 2)]));
     for nobody in [(NodeId(3), Incarnation(1)), (PACER.0, Incarnation(2)), (other.0, Incarnation(2))] {
         assert_eq!(of(&world, nobody), BTreeMap::new());
     }
     // Each says under which epoch of its own campaign.
-    let epochs = |owner| pace(&world.shard, &world.means(), owner).iter().map(|dial| dial.epoch).collect::<Vec<_>>();
+    let epochs = |owner| {
+        pace(&world.shard, &world.means(), owner, &mut Aside::default())
+            .iter()
+            .map(|dial| dial.epoch)
+            .collect::<Vec<_>>()
+    };
     let epoch = |id| world.shard.campaign(CampaignId(id)).and_then(|ledger| ledger.owner).map(|owner| owner.epoch);
     assert_eq!((epochs(PACER).first().copied(), epochs(other).first().copied()), (epoch(1), epoch(2)));
     assert_ne!(epoch(1), epoch(2));

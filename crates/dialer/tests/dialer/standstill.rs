@@ -1,8 +1,8 @@
 //! Why nobody is dialled: what the pacer passes over in silence has a word, and a time where there is one.
 
-use strowger_dialer::{Standstill, standstill};
+use strowger_dialer::{Cap, Capped, Payer, Spending, Standstill, standstill};
 use strowger_model::config::DialMode;
-use strowger_model::{CampaignId, Cause, DialResult, Wall};
+use strowger_model::{AgentId, CampaignId, Caps, Cause, DialResult, Mono, OutboundCaps, Wall};
 use strowger_table::limit;
 
 use crate::world::*;
@@ -59,6 +59,10 @@ fn each_reason_is_said_while_nobody_is_dialled() {
     no_trunk.trunks.clear();
     let mut no_relay = world();
     no_relay.relays.clear();
+    let mut no_line = world();
+    no_line.allowance = [(TRUNK, 0)].into();
+    let mut forbidden = world();
+    forbidden.destinations.everyone.deny = vec!["+44".parse().unwrap()];
     let cases = [
         (empty, Standstill::NoLeads),
         (stopped, Standstill::Stopped),
@@ -71,6 +75,8 @@ fn each_reason_is_said_while_nobody_is_dialled() {
         (callers, Standstill::CallersFirst),
         (no_trunk, Standstill::NoTrunk),
         (no_relay, Standstill::NoRelay),
+        (no_line, Standstill::NoLine),
+        (forbidden, Standstill::Forbidden),
     ];
     for (world, expected) in cases {
         assert_eq!((why(&world), world.pace().len()), (Some(expected), 0));
@@ -93,6 +99,48 @@ fn a_carrier_that_fails_is_named_though_leads_rest_because_of_it() {
     assert_eq!(why(&world), Some(Standstill::CarrierFails { until }));
 }
 
+/// Agent 1 has a call under way.
+fn spends(world: &mut World, caps: OutboundCaps) {
+    world.spending = Spending::new(caps);
+    let began = world.spending.begin(Payer::all(AgentId(1), "acme", "carrier"), Mono::from_millis(world.wall));
+    assert!(began.is_ok());
+}
+
+#[test]
+fn a_cap_that_is_reached_is_named_with_whose_it_is() {
+    let one = || Caps { calls: Some(1), ..Caps::default() };
+    let of = |tenant, trunk| OutboundCaps { each_tenant: tenant, each_trunk: trunk, ..OutboundCaps::default() };
+    for (caps, whose) in [
+        (of(one(), Caps::default()), "tenant acme has 1 calls at once"),
+        (of(Caps::default(), one()), "trunk carrier has 1 calls at once"),
+    ] {
+        let mut world = world();
+        spends(&mut world, caps);
+        let still = why(&world).expect("it stands still");
+        assert_eq!((still.as_str(), world.pace().len()), ("capped", 0));
+        assert!(still.detail().is_some_and(|detail| detail.starts_with(whose)), "{still:?}");
+    }
+    let mut world = world();
+    spends(&mut world, OutboundCaps { each_agent: one(), ..OutboundCaps::default() });
+    assert_eq!((why(&world), world.pace().len()), (None, 1), "another agent has room");
+    assert!(world.spending.begin(Payer::all(AgentId(2), "acme", "carrier"), Mono::from_millis(world.wall)).is_ok());
+    let capped = Capped { payer: Payer::Agent(AgentId(1)), of: Cap::Calls, most: 1 };
+    assert_eq!((why(&world), world.pace().len()), (Some(Standstill::Capped(capped)), 0));
+}
+
+/// Whoever asks looks at some hundred leads, not at all of a list.
+#[test]
+fn the_first_of_many_that_are_forbidden_are_no_reason_while_agents_are_busy() {
+    let mut world = World::new(&[&[2]], vec![campaign(1, 1)]);
+    world.import(1, LONDON, 0..600);
+    world.destinations.everyone.deny = vec!["+442000".parse().unwrap()];
+    assert_eq!(why(&world), Some(Standstill::NoAgentFree), "perhaps others are dialled");
+    let mut idle = World::new(&[ONE_QUEUE], vec![campaign(1, 1)]);
+    idle.import(1, LONDON, 0..600);
+    idle.destinations = world.destinations;
+    assert_eq!((why(&idle), idle.pace().len()), (Some(Standstill::Forbidden), 0), "nothing else is in the way");
+}
+
 #[test]
 fn each_reason_has_a_word_of_its_own() {
     let all = [
@@ -105,9 +153,12 @@ fn each_reason_has_a_word_of_its_own() {
         Standstill::Barred,
         Standstill::OutsideHours { until: None },
         Standstill::NobodyDue { until: None },
+        Standstill::Forbidden,
+        Standstill::Capped(Capped { payer: Payer::Agent(AgentId(1)), of: Cap::Calls, most: 1 }),
         Standstill::NoAgentFree,
         Standstill::CallersFirst,
+        Standstill::NoLine,
         Standstill::NoRelay,
     ];
-    assert_eq!(all.map(Standstill::as_str), Standstill::WORDS);
+    assert_eq!(all.map(|still| still.as_str()), Standstill::WORDS);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use strowger_acd::UsableRelay;
-use strowger_dialer::{Denial, Means, Spending, manual, pace};
+use strowger_dialer::{Aside, Denial, Means, Spending, manual, pace};
 use strowger_model::config::{
     Agent, Campaign, DialMode, Flow, Hours, LeadColumns, Phone, Queue, Retry, Step, Strategy, Tenant, Trunk,
 };
@@ -152,8 +152,13 @@ impl World {
         }
     }
 
+    /// A round of a process that knows nothing of earlier ones.
     pub fn pace(&self) -> Vec<Dial> {
-        pace(&self.shard, &self.means(), PACER)
+        self.pace_on(&mut Aside::default())
+    }
+
+    pub fn pace_on(&self, aside: &mut Aside) -> Vec<Dial> {
+        pace(&self.shard, &self.means(), PACER, aside)
     }
 
     pub fn manual(&self, agent: u32, campaign: u32, at: u64) -> Result<Dial, Denial> {

@@ -9,11 +9,15 @@ use strowger_model::{
     AgentId, CampaignId, Cause, Destinations, Digest, Ended, Far, HangupBy, Incarnation, LogTime, Mono, RelayId,
     ShardId, TrunkId, Wall,
 };
-use strowger_table::{BarList, Command, Dial, DialTo, NewLead, Outcome, Presence, Proposer, Refusal, RowKey, Scope};
+use strowger_table::{
+    BarList, Command, Dial, DialTo, NewLead, Outcome, Presence, Proposer, Refusal, RowKey, Scope, Shard,
+};
 
 use super::bench::{ME, OTHER, SHARD, THIRD};
 use super::leading::{ALL_DAY, CAMPAIGN, TRUNK, World, campaign, staffed};
 use crate::{Pacer, Scene};
+
+mod room;
 
 const SECOND_CAMPAIGN: CampaignId = CampaignId(2);
 /// 2023-11-14 22:13:20 in London.
@@ -37,6 +41,10 @@ fn trunk(rate: u32) -> Trunk {
 struct Paced {
     world: World,
     pacer: Pacer,
+    destinations: Destinations,
+    spending: Spending,
+    /// Another shard of the same cluster, if there is one.
+    beside: Option<Shard>,
 }
 
 /// A running campaign with leads for all its agents, and a trunk that takes so many calls a second.
@@ -51,17 +59,22 @@ fn dialling(agents: u32, rate: u32, hours: Hours) -> Paced {
     for command in Command::configuring(world.version(), &tenant) {
         assert_eq!(world.say(command).refusal(), None);
     }
-    let mut paced = Paced { world, pacer: Pacer::new(ME.node, ME.incarnation) };
+    let (destinations, spending, beside) = (Destinations::default(), Spending::default(), None);
+    let pacer = Pacer::new(ME.node, ME.incarnation);
+    let mut paced = Paced { world, pacer, destinations, spending, beside };
+    assert!(matches!(paced.say(import(0..20)), Outcome::Imported { added: 20, .. }));
+    paced.belongs_to(CAMPAIGN, ME);
+    paced
+}
+
+fn import(lines: std::ops::Range<u16>) -> Command {
     let lead = |line: u16| NewLead {
-        number: format!("+4420700000{line:02}").parse().unwrap(),
+        number: format!("+44207000{line:04}").parse().unwrap(),
         zone: "Europe/London".into(),
         line,
     };
-    let leads = (0..20).map(lead).collect();
-    let import = Command::Import { campaign: CAMPAIGN, batch: Digest([1; 32]), leads };
-    assert!(matches!(paced.say(import), Outcome::Imported { added: 20, .. }));
-    paced.belongs_to(CAMPAIGN, ME);
-    paced
+    let batch = Digest([lines.start as u8 + 1; 32]);
+    Command::Import { campaign: CAMPAIGN, batch, leads: lines.map(lead).collect() }
 }
 
 /// The same, by a node that has paced for a second.
@@ -97,12 +110,13 @@ impl Paced {
 
     /// The calls of a round, and when it looks again.
     fn round(&mut self) -> (Vec<Dial>, Option<Mono>) {
+        let shards: Vec<&Shard> = [&self.world.bench.shard].into_iter().chain(&self.beside).collect();
         let scene = Scene {
-            shards: &[&self.world.bench.shard],
+            shards: &shards,
             control: &self.world.control,
             relays: &[UsableRelay { relay: RelayId(1), site: String::new() }],
-            destinations: &Destinations::default(),
-            spending: &Spending::default(),
+            destinations: &self.destinations,
+            spending: &self.spending,
             now: self.world.bench.now,
             wall: self.wall(),
         };
@@ -331,7 +345,7 @@ fn a_campaign_that_stands_still_is_not_looked_at() {
 #[test]
 fn a_number_that_is_barred_no_more_is_called() {
     let mut world = settled(1, 100, ALL_DAY);
-    let numbers = (0..20).map(|line| format!("+4420700000{line:02}").parse().unwrap()).collect::<Vec<_>>();
+    let numbers = (0..20).map(|line| format!("+44207000{line:04}").parse().unwrap()).collect::<Vec<_>>();
     let bar = |lift| Command::Bar { list: BarList::DoNotCall, scope: Scope::Everyone, numbers: numbers.clone(), lift };
     world.say(bar(false));
     assert_eq!(world.round().0, []);
