@@ -12,7 +12,7 @@ pub use bindings::{through_nat, wanted};
 pub use contact::{ForbiddenContact, OffLimits};
 pub use guesses::{Account, Guesses, Quiet, SILENCE, Silenced, TRIES, TRIES_OF_ADDRESS};
 pub use known::Known;
-pub use order::{OVERTAKEN_WITHIN, Order, Turn};
+pub use order::{ANSWERS_KEPT, Asked, OVERTAKEN_WITHIN, Order, Turn};
 
 /// Limits of an agent's actor, each with its unit and reason.
 pub mod limit {

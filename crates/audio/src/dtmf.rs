@@ -98,8 +98,8 @@ impl Press {
         let moved_with_it = match (self.ended, event.end) {
             // Each packet says the time at which it was sent.
             (false, false) => grown.is_some_and(|grown| grown > 0 && later <= grown + MOVED_SAMPLES),
-            // It begins where it ends.
-            (false, true) => later <= u32::from(event.duration) + MOVED_SAMPLES,
+            // It begins where it ends, and may have no length of its own.
+            (false, true) => later <= u32::from(event.duration.max(self.duration)) + MOVED_SAMPLES,
             // One of three ends.
             (true, true) => grown == Some(0) && later <= MOVED_SAMPLES,
             (true, false) => false,
@@ -193,6 +193,8 @@ mod tests {
         assert_eq!(digits(&[each[0], each[1], each[3], each[2], each[5]]), 1, "out of order");
         let ends = [(1000, false, 160), (1000, false, 320), (1480, true, 480), (1480, true, 480), (1480, true, 480)];
         assert_eq!(digits(&ends), 1);
+        let bare = [(1000, false, 160), (1000, false, 320), (1320, true, 0), (1320, true, 0), (1320, true, 0)];
+        assert_eq!(digits(&bare), 1, "the ends are presses of no length");
         // Pressed twice: the second begins anew, however little later, and whatever of it is lost.
         let again = |from: u32, packets: &[(u32, bool, u16)]| {
             packets.iter().map(|(at, end, lasts)| (at + from, *end, *lasts)).collect::<Vec<_>>()
@@ -200,6 +202,9 @@ mod tests {
         for (first, second) in [
             (&each[..], &each[..]),
             (&ends, &ends),
+            (&bare, &bare),
+            (&bare, &bare[2..]),
+            (&bare[..2], &bare[2..]),
             (&each[..4], &each[..]),
             (&each[..2], &each[..]),
             (&each[..], &each[3..]),

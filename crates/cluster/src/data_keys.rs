@@ -182,7 +182,7 @@ fn from_hex(text: &str) -> Option<[u8; KEY_BYTES]> {
 
 #[cfg(test)]
 mod tests {
-    use strowger_model::{CallId, LegKey, LegNo};
+    use strowger_model::{CallId, Hashes, LegKey, LegNo};
 
     use super::*;
 
@@ -195,7 +195,8 @@ mod tests {
     }
 
     fn secret() -> Ha1 {
-        Ha1 { md5: [0xa5; Ha1::MD5], sha256: Some([0x5a; Ha1::SHA256]) }
+        let alone = Hashes { md5: [0xa5; Hashes::MD5], sha256: Some([0x5a; Hashes::SHA256]) };
+        Ha1 { alone, at_realm: None }
     }
 
     #[test]
@@ -241,7 +242,7 @@ mod tests {
         let other = [
             keys.seal(Whose { user: "bob", ..ALICE }, &secret()),
             keys.seal(Whose { realm: "bolt.example", ..ALICE }, &secret()),
-            keys.seal(ALICE, &Ha1 { sha256: None, ..secret() }),
+            keys.seal(ALICE, &Ha1 { at_realm: Some(secret().alone), ..secret() }),
         ];
         let nonce = |sealed: &Sealed| sealed.bytes[..NONCE_LEN].to_vec();
         assert!(other.iter().all(|other| nonce(other) != nonce(&sealed)));

@@ -218,7 +218,7 @@ pub(crate) fn keys_of(tenant: &Tenant) -> impl Iterator<Item = KeyId> {
 #[cfg(test)]
 mod tests {
     use strowger_model::config::{Number, Phone};
-    use strowger_model::{FlowId, Ha1, Sealed, ShardId, Whose};
+    use strowger_model::{FlowId, Ha1, Hashes, Sealed, ShardId, Whose};
 
     use super::*;
 
@@ -314,7 +314,7 @@ mod tests {
         let mut sealed = (*one).clone();
         let (mine, other) = (keys(), DataKeys::parse(&"43".repeat(32)).unwrap());
         let whose = Whose { realm: "one.example", user: "name-1" };
-        let ha1 = Ha1 { md5: [1; Ha1::MD5], sha256: None };
+        let ha1 = Ha1 { alone: Hashes { md5: [1; Hashes::MD5], sha256: None }, at_realm: None };
         sealed.agents[0].phone = Phone::Registers { ha1: mine.seal(whose, &ha1) };
         let before = after(&Directory::default(), &[Arc::new(sealed), tenant(2, "two.example", &[], &[2])]);
         assert_eq!((before.missing_key(TenantId(1)), before.missing_key(TenantId(2))), (None, Some(KeyId(0))));

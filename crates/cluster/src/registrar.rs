@@ -6,11 +6,11 @@ use std::time::Duration;
 use strowger_agent::OffLimits;
 use strowger_link::{Class, Reply, open, seal};
 use strowger_model::config::{Agent, Phone, Tenant};
-use strowger_model::{AgentId, Far, Ha1, NodeId, PeerId, ShardId, Transport, Whose};
+use strowger_model::{AgentId, Far, Ha1, Hashes, NodeId, PeerId, ShardId, Transport, Whose};
 use strowger_raft::clock;
 use strowger_sip::{
-    Algorithm, Contacts, DigestFault, Message, Refusal, challenge, claim, contacts, reply, reply_destination, screen,
-    verify,
+    Algorithm, Contacts, DigestFault, Message, Proof, Refusal, challenge, claim, contacts, reply, reply_destination,
+    screen, verify,
 };
 
 use crate::actor::agent::{self, Registration};
@@ -31,14 +31,15 @@ const UNREADABLE_RETRY_S: u32 = 60;
 
 /// From a phone. Over TCP it is this node's, which has the connection; else the agent's owner's.
 pub(crate) fn register(context: &Arc<Context>, message: Message, source: Far) {
-    let Some((shard, agent, asked)) = judge(context, &message, source) else { return };
+    let Some((shard, agent, Proved { answer, asked })) = judge(context, &message, source) else { return };
+    let registration = Registration { message, source, answer, asked };
     if source.transport == Transport::Udp
         && let Some(owner) = elsewhere(context, shard, agent)
     {
-        context.spawn(pass_on(context.clone(), owner, shard, agent, Registration { message, source, asked }));
+        context.spawn(pass_on(context.clone(), owner, shard, agent, registration));
         return;
     }
-    agent::register(context, shard, agent, Registration { message, source, asked });
+    agent::register(context, shard, agent, registration);
 }
 
 /// What the owner does not take is taken here: a phone should not wait for a death to be noticed.
@@ -58,8 +59,8 @@ pub(crate) fn passed_on(context: &Arc<Context>, body: &[u8], taken: Reply) {
         return;
     }
     taken.send(Vec::new());
-    let Some((shard, agent, asked)) = judge(context, &message, source) else { return };
-    agent::register(context, shard, agent, Registration { message, source, asked });
+    let Some((shard, agent, Proved { answer, asked })) = judge(context, &message, source) else { return };
+    agent::register(context, shard, agent, Registration { message, source, answer, asked });
 }
 
 /// The living node that owns the agent, if that is another.
@@ -70,9 +71,9 @@ fn elsewhere(context: &Context, shard: ShardId, agent: AgentId) -> Option<NodeId
 }
 
 /// What an agent's phone asks for; what asks for nothing that can be had is answered.
-fn judge(context: &Arc<Context>, message: &Message, source: Far) -> Option<(ShardId, AgentId, Contacts)> {
+fn judge(context: &Arc<Context>, message: &Message, source: Far) -> Option<(ShardId, AgentId, Proved)> {
     match check(context, message, source)? {
-        Verdict::Bind { shard, agent, asked } => Some((shard, agent, asked)),
+        Verdict::Bind { shard, agent, proved } => Some((shard, agent, proved)),
         Verdict::Answer(Refusal { status, reason, headers }) => {
             let bytes = reply(message, status, &reason, &headers, None, None);
             context.send(reply_destination(message, source), &bytes);
@@ -83,7 +84,14 @@ fn judge(context: &Arc<Context>, message: &Message, source: Far) -> Option<(Shar
 
 enum Verdict {
     Answer(Refusal),
-    Bind { shard: ShardId, agent: AgentId, asked: Contacts },
+    Bind { shard: ShardId, agent: AgentId, proved: Proved },
+}
+
+/// What the agent's actor has to know beside the message.
+struct Proved {
+    /// To the challenge; it counts once.
+    answer: String,
+    asked: Contacts,
 }
 
 /// None: a realm of nobody's, which gets no answer.
@@ -99,8 +107,8 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
         let retry = vec![("Retry-After", UNREADABLE_RETRY_S.to_string())];
         return Some(Verdict::Answer(Refusal::new(503, retry)));
     }
-    let user = match authenticate(context, &directory, tenant, message, source)? {
-        Ok(user) => user,
+    let Proof { user, answer } = match authenticate(context, &directory, tenant, message, source)? {
+        Ok(proof) => proof,
         Err(refusal) => return Some(Verdict::Answer(refusal)),
     };
     if user != message.to_user() {
@@ -109,7 +117,7 @@ fn check(context: &Context, message: &Message, source: Far) -> Option<Verdict> {
     let agent = directory.agent_named(tenant, &user)?;
     let off_limits = OffLimits { ours: &context.sip_addresses, trunks: &directory.trunks };
     Some(match may_be_bound(message, source, off_limits, &context.keyring.local().contact_host) {
-        Ok(asked) => Verdict::Bind { shard: tenant.shard, agent, asked },
+        Ok(asked) => Verdict::Bind { shard: tenant.shard, agent, proved: Proved { answer, asked } },
         Err(refusal) => Verdict::Answer(refusal),
     })
 }
@@ -121,15 +129,11 @@ fn authenticate(
     tenant: &Tenant,
     message: &Message,
     source: Far,
-) -> Option<Result<String, Refusal>> {
+) -> Option<Result<Proof, Refusal>> {
     let data_keys = context.keyring.data_keys();
-    let (keys, now_s) = (data_keys.nonce_keys(), clock::wall().0 / 1000);
+    let (keys, now_s) = (data_keys.nonce_keys(), now_s());
     let from = sealed_for(source);
-    let challenged = |stale: bool| {
-        let values = challenge(&tenant.realm, offered(tenant), keys[0], now_s, &from, stale);
-        let headers = values.into_iter().map(|value| ("WWW-Authenticate", value)).collect();
-        Some(Err(Refusal::new(401, headers)))
-    };
+    let challenged = |stale: bool| Some(Err(challenged(&data_keys, tenant, source, stale)));
     let claim = claim(message, &tenant.realm, &keys, &from);
     let name = claim.as_ref().map_or(message.to_user(), |claim| claim.user.as_str());
     let claimant = Claimant::new(context, tenant, name, source.addr.ip());
@@ -140,13 +144,13 @@ fn authenticate(
         return challenged(true);
     }
     let ha1 = |user: &str, algorithm| {
-        let agent = tenant.agent(directory.agent_named(tenant, user)?)?;
-        hash(&data_keys, tenant, agent, algorithm)
+        let agent = directory.agent_named(tenant, user).and_then(|agent| tenant.agent(agent));
+        agent.map(|agent| hashes(&data_keys, tenant, agent, algorithm)).unwrap_or_default()
     };
     match verify(message, &tenant.realm, ha1, &keys, now_s, &from) {
-        Ok(user) => {
+        Ok(proof) => {
             claimant.was_right(context);
-            Some(Ok(user))
+            Some(Ok(proof))
         }
         Err(fault @ DigestFault::Malformed) => Some(Err(Refusal::bad_request(fault))),
         Err(fault) => {
@@ -157,6 +161,25 @@ fn authenticate(
             challenged(fault == DigestFault::Stale)
         }
     }
+}
+
+/// `stale`: its password was right, and it need not ask its user again.
+fn challenged(keys: &DataKeys, tenant: &Tenant, source: Far, stale: bool) -> Refusal {
+    let values = challenge(&tenant.realm, offered(tenant), keys.nonce_keys()[0], now_s(), &sealed_for(source), stale);
+    Refusal::new(401, values.into_iter().map(|value| ("WWW-Authenticate", value)).collect())
+}
+
+/// What a phone is told whose answer was given before; none while the configuration has no such agent.
+pub(crate) fn replayed(context: &Context, agent: AgentId, source: Far) -> Option<Refusal> {
+    let directory = context.directory();
+    let (tenant, agent) = directory.agent(agent)?;
+    tracing::debug!(tenant = tenant.name, agent = agent.name, ?source, "an answer to a challenge came again");
+    Some(challenged(&context.keyring.data_keys(), tenant, source, true))
+}
+
+/// Nodes' clocks agree so far that nonces of one count at another.
+fn now_s() -> u64 {
+    clock::wall().0 / 1000
 }
 
 /// What a phone asks for whose digest was good, or its refusal.
@@ -185,18 +208,18 @@ fn offered(tenant: &Tenant) -> &'static [Algorithm] {
     if tenant.offers_sha256 { &Algorithm::ALL } else { &[Algorithm::Md5] }
 }
 
-/// In lower-case hexadecimal.
-fn hash(keys: &DataKeys, tenant: &Tenant, agent: &Agent, algorithm: Algorithm) -> Option<String> {
-    let Phone::Registers { ha1 } = &agent.phone else { return None };
+/// In lower-case hexadecimal, for each form of the name that phones hash.
+fn hashes(keys: &DataKeys, tenant: &Tenant, agent: &Agent, algorithm: Algorithm) -> Vec<String> {
+    let Phone::Registers { ha1 } = &agent.phone else { return Vec::new() };
     let whose = Whose { realm: &tenant.realm, user: &agent.name };
     let opened = keys.open(whose, ha1).inspect_err(|fault| {
         tracing::error!(tenant = tenant.name, agent = agent.name, %fault, "a password's hash cannot be read");
     });
-    let Ha1 { md5, sha256 } = opened.ok()?;
-    match algorithm {
-        Algorithm::Sha256 => sha256.map(|sha256| hex(&sha256)),
-        Algorithm::Md5 => Some(hex(&md5)),
-    }
+    let of = |hashes: &Hashes| match algorithm {
+        Algorithm::Sha256 => hashes.sha256.map(|sha256| hex(&sha256)),
+        Algorithm::Md5 => Some(hex(&hashes.md5)),
+    };
+    opened.iter().flat_map(Ha1::each).filter_map(of).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -220,7 +243,11 @@ mod tests {
         let keys = DataKeys::parse(&"42".repeat(32)).unwrap();
         let world = |offers_sha256: bool| {
             let whose = Whose { realm: "acme.example", user: "1001" };
-            let ha1 = Ha1 { md5: [0x0a; Ha1::MD5], sha256: offers_sha256.then_some([0xb0; Ha1::SHA256]) };
+            let of = |md5, sha256| Hashes {
+                md5: [md5; Hashes::MD5],
+                sha256: offers_sha256.then_some([sha256; Hashes::SHA256]),
+            };
+            let ha1 = Ha1 { alone: of(0x0a, 0xb0), at_realm: Some(of(0x0c, 0xd0)) };
             let agent = Agent {
                 id: AgentId(1),
                 name: whose.user.to_owned(),
@@ -246,14 +273,15 @@ mod tests {
         };
         for offers_sha256 in [false, true] {
             let (tenant, agent) = world(offers_sha256);
-            let hash = |algorithm| hash(&keys, &tenant, &agent, algorithm);
-            assert_eq!(hash(Algorithm::Md5), Some("0a".repeat(16)));
-            assert_eq!(hash(Algorithm::Sha256), offers_sha256.then(|| "b0".repeat(32)));
+            let hashes = |algorithm| hashes(&keys, &tenant, &agent, algorithm);
+            assert_eq!(hashes(Algorithm::Md5), ["0a", "0c"].map(|byte| byte.repeat(16)));
+            let sha256 = ["b0", "d0"].map(|byte| byte.repeat(32));
+            assert_eq!(hashes(Algorithm::Sha256), if offers_sha256 { &sha256[..] } else { &[] });
             let all: &[Algorithm] = &Algorithm::ALL;
             assert_eq!(offered(&tenant), if offers_sha256 { all } else { &[Algorithm::Md5] });
         }
         let (other, agent) = (Tenant { realm: "bolt.example".to_owned(), ..world(true).0 }, world(true).1);
-        assert_eq!(hash(&keys, &other, &agent, Algorithm::Md5), None, "sealed for another realm");
+        assert!(hashes(&keys, &other, &agent, Algorithm::Md5).is_empty(), "sealed for another realm");
     }
 
     /// All of them were "Bad Request", and the last "Declined".

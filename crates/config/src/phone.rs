@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 use strowger_model::config::Phone;
-use strowger_model::{Far, Ha1, Sealed, Transport, Whose};
+use strowger_model::{Far, Ha1, Hashes, Sealed, Transport, Whose};
 
 use crate::agent::{NAME_MARK, Team};
 use crate::page::Written;
@@ -28,7 +28,7 @@ pub fn sealed_for_check(_: Whose<'_>, ha1: &Ha1) -> Sealed {
 /// As written. In a range, `{name}` stands for each agent's name.
 pub(crate) enum PhoneText {
     Password { text: Written<String>, of_range: bool },
-    Hashes(Ha1),
+    Hashes(Hashes),
     Contact { text: Written<String>, of_range: bool },
 }
 
@@ -69,18 +69,21 @@ impl PhoneText {
         if let Some(text) = contact {
             return Some(PhoneText::Contact { text, of_range });
         }
-        Some(PhoneText::Hashes(Ha1 { md5: md5?, sha256: Some(sha256?) }))
+        Some(PhoneText::Hashes(Hashes { md5: md5?, sha256: Some(sha256?) }))
     }
 
     /// The phone of one agent. Passwords end here: only hashes go on, sealed, and only those that its tenant offers.
     pub(crate) fn of(&self, section: &Section<'_>, name: &str, team: &Team<'_>) -> Option<Phone> {
         match self {
             PhoneText::Password { text, of_range } => {
-                let a1 = format!("{name}:{}:{}", team.realm, fill(&text.value, name, *of_range));
-                let ha1 = Ha1 { md5: Md5::digest(&a1).into(), sha256: Some(Sha256::digest(&a1).into()) };
-                Some(registers(team, name, ha1))
+                let password = fill(&text.value, name, *of_range);
+                let hashed = |user: &str| {
+                    let a1 = format!("{user}:{}:{password}", team.realm);
+                    Hashes { md5: Md5::digest(&a1).into(), sha256: Some(Sha256::digest(&a1).into()) }
+                };
+                Some(registers(team, name, hashed(name), Some(hashed(&format!("{name}@{}", team.realm)))))
             }
-            PhoneText::Hashes(ha1) => Some(registers(team, name, ha1.clone())),
+            PhoneText::Hashes(alone) => Some(registers(team, name, alone.clone(), None)),
             PhoneText::Contact { text, of_range } => {
                 let uri = fill(&text.value, name, *of_range);
                 let Some(far) = far(&uri) else {
@@ -94,8 +97,9 @@ impl PhoneText {
     }
 }
 
-fn registers(team: &Team<'_>, user: &str, ha1: Ha1) -> Phone {
-    let ha1 = Ha1 { sha256: ha1.sha256.filter(|_| team.sha256), ..ha1 };
+fn registers(team: &Team<'_>, user: &str, alone: Hashes, at_realm: Option<Hashes>) -> Phone {
+    let offered = |hashes: Hashes| Hashes { sha256: hashes.sha256.filter(|_| team.sha256), ..hashes };
+    let ha1 = Ha1 { alone: offered(alone), at_realm: at_realm.map(offered) };
     Phone::Registers { ha1: (team.seal)(Whose { realm: team.realm, user }, &ha1) }
 }
 

@@ -150,7 +150,7 @@ fn a_range_is_one_change() {
     assert!(second.tenants[0].agents.is_sorted_by_key(|agent| agent.id));
 }
 
-/// As `printf NAME:REALM:PASSWORD | md5sum` says, and sha256sum.
+/// As `printf NAME:REALM:PASSWORD | md5sum` says, and sha256sum, and both of NAME@REALM:REALM:PASSWORD.
 #[test]
 fn passwords_become_hashes_and_are_sealed() {
     let mut files = good();
@@ -160,20 +160,35 @@ fn passwords_become_hashes_and_are_sealed() {
         let told = RefCell::new(Vec::new());
         let seal = |whose: Whose<'_>, ha1: &Ha1| {
             let text = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            let sha256 = ha1.sha256.map(|sha256| text(&sha256)).unwrap_or_default();
-            told.borrow_mut().push((format!("{}@{}", whose.user, whose.realm), text(&ha1.md5), sha256));
+            for (hashes, as_what) in ha1.each().zip(["alone", "at realm"]) {
+                let sha256 = hashes.sha256.map(|sha256| text(&sha256)).unwrap_or_default();
+                told.borrow_mut().push((
+                    format!("{}@{} {as_what}", whose.user, whose.realm),
+                    text(&hashes.md5),
+                    sha256,
+                ));
+            }
             sealed_for_check(whose, ha1)
         };
         let draft = parse(files, &world::load, &seal).unwrap_or_else(|faults| panic!("{faults:?}"));
         assert!(!format!("{draft:?}").contains("Circle of Life"), "passwords are not kept");
         told.into_inner()
     };
-    let (user, md5) = ("1001@http-auth.example.org".to_owned(), "5172fcabe1f719f90e3f8c4d15e164b4".to_owned());
-    assert_eq!(hashes(&files), [(user.clone(), md5.clone(), String::new())], "SHA-256 only where it is asked for");
+    let told = |sha256: [&str; 2]| {
+        [
+            ("alone", "5172fcabe1f719f90e3f8c4d15e164b4", sha256[0]),
+            ("at realm", "b976d63bd35090727cc55eb81ab44a1e", sha256[1]),
+        ]
+        .map(|(what, md5, sha256)| (format!("1001@http-auth.example.org {what}"), md5.to_owned(), sha256.to_owned()))
+    };
+    assert_eq!(hashes(&files), told(["", ""]), "SHA-256 only where it is asked for");
     assert!(!draft_tenant(&files).offers_sha256);
     edit(&mut files, ACME, "realm", "digest = \"sha-256\"\nrealm");
-    let sha256 = "9cc3020912aab2234a79a767f4047ec740a63be05c72d19694e0ef32f98725fd".to_owned();
-    assert_eq!(hashes(&files), [(user, md5, sha256)]);
+    let sha256 = [
+        "9cc3020912aab2234a79a767f4047ec740a63be05c72d19694e0ef32f98725fd",
+        "fba080588b6fb28f013761f0f328f32624fd6a25b59c875cb848573b999ada1f",
+    ];
+    assert_eq!(hashes(&files), told(sha256));
     assert!(draft_tenant(&files).offers_sha256);
 }
 

@@ -1,10 +1,12 @@
 //! Takes in the peers that dial this process.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use quinn::{Endpoint, Incoming};
+use tokio::time::Instant;
 
 use crate::handshakes::{Handshakes, NotNow};
 use crate::hello::{CLOSE_REFUSED, HelloFault, Speaker, recognize, welcome};
@@ -44,7 +46,7 @@ pub async fn all(shared: Arc<Shared>, endpoint: Endpoint) {
                     if matches!(&fault, HelloFault::Connection(fault) if is_distrust(fault)) {
                         shared.peers.trusts(from, false);
                     }
-                    refusals.report(from, &fault.to_string());
+                    refusals.report(from, &fault.to_string(), Instant::now());
                 }
             }
         });
@@ -71,31 +73,68 @@ async fn admit(
     Ok((speaker, quic))
 }
 
-/// Refusals logged already. A peer that is refused dials on for ever, which is news once.
+/// Refusals logged already, and when each happened last. A peer that is refused dials on for ever, which is news once.
 #[derive(Default)]
 struct Refusals {
-    known: Mutex<BTreeSet<(IpAddr, String)>>,
+    known: Mutex<BTreeMap<(IpAddr, String), Instant>>,
 }
 
 /// Beyond it refusals are not logged: so many different ones are noise, and each takes some 200 bytes.
 const REFUSALS_KEPT: usize = 256;
+/// What has not happened for so long is news again, and makes room: strangers who came by once in a year would keep all that
+/// comes later out of the log.
+const REFUSAL_KEPT_FOR: Duration = Duration::from_secs(3600);
 
 impl Refusals {
-    fn report(&self, from: IpAddr, why: &str) {
-        let mut known = self.lock();
-        if known.len() < REFUSALS_KEPT && known.insert((from, why.to_owned())) {
+    fn report(&self, from: IpAddr, why: &str, now: Instant) {
+        if self.is_news(from, why, now) {
             tracing::warn!(%from, %why, "a caller was refused");
         } else {
             tracing::debug!(%from, %why, "a caller was refused");
         }
     }
 
-    /// What stood between us and this address is over; if it comes back it is news.
-    fn forget(&self, from: IpAddr) {
-        self.lock().retain(|(address, _)| *address != from);
+    fn is_news(&self, from: IpAddr, why: &str, now: Instant) -> bool {
+        let mut known = self.lock();
+        known.retain(|_, at| now.duration_since(*at) < REFUSAL_KEPT_FOR);
+        let refusal = (from, why.to_owned());
+        match known.get_mut(&refusal) {
+            Some(at) => *at = now,
+            None if known.len() < REFUSALS_KEPT => return known.insert(refusal, now).is_none(),
+            None => {}
+        }
+        false
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<(IpAddr, String)>> {
+    /// What stood between us and this address is over; if it comes back it is news.
+    fn forget(&self, from: IpAddr) {
+        self.lock().retain(|(address, _), _| *address != from);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(IpAddr, String), Instant>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_news_once_and_after_an_hour_without_it() {
+        let (refusals, begin) = (Refusals::default(), Instant::now());
+        let (from, other) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
+        let minute = Duration::from_secs(60);
+        assert!(refusals.is_news(from, "no hello", begin) && refusals.is_news(from, "other CA", begin));
+        assert!((1..100).all(|at| !refusals.is_news(from, "no hello", begin + at * minute)), "it dials on");
+        let later = begin + 99 * minute;
+        assert!(refusals.is_news(from, "other CA", later), "that was long ago");
+        for stranger in 0..REFUSALS_KEPT {
+            refusals.is_news(other, &stranger.to_string(), later);
+        }
+        assert!(!refusals.is_news(other, "new", later), "too many for the log");
+        refusals.forget(from);
+        assert!(refusals.is_news(from, "no hello", later));
+        assert!(refusals.is_news(other, "new", later + REFUSAL_KEPT_FOR));
     }
 }

@@ -14,6 +14,7 @@ mod class;
 mod connection;
 mod development;
 mod dial;
+mod distrusted;
 mod envelope;
 mod frame;
 mod handler;

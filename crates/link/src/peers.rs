@@ -1,6 +1,6 @@
 //! Who is known, where, and over which connection.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use strowger_model::PeerId;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::connection::Connection;
+use crate::distrusted::Distrusted;
 use crate::hello::CLOSE_REPLACED;
 
 /// One peer as this process sees it.
@@ -33,16 +35,13 @@ pub struct PeerStats {
     pub is_distrusted: bool,
 }
 
-/// Addresses of distrusted diallers that are remembered: a cluster has fewer, and strangers shall not fill the memory.
-const DISTRUSTED_MOST: usize = 32;
-
 #[derive(Default)]
 pub struct Peers {
     by_id: RwLock<BTreeMap<PeerId, Peer>>,
     /// Another connection is in use than before, or none.
     pub changed: watch::Sender<()>,
     /// Where somebody dialled from whose certificate was not trusted here, or who did not trust ours.
-    distrusted: RwLock<BTreeSet<IpAddr>>,
+    distrusted: RwLock<Distrusted>,
 }
 
 #[derive(Default)]
@@ -118,15 +117,14 @@ impl Peers {
     /// Notes whether who dialled from there and this process trust each other.
     pub fn trusts(&self, from: IpAddr, is_trusted: bool) {
         let mut distrusted = self.distrusted.write().unwrap_or_else(PoisonError::into_inner);
-        if is_trusted {
-            distrusted.remove(&from);
-        } else if distrusted.len() < DISTRUSTED_MOST {
-            distrusted.insert(from);
+        match is_trusted {
+            true => distrusted.forget(from),
+            false => distrusted.note(from, Instant::now()),
         }
     }
 
     pub fn distrusted(&self) -> Vec<IpAddr> {
-        self.distrusted.read().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+        self.distrusted.read().unwrap_or_else(PoisonError::into_inner).all(Instant::now())
     }
 
     /// Forgets all connections and gives them to the caller.

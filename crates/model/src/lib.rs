@@ -29,6 +29,6 @@ pub use media::{Codec, Law, MediaAddr};
 pub use network::{Network, NotANetwork};
 pub use number::{E164, NotE164};
 pub use outcome::{Cause, DialResult, Ended, HangupBy, Outcome};
-pub use secret::{Ha1, KeyId, Sealed, Whose};
+pub use secret::{Ha1, Hashes, KeyId, Sealed, Whose};
 pub use time::{LogTime, Mono, SECOND_US, Wall};
 pub use wire::{Wire, schema};

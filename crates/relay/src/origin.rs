@@ -45,6 +45,8 @@ pub(crate) struct Origin {
     change: Option<Run>,
     /// From another port. Apart, so that whoever sends from one does not keep a far end from changing its stream.
     run: Option<Run>,
+    /// From where it was said to be, while it is heard elsewhere. Apart for the same reason.
+    back: Option<Run>,
 }
 
 /// A stream, and its newest packet.
@@ -74,7 +76,7 @@ pub(crate) enum Whose {
 impl Origin {
     pub(crate) fn new(signalled: SocketAddr, ours: Range<u16>) -> Self {
         let (stream, heard) = (Stream::default(), Mono::ZERO);
-        Self { signalled, ours, latched: None, stream, heard, change: None, run: None }
+        Self { signalled, ours, latched: None, stream, heard, change: None, run: None, back: None }
     }
 
     pub(crate) fn latched(&self) -> Option<SocketAddr> {
@@ -101,9 +103,9 @@ impl Origin {
         from == self.signalled || Some(from) == self.latched
     }
 
-    /// Judges an RTP packet. What was said always counts, also after the far end was followed elsewhere; where it is, its
-    /// stream goes on, or has ended before another begins: whoever can only write its address into packets knows neither
-    /// source nor number.
+    /// Judges an RTP packet. The far end is where it was said to be, from the first packet, or, after it was followed
+    /// elsewhere, as soon as a stream comes from there; where it is, its stream goes on, or has ended before another begins:
+    /// whoever can only write its address into packets knows neither source nor number.
     pub(crate) fn judge(&mut self, from: SocketAddr, header: &Header, now: Mono) -> Whose {
         let next = Stream { ssrc: header.ssrc, sequence: header.sequence };
         let goes_on = self.latched == Some(from) && self.stream.goes_on(next);
@@ -115,7 +117,11 @@ impl Origin {
             self.stream = next;
         }
         (self.heard, self.change, self.run) = (now, None, None);
-        if before == from { Whose::FarEnd } else { Whose::Moved(from) }
+        if before == from {
+            return Whose::FarEnd;
+        }
+        self.back = None;
+        Whose::Moved(from)
     }
 
     /// Whether a stream that was not heard so far is the far end's from now on.
@@ -124,7 +130,16 @@ impl Origin {
             let packets = Run::after(&mut self.change, from, next);
             return packets >= PROBATION && now.since(self.heard) >= CHANGES_AFTER;
         }
-        from == self.signalled || self.follows(from, next, now)
+        if from == self.signalled {
+            return self.latched.is_none() || self.returns(from, next);
+        }
+        self.follows(from, next, now)
+    }
+
+    /// Whether it is where it was said to be after all. A run takes it there, and no silence elsewhere keeps it away: it may
+    /// be a neighbour behind the same NAT that was followed.
+    fn returns(&mut self, from: SocketAddr, next: Stream) -> bool {
+        Run::after(&mut self.back, from, next) >= RUN
     }
 
     /// Whether enough has come from another port while nothing came from where it was.
@@ -221,9 +236,40 @@ mod tests {
         assert_eq!(bench.origin.latched(), Some(at(4000)));
         let mut bench = Bench::new();
         bench.strangers(at(5000), 9, 100);
-        assert_eq!(bench.hears(at(4000), 1, 7), Whose::Moved(at(4000)), "who came first is not believed for ever");
+        assert_eq!(bench.strangers(at(4000), 1, 7), u16::from(RUN) - 1, "who came first is not believed for ever");
         assert_eq!(bench.hears(at(5000), 9, 200), Whose::Stranger);
         assert_eq!(bench.origin.addr(), at(4000));
+    }
+
+    /// Somebody who wrote the signalled address into one packet took the voice of everybody behind a NAT.
+    #[test]
+    fn one_packet_from_the_signalled_address_takes_nothing_back() {
+        let mut bench = Bench::new();
+        bench.strangers(at(5000), 7, 100);
+        for frame in 0..200 {
+            assert_eq!(bench.hears(at(5000), 7, 104 + frame), Whose::FarEnd);
+            // Of a source each, of one but out of order, and of the far end's, the last of them twice.
+            let (ssrc, sequence) = [(u32::from(frame), 1), (9, frame * 31), (7, 90), (7, 90)][usize::from(frame % 4)];
+            assert_eq!(bench.judges(at(4000), ssrc, sequence), Whose::Stranger);
+        }
+        assert_eq!(bench.origin.addr(), at(5000));
+    }
+
+    /// Also while a neighbour goes on to send from where the leg was followed, and others from elsewhere.
+    #[test]
+    fn a_far_end_goes_back_to_where_it_was_said_to_be() {
+        for ssrc in [7, 8] {
+            let mut bench = Bench::new();
+            bench.strangers(at(5000), 7, 100);
+            let heard: Vec<_> = (0..10)
+                .map(|frame| {
+                    bench.judges(at(5000), 7, 104 + frame);
+                    bench.judges(at(6000), 9, frame);
+                    bench.hears(at(4000), ssrc, 110 + frame)
+                })
+                .collect();
+            assert_eq!(heard.iter().position(|whose| *whose == Whose::Moved(at(4000))), Some(usize::from(RUN) - 1));
+        }
     }
 
     /// One packet from the right address and a wrong port took a call's voice away for good.
@@ -262,7 +308,7 @@ mod tests {
         assert_eq!(bench.strangers(at(6000), 7, 20), moves - 1);
         let replaced = (REPLACED_AFTER.as_millis() as u64 / FRAME_MS) as u16;
         assert_eq!(bench.strangers(at(5000), 8, 30), replaced - 1, "another stream has to wait for longer");
-        assert_eq!(bench.hears(at(4000), 7, 90), Whose::Moved(at(4000)));
+        assert_eq!(bench.strangers(at(4000), 7, 90), u16::from(RUN) - 1);
     }
 
     #[test]

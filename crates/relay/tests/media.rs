@@ -226,8 +226,18 @@ fn strangers_are_dropped_and_never_answered() {
     caller.hear();
     signalled.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     assert!(signalled.recv_from(&mut [0; 200]).is_err() && stranger.is_deaf());
-    // Who sends from where it was said is believed at once.
-    signalled.send_to(&caller.header.to_bytes(), caller.relay).unwrap();
+    // Who sends from where it was said is believed, though not one packet of it.
+    let mut header = caller.header;
+    let mut say = |packets| {
+        for _ in 0..packets {
+            header.sequence = header.sequence.wrapping_add(1);
+            signalled.send_to(&header.to_bytes(), caller.relay).unwrap();
+        }
+    };
+    say(1);
+    rig.until(|stats| stats.strangers == 7);
+    assert_eq!(rig.snapshot(A).latched, Some(caller.address()));
+    say(3);
     assert_eq!(rig.what(), What::Latched { addr: signalled.local_addr().unwrap() });
     while !caller.is_deaf() {}
     assert!(signalled.recv_from(&mut [0; 200]).is_ok());

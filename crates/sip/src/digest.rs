@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use crate::message::Message;
 use crate::text::split;
 
-/// Seconds a nonce is taken. Nonces are not remembered, so within this time a captured answer can be repeated, but
-/// only from the same address and for the same method and URI.
+/// Seconds a nonce is taken. Nonces are not remembered; who carries a request out remembers its answer ([`Proof`]), so that
+/// it counts once.
 pub const NONCE_LIFE_S: u64 = 30;
 /// Hexadecimal digits of the time in a nonce.
 const TIME_DIGITS: usize = 12;
@@ -85,24 +85,40 @@ pub fn challenge(
     algorithms.iter().map(value).collect()
 }
 
-/// The user whose password made the request's Authorization. `ha1_for` knows users by name and gives H(A1) as
-/// lower-case hexadecimal; `source` is the text the challenge was made for, under one of `keys`.
+/// What a good Authorization proves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Proof {
+    /// Whose password made it.
+    pub user: String,
+    /// `response`, in lower case. It hangs on nonce, nc and cnonce, and without the password nobody makes another: one that
+    /// comes a second time was overheard (RFC 7616 section 3.4: the server keeps its own copy of nc).
+    pub answer: String,
+}
+
+/// Whose password made the request's Authorization. `ha1_for` knows users by name and gives H(A1) as lower-case
+/// hexadecimal, one for each form of the name that a client may have hashed; `source` is the text the challenge was made
+/// for, under one of `keys`.
 pub fn verify(
     request: &Message,
     realm: &str,
-    ha1_for: impl Fn(&str, Algorithm) -> Option<String>,
+    ha1_for: impl Fn(&str, Algorithm) -> Vec<String>,
     keys: &[&[u8]],
     now_secs: u64,
     source: &str,
-) -> Result<String, DigestFault> {
+) -> Result<Proof, DigestFault> {
     let credentials = Credentials::of(request, realm)?;
-    let ha1 = ha1_for(&credentials.user, credentials.algorithm).ok_or(DigestFault::Unknown)?;
-    let expected = credentials.response_for(&ha1, request.method());
-    if !same(expected.as_bytes(), credentials.response.to_ascii_lowercase().as_bytes()) {
+    let known = ha1_for(&credentials.user, credentials.algorithm);
+    if known.is_empty() {
+        return Err(DigestFault::Unknown);
+    }
+    let answer = credentials.response.to_ascii_lowercase();
+    let made = |ha1: &String| same(credentials.response_for(ha1, request.method()).as_bytes(), answer.as_bytes());
+    if !known.iter().any(made) {
         return Err(DigestFault::Wrong);
     }
     // Afterwards: only who has the password is told that nothing but the nonce was wrong, and does not ask its user again.
-    if is_good(&credentials.nonce, keys, now_secs, source) { Ok(credentials.user) } else { Err(DigestFault::Stale) }
+    let is_good = is_good(&credentials.nonce, keys, now_secs, source);
+    if is_good { Ok(Proof { user: credentials.user, answer }) } else { Err(DigestFault::Stale) }
 }
 
 /// Whom a request's credentials for `realm` claim to be, before anybody looks at the password.
@@ -321,26 +337,34 @@ mod tests {
 
     /// `nc`: none of a client that knows no `qop`.
     fn answer_by(nc: Option<&str>, algorithm: Algorithm, nonce: &str, password: &str) -> String {
+        answer_as("7", nc, algorithm, nonce, password)
+    }
+
+    /// `user`: the name as it is hashed and written.
+    fn answer_as(user: &str, nc: Option<&str>, algorithm: Algorithm, nonce: &str, password: &str) -> String {
         let mut credentials = Credentials {
             algorithm,
-            user: "7".to_owned(),
+            user: user.to_owned(),
             nonce: nonce.to_owned(),
             uri: "sip:pbx.example.com".to_owned(),
             auth: nc.map(|nc| Auth { cnonce: "abc".to_owned(), nc: nc.to_owned() }),
             response: String::new(),
         };
         let counted = nc.map(|nc| format!(r#"qop=auth, nc={nc}, cnonce="abc", "#)).unwrap_or_default();
-        credentials.response = credentials.response_for(&ha1(algorithm, "7", "pbx", password), "REGISTER");
+        credentials.response = credentials.response_for(&ha1(algorithm, user, "pbx", password), "REGISTER");
         format!(
-            r#"Digest username="7", realm="pbx", nonce="{nonce}", uri="sip:pbx.example.com", algorithm={}, {counted}response="{}""#,
+            r#"Digest username="{user}", realm="pbx", nonce="{nonce}", uri="sip:pbx.example.com", algorithm={}, {counted}response="{}""#,
             algorithm.as_str(),
             credentials.response
         )
     }
 
     fn check(lines: &[String], now: u64, source: &str) -> Result<String, DigestFault> {
-        let known = |user: &str, algorithm| (user == "7").then(|| ha1(algorithm, "7", "pbx", "secret"));
-        verify(&register(lines), "pbx", known, &[OTHER_KEY, KEY], now, source)
+        let known = |user: &str, algorithm| {
+            let names = if user == "7" { &["7", "7@pbx"][..] } else { &[] };
+            names.iter().map(|name| ha1(algorithm, name, "pbx", "secret")).collect()
+        };
+        verify(&register(lines), "pbx", known, &[OTHER_KEY, KEY], now, source).map(|proof| proof.user)
     }
 
     #[test]
@@ -398,6 +422,34 @@ mod tests {
                 assert_eq!(check(&[guess], 1010, "192.0.2.4"), Err(DigestFault::Wrong));
             }
         }
+    }
+
+    /// The hash is over the name as the client writes it (RFC 7616 section 3.4.2); such a phone was told that its password is
+    /// wrong, and its host was silenced after ten tries.
+    #[test]
+    fn a_name_may_be_hashed_with_its_realm() {
+        let nonce = nonce(KEY, 1000, "192.0.2.4");
+        for algorithm in Algorithm::ALL {
+            let by = |name: &str, password: &str| answer_as(name, Some("00000001"), algorithm, &nonce, password);
+            assert_eq!(check(&[by("7@pbx", "secret")], 1010, "192.0.2.4"), Ok("7".to_owned()));
+            assert_eq!(check(&[by("7@pbx", "guess")], 1010, "192.0.2.4"), Err(DigestFault::Wrong));
+            assert_eq!(check(&[by("7@other", "secret")], 1010, "192.0.2.4"), Err(DigestFault::Wrong));
+            assert_eq!(check(&[by("8@pbx", "secret")], 1010, "192.0.2.4"), Err(DigestFault::Unknown));
+        }
+    }
+
+    #[test]
+    fn an_answer_is_the_same_however_it_is_written_and_another_for_each_count() {
+        let nonce = nonce(KEY, 1000, "192.0.2.4");
+        let proof = |line: String| {
+            let known = |_: &str, algorithm| vec![ha1(algorithm, "7", "pbx", "secret")];
+            verify(&register(&[line]), "pbx", known, &[KEY], 1010, "192.0.2.4").unwrap().answer
+        };
+        let by = |nc: Option<&str>| answer_by(nc, Algorithm::Md5, &nonce, "secret");
+        let (first, response) = (by(Some("00000001")), proof(by(Some("00000001"))));
+        assert_eq!(proof(first.replace(&response, &response.to_uppercase())), response);
+        assert_ne!(proof(by(Some("00000002"))), response);
+        assert_ne!(proof(by(None)), response);
     }
 
     #[test]

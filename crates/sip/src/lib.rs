@@ -27,7 +27,7 @@ mod token;
 mod uri;
 mod via;
 
-pub use digest::{Algorithm, Claim, DigestFault, NONCE_LIFE_S, challenge, claim, ha1, verify};
+pub use digest::{Algorithm, Claim, DigestFault, NONCE_LIFE_S, Proof, challenge, claim, ha1, verify};
 pub use fault::{ParseFault, Problem};
 pub use leg::{Event, LINGER, Leg, LegState, Local, Out, Outgoing, Reached};
 pub use message::{MAX_DATAGRAM_BYTES, MAX_HEADERS, Message, is_keepalive};

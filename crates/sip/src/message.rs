@@ -71,6 +71,9 @@ impl Message {
         if datagram.len() > MAX_DATAGRAM_BYTES {
             return Err(fault(Problem::TooLarge));
         }
+        // Gateways begin datagrams with blank lines, which RFC 3261 section 7.5 has streams alone skip.
+        let blank = datagram.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let datagram = &datagram[blank..];
         let limits = Limits {
             max_message_bytes: MAX_DATAGRAM_BYTES,
             max_body_bytes: MAX_DATAGRAM_BYTES,

@@ -122,6 +122,10 @@ fn odd_but_legal_messages_are_read() {
     let one = doubled.clone();
     doubled.extend_from_slice(b"INVITE sip:joe@example.com SIP/2.0\r\n\r\n");
     assert_eq!(Message::parse(&doubled).unwrap().bytes(), one);
+    // Section 7.5 of RFC 3261 says it of streams; gateways do it in datagrams, too, and their calls were dropped.
+    for blank in [&b"\r\n"[..], b"\r\n\r\n", b"\n"] {
+        assert_eq!(Message::parse(&[blank, &one].concat()).unwrap().bytes(), one);
+    }
 }
 
 #[test]
@@ -331,7 +335,7 @@ fn handle(datagram: &[u8], legs: &mut [Leg]) -> bool {
     let _ = (message.from_uri(), message.to_user(), message.expires(), message.record_routes(), message.reason());
     let _ = (far::tokens().leg_of(&message), contacts(&message), strowger_sip::q850(&message), message.bytes());
     let _ = strowger_sip::parse_sdp(message.body());
-    let _ = verify(&message, "pbx", |_, _| None, &[b"key"], 0, "source");
+    let _ = verify(&message, "pbx", |_, _| Vec::new(), &[b"key"], 0, "source");
     if message.is_request() {
         let _ = (screen(&message), reply(&message, 400, "Bad Request", &[], None, None));
         let mut leg = Leg::incoming(far::key(), &message, source, &local());

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use strowger_agent::limit::{COMMIT, WAITING_MAX};
-use strowger_agent::{Known, OVERTAKEN_WITHIN, Order, Turn, through_nat, wanted};
+use strowger_agent::{ANSWERS_KEPT, Asked, Known, Order, Turn, through_nat, wanted};
 use strowger_model::{AgentId, Far, Incarnation, NodeId, ShardId, Transport};
-use strowger_sip::{Binding, Contacts, Message, phrase, register_ok, reply, reply_destination};
+use strowger_sip::{Binding, Contacts, Message, Refusal, register_ok, reply, reply_destination};
 use strowger_table::{Agent, Command, RowKey};
 
 use super::registry::{News, Registry, Ticket, Wake, follow};
 use crate::context::{Context, shard_of};
+use crate::registrar;
 use crate::sabotage::TestBreak;
 
 /// NATs may forget a way that was not used for 30 s (RFC 5626 section 4.4 has a phone send every 24 to 29 s over UDP).
@@ -26,6 +27,8 @@ const NOTHING: &[u8] = b"\r\n\r\n";
 pub(crate) struct Registration {
     pub message: Message,
     pub source: Far,
+    /// To the challenge.
+    pub answer: String,
     pub asked: Contacts,
 }
 
@@ -152,15 +155,17 @@ impl Driver {
             let was_owned = self.row().is_some_and(|row| row.owner.is_some());
             let bytes = match self.bind(&registration).await {
                 Ok(bound) => register_ok(&registration.message, &bound, &[]),
-                Err(status) => reply(&registration.message, status, phrase(status), &[], None, None),
+                Err(Refusal { status, reason, headers }) => {
+                    reply(&registration.message, status, &reason, &headers, None, None)
+                }
             };
             if self.context.test_break.is_some_and(|fault| fault.breaks_agent(self.context.agents.breaks(self.agent))) {
                 panic!("a fault that was planted");
             }
             self.context.send(reply_destination(&registration.message, registration.source), &bytes);
-            // Also of an agent that is nobody's by now: what was overtaken may still come.
+            // Also of an agent that is nobody's by now: what was overtaken may still come, or what was overheard.
             if self.context.test_break != Some(TestBreak::LeaveAgent) {
-                self.context.agents.linger(self.agent, self.ticket, self.context.now() + OVERTAKEN_WITHIN);
+                self.context.agents.linger(self.agent, self.ticket, self.context.now() + ANSWERS_KEPT);
             }
             self.context.agents.settle(self.agent, self.ticket, 1, Vec::new());
             if !was_owned && registration.source.transport == Transport::Udp {
@@ -173,24 +178,27 @@ impl Driver {
         self.arm(me);
     }
 
-    /// Commits what the phone asks for; what is bound afterwards, or the status that says why not.
-    async fn bind(&mut self, registration: &Registration) -> Result<Vec<Binding>, u16> {
-        let Registration { message, source, asked } = registration;
-        let row = self.row().ok_or(503u16)?;
+    /// Commits what the phone asks for; what is bound afterwards, or why nothing is.
+    async fn bind(&mut self, registration: &Registration) -> Result<Vec<Binding>, Refusal> {
+        let Registration { message, source, answer, asked } = registration;
+        let later = || Refusal::new(503, Vec::new());
+        let row = self.row().ok_or_else(later)?;
         let (now, log_now) = (self.context.now(), self.context.log_now(self.shard).at_most);
         self.known.see(&row.bindings, now);
-        match self.order.turn(message.call_id(), message.cseq(), now) {
-            Turn::Overtaken => return Err(500),
+        let this = Asked { call_id: message.call_id(), cseq: message.cseq(), answer };
+        match self.order.turn(this, now) {
+            Turn::Overtaken => return Err(Refusal::new(500, Vec::new())),
+            Turn::Replayed => return Err(registrar::replayed(&self.context, self.agent, *source).unwrap_or_else(later)),
             Turn::Repeated => {}
             Turn::Next => {
                 for command in wanted(self.agent, &self.known.bound(), asked, *source, log_now) {
                     if let Err(fault) = self.context.command(self.shard, command.clone(), COMMIT).await {
                         tracing::warn!(agent = row.name, %fault, "a registration was not committed");
-                        return Err(503);
+                        return Err(later());
                     }
                     self.known.committed(command, self.context.now());
                 }
-                self.order.done(message.call_id(), message.cseq(), now);
+                self.order.done(this, now);
             }
         }
         let list = |binding: strowger_table::Binding| {
@@ -222,7 +230,7 @@ impl Driver {
         let row = self.row().filter(|row| is_ours(&self.context, row));
         let next = match row {
             Some(row) => through_nat(&row.bindings).next().map(|_| KEEP_ALIVE),
-            None => Some(OVERTAKEN_WITHIN),
+            None => Some(ANSWERS_KEPT),
         };
         if let Some(next) = next.filter(|_| !self.armed) {
             self.armed = true;

@@ -25,6 +25,8 @@ enum Wire {
 struct Phone {
     wire: Wire,
     at: SocketAddr,
+    /// What it hashes and writes as its user's name.
+    name: String,
     cseq: u32,
     /// Once it was challenged.
     nonce: Option<String>,
@@ -33,7 +35,7 @@ struct Phone {
 
 impl Phone {
     fn new(wire: Wire, at: SocketAddr) -> Self {
-        Self { wire, at, cseq: 0, nonce: None, read: String::new() }
+        Self { wire, at, name: USER.to_owned(), cseq: 0, nonce: None, read: String::new() }
     }
 
     async fn over_tcp(to: SocketAddr) -> Self {
@@ -54,10 +56,10 @@ impl Phone {
         let authorization = self.nonce.as_ref().map_or(String::new(), |nonce| {
             // Each is a hash over three texts with colons between, as HA1 is.
             let hash = |a: &str, b: &str, c: &str| ha1(Algorithm::Md5, a, b, c);
-            let (nc, ha2) = (format!("{cseq:08x}"), hash("REGISTER", "sip", REALM));
-            let response = hash(&hash(USER, REALM, &password(USER)), nonce, &format!("{nc}:c:auth:{ha2}"));
+            let (nc, ha2, name) = (format!("{cseq:08x}"), hash("REGISTER", "sip", REALM), &self.name);
+            let response = hash(&hash(name, REALM, &password(USER)), nonce, &format!("{nc}:c:auth:{ha2}"));
             format!(
-                "Authorization: Digest username=\"{USER}\", realm=\"{REALM}\", nonce=\"{nonce}\", uri=\"sip:{REALM}\", \
+                "Authorization: Digest username=\"{name}\", realm=\"{REALM}\", nonce=\"{nonce}\", uri=\"sip:{REALM}\", \
                  qop=auth, nc={nc}, cnonce=\"c\", response=\"{response}\", algorithm=MD5\r\n"
             )
         });
@@ -161,6 +163,45 @@ async fn registers_of_one_agent_count_in_their_order() {
     let late = phone.answer().await;
     assert_eq!((late.cseq(), late.status()), (2, 500), "a later one has been carried out");
     assert_eq!(bound(&rig, agent(&rig)), []);
+}
+
+/// Phones that are set up with `user@domain` write it into the hash (RFC 7616 section 3.4.2).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_may_name_itself_with_its_realm() {
+    let rig = Rig::start(1, 1).await;
+    for name in [USER.to_owned(), format!("{USER}@{REALM}")] {
+        let mut phone = Phone { name, ..Phone::over_udp(rig.sip()).await };
+        phone.is_challenged().await;
+        let request = phone.next(300);
+        phone.say(&request).await;
+        assert_eq!(phone.answer().await.status(), 200, "{}", phone.name);
+    }
+    assert_eq!(bound(&rig, agent(&rig)).len(), 2);
+}
+
+/// Somebody behind the same NAT who had read a REGISTER could have the agent's calls rung where he is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_overheard_counts_at_no_node() {
+    let rig = Rig::start(3, 1).await;
+    let mut phone = Phone::over_udp(rig.sip()).await;
+    phone.is_challenged().await;
+    let request = phone.next(300);
+    phone.say(&request).await;
+    assert_eq!(phone.answer().await.status(), 200);
+    rig.until("all nodes know the agent's owner", || rig.nodes.iter().all(|node| is_owned(&node.context))).await;
+    for _ in 0..8 {
+        // The kernel gives each source port to one of the nodes.
+        let mut thief = Phone::over_udp(rig.sip()).await;
+        thief.say(&request.replace(&phone.at.to_string(), &thief.at.to_string())).await;
+        let answer = thief.answer().await;
+        let challenge = answer.header("WWW-Authenticate").unwrap_or_default();
+        assert!(answer.status() == 401 && challenge.ends_with("stale=true"), "{} {challenge}", answer.status());
+    }
+    for request in [request, phone.next(300)] {
+        phone.say(&request).await;
+        assert_eq!(phone.answer().await.status(), 200, "its own, again and anew");
+    }
+    assert_eq!(bound(&rig, agent(&rig)).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

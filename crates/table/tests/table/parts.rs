@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use strowger_model::config::{Agent, Phone, Tenant};
-use strowger_model::{AgentId, Digest, Ha1, KeyId, Sealed};
+use strowger_model::{AgentId, Digest, Hashes, KeyId, Sealed};
 use strowger_table::{Command, Outcome, Part, Refusal, RowKey, Shard, limit};
 
 use crate::bench::Bench;
@@ -14,7 +14,7 @@ fn large(agents: u32) -> Tenant {
         id: AgentId(1000 + number),
         name: format!("{:05}", 10_000 + number),
         queues: vec![SALES],
-        phone: Phone::Registers { ha1: Sealed { key: KeyId(1), bytes: vec![7; Ha1::MD5 + Sealed::OVERHEAD] } },
+        phone: Phone::Registers { ha1: Sealed { key: KeyId(1), bytes: vec![7; Hashes::MD5 + Sealed::OVERHEAD] } },
         ready_at_login: true,
         site: String::new(),
     };
