@@ -14,7 +14,7 @@ use crate::sample::*;
 const FIRST: DialTo = DialTo::Lead(LeadId(1 << 32));
 
 /// Spring with three leads: places 0, 1 and 2.
-fn bench() -> Bench {
+pub fn bench() -> Bench {
     let mut bench = Bench::new();
     bench.import(SPRING, 0..3);
     bench

@@ -4,14 +4,8 @@ use strowger_model::{CallId, Cause, DialResult, Outcome as CallOutcome};
 use strowger_table::{Command, DutyKind, LeadTurn, Outcome, Refusal, Stage};
 
 use crate::bench::{Bench, failure, first_leg};
+use crate::outbound::bench;
 use crate::sample::*;
-
-/// Spring with three leads: places 0, 1 and 2.
-fn bench() -> Bench {
-    let mut bench = Bench::new();
-    bench.import(SPRING, 0..3);
-    bench
-}
 
 #[test]
 fn an_unknown_call_is_not_reached_twice() {
