@@ -21,5 +21,5 @@ until address=$(sed -n 's/^wallboard //p' "$work/said") && [ -n "$address" ]; do
     kill -0 "$demo" || { cat "$work/said" >&2; exit 1; }
     sleep 0.2
 done
-python3 docs/picture.py "$(browser)" "$address" 45 "${1:-1600}" "${2:-1250}" docs/wallboard.png docs/wallboard-dark.png
+python3 docs/picture.py "$(browser)" "$address" 45 "${1:-1280}" "${2:-1620}" docs/wallboard.png docs/wallboard-dark.png
 wait "$demo"

@@ -3,17 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::body::Body;
 use axum::extract::{FromRequestParts, Query, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http_body_util::BodyExt;
 use strowger_cluster::{COMMIT, Context};
 use strowger_table::ControlCommand;
 
 use crate::audit::{self, Noted};
+use crate::body::hear_out;
 use crate::caller::Caller;
 use crate::error::Problem;
 use crate::limit;
@@ -75,8 +74,7 @@ pub async fn require(State(gate): State<Gate>, request: Request, next: Next) -> 
         Ok(caller) => Arc::new(caller),
         Err((problem, name)) => {
             gate.door.turned_away(&gate, &parts, &problem, name.as_deref());
-            // A client that still sends when the connection closes often never sees why. What it sends is not kept.
-            let _in_time = tokio::time::timeout(limit::REFUSED_BODY, discard(body)).await;
+            hear_out(Request::from_parts(parts, body)).await;
             return problem.into_response();
         }
     };
@@ -85,10 +83,6 @@ pub async fn require(State(gate): State<Gate>, request: Request, next: Next) -> 
     }
     parts.extensions.insert(caller.clone());
     audit::noted(&gate.context, gate.needs.noted, &caller, Request::from_parts(parts, body), next).await
-}
-
-async fn discard(mut body: Body) {
-    while let Some(Ok(_)) = body.frame().await {}
 }
 
 impl Gate {

@@ -1,13 +1,25 @@
 //! What a request says, read so that every mistake is answered in the one form of errors.
 
-use axum::body::Bytes;
+use axum::body::{Body as Incoming, Bytes, HttpBody as _};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
 use crate::error::Problem;
 use crate::limit;
+use crate::listen::Peer;
+
+/// How many bytes a route's bodies may have; beside the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Takes(pub usize);
+
+/// Why a body is not there.
+enum Unread {
+    TooLarge,
+    Broken,
+}
 
 /// The JSON in a body, whatever its Content-Type says.
 pub struct Body<T>(pub T);
@@ -35,21 +47,51 @@ pub struct Raw(pub Bytes);
 impl<S: Send + Sync> FromRequest<S> for Raw {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                let advice = format!(
-                    "a configuration may have {} MiB, a part of a list of leads {} KiB, any other body {} KiB",
-                    limit::CONFIG_BODY_BYTES >> 20,
-                    limit::LEADS_BODY_BYTES >> 10,
-                    limit::BODY_BYTES >> 10
-                );
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large", advice)
+    async fn from_request(mut request: Request, _state: &S) -> Result<Self, Problem> {
+        let most = request.extensions().get::<Takes>().map_or(limit::BODY_BYTES, |takes| takes.0);
+        match read(request.body_mut(), most).await {
+            Ok(bytes) => Ok(Raw(bytes)),
+            Err(Unread::Broken) => Err(Problem::bad_request("the body did not arrive whole", "send it again")),
+            Err(Unread::TooLarge) => {
+                hear_out(request).await;
+                let advice = format!("send {} KiB at most; nothing was done", most >> 10);
+                Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large", advice))
             }
-            _ => Problem::bad_request("the body did not arrive whole", "send it again"),
-        })?;
-        Ok(Raw(bytes))
+        }
     }
+}
+
+/// What says that it is larger than `most` is not begun with, and what turns out to be is not kept.
+async fn read(body: &mut Incoming, most: usize) -> Result<Bytes, Unread> {
+    let size = body.size_hint();
+    if size.lower() > most as u64 {
+        return Err(Unread::TooLarge);
+    }
+    // Of a length that is said, whether or not so much comes: pages that nothing is written to are none.
+    let mut bytes = Vec::with_capacity(size.exact().map_or(0, |exact| exact as usize));
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+        if bytes.len() + data.len() > most {
+            return Err(Unread::TooLarge);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.into())
+}
+
+/// Takes in what a client still sends, for a time, and keeps nothing: one whose connection closes while it sends often
+/// never sees why. Meanwhile its connection may have to make room for others. Who asks before it sends need not send (RFC
+/// 9110 section 10.1.1).
+pub async fn hear_out(request: Request) {
+    let (parts, mut body) = request.into_parts();
+    if parts.headers.contains_key(header::EXPECT) {
+        return;
+    }
+    if let Some(peer) = Peer::of(&parts.extensions) {
+        peer.may_go();
+    }
+    let all = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _in_time = tokio::time::timeout(limit::REFUSED_BODY, all).await;
 }
 
 /// What stands behind the `?`.

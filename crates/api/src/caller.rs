@@ -101,3 +101,22 @@ fn tenant(context: &Context, id: TenantId) -> Result<Arc<Tenant>, Problem> {
         Problem::new(StatusCode::FORBIDDEN, "tenant_gone", what, advice)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is compared differs from its first bytes on, wherever the tokens differ: so it takes as long for all.
+    #[test]
+    fn tokens_that_are_almost_alike_are_compared_as_unlike_hashes() {
+        let token = "0123456789abcdef0123456789abcdef";
+        let changed = (0..token.len()).map(|at| {
+            let mut near = token.as_bytes().to_vec();
+            near[at] ^= 1;
+            String::from_utf8(near).expect("ASCII")
+        });
+        for near in changed.chain([token[1..].to_owned(), format!("{token}0"), token.to_ascii_uppercase()]) {
+            assert_ne!(hash(&near)[..4], hash(token)[..4], "{near}");
+        }
+    }
+}

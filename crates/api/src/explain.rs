@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::{Extension, Json};
 use serde::Serialize;
-use strowger_cluster::{Context, Directory};
+use strowger_cluster::{Context, Directory, PastFault};
 use strowger_figures::{Step, What};
 use strowger_model::{AgentId, CampaignId, QueueId, TenantId};
 use strowger_store::CallLine;
@@ -34,6 +34,8 @@ pub struct Explained {
     dial_result: Option<String>,
     /// Whether this node saw the steps itself, or keeps what the log was then. Else the path is the story that row and record keep: no index, no reasons.
     told: bool,
+    /// Which part of the log of then this node does not keep, or cannot read, where `told` is false for want of it.
+    missing: Option<String>,
     path: Vec<PathStep>,
     /// Why a waiting call still waits.
     now: Option<Reasons>,
@@ -54,9 +56,12 @@ pub async fn one(
         return Err(no_such_call(id));
     }
     let begins = |steps: &Vec<Step>| matches!(steps[0].what, What::Admitted { .. } | What::Dialled(_));
-    let mut history = context.history(id);
+    let (mut history, mut missing) = (context.history(id), None);
     if !history.as_ref().is_some_and(begins) && (row.is_some() || record.is_some()) {
-        history = context.told_again(id).await.or(history);
+        match context.told_again(id).await {
+            Ok(again) => history = again.or(history),
+            Err(fault) => missing = Some(word(&fault)),
+        }
     }
     let told = history.as_ref().is_some_and(begins);
     let path = match (&history, &row, &record) {
@@ -69,7 +74,8 @@ pub async fn one(
         let time = context.log_now(id.shard()).at_least;
         Reasons::new(&names, (why.basis, why.basis, time), Some(why.ahead), &why.field, &|_| None)
     });
-    let explained = Explained { call: id.to_string(), told, path, now, ..Explained::head(&names, row, record) };
+    let explained =
+        Explained { call: id.to_string(), told, missing, path, now, ..Explained::head(&names, row, record) };
     Ok(Json(explained))
 }
 
@@ -87,7 +93,16 @@ impl Explained {
         let (tenant, from, to, outcome, dial_result) =
             row.map(of_row).or_else(|| record.map(of_record)).unwrap_or_default();
         let call = String::new();
-        Self { call, tenant, from, to, state, outcome, dial_result, told: false, path: Vec::new(), now: None }
+        let (told, missing, path, now) = (false, None, Vec::new(), None);
+        Self { call, tenant, from, to, state, outcome, dial_result, told, missing, path, now }
+    }
+}
+
+/// Paths on a node's disk are for its own log.
+fn word(fault: &PastFault) -> String {
+    match fault {
+        PastFault::NotKept { .. } => fault.to_string(),
+        PastFault::Unreadable(_) => "the archive cannot be read here; this node's log says why".to_owned(),
     }
 }
 

@@ -15,6 +15,7 @@ use strowger_cluster::Context;
 use strowger_model::PeerId;
 
 use crate::error::{ApiError, Problem};
+use crate::hosts::Hosts;
 use crate::listen::{self, Running};
 use crate::routes;
 
@@ -38,8 +39,8 @@ pub fn relay_router(text: Text) -> Router {
 }
 
 /// Binds, then serves a relay's metrics in the background until the answer is dropped or closed.
-pub async fn serve_metrics(listen: SocketAddr, text: Text) -> Result<Running, ApiError> {
-    listen::serve(listen, relay_router(text)).await
+pub async fn serve_metrics(listen: SocketAddr, hosts: Hosts, text: Text) -> Result<Running, ApiError> {
+    listen::serve(listen, hosts, relay_router(text)).await
 }
 
 /// `GET /metrics`

@@ -24,6 +24,7 @@ mod error;
 mod events;
 mod explain;
 mod health;
+mod hosts;
 mod import;
 mod leads;
 mod listen;
@@ -39,6 +40,7 @@ mod status;
 mod streams;
 mod tokens;
 mod touched;
+mod turns;
 mod version;
 mod wallboard;
 mod when;
@@ -53,6 +55,7 @@ pub use auth::Of;
 pub use client::{Client, ClientError};
 pub use error::ApiError;
 pub use health::{Text, relay_router, serve_metrics};
+pub use hosts::Hosts;
 pub use listen::Running;
 pub use role::Role;
 pub use routes::{ROUTES, Route, router};
@@ -69,6 +72,12 @@ pub mod limit {
     pub const CONFIG_BODY_BYTES: usize = 128 << 20;
     /// Bytes of a part of a list of leads: as many leads as one import takes, of a kilobyte each.
     pub const LEADS_BODY_BYTES: usize = 1 << 20;
+    /// Configurations in memory at once, as text and as files: two or three times their size each.
+    pub const CONFIGS_AT_ONCE: usize = 1;
+    /// Parts of lists in memory at once, of each tenant: what `strowger leads import` sends at once, twice.
+    pub const LEADS_AT_ONCE: usize = 8;
+    /// How long a large body waits for its turn.
+    pub const TURN: Duration = Duration::from_secs(10);
     /// Leads of one part of a list: what the log takes in one entry.
     pub const LEADS_PER_IMPORT: usize = strowger_table::limit::LEADS_PER_IMPORT;
     /// Numbers of one change of a block list, for the same reason.
@@ -148,6 +157,8 @@ pub enum Metrics {
 pub struct Options {
     /// TCP.
     pub listen: SocketAddr,
+    /// Names by which it is asked, besides addresses and names that are only known inside; see [`Hosts`].
+    pub hosts: Hosts,
     /// Who may read `/metrics`.
     pub metrics: Metrics,
     /// A token that becomes an admin's, for demonstrations and for operators who lost theirs. Usually none: the first
@@ -161,5 +172,5 @@ pub async fn serve(options: Options, context: Arc<Context>) -> Result<Running, A
         tokens::check(&token)?;
         tokio::spawn(tokens::grant_fixed(context.clone(), token));
     }
-    listen::serve(options.listen, routes::router(context, options.metrics)).await
+    listen::serve(options.listen, options.hosts, routes::router(context, options.metrics)).await
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Extensions;
+use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::error::ApiError;
+use crate::hosts::{Hosts, asked_by_name};
 use crate::limit;
 use crate::seats::{Kept, Seat, Seats};
 
@@ -69,6 +71,11 @@ impl Peer {
         self.address.ip().to_canonical()
     }
 
+    /// From now on it makes room like one that is asked nothing, though an answer is to come.
+    pub fn may_go(&self) {
+        self.seat.rests();
+    }
+
     /// Ends the connection, whatever was still to be said.
     pub fn hang_up(&self) {
         self.seat.leave();
@@ -90,7 +97,7 @@ impl Drop for Running {
     }
 }
 
-pub async fn serve(address: SocketAddr, router: Router) -> Result<Running, ApiError> {
+pub async fn serve(address: SocketAddr, hosts: Hosts, router: Router) -> Result<Running, ApiError> {
     let fault = |source: std::io::Error| {
         let advice = advice(source.kind());
         ApiError::Bind { address, source, advice }
@@ -98,8 +105,8 @@ pub async fn serve(address: SocketAddr, router: Router) -> Result<Running, ApiEr
     let listener = TcpListener::bind(address).await.map_err(fault)?;
     let local_addr = listener.local_addr().map_err(fault)?;
     let (stop, stopped) = watch::channel(false);
-    let router = router.layer(Extension(Stopping(stopped.clone())));
-    let task = tokio::spawn(accept(listener, router, Seats::new(limit::CONNECTIONS), stopped));
+    let router = router.layer(Extension(Stopping(stopped.clone()))).layer(from_fn_with_state(hosts, asked_by_name));
+    let task = tokio::spawn(accept(listener, router, Seats::new(limit::CONNECTIONS), limit::HEAD, stopped));
     Ok(Running { local_addr, stop, task })
 }
 
@@ -114,7 +121,14 @@ fn advice(kind: ErrorKind) -> &'static str {
     }
 }
 
-async fn accept(listener: TcpListener, router: Router, seats: Arc<Seats>, mut stopped: watch::Receiver<bool>) {
+/// `head` is how long a request's head may take.
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    seats: Arc<Seats>,
+    head: Duration,
+    mut stopped: watch::Receiver<bool>,
+) {
     // Dropped with this task, which ends all connections.
     let mut connections = JoinSet::new();
     loop {
@@ -131,7 +145,7 @@ async fn accept(listener: TcpListener, router: Router, seats: Arc<Seats>, mut st
         match accepted {
             Ok((stream, address)) => {
                 let peer = Peer { address, seat: Arc::new(seat) };
-                connections.spawn(drive(stream, router.clone(), peer, stopped.clone()));
+                connections.spawn(drive(stream, router.clone(), peer, head, stopped.clone()));
             }
             Err(fault) => {
                 tracing::warn!(%fault, "no HTTP connection can be accepted; are there enough file descriptors?");
@@ -152,7 +166,7 @@ async fn stop_is_asked(stopped: &mut watch::Receiver<bool>) {
     let _asked = stopped.wait_for(|stop| *stop).await.is_ok();
 }
 
-async fn drive(stream: TcpStream, router: Router, peer: Peer, mut stopped: watch::Receiver<bool>) {
+async fn drive(stream: TcpStream, router: Router, peer: Peer, head: Duration, mut stopped: watch::Receiver<bool>) {
     let (router, seat) = (TowerToHyperService::new(router), peer.seat.clone());
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
@@ -161,7 +175,7 @@ async fn drive(stream: TcpStream, router: Router, peer: Peer, mut stopped: watch
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limit::HEAD)
+        .header_read_timeout(head)
         .max_buf_size(limit::HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
@@ -185,14 +199,15 @@ async fn stopping(stopped: &mut watch::Receiver<bool>) {
 
 #[cfg(test)]
 mod tests {
-    use axum::routing::get;
+    use axum::routing::{get, post};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::time::timeout;
 
     use super::*;
 
     const PLACES: usize = 8;
-    const SOON: Duration = Duration::from_secs(5);
+    /// Less than what is not wanted is heard out for.
+    const SOON: Duration = Duration::from_secs(4);
     const PROBE: &[u8] = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
 
     async fn ask(address: SocketAddr, said: &[u8]) -> TcpStream {
@@ -202,15 +217,25 @@ mod tests {
         stream
     }
 
-    /// As many connections as there are places and more, which say nothing, half a head, or nothing more.
-    #[tokio::test]
-    async fn who_asks_nothing_holds_up_no_probe() {
+    /// The server runs as long as what comes with its address is kept.
+    async fn start(head: Duration) -> (SocketAddr, watch::Sender<bool>, JoinSet<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (_stop, stopped) = watch::channel(false);
-        let router = Router::new().route("/health/live", get(|| async { "well" }));
-        let server = tokio::spawn(accept(listener, router, Seats::new(PLACES), stopped));
-        for said in [&b""[..], &PROBE[..30], PROBE] {
+        let (stop, stopped) = watch::channel(false);
+        let refuse = |request| async { crate::body::hear_out(request).await };
+        let router = Router::new().route("/health/live", get(|| async { "well" })).route("/refused", post(refuse));
+        let mut server = JoinSet::new();
+        server.spawn(accept(listener, router, Seats::new(PLACES), head, stopped));
+        (address, stop, server)
+    }
+
+    /// As many connections as there are places and more, which say nothing, half a head, nothing more, or the beginning
+    /// of a body that nobody wants.
+    #[tokio::test]
+    async fn who_asks_nothing_holds_up_no_probe() {
+        let (address, _stop, _server) = start(limit::HEAD).await;
+        let unwanted = b"POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nhalf";
+        for said in [&b""[..], &PROBE[..30], PROBE, unwanted] {
             let mut silent = Vec::new();
             for _ in 0..3 * PLACES {
                 silent.push(ask(address, said).await);
@@ -221,6 +246,22 @@ mod tests {
             read.unwrap_or_else(|_| panic!("no answer beside {}", String::from_utf8_lossy(said))).unwrap();
             assert_eq!(&answer, b"HTTP/1.1 200 OK");
         }
-        server.abort();
+    }
+
+    /// A head that comes byte by byte gets no longer than one that stops.
+    #[tokio::test]
+    async fn a_slow_head_is_cut_off() {
+        let head = Duration::from_millis(300);
+        let (address, _stop, _server) = start(head).await;
+        let mut stream = ask(address, &PROBE[..30]).await;
+        let (begun, mut answer) = (tokio::time::Instant::now(), Vec::new());
+        loop {
+            assert!(begun.elapsed() < SOON, "it still waits for the head");
+            let _sent = stream.write_all(b"x").await;
+            if timeout(head / 10, stream.read_to_end(&mut answer)).await.is_ok() {
+                break;
+            }
+        }
+        assert!(begun.elapsed() >= head / 2 && !answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
     }
 }

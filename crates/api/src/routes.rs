@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
@@ -13,9 +13,11 @@ use strowger_cluster::Context;
 
 use crate::audit::{self, Noted};
 use crate::auth::{self, Carried, Door, Gate, Needs, Of};
+use crate::body::Takes;
 use crate::error::Problem;
 use crate::role::Role;
 use crate::streams::Streams;
+use crate::turns::{Turns, in_turn};
 use crate::{
     Metrics, agents, bars, calls, campaigns, configure, dial, events, explain, health, import, leads, limit, live,
     openapi, queues, silenced, status, tokens, version, wallboard,
@@ -35,6 +37,9 @@ pub struct Route {
     noted: Noted,
     make: Make,
     within: Duration,
+    takes: Takes,
+    /// Bodies larger than a command's at once, of each tenant; none: there are no such.
+    at_once: Option<usize>,
 }
 
 /// What the router is made of, and `/api/v1/openapi.json`.
@@ -63,9 +68,9 @@ pub static ROUTES: &[Route] = &[
     read(Of::Path, "/api/v1/campaigns/{tenant}/{name}/leads", || get(leads::list)),
     Route {
         noted: Noted::Head,
-        ..operate(Of::Path, "/api/v1/campaigns/{tenant}/{name}/leads", || {
-            post(import::import).layer(DefaultBodyLimit::max(limit::LEADS_BODY_BYTES))
-        })
+        takes: Takes(limit::LEADS_BODY_BYTES),
+        at_once: Some(limit::LEADS_AT_ONCE),
+        ..operate(Of::Path, "/api/v1/campaigns/{tenant}/{name}/leads", || post(import::import))
     },
     read(Of::Asked, "/api/v1/do-not-call", || get(bars::do_not_call)),
     operate(Of::Asked, "/api/v1/do-not-call", || post(bars::change_do_not_call)),
@@ -78,9 +83,9 @@ pub static ROUTES: &[Route] = &[
     Route {
         within: limit::CONFIG_REQUEST,
         noted: Noted::Head,
-        ..administer(Of::Cluster, "/api/v1/config", || {
-            post(configure::apply).layer(DefaultBodyLimit::max(limit::CONFIG_BODY_BYTES))
-        })
+        takes: Takes(limit::CONFIG_BODY_BYTES),
+        at_once: Some(limit::CONFIGS_AT_ONCE),
+        ..administer(Of::Cluster, "/api/v1/config", || post(configure::apply))
     },
     read(Of::Cluster, "/api/v1/config/versions", || get(configure::kept)),
     Route {
@@ -106,7 +111,8 @@ type Make = fn() -> MethodRouter<Arc<Context>>;
 
 const fn open(path: &'static str, make: Make) -> Route {
     let (of, noted, carried) = (Of::Cluster, Noted::No, Carried::InHeader);
-    Route { method: "get", path, needs: None, of, carried, noted, make, within: limit::REQUEST }
+    let (within, takes, at_once) = (limit::REQUEST, Takes(limit::BODY_BYTES), None);
+    Route { method: "get", path, needs: None, of, carried, noted, make, within, takes, at_once }
 }
 
 const fn read(of: Of, path: &'static str, make: Make) -> Route {
@@ -129,6 +135,9 @@ pub fn router(context: Arc<Context>, metrics: Metrics) -> Router {
     for route in ROUTES {
         let mut made = (route.make)();
         let is_closed = route.path == METRICS && metrics == Metrics::Token;
+        if let Some(at_once) = route.at_once {
+            made = made.route_layer(from_fn_with_state(Turns::new(at_once, limit::TURN), in_turn));
+        }
         // The last layer is the outermost: a body is not even read before the token is known to be good.
         if let Some(role) = route.needs.or(is_closed.then_some(Role::Viewer)) {
             let Route { path, of, carried, noted, .. } = *route;
@@ -136,13 +145,12 @@ pub fn router(context: Arc<Context>, metrics: Metrics) -> Router {
             let gate = Gate { context: context.clone(), needs, door: door.clone() };
             made = made.route_layer(from_fn_with_state(gate, auth::require));
         }
-        made = made.route_layer(from_fn_with_state(route.within, in_time));
+        made = made.route_layer(from_fn_with_state(route.within, in_time)).route_layer(Extension(route.takes));
         router = router.route(route.path, made);
     }
     router
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(limit::BODY_BYTES))
         .layer(Extension(Streams::default()))
         .layer(map_response(for_nobody_else))
         .with_state(context)

@@ -95,6 +95,13 @@ impl Seat {
         Answering(self.clone())
     }
 
+    /// Is idle from now on, whether or not an answer is out.
+    pub fn rests(&self) {
+        let now = self.seats.lock().is_idle(&self.over);
+        let before = self.lock().replace(now);
+        before.into_iter().for_each(|since| drop(self.seats.lock().idle.remove(&since)));
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<u64>> {
         self.idle_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -116,8 +123,7 @@ pub struct Answering(Arc<Seat>);
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        let since = self.0.seats.lock().is_idle(&self.0.over);
-        *self.0.lock() = Some(since);
+        self.0.rests();
     }
 }
 

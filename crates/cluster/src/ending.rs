@@ -2,9 +2,11 @@
 //! then falls silent. What a far end was answered by then stands in the log.
 
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use strowger_model::NodeId;
+use strowger_model::{Incarnation, NodeId};
+use strowger_switch::Leaving;
 use tokio::time::timeout;
 
 use crate::context::Context;
@@ -26,20 +28,33 @@ enum Stage {
     Deaf,
 }
 
-/// How far the end of a node is.
-pub(crate) struct Ending(AtomicU8);
+/// How far the end of this node is, and which others end.
+pub(crate) struct Ending {
+    stage: AtomicU8,
+    others: Mutex<Leaving>,
+}
 
 impl Ending {
     pub fn new() -> Self {
-        Self(AtomicU8::new(Stage::Acts as u8))
+        Self { stage: AtomicU8::new(Stage::Acts as u8), others: Mutex::default() }
     }
 
     fn is(&self, stage: Stage) -> bool {
-        self.0.load(Ordering::Acquire) >= stage as u8
+        self.stage.load(Ordering::Acquire) >= stage as u8
     }
 
     fn begins(&self, stage: Stage) {
-        self.0.store(stage as u8, Ordering::Release);
+        self.stage.store(stage as u8, Ordering::Release);
+    }
+
+    /// Another node has said that it ends.
+    pub fn leaves(&self, node: NodeId, incarnation: Incarnation) {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).insert(node, incarnation);
+    }
+
+    /// Those that have said so; one that began anew since has another incarnation.
+    pub fn others(&self) -> Leaving {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -61,7 +76,9 @@ impl Cluster {
     pub async fn retire(&self) {
         let context = &self.context;
         context.ending.begins(Stage::Leaves);
-        let heirs: Vec<NodeId> = context.other_nodes().collect();
+        let leaving = context.ending.others();
+        let stays = |node: &NodeId| context.lives_as(*node).as_ref() != leaving.get(node);
+        let heirs: Vec<NodeId> = context.other_nodes().filter(stays).collect();
         if timeout(GIVE_AWAY, context.groups.give_away(&heirs)).await.is_err() {
             tracing::warn!("not all leads were taken in time: who leads next is for an election");
         }

@@ -25,20 +25,19 @@ impl Context {
         self.decision_log.lock().history(call).map(<[Step]>::to_vec)
     }
 
-    /// The steps of a call from what the log was, as far as it is kept here; it takes seconds.
-    pub async fn told_again(&self, call: CallId) -> Option<Vec<Step>> {
-        self.shard_view(call.shard())?;
-        let turn = self.telling.clone().acquire_owned().await.ok()?;
+    /// The steps of a call from what the log was, as far as it is kept here, or why they cannot be told; it takes seconds.
+    pub async fn told_again(&self, call: CallId) -> Result<Option<Vec<Step>>, PastFault> {
+        let (Some(_), Ok(turn)) = (self.shard_view(call.shard()), self.telling.clone().acquire_owned().await) else {
+            return Ok(None);
+        };
         let groups = self.groups.clone();
         // Who asked may go away meanwhile; the thread has its turn until it is done.
         let told = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             tell(&groups, call)
         });
-        let told = told.await.ok()?;
+        let told = told.await.unwrap_or(Ok(None));
         told.inspect_err(|fault| tracing::info!(%call, %fault, "it cannot be told what became of a call"))
-            .ok()
-            .flatten()
     }
 
     /// Why a waiting call waits, as of now.
@@ -64,7 +63,7 @@ impl Decisions {
 }
 
 /// Tells the past again that a node's data directory keeps; see [`strowger_raft::replay`]. Blocks.
-pub fn replay(data_dir: &Path) -> Result<Vec<Replayed>, PastFault> {
+pub fn replay(data_dir: &Path) -> Vec<Replayed> {
     strowger_raft::replay(&data_dir.join(LOG))
 }
 

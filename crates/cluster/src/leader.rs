@@ -61,6 +61,7 @@ fn look(context: &Context, shard: ShardId, machine: &mut Leader) -> (Vec<Errand>
         led: leading.map(|Leading { term, since, .. }| Led { term, since }),
         shard: table,
         control,
+        leaving: &context.ending.others(),
         relays: &context.relays.usable(),
         now,
         log_now: context.groups.led_time(shard.group()).unwrap_or_default(),
@@ -125,7 +126,7 @@ pub(crate) async fn hand_on_control(context: Arc<Context>, voters: Vec<NodeId>) 
         let view = context.groups.view(group);
         let leading = context.groups.leads(group).zip(view.machine.control());
         let hand_over = leading.map_or(HandOver::No, |(Leading { term, since, .. }, control)| {
-            rule.look(Led { term, since }, control, context.now())
+            rule.look(Led { term, since }, control, &context.ending.others(), context.now())
         });
         if let HandOver::To(home) = hand_over {
             self::hand_over(&context, group, home).await;

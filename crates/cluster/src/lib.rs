@@ -53,4 +53,4 @@ pub use operate::{COMMIT, CallState};
 pub use prune::NotPruned;
 pub use sabotage::TestBreak;
 pub use start::{Cluster, Options, StartError};
-pub use strowger_raft::{PastFault, Replayed, Retention, Tuning};
+pub use strowger_raft::{Part, PastFault, Replayed, Retention, Tuning};

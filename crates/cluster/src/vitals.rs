@@ -11,7 +11,7 @@ use strowger_switch::{BEAT, JOIN, JOIN_AGAIN, REPORT, Report, Vitals, is_down};
 use crate::context::Context;
 use crate::intake::Intake;
 use crate::node::Node;
-use crate::wire::{Heartbeat, HeartbeatAck};
+use crate::wire::{Ends, Heartbeat, HeartbeatAck};
 
 /// How a process ends that the cluster has declared dead: its supervisor starts it again with a new incarnation.
 const EXIT_FENCED: i32 = 75;
@@ -44,7 +44,7 @@ pub(crate) async fn join(context: Arc<Context>, voters: Vec<NodeId>, shards: u16
     }
 }
 
-/// A beat of another node, or a voter's answer to one of ours.
+/// A beat of another node, that it ends, or a voter's answer to a beat of ours.
 pub(crate) fn on_beat(node: &Node, from: NodeId, body: &[u8]) {
     let (context, vitals) = (&node.context, &node.vitals);
     if let Ok(pulse) = open::<HeartbeatAck>(body) {
@@ -52,6 +52,9 @@ pub(crate) fn on_beat(node: &Node, from: NodeId, body: &[u8]) {
         let told =
             |asked| pulse.led.iter().for_each(|(group, time)| context.groups.told_time(*group, from, *time, asked));
         return asked.into_iter().for_each(told);
+    }
+    if let Ok(Ends { incarnation }) = open(body) {
+        return context.ending.leaves(from, incarnation);
     }
     let Ok(beat) = open::<Heartbeat>(body) else { return };
     node.intake.others_let_in((from, beat.incarnation), &beat.let_in);
@@ -118,10 +121,14 @@ fn beat(context: &Context, vitals: &Shared, intake: &Intake) {
     let let_in = intake.let_in();
     let mut vitals = lock(vitals);
     let (number, voters) = vitals.beat(context.now());
-    let body = Bytes::from(seal(&Heartbeat { incarnation: context.incarnation(), number, let_in }));
+    let incarnation = context.incarnation();
+    let body = Bytes::from(seal(&Heartbeat { incarnation, number, let_in }));
+    let ends = context.is_stopping().then(|| Bytes::from(seal(&Ends { incarnation })));
     for voter in voters {
-        // Not connected: the voter will report us, and rightly.
-        let _unheard = context.link.cast(PeerId::Node(voter), Class::Heartbeat, body.clone());
+        for body in ends.iter().chain([&body]) {
+            // Not connected: the voter will report us, and rightly.
+            let _unheard = context.link.cast(PeerId::Node(voter), Class::Heartbeat, body.clone());
+        }
     }
 }
 

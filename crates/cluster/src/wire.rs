@@ -23,6 +23,12 @@ pub struct HeartbeatAck {
     pub led: Vec<(GroupId, LogTime)>,
 }
 
+/// Beside each beat of a process that was told to stop: it lives, and takes no lead any more.
+#[derive(Clone, Copy, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Ends {
+    pub incarnation: Incarnation,
+}
+
 /// A SIP message that belongs to a call of the receiver.
 #[derive(Clone, PartialEq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Forward {
@@ -105,6 +111,11 @@ impl Wire for Heartbeat {
 impl Wire for HeartbeatAck {
     const TYPE: u16 = 0x0602;
     const SCHEMA: u32 = schema("PulseV1{number:u64,applied:Vec<u64>,led:Vec<(u16,u64)>}");
+}
+
+impl Wire for Ends {
+    const TYPE: u16 = 0x060b;
+    const SCHEMA: u32 = schema("EndsV1{incarnation:u64}");
 }
 
 impl Wire for Forward {

@@ -140,9 +140,24 @@ fn read_http(top: &Section<'_>, example: &str, taken: &mut Taken) -> Option<Http
 }
 
 fn read_listen(section: &Section<'_>, example: &str, taken: &mut Taken) -> Option<Http> {
+    let hosts = section.texts("hosts", "hosts = [\"board.example.com\"]").unwrap_or_default();
+    for host in hosts.iter().filter(|host| !is_host_name(&host.value)) {
+        let what = format!("http.hosts names `{}`", host.value);
+        section.fault_at(&host.at, what, "write a name of DNS as browsers ask for it, without a port");
+    }
     let listen = section.parsed("listen", example)?;
     taken.claim(section, "http.listen", &listen);
-    Some(Http { listen: listen.value, metrics: MetricsFor::Anyone })
+    let hosts = hosts.into_iter().map(|host| host.value).collect();
+    Some(Http { listen: listen.value, hosts, metrics: MetricsFor::Anyone })
+}
+
+/// RFC 1123 section 2.1.
+fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=63).contains(&label.len()) && label.bytes().all(is_of_name)
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 /// A node's metrics name tenants; a relay's do not.

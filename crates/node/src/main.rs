@@ -30,7 +30,7 @@ const EXIT_NOBODY: u8 = 3;
 
 /// What scripts may rely on.
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 no node could answer; \
-    4 `status` found something wrong; 64 a node's or relay's file is wrong; 75 a node was declared dead and must be \
+    4 `status` or `replay` found something wrong; 64 a node's or relay's file is wrong; 75 a node was declared dead and must be \
     started again; 76 a part of a node's log has stopped, its log says why, and it must be started again.";
 
 /// A contact-centre call-routing cluster.
@@ -121,12 +121,34 @@ enum Command {
         /// The node's data_dir; the node may run.
         data_dir: PathBuf,
     },
+    /// Agents: what each is doing, for how long, and why not if not.
+    Agents {
+        #[command(flatten)]
+        query: operate::ListQuery,
+        #[command(flatten)]
+        at: operate::At,
+    },
+    /// Queues: how many wait, for how long, and how many agents are free for them.
+    Queues {
+        #[command(flatten)]
+        query: operate::ListQuery,
+        #[command(flatten)]
+        at: operate::At,
+    },
+    /// The configuration in force: its version, tenants and trunks.
+    Config {
+        /// The whole answer, for programs.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        at: operate::At,
+    },
     /// Campaigns: how far they are; start and stop them.
     Campaigns {
         #[command(subcommand)]
         command: Option<operate::CampaignCommand>,
         #[command(flatten)]
-        query: operate::CampaignQuery,
+        query: operate::ListQuery,
         #[command(flatten)]
         at: operate::At,
     },
@@ -197,7 +219,10 @@ fn main() -> ExitCode {
         Command::Status { json, at } => operate::status(json, &at),
         Command::Calls { filter, json, at } => operate::calls(&filter, json, &at),
         Command::Explain { call, json, at } => operate::explain(&call, json, &at),
-        Command::Replay { data_dir } => operate::replay(&data_dir),
+        Command::Replay { data_dir } => Ok(operate::replay(&data_dir)),
+        Command::Agents { query, at } => operate::agents(&query, &at),
+        Command::Queues { query, at } => operate::queues(&query, &at),
+        Command::Config { json, at } => operate::in_force(json, &at),
         Command::Campaigns { command, query, at } => operate::campaigns(command.as_ref(), &query, &at),
         Command::Leads(command) => operate::leads(&command),
         Command::Dial { request, at } => operate::dial(&request, &at),

@@ -40,7 +40,7 @@ mod view;
 pub use group::Leading;
 pub use groups::{Groups, Options, Tuning};
 pub use observer::{AppliedEntry, Observer};
-pub use past::{Past, PastFault, Replayed, replay};
+pub use past::{Part, Past, PastFault, Replayed, replay};
 pub use propose::{LeadError, MAX_PROPOSAL_BYTES, ProposeError};
 pub use start::StartError;
 pub use stats::{BOUNDS_US, Samples, StatsNow};

@@ -23,12 +23,14 @@ const PAGE_BYTES: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum PastFault {
     /// Too long ago, or this node was away: it took over a state without the entries that led there.
-    #[error("entries of {group} from {from} on are not kept here")]
+    #[error("entries {from} to {upto} of {} cannot be told: not all are kept here", name(.group))]
     NotKept {
         /// Whose.
         group: GroupId,
         /// The first that is missing.
         from: u64,
+        /// The last before the past can be told again: that of the next state that is kept, or of all.
+        upto: u64,
     },
     /// A file or the log cannot be read.
     #[error("{0}")]
@@ -110,7 +112,7 @@ impl Past {
                 }
             }
             if let Some(path) = self.file_of(self.next) {
-                self.file = Some(Entries::open(&path)?);
+                self.file = Some(Entries::open(path)?);
                 continue;
             }
             let Some((log, last)) = &self.log else { break };
@@ -122,7 +124,11 @@ impl Past {
         if self.log.is_none() && !self.goes_on() {
             return Ok(None);
         }
-        Err(PastFault::NotKept { group: self.group, from: self.next })
+        let upto = match (resumes(&pieces(&self.dir), self.next), &self.log) {
+            (Some(index), _) | (None, Some((_, index))) => index.to_owned(),
+            (None, None) => self.next,
+        };
+        Err(PastFault::NotKept { group: self.group, from: self.next, upto })
     }
 
     fn read(&mut self) -> io::Result<Option<Entry>> {
@@ -148,6 +154,25 @@ impl Past {
     }
 }
 
+/// Behind a gap at `next` the past is told again from the first state that is kept together with what followed it, in a
+/// file or, behind all files, in the log; this is its entry.
+fn resumes(pieces: &[Piece], next: u64) -> Option<u64> {
+    let goes_on = |index: u64| {
+        let mut files = pieces.iter().filter_map(|piece| match piece.kept {
+            Kept::Entries { first, last } if last > index => Some(first),
+            _ => None,
+        });
+        files.clone().next().is_none() || files.any(|first| first <= index + 1)
+    };
+    let state = |piece: &Piece| matches!(piece.kept, Kept::Snapshot { .. }).then(|| piece.kept.last());
+    pieces.iter().filter_map(state).find(|index| *index >= next && goes_on(*index))
+}
+
+/// As operators know it.
+fn name(group: &GroupId) -> String {
+    group.shard().map_or_else(|| "the control group".to_owned(), |shard| shard.to_string())
+}
+
 /// The state that a file keeps, and the entry after it.
 fn state(group: GroupId, path: &Path) -> Result<(Machine, u64), PastFault> {
     let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()));
@@ -163,42 +188,125 @@ fn state(group: GroupId, path: &Path) -> Result<(Machine, u64), PastFault> {
 pub struct Replayed {
     /// Whose.
     pub group: GroupId,
-    /// The first entry told; more than `last` if there is none.
-    pub first: u64,
-    /// The last one.
-    pub last: u64,
-    /// States kept on the way that came out as they were.
-    pub states: usize,
-    /// The first entry after which another state came out than the one that was kept.
-    pub differs: Option<u64>,
+    /// In order; none: nothing is archived yet.
+    pub parts: Vec<Part>,
+}
+
+/// A part of a group's past.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// Entries that were told.
+    Told {
+        /// The first of them.
+        first: u64,
+        /// The last one.
+        last: u64,
+        /// States kept on the way that came out as they were.
+        states: usize,
+        /// States kept on the way that cannot be read, by their last entry.
+        unread: Vec<u64>,
+        /// Whether after the last entry another state came out than the one that was kept. Then nothing is told beyond: it
+        /// would only differ again.
+        differs: bool,
+    },
+    /// Entries that cannot be told. What follows them is told from the state that is kept after the last.
+    Missing {
+        /// The first of them.
+        from: u64,
+        /// The last one.
+        upto: u64,
+        /// What is kept and cannot be read; none: not all of them are kept.
+        damage: Option<String>,
+    },
+}
+
+impl Part {
+    /// The last entry that it is about.
+    fn last(&self) -> u64 {
+        match *self {
+            Part::Told { last, .. } => last,
+            Part::Missing { upto, .. } => upto,
+        }
+    }
 }
 
 /// Tells the past of each group in a data directory of the log again, and compares the states on the way with those that
-/// were kept: whether what is decided follows from the log alone, on this build as on those of then. Its node may run.
-pub fn replay(dir: &Path) -> Result<Vec<Replayed>, PastFault> {
+/// were kept: whether what is decided follows from the log alone, on this build as on those of then. Each group is told
+/// for itself, and goes on behind a gap. Its node may run.
+pub fn replay(dir: &Path) -> Vec<Replayed> {
     let archive = crate::store::archive_in(dir);
     let number = |dir: &PathBuf| dir.file_name()?.to_str()?.strip_prefix("group-")?.parse().ok();
     let mut groups: Vec<GroupId> = directories(&archive).iter().filter_map(number).map(GroupId).collect();
     groups.sort_unstable();
-    groups.into_iter().map(|group| replay_one(archive.join(group.to_string()), group)).collect()
+    groups.into_iter().map(|group| replay_one(&archive.join(group.to_string()), group)).collect()
 }
 
-fn replay_one(dir: PathBuf, group: GroupId) -> Result<Replayed, PastFault> {
-    let kept = pieces(&dir);
+fn replay_one(dir: &Path, group: GroupId) -> Replayed {
+    let kept = pieces(dir);
     let begins = kept.iter().map(|piece| piece.kept.first()).min().unwrap_or_default();
-    let mut past = Past::open(dir, group, begins + 1, None)?;
-    let mut replayed =
-        Replayed { group, first: past.next, last: past.next.saturating_sub(1), states: 0, differs: None };
-    while replayed.differs.is_none() && past.step()?.is_some() {
-        replayed.last = past.next - 1;
-        let is_here = |piece: &&Piece| piece.kept == Kept::Snapshot { index: replayed.last };
+    let ends = kept.iter().map(|piece| piece.kept.last()).max().unwrap_or_default();
+    let mut parts: Vec<Part> = Vec::new();
+    let mut base = begins;
+    // Each round begins at a later state.
+    loop {
+        let opened = Past::open(dir.to_owned(), group, base + 1, None);
+        let Err(fault) = opened.and_then(|past| tell_on(past, &kept, &mut parts)) else { break };
+        let from = parts.last().map_or(begins, |part| part.last() + 1);
+        let again = resumes(&kept, from);
+        miss(&mut parts, from, again.unwrap_or(ends), &fault);
+        let Some(again) = again else { break };
+        base = again;
+    }
+    Replayed { group, parts }
+}
+
+/// As far as it goes.
+fn tell_on(mut past: Past, kept: &[Piece], parts: &mut Vec<Part>) -> Result<(), PastFault> {
+    let (first, mut states, mut unread, mut differs) = (past.next, 0, Vec::new(), false);
+    let ended = loop {
+        match past.step() {
+            Ok(Some(_)) => {}
+            Ok(None) => break Ok(()),
+            Err(fault) => break Err(fault),
+        }
+        let is_here = |piece: &&Piece| piece.kept == Kept::Snapshot { index: past.next - 1 };
         let Some(piece) = kept.iter().find(is_here) else { continue };
-        let (then, _) = state(group, &piece.path)?;
-        if then.hash() == past.machine.hash() {
-            replayed.states += 1;
-        } else {
-            replayed.differs = Some(replayed.last);
+        match state(past.group, &piece.path) {
+            Ok((then, _)) if then.hash() == past.machine.hash() => states += 1,
+            Ok(_) => {
+                differs = true;
+                break Ok(());
+            }
+            Err(_) => unread.push(past.next - 1),
+        }
+    };
+    if past.next > first {
+        parts.push(Part::Told { first, last: past.next - 1, states, unread, differs });
+    }
+    ended
+}
+
+/// Gaps with no entry told between them are one.
+fn miss(parts: &mut Vec<Part>, from: u64, upto: u64, fault: &PastFault) {
+    match parts.last_mut() {
+        Some(Part::Missing { upto: before, .. }) => *before = upto,
+        _ => {
+            let damage = matches!(fault, PastFault::Unreadable(_)).then(|| fault.to_string());
+            parts.push(Part::Missing { from, upto, damage });
         }
     }
-    Ok(replayed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn behind_a_gap_it_goes_on_from_a_state_with_what_followed() {
+        let entries = |first, last| Piece::of(Kept::Entries { first, last });
+        let state = |index| Piece::of(Kept::Snapshot { index });
+        let kept = [state(100), state(200), entries(181, 280), state(300), entries(381, 480), state(500)];
+        let resumed = [0, 101, 201, 281, 301, 481, 501].map(|next| resumes(&kept, next));
+        assert_eq!(resumed, [Some(200), Some(200), Some(500), Some(500), Some(500), Some(500), None]);
+    }
 }

@@ -33,7 +33,7 @@ pub use around::{Around, Destination, Door, Row};
 pub use gate::Gate;
 pub use intake::{Action, Count, Intake, Pending, key_of};
 pub use join::{JOIN, JOIN_AGAIN, join};
-pub use lead::{Errand, HandOn, HandOver, Heard, Leader, Led, Look, Task, What};
+pub use lead::{Errand, HandOn, HandOver, Heard, Leader, Leaving, Led, Look, Task, What};
 pub use pacing::{Pacer, Scene, lines};
 pub use performed::Performed;
 pub use rows::{Begin, Changed, Due, due, forgotten, has_work, touched};

@@ -3,6 +3,7 @@
 use crate::world::{World, code};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use strowger_api::{ROUTES, Role, bootstrap_token};
 
 fn real(path: &str) -> String {
@@ -49,9 +50,23 @@ async fn there_is_one_first_token() {
     assert_eq!(bootstrap_token(world.context.clone()).await, None);
     let (status, body) = world.post("/api/v1/tokens", &json!({ "name": "a", "role": "king" })).await;
     assert_eq!((status, code(&body)), (StatusCode::BAD_REQUEST, "bad_request"));
-    // The hash that the cluster keeps is no token.
     let view = world.context.groups.view(strowger_model::GroupId::CONTROL);
     assert!(view.machine.control().unwrap().has_tokens());
+}
+
+/// A token is looked up by the hash of its text: what is almost one is as unknown as anything else, and so is the hash.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_almost_a_token_is_none() {
+    let world = World::start().await;
+    let token = world.admin.clone();
+    let hash: String = Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let near =
+        [&token[1..], &token[..63], &format!("{token}0"), &token.to_ascii_uppercase(), &token.replace('0', "1"), &hash];
+    for near in near.into_iter().filter(|near| *near != token) {
+        let (status, body) = world.ask("GET", "/api/v1/status", Some(near), &Value::Null).await;
+        assert_eq!((status, code(&body)), (StatusCode::UNAUTHORIZED, "unknown_token"), "{near}");
+    }
+    assert_eq!(world.get("/api/v1/status").await.0, StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]

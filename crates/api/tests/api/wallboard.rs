@@ -8,7 +8,7 @@ use crate::world::{World, code, example};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use serde_json::Value;
-use strowger_api::{Client, Metrics, Options, limit, serve};
+use strowger_api::{Client, Hosts, Metrics, Options, limit, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tower::ServiceExt;
@@ -141,9 +141,12 @@ async fn board_status_and_metrics_say_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_are_bounded_live_and_end_with_the_server() {
     let world = World::start().await;
-    let running = serve(Options { listen: ANY_PORT, metrics: Metrics::Anyone, token: None }, world.context.clone())
-        .await
-        .unwrap();
+    let running = serve(
+        Options { listen: ANY_PORT, hosts: Hosts::default(), metrics: Metrics::Anyone, token: None },
+        world.context.clone(),
+    )
+    .await
+    .unwrap();
     let mut streams = Vec::new();
     for _ in 0..limit::STREAMS {
         let mut stream = TcpStream::connect(running.local_addr).await.unwrap();
@@ -175,7 +178,7 @@ async fn streams_are_bounded_live_and_end_with_the_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_opens_streams_and_reads_none_keeps_no_board_dark() {
     let world = World::start().await;
-    let options = Options { listen: ANY_PORT, metrics: Metrics::Anyone, token: None };
+    let options = Options { listen: ANY_PORT, hosts: Hosts::default(), metrics: Metrics::Anyone, token: None };
     let running = serve(options, world.context.clone()).await.unwrap();
     let viewer = world.token("viewer").await;
     let mut hoard = Vec::new();
@@ -268,7 +271,8 @@ async fn a_browser_shows_it() {
         return;
     };
     let world = World::with_campaigns().await;
-    let options = Options { listen: ANY_PORT, metrics: Metrics::Anyone, token: Some(FIXED.to_owned()) };
+    let options =
+        Options { listen: ANY_PORT, hosts: Hosts::default(), metrics: Metrics::Anyone, token: Some(FIXED.to_owned()) };
     let running = serve(options, world.context.clone()).await.unwrap();
     let client = Client::new(running.local_addr.to_string(), Some(FIXED.to_owned()));
     while client.get("/api/v1/status").await.is_err() {

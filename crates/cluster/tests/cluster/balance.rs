@@ -18,17 +18,18 @@ const SHARD: ShardId = ShardId(0);
 /// What the cluster has for coming back to balance after the last restart.
 const BALANCE: Duration = Duration::from_secs(30);
 /// For a node to come up on a busy machine.
-const START: Duration = Duration::from_secs(60);
+pub(crate) const START: Duration = Duration::from_secs(60);
 
-struct Nodes {
+/// Three nodes, which can be stopped and started again.
+pub(crate) struct Nodes {
     links: Vec<(NodeId, SocketAddr)>,
     sip: SocketAddr,
     dir: TempDir,
-    running: Vec<Cluster>,
+    pub running: Vec<Cluster>,
 }
 
 impl Nodes {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let links = (1..=3).map(|id| (NodeId(id), free())).collect();
         let dir = TempDir::new().expect("a temporary directory");
         let mut nodes = Nodes { links, sip: free(), dir, running: Vec::new() };
@@ -81,7 +82,7 @@ impl Nodes {
     }
 
     /// All are up, and each knows the others as they are now.
-    fn are_up(&self) -> bool {
+    pub fn are_up(&self) -> bool {
         let now: Vec<_> = self.contexts().map(|context| (context.me, context.incarnation())).collect();
         self.contexts().all(|context| {
             let view = context.groups.view(GroupId::CONTROL);
@@ -107,7 +108,7 @@ impl Nodes {
         table.agents().count() > 0 && self.owners().len() == live.len() && table.agents().all(|agent| at_home(agent))
     }
 
-    async fn until(&self, what: &str, within: Duration, holds: impl Fn(&Self) -> bool) {
+    pub async fn until(&self, what: &str, within: Duration, holds: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
         while !holds(self) {
             assert!(begun.elapsed() < within, "not within {within:?}: {what}");

@@ -3,6 +3,7 @@
 mod balance;
 mod broken;
 mod content;
+mod ending;
 mod explain;
 mod merging;
 mod outbound;

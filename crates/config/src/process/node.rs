@@ -92,10 +92,12 @@ pub struct Sip {
 }
 
 /// Where the process answers HTTP.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Http {
     /// TCP, without TLS.
     pub listen: SocketAddr,
+    /// Names by which it is asked. Addresses, `localhost` and names that are only known inside need none.
+    pub hosts: Vec<String>,
     /// Who may read `/metrics`; of a relay always anyone.
     pub metrics: MetricsFor,
 }

@@ -120,9 +120,10 @@ pub fn explain(call: &str, json: bool, at: &At) -> anyhow::Result<ExitCode> {
         print_reasons(&answer["now"]);
     }
     if answer["told"] != true {
+        let missing = answer["missing"].as_str().map(|part| format!(" ({part})")).unwrap_or_default();
         say!(
-            "\nThis node neither saw its steps nor keeps the log of then; another may (--node). Above is what the row and \
-             the record keep."
+            "\nThis node neither saw its steps nor keeps the log of then{missing}; another may (--node). Above is what \
+             the row and the record keep."
         );
     }
     Ok(ExitCode::SUCCESS)

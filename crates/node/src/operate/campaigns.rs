@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{At, block_on, encode, text};
+use super::lists::list;
+use super::{At, ListQuery, block_on, encode, text};
 
 #[derive(Subcommand, Clone, Debug)]
 pub enum CampaignCommand {
@@ -24,16 +25,6 @@ pub struct Which {
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct CampaignQuery {
-    /// Only this tenant's.
-    #[arg(long)]
-    tenant: Option<String>,
-    /// The whole answer, for programs.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args, Clone, Debug)]
 pub struct DialRequest {
     /// Whose agent it is.
     tenant: String,
@@ -46,23 +37,14 @@ pub struct DialRequest {
     campaign: String,
 }
 
-pub fn campaigns(command: Option<&CampaignCommand>, query: &CampaignQuery, at: &At) -> anyhow::Result<ExitCode> {
+pub fn campaigns(command: Option<&CampaignCommand>, query: &ListQuery, at: &At) -> anyhow::Result<ExitCode> {
     match command {
-        None => list(query, at),
+        None => list("/api/v1/campaigns", query, at, |answer| {
+            print_campaigns(answer["campaigns"].as_array().map_or(&[], Vec::as_slice));
+        }),
         Some(CampaignCommand::Start(Which { tenant, name })) => run(tenant, name, "start", at),
         Some(CampaignCommand::Stop(Which { tenant, name })) => run(tenant, name, "stop", at),
     }
-}
-
-fn list(query: &CampaignQuery, at: &At) -> anyhow::Result<ExitCode> {
-    let tenant = query.tenant.as_ref().map_or_else(String::new, |tenant| format!("?tenant={}", encode(tenant)));
-    let answer = block_on(at.client()?.get(&format!("/api/v1/campaigns{tenant}")))??;
-    if query.json {
-        say!("{answer:#}");
-    } else {
-        print_campaigns(answer["campaigns"].as_array().map_or(&[], Vec::as_slice));
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 pub fn print_campaigns(campaigns: &[Value]) {

@@ -7,6 +7,7 @@ mod campaigns;
 mod config;
 mod import;
 mod leads;
+mod lists;
 mod progress;
 mod replay;
 mod shell;
@@ -24,9 +25,10 @@ use strowger_api::{Client, ClientError, limit};
 pub use audit::{AuditQuery, audit};
 pub use bars::{Bars, bars};
 pub use calls::{Filter, calls, explain};
-pub use campaigns::{CampaignCommand, CampaignQuery, DialRequest, campaigns, dial};
+pub use campaigns::{CampaignCommand, DialRequest, campaigns, dial};
 pub use config::{Wanted, apply, check_config, version, versions};
 pub use leads::{LeadCommand, leads};
+pub use lists::{ListQuery, agents, in_force, queues};
 pub use replay::replay;
 pub use shell::{completion, manual};
 pub use silenced::{SilencedCommand, silenced};
@@ -63,12 +65,24 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
     Ok(runtime.block_on(work))
 }
 
-/// Routes that nodes name in what to do, and the commands that ask them.
-const COMMANDS: [(&str, &str); 4] = [
+/// Routes that nodes name in what to do, and the commands that ask them; what begins like another comes before it.
+const COMMANDS: [(&str, &str); 16] = [
     ("GET /api/v1/campaigns/{tenant}/{name}/leads", "`strowger leads list`"),
     ("GET /api/v1/campaigns", "`strowger campaigns`"),
+    ("GET /api/v1/config/versions/{version}", "`strowger versions VERSION`"),
     ("GET /api/v1/config/versions", "`strowger versions`"),
+    ("GET /api/v1/config", "`strowger config`"),
     ("GET /api/v1/status", "`strowger status`"),
+    ("GET /api/v1/agents", "`strowger agents`"),
+    ("GET /api/v1/queues", "`strowger queues`"),
+    ("GET /api/v1/calls/{id}/explain", "`strowger explain CALL`"),
+    ("GET /api/v1/calls", "`strowger calls`"),
+    ("GET /api/v1/do-not-call", "`strowger do-not-call list`"),
+    ("GET /api/v1/barred-callers", "`strowger barred-callers list`"),
+    ("GET /api/v1/silenced", "`strowger silenced`"),
+    ("GET /api/v1/tokens", "`strowger tokens`"),
+    ("GET /api/v1/audit", "`strowger audit`"),
+    ("POST /api/v1/tokens", "`strowger tokens add`"),
 ];
 
 /// What a node says to programs, for somebody who types.
@@ -113,11 +127,30 @@ mod tests {
             ("see GET /api/v1/status for the nodes", "see `strowger status` for the nodes"),
             ("see GET /api/v1/campaigns?tenant=acme", "see `strowger campaigns` --tenant acme"),
             ("see GET /api/v1/campaigns/{tenant}/{name}/leads", "see `strowger leads list`"),
-            ("see GET /api/v1/agents", "see GET /api/v1/agents"),
+            ("see GET /api/v1/config/versions, or GET /api/v1/config", "see `strowger versions`, or `strowger config`"),
+            ("see GET /api/v1/agents?tenant=acme", "see `strowger agents` --tenant acme"),
+            ("see GET /api/v1/openapi.json", "see GET /api/v1/openapi.json"),
         ] {
             assert_eq!(as_commands(said.to_owned()), read);
         }
-        let routes: Vec<&str> = strowger_api::ROUTES.iter().map(|route| route.path).collect();
-        assert!(COMMANDS.iter().all(|(route, _)| routes.contains(&&route["GET ".len()..])), "{routes:?}");
+    }
+
+    /// For programs alone: a description, a stream, one record, and calls that a wallboard shows.
+    const NO_COMMAND: [&str; 4] =
+        ["/api/v1/openapi.json", "/api/v1/events", "/api/v1/calls/{id}", "/api/v1/calls/live"];
+
+    #[test]
+    fn whatever_can_be_read_has_a_command() {
+        let named = |route: &strowger_api::Route| format!("{} {}", route.method.to_uppercase(), route.path);
+        let routes: Vec<String> = strowger_api::ROUTES.iter().map(named).collect();
+        let commands: Vec<&str> = COMMANDS.iter().map(|(route, _)| *route).collect();
+        assert!(commands.iter().all(|command| routes.iter().any(|route| route == command)), "{routes:?}");
+        let read = strowger_api::ROUTES.iter().filter(|route| route.method == "get" && route.needs.is_some());
+        for route in read.filter(|route| !NO_COMMAND.contains(&route.path)) {
+            assert!(commands.contains(&&*named(route)), "{}", named(route));
+        }
+        for (at, route) in commands.iter().enumerate() {
+            assert!(!commands[at + 1..].iter().any(|later| later.starts_with(route)), "{route} hides a later one");
+        }
     }
 }

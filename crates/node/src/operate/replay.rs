@@ -3,25 +3,46 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use strowger_cluster::{Part, Replayed};
 
 use super::EXIT_WRONG;
 
-pub fn replay(data_dir: &Path) -> anyhow::Result<ExitCode> {
-    let replayed = strowger_cluster::replay(data_dir)
-        .with_context(|| format!("telling again what is archived in {}", data_dir.display()))?;
-    for of in &replayed {
-        let name = of.group.shard().map_or_else(|| "control".to_owned(), |shard| shard.to_string());
-        let states = if of.states == 1 { "1 state".to_owned() } else { format!("{} states", of.states) };
-        match of.differs {
-            _ if of.last < of.first => say!("{name:<10} nothing is archived yet"),
-            None => say!("{name:<10} entries {} to {}: {states} came out as they were", of.first, of.last),
-            Some(index) => say!("{name:<10} after entry {index} another state came out than the one of then"),
-        }
+pub fn replay(data_dir: &Path) -> ExitCode {
+    let replayed = strowger_cluster::replay(data_dir);
+    for Replayed { group, parts } in &replayed {
+        let name = group.shard().map_or_else(|| "control".to_owned(), |shard| shard.to_string());
+        let none = parts.is_empty().then(|| "nothing is archived yet".to_owned());
+        parts.iter().map(line).chain(none).for_each(|line| say!("{name:<10} {line}"));
     }
     if replayed.is_empty() {
-        say!("nothing is archived yet");
+        say!("nothing is archived yet in {}", data_dir.display());
     }
-    let differs = replayed.iter().any(|of| of.differs.is_some());
-    Ok(if differs { ExitCode::from(EXIT_WRONG) } else { ExitCode::SUCCESS })
+    let is_wrong = replayed.iter().flat_map(|of| &of.parts).any(is_wrong);
+    if is_wrong { ExitCode::from(EXIT_WRONG) } else { ExitCode::SUCCESS }
+}
+
+/// A gap is not: the node was away then, or its disk was full.
+fn is_wrong(part: &Part) -> bool {
+    match part {
+        Part::Told { unread, differs, .. } => *differs || !unread.is_empty(),
+        Part::Missing { damage, .. } => damage.is_some(),
+    }
+}
+
+fn line(part: &Part) -> String {
+    match part {
+        Part::Told { first, last, states, unread, differs } => {
+            let states = if *states == 1 { "1 state".to_owned() } else { format!("{states} states") };
+            let unread: String = unread.iter().map(|at| format!("; the one after {at} cannot be read")).collect();
+            let differs =
+                if *differs { format!("; after {last} another came out than that of then") } else { String::new() };
+            format!("entries {first} to {last}: {states} came out as they were{unread}{differs}")
+        }
+        Part::Missing { from, upto, damage: None } => {
+            format!("entries {from} to {upto} cannot be told: not all are kept here")
+        }
+        Part::Missing { from, upto, damage: Some(damage) } => {
+            format!("entries {from} to {upto} cannot be told: {damage}")
+        }
+    }
 }

@@ -176,7 +176,8 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api
         MetricsFor::Anyone => strowger_api::Metrics::Anyone,
         MetricsFor::Token => strowger_api::Metrics::Token,
     };
-    let options = strowger_api::Options { listen: config.http.listen, metrics, token: fixed.clone() };
+    let hosts = config.http.hosts.into_iter().collect();
+    let options = strowger_api::Options { listen: config.http.listen, hosts, metrics, token: fixed.clone() };
     let http = strowger_api::serve(options, cluster.context.clone()).await?;
     tracing::info!(node = %config.id, sip = %config.sip.shared, http = %config.http.listen, "node started");
     if fixed.is_none() {

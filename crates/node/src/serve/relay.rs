@@ -81,7 +81,7 @@ async fn start(config: RelayConfig) -> anyhow::Result<(Arc<strowger_relay::Relay
         let text = metrics(&of.stats(), &of.hops());
         Box::pin(async move { text })
     });
-    let http = strowger_api::serve_metrics(config.http.listen, text).await?;
+    let http = strowger_api::serve_metrics(config.http.listen, config.http.hosts.into_iter().collect(), text).await?;
     tracing::info!(relay = %config.id, http = %config.http.listen, "relay started");
     Ok((relay, http))
 }

@@ -292,6 +292,14 @@ pub(crate) struct Piece {
     made: SystemTime,
 }
 
+#[cfg(test)]
+impl Piece {
+    /// Of no bytes, made long ago.
+    pub fn of(kept: Kept) -> Self {
+        Self { kept, path: kept.name().into(), bytes: 0, made: SystemTime::UNIX_EPOCH }
+    }
+}
+
 /// The directories of the groups, in the order of their names.
 pub(crate) fn directories(archive: &Path) -> Vec<PathBuf> {
     let mut dirs: Vec<PathBuf> = fs::read_dir(archive).into_iter().flatten().flatten().map(|dir| dir.path()).collect();
@@ -340,17 +348,24 @@ fn before(pieces: &mut Vec<Piece>, base: u64) -> Vec<Piece> {
 }
 
 /// Reads a file of entries from its beginning.
-pub(crate) struct Entries(BufReader<File>);
+pub(crate) struct Entries {
+    path: PathBuf,
+    file: BufReader<File>,
+}
 
 impl Entries {
-    pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self(BufReader::new(File::open(path)?)))
+    pub fn open(path: PathBuf) -> io::Result<Self> {
+        Ok(Self { file: BufReader::new(File::open(&path)?), path })
     }
 
     /// None at the end.
     pub fn next(&mut self) -> io::Result<Option<Entry>> {
+        self.read().map_err(|fault| io::Error::new(fault.kind(), format!("{}: {fault}", self.path.display())))
+    }
+
+    fn read(&mut self) -> io::Result<Option<Entry>> {
         let mut length = [0; 4];
-        match self.0.read_exact(&mut length) {
+        match self.file.read_exact(&mut length) {
             Err(fault) if fault.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             read => read?,
         }
@@ -359,7 +374,7 @@ impl Entries {
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("an entry of {length} bytes")));
         }
         let mut bytes = vec![0; length as usize];
-        self.0.read_exact(&mut bytes)?;
+        self.file.read_exact(&mut bytes)?;
         Ok(Some(open::<EntryV1>(&bytes).map_err(damaged)?.into()))
     }
 }
@@ -369,8 +384,7 @@ mod tests {
     use super::*;
 
     fn piece(kept: Kept, day: u64) -> Piece {
-        let made = SystemTime::UNIX_EPOCH + Duration::from_secs(day * 86_400);
-        Piece { kept, path: kept.name().into(), bytes: 10, made }
+        Piece { bytes: 10, made: SystemTime::UNIX_EPOCH + Duration::from_secs(day * 86_400), ..Piece::of(kept) }
     }
 
     fn month() -> Vec<Piece> {

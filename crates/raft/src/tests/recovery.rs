@@ -1,3 +1,4 @@
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::harness::{Cluster, LONG, SHARD, SHARDS, TempDir, trace, until};
 use crate::stats::Stats;
 use crate::store::{Store, StoreError};
 use crate::types::{Entry, LeaderId, LogId, Payload, Stamped, Vote};
-use crate::{Groups, PastFault, Retention, StartError, Tuning};
+use crate::{Groups, Part, PastFault, Retention, StartError, Tuning};
 
 fn open(dir: &TempDir) -> Store {
     // The database lets go of its directory when its last thread has ended.
@@ -232,10 +233,15 @@ async fn the_past_is_told_after_it_was_purged_and_all_were_started_again() {
         cluster.groups(node).propose(SHARD, trace(&number.to_string()), LONG).await.unwrap();
         let last = cluster.groups(node).view(SHARD);
         hashes.insert(last.applied, last.machine.hash());
+        if number % 3 == 0 {
+            cluster.groups(node).propose(OTHER, trace(&number.to_string()), LONG).await.unwrap();
+        }
     }
     cluster.agree(SHARD).await;
     for id in cluster.ids() {
-        until("an archive", || (cluster.groups(id).archive().bytes > 0).then_some(())).await;
+        let dir = cluster.dir(id);
+        let is_archived = || archived(&dir, SHARD).len() >= 3 && !archived(&dir, OTHER).is_empty();
+        until("an archive", || is_archived().then_some(())).await;
         cluster.kill(id).await;
     }
     for id in cluster.ids() {
@@ -257,14 +263,79 @@ async fn the_past_is_told_after_it_was_purged_and_all_were_started_again() {
         assert_eq!(past.machine().hash(), groups.view(SHARD).machine.hash());
         // Less is told from a later state on.
         assert!(groups.past(SHARD, 400).unwrap().machine().last().index >= 100);
-        let replayed = crate::replay(&cluster.dir(id)).unwrap();
-        let shard = replayed.iter().find(|replayed| replayed.group == SHARD).unwrap();
-        assert!(shard.states >= 1 && shard.differs.is_none() && shard.last >= 100, "{shard:?}");
+        let parts = told_again(&cluster.dir(id));
+        let [Part::Told { last, states, differs: false, .. }] = parts[..] else { panic!("{parts:?}") };
+        assert!(states >= 1 && last >= 100, "{parts:?}");
     }
+    let gap = take_out_entries(&cluster.dir(node));
+    behind_a_gap_the_past_is_told_again(&cluster, node, gap, &hashes);
     // What is lost is not made up.
     std::fs::remove_dir_all(cluster.dir(node).join("archive")).unwrap();
     let mut past = cluster.groups(node).past(SHARD, 5).unwrap();
     let fault = std::iter::from_fn(|| past.tell().transpose()).find_map(Result::err);
     assert!(matches!(fault, Some(PastFault::NotKept { group: SHARD, .. })), "{fault:?}");
     cluster.end().await;
+}
+
+const OTHER: GroupId = GroupId(2);
+
+/// The files of entries of a group, the oldest first.
+fn archived(dir: &Path, group: GroupId) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(dir.join("archive").join(group.to_string())).into_iter().flatten().flatten();
+    let mut entries: Vec<PathBuf> = files.map(|file| file.path()).collect();
+    entries.retain(|path| path.extension().is_some_and(|kind| kind == "entries"));
+    entries.sort();
+    entries
+}
+
+/// What came of the shard's past; the other's is whole, whatever this one lacks.
+fn told_again(dir: &Path) -> Vec<Part> {
+    let replayed = crate::replay(dir);
+    let parts = |group| replayed.iter().find(|of| of.group == group).map(|of| of.parts.clone()).unwrap();
+    let other = parts(OTHER);
+    assert!(matches!(other[..], [Part::Told { differs: false, .. }]), "{other:?}");
+    parts(SHARD)
+}
+
+/// Removes the second file of entries, of which something stands on both sides; its first entry.
+fn take_out_entries(dir: &Path) -> u64 {
+    let path = archived(dir, SHARD).swap_remove(1);
+    std::fs::remove_file(&path).unwrap();
+    path.file_name().unwrap().to_str().unwrap().split_once('-').unwrap().0.parse().unwrap()
+}
+
+fn behind_a_gap_the_past_is_told_again(
+    cluster: &Cluster,
+    node: NodeId,
+    gap: u64,
+    hashes: &std::collections::BTreeMap<u64, u64>,
+) {
+    let parts = told_again(&cluster.dir(node));
+    let [Part::Told { last, differs: false, .. }, Part::Missing { from, upto, damage: None }, behind] = &parts[..]
+    else {
+        panic!("{parts:?}")
+    };
+    assert!(*last == gap - 1 && *from == gap && *upto > gap, "{parts:?}");
+    let Part::Told { first, states, differs: false, .. } = behind else { panic!("{parts:?}") };
+    assert!(*first == upto + 1 && *states >= 1, "what came out is compared there, too: {parts:?}");
+    // Who asks for what was then hears which part it is; what came before and after is told.
+    let tell = |index| {
+        let mut past = cluster.groups(node).past(SHARD, index).unwrap();
+        let mut told = Vec::new();
+        loop {
+            match past.tell() {
+                Ok(Some(entry)) => told.push((entry.at.index, past.machine().hash())),
+                Ok(None) => return (told, None),
+                Err(fault) => return (told, Some(fault.to_string())),
+            }
+        }
+    };
+    let word = format!("entries {gap} to {upto} of shard-0 cannot be told: not all are kept here");
+    let (before, fault) = tell(5);
+    assert!(fault.as_deref() == Some(&*word) && before.last().is_some_and(|(index, _)| index + 1 == gap), "{fault:?}");
+    let (after, fault) = tell(upto + 5);
+    assert!(fault.is_none() && after.len() > 100, "{fault:?}");
+    for (index, hash) in before.iter().chain(&after) {
+        assert!(hashes.get(index).is_none_or(|then| then == hash), "after {index}");
+    }
 }

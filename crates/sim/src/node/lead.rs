@@ -51,7 +51,9 @@ impl World {
         let (changed, shard) = (std::mem::take(&mut place.lead.heard), &place.replica.shard);
         let control = &place.control.table;
         let (relays, now, wall) = (&self.usable, self.now, self.log.wall(self.now));
-        let look = Look { led, shard, control, relays, now, log_now, wall };
+        // A process that is told to stop is modelled as one that ends at once.
+        let leaving = &strowger_switch::Leaving::new();
+        let look = Look { led, shard, control, leaving, relays, now, log_now, wall };
         let (errands, again) = place.lead.rules.look(&changed, &look);
         if let Some(at) = again.filter(|again| place.lead.armed.is_none_or(|armed| *again < armed)) {
             place.lead.armed = Some(at);

@@ -1,8 +1,9 @@
 //! Leads are spread over the voters: each group's lead belongs to one of them, and goes there when that one is alive.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strowger_model::{Mono, NodeId};
+use strowger_model::{Incarnation, Mono, NodeId};
 use strowger_table::Control;
 
 use super::Led;
@@ -13,6 +14,10 @@ const SETTLED: Duration = Duration::from_secs(3);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Each time it does not take it, it is asked half as often, down to this: a slow disk stays slow.
 const AGAIN_MOST: Duration = Duration::from_secs(32);
+
+/// Processes that have said that they were told to stop, by their nodes. They live until they fall silent, and take no
+/// lead: each would be left to an election a moment later.
+pub type Leaving = BTreeMap<NodeId, Incarnation>;
 
 /// Whether a lead is handed over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,12 +59,13 @@ impl HandOn {
     }
 
     /// Every node can be asked, and acts only while it leads.
-    pub fn look(&mut self, led: Led, control: &Control, now: Mono) -> HandOver {
+    pub fn look(&mut self, led: Led, control: &Control, leaving: &Leaving, now: Mono) -> HandOver {
         if self.led != Some(led) {
             *self = Self { led: Some(led), ..Self::new(self.me, self.home) };
         }
-        let is_live = control.node(self.home).is_some_and(|node| !node.down);
-        if self.home == self.me || self.under_way || !is_live {
+        let leaves = leaving.get(&self.home);
+        let stays = control.node(self.home).is_some_and(|node| !node.down && leaves != Some(&node.incarnation));
+        if self.home == self.me || self.under_way || !stays {
             return HandOver::No;
         }
         let at = self.not_before.max(led.since + SETTLED);

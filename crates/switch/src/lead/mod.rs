@@ -18,7 +18,7 @@ use strowger_model::{LogTime, Mono, NodeId, ShardId, Wall};
 use strowger_table::{Command, Content, Control, Outcome, RowKey, Shard, TenantRef, Touched};
 
 use bring::Bring;
-pub use home::{HandOn, HandOver};
+pub use home::{HandOn, HandOver, Leaving};
 use owners::Owners;
 use spread::Spread;
 
@@ -44,6 +44,8 @@ pub struct Look<'a> {
     pub shard: &'a Shard,
     /// The control group's state.
     pub control: &'a Control,
+    /// Nodes that end.
+    pub leaving: &'a Leaving,
     /// Those that this node reaches, with their sites.
     pub relays: &'a [UsableRelay],
     /// This process's clock.
@@ -185,7 +187,7 @@ impl Leader {
         todo.extend(self.owners.look(look).map(|what| (Task::Own, what)));
         todo.extend(self.bring.look(look).map(|what| (Task::Configure, what)));
         todo.extend(self.spread.look(look).map(|what| (Task::Spread, what)));
-        let hand_over = self.hand_on.look(led, look.control, look.now);
+        let hand_over = self.hand_on.look(led, look.control, look.leaving, look.now);
         if let HandOver::To(home) = hand_over {
             todo.push((Task::HandOver, What::HandOver(home)));
         }

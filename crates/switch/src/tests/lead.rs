@@ -8,7 +8,7 @@ use strowger_table::{Command, Control, ControlCommand, Outcome, RowKey, Touched,
 
 use super::bench::{ME, OTHER, THIRD};
 use super::leading::{AGAIN, CAMPAIGN, SECOND, World, content, offers, staffed};
-use crate::{Errand, HandOn, HandOver, Heard, Led, Task, What};
+use crate::{Errand, HandOn, HandOver, Heard, Leaving, Led, Task, What};
 
 #[test]
 fn nobody_waits_so_nothing_is_said() {
@@ -107,6 +107,18 @@ fn a_lead_goes_home_when_its_home_lives_and_this_node_has_settled() {
     assert_eq!(handed(&mut world).0, [What::HandOver(OTHER.node)]);
     world.rules.answered(2, Task::HandOver, None, world.bench.now);
     assert_eq!(handed(&mut world), (Vec::new(), Some(settled + 3 * SECOND)), "and is asked less often");
+}
+
+/// It gave its leads away, and lives on for some seconds: what it has proposed is waited for.
+#[test]
+fn a_lead_does_not_go_home_while_its_home_ends() {
+    let world = World::at_home(OTHER.node);
+    let (led, now) = (Led { term: 1, since: Mono::ZERO }, world.bench.now + 10 * SECOND);
+    let look = |leaving: &Leaving| HandOn::new(ME.node, OTHER.node).look(led, &world.control, leaving, now);
+    assert_eq!(look(&Leaving::from([(OTHER.node, OTHER.incarnation)])), HandOver::No);
+    assert_eq!(look(&Leaving::from([(THIRD.node, THIRD.incarnation)])), HandOver::To(OTHER.node), "another ends");
+    let before = strowger_model::Incarnation(OTHER.incarnation.0 - 1);
+    assert_eq!(look(&Leaving::from([(OTHER.node, before)])), HandOver::To(OTHER.node), "it was started again");
 }
 
 #[test]
@@ -232,14 +244,14 @@ fn who_was_passive_looks_at_all_rows_afterwards() {
 
 #[test]
 fn a_lead_stays_where_it_is_while_its_home_is_no_member() {
-    let mut rule = HandOn::new(ME.node, OTHER.node);
+    let (mut rule, none) = (HandOn::new(ME.node, OTHER.node), Leaving::new());
     let led = Led { term: 1, since: Mono::ZERO };
     let later = Mono::ZERO + 10 * SECOND;
-    assert_eq!(rule.look(led, &Control::default(), later), HandOver::No);
+    assert_eq!(rule.look(led, &Control::default(), &none, later), HandOver::No);
     let world = World::new();
-    assert_eq!(rule.look(led, &world.control, Mono::ZERO), HandOver::At(Mono::ZERO + 3 * SECOND));
-    assert_eq!(rule.look(led, &world.control, later), HandOver::To(OTHER.node));
-    assert_eq!(rule.look(led, &world.control, later), HandOver::No, "it is under way");
+    assert_eq!(rule.look(led, &world.control, &none, Mono::ZERO), HandOver::At(Mono::ZERO + 3 * SECOND));
+    assert_eq!(rule.look(led, &world.control, &none, later), HandOver::To(OTHER.node));
+    assert_eq!(rule.look(led, &world.control, &none, later), HandOver::No, "it is under way");
     let mut rule = HandOn::new(OTHER.node, OTHER.node);
-    assert_eq!(rule.look(led, &world.control, later), HandOver::No, "it is at home");
+    assert_eq!(rule.look(led, &world.control, &none, later), HandOver::No, "it is at home");
 }

@@ -14,7 +14,7 @@ use strowger_table::{
 };
 
 use super::bench::{Bench, ME, OTHER, SHARD, THIRD, tenant};
-use crate::{Errand, Heard, Leader, Led, Look, Task, What};
+use crate::{Errand, Heard, Leader, Leaving, Led, Look, Task, What};
 
 pub const QUEUE: QueueId = QueueId(1);
 pub const CAMPAIGN: CampaignId = CampaignId(1);
@@ -146,6 +146,7 @@ impl World {
             led: self.led,
             shard: &self.bench.shard,
             control: &self.control,
+            leaving: &Leaving::new(),
             relays: &self.relays,
             now: self.bench.now,
             log_now: LogTime(self.bench.now.0) + self.log_ahead,
