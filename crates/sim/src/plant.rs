@@ -93,6 +93,8 @@ plants! {
     FenceUnchecked => ["refused"],
     /// A call whose actor broke is not taken again.
     RetakeForgotten => ["nothing is stuck"],
+    /// A call whose actor broke is taken again when the sweep finds it.
+    RetakeLate => ["nothing is stuck"],
     /// A phone that registers is bound for ever.
     BindingForEver => ["registered"],
     /// A phone that takes itself off stays bound.

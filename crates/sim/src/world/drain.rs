@@ -29,6 +29,7 @@ impl World {
                 self.promises.stuck.hands(&self.nodes[node], &self.broken, now);
             }
         }
+        self.look_for_broken();
         self.promises.registered.look(&self.truth, &self.asked, &self.phones, now);
         let leader = self.log.seat().map(|(leader, _)| leader.node).filter(|node| self.leads(*node));
         let led = leader.filter(|node| self.nodes[*node].is_sound()).map(|_| self.log.term);
