@@ -59,8 +59,12 @@ impl World {
 
     /// Whether each call whose actor broke has another in time.
     pub(crate) fn look_for_broken(&mut self) {
-        let waits: Vec<(CallId, Broken)> =
-            self.broken.iter().filter(|(_, broken)| !broken.is_settled).map(|(call, broken)| (*call, *broken)).collect();
+        let waits: Vec<(CallId, Broken)> = self
+            .broken
+            .iter()
+            .filter(|(_, broken)| !broken.is_settled)
+            .map(|(call, broken)| (*call, *broken))
+            .collect();
         for (call, broken) in waits {
             let Some(row) = self.truth.call(call) else { continue };
             let node = usize::from(row.owner.node.0) - 1;
