@@ -225,6 +225,16 @@ plants! {
     HungUpTooSoon => ["slot"],
     /// A node takes the log's time to have gone on while nobody led.
     OutageCounted => ["ring time"],
+    /// However many calls a trunk has, one more is let in.
+    DoorWide => ["door"],
+    /// A trunk is taken for one of half as many calls.
+    DoorNarrow => ["door"],
+    /// No node says how many calls of a trunk it has let in.
+    LetInUntold => ["door"],
+    /// Nobody hears of whom nothing comes any more.
+    SilenceUnheard => ["gone"],
+    /// Who takes a held call up again holds still, by the row.
+    HeldForEver => ["both ways"],
     /// A phone's INVITE that is repeated opens a second dialog.
     RungTwice => ["slot", "dialled once"],
 }
