@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use strowger_media::protocol::Answers;
 use strowger_media::{RelayCommand, RelayEvent};
-use strowger_model::{AgentId, CallId, Far, Incarnation, Mono, NodeId, RelayId};
+use strowger_model::{AgentId, CallId, Far, Incarnation, Mono, NodeId, RelayId, TrunkId};
 use strowger_table::{Outcome, Proposal, Proposer};
 
 use crate::node::Pulse;
@@ -168,6 +168,8 @@ pub(crate) enum Task {
     Heartbeat {
         from: Who,
         number: u64,
+        /// How many calls of the trunks it has let in.
+        let_in: Vec<(TrunkId, u64)>,
     },
     Pulse(Pulse),
     Answered {

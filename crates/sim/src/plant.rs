@@ -93,6 +93,8 @@ plants! {
     FenceUnchecked => ["refused"],
     /// A call whose actor broke is not taken again.
     RetakeForgotten => ["nothing is stuck"],
+    /// A call whose actor broke is taken again when the sweep finds it.
+    RetakeLate => ["nothing is stuck"],
     /// A phone that registers is bound for ever.
     BindingForEver => ["registered"],
     /// A phone that takes itself off stays bound.
@@ -223,6 +225,16 @@ plants! {
     HungUpTooSoon => ["slot"],
     /// A node takes the log's time to have gone on while nobody led.
     OutageCounted => ["ring time"],
+    /// However many calls a trunk has, one more is let in.
+    DoorWide => ["door"],
+    /// A trunk is taken for one of half as many calls.
+    DoorNarrow => ["door"],
+    /// No node says how many calls of a trunk it has let in.
+    LetInUntold => ["door"],
+    /// Nobody hears of whom nothing comes any more.
+    SilenceUnheard => ["gone"],
+    /// Who takes a held call up again holds still, by the row.
+    HeldForEver => ["both ways"],
     /// A phone's INVITE that is repeated opens a second dialog.
     RungTwice => ["slot", "dialled once"],
 }

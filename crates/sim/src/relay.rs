@@ -17,6 +17,8 @@ use crate::tenant::prompt_ms;
 /// it has media to look at.
 pub(crate) const ORPHAN: Duration = Duration::from_secs(90);
 const FIRST_PORT: u16 = 10_000;
+/// Who should be heard, and is not for so long, is said to be silent: as the product's relay has it if nothing is set.
+pub(crate) const DEAD_MEDIA: Duration = Duration::from_secs(10);
 
 /// A play that will end by itself, unless something else is heard before.
 pub(crate) struct Play {
@@ -88,6 +90,10 @@ struct Port {
     fence: Fence<usize>,
     journal: Journal,
     hearing: Hearing,
+    /// Whether something is due from its far end; none before its owner said where that is.
+    receives: Option<bool>,
+    /// Since when nothing has come of what is due, and whether that was said.
+    silent: Option<(Mono, bool)>,
     /// When what plays is over.
     over: Option<Mono>,
     exports: Vec<RelayId>,
@@ -189,6 +195,33 @@ impl Relay {
         Some(held.legs.get_mut(&leg)?.report(self.id, LegKey { call, leg }, digit))
     }
 
+    /// Whether something is due from a leg's far end; none: nobody said where that is.
+    pub fn receives(&self, leg: LegKey) -> Option<bool> {
+        self.calls.get(&leg.call)?.legs.get(&leg.leg)?.receives
+    }
+
+    /// Listens to all: who is silent for too long is said to be, once. `is_mute`: nothing comes of a far end any more.
+    pub fn listen(&mut self, is_mute: impl Fn(LegKey) -> bool, now: Mono) -> Vec<Report> {
+        let mut reports = Vec::new();
+        for (call, held) in &mut self.calls {
+            for (leg, port) in &mut held.legs {
+                let leg = LegKey { call: *call, leg: *leg };
+                if port.receives != Some(true) || !is_mute(leg) {
+                    port.silent = None;
+                    continue;
+                }
+                let (since, said) = port.silent.unwrap_or((now, false));
+                let silent = now.since(since);
+                port.silent = Some((since, said || silent >= DEAD_MEDIA));
+                if silent >= DEAD_MEDIA && !said {
+                    let since_ms = silent.as_millis() as u64;
+                    reports.push(port.report(self.id, leg, What::DeadMedia { since_ms }));
+                }
+            }
+        }
+        reports
+    }
+
     pub fn close_orphans(&mut self, now: Mono) {
         let orphans: Vec<CallId> =
             self.calls.iter().filter(|(_, held)| now.since(held.commanded) >= ORPHAN).map(|(id, _)| *id).collect();
@@ -238,9 +271,7 @@ impl Relay {
         match &order.op {
             Op::Hear { leg, what, no } => held.hear(id, LegKey { call, leg: *leg }, what, *no, now, effects)?,
             Op::Export { leg, to } => held.port(*leg)?.exports.clone_from(to),
-            Op::Remote { leg, .. } => {
-                held.port(*leg)?;
-            }
+            Op::Remote { leg, receive, .. } => held.port(*leg)?.receives = Some(*receive),
             Op::CloseLeg { leg } => {
                 if !held.gone.contains_key(leg) {
                     held.gone.insert(*leg, Closed::new(order.epoch, now));
@@ -275,7 +306,7 @@ fn addr(relay: usize, port: u16) -> SocketAddr {
 impl Port {
     fn new(port: u16, fence: Fence<usize>) -> Self {
         let (journal, hearing) = (Journal::default(), Hearing::default());
-        Self { port, fence, journal, hearing, over: None, exports: Vec::new() }
+        Self { port, fence, journal, hearing, receives: None, silent: None, over: None, exports: Vec::new() }
     }
 
     fn report(&mut self, relay: usize, leg: LegKey, what: What) -> Report {
@@ -291,12 +322,12 @@ impl Port {
             remote: None,
             latched: None,
             send: true,
-            receive: true,
+            receive: self.receives.unwrap_or(true),
             hears: self.hearing.what().clone(),
             no: self.hearing.no(),
             play: self.hearing.play(),
             exports: self.exports.clone(),
-            dead: false,
+            dead: self.silent.is_some_and(|(_, said)| said),
             packets_in: 0,
             packets_out: 0,
             quiet_ms: None,

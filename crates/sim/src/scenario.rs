@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use strowger_model::{Mono, Transport, Wall};
 
+use crate::far::Manners;
 use crate::rng::Rng;
 use crate::tenant::{SITES, Share};
 
@@ -32,6 +33,16 @@ const SPEAKS_TCP: u64 = 600;
 const RINGS_ALL: u64 = 200;
 /// Worlds of a thousand in which calls are merged, and split.
 const MERGES: u64 = 200;
+/// Worlds of a thousand in which far ends hold, and in which some are gone without a word.
+const HOLDS: u64 = 500;
+const VANISHING: u64 = 350;
+/// Worlds of a thousand whose door is narrow; of a thousand of its limits those that are, and of those worlds the ones in
+/// which all call at once.
+const NARROW: u64 = 350;
+const LIMITED: u64 = 600;
+const RUSHES: u64 = 600;
+const CALLS: (u64, u64) = (2, 9);
+const CALLS_PER_SECOND: (u64, u64) = (1, 3);
 /// From the first fault: the cluster has begun by then.
 const CALM_START: Duration = Duration::from_secs(3);
 
@@ -59,6 +70,13 @@ pub(crate) struct Scenario {
     pub merges: bool,
     /// Some far ends speak TCP.
     pub tcp: bool,
+    /// What far ends do about their media.
+    pub manners: Manners,
+    /// What a node lets in, and what it lets in of each trunk.
+    pub node_limits: Limits,
+    pub trunk_limits: [Limits; 2],
+    /// All call within a few seconds.
+    pub rushes: bool,
     /// Whose relays carry the media of each trunk's callers; empty for any.
     pub trunk_sites: [&'static str; 2],
     pub busy: Duration,
@@ -71,6 +89,15 @@ pub(crate) struct Scenario {
     /// Actors break.
     pub breaks: bool,
     pub faults: Vec<(Mono, Fault)>,
+}
+
+/// How many calls come in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Limits {
+    /// At once.
+    pub calls: u32,
+    /// New ones a second.
+    pub rate: u32,
 }
 
 /// How datagrams travel.
@@ -167,6 +194,10 @@ impl Scenario {
             rings_all: rng.chance(RINGS_ALL),
             merges: rng.chance(MERGES),
             tcp,
+            manners: Manners::default(),
+            node_limits: Limits::OPEN,
+            trunk_limits: [Limits::OPEN; 2],
+            rushes: false,
             trunk_sites: [(); 2].map(|()| rng.pick(&["", SITES[0], SITES[1]]).unwrap_or_default()),
             busy,
             applies: draw_applies(rng),
@@ -179,6 +210,16 @@ impl Scenario {
 }
 
 impl Scenario {
+    /// What was thought of later has chance of its own, so that worlds without it are what they were.
+    pub fn with(self, more: &mut Rng) -> Self {
+        let manners = Manners { hold: more.chance(HOLDS), vanish: more.chance(VANISHING) };
+        if !more.chance(NARROW) {
+            return Self { manners, ..self };
+        }
+        let trunk_limits = [(); 2].map(|()| Limits::draw(more));
+        Self { manners, node_limits: Limits::draw(more), trunk_limits, rushes: more.chance(RUSHES), ..self }
+    }
+
     /// How a far end speaks.
     pub fn way(&self, rng: &mut Rng) -> Transport {
         if self.tcp && rng.chance(SPEAKS_TCP) { Transport::Tcp } else { Transport::Udp }
@@ -205,6 +246,16 @@ fn draw_shares(rng: &mut Rng) -> Vec<Share> {
         (agents_before, queues_before) = (agents_before + agents, queues_before + queues);
     }
     shares
+}
+
+impl Limits {
+    /// More than any world has.
+    pub const OPEN: Limits = Limits { calls: 10_000, rate: 10_000 };
+
+    fn draw(more: &mut Rng) -> Self {
+        let mut below = |(low, high), open| if more.chance(LIMITED) { more.between(low, high) as u32 } else { open };
+        Self { calls: below(CALLS, Self::OPEN.calls), rate: below(CALLS_PER_SECOND, Self::OPEN.rate) }
+    }
 }
 
 impl Carriage {

@@ -95,6 +95,20 @@ things! {
     Rehomed,
     /// One number is on calls of two tenants at once.
     NumberOfTwoTenants,
+    /// A call is turned away at the door.
+    TurnedAway,
+    /// A far end is gone from a call without a word.
+    Vanished,
+    /// A relay says that nothing comes from a far end any more.
+    SilenceTold,
+    /// A far end holds.
+    Held,
+    /// A far end that held takes the call up again.
+    Resumed,
+    /// A call goes to another owner while a far end of it holds.
+    HeldAdopted,
+    /// A far end holds, or holds no more, while its leg goes to another relay.
+    HeldRehomed,
 }
 
 impl Thing {
@@ -137,6 +151,7 @@ impl Seen {
         self.add(Thing::OtherTenantsRecord, others.count() as u64);
         self.dialled(step);
         self.hours(step);
+        self.held(step);
         match step.command() {
             Some(Command::Dispose { .. }) if step.is_granted() => self.add(Thing::Disposed, 1),
             Some(Command::Merge { .. }) if step.is_granted() => self.add(Thing::CallsMerged, 1),
@@ -170,6 +185,21 @@ impl Seen {
         self.add(Thing::Reconfigured, u64::from(live > 0));
         self.add(Thing::WaitedInClosed, closed);
         self.add(Thing::AgentWentAtWork, gone);
+    }
+
+    /// What became of calls of which a far end holds.
+    fn held(&mut self, step: &Step<'_>) {
+        if let (Some(Command::Redialog { leg, holds, .. }), true) = (step.command(), step.is_granted()) {
+            let before = step.before.call_of_leg(*leg).and_then(|row| row.leg(*leg));
+            let turns = before.is_some_and(|leg| leg.holds != *holds);
+            self.add(if *holds { Thing::Held } else { Thing::Resumed }, u64::from(turns));
+            let moves = before.is_some_and(|leg| leg.next_relay.is_some());
+            self.add(Thing::HeldRehomed, u64::from(turns && moves));
+        }
+        let rows = step.calls.iter().filter_map(|call| Some((step.before.call(*call)?, step.after.call(*call)?)));
+        let adopted = rows.filter(|(before, after)| before.owner.node != after.owner.node);
+        let held = adopted.filter(|(_, after)| after.live_legs().any(|leg| leg.holds)).count();
+        self.add(Thing::HeldAdopted, held as u64);
     }
 
     /// Calls that hours let begin, or kept from being dialled.

@@ -392,7 +392,10 @@ impl Intake {
         if around.calls() >= self.max_calls || self.lines(door.trunk, around) >= door.max_calls as usize {
             return false;
         }
-        let admits = self.trunks.admit(door.trunk, door.max_calls_per_second, now) && self.door.admit(now);
+        // Who finds the node full takes nothing of the trunk's rate, nor the other way about.
+        let admits = self.door.available(now) > 0
+            && self.trunks.admit(door.trunk, door.max_calls_per_second, now)
+            && self.door.admit(now);
         if admits {
             self.trunks.count(door.trunk, now);
         }

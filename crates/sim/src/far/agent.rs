@@ -6,6 +6,7 @@ use std::time::Duration;
 use strowger_model::{Mono, Transport};
 
 use super::FarOut;
+use super::hold::{Habits, Manners};
 use super::phone::Phone;
 use super::registering::{Habit, Registering};
 use super::ring::{Manner, Reaction};
@@ -17,12 +18,13 @@ pub(crate) struct AgentPhone {
     pub phone: Phone,
     /// None: it is always there.
     pub line: Option<Registering>,
+    manners: Manners,
 }
 
 impl AgentPhone {
-    pub fn new(id: usize, line: Option<Registering>) -> Self {
+    pub fn new(id: usize, line: Option<Registering>, manners: Manners) -> Self {
         let way = line.as_ref().map_or(Transport::Udp, Registering::way);
-        Self { phone: Phone::new(format!("a{id}"), phone_addr(id, 0), way), line }
+        Self { phone: Phone::new(format!("a{id}"), phone_addr(id, 0), way), line, manners }
     }
 
     /// Nobody is at an address that the phone had, or while it has no power.
@@ -67,22 +69,24 @@ impl AgentPhone {
         if let Some(line) = &mut self.line {
             line.hears(message, now);
         }
-        let manner = if self.phone.is_new(message) { manner(rng) } else { Manner::IDLE };
+        let manner = if self.phone.is_new(message) { manner(rng, self.manners) } else { Manner::IDLE };
         self.phone.on_message(message, now, manner)
     }
 }
 
-fn manner(rng: &mut Rng) -> Manner {
+fn manner(rng: &mut Rng, manners: Manners) -> Manner {
     let does = match rng.below(100) {
         0..75 => Reaction::Answer,
         75..87 => Reaction::Refuse(486),
         // The rest neither answers nor refuses.
         _ => Reaction::RingOn,
     };
-    Manner { does, after: rng.millis(50, 3500), talks: rng.millis(300, 15_000) }
+    let (after, talks) = (rng.millis(50, 3500), rng.millis(300, 15_000));
+    Manner { does, after, talks, habits: Habits::draw(rng, manners) }
 }
 
 impl Manner {
     /// Where nothing new is to be decided.
-    pub const IDLE: Manner = Manner { does: Reaction::RingOn, after: Duration::ZERO, talks: Duration::ZERO };
+    pub const IDLE: Manner =
+        Manner { does: Reaction::RingOn, after: Duration::ZERO, talks: Duration::ZERO, habits: Habits::NONE };
 }

@@ -3,14 +3,19 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use strowger_model::{Mono, Transport};
+use strowger_model::{LegKey, Mono, Transport};
 
-use super::text::{Request, Sip, sdp};
+use super::hold::{Habits, Session, Voice, Word};
+use super::text::{Request, Sip};
 use super::{Due, FarOut, Repeat};
 use crate::promise::ANONYMOUS;
 use crate::rng::Rng;
 use crate::scenario::Scenario;
 use crate::tenant::{CALLING, NUMBERS, TRUNKS, caller_addr};
+
+/// Where all call at once, that begins when this part of the busy time is over, and takes this part of it.
+const RUSH_BEGINS: u32 = 4;
+const RUSH: u32 = 8;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum CallerState {
@@ -22,6 +27,8 @@ pub(crate) enum CallerState {
     Up,
     Leaving,
     Rest,
+    /// Gone without a word.
+    Gone,
 }
 
 pub(crate) struct Caller {
@@ -48,6 +55,9 @@ pub(crate) struct Caller {
     /// As it was sent.
     invite: Vec<u8>,
     repeat: Option<Repeat>,
+    session: Session,
+    /// The leg, as the answer's tag names it.
+    pub key: Option<LegKey>,
     /// Since when it believes in a call that was answered.
     pub up_since: Option<Mono>,
 }
@@ -97,8 +107,24 @@ impl Caller {
             remote_cseq: 0,
             invite: Vec::new(),
             repeat: None,
+            session: Session::new(Habits::NONE),
+            key: None,
             up_since: None,
         }
+    }
+
+    pub fn with(self, more: &mut Rng, scenario: &Scenario) -> Self {
+        let (mut dial_at, patience) = (self.dial_at, self.leave_at.since(self.dial_at));
+        if scenario.rushes {
+            dial_at = Mono::ZERO + scenario.busy / RUSH_BEGINS + dial_at.since(Mono::ZERO) / RUSH;
+        }
+        let session = Session::new(Habits::draw(more, scenario.manners));
+        Self { session, dial_at, leave_at: dial_at + patience, ..self }
+    }
+
+    /// What it is to who listens, or was when it left.
+    pub fn voice(&self) -> Voice {
+        self.session.voice()
     }
 
     pub fn deadline(&self) -> Option<Mono> {
@@ -108,7 +134,8 @@ impl Caller {
             _ => None,
         };
         let press = self.press_at.filter(|_| self.state == CallerState::Up).map(|(at, _)| at);
-        leaves.into_iter().chain(press).chain(self.repeat.as_ref().map(Repeat::deadline)).min()
+        let session = self.session.deadline();
+        leaves.into_iter().chain(press).chain(session).chain(self.repeat.as_ref().map(Repeat::deadline)).min()
     }
 
     pub fn tick(&mut self, now: Mono) -> Vec<FarOut> {
@@ -121,6 +148,13 @@ impl Caller {
             Due::Again(bytes) => out.push(FarOut::Send(bytes)),
             Due::Over => self.rest(),
         }
+        if self.session.vanishes(now) {
+            self.rest();
+            self.state = CallerState::Gone;
+            out.push(FarOut::Vanish(self.key));
+            return out;
+        }
+        self.minds_media(now, &mut out);
         if let Some((_, digit)) = self.press_at.take_if(|(at, _)| *at <= now) {
             out.extend(self.rtp.filter(|_| self.state == CallerState::Up).map(|rtp| FarOut::Press { rtp, digit }));
             self.next_digit(now);
@@ -140,19 +174,23 @@ impl Caller {
         if self.state == CallerState::Proceeding {
             return vec![FarOut::Send(self.invite.clone())];
         }
-        self.repeat.iter().filter_map(Repeat::once_more).collect()
+        self.repeat.iter().filter_map(Repeat::once_more).chain(self.session.once_more()).collect()
     }
 
     pub fn on_message(&mut self, message: &Sip, now: Mono) -> Vec<FarOut> {
         let mut out = Vec::new();
+        if self.state == CallerState::Gone {
+            return out;
+        }
         if message.call_id() != self.call_id {
             // Somebody's who had this address before; there was nobody.
             return if message.status() == 0 && message.method() != "ACK" { vec![refused(message, 481)] } else { out };
         }
         match (message.status(), message.method()) {
-            (0, "INVITE") if self.takes(message) => self.move_media(message, &mut out),
+            (0, "INVITE") if self.takes(message) => self.move_media(message, now, &mut out),
             (0, _) => self.on_request(message, &mut out),
             (status, "INVITE") if message.cseq() == 1 => self.on_answer(message, status, now, &mut out),
+            (100.., "INVITE" | "UPDATE") => self.on_agreed(message, now, &mut out),
             (200.., "CANCEL") if self.state == CallerState::Cancelling => self.repeat = Some(Repeat::wait(now)),
             (200.., "BYE") if self.state == CallerState::Leaving => self.rest(),
             _ => {}
@@ -162,7 +200,7 @@ impl Caller {
 
     fn dial(&mut self, now: Mono, out: &mut Vec<FarOut>) {
         self.state = CallerState::Calling;
-        let body = sdp(self.addr);
+        let body = self.session.sdp(self.addr);
         let bytes = self.request("INVITE", &self.to, 1, Some(&self.contact()), &body);
         out.push(FarOut::Send(bytes.clone()));
         self.invite.clone_from(&bytes);
@@ -199,12 +237,14 @@ impl Caller {
         self.to_tag = message.tag_of_to().to_owned();
         self.target = message.contact().to_owned();
         self.to = message.header("To").to_owned();
+        self.key = message.key();
         let to = self.to.clone();
         out.push(FarOut::Send(self.request("ACK", &to, 1, None, "")));
         if wanted {
             self.state = CallerState::Up;
             self.repeat = None;
             self.up_since = Some(now);
+            self.session.begin(now);
             self.rtp = message.rtp();
             self.next_digit(now);
         } else if waits || first {
@@ -241,10 +281,42 @@ impl Caller {
     }
 
     /// Its media goes elsewhere from now on (RFC 3261 section 14.2). The INVITE is repeated until it is answered.
-    fn move_media(&mut self, invite: &Sip, out: &mut Vec<FarOut>) {
+    fn move_media(&mut self, invite: &Sip, now: Mono, out: &mut Vec<FarOut>) {
         self.remote_cseq = invite.cseq();
+        if self.session.meets(invite, now) {
+            return out.push(refused(invite, 491));
+        }
         self.rtp = invite.rtp().or(self.rtp);
-        out.push(FarOut::Send(invite.answer(200, "", Some(&self.contact()), &sdp(self.addr))));
+        out.push(FarOut::Send(invite.answer(200, "", Some(&self.contact()), &self.session.sdp(self.addr))));
+    }
+
+    /// Holds, talks again, or says so once more.
+    fn minds_media(&mut self, now: Mono, out: &mut Vec<FarOut>) {
+        match self.session.repeats(now) {
+            Due::Nothing => {}
+            Due::Again(bytes) => out.push(FarOut::Send(bytes)),
+            Due::Over => self.bye(now, out),
+        }
+        if let Some(offer) = self.session.offers(self.addr, now) {
+            self.cseq += 1;
+            let bytes = self.request(self.session.method(), &self.to, self.cseq, Some(&self.contact()), &offer);
+            out.push(FarOut::Send(bytes.clone()));
+            self.session.asked(self.cseq, bytes, self.way, now);
+        }
+    }
+
+    /// What the other side says to an offer of its own.
+    fn on_agreed(&mut self, message: &Sip, now: Mono, out: &mut Vec<FarOut>) {
+        let (cseq, to) = (message.cseq(), self.to.clone());
+        match self.session.answered(message, true, now) {
+            Word::Nothing => {}
+            Word::Acknowledge => out.push(FarOut::Send(self.request("ACK", &to, cseq, None, ""))),
+            Word::AcknowledgeRefusal => out.push(self.acknowledges_refusal(cseq)),
+            Word::HangUp => {
+                out.extend((message.method() == "INVITE").then(|| self.acknowledges_refusal(cseq)));
+                self.bye(now, out);
+            }
+        }
     }
 
     fn cancel(&mut self, now: Mono, out: &mut Vec<FarOut>) {
@@ -256,6 +328,7 @@ impl Caller {
 
     fn bye(&mut self, now: Mono, out: &mut Vec<FarOut>) {
         self.state = CallerState::Leaving;
+        self.session.end();
         self.cseq += 1;
         let bytes = self.request("BYE", &self.to, self.cseq, None, "");
         out.push(FarOut::Send(bytes.clone()));
@@ -265,6 +338,7 @@ impl Caller {
     fn rest(&mut self) {
         self.state = CallerState::Rest;
         self.repeat = None;
+        self.session.end();
         self.up_since = None;
     }
 
@@ -281,13 +355,31 @@ impl Caller {
     fn request(&self, method: &str, to: &str, cseq: u32, contact: Option<&str>, body: &str) -> Vec<u8> {
         let confirmed = !self.to_tag.is_empty();
         let branch = if confirmed { format!("f{}.{cseq}.{method}", self.id) } else { format!("f{}.1", self.id) };
+        self.request_in(&branch, method, (to, cseq), contact, body)
+    }
+
+    /// Of an offer of its own in a dialog that stands.
+    fn acknowledges_refusal(&self, cseq: u32) -> FarOut {
+        let branch = format!("f{}.{cseq}.INVITE", self.id);
+        FarOut::Send(self.request_in(&branch, "ACK", (&self.to, cseq), None, ""))
+    }
+
+    fn request_in(
+        &self,
+        branch: &str,
+        method: &str,
+        (to, cseq): (&str, u32),
+        contact: Option<&str>,
+        body: &str,
+    ) -> Vec<u8> {
+        let confirmed = !self.to_tag.is_empty();
         let dialled = format!("sip:{}@cluster", self.number);
         Request {
             method,
             uri: if confirmed { &self.target } else { &dialled },
             addr: self.addr,
             way: self.way,
-            branch: &branch,
+            branch,
             from: &self.from,
             to,
             call_id: &self.call_id,

@@ -3,6 +3,7 @@
 mod agent;
 mod called;
 mod caller;
+mod hold;
 mod phone;
 mod registering;
 mod ring;
@@ -10,15 +11,16 @@ mod text;
 
 use std::time::Duration;
 
-use strowger_model::{Mono, Transport};
+use strowger_model::{LegKey, Mono, Transport};
 
 pub(crate) use agent::AgentPhone;
 pub(crate) use called::Called;
 pub(crate) use caller::{Caller, CallerState};
+pub(crate) use hold::{Manners, Media, Voice, described};
 pub(crate) use phone::Phone;
 pub(crate) use registering::{Habit, Registering};
 pub(crate) use ring::Ring;
-pub(crate) use text::{Sip, sdp};
+pub(crate) use text::Sip;
 
 /// RFC 3261, table 4.
 const T1: Duration = Duration::from_millis(500);
@@ -34,6 +36,8 @@ pub(crate) enum FarOut {
         rtp: std::net::SocketAddr,
         digit: char,
     },
+    /// It is gone from that call without a word: nothing comes of it any more, no media either.
+    Vanish(Option<LegKey>),
 }
 
 /// A message that is sent again until it is answered.

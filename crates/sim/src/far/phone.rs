@@ -46,7 +46,7 @@ impl Phone {
 
     /// Its line is gone.
     pub fn begins_again(&self) -> Vec<FarOut> {
-        self.rings.iter().filter_map(Ring::begins_again).collect()
+        self.rings.iter().flat_map(Ring::begins_again).collect()
     }
 
     /// True if the INVITE in it is one this phone has not seen.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use strowger_model::{LegKey, Mono, Transport};
 
-use super::text::{Request, Sip, sdp};
+use super::hold::{Habits, Session, Voice, Word};
+use super::text::{Request, Sip};
 use super::{Due, FarOut, Repeat};
 
 /// Without a word from the cluster a phone with a line stops by itself.
@@ -33,6 +34,8 @@ pub(crate) struct Manner {
     pub after: Duration,
     /// From the ACK to hanging up.
     pub talks: Duration,
+    /// What it does about its media meanwhile.
+    pub habits: Habits,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +62,7 @@ pub(crate) struct Ring {
     cseq: u32,
     remote_cseq: u32,
     repeat: Option<Repeat>,
+    session: Session,
 }
 
 impl Ring {
@@ -85,6 +89,7 @@ impl Ring {
             cseq: 0,
             remote_cseq: invite.cseq(),
             repeat: None,
+            session: Session::new(manner.habits),
         };
         match manner.does {
             Reaction::Mute => ring.state = RingState::Mute,
@@ -103,8 +108,13 @@ impl Ring {
     }
 
     /// What is said once more when the line is gone.
-    pub fn begins_again(&self) -> Option<FarOut> {
-        self.repeat.as_ref().and_then(Repeat::once_more)
+    pub fn begins_again(&self) -> impl Iterator<Item = FarOut> {
+        self.repeat.as_ref().and_then(Repeat::once_more).into_iter().chain(self.session.once_more())
+    }
+
+    /// What it is to who listens, or was when it left.
+    pub fn voice(&self) -> Voice {
+        self.session.voice()
     }
 
     pub fn is_live(&self) -> bool {
@@ -117,7 +127,8 @@ impl Ring {
     }
 
     pub fn deadline(&self) -> Option<Mono> {
-        self.act_at.into_iter().chain(self.repeat.as_ref().map(Repeat::deadline)).min()
+        let repeat = self.repeat.as_ref().map(Repeat::deadline);
+        [self.act_at, repeat, self.session.deadline()].into_iter().flatten().min()
     }
 
     pub fn tick(&mut self, now: Mono, out: &mut Vec<FarOut>) {
@@ -128,8 +139,45 @@ impl Ring {
             Due::Over if self.state == RingState::Answered => self.hang_up(now, out),
             Due::Over => self.rest(),
         }
+        if self.session.vanishes(now) {
+            self.rest();
+            self.state = RingState::Mute;
+            return out.push(FarOut::Vanish(self.key));
+        }
+        self.minds_media(now, out);
         if self.act_at.take_if(|at| *at <= now).is_some() {
             self.act(now, out);
+        }
+    }
+
+    /// Holds, talks again, or says so once more.
+    fn minds_media(&mut self, now: Mono, out: &mut Vec<FarOut>) {
+        match self.session.repeats(now) {
+            Due::Nothing => {}
+            Due::Again(bytes) => out.push(FarOut::Send(bytes)),
+            Due::Over => self.hang_up(now, out),
+        }
+        if let Some(offer) = self.session.offers(self.addr, now) {
+            self.cseq += 1;
+            let method = self.session.method();
+            let bytes = self.request(method, method, self.cseq, &offer);
+            out.push(FarOut::Send(bytes.clone()));
+            self.session.asked(self.cseq, bytes, self.way, now);
+        }
+    }
+
+    /// What the other side says to an offer of its own.
+    fn on_agreed(&mut self, message: &Sip, now: Mono, out: &mut Vec<FarOut>) {
+        let cseq = message.cseq();
+        let word = self.session.answered(message, false, now);
+        let of = match word {
+            Word::Nothing => None,
+            Word::Acknowledge => Some("ACK"),
+            Word::AcknowledgeRefusal | Word::HangUp => Some("INVITE").filter(|method| *method == message.method()),
+        };
+        out.extend(of.map(|of| FarOut::Send(self.request("ACK", of, cseq, ""))));
+        if word == Word::HangUp {
+            self.hang_up(now, out);
         }
     }
 
@@ -139,13 +187,14 @@ impl Ring {
         }
         match (message.status(), message.method()) {
             (0, "INVITE") if message.branch() == self.invite.branch() => out.push(FarOut::Send(self.last.clone())),
-            (0, "INVITE") if self.takes(message) => self.move_media(message, out),
+            (0, "INVITE") if self.takes(message) => self.move_media(message, now, out),
             // Another copy of what it has (RFC 3261 section 8.2.2.2).
             (0, "INVITE") => out.push(FarOut::Send(message.answer(482, "none", None, ""))),
             (0, "ACK") => self.acked(now),
             (0, "CANCEL") => self.cancelled(message, now, out),
             (0, _) => self.in_dialog(message, out),
             (200.., "BYE") if self.state == RingState::Leaving => self.rest(),
+            (100.., "INVITE" | "UPDATE") if self.state != RingState::Rest => self.on_agreed(message, now, out),
             _ => {}
         }
     }
@@ -157,7 +206,8 @@ impl Ring {
             (RingState::Ringing, Reaction::RingOn) => self.refuse(480, now, out),
             (RingState::Ringing, _) => {
                 self.state = RingState::Answered;
-                self.last = self.invite.answer(200, &self.tag, Some(&contact(self.addr, self.way)), &sdp(self.addr));
+                let sdp = self.session.sdp(self.addr);
+                self.last = self.invite.answer(200, &self.tag, Some(&contact(self.addr, self.way)), &sdp);
                 out.push(FarOut::Send(self.last.clone()));
                 self.repeat = Some(Repeat::of_other(self.last.clone(), now));
             }
@@ -181,6 +231,7 @@ impl Ring {
                 self.state = RingState::Talking;
                 self.repeat = None;
                 self.act_at = Some(now + self.manner.talks);
+                self.session.begin(now);
             }
             _ => {}
         }
@@ -202,9 +253,13 @@ impl Ring {
     }
 
     /// Its media goes elsewhere from now on (RFC 3261 section 14.2). The INVITE is repeated until it is answered.
-    fn move_media(&mut self, invite: &Sip, out: &mut Vec<FarOut>) {
+    fn move_media(&mut self, invite: &Sip, now: Mono, out: &mut Vec<FarOut>) {
         self.remote_cseq = invite.cseq();
-        out.push(FarOut::Send(invite.answer(200, &self.tag, Some(&contact(self.addr, self.way)), &sdp(self.addr))));
+        if self.session.meets(invite, now) {
+            return out.push(FarOut::Send(invite.answer(491, &self.tag, None, "")));
+        }
+        let sdp = self.session.sdp(self.addr);
+        out.push(FarOut::Send(invite.answer(200, &self.tag, Some(&contact(self.addr, self.way)), &sdp)));
     }
 
     fn in_dialog(&mut self, message: &Sip, out: &mut Vec<FarOut>) {
@@ -230,28 +285,36 @@ impl Ring {
     fn hang_up(&mut self, now: Mono, out: &mut Vec<FarOut>) {
         self.state = RingState::Leaving;
         self.act_at = None;
+        self.session.end();
         self.cseq += 1;
-        let bytes = Request {
-            method: "BYE",
-            uri: self.invite.contact(),
-            addr: self.addr,
-            way: self.way,
-            branch: &format!("{}.{}", self.tag, self.cseq),
-            from: &format!("{};tag={}", self.invite.header("To"), self.tag),
-            to: self.invite.header("From"),
-            call_id: self.invite.call_id(),
-            cseq: self.cseq,
-            contact: None,
-            parameters: "",
-            body: "",
-        }
-        .bytes();
+        let bytes = self.request("BYE", "BYE", self.cseq, "");
         out.push(FarOut::Send(bytes.clone()));
         self.repeat = Some(Repeat::of_other(bytes, now).by(self.way));
     }
 
+    /// `of`: whose branch it has; the ACK of a refusal has that of its INVITE.
+    fn request(&self, method: &str, of: &str, cseq: u32, body: &str) -> Vec<u8> {
+        let contact = contact(self.addr, self.way);
+        Request {
+            method,
+            uri: self.invite.contact(),
+            addr: self.addr,
+            way: self.way,
+            branch: &format!("{}.{cseq}.{of}", self.tag),
+            from: &format!("{};tag={}", self.invite.header("To"), self.tag),
+            to: self.invite.header("From"),
+            call_id: self.invite.call_id(),
+            cseq,
+            contact: matches!(method, "INVITE" | "UPDATE").then_some(&contact),
+            parameters: "",
+            body,
+        }
+        .bytes()
+    }
+
     fn rest(&mut self) {
         self.state = RingState::Rest;
+        self.session.end();
         self.repeat = None;
         self.act_at = None;
     }

@@ -162,12 +162,6 @@ impl Request<'_> {
     }
 }
 
-/// What a phone says of its media.
-pub(crate) fn sdp(addr: SocketAddr) -> String {
-    let ip = addr.ip();
-    format!("v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio 20000 RTP/AVP 0 8\r\n")
-}
-
 fn line(out: &mut String, name: &str, value: &str) {
     out.extend([name, ": ", value, "\r\n"]);
 }

@@ -10,11 +10,9 @@ use strowger_table::{AdmitKey, Call};
 
 use super::Node;
 use crate::asked::Asked;
+use crate::scenario::Limits;
 use crate::tenant::{SHARD, trunk_of};
 use crate::world::World;
-
-/// New calls a second and calls at once: more than any world has.
-const UNBOUNDED: u32 = 10_000;
 
 /// A node at an instant.
 pub(crate) struct Surroundings<'a> {
@@ -24,6 +22,7 @@ pub(crate) struct Surroundings<'a> {
     pub usable: &'a [UsableRelay],
     /// Of the trunks.
     pub sites: &'a [&'static str; 2],
+    pub limits: [Limits; 2],
     pub local: Arc<Local>,
 }
 
@@ -78,8 +77,9 @@ impl Around for Surroundings<'_> {
 
     fn door(&self, source: Far) -> Option<Door> {
         let trunk = trunk_of(source.addr);
-        let site = self.sites[trunk.0 as usize - 1].to_owned();
-        Some(Door { trunk, site, max_calls: UNBOUNDED, max_calls_per_second: UNBOUNDED })
+        let at = trunk.0 as usize - 1;
+        let (site, Limits { calls, rate }) = (self.sites[at].to_owned(), self.limits[at]);
+        Some(Door { trunk, site, max_calls: calls, max_calls_per_second: rate })
     }
 
     fn is_unwanted(&self, to: Destination, from: &str) -> bool {
@@ -103,6 +103,6 @@ impl World {
 }
 
 /// The switch of a process that has just begun.
-pub(crate) fn intake(now: Mono) -> strowger_switch::Intake {
-    strowger_switch::Intake::new(UNBOUNDED as usize, UNBOUNDED, now)
+pub(crate) fn intake(limits: Limits, now: Mono) -> strowger_switch::Intake {
+    strowger_switch::Intake::new(limits.calls as usize, limits.rate, now)
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use strowger_call::MediaFact;
 use strowger_media::protocol::Answers;
-use strowger_media::{Hears, Op, RelayAnswer, RelayCommand, RelayEvent};
+use strowger_media::{Hears, Op, RelayAnswer, RelayCommand, RelayEvent, What};
 use strowger_model::{CallId, Incarnation, LegKey, RelayId};
 use strowger_switch::courier::{ANSWER, Carried, Order, PAUSE, Sight, calls_at, elsewhere, has_leg_at, holder};
 
@@ -143,6 +143,9 @@ impl World {
     }
 
     pub(crate) fn relay_event(&mut self, node: usize, relay: RelayId, event: &RelayEvent) {
+        if self.plant == Some(Plant::SilenceUnheard) && matches!(event.what, What::DeadMedia { .. }) {
+            return;
+        }
         let leg = LegKey { call: event.call, leg: event.leg };
         let call = holder(Some(&self.nodes[node].replica.shard), leg);
         self.tell(node, call, News::Media(MediaFact::of_event(relay, event)));

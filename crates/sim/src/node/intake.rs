@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use strowger_model::{CallId, Far, Mono, NodeId};
+use strowger_model::{CallId, Far, Mono, NodeId, TrunkId};
 use strowger_sip::{Message, phrase, reply, reply_destination};
 use strowger_switch::{Action, Intake};
-use strowger_table::{AdmitKey, Command, Outcome};
+use strowger_table::{AdmitKey, Body, Call, Command, Leg, Outcome, Reach, Source};
 
 use super::around::Surroundings;
 use super::{News, Purpose};
 use crate::happening::{Happening, Task};
-use crate::tenant::SHARD;
+use crate::promise::AtDoor;
+use crate::scenario::Limits;
+use crate::seen::Thing;
+use crate::tenant::{SHARD, trunk_of};
 use crate::trace::About;
 use crate::world::{World, local};
 
@@ -29,7 +32,7 @@ impl World {
             (Some(leg), _) => self.switch(node, |intake, around| intake.for_leg(leg, message, far, around)),
             (None, _) if !message.is_request() => {}
             (None, "INVITE") if message.to_tag().is_empty() => {
-                self.switch(node, |intake, around| intake.invite(message, far, around));
+                self.knock(node, message, far);
             }
             (None, "REGISTER") => self.register(node, message, far),
             (None, "CANCEL") => self.switch(node, |intake, around| intake.cancel(message, far, around)),
@@ -69,15 +72,74 @@ impl World {
         }
     }
 
+    /// A call that may be new.
+    fn knock(&mut self, node: usize, message: Message, far: Far) {
+        let actions = self.ask_switch(node, |intake, around| intake.invite(message, far, around));
+        for action in &actions {
+            match action {
+                Action::Admit { .. } => {
+                    let at = self.at_door(node, trunk_of(far.addr));
+                    self.promises.door.lets_in(&at, self.now);
+                }
+                // It was let in as far as the rates go, and is not wanted or for nobody.
+                Action::Send { bytes, .. }
+                    if bytes.starts_with(b"SIP/2.0 404") || bytes.starts_with(b"SIP/2.0 603") =>
+                {
+                    self.promises.door.judged(self.nodes[node].who, trunk_of(far.addr), self.now);
+                }
+                Action::Send { bytes, .. } if bytes.starts_with(b"SIP/2.0 503") => {
+                    let at = self.at_door(node, trunk_of(far.addr));
+                    self.promises.door.turns_away(&at, self.now);
+                    self.seen.add(Thing::TurnedAway, 1);
+                }
+                _ => {}
+            }
+        }
+        actions.into_iter().for_each(|action| self.perform_switch(node, action));
+    }
+
+    /// What there is of a trunk's calls as a node judges one more.
+    fn at_door(&self, node: usize, trunk: TrunkId) -> AtDoor {
+        let place = &self.nodes[node];
+        let shard = &place.replica.shard;
+        let is_of = |row: &&Arc<Call>| row.trunk() == Some(trunk);
+        let is_applied = |row: &&Arc<Call>| row.id.index() <= place.replica.applied;
+        let came = |leg: &Leg, row: &Call| leg.key.call == row.id && leg.reach == Reach::Inbound;
+        let is_in = |row: &&Arc<Call>| row.live_legs().any(|leg| came(leg, row));
+        let asked = place.asking.values().filter_map(|asking| match &asking.proposal.body {
+            Body::Shard(Command::Admit(admit)) if admit.source == Source::Trunk(trunk) => Some(&admit.key),
+            _ => None,
+        });
+        let asked: Vec<&AdmitKey> = asked.collect();
+        let under_way = asked.iter().filter(|key| shard.call_by_key(key).is_none()).count();
+        let in_truth = || self.truth.calls().filter(is_of);
+        let seen = shard.calls().flat_map(|row| row.lines()).filter(|of| *of == trunk).count();
+        AtDoor {
+            who: place.who,
+            trunk,
+            actors: place.actors.len(),
+            known: in_truth().filter(is_applied).filter(is_in).count() + under_way,
+            most: seen + asked.len() + in_truth().filter(|row| !is_applied(row)).count(),
+        }
+    }
+
     fn switch(&mut self, node: usize, rule: impl FnOnce(&mut Intake, &Surroundings<'_>) -> Vec<Action>) {
-        let mut intake = std::mem::replace(&mut self.nodes[node].intake, super::around::intake(self.now));
+        let actions = self.ask_switch(node, rule);
+        actions.into_iter().for_each(|action| self.perform_switch(node, action));
+    }
+
+    fn ask_switch(
+        &mut self,
+        node: usize,
+        rule: impl FnOnce(&mut Intake, &Surroundings<'_>) -> Vec<Action>,
+    ) -> Vec<Action> {
+        let aside = super::around::intake(Limits::OPEN, self.now);
+        let mut intake = std::mem::replace(&mut self.nodes[node].intake, aside);
         let actions = self.around(node, |around| rule(&mut intake, around));
         let deadline = intake.deadline();
         self.nodes[node].intake = intake;
         self.arm_intake(node, deadline);
-        for action in actions {
-            self.perform_switch(node, action);
-        }
+        actions
     }
 
     /// What the switch sees of a node now.
@@ -88,6 +150,7 @@ impl World {
             asked: self.directory(node),
             usable: &self.usable,
             sites: &self.scenario.trunk_sites,
+            limits: self.limits_at_door(),
             local: Arc::new(local()),
         })
     }

@@ -97,7 +97,7 @@ impl World {
         let place = &mut self.nodes[node];
         let disk = std::mem::take(&mut place.disk);
         let (who, cut) = (place.who, place.cut);
-        *place = Node::new(node, place.ways.len());
+        *place = Node::new(node, place.ways.len(), self.scenario.node_limits);
         (place.who, place.up, place.disk, place.cut) = (who, false, disk, cut);
         self.lines_lost(who);
         self.unseat(node, "dead");

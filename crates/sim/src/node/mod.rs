@@ -23,6 +23,7 @@ use strowger_switch::{Intake, Performed, Vitals};
 use strowger_table::{Proposal, Shard};
 
 use crate::happening::{Happening, Who, node_id};
+use crate::scenario::Limits;
 use crate::tenant::SHARD;
 use crate::world::ControlReplica;
 
@@ -120,7 +121,7 @@ pub(crate) struct Disk {
 }
 
 impl Node {
-    pub fn new(node: usize, relays: usize) -> Self {
+    pub fn new(node: usize, relays: usize, limits: Limits) -> Self {
         let who = Who { node, life: Incarnation(1) };
         Self {
             who,
@@ -137,7 +138,7 @@ impl Node {
             actors: BTreeMap::new(),
             desks: BTreeMap::new(),
             edge: Edge::default(),
-            intake: around::intake(Mono::ZERO),
+            intake: around::intake(limits, Mono::ZERO),
             intake_armed: None,
             asking: BTreeMap::new(),
             last_seq: 0,

@@ -1,6 +1,6 @@
 //! Runs the switch's heartbeats: beats and pulses between processes, reports and hellos in the control group.
 
-use strowger_model::{LogTime, NodeId};
+use strowger_model::{LogTime, NodeId, TrunkId};
 use strowger_switch::{BEAT, JOIN, JOIN_AGAIN, REPORT, Report, is_down, join};
 use strowger_table::Body;
 
@@ -42,9 +42,10 @@ impl World {
         let from = place.who;
         self.timeline.plan(now + BEAT, Happening::In(from, Task::Beat));
         let (number, voters) = place.vitals.beat(now);
-        for voter in voters.collect::<Vec<_>>() {
+        let (voters, let_in) = (voters.collect::<Vec<_>>(), self.says_let_in(node));
+        for voter in voters {
             let voter = self.nodes[usize::from(voter.0) - 1].who;
-            self.cast(node, voter, Task::Heartbeat { from, number });
+            self.cast(node, voter, Task::Heartbeat { from, number, let_in: let_in.clone() });
         }
         if let Some(time) = self.led_time(node) {
             self.nodes[node].replica.clock.told(time, now, now);
@@ -86,9 +87,10 @@ impl World {
     }
 
     /// A beat of another node.
-    pub(crate) fn on_heartbeat(&mut self, node: usize, from: Who, number: u64) {
+    pub(crate) fn on_heartbeat(&mut self, node: usize, from: Who, number: u64, let_in: &[(TrunkId, u64)]) {
         let now = self.now;
         let place = &mut self.nodes[node];
+        place.intake.others_let_in((from.id(), from.life), let_in, now);
         if place.vitals.on_beat(from.id(), from.life, &place.control.table, now) {
             let (voter, applied, led) = (place.who.id(), place.applied(), self.led_time(node));
             self.cast(node, from, Task::Pulse(Pulse { voter, number, applied, led }));

@@ -8,6 +8,8 @@ mod closed;
 mod conservation;
 mod dialled_once;
 mod disposed;
+mod door;
+mod gone;
 mod in_force;
 mod leads;
 mod merged;
@@ -36,6 +38,7 @@ use strowger_table::{Applied, Body, Call, Command, Offer, Outcome, Place, Presen
 
 use crate::asked::Asked;
 use crate::node::Node;
+use crate::scenario::Scenario;
 
 pub(crate) use apart::Apart;
 pub(crate) use balance::{Balance, astray_of};
@@ -45,6 +48,8 @@ pub(crate) use closed::Closed;
 pub(crate) use conservation::Conservation;
 pub(crate) use dialled_once::DialledOnce;
 pub(crate) use disposed::Disposed;
+pub(crate) use door::{AtDoor, Door};
+pub(crate) use gone::Gone;
 pub(crate) use in_force::InForce;
 pub(crate) use leads::Leads;
 pub(crate) use merged::Merged;
@@ -233,6 +238,8 @@ pub(crate) struct Promises {
     pub merged: Merged,
     pub both_ways: BothWays,
     pub closed: Closed,
+    pub door: Door,
+    pub gone: Gone,
     pub told: Told,
     pub true_record: TrueRecord,
     pub rules: Rules,
@@ -240,7 +247,7 @@ pub(crate) struct Promises {
 }
 
 impl Promises {
-    pub fn new(trunk_sites: [&'static str; 2], rings_all: bool) -> Self {
+    pub fn new(scenario: &Scenario) -> Self {
         Self {
             apart: Apart::default(),
             unwanted: Unwanted::default(),
@@ -266,9 +273,11 @@ impl Promises {
             merged: Merged::default(),
             both_ways: BothWays::default(),
             closed: Closed::default(),
+            door: Door::new(scenario),
+            gone: Gone::default(),
             told: Told::default(),
             true_record: TrueRecord::default(),
-            rules: Rules::new(trunk_sites, rings_all),
+            rules: Rules::new(scenario.trunk_sites, scenario.rings_all),
             bases: VecDeque::new(),
         }
     }
@@ -339,6 +348,8 @@ impl Promises {
             &mut self.merged.found,
             &mut self.both_ways.found,
             &mut self.closed.found,
+            &mut self.door.found,
+            &mut self.gone.found,
             &mut self.told.found,
             &mut self.true_record.found,
         ];

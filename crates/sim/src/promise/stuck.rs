@@ -22,8 +22,11 @@ const FIRST: Duration = Duration::from_secs(1);
 /// A process that is gone is known to be dead within this, while the others are there: a voter's patience, an election of
 /// the control group, a report that is given up and made again, and some more.
 const KNOWN_DEAD: Duration = Duration::from_secs(5);
-/// From an actor that broke to its row taken again: the proposal, the sweep, and a proposal of that.
-const RETAKEN: Duration = Duration::from_secs(20);
+/// From an actor that broke to the next one, whose row is taken again before it begins.
+const RETAKEN: Duration = Duration::from_secs(1);
+/// The same where that proposal is lost, with its connection or with who led, or the owner is away: it is repeated, the
+/// sweep finds the row, and a proposal of that.
+const SWEPT: Duration = Duration::from_secs(20);
 /// The longest step of a flow: a prompt twice, its time for a digit twice, and the death of its owner in between.
 const STEP: Duration = Duration::from_secs(20);
 
@@ -202,12 +205,21 @@ impl Stuck {
         }
     }
 
+    /// A call whose actor broke has another within a second, under a new epoch. `is_excused`: what it needs for that is
+    /// lost or away.
+    pub fn retaken(&mut self, call: CallId, broken: Broken, is_excused: bool, now: Mono) {
+        let since = now.since(broken.at);
+        if !is_excused && since > RETAKEN {
+            self.found.breach(PROMISE, Some(call), || format!("its actor broke, and has no successor after {since:?}"));
+        }
+    }
+
     /// Every row with something left to do has its actor on the node that owns it.
     /// `broken`: calls whose actor broke; the next one begins once the row was taken again.
     pub fn hands(&mut self, node: &Node, broken: &BTreeMap<CallId, Broken>, now: Mono) {
         let begins = |row: &Call| {
             let broken = broken.get(&row.id).filter(|broken| broken.epoch == row.owner.epoch);
-            broken.is_some_and(|broken| now.since(broken.at) < RETAKEN)
+            broken.is_some_and(|broken| now.since(broken.at) < SWEPT)
         };
         let owned = node.replica.shard.calls().filter(|row| node.owns(row.owner));
         let open = owned.filter(|row| !row.is_over() || row.has_duties());

@@ -34,7 +34,7 @@ impl Told {
             (200..300, "INVITE") if sip.cseq() == 1 => self.answered.extend(sip.key()),
             // A phone that lost its power takes what is said again for something new.
             (300.., "INVITE") => self.answered.retain(|key| sip.key() != Some(*key)),
-            (0, "INVITE") if !sip.is_first_invite() => {
+            (0, "INVITE" | "UPDATE") if !sip.is_first_invite() => {
                 self.offered.insert((sip.call_id().to_owned(), sip.cseq()));
             }
             _ => {}
@@ -45,7 +45,7 @@ impl Told {
     pub fn left(&mut self, truth: &Shard, sip: &Sip, now: Mono) {
         let Some(key) = sip.key() else { return };
         match (sip.status(), sip.method()) {
-            (200..300, "INVITE") if self.offered.contains(&(sip.call_id().to_owned(), sip.cseq())) => {
+            (200..300, "INVITE" | "UPDATE") if self.offered.contains(&(sip.call_id().to_owned(), sip.cseq())) => {
                 let has = truth.dialog(key).is_some_and(|dialog| dialog.remote_cseq >= sip.cseq());
                 self.judge(has, key, || format!("offer {} of {key} is answered before its row", sip.cseq()));
             }

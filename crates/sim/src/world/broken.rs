@@ -25,6 +25,8 @@ const SWEEP: Duration = Duration::from_secs(5);
 pub(crate) struct Broken {
     pub at: Mono,
     pub epoch: u64,
+    /// Its successor has begun, there is nothing left to do for it, or what it needs was lost or away meanwhile.
+    pub is_settled: bool,
 }
 
 impl World {
@@ -47,8 +49,42 @@ impl World {
         self.seen.add(Thing::ActorBroke, 1);
         self.say(About::Call(call), || format!("n{}: its actor breaks", node + 1));
         let epoch = self.nodes[node].replica.shard.call(call).map_or(0, |row| row.owner.epoch);
-        self.broken.insert(call, Broken { at: self.now, epoch });
+        self.broken.insert(call, Broken { at: self.now, epoch, is_settled: false });
+        if self.plant == Some(Plant::RetakeLate) {
+            let who = self.nodes[node].who;
+            return self.timeline.plan(self.now + SWEEP, Happening::In(who, Task::Retake { call }));
+        }
         self.retake(node, call);
+    }
+
+    /// Whether each call whose actor broke has another in time.
+    pub(crate) fn look_for_broken(&mut self) {
+        let waits: Vec<(CallId, Broken)> = self
+            .broken
+            .iter()
+            .filter(|(_, broken)| !broken.is_settled)
+            .map(|(call, broken)| (*call, *broken))
+            .collect();
+        for (call, broken) in waits {
+            let Some(row) = self.truth.call(call) else { continue };
+            let node = usize::from(row.owner.node.0) - 1;
+            let has_actor = self.nodes[node].actors.contains_key(&call);
+            let is_done = row.is_over() && !row.has_duties();
+            let is_excused = self.is_kept_from_retaking(node, broken.at);
+            self.promises.stuck.retaken(call, broken, has_actor || is_done || is_excused, self.now);
+            if let Some(known) = self.broken.get_mut(&call).filter(|_| has_actor || is_done || is_excused) {
+                known.is_settled = true;
+            }
+        }
+    }
+
+    /// Its node is away or behind, nobody leads or has led since then, or proposals are lost on their way.
+    fn is_kept_from_retaking(&self, node: usize, since: Mono) -> bool {
+        let place = &self.nodes[node];
+        let is_well = place.is_sound() && !place.stalled && !self.is_passive(node);
+        let leads = |node: usize| self.nodes[node].is_sound() && !self.nodes[node].stalled;
+        let is_led = self.log.seat().is_some_and(|(leader, _)| leads(leader.node)) && self.log.lost < since;
+        !is_well || !is_led || self.scenario.log.lost_per_mille > 0
     }
 
     /// The table is told first: then what the broken one said is behind what the next one says.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use strowger_model::NodeId;
-use strowger_table::Call;
+use strowger_table::{Call, Leg, Reach};
 
 use super::World;
-use crate::far::CallerState;
+use crate::far::{AgentPhone, Called, Caller, CallerState, Phone, Ring, Voice};
 use crate::happening::Who;
 use crate::promise::{Look, astray_of};
 
@@ -29,6 +29,7 @@ impl World {
                 self.promises.stuck.hands(&self.nodes[node], &self.broken, now);
             }
         }
+        self.look_for_broken();
         self.promises.registered.look(&self.truth, &self.asked, &self.phones, now);
         let leader = self.log.seat().map(|(leader, _)| leader.node).filter(|node| self.leads(*node));
         let led = leader.filter(|node| self.nodes[*node].is_sound()).map(|_| self.log.term);
@@ -74,8 +75,19 @@ impl World {
             let at = usize::from(row.owner.node.0) - 1;
             awake[at] && nodes[at].owns(row.owner) && nodes[at].actors.contains_key(&row.id)
         };
-        self.promises.both_ways.look(&self.truth, &self.relays, self.now, able);
+        let (callers, phones, called) = (&self.callers, &self.phones, &self.called);
+        let voice = |leg: &Leg| voice_of(callers, phones, called, leg);
+        self.promises.both_ways.look(&self.truth, &self.relays, self.now, able, voice);
+        let proposes = self.is_heard_by_log();
+        let (able, dark) = (|row: &Call| proposes && able(row), &self.promises.survival.dark);
+        self.promises.gone.look(&self.truth, &self.relays, self.now, able, |leg| dark.contains(&leg));
         self.promises.closed.look(&self.truth, &self.relays, self.now);
+    }
+
+    /// Somebody leads, and nothing that is proposed is lost on its way.
+    fn is_heard_by_log(&self) -> bool {
+        let leads = |node: usize| self.nodes[node].is_sound() && !self.nodes[node].stalled;
+        self.scenario.log.lost_per_mille == 0 && self.log.seat().is_some_and(|(leader, _)| leads(leader.node))
     }
 
     pub(crate) fn look_for_rest(&mut self) {
@@ -107,7 +119,7 @@ impl World {
         for relay in &self.relays {
             left.extend(relay.open_legs().map(|leg| (Some(leg.call), format!("{leg} is open at a relay"))));
         }
-        let at_rest = |state| matches!(state, CallerState::Rest);
+        let at_rest = |state| matches!(state, CallerState::Rest | CallerState::Gone);
         let callers = self.callers.iter().filter(|caller| !at_rest(caller.state));
         left.extend(callers.map(|caller| (None, format!("caller-{} is {:?}", caller.id, caller.state))));
         left.extend(
@@ -144,4 +156,16 @@ impl World {
         }
         left
     }
+}
+
+/// What a leg's far end is to who listens; one that has heard of no answer, or has lost its power, agrees on nothing.
+fn voice_of(callers: &[Caller], phones: &[AgentPhone], called: &[Called], leg: &Leg) -> Voice {
+    let rings = |phone: &Phone| phone.rings().iter().find(|ring| ring.key == Some(leg.key)).map(Ring::voice);
+    let voice = match &leg.reach {
+        Reach::Inbound => callers.iter().find(|caller| caller.key == Some(leg.key)).map(Caller::voice),
+        Reach::Binding { agent, .. } => phones.get(agent.0 as usize - 1).and_then(|agent| rings(&agent.phone)),
+        Reach::Trunk { .. } => called.iter().find_map(|called| rings(&called.phone)),
+        Reach::Socket { .. } => None,
+    };
+    voice.unwrap_or(Voice::Asks)
 }

@@ -32,7 +32,7 @@ pub(crate) use stranger::Wrong;
 
 use crate::change::changed;
 use crate::dialling::Dialling;
-use crate::far::{AgentPhone, Called, Caller, Registering};
+use crate::far::{AgentPhone, Called, Caller, Manners, Registering};
 use crate::happening::Happening;
 use crate::log::Log;
 use crate::node::Node;
@@ -116,17 +116,18 @@ impl World {
     /// Draws what there is in it; nothing has happened yet.
     pub fn new(seed: u64, faults: Faults, plant: Option<Plant>) -> Self {
         let mut rng = Rng::new(seed);
-        let scenario = Scenario::draw(&mut rng, faults, NODES);
+        let mut more = Rng::new(!seed);
+        let scenario = Scenario::draw(&mut rng, faults, NODES).with(&mut more);
         let mut dialling = Dialling::draw(&mut rng, &scenario);
         if plant == Some(Plant::TrunkFlood) {
             dialling.flood();
         }
         let versions = versions(&mut rng, &scenario, &dialling);
         let numbers = dialling.numbers.iter().enumerate();
-        let called = numbers.map(|(at, number)| Called::draw(&mut rng, at, *number)).collect();
+        let called = numbers.map(|(at, number)| Called::draw(&mut rng, at, *number, scenario.manners)).collect();
         // Where campaigns dial, agents must be free for it.
         let many = if dialling.is_on() { scenario.callers / DIALLED_CALLERS } else { scenario.callers };
-        let callers = (0..many).map(|id| Caller::draw(&mut rng, id, &scenario)).collect();
+        let callers = (0..many).map(|id| Caller::draw(&mut rng, id, &scenario).with(&mut more, &scenario)).collect();
         let registers = |agent: &Agent| matches!(agent.phone, Phone::Registers { .. });
         let lines: Vec<bool> = versions[0].agents().map(registers).collect();
         let lines = lines.into_iter().enumerate();
@@ -134,9 +135,12 @@ impl World {
             let way = scenario.way(rng);
             Registering::draw(rng, at, way)
         };
-        let phones = lines.map(|(at, registers)| AgentPhone::new(at, registers.then(|| line(&mut rng, at)))).collect();
-        let promises = Promises::new(scenario.trunk_sites, scenario.rings_all);
-        let began = scenario.began;
+        // An agent's phone loses its power, or stays.
+        let manners = Manners { vanish: false, ..scenario.manners };
+        let phone = |rng: &mut Rng, at, registers: bool| AgentPhone::new(at, registers.then(|| line(rng, at)), manners);
+        let phones = lines.map(|(at, registers)| phone(&mut rng, at, registers)).collect();
+        let promises = Promises::new(&scenario);
+        let (began, limits) = (scenario.began, scenario.node_limits);
         let mut world = Self {
             now: Mono::ZERO,
             rng,
@@ -149,7 +153,7 @@ impl World {
             trace: Trace::default(),
             log: Log::new(began),
             truth: Shard::new(SHARD),
-            nodes: (0..NODES).map(|node| Node::new(node, RELAYS)).collect(),
+            nodes: (0..NODES).map(|node| Node::new(node, RELAYS, limits)).collect(),
             control: ControlGroup::new(Log::new(began)),
             lines: Lines::default(),
             relays: (0..RELAYS).map(|id| Relay::new(id, Obeys::of(plant))).collect(),

@@ -9,7 +9,8 @@ use std::time::Duration;
 use strowger_media::{Hears, Op};
 use strowger_model::config::Tenant;
 use strowger_model::{
-    AgentId, CallId, DialResult, E164, Far, Incarnation, Instance, LegKey, Line, LogNow, LogTime, Mono, RelayId, Wall,
+    AgentId, CallId, DialResult, E164, Far, Incarnation, Instance, LegKey, Line, LogNow, LogTime, Mono, RelayId,
+    TrunkId, Wall,
 };
 use strowger_switch::{Begin, Due};
 use strowger_table::{
@@ -18,10 +19,11 @@ use strowger_table::{
 };
 
 use super::{World, Wrong};
-use crate::far::Sip;
+use crate::far::{Media, Sip, described};
 use crate::happening::Task;
 use crate::node::relay_of;
 use crate::plant::Plant;
+use crate::scenario::Limits;
 use crate::trace::About;
 
 /// So much longer does a node go on that nobody answers.
@@ -181,6 +183,10 @@ impl World {
                 binding.flow.line = Some(Line { node: proposal.from.node, number: 0 });
                 true
             }
+            Command::Redialog { holds, .. } if plant == Plant::HeldForEver && !*holds => {
+                *holds = true;
+                true
+            }
             Command::Unbind { instance, .. } if plant == Plant::UnbindForgotten => {
                 *instance = Some(Instance(1));
                 true
@@ -238,6 +244,21 @@ impl World {
             Op::CloseLeg { .. } => self.plant == Some(Plant::CloseOneSide) && other_side,
             _ => false,
         }
+    }
+
+    /// What a node reads of the trunks' limits.
+    pub(crate) fn limits_at_door(&self) -> [Limits; 2] {
+        let of = |limits: Limits| match self.plant {
+            Some(Plant::DoorWide) => Limits { calls: Limits::OPEN.calls, ..limits },
+            Some(Plant::DoorNarrow) => Limits { calls: limits.calls / 2, ..limits },
+            _ => limits,
+        };
+        self.scenario.trunk_limits.map(of)
+    }
+
+    /// What a node says in its beats of the calls that it has let in.
+    pub(crate) fn says_let_in(&self, node: usize) -> Vec<(TrunkId, u64)> {
+        if self.plant == Some(Plant::LetInUntold) { Vec::new() } else { self.nodes[node].intake.let_in(self.now) }
     }
 
     /// Whether a node keeps to itself what it would say.
@@ -435,5 +456,10 @@ fn answered_early(truth: &Shard, bytes: Vec<u8>) -> Option<Vec<u8>> {
     let sip = Sip::parse(&bytes)?;
     let row = truth.calls().find(|row| row.key().is_some_and(|key| key.call_id == sip.call_id()))?;
     let tag = format!("c{:x}-0-early", row.id.0);
-    Some(sip.answer(200, &tag, Some("sip:cluster@10.0.0.1:5060"), &crate::far::sdp(([10, 9, 0, 0], 9).into())))
+    Some(sip.answer(
+        200,
+        &tag,
+        Some("sip:cluster@10.0.0.1:5060"),
+        &described(([10, 9, 0, 0], 9).into(), Media::Both, 1),
+    ))
 }

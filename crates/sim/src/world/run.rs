@@ -10,6 +10,7 @@ use crate::node::Purpose;
 use crate::promise::Breach;
 use crate::relay::Relay;
 use crate::scenario::{Carriage, LogHabit};
+use crate::seen::Thing;
 use crate::tenant::site_of;
 use crate::trace::About;
 
@@ -99,7 +100,7 @@ impl World {
             Task::ApplyControl { upto } => self.apply_control(node, upto),
             Task::Beat => self.beat(node),
             Task::Join => self.join(node),
-            Task::Heartbeat { from, number } => self.on_heartbeat(node, from, number),
+            Task::Heartbeat { from, number, let_in } => self.on_heartbeat(node, from, number, &let_in),
             Task::Pulse(pulse) => self.on_pulse(node, pulse),
             Task::Answered { seq, outcome } => self.answered(node, seq, outcome),
             Task::Retry { seq } => self.ask(node, seq),
@@ -123,9 +124,23 @@ impl World {
         self.pulse_leader();
         let now = self.now;
         self.relays.iter_mut().for_each(|relay| relay.close_orphans(now));
+        self.listen();
         self.look_for_stuck();
         if self.calm_since.is_some() {
             self.look_for_rest();
+        }
+    }
+
+    /// Relays notice of whom nothing comes any more.
+    fn listen(&mut self) {
+        if self.promises.survival.dark.is_empty() {
+            return;
+        }
+        for relay in 0..self.relays.len() {
+            let dark = &self.promises.survival.dark;
+            let reports = self.relays[relay].listen(|leg| dark.contains(&leg), self.now);
+            self.seen.add(Thing::SilenceTold, reports.len() as u64);
+            reports.into_iter().for_each(|report| self.relay_reports(Some(report)));
         }
     }
 

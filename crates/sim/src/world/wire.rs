@@ -185,6 +185,11 @@ impl World {
                         self.timeline.plan(at, Happening::AtCluster { from: addr, bytes: bytes.clone() });
                     }
                 }
+                FarOut::Vanish(leg) => {
+                    self.say(about_leg(leg), || format!("{} is gone without a word", name_of(addr)));
+                    self.promises.survival.dark.extend(leg);
+                    self.seen.add(Thing::Vanished, 1);
+                }
                 FarOut::Press { rtp, digit } => {
                     self.say(about, || format!("{} presses {digit}", name_of(addr)));
                     let report = relay_of(rtp)

@@ -216,6 +216,19 @@ fn a_full_door_is_closed_to_all() {
     assert_eq!(words(&bench.invites("c")), ["admit"], "another caller is barred");
 }
 
+/// A node that was full refused a trunk for a second more, for what it had turned away itself.
+#[test]
+fn who_finds_the_node_full_takes_nothing_of_the_trunks_rate() {
+    let mut bench = Bench::new();
+    for at in 0..RATE {
+        assert_eq!(words(&bench.invites(&format!("a{at}"))), ["admit"]);
+    }
+    bench.door = Door { trunk: TrunkId(2), max_calls_per_second: 1, ..bench.door };
+    assert_eq!(words(&bench.invites("b")), ["TurnedAway", "503"], "the node's rate");
+    bench.tick_after(Duration::from_millis(500));
+    assert_eq!(words(&bench.invites("c")), ["admit"], "the node has room, and the trunk has sent nothing yet");
+}
+
 /// A trunk's rate is the cluster's: each node tells in its heartbeats whom it let in.
 #[test]
 fn heartbeats_say_how_many_came_in_over_each_trunk() {
