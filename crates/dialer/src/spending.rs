@@ -125,7 +125,7 @@ impl Spending {
     }
 
     fn count(&mut self, call: CallId, payers: [Payer; 3], told: Told, now: Mono) -> Vec<Capped> {
-        let before: Vec<Capped> = payers.iter().flat_map(|payer| self.reached(payer, now)).collect();
+        let before: Vec<Capped> = payers.iter().flat_map(|payer| self.reached(payer, 0, now)).collect();
         let is_new = !self.calls.contains_key(&call);
         let seen = self.calls.entry(call).or_insert_with(|| Seen { payers, answered: None, is_over: false });
         let answers = seen.answered.is_none() && told.answered && !told.over;
@@ -153,7 +153,7 @@ impl Spending {
                 sums.step(now).2 += now.since(begun);
             }
         }
-        let after = payers.iter().flat_map(|payer| self.reached(payer, now));
+        let after = payers.iter().flat_map(|payer| self.reached(payer, 0, now));
         after.filter(|capped| !before.contains(capped)).collect()
     }
 
@@ -176,15 +176,12 @@ impl Spending {
     pub fn check(&self, payers: &[Payer], placed: &BTreeMap<Payer, u32>, now: Mono) -> Result<(), Capped> {
         payers.iter().try_for_each(|payer| {
             let placed = placed.get(payer).copied().unwrap_or_default();
-            self.reached_with(payer, placed, now).into_iter().next().map_or(Ok(()), Err)
+            self.reached(payer, placed, now).into_iter().next().map_or(Ok(()), Err)
         })
     }
 
-    fn reached(&self, payer: &Payer, now: Mono) -> Vec<Capped> {
-        self.reached_with(payer, 0, now)
-    }
-
-    fn reached_with(&self, payer: &Payer, placed: u32, now: Mono) -> Vec<Capped> {
+    /// The caps that are reached with so many calls more.
+    fn reached(&self, payer: &Payer, placed: u32, now: Mono) -> Vec<Capped> {
         let caps = self.caps_of(payer);
         if caps == Caps::default() {
             return Vec::new();

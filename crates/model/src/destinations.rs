@@ -67,7 +67,8 @@ pub struct Destinations {
     pub trunks: BTreeMap<String, Prefixes>,
 }
 
-/// What there is at most of calls to numbers outside; 0: any number; none: what is said of all, and if nothing is, any number.
+/// What there is at most of calls to numbers outside; 0: any number; none: what is said of all, and if nothing is, any
+/// number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Caps {
     /// At once.

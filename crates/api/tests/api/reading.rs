@@ -152,3 +152,26 @@ async fn the_description_has_exactly_the_routes() {
         .collect();
     assert_eq!(described, routed);
 }
+
+/// What the description says of `limit` is what is taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_as_described() {
+    let world = World::with_campaigns().await;
+    let (_, document) = world.get("/api/v1/openapi.json").await;
+    let mut limits = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let parameters = methods["get"]["parameters"].as_array().into_iter().flatten();
+        for limit in parameters.filter(|parameter| parameter["name"] == "limit") {
+            let said = limit["description"].as_str().and_then(|said| said.strip_prefix("1 to ")?.split(',').next());
+            let most: u64 = said.and_then(|most| most.parse().ok()).unwrap_or_else(|| panic!("{path}: {limit}"));
+            let path = path.replace("{tenant}", "acme").replace("{name}", "spring");
+            let (taken, refused) = (StatusCode::OK, StatusCode::BAD_REQUEST);
+            for (asked, status) in [(0, refused), (1, taken), (most, taken), (most + 1, refused)] {
+                let path = format!("{path}?limit={asked}");
+                assert_eq!(world.get(&path).await.0, status, "{path}");
+            }
+            limits += 1;
+        }
+    }
+    assert!(limits >= 6, "{limits} routes with a limit");
+}

@@ -35,7 +35,7 @@ async fn two_tenants() -> World {
 
 fn of_acme(path: &str, call: &str) -> String {
     let name = if path.contains("/campaigns/") { "spring" } else { "1003" };
-    path.replace("{tenant}", "acme").replace("{name}", name).replace("{id}", call)
+    path.replace("{tenant}", "acme").replace("{name}", name).replace("{id}", call).replace("{version}", "1")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,6 +28,7 @@ mod outbound;
 mod parts;
 mod phones;
 mod questions;
+mod reached;
 mod records;
 mod replicas;
 mod sample;

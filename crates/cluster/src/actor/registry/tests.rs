@@ -2,6 +2,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use ractor::ActorProcessingErr;
 
 use super::*;
 
@@ -190,4 +194,59 @@ fn who_sits_when_the_node_ends_goes_and_nobody_comes() {
     assert_eq!((actor.stops(), bench.ended(1, ticket, Mono(1)), bench.len()), (1, None, 0));
     bench.seat(2, starting, actor.clone());
     assert_eq!((actor.stops(), bench.begin(1, 5, None)), (2, None));
+}
+
+enum Word {
+    Wake,
+    Count(Arc<AtomicU32>),
+    StandStill,
+}
+
+impl From<Wake> for Word {
+    fn from(_: Wake) -> Self {
+        Word::Wake
+    }
+}
+
+struct Hears;
+
+impl Actor for Hears {
+    type Msg = Word;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Word>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(&self, _: ActorRef<Word>, word: Word, (): &mut ()) -> Result<(), ActorProcessingErr> {
+        match word {
+            Word::Wake => {}
+            Word::Count(count) => {
+                count.fetch_add(1, Relaxed);
+            }
+            Word::StandStill => std::future::pending().await,
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_actors_have_sent_themselves_is_done_and_who_stands_still_is_killed() {
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let (bench, count) = (Registry::<u8, Said, ActorRef<Word>>::new(), Arc::new(AtomicU32::new(0)));
+    let mut actors = Vec::new();
+    for key in 0..8 {
+        let ticket = bench.begin(key, 5, None).unwrap();
+        let (actor, _) = Actor::spawn(None, Hears, ()).await.unwrap();
+        bench.seat(key, ticket, actor.clone());
+        let word = if key % 2 == 0 { Word::StandStill } else { Word::Count(count.clone()) };
+        actor.cast(word).unwrap();
+        actors.push(actor);
+    }
+    bench.finish().await;
+    assert_eq!((count.load(Relaxed), bench.len()), (4, 0));
+    for actor in actors {
+        actor.wait(Some(PATIENCE)).await.expect("it has ended");
+    }
 }
