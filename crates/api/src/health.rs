@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -25,22 +26,37 @@ pub type Text = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = String> + Send>> + S
 /// The version of the text format is part of its type.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// Set when a relay is told to end.
+pub type Stopping = Arc<AtomicBool>;
+
 /// A relay's HTTP side, without sockets: `/metrics`, `/health/live` and `/health/ready`.
-pub fn relay_router(text: Text) -> Router {
-    let metrics = move |State(text): State<Text>| async move { prometheus(text().await) };
+pub fn relay_router(text: Text, stopping: Stopping) -> Router {
+    let metrics = move || async move { prometheus(text().await) };
     Router::new()
         .route("/metrics", get(metrics))
         .route("/health/live", get(live))
-        // A relay that runs can carry calls; whether nodes reach it is theirs to say.
-        .route("/health/ready", get(live))
+        .route("/health/ready", get(relay_ready))
         .fallback(routes::no_such_route)
         .method_not_allowed_fallback(routes::wrong_method)
-        .with_state(text)
+        .with_state(stopping)
 }
 
-/// Binds, then serves a relay's metrics in the background until the answer is dropped or closed.
-pub async fn serve_metrics(listen: SocketAddr, hosts: Hosts, text: Text) -> Result<Running, ApiError> {
-    listen::serve(listen, hosts, relay_router(text)).await
+/// Binds, then serves a relay's metrics and health in the background until the answer is dropped or closed.
+pub async fn serve_metrics(
+    listen: SocketAddr,
+    hosts: Hosts,
+    text: Text,
+    stopping: Stopping,
+) -> Result<Running, ApiError> {
+    listen::serve(listen, hosts, relay_router(text, stopping)).await
+}
+
+/// A relay that runs can carry calls, until it is told to end; whether nodes reach it is theirs to say.
+async fn relay_ready(State(stopping): State<Stopping>) -> Result<Json<Healthy>, Problem> {
+    match stopping.load(Ordering::Relaxed) {
+        false => Ok(Json(Healthy { ok: true })),
+        true => Err(not_ready("this relay is stopping".to_owned(), "send calls over another relay")),
+    }
 }
 
 /// `GET /metrics`
@@ -66,8 +82,12 @@ pub async fn live() -> Json<Healthy> {
 pub async fn ready(State(context): State<Arc<Context>>) -> Result<Json<Healthy>, Problem> {
     match unready(&context) {
         None => Ok(Json(Healthy { ok: true })),
-        Some((what, advice)) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", what, advice)),
+        Some((what, advice)) => Err(not_ready(what, advice)),
     }
+}
+
+fn not_ready(what: String, advice: &'static str) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", what, advice)
 }
 
 /// What stands between this node and a majority.

@@ -54,7 +54,7 @@ pub use archive::archive;
 pub use auth::Of;
 pub use client::{Client, ClientError};
 pub use error::ApiError;
-pub use health::{Text, relay_router, serve_metrics};
+pub use health::{Stopping, Text, relay_router, serve_metrics};
 pub use hosts::Hosts;
 pub use listen::Running;
 pub use role::Role;

@@ -43,6 +43,7 @@ impl Context {
         ];
         let node = [("active", u64::from(!self.edge.is_passive())), ("call_actors", self.actors().calls as u64)];
         families.parts(&messages, &connections, &node);
+        families.strangers(counters.strangers.load(Relaxed));
     }
 }
 

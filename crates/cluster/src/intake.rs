@@ -137,7 +137,6 @@ impl Intake {
                 context.spawn(withdraw(context.clone(), shard, key));
             }
             Action::Count(Count::Forwarded) => context.figures.forwarded(),
-            Action::Count(Count::Stranger) => context.figures.stranger(),
             Action::Count(Count::TurnedAway) => context.figures.turned_away(),
             Action::Count(Count::Unwanted) => context.figures.unwanted(),
         }

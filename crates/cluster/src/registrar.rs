@@ -300,10 +300,14 @@ mod tests {
                 .map_err(|refusal| (refusal.status, refusal.reason))
         };
         assert!(told("<sip:7@192.0.2.9>").is_ok());
+        let long = |bytes: usize| format!("<sip:{}@192.0.2.9>", "7".repeat(bytes - "sip:@192.0.2.9".len()));
+        assert!(told(&long(512)).is_ok());
         for (contact, status, reason) in [
             ("<nothing>", 400, "Bad Request: a Contact is malformed"),
             ("*", 400, "Bad Request: `*` beside another Contact or without Expires: 0"),
             (&["<sip:7@192.0.2.9>"; 17].join(", "), 400, "Bad Request: more than 16 Contacts"),
+            (&long(513), 400, "Bad Request: the URI of a Contact has more than 512 bytes"),
+            (&long(7000), 400, "Bad Request: the URI of a Contact has more than 512 bytes"),
             ("<sip:7@127.0.0.1>", 403, "Forbidden"),
             ("<sip:7@192.0.2.9>;expires=5", 423, "Interval Too Brief"),
         ] {

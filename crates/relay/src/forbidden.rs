@@ -7,7 +7,7 @@ use std::ops::Range;
 use strowger_model::Network;
 
 use crate::engine::Options;
-use crate::socket::Socket;
+use crate::machine;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Forbidden {
@@ -27,6 +27,10 @@ impl Forbidden {
     /// Asked when a far end says where it is, never of a packet.
     pub(crate) fn covers(&self, to: SocketAddr) -> bool {
         let ip = to.ip().to_canonical();
+        // Nowhere is nobody's: so old far ends say hold (RFC 3264, 8.4). That nothing is sent there is the order's to judge.
+        if ip.is_unspecified() || to.port() == 0 {
+            return false;
+        }
         // A relay that is known to far ends by a loopback address is one of a test or a demonstration.
         let loops_back = ip.is_loopback() && !self.own[1].is_loopback();
         loops_back || self.ours(ip).contains(&to.port()) || self.networks.iter().any(|network| network.contains(ip))
@@ -35,14 +39,9 @@ impl Forbidden {
     /// The ports of an address that are our legs': none of an address that is not ours.
     pub(crate) fn ours(&self, ip: IpAddr) -> Range<u16> {
         let ip = ip.to_canonical();
-        let is_own = self.own.contains(&ip) || self.own[0].is_unspecified() && is_of_this_machine(ip);
-        if is_own { self.ports.clone() } else { 0..0 }
+        let is_own = self.own.contains(&ip) || self.own[0].is_unspecified() && machine::has(ip);
+        if is_own && !ip.is_unspecified() { self.ports.clone() } else { 0..0 }
     }
-}
-
-/// A socket is bound to no other address.
-fn is_of_this_machine(ip: IpAddr) -> bool {
-    Socket::bind(SocketAddr::new(ip, 0)).is_ok()
 }
 
 #[cfg(test)]
@@ -83,6 +82,16 @@ mod tests {
         let relay = relay("0.0.0.0", Some("127.0.0.1"), &[]);
         assert_eq!(covered(&relay, &["127.0.0.1:20000", "127.0.0.9:20000", "127.0.0.9:30000"]), [true, true, false]);
         assert_eq!(covered(&relay, &["192.0.2.9:20000"]), [false], "another machine's");
+    }
+
+    /// Who holds by an address of zero was hung up on by a relay that listens everywhere.
+    #[test]
+    fn nowhere_is_never_closed() {
+        let relay = relay("0.0.0.0", Some("192.0.2.5"), &["0.0.0.0/8", "::/8", "192.0.2.0/24"]);
+        let nowhere = ["0.0.0.0:20000", "[::]:20000", "[::ffff:0.0.0.0]:20000", "192.0.2.9:0"];
+        assert_eq!(covered(&relay, &nowhere), [false; 4]);
+        assert_eq!(relay.ours("0.0.0.0".parse().unwrap()), 0..0);
+        assert_eq!(covered(&relay, &["0.0.0.1:20000", "192.0.2.9:4000"]), [true; 2], "networks stay closed");
     }
 
     #[test]

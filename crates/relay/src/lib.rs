@@ -20,6 +20,7 @@ mod heard;
 pub mod hop;
 mod intake;
 mod leg;
+mod machine;
 mod mix;
 mod orders;
 mod origin;

@@ -92,7 +92,7 @@ impl Worker {
     fn open_leg(&mut self, key: LegKey, fence: Fence<PeerId>, now: Mono) -> Result<u16, Refusal> {
         let pair = self.ports.open()?;
         let port = pair.port;
-        let made = self.watch(&pair).and_then(|slot| Ok((slot, random_start()?)));
+        let made = self.watch(key.call, &pair).and_then(|slot| Ok((slot, random_start()?)));
         let Ok((slot, out)) = made else {
             self.ports.give_back(port);
             return Err(Refusal::NoSockets);
@@ -105,12 +105,12 @@ impl Worker {
     }
 
     /// Makes epoll report both sockets for the place the next leg gets.
-    fn watch(&self, pair: &Pair) -> Result<Slot, Refusal> {
+    fn watch(&self, call: CallId, pair: &Pair) -> Result<Slot, Refusal> {
         let slot = self.legs.vacant();
         for (socket, rtcp) in [(&pair.rtp, false), (&pair.rtcp, true)] {
             let data = epoll::EventData::new_u64(self.legs.ticket(slot, rtcp).to_u64());
             epoll::add(&self.epoll, socket, data, epoll::EventFlags::IN).map_err(|fault| {
-                tracing::warn!(%fault, "epoll takes no more sockets");
+                tracing::warn!(%call, %fault, "epoll takes no more sockets");
                 Refusal::NoSockets
             })?;
         }

@@ -141,8 +141,8 @@ impl Relay {
         Err(RelayError::ThreadLost)
     }
 
-    /// Ends the link, so that nodes see it at once, then the media threads and with them all calls.
-    pub async fn close(self) {
+    /// Ends the link, so that nodes see it at once. The media threads, and with them all calls, end when it is dropped.
+    pub async fn close(&self) {
         self.link.close().await;
     }
 

@@ -1,6 +1,9 @@
 //! What a body is: a description, alone or as a part beside others, key presses, or what nobody here reads (RFC 5621).
 
+use std::borrow::Cow;
+
 use crate::compose::SDP;
+use crate::description::without_keys;
 use crate::message::Message;
 use crate::text::parameter;
 
@@ -15,13 +18,15 @@ const MAX_DEPTH: usize = 2;
 const MAX_PARTS: usize = 16;
 
 impl Message {
-    /// The description in it; empty if there is none. A body that does not say what it is counts as one.
-    pub fn sdp(&self) -> &[u8] {
-        match self.content_type() {
+    /// The description in it; empty if there is none. A body that does not say what it is counts as one. Media keys are
+    /// cut from it here, where everybody takes it: what nobody sees gets into no row, and so into no log and no snapshot.
+    pub fn sdp(&self) -> Cow<'_, [u8]> {
+        let sdp = match self.content_type() {
             _ if self.body().is_empty() || !is_plain(self.header("Content-Encoding")) => &[],
             None => self.body(),
-            Some(kind) => find(kind, self.body(), &[SDP], MAX_DEPTH).map_or(&[], |(_, sdp)| sdp),
-        }
+            Some(kind) => find(kind, self.body(), &[SDP], MAX_DEPTH).map_or(&[][..], |(_, sdp)| sdp),
+        };
+        without_keys(sdp)
     }
 
     /// The key that an INFO says was pressed: 0 to 9, *, #, A to D.
@@ -161,7 +166,7 @@ mod tests {
 
     fn sdp(kind: &str, body: &str) -> String {
         let read = message("INVITE", &format!("Content-Type: {kind}\r\n"), body);
-        let sdp = String::from_utf8(read.sdp().to_vec()).unwrap();
+        let sdp = String::from_utf8(read.sdp().into_owned()).unwrap();
         assert_eq!(read.unread(), sdp.is_empty().then(|| DESCRIPTIONS.to_owned()), "{kind}");
         sdp
     }
@@ -223,7 +228,7 @@ mod tests {
             assert_eq!(sdp(kind, &body), "", "{kind} {body}");
         }
         let packed = message("INVITE", "Content-Type: application/sdp\r\nContent-Encoding: gzip\r\n", PLAIN);
-        assert_eq!((packed.sdp(), packed.unread().is_some()), (&b""[..], true));
+        assert_eq!((&packed.sdp()[..], packed.unread().is_some()), (&b""[..], true));
         let same = message("INVITE", "Content-Type: application/sdp\r\nContent-Encoding: identity\r\n", PLAIN);
         assert_eq!(same.sdp(), PLAIN.as_bytes());
         // What need not be read is as good as not there (RFC 3261 section 20.11).

@@ -1,6 +1,11 @@
 //! Reading a session description (RFC 8866): the lines that matter to us, wherever they stand and however they end. Phones
 //! leave lines out, put them in another order and write spaces or zeros behind them; what is not read cannot be wrong.
 
+use std::borrow::Cow;
+
+/// Attributes that carry a secret of the media: keys of SRTP (RFC 4568, RFC 4567) and the password of ICE (RFC 8839).
+const SECRET: [&str; 3] = ["crypto", "key-mgmt", "ice-pwd"];
+
 /// A description, as far as it is read.
 #[derive(Default)]
 pub(crate) struct Description {
@@ -88,6 +93,33 @@ impl Stream {
     }
 }
 
+/// The description without the lines that carry secrets (those above, and `k=`, RFC 8866 section 5.12), which nobody here
+/// reads. Who offers them beside plain RTP (RFC 8643) is answered with plain RTP.
+pub(crate) fn without_keys(sdp: &[u8]) -> Cow<'_, [u8]> {
+    let lines = || sdp.split_inclusive(|byte| matches!(byte, b'\r' | b'\n'));
+    if !lines().any(is_secret) {
+        return Cow::Borrowed(sdp);
+    }
+    let mut is_cut = false;
+    let kept = lines().filter(|line| {
+        // Of a line that ends in CR LF the second comes by itself.
+        is_cut = is_secret(line) || is_cut && *line == b"\n";
+        !is_cut
+    });
+    Cow::Owned(kept.flatten().copied().collect())
+}
+
+fn is_secret(line: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(line);
+    let Some((kind, value)) = trimmed(&text).split_once('=') else { return false };
+    let name = value.split_once(':').map_or(value, |(name, _)| name).trim();
+    match kind.trim() {
+        "k" | "K" => true,
+        "a" | "A" => SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name)),
+        _ => false,
+    }
+}
+
 fn pairs(attributes: &[Attribute]) -> impl Iterator<Item = (&str, &str)> {
     attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()))
 }
@@ -99,4 +131,41 @@ fn address(connection: &str) -> Option<String> {
 
 fn trimmed(line: &str) -> &str {
     line.trim_matches(|letter: char| letter.is_whitespace() || letter == '\0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(sdp: &str) -> String {
+        String::from_utf8(without_keys(sdp.as_bytes()).into_owned()).unwrap()
+    }
+
+    #[test]
+    fn secrets_are_cut_however_they_are_written() {
+        let plain = "v=0\r\ns=-\r\nm=audio 4000 RTP/AVP 0\r\na=sendrecv\r\n";
+        let secrets = [
+            "k=base64:c2VjcmV0",
+            "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0",
+            " a=Crypto :1 x inline:c2VjcmV0 ",
+            "a=key-mgmt:mikey c2VjcmV0",
+            "a=ice-pwd:c2VjcmV0",
+            "\0k = clear:c2VjcmV0",
+        ];
+        for secret in secrets {
+            let written = plain.replace("a=sendrecv", &format!("{secret}\r\na=sendrecv"));
+            assert_eq!(cut(&written), plain, "{secret}");
+            for end in ["\n", "\r"] {
+                assert_eq!(cut(&written.replace("\r\n", end)), plain.replace("\r\n", end), "{secret}");
+            }
+            assert_eq!(cut(&format!("{plain}{secret}")), plain, "{secret} at the end, without a line end");
+        }
+    }
+
+    #[test]
+    fn all_else_stays_as_it_is() {
+        let sdp = "v=0\r\nc=IN IP4 192.0.2.1\r\na=cryptography:1\r\na=fingerprint:sha-256 AB\r\n\r\nb=AS:64";
+        assert!(matches!(without_keys(sdp.as_bytes()), Cow::Borrowed(_)));
+        assert_eq!(without_keys(&[0xff, b'\n', b'k', b'=', b'1', b'\n', 0xfe]).as_ref(), [0xff, b'\n', 0xfe]);
+    }
 }

@@ -12,6 +12,9 @@ use crate::text::{address_uri, parameter, split};
 const DEFAULT_EXPIRES_S: u32 = 3600;
 /// Most contacts in one REGISTER: a phone has one, a softswitch a few; every one is kept by the registrar.
 const MAX_CONTACTS: usize = 16;
+/// Longest URI of a Contact, in bytes. It goes into rows and the log of every node and back into each 200. The longest of
+/// phones, with a WebRTC client's transport, line and push parameters (RFC 8599), have some 300.
+const MAX_URI_BYTES: usize = 512;
 
 /// One address that a phone asks to be bound.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,6 +59,9 @@ pub enum ContactsFault {
     /// Nothing of it is bound.
     #[error("more than {MAX_CONTACTS} Contacts")]
     TooMany,
+    /// Its URI is longer than any phone's.
+    #[error("the URI of a Contact has more than {MAX_URI_BYTES} bytes")]
+    TooLong,
 }
 
 /// What a REGISTER asks for, in its order.
@@ -73,6 +79,9 @@ pub fn contacts(request: &Message) -> Result<Contacts, ContactsFault> {
     let general = request.expires().unwrap_or(DEFAULT_EXPIRES_S);
     let binding = |value: &str| {
         let uri = address_uri(value);
+        if uri.len() > MAX_URI_BYTES {
+            return Err(ContactsFault::TooLong);
+        }
         Uri::parse(Bytes::copy_from_slice(uri.as_bytes())).map_err(|_| ContactsFault::Malformed)?;
         // A time that is no number counts as an hour (RFC 3261 section 20.10).
         let expires = parameter(value, "expires").map_or(general, |text| text.parse().unwrap_or(DEFAULT_EXPIRES_S));

@@ -276,3 +276,33 @@ fn hanging_up_settles_what_is_pending() {
     bench.hear(&answer(&ours, 200, "", &[BOB], OFFER)).is(&["ACK"], &[]);
     bench.hear(&answer(&bye, 481, "", &[], "")).is(&[], &[Event::Ended]);
 }
+
+/// A key that encrypts what people say would be in the row, and so in the log, in every snapshot and in the archive.
+#[test]
+fn keys_of_media_are_in_no_row_and_in_no_event() {
+    let keys = "k=clear:secret\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:secret\r\na=key-mgmt:mikey secret\r\n";
+    let with_keys = format!("{OFFER}{keys}");
+    let mut bench = Bench::called(&request("INVITE", 10, "z9hG4bKinvite", "", &[], &with_keys));
+    let tag = bench.told(|leg, now| leg.accept(OURS.to_owned(), now)).message("200 INVITE").to_tag().to_owned();
+    bench.hear(&request("ACK", 10, "z9hG4bKack", &tag, &[], &with_keys)).is(&[], &[Event::Acked]);
+    assert_eq!(bench.leg.dialog().remote_sdp, OFFER, "of the offer");
+    let reinvite = request("INVITE", 11, "z9hG4bKre", &tag, &[], &with_keys);
+    bench.hear(&reinvite).is(&[], &[Event::Reinvite { sdp: OFFER.into() }]);
+    bench.told(|leg, now| leg.answer_reinvite(Ok(changed(2)), now));
+    assert_eq!(bench.leg.dialog().remote_sdp, OFFER, "of a change");
+
+    let (mut bench, invite) = Bench::calling();
+    bench.hear(&answer(&invite, 183, "bob", &[], &with_keys));
+    let answered = Event::Answered { sdp: OFFER.into() };
+    assert_eq!(
+        bench.hear(&answer(&invite, 200, "bob", &["Contact: <sip:bob@198.51.100.9:5090>"], "")).events,
+        [answered]
+    );
+    assert_eq!(bench.leg.dialog().remote_sdp, OFFER, "of a provisional answer");
+
+    let mut bench = Bench::called(&request("INVITE", 10, "z9hG4bKinvite", "", &[], ""));
+    let tag = bench.told(|leg, now| leg.accept(OURS.to_owned(), now)).message("200 INVITE").to_tag().to_owned();
+    let ack = request("ACK", 10, "z9hG4bKack", &tag, &[], &with_keys);
+    bench.hear(&ack).is(&[], &[Event::OfferAnswered { sdp: OFFER.into() }, Event::Acked]);
+    assert_eq!(bench.leg.dialog().remote_sdp, OFFER, "of an ACK");
+}

@@ -69,8 +69,6 @@ pub enum Action {
 pub enum Count {
     /// A message went to another node.
     Forwarded,
-    /// From an address that no trunk covers; not answered.
-    Stranger,
     /// A limit of the node or the trunk, or no commit in time: 503.
     TurnedAway,
     /// A barred caller: 603.
@@ -165,7 +163,7 @@ impl Intake {
     /// From a far end: a call that may be new.
     pub fn invite(&mut self, message: Message, source: Far, around: &impl Around) -> Vec<Action> {
         // No answer, whatever the number, and whosever call it resembles: who tries something out learns nothing.
-        let Some(door) = around.door(source) else { return vec![Action::Count(Count::Stranger)] };
+        let Some(door) = around.door(source) else { return Vec::new() };
         let key = key_of(&message);
         if self.pending.contains_key(&key) {
             return Vec::new();

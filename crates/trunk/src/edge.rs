@@ -45,6 +45,8 @@ pub struct Counters {
     pub answered_here: AtomicU64,
     /// Taken no notice of, or not to be sent.
     pub dropped: AtomicU64,
+    /// Of those: INVITEs from addresses of no trunk.
+    pub strangers: AtomicU64,
     /// Not sent, or over TCP not yet, because the node was passive.
     pub withheld: AtomicU64,
     /// Connections closed because what came was no SIP.
@@ -270,6 +272,10 @@ async fn receive(edge: Edge, which: Which) {
                 continue;
             }
             Verdict::Drop(why) => why,
+            Verdict::Stranger => {
+                counters.strangers.fetch_add(1, Ordering::Relaxed);
+                "strangers"
+            }
             Verdict::Garbage => "malformed",
         };
         tracing::trace!(%source, why, "datagram dropped");

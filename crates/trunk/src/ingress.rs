@@ -40,6 +40,8 @@ pub(crate) enum Verdict {
         bytes: Vec<u8>,
     },
     Drop(&'static str),
+    /// A call of nobody's: counted, and forgotten.
+    Stranger,
     /// Not SIP, or so broken that it cannot even be answered.
     Garbage,
 }
@@ -66,7 +68,8 @@ impl Judge {
 
     /// What carries a token of ours was told it by us; a trunk or a phone is known by where it is. Whatever else a message
     /// is, it is a stranger's: nothing of it is kept, passed on or answered. A REGISTER is the exception, and is answered
-    /// if there is such a realm: that is how a phone becomes known. An INVITE is counted before it is forgotten.
+    /// if there is such a realm: that is how a phone becomes known. An INVITE is counted, and waits nowhere: strangers
+    /// take no place among those who are heard.
     pub(crate) fn judge(&self, bytes: &[u8], source: Far) -> Verdict {
         if is_keepalive(bytes) {
             return Verdict::Drop("keepalive");
@@ -93,9 +96,7 @@ impl Judge {
             (Some(leg), _) => screened(&message, source).unwrap_or_else(|| take(message, source, Kind::Leg(leg))),
             (None, "REGISTER") => take(message, source, Kind::Register),
             (None, "ACK") => Verdict::Drop("stray_ack"),
-            (None, "INVITE") if message.to_tag().is_empty() && !self.known.is_trunk(source) => {
-                take(message, source, Kind::Invite)
-            }
+            (None, "INVITE") if message.to_tag().is_empty() && !self.known.may_call(source) => Verdict::Stranger,
             (None, _) if !self.known.has(source) => Verdict::Drop("strangers"),
             (None, _) => screened(&message, source).unwrap_or_else(|| without_a_leg(message, source)),
         }
@@ -202,6 +203,7 @@ mod tests {
         match judge().judge(text.as_bytes(), at(from)) {
             Verdict::Take(incoming) => format!("{:?}", incoming.kind),
             Verdict::Answer { bytes, .. } => String::from_utf8_lossy(&bytes).split(' ').nth(1).unwrap().to_owned(),
+            Verdict::Stranger => "counted".to_owned(),
             Verdict::Drop(_) | Verdict::Garbage => String::new(),
         }
     }
@@ -229,9 +231,9 @@ mod tests {
             (request("INFO", ";tag=c9-1.0123456789abcdef", ""), ["", "481", "481"]),
             (request("ACK", "", ""), ["", "", ""]),
             (request("CANCEL", "", ""), ["", "Cancel", "Cancel"]),
-            (request("INVITE", "", ""), ["Invite", "Invite", "Invite"]),
-            (unsupported, ["Invite", "Invite", "420"]),
-            (looping, ["Invite", "Invite", "483"]),
+            (request("INVITE", "", ""), ["counted", "counted", "Invite"]),
+            (unsupported, ["counted", "counted", "420"]),
+            (looping, ["counted", "counted", "483"]),
             (request("REGISTER", "", ""), ["Register", "Register", "Register"]),
             (request("REGISTER", "", "Require: x\r\n"), ["Register", "Register", "Register"]),
             (broken, ["", "400", "400"]),

@@ -48,9 +48,9 @@ impl Known {
         gone.into_iter().for_each(|agent| self.set_phones(shard, agent, []));
     }
 
-    /// Whether calls come from there, or go there.
-    pub fn is_trunk(&self, far: Far) -> bool {
-        self.read(|all| all.is_trunk(far))
+    /// Whether calls come from there: phones are called, and trunks call.
+    pub(crate) fn may_call(&self, far: Far) -> bool {
+        self.read(|all| all.trunks.iter().any(|trunk| trunk.sends_from(far)))
     }
 
     /// Whether a trunk or a phone is there. Of a phone the host counts: behind a NAT the port may be any.
@@ -123,7 +123,8 @@ mod tests {
         let known = Known::default();
         assert!(!known.has(at(10, 5060)), "before there is a configuration");
         known.set_trunks(Arc::new(vec![trunk()]));
-        assert!(known.is_trunk(at(10, 5060)) && known.is_trunk(at(11, 40_000)));
+        assert!(known.has(at(10, 5060)) && known.has(at(11, 40_000)));
+        assert!(known.may_call(at(10, 5060)) && !known.may_call(at(11, 40_000)), "from where it is called it does not call");
         assert!(!known.has(at(10, 5061)), "somebody else on its host");
         assert!(known.has(Far::tcp((ip(10), 40_000))));
         known.set_trunks(Arc::default());
@@ -136,7 +137,7 @@ mod tests {
         let (one, two) = (AgentId(1), AgentId(2));
         known.set_phones(SHARD, one, [ip(21), ip(21)]);
         known.set_phones(SHARD, two, [ip(21), ip(22)]);
-        assert!(known.has(at(21, 9)) && known.has(at(22, 9)) && !known.is_trunk(at(21, 9)));
+        assert!(known.has(at(21, 9)) && known.has(at(22, 9)) && !known.may_call(at(21, 9)));
         known.set_phones(SHARD, one, [ip(23)]);
         assert!(known.has(at(21, 9)) && known.has(at(23, 9)), "the other's phone is there still");
         known.set_phones(SHARD, two, []);

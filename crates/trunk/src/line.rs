@@ -187,21 +187,25 @@ async fn take(edge: &Edge, bytes: &[u8], far: Far, unanswered: &Mutex<Unanswered
     edge.until_active().await;
     let counters = edge.counters();
     counters.received.fetch_add(1, Ordering::Relaxed);
-    match edge.judge().judge(bytes, far) {
+    let why = match edge.judge().judge(bytes, far) {
         Verdict::Take(incoming) => {
             unanswered.lock().unwrap_or_else(PoisonError::into_inner).heard(&incoming.message);
-            edge.hand_over(*incoming).await.map_err(|()| End::Deaf)?;
+            return edge.hand_over(*incoming).await.map_err(|()| End::Deaf);
         }
         Verdict::Answer { to, bytes } => {
             counters.answered_here.fetch_add(1, Ordering::Relaxed);
             edge.send(to, &bytes);
+            return Ok(());
         }
         Verdict::Garbage => return Err(Garbage::Malformed.into()),
-        Verdict::Drop(why) => {
-            tracing::trace!(peer = %far.addr, why, "message dropped");
-            counters.dropped.fetch_add(1, Ordering::Relaxed);
+        Verdict::Stranger => {
+            counters.strangers.fetch_add(1, Ordering::Relaxed);
+            "strangers"
         }
-    }
+        Verdict::Drop(why) => why,
+    };
+    tracing::trace!(peer = %far.addr, why, "message dropped");
+    counters.dropped.fetch_add(1, Ordering::Relaxed);
     Ok(())
 }
 

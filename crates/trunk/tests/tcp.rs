@@ -1,10 +1,12 @@
 //! SIP over TCP at the sockets: far ends on real connections, and the node's side of them in hand.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use strowger_model::{AgentId, CallId, Far, LegKey, LegNo, Mono, NodeId, ShardId, Transport};
+use strowger_model::config::{Source, Trunk};
+use strowger_model::{AgentId, CallId, Far, LegKey, LegNo, Mono, NodeId, ShardId, Transport, TrunkId};
 use strowger_sip::{Message, TokenKeys, reply, reply_destination};
 use strowger_trunk::{Edge, Incoming, Kind, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,13 +31,34 @@ impl Bench {
         // A free port of both kinds: the listener is gone again when the edge binds.
         let at = std::net::TcpListener::bind("127.0.0.1:0").and_then(|probe| probe.local_addr()).unwrap();
         let (edge, incoming) = Edge::start(NODE, &Options { shared: at, own: None }, tokens(), || Mono(5)).unwrap();
-        Bench { edge, incoming, at }
+        let bench = Bench { edge, incoming, at };
+        bench.is_called_from_here();
+        bench
     }
 
     fn start() -> Bench {
         let bench = Bench::passive();
         bench.edge.set_active_until(Mono(10));
         bench
+    }
+
+    /// A trunk is here.
+    fn is_called_from_here(&self) {
+        let trunk = Trunk {
+            id: TrunkId(1),
+            name: "carrier".to_owned(),
+            sources: vec![Source { ip: self.at.ip(), port: None }],
+            max_calls_per_second: 1,
+            max_calls: 1,
+            destination: None,
+            max_dials_per_second: 1,
+            site: String::new(),
+        };
+        self.edge.known().set_trunks(Arc::new(vec![trunk]));
+    }
+
+    fn knows_nobody(&self) {
+        self.edge.known().set_trunks(Arc::default());
     }
 
     /// A phone has registered from here.
@@ -164,6 +187,7 @@ async fn garbage_closes_its_own_connection_only() {
 #[tokio::test]
 async fn what_can_be_answered_is_answered_and_leaves_the_line_alone() {
     let mut bench = Bench::start();
+    bench.knows_nobody();
     let mut far = bench.connect().await;
     let old = invite("old", 9).replace("sip:100@h SIP/2.0", "sip:100@h SIP/7.0");
     far.write_all((old.clone() + "\r\n\r\n").as_bytes()).await.unwrap();
@@ -173,8 +197,30 @@ async fn what_can_be_answered_is_answered_and_leaves_the_line_alone() {
     assert!(said(&mut far).await.starts_with("SIP/2.0 505 "));
     far.write_all(b"\r\n\r\n").await.unwrap();
     assert_eq!(said(&mut far).await, "\r\n", "RFC 5626 section 4.4.1");
+    bench.is_called_from_here();
     far.write_all(invite("new", 9).as_bytes()).await.unwrap();
     assert_eq!(bench.heard().await.message.call_id(), "new");
+}
+
+/// Their calls took places among those that wait to be heard, only to be counted.
+#[tokio::test]
+async fn strangers_who_call_are_counted_and_keep_nobody_waiting() {
+    let mut bench = Bench::start();
+    bench.knows_nobody();
+    let (mut far, socket) = (bench.connect().await, tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    far.write_all((invite("one", 9) + &invite("two", 9)).as_bytes()).await.unwrap();
+    socket.send_to(invite("three", 9).as_bytes(), bench.at).await.unwrap();
+    timeout(SOON, async {
+        while count(&bench.edge.counters().strangers) < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("all three are counted");
+    assert_eq!(count(&bench.edge.counters().dropped), 3);
+    bench.is_called_from_here();
+    far.write_all(invite("four", 9).as_bytes()).await.unwrap();
+    assert_eq!(bench.heard().await.message.call_id(), "four", "and nothing came before it");
 }
 
 #[tokio::test]

@@ -68,7 +68,8 @@ async fn the_client_gets_what_the_server_says() {
 #[tokio::test]
 async fn a_relay_serves_its_metrics() {
     let text: strowger_api::Text = Arc::new(|| Box::pin(async { "# HELP x y\n# TYPE x gauge\nx 1\n".to_owned() }));
-    let running = serve_metrics(ANY_PORT, Hosts::default(), text).await.unwrap();
+    let stopping = strowger_api::Stopping::default();
+    let running = serve_metrics(ANY_PORT, Hosts::default(), text, stopping.clone()).await.unwrap();
     let client = Client::new(running.local_addr.to_string(), None);
     assert!(client.get_text("/metrics").await.unwrap().ends_with("x 1\n"));
     for path in ["/health/live", "/health/ready"] {
@@ -76,6 +77,11 @@ async fn a_relay_serves_its_metrics() {
     }
     let fault = client.get("/api/v1/status").await.unwrap_err();
     assert!(matches!(fault, ClientError::Refused { status: 404, .. }), "{fault}");
+    stopping.store(true, Ordering::Relaxed);
+    let fault = client.get("/health/ready").await.unwrap_err();
+    let is_told = matches!(&fault, ClientError::Refused { status: 503, .. }) && fault.to_string().contains("stopping");
+    assert!(is_told, "who is told to end is ready for nothing more: {fault}");
+    assert_eq!(client.get("/health/live").await.unwrap(), json!({ "ok": true }));
     let address = running.local_addr;
     drop(running);
     let gone = async {
@@ -89,7 +95,7 @@ async fn a_relay_serves_its_metrics() {
 #[tokio::test]
 async fn nonsense_harms_nobody() {
     let text: strowger_api::Text = Arc::new(|| Box::pin(async { String::new() }));
-    let running = serve_metrics(ANY_PORT, Hosts::default(), text).await.unwrap();
+    let running = serve_metrics(ANY_PORT, Hosts::default(), text, Default::default()).await.unwrap();
     for nonsense in [&b"\0\xff\r\n\r\n"[..], b"GET", b"GET / HTTP/9.9\r\n\r\n", &[b'a'; 100_000]] {
         let mut stream = TcpStream::connect(running.local_addr).await.unwrap();
         // It may be cut off while we still talk.

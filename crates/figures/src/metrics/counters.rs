@@ -21,7 +21,6 @@ pub struct Counters {
     forwarded: IntCounter,
     turned_away: IntCounter,
     unwanted: IntCounter,
-    strangers: IntCounter,
     wrong_passwords: IntCounter,
     silenced: IntCounter,
     http_refused: IntCounterVec,
@@ -83,8 +82,6 @@ impl Default for Counters {
                 .counter("strowger_sip_forwarded_total", "SIP messages passed on to the node that owns their call."),
             turned_away: make.counter("strowger_calls_turned_away_total", "INVITEs answered 503 at the door."),
             unwanted: make.counter("strowger_calls_unwanted_total", "INVITEs from barred callers, answered 603."),
-            strangers: make
-                .counter("strowger_sip_strangers_total", "INVITEs from addresses of no trunk, left without an answer."),
             wrong_passwords: make.counter(
                 "strowger_sip_wrong_passwords_total",
                 "REGISTERs with a wrong password or of nobody, as this node had or heard of them.",
@@ -176,11 +173,6 @@ impl Counters {
         self.unwanted.inc();
     }
 
-    /// An INVITE came from no trunk.
-    pub fn stranger(&self) {
-        self.strangers.inc();
-    }
-
     /// A REGISTER had a wrong password, here or at another node.
     pub fn wrong_password(&self) {
         self.wrong_passwords.inc();
@@ -231,7 +223,6 @@ mod tests {
         counters.forwarded();
         counters.turned_away();
         counters.unwanted();
-        counters.stranger();
         counters.wrong_password();
         counters.silenced();
         counters.forbidden();
@@ -248,7 +239,6 @@ mod tests {
             "strowger_sip_forwarded_total 1",
             "strowger_calls_turned_away_total 1",
             "strowger_calls_unwanted_total 1",
-            "strowger_sip_strangers_total 1",
             "strowger_sip_wrong_passwords_total 1",
             "strowger_dials_forbidden_total 1",
             "strowger_outbound_caps_reached_total{whose=\"agent\"} 1",

@@ -143,6 +143,12 @@ impl Families {
         self.gauge("strowger_node", "This node: active, actors, records projected.", samples(node));
     }
 
+    /// Who tried to call and was no trunk, as the sockets count it.
+    pub fn strangers(&mut self, invites: u64) {
+        let help = "INVITEs from addresses of no trunk, left without an answer.";
+        self.counter("strowger_sip_strangers_total", help, [Sample::new(&[], invites as f64)]);
+    }
+
     /// Commit and fsync times, which the log counts in buckets of its own.
     pub fn log(&mut self, commit: &Distribution<'_>, fsync: &Distribution<'_>) {
         self.histogram("strowger_commit_seconds", "From a proposal at its leader to its outcome.", commit);

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -20,7 +21,7 @@ use super::{LATER, ended_early, private, renew, stays};
 pub(super) async fn run(path: &Path, config: RelayConfig, signals: &mut Signals, log: Log) -> anyhow::Result<ExitCode> {
     let before = config.clone();
     let Some(started) = signals.unless_ended(start(config)).await else { return Ok(ended_early()) };
-    let (relay, http) = started?;
+    let (relay, http, stopping) = started?;
     // Weakly: whoever holds it keeps the relay up.
     let (path, of) = (path.to_owned(), Arc::downgrade(&relay));
     signals.reload_by(move || {
@@ -32,12 +33,11 @@ pub(super) async fn run(path: &Path, config: RelayConfig, signals: &mut Signals,
         fault = relay.run() => fault?,
         () = signals.end() => {}
     }
+    stopping.store(true, Ordering::Relaxed);
     let end = async {
+        // Who asks meanwhile hears that it is not ready.
+        relay.close().await;
         http.close().await;
-        // The metrics held it, too.
-        if let Some(relay) = Arc::into_inner(relay) {
-            relay.close().await;
-        }
     };
     Ok(signals.end_in_order(end).await)
 }
@@ -55,7 +55,9 @@ fn reload(path: &Path, before: &RelayConfig, log: &Log, relay: &strowger_relay::
     }
 }
 
-async fn start(config: RelayConfig) -> anyhow::Result<(Arc<strowger_relay::Relay>, strowger_api::Running)> {
+type Started = (Arc<strowger_relay::Relay>, strowger_api::Running, strowger_api::Stopping);
+
+async fn start(config: RelayConfig) -> anyhow::Result<Started> {
     let identity = Identity::development(&config.link.tls_dir, PeerId::Relay(config.id))?;
     private::directory(&config.content_dir)
         .with_context(|| format!("cannot make {}, or close it to others", config.content_dir.display()))?;
@@ -81,9 +83,11 @@ async fn start(config: RelayConfig) -> anyhow::Result<(Arc<strowger_relay::Relay
         let text = metrics(&of.stats(), &of.hops());
         Box::pin(async move { text })
     });
-    let http = strowger_api::serve_metrics(config.http.listen, config.http.hosts.into_iter().collect(), text).await?;
+    let stopping = strowger_api::Stopping::default();
+    let hosts = config.http.hosts.into_iter().collect();
+    let http = strowger_api::serve_metrics(config.http.listen, hosts, text, stopping.clone()).await?;
     tracing::info!(relay = %config.id, http = %config.http.listen, "relay started");
-    Ok((relay, http))
+    Ok((relay, http, stopping))
 }
 
 /// A metric of a relay: name, help, value.

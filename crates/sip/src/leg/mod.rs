@@ -198,7 +198,7 @@ impl Leg {
             remote_cseq: invite.cseq(),
             far: inbound.sender(source, !inbound.record_route.is_empty()),
             local_sdp: String::new(),
-            remote_sdp: String::from_utf8_lossy(invite.sdp()).into_owned(),
+            remote_sdp: String::from_utf8_lossy(&invite.sdp()).into_owned(),
             sdp_version: 0,
             pending: None,
         };

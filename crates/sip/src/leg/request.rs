@@ -109,9 +109,9 @@ impl Leg {
     /// What the ACK says to the offer in our 2xx.
     fn take_answer(&mut self, message: &Message, out: &mut Vec<Out>) {
         let sdp = message.sdp();
-        let is_news = !sdp.is_empty() && sdp != self.row.remote_sdp.as_bytes();
+        let is_news = !sdp.is_empty() && *sdp != *self.row.remote_sdp.as_bytes();
         if is_news {
-            self.take_description(sdp);
+            self.take_description(&sdp);
         }
         if is_news || self.row.remote_sdp.is_empty() {
             out.push(Out::Event(Event::OfferAnswered { sdp: sdp.to_vec() }));
@@ -176,7 +176,7 @@ impl Leg {
         if let Some(server) = self.server.as_mut().filter(|server| !server.told && server.phase == Phase::Open) {
             server.told = true;
             server.asks = message.sdp().is_empty();
-            server.offer = String::from_utf8_lossy(message.sdp()).into_owned();
+            server.offer = String::from_utf8_lossy(&message.sdp()).into_owned();
             out.push(Out::Event(Event::Reinvite { sdp: message.sdp().to_vec() }));
         }
         true
@@ -202,7 +202,7 @@ impl Leg {
             }
         }
         self.refresh_target(message);
-        self.server = Some(ServerInvite::new(inbound, false, message.sdp()));
+        self.server = Some(ServerInvite::new(inbound, false, &message.sdp()));
         out.push(Out::Event(Event::Reinvite { sdp: message.sdp().to_vec() }));
     }
 
@@ -225,7 +225,7 @@ impl Leg {
             // The 2xx of an INVITE still repeats: it keeps its place until acknowledged (RFC 3311 section 5.2).
             Some(Phase::Succeeded) => self.turn_away_offer(inbound, 500, out),
             _ => {
-                self.server = Some(ServerInvite::new(inbound, false, message.sdp()));
+                self.server = Some(ServerInvite::new(inbound, false, &message.sdp()));
                 out.push(Out::Event(Event::Reinvite { sdp: message.sdp().to_vec() }));
             }
         }

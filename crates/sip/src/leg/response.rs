@@ -111,7 +111,7 @@ impl Leg {
             }
             // The answer crossed our CANCEL: it is a dialog, and ended as one (RFC 3261 section 15).
             _ => {
-                self.establish(message, message.sdp());
+                self.establish(message, &message.sdp());
                 self.requests.retain(|request| request.method != "CANCEL");
                 self.send_ack(client.cseq, &self.peer(), out);
                 self.send_bye(None, now, out);

@@ -17,7 +17,7 @@ fn the_door_says_who_comes_in() {
     let stranger = Far::udp(([203, 0, 113, 1], 5060));
     let message = invite("a");
     let said = bench.on(|intake, around| intake.invite(message, stranger, around));
-    assert_eq!(words(&said), ["Stranger"], "not a word to a scanner");
+    assert_eq!(words(&said), [""; 0], "not a word to a scanner");
 
     let unknown = String::from_utf8(invite("b").bytes()).unwrap().replace("sip:100@", "sip:999@");
     let unknown = Message::parse(unknown.as_bytes()).unwrap();
@@ -42,7 +42,7 @@ fn what_a_stranger_says_of_a_call_is_not_kept_and_comes_to_nobody() {
     for call_id in ["a", "under-way", "unknown"] {
         let (again, cancels) = (invite(call_id), cancel(call_id));
         let said = bench.on(|intake, around| intake.invite(again, stranger, around));
-        assert_eq!(words(&said), ["Stranger"], "{call_id}");
+        assert_eq!(words(&said), [""; 0], "{call_id}");
         let said = bench.on(|intake, around| intake.cancel(cancels, stranger, around));
         assert_eq!(words(&said), [""; 0], "{call_id}");
     }
