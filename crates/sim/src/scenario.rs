@@ -220,6 +220,12 @@ impl Scenario {
         Self { manners, node_limits: Limits::draw(more), trunk_limits, rushes: more.chance(RUSHES), ..self }
     }
 
+    /// For a planted bug: all call at once, and only the trunks' rates keep them out.
+    pub fn rush(self) -> Self {
+        let trunk = Limits { rate: CALLS_PER_SECOND.0 as u32, ..Limits::OPEN };
+        Self { node_limits: Limits::OPEN, trunk_limits: [trunk; 2], rushes: true, ..self }
+    }
+
     /// How a far end speaks.
     pub fn way(&self, rng: &mut Rng) -> Transport {
         if self.tcp && rng.chance(SPEAKS_TCP) { Transport::Tcp } else { Transport::Udp }

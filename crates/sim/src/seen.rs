@@ -107,8 +107,6 @@ things! {
     Resumed,
     /// A call goes to another owner while a far end of it holds.
     HeldAdopted,
-    /// A far end holds, or holds no more, while its leg goes to another relay.
-    HeldRehomed,
 }
 
 impl Thing {
@@ -193,8 +191,6 @@ impl Seen {
             let before = step.before.call_of_leg(*leg).and_then(|row| row.leg(*leg));
             let turns = before.is_some_and(|leg| leg.holds != *holds);
             self.add(if *holds { Thing::Held } else { Thing::Resumed }, u64::from(turns));
-            let moves = before.is_some_and(|leg| leg.next_relay.is_some());
-            self.add(Thing::HeldRehomed, u64::from(turns && moves));
         }
         let rows = step.calls.iter().filter_map(|call| Some((step.before.call(*call)?, step.after.call(*call)?)));
         let adopted = rows.filter(|(before, after)| before.owner.node != after.owner.node);

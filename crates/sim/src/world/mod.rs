@@ -117,7 +117,10 @@ impl World {
     pub fn new(seed: u64, faults: Faults, plant: Option<Plant>) -> Self {
         let mut rng = Rng::new(seed);
         let mut more = Rng::new(!seed);
-        let scenario = Scenario::draw(&mut rng, faults, NODES).with(&mut more);
+        let mut scenario = Scenario::draw(&mut rng, faults, NODES).with(&mut more);
+        if plant == Some(Plant::LetInUntold) {
+            scenario = scenario.rush();
+        }
         let mut dialling = Dialling::draw(&mut rng, &scenario);
         if plant == Some(Plant::TrunkFlood) {
             dialling.flood();
