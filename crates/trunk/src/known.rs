@@ -124,7 +124,10 @@ mod tests {
         assert!(!known.has(at(10, 5060)), "before there is a configuration");
         known.set_trunks(Arc::new(vec![trunk()]));
         assert!(known.has(at(10, 5060)) && known.has(at(11, 40_000)));
-        assert!(known.may_call(at(10, 5060)) && !known.may_call(at(11, 40_000)), "from where it is called it does not call");
+        assert!(
+            known.may_call(at(10, 5060)) && !known.may_call(at(11, 40_000)),
+            "from where it is called it does not call"
+        );
         assert!(!known.has(at(10, 5061)), "somebody else on its host");
         assert!(known.has(Far::tcp((ip(10), 40_000))));
         known.set_trunks(Arc::default());
