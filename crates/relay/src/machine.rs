@@ -19,9 +19,10 @@ const RTA_DST: u16 = 1;
 const RTN_LOCAL: u8 = 2;
 
 /// Whether an address is this machine's now: addresses come and go (a virtual one with its master), and a socket may be bound
-/// to any where `net.ipv4.ip_nonlocal_bind` allows that, so that a bind proves nothing. Not, where the kernel gives no answer.
+/// to any where `net.ipv4.ip_nonlocal_bind` allows that, so that a bind proves nothing. Not, where the kernel gives no answer;
+/// nor the unspecified address, which the kernel takes for this machine.
 pub(crate) fn has(ip: IpAddr) -> bool {
-    route_type(ip) == Ok(Some(RTN_LOCAL))
+    !ip.is_unspecified() && route_type(ip) == Ok(Some(RTN_LOCAL))
 }
 
 /// As `ip route get` asks; none if nothing goes there.
