@@ -165,7 +165,8 @@ fn authenticate(
 
 /// `stale`: its password was right, and it need not ask its user again.
 fn challenged(keys: &DataKeys, tenant: &Tenant, source: Far, stale: bool) -> Refusal {
-    let values = challenge(&tenant.realm, offered(tenant), keys.nonce_keys()[0], now_s(), &sealed_for(source), stale);
+    let (key, from) = (keys.nonce_keys()[0], sealed_for(source));
+    let values = challenge(&tenant.realm, offered(tenant), key, now_s(), salt(), &from, stale);
     Refusal::new(401, values.into_iter().map(|value| ("WWW-Authenticate", value)).collect())
 }
 
@@ -175,6 +176,13 @@ pub(crate) fn replayed(context: &Context, agent: AgentId, source: Far) -> Option
     let (tenant, agent) = directory.agent(agent)?;
     tracing::debug!(tenant = tenant.name, agent = agent.name, ?source, "an answer to a challenge came again");
     Some(challenged(&context.keyring.data_keys(), tenant, source, true))
+}
+
+/// Random, so that no two challenges are alike. A system that gives nothing random gives one nonce a second and host, as good
+/// for all who know `qop`.
+fn salt() -> u64 {
+    let random = ring::rand::generate::<[u8; 8]>(&ring::rand::SystemRandom::new());
+    random.map_or(0, |random| u64::from_be_bytes(random.expose()))
 }
 
 /// Nodes' clocks agree so far that nonces of one count at another.

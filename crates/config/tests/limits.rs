@@ -92,7 +92,7 @@ fn numbers_of_a_cluster_and_bytes_of_a_tenant() {
         "tenants/bolt.toml:{line}:10: there are 1000001 numbers, and a cluster takes 1000000: this is the first one beyond: \
          make several clusters of it"
     );
-    let bytes = "tenants/acme.toml:1:1: the tenant, with 1000000 numbers and 1 agents, has 25000484 bytes as the cluster \
+    let bytes = "tenants/acme.toml:1:1: the tenant, with 1000000 numbers and 1 agents, has 25000500 bytes as the cluster \
                  keeps it, and a cluster takes 15728640: make several tenants of it";
     told(&files, &[bytes, &beyond], "numbers");
 }

@@ -98,12 +98,15 @@ impl Refusals {
         let mut known = self.lock();
         known.retain(|_, at| now.duration_since(*at) < REFUSAL_KEPT_FOR);
         let refusal = (from, why.to_owned());
-        match known.get_mut(&refusal) {
-            Some(at) => *at = now,
-            None if known.len() < REFUSALS_KEPT => return known.insert(refusal, now).is_none(),
-            None => {}
+        if let Some(at) = known.get_mut(&refusal) {
+            *at = now;
+            return false;
         }
-        false
+        let has_room = known.len() < REFUSALS_KEPT;
+        if has_room {
+            known.insert(refusal, now);
+        }
+        has_room
     }
 
     /// What stood between us and this address is over; if it comes back it is news.

@@ -13,6 +13,11 @@ use crate::text::split;
 pub const NONCE_LIFE_S: u64 = 30;
 /// Hexadecimal digits of the time in a nonce.
 const TIME_DIGITS: usize = 12;
+/// Hexadecimal digits that make each nonce another one: phones of one host that are challenged within a second would have
+/// the same, and those that know no `qop` would then give the same answer.
+const SALT_DIGITS: usize = 16;
+/// Where the seal in a nonce begins.
+const SEALED_DIGITS: usize = TIME_DIGITS + SALT_DIGITS;
 /// Hexadecimal digits of the seal in a nonce: 128 bits cannot be guessed within its life.
 const SEAL_DIGITS: usize = 32;
 
@@ -67,16 +72,17 @@ pub enum DigestFault {
     Malformed,
 }
 
-/// Values for WWW-Authenticate, one line for each algorithm, in this order.
+/// Values for WWW-Authenticate, one line for each algorithm, in this order. `salt` is random, another for each challenge.
 pub fn challenge(
     realm: &str,
     algorithms: &[Algorithm],
     key: &[u8],
     now_secs: u64,
+    salt: u64,
     source: &str,
     stale: bool,
 ) -> Vec<String> {
-    let nonce = nonce(key, now_secs, source);
+    let nonce = nonce(key, now_secs, salt, source);
     let stale = if stale { ", stale=true" } else { "" };
     let value = |algorithm: &Algorithm| {
         let algorithm = algorithm.as_str();
@@ -134,7 +140,8 @@ pub struct Claim {
 /// None without credentials, or with such as cannot be read. `keys` and `source` as for [`verify`].
 pub fn claim(request: &Message, realm: &str, keys: &[&[u8]], source: &str) -> Option<Claim> {
     let Credentials { user, nonce, .. } = Credentials::of(request, realm).ok()?;
-    let answers_us = nonce.split_at_checked(TIME_DIGITS).is_some_and(|(time, seal)| is_ours(keys, time, seal, source));
+    let answers_us =
+        nonce.split_at_checked(SEALED_DIGITS).is_some_and(|(text, seal)| is_ours(keys, text, seal, source));
     Some(Claim { user, answers_us })
 }
 
@@ -232,33 +239,33 @@ impl Credentials {
     }
 }
 
-/// Time and its seal. Any node of the cluster can check it, none has to remember it.
-fn nonce(key: &[u8], now_secs: u64, source: &str) -> String {
-    let time = format!("{now_secs:0TIME_DIGITS$x}");
-    let seal = seal(key, &time, source);
-    time + &seal
+/// Time, salt and their seal. Any node of the cluster can check it, none has to remember it.
+fn nonce(key: &[u8], now_secs: u64, salt: u64, source: &str) -> String {
+    let text = format!("{now_secs:0TIME_DIGITS$x}{salt:0SALT_DIGITS$x}");
+    let seal = seal(key, &text, source);
+    text + &seal
 }
 
 /// Whether a node of the cluster made it for this address, not long ago.
 fn is_good(nonce: &str, keys: &[&[u8]], now_secs: u64, source: &str) -> bool {
-    if nonce.len() != TIME_DIGITS + SEAL_DIGITS || !nonce.is_ascii() {
+    if nonce.len() != SEALED_DIGITS + SEAL_DIGITS || !nonce.is_ascii() {
         return false;
     }
-    let (time, sealed) = nonce.split_at(TIME_DIGITS);
+    let (text, sealed) = nonce.split_at(SEALED_DIGITS);
     // A little ahead is fine: another node's clock made it.
-    is_ours(keys, time, sealed, source)
-        && u64::from_str_radix(time, 16).is_ok_and(|made| now_secs.abs_diff(made) <= NONCE_LIFE_S)
+    is_ours(keys, text, sealed, source)
+        && u64::from_str_radix(&text[..TIME_DIGITS], 16).is_ok_and(|made| now_secs.abs_diff(made) <= NONCE_LIFE_S)
 }
 
 /// Under any of the cluster's keys: while they change, nodes make nonces with different ones.
-fn is_ours(keys: &[&[u8]], time: &str, sealed: &str, source: &str) -> bool {
-    keys.iter().any(|key| same(seal(key, time, source).as_bytes(), sealed.as_bytes()))
+fn is_ours(keys: &[&[u8]], text: &str, sealed: &str, source: &str) -> bool {
+    keys.iter().any(|key| same(seal(key, text, source).as_bytes(), sealed.as_bytes()))
 }
 
-fn seal(key: &[u8], time: &str, source: &str) -> String {
+fn seal(key: &[u8], text: &str, source: &str) -> String {
     // HMAC takes keys of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
-    mac.update(time.as_bytes());
+    mac.update(text.as_bytes());
     mac.update(b" ");
     mac.update(source.as_bytes());
     let mut seal = hex(&mac.finalize().into_bytes());
@@ -369,12 +376,17 @@ mod tests {
 
     #[test]
     fn a_phone_that_answers_its_challenge_is_known() {
-        let challenges = challenge("pbx", &Algorithm::ALL, KEY, 1000, "192.0.2.4", false);
+        let challenges = challenge("pbx", &Algorithm::ALL, KEY, 1000, 5, "192.0.2.4", false);
         assert!(challenges[0].contains("algorithm=SHA-256"));
         assert!(challenges[1].contains("algorithm=MD5"));
-        let plain = challenge("pbx", &[Algorithm::Md5], KEY, 1000, "192.0.2.4", false);
+        let plain = challenge("pbx", &[Algorithm::Md5], KEY, 1000, 5, "192.0.2.4", false);
         assert_eq!(plain, challenges[1..]);
-        let nonce = nonce(KEY, 1000, "192.0.2.4");
+        let other = challenge("pbx", &Algorithm::ALL, KEY, 1000, 6, "192.0.2.4", false);
+        assert!(
+            other[0] != challenges[0] && other[1] != challenges[1],
+            "another phone of that host, in the same second"
+        );
+        let nonce = nonce(KEY, 1000, 5, "192.0.2.4");
         for algorithm in Algorithm::ALL {
             assert_eq!(check(&[answer(algorithm, &nonce, "secret")], 1010, "192.0.2.4"), Ok("7".to_owned()));
         }
@@ -382,7 +394,7 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused_for_its_reason() {
-        let nonce = nonce(KEY, 1000, "192.0.2.4");
+        let nonce = nonce(KEY, 1000, 5, "192.0.2.4");
         let good = answer(Algorithm::Sha256, &nonce, "secret");
         assert_eq!(check(&[], 1000, "192.0.2.4"), Err(DigestFault::Missing));
         assert_eq!(check(&["Basic abc".to_owned()], 1000, "192.0.2.4"), Err(DigestFault::Missing));
@@ -411,7 +423,7 @@ mod tests {
     /// Old phones and exchanges: RFC 2617 section 3.2.2 lets `qop` be left out.
     #[test]
     fn older_ways_to_answer_are_taken() {
-        let nonce = nonce(KEY, 1000, "192.0.2.4");
+        let nonce = nonce(KEY, 1000, 5, "192.0.2.4");
         for algorithm in Algorithm::ALL {
             for nc in [None, Some("1"), Some("0000002a")] {
                 let good = answer_by(nc, algorithm, &nonce, "secret");
@@ -428,7 +440,7 @@ mod tests {
     /// wrong, and its host was silenced after ten tries.
     #[test]
     fn a_name_may_be_hashed_with_its_realm() {
-        let nonce = nonce(KEY, 1000, "192.0.2.4");
+        let nonce = nonce(KEY, 1000, 5, "192.0.2.4");
         for algorithm in Algorithm::ALL {
             let by = |name: &str, password: &str| answer_as(name, Some("00000001"), algorithm, &nonce, password);
             assert_eq!(check(&[by("7@pbx", "secret")], 1010, "192.0.2.4"), Ok("7".to_owned()));
@@ -440,7 +452,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_the_same_however_it_is_written_and_another_for_each_count() {
-        let nonce = nonce(KEY, 1000, "192.0.2.4");
+        let nonce = nonce(KEY, 1000, 5, "192.0.2.4");
         let proof = |line: String| {
             let known = |_: &str, algorithm| vec![ha1(algorithm, "7", "pbx", "secret")];
             verify(&register(&[line]), "pbx", known, &[KEY], 1010, "192.0.2.4").unwrap().answer
@@ -454,7 +466,7 @@ mod tests {
 
     #[test]
     fn only_an_answer_to_a_challenge_of_ours_to_that_address_is_a_claim_that_counts() {
-        let nonce = nonce(KEY, 1000, "192.0.2.4");
+        let nonce = nonce(KEY, 1000, 5, "192.0.2.4");
         let claimed = |nonce: &str, source: &str| {
             let request = register(&[answer(Algorithm::Md5, nonce, "guess")]);
             claim(&request, "pbx", &[OTHER_KEY, KEY], source).map(|claim| (claim.user, claim.answers_us))
@@ -462,7 +474,7 @@ mod tests {
         let is = |answers_us: bool| Some(("7".to_owned(), answers_us));
         assert_eq!(claimed(&nonce, "192.0.2.4"), is(true), "whatever the password, and the time");
         assert_eq!(claimed(&nonce, "192.0.2.5"), is(false));
-        for forged in ["forged", "", "00000000000é", &format!("{}0", &nonce[..nonce.len() - 1])] {
+        for forged in ["forged", "", &format!("{:027}é", 0), &format!("{}0", &nonce[..nonce.len() - 1])] {
             assert_eq!(claimed(forged, "192.0.2.4"), is(forged == nonce), "{forged}");
         }
         assert_eq!(claim(&register(&[]), "pbx", &[KEY], "192.0.2.4"), None);
@@ -470,7 +482,7 @@ mod tests {
 
     #[test]
     fn sha_256_is_preferred_over_md5() {
-        let nonce = nonce(KEY, 1000, "192.0.2.4");
+        let nonce = nonce(KEY, 1000, 5, "192.0.2.4");
         let lines = [answer(Algorithm::Md5, &nonce, "guess"), answer(Algorithm::Sha256, &nonce, "secret")];
         assert_eq!(check(&lines, 1000, "192.0.2.4"), Ok("7".to_owned()));
     }
