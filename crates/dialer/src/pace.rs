@@ -146,7 +146,7 @@ impl Turn<'_> {
         aside: &mut Aside,
     ) -> Option<(LeadId, E164, Wall)> {
         let (tenant, campaign) = (self.tenant, self.campaign);
-        while let Some((at, closes)) = self.leads.next() {
+        for (at, closes) in self.leads.by_ref() {
             let lead = at.1;
             let number = placing.shard.lead(lead)?.number;
             let is_forbidden = || placing.may_reach(tenant, campaign, number).is_err();
