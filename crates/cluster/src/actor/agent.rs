@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use strowger_agent::limit::{COMMIT, WAITING_MAX};
-use strowger_agent::{Known, OVERTAKEN_WITHIN, Order, Turn, through_nat, wanted};
+use strowger_agent::{Known, OVERTAKEN_WITHIN, Order, Pace, TooFast, Turn, through_nat, wanted};
 use strowger_model::{AgentId, Far, Incarnation, NodeId, ShardId, Transport};
-use strowger_sip::{Binding, Contacts, Message, phrase, register_ok, reply, reply_destination};
+use strowger_sip::{Binding, Contacts, Message, Refusal, register_ok, reply, reply_destination};
 use strowger_table::{Agent, Command, RowKey};
 
 use super::registry::{News, Registry, Ticket, Wake, follow};
@@ -103,6 +103,7 @@ struct Driver {
     ticket: Ticket,
     order: Order,
     known: Known,
+    pace: Pace,
     /// A `Tick` is on its way.
     armed: bool,
 }
@@ -137,8 +138,8 @@ impl Actor for AgentActor {
 
 impl Driver {
     fn new(context: &Arc<Context>, shard: ShardId, agent: AgentId, ticket: Ticket) -> Self {
-        let (order, known) = (Order::default(), Known::default());
-        Self { context: context.clone(), shard, agent, ticket, order, known, armed: false }
+        let (order, known, pace) = (Order::default(), Known::default(), Pace::default());
+        Self { context: context.clone(), shard, agent, ticket, order, known, pace, armed: false }
     }
 
     fn row(&self) -> Option<Arc<Agent>> {
@@ -152,7 +153,9 @@ impl Driver {
             let was_owned = self.row().is_some_and(|row| row.owner.is_some());
             let bytes = match self.bind(&registration).await {
                 Ok(bound) => register_ok(&registration.message, &bound, &[]),
-                Err(status) => reply(&registration.message, status, phrase(status), &[], None, None),
+                Err(Refusal { status, reason, headers }) => {
+                    reply(&registration.message, status, &reason, &headers, None, None)
+                }
             };
             if self.context.test_break.is_some_and(|fault| fault.breaks_agent(self.context.agents.breaks(self.agent))) {
                 panic!("a fault that was planted");
@@ -173,20 +176,23 @@ impl Driver {
         self.arm(me);
     }
 
-    /// Commits what the phone asks for; what is bound afterwards, or the status that says why not.
-    async fn bind(&mut self, registration: &Registration) -> Result<Vec<Binding>, u16> {
+    /// Commits what the phone asks for; what is bound afterwards, or the answer that says why not.
+    async fn bind(&mut self, registration: &Registration) -> Result<Vec<Binding>, Refusal> {
         let Registration { message, source, asked } = registration;
-        let row = self.row().ok_or(503u16)?;
+        let refused = |status| Refusal::new(status, Vec::new());
+        let row = self.row().ok_or_else(|| refused(503))?;
         let (now, log_now) = (self.context.now(), self.context.log_now(self.shard).at_most);
         self.known.see(&row.bindings, now);
         match self.order.turn(message.call_id(), message.cseq(), now) {
-            Turn::Overtaken => return Err(500),
+            Turn::Overtaken => return Err(refused(500)),
             Turn::Repeated => {}
             Turn::Next => {
-                for command in wanted(self.agent, &self.known.bound(), asked, *source, log_now) {
+                let commands = wanted(self.agent, &self.known.bound(), asked, *source, log_now);
+                self.pace.take(commands.len(), now).map_err(|too_fast| slowed(&row.name, *source, too_fast))?;
+                for command in commands {
                     if let Err(fault) = self.context.command(self.shard, command.clone(), COMMIT).await {
                         tracing::warn!(agent = row.name, %fault, "a registration was not committed");
-                        return Err(503);
+                        return Err(refused(503));
                     }
                     self.known.committed(command, self.context.now());
                 }
@@ -229,4 +235,12 @@ impl Driver {
             me.send_after(next, || AgentMail::Tick);
         }
     }
+}
+
+/// What a phone is told that changes without end, and when it may come again.
+fn slowed(agent: &str, source: Far, TooFast { wait, is_news }: TooFast) -> Refusal {
+    if is_news {
+        tracing::warn!(agent, from = %source.addr, "phones of an agent change faster than the log takes; they are told to wait");
+    }
+    Refusal::new(503, vec![("Retry-After", (wait.as_secs() + 1).to_string())])
 }
