@@ -2,14 +2,15 @@
 //! account that it guesses at, or for all when it tries many. Whether there is such an account makes no difference.
 //!
 //! Only an answer to a challenge that was sent to the address counts (`strowger_sip::claim`), so nobody silences another by
-//! writing his address. Where an agent's phone is registered a guesser beside it is slowed down, and the phone heard.
+//! writing his address. Where an agent's phone is registered a guesser beside it is slowed down, and the phone heard. Behind
+//! a proxy many phones have one address: there, where the operator says so, only the accounts that are guessed at go silent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use strowger_model::{Mono, TenantId};
+use strowger_model::{Mono, Network, TenantId};
 
 /// Wrong passwords for one account from one address: who set a phone up and mistyped gets it right by then.
 pub const TRIES: u32 = 10;
@@ -67,9 +68,16 @@ pub struct Quiet {
 pub struct Guesses {
     accounts: Tally<(Account, IpAddr)>,
     addresses: Tally<IpAddr>,
+    /// Where one address is many phones'.
+    proxies: Vec<Network>,
 }
 
 impl Guesses {
+    /// Nothing is known yet; an address of these networks is never silenced as a whole.
+    pub fn beside(proxies: Vec<Network>) -> Self {
+        Self { proxies, ..Self::default() }
+    }
+
     /// Whether a password of the account from there is looked at, or a challenge sent. `is_registered`: one of the
     /// account's phones is at that address.
     pub fn is_heard(&mut self, account: Account, from: IpAddr, is_registered: bool, now: Mono) -> bool {
@@ -84,8 +92,12 @@ impl Guesses {
 
     /// A wrong password came from there, to this node or another.
     pub fn wrong(&mut self, account: Account, from: IpAddr, now: Mono) -> Option<Silenced> {
+        let is_a_proxy = self.proxies.iter().any(|proxies| proxies.contains(from.to_canonical()));
         let from = network(from);
         let at_account = self.accounts.count((account, from), now);
+        if is_a_proxy {
+            return (at_account == TRIES).then_some(Silenced::Account);
+        }
         match self.addresses.count(from, now) {
             TRIES_OF_ADDRESS => Some(Silenced::Address),
             _ if at_account == TRIES => Some(Silenced::Account),
@@ -224,6 +236,23 @@ mod tests {
         assert_eq!(guess(&mut guesses, "1000", ip(66), 1, BEGIN), [Silenced::Address]);
         assert!(!guesses.is_heard(account("1001"), ip(66), false, BEGIN));
         assert!(guesses.is_heard(account("1001"), ip(66), true, BEGIN), "whose phone is registered there");
+    }
+
+    /// One who mistypes behind an office's proxy silenced the office.
+    #[test]
+    fn behind_a_proxy_one_is_silenced_and_the_others_are_heard() {
+        let proxies = vec!["203.0.113.66".parse().unwrap(), "2001:db8:1::/48".parse().unwrap()];
+        let v6 = "2001:db8:1:2::3".parse().unwrap();
+        for proxy in [ip(66), v6, "::ffff:203.0.113.66".parse().unwrap()] {
+            let mut guesses = Guesses::beside(proxies.clone());
+            for no in 0..10 * TRIES_OF_ADDRESS {
+                assert_eq!(guess(&mut guesses, &no.to_string(), proxy, 1, BEGIN), [], "{proxy}");
+            }
+            assert_eq!(guess(&mut guesses, "1001", proxy, 2 * TRIES, BEGIN), [Silenced::Account], "{proxy}");
+            assert!(!guesses.is_heard(account("1001"), proxy, false, BEGIN), "{proxy}");
+            assert!(guesses.is_heard(account("1002"), proxy, false, BEGIN), "{proxy}");
+            assert_eq!(guess(&mut guesses, "1001", ip(67), TRIES_OF_ADDRESS, BEGIN).last(), Some(&Silenced::Address));
+        }
     }
 
     /// Who sits beside an agent's phone must not lock it out, nor guess as fast as he can.

@@ -1,5 +1,5 @@
 //! An agent's phones, as the agent's owner drives them: the order in which REGISTERs count, where they may be, what
-//! they ask of the row, and what keeps the way to a phone open.
+//! they ask of the row and how often, and what keeps the way to a phone open.
 #![warn(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod bindings;
@@ -7,12 +7,14 @@ mod contact;
 mod guesses;
 mod known;
 mod order;
+mod pace;
 
 pub use bindings::{through_nat, wanted};
 pub use contact::{ForbiddenContact, OffLimits};
 pub use guesses::{Account, Guesses, Quiet, SILENCE, Silenced, TRIES, TRIES_OF_ADDRESS};
 pub use known::Known;
 pub use order::{ANSWERS_KEPT, Asked, OVERTAKEN_WITHIN, Order, Turn};
+pub use pace::{Pace, TooFast};
 
 /// Limits of an agent's actor, each with its unit and reason.
 pub mod limit {

@@ -1,18 +1,20 @@
 //! What lives on what a configuration would remove: said before it is gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use strowger_cluster::Context;
 use strowger_config::Kind;
-use strowger_model::config::Tenant;
-use strowger_table::{Call, Shard};
+use strowger_model::config::{Tenant, Trunk};
+use strowger_table::{Call, Presence, Shard};
 
 /// What lives on one thing of the configuration.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize)]
 pub struct Touched {
     /// Calls that are not over: they go on with what they have.
     calls: usize,
+    /// Agents who are logged in.
+    agents: usize,
     /// On its lists.
     leads: usize,
     /// Of these, those that would still be called.
@@ -34,6 +36,9 @@ impl Touched {
         if self.calls > 0 {
             said.push(format!("{} live calls", self.calls));
         }
+        if self.agents > 0 {
+            said.push(format!("{} agents logged in", self.agents));
+        }
         if self.leads > 0 {
             said.push(format!("{} leads, {} of them left to call", self.leads, self.left));
         }
@@ -44,15 +49,18 @@ impl Touched {
 /// As this node's replicas have it now. Walks all live calls: for people who apply a configuration.
 pub fn lives(context: &Context) -> Lives {
     let mut lives = Lives::new();
+    let directory = context.directory();
     for view in context.shards().filter_map(|shard| context.shard_view(shard)) {
         if let Some(table) = view.machine.shard() {
-            add(&mut lives, table);
+            add_leads(&mut lives, table);
+            add_agents(&mut lives, table);
+            add_calls(&mut lives, table, &directory.trunks);
         }
     }
     lives
 }
 
-fn add(lives: &mut Lives, table: &Shard) {
+fn add_leads(lives: &mut Lives, table: &Shard) {
     for tenant in table.tenants() {
         for campaign in &tenant.campaigns {
             let leads = table.campaign(campaign.id).map_or(0, |ledger| ledger.leads as usize);
@@ -65,17 +73,35 @@ fn add(lives: &mut Lives, table: &Shard) {
             }
         }
     }
-    for call in table.calls().filter(|call| !call.is_over()) {
-        if let Some(tenant) = table.tenant(call.tenant) {
-            for (kind, name) in things(tenant, call) {
-                lives.entry((kind.as_str(), name)).or_default().calls += 1;
+}
+
+/// With an agent go its phones, and with a queue those who take its calls.
+fn add_agents(lives: &mut Lives, table: &Shard) {
+    let is_in = |id| table.agent(id).is_some_and(|row| row.presence != Presence::Out && row.phone().is_some());
+    for tenant in table.tenants() {
+        for agent in tenant.agents.iter().filter(|agent| is_in(agent.id)) {
+            let queues = agent.queues.iter().filter_map(|queue| tenant.queue(*queue));
+            let queues = queues.map(|queue| (Kind::Queue, of(tenant, &queue.name)));
+            let own = [(Kind::Tenant, tenant.name.clone()), (Kind::Agent, of(tenant, &agent.name))];
+            for (kind, name) in own.into_iter().chain(queues) {
+                lives.entry((kind.as_str(), name)).or_default().agents += 1;
             }
         }
     }
 }
 
-/// What a call lives on.
-fn things(tenant: &Tenant, call: &Call) -> Vec<(Kind, String)> {
+fn add_calls(lives: &mut Lives, table: &Shard, trunks: &[Trunk]) {
+    for call in table.calls().filter(|call| !call.is_over()) {
+        if let Some(tenant) = table.tenant(call.tenant) {
+            for thing in things(tenant, trunks, call) {
+                lives.entry(thing).or_default().calls += 1;
+            }
+        }
+    }
+}
+
+/// What a call lives on, each once.
+fn things(tenant: &Tenant, trunks: &[Trunk], call: &Call) -> BTreeSet<(&'static str, String)> {
     let queue = call.queue().and_then(|queue| tenant.queue(queue)).map(|queue| (Kind::Queue, of(tenant, &queue.name)));
     let campaign = call.outbound().and_then(|outbound| tenant.campaign(outbound.campaign));
     let campaign = campaign.map(|campaign| (Kind::Campaign, of(tenant, &campaign.name)));
@@ -83,8 +109,11 @@ fn things(tenant: &Tenant, call: &Call) -> Vec<(Kind, String)> {
     let flow = flow.map(|flow| (Kind::Flow, of(tenant, &flow.name)));
     let agents = call.live_legs().filter_map(|leg| tenant.agent(leg.agent()?));
     let agents = agents.map(|agent| (Kind::Agent, of(tenant, &agent.name)));
+    let lines = call.lines().filter_map(|id| trunks.iter().find(|trunk| trunk.id == id));
+    let lines = lines.map(|trunk| (Kind::Trunk, trunk.name.clone()));
     let own = [(Kind::Tenant, tenant.name.clone())];
-    own.into_iter().chain(queue).chain(campaign).chain(flow).chain(agents).collect()
+    let all = own.into_iter().chain(queue).chain(campaign).chain(flow).chain(agents).chain(lines);
+    all.map(|(kind, name)| (kind.as_str(), name)).collect()
 }
 
 fn of(tenant: &Tenant, name: &str) -> String {

@@ -165,15 +165,15 @@ impl Context {
         let directory = self.directory();
         let trunk = directory.trunks.iter().find(|trunk| trunk.id == campaign.trunk);
         let trunk = trunk.map_or("", |trunk| trunk.name.as_str());
-        strowger_dialer::may_reach(&self.destinations, &tenant.name, trunk, number)
+        strowger_dialer::may_reach(&self.destinations(), &tenant.name, trunk, number)
     }
 
     /// What calls can be made with now, as this node knows it.
     pub(crate) fn with_means<T>(&self, allowance: &BTreeMap<TrunkId, usize>, work: impl FnOnce(&Means<'_>) -> T) -> T {
         let control = self.groups.view(strowger_model::GroupId::CONTROL);
         let nodes = control.machine.control().map(|control| control.live()).unwrap_or_default();
-        let (relays, directory) = (self.relays.usable(), self.directory());
-        let (trunks, destinations, spending) = (&directory.trunks[..], &self.destinations, self.spending.lock());
+        let (relays, directory, destinations) = (self.relays.usable(), self.directory(), self.destinations());
+        let (trunks, destinations, spending) = (&directory.trunks[..], &*destinations, self.spending.lock());
         let (wall, now, nodes, relays) = (clock::wall(), self.now(), &nodes[..], &relays[..]);
         work(&Means { wall, now, nodes, relays, trunks, destinations, spending: &spending, allowance })
     }

@@ -1,15 +1,15 @@
 //! What every part of a node may use: handles, no state of its own.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use strowger_agent::Guesses;
 use strowger_figures::metrics::Counters;
 use strowger_link::{Class, Link, seal};
 use strowger_model::{
-    Destinations, Far, GroupId, Incarnation, LegKey, LogNow, Mono, NodeId, OutboundCaps, Owner, PeerId, ShardId,
-    TrunkId,
+    Destinations, Far, GroupId, Incarnation, LegKey, LogNow, Mono, Network, NodeId, OutboundCaps, Owner, PeerId,
+    ShardId, TrunkId,
 };
 use strowger_raft::{Groups, View, clock};
 use strowger_sip::Message;
@@ -66,7 +66,7 @@ pub struct Context {
     /// With which secrets are sealed and opened, and SIP messages say whose they are.
     pub(crate) keyring: Keyring,
     /// What of the world is dialled.
-    pub(crate) destinations: Destinations,
+    destinations: RwLock<Arc<Destinations>>,
     /// What calls there have come to lately.
     pub(crate) spending: Spent,
     /// Where actors leave the duties that they have done.
@@ -129,6 +129,7 @@ pub(crate) struct Parts {
     pub keyring: Keyring,
     pub destinations: Destinations,
     pub caps: OutboundCaps,
+    pub proxies: Vec<Network>,
     pub performed: Performed,
     pub shards: u16,
     pub test_break: Option<TestBreak>,
@@ -151,10 +152,10 @@ impl Context {
             store: parts.store,
             sip_addresses: parts.sip_addresses,
             keyring: parts.keyring,
-            destinations: parts.destinations,
+            destinations: RwLock::new(Arc::new(parts.destinations)),
             spending: Spent::new(parts.caps),
             performed: parts.performed,
-            guesses: Mutex::default(),
+            guesses: Mutex::new(Guesses::beside(parts.proxies)),
             news: (0..parts.shards).map(|_| News::default()).collect(),
             control_changed: Notify::new(),
             records_changed: Notify::new(),
@@ -194,6 +195,18 @@ impl Context {
                 }
             }
         });
+    }
+
+    /// What of the world is dialled at present.
+    pub(crate) fn destinations(&self) -> Arc<Destinations> {
+        self.destinations.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on other numbers are dialled, and so many; calls that are under way go on.
+    pub fn renew_outbound(&self, destinations: Destinations, caps: OutboundCaps) {
+        *self.destinations.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(destinations);
+        self.spending.cap(caps);
+        self.tell_all_shards(Heard::everything);
     }
 
     /// Which start of the node this is.

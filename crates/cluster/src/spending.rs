@@ -1,5 +1,6 @@
 //! What calls to numbers outside have come to lately, as this node hears it from the log; and the alarm when that is much.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use strowger_dialer::{Payer, Spending};
@@ -10,13 +11,24 @@ use crate::context::Context;
 
 pub(crate) struct Spent {
     /// Without caps nothing is counted.
-    is_on: bool,
+    is_on: AtomicBool,
     sums: Mutex<Spending>,
 }
 
 impl Spent {
     pub(crate) fn new(caps: OutboundCaps) -> Self {
-        Self { is_on: caps != OutboundCaps::default(), sums: Mutex::new(Spending::new(caps)) }
+        Self { is_on: AtomicBool::new(caps != OutboundCaps::default()), sums: Mutex::new(Spending::new(caps)) }
+    }
+
+    fn is_on(&self) -> bool {
+        self.is_on.load(Relaxed)
+    }
+
+    /// Other caps: what was counted stays, and where there were none counting begins.
+    pub(crate) fn cap(&self, caps: OutboundCaps) {
+        let mut sums = self.lock();
+        self.is_on.store(caps != OutboundCaps::default(), Relaxed);
+        if self.is_on() { sums.cap(caps) } else { *sums = Spending::new(caps) }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Spending> {
@@ -24,14 +36,14 @@ impl Spent {
     }
 
     pub(crate) fn forget(&self, call: CallId, now: Mono) {
-        if self.is_on {
+        if self.is_on() {
             self.lock().forget(call, now);
         }
     }
 
     /// Of a shard only these calls are left.
     pub(crate) fn keep(&self, table: &Shard, now: Mono) {
-        if self.is_on {
+        if self.is_on() {
             self.lock().keep(table.id(), |id| table.call(id).is_some(), now);
         }
     }
@@ -39,7 +51,7 @@ impl Spent {
 
 /// A call's row has changed.
 pub(crate) fn see(context: &Context, table: &Shard, call: &Call) {
-    if !context.spending.is_on || call.outbound().is_none() {
+    if !context.spending.is_on() || call.outbound().is_none() {
         return;
     }
     let directory = context.directory();

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use strowger_link::{Class, Handler, Identity, Link, LinkError, Reply, Wire, open, peek, seal};
 use strowger_media::protocol::{ContentAnswer, ContentPut, ContentRefusal};
-use strowger_model::{Destinations, GroupId, NodeId, OutboundCaps, PeerId, RelayId};
+use strowger_model::{Destinations, GroupId, Network, NodeId, OutboundCaps, PeerId, RelayId};
 use strowger_raft::{Groups, Retention, Tuning, clock};
 use strowger_sip::Local;
 use strowger_store::{Store, StoreError};
@@ -61,6 +61,8 @@ pub struct Options {
     pub destinations: Destinations,
     /// And how many; likewise.
     pub caps: OutboundCaps,
+    /// Where one address is many phones': wrong passwords from there silence accounts, and never all.
+    pub proxies: Vec<Network>,
     /// Calls this node drives at once.
     pub max_calls: usize,
     /// New calls a second this node takes, over all trunks.
@@ -155,6 +157,7 @@ impl Cluster {
             keyring: Keyring::new(options.data_keys, local),
             destinations: options.destinations,
             caps: options.caps,
+            proxies: options.proxies,
             performed,
             shards: options.shards,
             test_break: options.test_break,

@@ -12,11 +12,16 @@ pub use node::{Archive, Cluster, Http, Limits, MetricsFor, NodeConfig, RelayPeer
 pub use relay::{Link, Media, OtherRelay, RelayConfig};
 
 use crate::fault::{Fault, Faults};
-use crate::limits::ID;
+use strowger_model::Network;
+
+use crate::limits::{Count, ID};
 use crate::page::{Page, Place, Written};
 use crate::section::Section;
 
 const LINK: &str = "link = \"192.0.2.1:7001\"";
+
+/// Each is looked at whenever somebody writes an address.
+const MAX_NETWORKS: usize = 64;
 
 /// Reads a file. `read` may return none only after a fault.
 fn load<T>(path: &Path, read: impl FnOnce(&Section<'_>, &Base) -> Option<T>) -> Result<T, Vec<Fault>> {
@@ -187,4 +192,21 @@ fn read_log(top: &Section<'_>) -> Option<String> {
     let levels = section.optional_text("levels", "levels = \"info,strowger_cluster=debug\"");
     section.finish();
     Some(levels?.value)
+}
+
+/// A list of networks, or of single addresses; `example` is what a fault proposes.
+fn read_networks(section: &Section<'_>, key: &'static str, example: &'static str, of: &str) -> Vec<Network> {
+    let mut count = Count::new("networks", MAX_NETWORKS);
+    let network = |written: Written<String>| {
+        count.one(|| written.at.clone());
+        let network = written.value.parse::<Network>();
+        if let Err(why) = &network {
+            let what = format!("`{}` is no network: {why}", written.value);
+            section.fault_at(&written.at, what, format!("write {example}"));
+        }
+        network.ok()
+    };
+    let networks = section.texts(key, example).into_iter().flatten().filter_map(network).collect();
+    count.check(of, "put them together into larger ones", section.page().faults);
+    networks
 }

@@ -56,6 +56,38 @@ fn a_node_has_its_defaults() {
     assert_eq!((node.cluster.shards, node.limits.max_calls, node.limits.max_calls_per_second), (3, 20_000, 500));
     assert_eq!((node.archive.days, node.archive.max_gib), (30, 20));
     assert_eq!(node.sip.advertised, node.sip.shared);
+    assert_eq!(node.sip.proxies, []);
+    let proxies = "proxies = [\"192.0.2.7\", \"10.0.0.0/8\"]\n[http]";
+    let node = NodeConfig::parse("n.toml", Path::new(""), NODE.replace("[http]", proxies).as_bytes()).unwrap();
+    assert_eq!(node.sip.proxies, ["192.0.2.7".parse().unwrap(), "10.0.0.0/8".parse().unwrap()]);
+}
+
+/// What a running process reads again is not named as waiting for the next start, and all else is.
+#[test]
+fn what_counts_at_the_next_start_only_is_named() {
+    let node = |text: &str| NodeConfig::parse("n.toml", Path::new("/srv"), text.as_bytes()).unwrap();
+    let at_once =
+        "[outbound]\ndeny = [\"+49\"]\n[outbound.each_agent]\nmax_numbers_per_hour = 60\n[log]\nlevels = \"info\"\n";
+    let keys = NODE.replace("[sip]", "data_keys = \"other.keys\"\n[sip]");
+    assert!(node(&format!("{keys}{at_once}")).later_than(&node(NODE)).is_empty());
+    for (from, to, part) in [
+        ("id = 2\n", "id = 1\n", "id"),
+        ("data_dir = \"data\"", "data_dir = \"other\"", "data_dir"),
+        ("tls_dir = \"", "tls_dir = \"/other", "[cluster]"),
+        ("own = \"127.0.0.1:5061\"", "own = \"127.0.0.1:5062\"", "[sip]"),
+        ("listen = \"127.0.0.1:8081\"", "listen = \"127.0.0.1:8082\"", "[http]"),
+        ("[http]", "[limits]\nmax_calls = 7\n[http]", "[limits]"),
+        ("[http]", "[archive]\ndays = 7\n[http]", "[archive]"),
+    ] {
+        assert!(NODE.contains(from), "{from}");
+        assert_eq!(node(&NODE.replace(from, to)).later_than(&node(NODE)), [part]);
+    }
+    let relay = |text: &str| RelayConfig::parse("r.toml", Path::new("/srv"), text.as_bytes()).unwrap();
+    assert!(relay(&format!("{RELAY}[log]\nlevels = \"info\"\n")).later_than(&relay(RELAY)).is_empty());
+    let other = RELAY.replace("29999", "29997").replace("8101", "8102").replace("id = 1", "id = 9");
+    assert_eq!(relay(&other).later_than(&relay(RELAY)), ["id", "[media]", "[http]"]);
+    let other = RELAY.replace("content\"", "other\"").replace("7101", "7102");
+    assert_eq!(relay(&other).later_than(&relay(RELAY)), ["content_dir", "[link]"]);
 }
 
 #[test]
@@ -79,6 +111,13 @@ fn faults_of_a_node() {
             &[
                 "n.toml:3:1: the cluster has 2 voters: write 1, 3 or 5 of them",
                 "n.toml:8:10: id 1 stands twice in voters: correct one of the two",
+            ],
+        ),
+        (
+            "[http]",
+            "proxies = [\"10.0.0.0/99\"]\n[http]",
+            &[
+                "n.toml:15:12: `10.0.0.0/99` is no network: an address of its kind has 32 bits: write proxies = [\"192.0.2.7\"]",
             ],
         ),
         (

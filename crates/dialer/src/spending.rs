@@ -153,6 +153,11 @@ impl Spending {
         self.under_way.of(&Payer::Trunk(trunk.to_owned())) as usize
     }
 
+    /// From now on these count, for what was counted before as well.
+    pub fn cap(&mut self, caps: OutboundCaps) {
+        self.caps = caps;
+    }
+
     /// A call's row has changed; its tenant and trunk by name. Gives the caps that are reached by it.
     pub fn see(&mut self, call: &Call, (tenant, trunk): (&str, &str), now: Mono) -> Vec<Capped> {
         // Its number is dialled once it has a leg.
@@ -342,6 +347,20 @@ mod tests {
         assert_eq!(capped(&spending, 1), Some(Cap::Calls));
         spending.keep(call(1).shard(), |_| false, at(1));
         assert_eq!((capped(&spending, 1), spending.calls.len()), (None, 0));
+    }
+
+    /// An operator who sees what somebody is about does not wait an hour.
+    #[test]
+    fn other_caps_count_for_what_was_before_them() {
+        let mut spending = spending(caps(Cap::Numbers, 5));
+        for no in [1, 2] {
+            spending.count(call(no), payers(), RINGS, at(0));
+        }
+        assert_eq!(capped(&spending, 1), None);
+        spending.cap(OutboundCaps { each_agent: caps(Cap::Numbers, 2), ..OutboundCaps::default() });
+        assert_eq!(capped(&spending, 1), Some(Cap::Numbers));
+        spending.cap(OutboundCaps { each_agent: caps(Cap::Numbers, 3), ..OutboundCaps::default() });
+        assert_eq!(capped(&spending, 1), None);
     }
 
     #[test]

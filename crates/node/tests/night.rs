@@ -209,7 +209,16 @@ fn a_process_reads_certificates_and_levels_again_when_it_is_told() {
     until("what is wrong is told", || log().contains("levels of the log stay as they were: levels = \"loud=noise\""));
     now("[limits]\nmax_calls = 7\n");
     rig.signal(1, "-HUP");
-    until("what must wait is told", || log().contains("counts when the process is started again"));
+    let waits = |part: &str| {
+        let is_named = |line: &str| line.contains("counts when the process is started again") && line.contains(part);
+        log().lines().any(is_named)
+    };
+    until("what must wait is told", || waits("\"[limits]\""));
+    now("[outbound]\ndeny = [\"+49\"]\n");
+    let read = || log().matches("[outbound] was read again").count();
+    let before = read();
+    rig.signal(1, "-HUP");
+    until("what is dialled is read again", || read() > before);
     now("[limits]\nmax_cals = 7\n");
     rig.signal(1, "-HUP");
     until("a fault changes nothing", || log().contains("nothing was changed: ") && log().contains("max_cals"));

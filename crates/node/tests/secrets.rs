@@ -5,10 +5,11 @@ mod rig;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rig::desk::Desk;
 use rig::house::{PASSWORD, REALM};
-use rig::{House, Plan, Rig, TOKEN, until};
+use rig::{House, Plan, Rig, TOKEN, holds_within, until};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use strowger_api::{Client, ROUTES};
@@ -172,6 +173,41 @@ fn no_other_user_reads_what_the_processes_write() {
     for path in files.iter().flat_map(|path| path.ancestors().take_while(|above| *above != rig.dir)) {
         assert_eq!(mode(path) & 0o077, 0, "{}", path.display());
     }
+}
+
+/// Who founds a cluster and has named no token is told one: in a file that nobody else reads, once, and nowhere else.
+#[test]
+fn the_first_token_is_told_once_and_to_its_owner_alone() {
+    let mut rig = Rig::start(Plan::of(1, 1), &House::new());
+    let file = rig.dir.join("node-1/first-token");
+    assert!(!file.exists(), "one was named");
+    rig.kill(1);
+    std::fs::remove_dir_all(rig.dir.join("node-1")).expect("nothing is left of the cluster");
+    let start = |rig: &mut Rig| {
+        rig.restart_with(1, |command| {
+            command.env_remove("STROWGER_BOOTSTRAP_TOKEN");
+        });
+    };
+    let tokens = |rig: &Rig, token: &str| {
+        let answer = rig.block_on(Client::new(rig.http(1), Some(token.to_owned())).get("/api/v1/tokens"));
+        answer.map(|answer| answer["tokens"].as_array().map_or(0, Vec::len)).unwrap_or_default()
+    };
+    start(&mut rig);
+    let read = || std::fs::read_to_string(&file).unwrap_or_default();
+    until("the token is told", || read().ends_with('\n'));
+    let token = read().trim().to_owned();
+    assert_eq!(std::fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
+    until("it is an admin's", || tokens(&rig, &token) == 1);
+    assert_eq!(tokens(&rig, TOKEN), 0, "control: no other token is good");
+
+    std::fs::remove_file(&file).expect("removing");
+    rig.kill(1);
+    start(&mut rig);
+    until("it is good after a start, too", || tokens(&rig, &token) == 1);
+    assert!(!holds_within(Duration::from_secs(2), || file.exists() || tokens(&rig, &token) != 1), "another was made");
+    let log = std::fs::read_to_string(rig.dir.join("node-1.log")).expect("a log");
+    assert_eq!(log.matches("the first admin token is in").count(), 1, "{log}");
+    assert!(!log.contains(&token), "what is printed stays in journals: {log}");
 }
 
 #[test]

@@ -90,7 +90,7 @@ impl Worker {
 
     /// Opens sockets for a new leg and gives its port.
     fn open_leg(&mut self, key: LegKey, fence: Fence<PeerId>, now: Mono) -> Result<u16, Refusal> {
-        let pair = self.ports.open()?;
+        let pair = self.ports.open(key.call)?;
         let port = pair.port;
         let made = self.watch(key.call, &pair).and_then(|slot| Ok((slot, random_start()?)));
         let Ok((slot, out)) = made else {
@@ -121,8 +121,9 @@ impl Worker {
         let slot = self.slot(key)?;
         let same_family = media.rtp.is_ipv4() == self.advertised.is_ipv4();
         // An unspecified address is how old far ends say hold (RFC 2543, B.5; RFC 3264, 8.4): fine as long as we send nothing.
-        let nowhere = media.rtp.ip().is_unspecified() || media.rtp.port() == 0;
-        if !same_family || media.rtp.ip().is_multicast() || (send && nowhere) {
+        let ip = media.rtp.ip().to_canonical();
+        let nowhere = ip.is_unspecified() || media.rtp.port() == 0;
+        if !same_family || ip.is_multicast() || (send && nowhere) {
             return Err(Refusal::BadAddress);
         }
         // Reports go where they were asked for, which may be elsewhere (RFC 3605).

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use rustix::io::Errno;
 use strowger_media::Refusal;
+use strowger_model::CallId;
 
 use crate::socket::Socket;
 
@@ -37,8 +38,8 @@ impl Ports {
         Self { address, free }
     }
 
-    /// Opens the next free pair; ports that somebody else holds are passed over.
-    pub(crate) fn open(&mut self) -> Result<Pair, Refusal> {
+    /// Opens the next free pair for a leg of that call; ports that somebody else holds are passed over.
+    pub(crate) fn open(&mut self, call: CallId) -> Result<Pair, Refusal> {
         for _ in 0..self.free.len().min(MAX_TRIES) {
             let Some(port) = self.free.pop_front() else { break };
             match self.bind(port) {
@@ -46,7 +47,7 @@ impl Ports {
                 Err(fault) => {
                     self.free.push_back(port);
                     if fault != Errno::ADDRINUSE {
-                        tracing::warn!(%fault, address = %self.address, port, "no socket for a leg");
+                        tracing::warn!(%call, %fault, address = %self.address, port, "no socket for a leg");
                         return Err(Refusal::NoSockets);
                     }
                 }

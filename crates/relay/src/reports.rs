@@ -92,7 +92,7 @@ impl Reports {
         bye: bool,
     ) {
         // Not to a far end that holds by an address of zero either (RFC 3264 section 8.4).
-        if self.to.port() == 0 || self.to.ip().is_unspecified() {
+        if self.to.port() == 0 || self.to.ip().to_canonical().is_unspecified() {
             return;
         }
         let sender = (out.packets() != self.sent_before).then(|| SenderInfo {

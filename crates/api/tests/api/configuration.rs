@@ -136,10 +136,54 @@ async fn what_lives_on_what_would_be_removed_is_said() {
     let (_, body) = world.apply(&files, true).await;
     let find = |name: &str| body["changes"].as_array().unwrap().iter().find(|change| change["name"] == name).cloned();
     let spring = find("acme/spring").unwrap_or_else(|| panic!("{body}"));
-    assert_eq!((&spring["what"], &spring["touched"]), (&json!("removed"), &json!({"calls": 0, "leads": 2, "left": 1})));
+    assert_eq!(
+        (&spring["what"], &spring["touched"]),
+        (&json!("removed"), &json!({"calls": 0, "agents": 0, "leads": 2, "left": 1}))
+    );
     let detail = spring["detail"].as_str().unwrap();
     assert!(detail.contains("2 leads, 1 of them left to call") && detail.contains("apply --to 2"), "{detail}");
     assert_eq!(find("acme/desk").map(|desk| desk["touched"].clone()), Some(Value::Null), "nothing lives on it");
+}
+
+/// Who removes a trunk or an agent hangs up on nobody, and is told whom it concerns.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_of_trunks_and_agents_who_are_there_are_said() {
+    let world = World::start().await;
+    world.apply(&example(), false).await;
+    world.ready().await;
+    let calls = [world.admit().await, world.admit().await];
+    let mut files = example();
+    let mut change = |path: &str, from: &str, to: &str| {
+        let file = files.0.get_mut(path).unwrap();
+        let text = String::from_utf8(file.clone()).unwrap();
+        assert!(text.contains(from), "{path} has no {from}");
+        *file = text.replace(from, to).into_bytes();
+    };
+    change("trunks.toml", "name = \"carrier\"", "name = \"another\"");
+    change("tenants/acme.toml", "trunk = \"carrier\"", "trunk = \"another\"");
+    change("tenants/acme.toml", "name = \"1003\"", "name = \"1033\"");
+    let told = async || {
+        let (status, body) = world.apply(&files, true).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        move |name: &str| {
+            let mut changes = body["changes"].as_array().unwrap().iter();
+            let change = changes.find(|change| change["what"] == "removed" && change["name"] == name);
+            let change = change.unwrap_or_else(|| panic!("no {name} in {body}"));
+            (change["touched"].clone(), change["detail"].as_str().unwrap().to_owned())
+        }
+    };
+    let of = told().await;
+    let (touched, detail) = of("carrier");
+    assert_eq!(touched, json!({"calls": 2, "agents": 0, "leads": 0, "left": 0}), "{detail}");
+    assert!(detail.contains("2 live calls"), "{detail}");
+    let (touched, detail) = of("acme/1003");
+    assert_eq!(touched, json!({"calls": 0, "agents": 1, "leads": 0, "left": 0}), "{detail}");
+    assert!(detail.contains("1 agents logged in"), "{detail}");
+    for call in calls {
+        world.end(call).await;
+    }
+    let of = told().await;
+    assert_eq!(of("carrier").0, Value::Null, "its calls are over");
 }
 
 /// One entry would hold some 6500.

@@ -5,6 +5,7 @@ use crate::world::{World, code};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use strowger_api::limit;
+use strowger_model::{Destinations, Prefixes};
 
 const ANNA: &str = "+44 20 7183 8750,Anna,London";
 const BEN: &str = "+493012345678,\"Ben\nB.\",Berlin";
@@ -59,6 +60,20 @@ async fn parts_name_the_lines_of_the_whole_list() {
     assert_eq!((&body["leads"][0]["zone"], &body["next"]), (&json!("Europe/Paris"), &Value::Null), "{body}");
     let (_, body) = world.import("", "number\n").await;
     assert_eq!((&body["added"], &body["invalid"]), (&json!(0), &json!([])), "a list without leads is no fault");
+}
+
+/// Fraud is stopped without a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn destinations_that_are_closed_while_a_node_runs_are_closed_at_once() {
+    let world = World::with_campaigns().await;
+    let london = |last: u32| list(&[&format!("+44207183875{last},Anna,London")]);
+    assert_eq!(world.import("", london(0)).await.1["added"], 1);
+    let everyone = Prefixes { deny: vec!["+44".parse().unwrap()], ..Default::default() };
+    world.context.renew_outbound(Destinations { everyone, ..Default::default() }, Default::default());
+    let (_, body) = world.import("", london(1)).await;
+    assert_eq!((&body["added"], &body["invalid"][0]["value"]), (&json!(0), &json!("+442071838751")), "{body}");
+    world.context.renew_outbound(Default::default(), Default::default());
+    assert_eq!(world.import("", london(1)).await.1["added"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

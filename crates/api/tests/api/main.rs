@@ -3,6 +3,7 @@
 
 mod access;
 mod bars;
+mod browser;
 mod campaigns;
 mod configuration;
 mod leads;

@@ -1,14 +1,14 @@
 //! The wallboard: its page, its stream, and that it says what status and metrics say.
 
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::browser::{Page, chromium};
 use crate::world::{World, code, example};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use serde_json::Value;
-use strowger_api::{Client, Hosts, Metrics, Options, limit, serve};
+use strowger_api::{Client, Hosts, Metrics, Options, Running, limit, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tower::ServiceExt;
@@ -264,20 +264,10 @@ async fn calls_are_explained_while_they_live_and_after() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_shows_it() {
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    let runs = |name: &&str| Command::new(name).arg("--version").stdout(Stdio::null()).status().is_ok();
-    let Some(browser) = names.into_iter().find(runs) else {
-        eprintln!("skipped: no chromium is installed");
-        return;
-    };
+    let Some(browser) = chromium() else { return };
     let world = World::with_campaigns().await;
-    let options =
-        Options { listen: ANY_PORT, hosts: Hosts::default(), metrics: Metrics::Anyone, token: Some(FIXED.to_owned()) };
-    let running = serve(options, world.context.clone()).await.unwrap();
+    let running = served(&world).await;
     let client = Client::new(running.local_addr.to_string(), Some(FIXED.to_owned()));
-    while client.get("/api/v1/status").await.is_err() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
     let queue = client.get("/api/v1/queues").await.unwrap()["queues"][0]["name"].as_str().unwrap().to_owned();
     let page = format!("http://{}/#token={FIXED}", running.local_addr);
     let profile = tempfile::TempDir::new().unwrap();
@@ -299,4 +289,82 @@ async fn a_browser_shows_it() {
     assert!(!dom.contains(FIXED), "the token stands in the page");
     let complaints: Vec<&str> = log.lines().filter(|line| line.contains("CONSOLE")).collect();
     assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+/// With a token that is good already.
+async fn served(world: &World) -> Running {
+    let options =
+        Options { listen: ANY_PORT, hosts: Hosts::default(), metrics: Metrics::Anyone, token: Some(FIXED.to_owned()) };
+    let running = serve(options, world.context.clone()).await.unwrap();
+    let client = Client::new(running.local_addr.to_string(), Some(FIXED.to_owned()));
+    while client.get("/api/v1/status").await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    running
+}
+
+/// What of the page is out of sight: wider than the page, or cut by what it stands in.
+const FAULTS: &str = r#"(() => {
+  const width = document.documentElement.clientWidth, faults = [];
+  if (document.documentElement.scrollWidth > width) faults.push(`the page is ${document.documentElement.scrollWidth} px wide`);
+  for (const one of document.body.querySelectorAll("*")) {
+    const head = one.closest("thead");
+    const isForReaders = head && getComputedStyle(head).position === "absolute";
+    if (!one.checkVisibility() || isForReaders || one.closest("svg")) continue;
+    const name = `${one.localName}.${one.className} "${one.textContent.trim().slice(0, 40)}"`;
+    const { left, right } = one.getBoundingClientRect();
+    if (left < -1 || right > width + 1) faults.push(`${name} stands at ${left} to ${right}`);
+    const cuts = ["hidden", "clip"].includes(getComputedStyle(one).overflowY);
+    const wide = one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1;
+    const high = cuts && one.scrollHeight > one.clientHeight + 1;
+    if (one.localName !== "select" && (wide || high)) faults.push(`${name} is cut: ${one.scrollWidth} in ${one.clientWidth}`);
+  }
+  return faults;
+})()"#;
+/// Large figures and names as long as may be, where this house has none.
+const BUSY: &str = r#"(() => {
+  const board = structuredClone(view.board), long = (letter) => letter.repeat(63);
+  for (const queue of board.queues) Object.assign(queue, { waiting: 1234, longest_wait_ms: 4_000_000, idle: 123, staffed: 1234, service_level: 0.83, today: { ...queue.today, answered: 123_456, abandoned: 1234 } });
+  for (const campaign of board.campaigns) Object.assign(campaign, { leads: 123_456, talking: 123, ringing: 45, today: { ...campaign.today, attempts: 12_345, connect_rate: 0.456, abandoned_share: 0.031, results: { busy: 1200, no_answer: 3000, rejected: 220 } } });
+  Object.assign(board, { recent: { answered: 12_345, abandoned: 1234 }, service_level: 0.83 });
+  Object.assign(board.calls, { talking: 1234 });
+  Object.assign(board.called, { talking: 123 });
+  Object.assign(board.today, { causes: { 41: 3, 57: 2, 102: 12_345 } });
+  board.tenants.push({ ...board.tenants[0], tenant: long("t") });
+  board.present.push({ name: long("a"), tenant: long("t"), state: "not_ready", reason: long("r"), for_s: 400_000 });
+  view.board = board;
+  draw();
+})()"#;
+/// A figure that is wider than its room, and one that leaves the page.
+const SPOIL: &str = r#"(() => {
+  for (const [overflow, px] of [["hidden", 60], ["visible", 9000]]) {
+    const one = document.createElement("p");
+    one.className = "spoilt";
+    one.textContent = "0".repeat(100);
+    Object.assign(one.style, { overflow, width: `${px}px`, whiteSpace: "nowrap" });
+    document.body.append(one);
+  }
+})()"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_on_it_is_cut_or_out_of_sight_from_a_phone_to_a_wall() {
+    let Some(browser) = chromium() else { return };
+    let world = World::with_campaigns().await;
+    let (queue, campaign) = world.lengthen_names().await;
+    let running = served(&world).await;
+    let mut page = Page::open(browser, &format!("http://{}/#token={FIXED}", running.local_addr)).await;
+    for width in [400, 1280, 3840] {
+        page.resize(width, 1000).await;
+        let shows = |name: &str| {
+            format!("[...document.querySelectorAll('td .name')].some(one => one.textContent === '{name}')")
+        };
+        page.until(&format!("innerWidth === {width} && {} && {}", shows(&queue), shows(&campaign))).await;
+        let found = page.evaluate(&format!("{FAULTS}.concat(({BUSY}, {FAULTS}))")).await;
+        assert_eq!(found, serde_json::json!([]), "at {width} px");
+        // Control: it would have been found.
+        page.evaluate(SPOIL).await;
+        let found = page.evaluate(FAULTS).await.to_string();
+        assert!(found.contains("px wide") && found.contains("stands at") && found.contains("is cut"), "{found}");
+        page.evaluate("document.querySelectorAll('.spoilt').forEach(one => one.remove())").await;
+    }
 }

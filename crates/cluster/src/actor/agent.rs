@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use strowger_agent::limit::{COMMIT, WAITING_MAX};
-use strowger_agent::{ANSWERS_KEPT, Asked, Known, Order, Turn, through_nat, wanted};
+use strowger_agent::{ANSWERS_KEPT, Asked, Known, Order, Pace, TooFast, Turn, through_nat, wanted};
 use strowger_model::{AgentId, Far, Incarnation, NodeId, ShardId, Transport};
 use strowger_sip::{Binding, Contacts, Message, Refusal, register_ok, reply, reply_destination};
 use strowger_table::{Agent, Command, RowKey};
@@ -106,6 +106,7 @@ struct Driver {
     ticket: Ticket,
     order: Order,
     known: Known,
+    pace: Pace,
     /// A `Tick` is on its way.
     armed: bool,
 }
@@ -140,8 +141,8 @@ impl Actor for AgentActor {
 
 impl Driver {
     fn new(context: &Arc<Context>, shard: ShardId, agent: AgentId, ticket: Ticket) -> Self {
-        let (order, known) = (Order::default(), Known::default());
-        Self { context: context.clone(), shard, agent, ticket, order, known, armed: false }
+        let (order, known, pace) = (Order::default(), Known::default(), Pace::default());
+        Self { context: context.clone(), shard, agent, ticket, order, known, pace, armed: false }
     }
 
     fn row(&self) -> Option<Arc<Agent>> {
@@ -178,7 +179,7 @@ impl Driver {
         self.arm(me);
     }
 
-    /// Commits what the phone asks for; what is bound afterwards, or why nothing is.
+    /// Commits what the phone asks for; what is bound afterwards, or the answer that says why not.
     async fn bind(&mut self, registration: &Registration) -> Result<Vec<Binding>, Refusal> {
         let Registration { message, source, answer, asked } = registration;
         let later = || Refusal::new(503, Vec::new());
@@ -191,7 +192,9 @@ impl Driver {
             Turn::Replayed => return Err(registrar::replayed(&self.context, self.agent, *source).unwrap_or_else(later)),
             Turn::Repeated => {}
             Turn::Next => {
-                for command in wanted(self.agent, &self.known.bound(), asked, *source, log_now) {
+                let commands = wanted(self.agent, &self.known.bound(), asked, *source, log_now);
+                self.pace.take(commands.len(), now).map_err(|too_fast| slowed(&row.name, *source, too_fast))?;
+                for command in commands {
                     if let Err(fault) = self.context.command(self.shard, command.clone(), COMMIT).await {
                         tracing::warn!(agent = row.name, %fault, "a registration was not committed");
                         return Err(later());
@@ -237,4 +240,12 @@ impl Driver {
             me.send_after(next, || AgentMail::Tick);
         }
     }
+}
+
+/// What a phone is told that changes without end, and when it may come again.
+fn slowed(agent: &str, source: Far, TooFast { wait, is_news }: TooFast) -> Refusal {
+    if is_news {
+        tracing::warn!(agent, from = %source.addr, "phones of an agent change faster than the log takes; they are told to wait");
+    }
+    Refusal::new(503, vec![("Retry-After", (wait.as_secs() + 1).to_string())])
 }

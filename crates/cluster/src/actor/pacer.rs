@@ -146,12 +146,12 @@ impl Driver {
         let views: Vec<_> = context.shards().filter_map(|shard| context.shard_view(shard)).collect();
         let shards: Vec<_> = views.iter().filter_map(|view| shard_of(view)).collect();
         let (relays, now) = (context.relays.usable(), context.now());
-        let (destinations, spending) = (&context.destinations, context.spending.lock());
+        let (destinations, spending) = (context.destinations(), context.spending.lock());
         let scene = Scene {
             shards: &shards,
             control,
             relays: &relays,
-            destinations,
+            destinations: &destinations,
             spending: &spending,
             now,
             wall: clock::wall(),

@@ -57,6 +57,7 @@ impl Nodes {
             data_keys: DataKeys::parse(&"07".repeat(32)).expect("a key"),
             destinations: Default::default(),
             caps: Default::default(),
+            proxies: Vec::new(),
             max_calls: 10,
             max_calls_per_second: 10,
             retention: Retention::default(),

@@ -31,11 +31,14 @@ struct Phone {
     /// Once it was challenged.
     nonce: Option<String>,
     read: String,
+    /// What its Contact names.
+    user: String,
 }
 
 impl Phone {
     fn new(wire: Wire, at: SocketAddr) -> Self {
-        Self { wire, at, name: USER.to_owned(), cseq: 0, nonce: None, read: String::new() }
+        let [name, user] = [USER; 2].map(str::to_owned);
+        Self { wire, at, name, cseq: 0, nonce: None, read: String::new(), user }
     }
 
     async fn over_tcp(to: SocketAddr) -> Self {
@@ -63,10 +66,11 @@ impl Phone {
                  qop=auth, nc={nc}, cnonce=\"c\", response=\"{response}\", algorithm=MD5\r\n"
             )
         });
+        let user = &self.user;
         format!(
             "REGISTER sip:{REALM} SIP/2.0\r\nVia: SIP/2.0/{transport} {at};branch=z9hG4bK{cseq}-{expires}\r\n\
              From: <sip:{USER}@{REALM}>;tag=f\r\nTo: <sip:{USER}@{REALM}>\r\nCall-ID: of-{at}\r\n\
-             CSeq: {cseq} REGISTER\r\nMax-Forwards: 70\r\nContact: <sip:{USER}@{at};transport={transport}>\r\n\
+             CSeq: {cseq} REGISTER\r\nMax-Forwards: 70\r\nContact: <sip:{user}@{at};transport={transport}>\r\n\
              Expires: {expires}\r\n{authorization}Content-Length: 0\r\n\r\n"
         )
     }
@@ -236,4 +240,34 @@ async fn a_register_that_the_agents_owner_does_not_take_is_taken_where_it_came_t
         rig.until("all nodes know the agent's owner", || rig.nodes.iter().all(|node| is_owned(&node.context))).await;
         rig.until("it is bound", || bound(&rig, agent(&rig)).len() == bindings).await;
     }
+}
+
+/// Each was an entry in every node's log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_changes_its_contact_without_end_is_told_to_wait() {
+    let rig = Rig::start(1, 1).await;
+    let mut phone = Phone::over_tcp(rig.sip()).await;
+    phone.is_challenged().await;
+    let mut answers = Vec::new();
+    for number in 0..80 {
+        phone.user = format!("{USER}-{number}");
+        let request = phone.next(300);
+        phone.say(&request).await;
+        let answer = phone.answer().await;
+        answers.push((answer.status(), answer.header("Retry-After").map(str::to_owned)));
+    }
+    let taken = answers.iter().filter(|(status, _)| *status == 200).count();
+    assert!((32..60).contains(&taken), "{answers:?}");
+    assert!(answers[..32].iter().all(|(status, _)| *status == 200), "{answers:?}");
+    let slowed = |(status, retry_after): &(u16, Option<String>)| {
+        let seconds = retry_after.as_ref().and_then(|text| text.parse::<u64>().ok());
+        *status == 503 && seconds.is_some_and(|seconds| (1..=3).contains(&seconds))
+    };
+    assert!(answers.iter().filter(|(status, _)| *status != 200).all(slowed), "{answers:?}");
+    // What changes nothing is no entry: who is bound stays so.
+    phone.user =
+        bound(&rig, agent(&rig))[0].uri.trim_start_matches("sip:").split('@').next().expect("a user").to_owned();
+    let request = phone.next(300);
+    phone.say(&request).await;
+    assert_eq!(phone.answer().await.status(), 200);
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use strowger_model::{Destinations, NodeId, OutboundCaps, RelayId};
+use strowger_model::{Destinations, Network, NodeId, OutboundCaps, RelayId};
 
 use super::outbound::read_outbound;
-use super::{Base, Taken, check_reachable, read_log, read_node_http, read_peers};
+use super::{Base, Taken, check_reachable, read_log, read_networks, read_node_http, read_peers};
 use crate::fault::Fault;
 use crate::limits::{ARCHIVE_DAYS, ARCHIVE_GIB, ID, NODE_CALLS, NODE_RATE, SHARDS};
 use crate::names::read_site;
@@ -81,7 +81,7 @@ pub struct RelayPeer {
 }
 
 /// UDP and TCP both.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sip {
     /// Where all nodes of the cluster listen.
     pub shared: SocketAddr,
@@ -89,6 +89,8 @@ pub struct Sip {
     pub own: SocketAddr,
     /// What Via and Contact name.
     pub advertised: SocketAddr,
+    /// Where one address is many phones': wrong passwords silence accounts there, and never all.
+    pub proxies: Vec<Network>,
 }
 
 /// Where the process answers HTTP.
@@ -133,6 +135,22 @@ impl NodeConfig {
     /// Reads the file; all faults at once.
     pub fn load(path: &Path) -> Result<NodeConfig, Vec<Fault>> {
         super::load(path, read)
+    }
+
+    /// The parts of the file, as they are named there, that differ from what a running process began with and that it does
+    /// not read again when it is told (SIGHUP).
+    pub fn later_than(&self, before: &NodeConfig) -> Vec<&'static str> {
+        let cluster = Cluster { data_keys: before.cluster.data_keys.clone(), ..self.cluster.clone() };
+        let parts = [
+            ("id", self.id != before.id),
+            ("data_dir", self.data_dir != before.data_dir),
+            ("[cluster]", cluster != before.cluster),
+            ("[sip]", self.sip != before.sip),
+            ("[http]", self.http != before.http),
+            ("[limits]", self.limits != before.limits),
+            ("[archive]", self.archive != before.archive),
+        ];
+        parts.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
     }
 
     /// As `load`, from text; `file` is what faults call it, `dir` what paths are relative to.
@@ -198,6 +216,7 @@ fn read_sip(top: &Section<'_>, taken: &mut Taken) -> Option<Sip> {
         }
     }
     let advertised = section.optional_parsed("advertised", "advertised = \"192.0.2.1:5060\"");
+    let proxies = read_networks(&section, "proxies", "proxies = [\"192.0.2.7\"]", "a node");
     section.finish();
     let (shared, own) = (shared?, own?);
     let unset = advertised.is_none() && !section.has("advertised");
@@ -209,7 +228,7 @@ fn read_sip(top: &Section<'_>, taken: &mut Taken) -> Option<Sip> {
         check_reachable(&section, "sip.advertised", advertised);
     }
     let advertised = advertised.map_or(shared.value, |advertised| advertised.value);
-    Some(Sip { shared: shared.value, own: own.value, advertised })
+    Some(Sip { shared: shared.value, own: own.value, advertised, proxies })
 }
 
 fn read_limits(top: &Section<'_>) -> Limits {

@@ -7,16 +7,14 @@ use std::path::{Path, PathBuf};
 
 use strowger_model::{Network, RelayId};
 
-use super::{Base, Http, Taken, read_http, read_log, read_peers};
+use super::{Base, Http, Taken, read_http, read_log, read_networks, read_peers};
 use crate::fault::Fault;
-use crate::limits::{Count, DEAD_MEDIA, ID, MEDIA_THREADS};
+use crate::limits::{DEAD_MEDIA, ID, MEDIA_THREADS};
 use crate::page::Written;
 use crate::section::Section;
 
 const PORTS: &str = "ports = \"20000-29999\"";
 const REFUSE: &str = "refuse = [\"10.0.0.0/8\"]";
-/// Each is looked at whenever a far end says where it is.
-const MAX_REFUSED: usize = 64;
 /// Ports below need a privilege that a relay shall not have.
 const FIRST_PORT: u16 = 1024;
 
@@ -80,6 +78,19 @@ impl RelayConfig {
         super::load(path, read)
     }
 
+    /// The parts of the file, as they are named there, that differ from what a running process began with and that it does
+    /// not read again when it is told (SIGHUP).
+    pub fn later_than(&self, before: &RelayConfig) -> Vec<&'static str> {
+        let parts = [
+            ("id", self.id != before.id),
+            ("content_dir", self.content_dir != before.content_dir),
+            ("[link]", self.link != before.link),
+            ("[media]", self.media != before.media),
+            ("[http]", self.http != before.http),
+        ];
+        parts.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+    }
+
     /// As `load`, from text; `file` is what faults call it, `dir` what paths are relative to.
     pub fn parse(file: &str, dir: &Path, text: &[u8]) -> Result<RelayConfig, Vec<Fault>> {
         super::parse(file, text, &Base(dir.to_owned()), read)
@@ -131,7 +142,7 @@ fn read_media(top: &Section<'_>) -> Option<Media> {
     let address = section.parsed::<IpAddr>("address", "address = \"192.0.2.5\"");
     let advertise = section.optional_parsed::<IpAddr>("advertise", "advertise = \"192.0.2.5\"");
     let ports = section.text("ports", PORTS).and_then(|written| read_ports(&section, &written));
-    let refuse = read_networks(&section);
+    let refuse = read_networks(&section, "refuse", REFUSE, "a relay");
     let threads = section.limit(&MEDIA_THREADS);
     let dead_media_ms = section.limit(&DEAD_MEDIA);
     section.finish();
@@ -142,22 +153,6 @@ fn read_media(top: &Section<'_>) -> Option<Media> {
         section.fault_at(&told.at, format!("{} is no address to send media to", told.value), fix);
     }
     Some(Media { address: address.value, advertise: told.value, ports: ports?, refuse, threads, dead_media_ms })
-}
-
-fn read_networks(section: &Section<'_>) -> Vec<Network> {
-    let mut count = Count::new("networks", MAX_REFUSED);
-    let network = |written: Written<String>| {
-        count.one(|| written.at.clone());
-        let network = written.value.parse::<Network>();
-        if let Err(why) = &network {
-            let what = format!("`{}` is no network: {why}", written.value);
-            section.fault_at(&written.at, what, format!("write {REFUSE}"));
-        }
-        network.ok()
-    };
-    let networks = section.texts("refuse", REFUSE).into_iter().flatten().filter_map(network).collect();
-    count.check("a relay", "put them together into larger ones", section.page().faults);
-    networks
 }
 
 /// From an even port to an odd one: RTP takes the even port of each pair and RTCP the odd (RFC 3550 section 11).

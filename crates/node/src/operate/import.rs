@@ -188,3 +188,29 @@ impl Sum {
         format!("line,value,why\r\n{lines}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line that no node takes went out all the same, and all that came after it was lost with its refusal.
+    #[test]
+    fn a_line_too_long_is_a_fault_and_the_lines_around_it_go() {
+        let room = 40;
+        let quoted = format!("+493012345679,\"{}\n{}\"\n", "n".repeat(30), "m".repeat(120));
+        let just = format!("+493012345670,{}\n", "k".repeat(room - "+493012345670,\n".len()));
+        let list = format!("number,name\n+493012345678,Anna\n{quoted}{just}+493012345671,Ben\n");
+        let faults: Vec<(u64, Option<Value>)> =
+            Parts::new(&list, 10, room).expect("a list").map(|part| (part.first_line, too_long(&part, room))).collect();
+        assert_eq!(faults.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 5, 6], "each by itself");
+        let fault = faults[1].1.as_ref().expect("the long one");
+        assert_eq!((&fault["line"], text(&fault["value"]).chars().count()), (&json!(3), SHOWN_CHARS));
+        let why = format!("a line of {} bytes, and at most {room} are taken: shorten it", quoted.len());
+        assert_eq!(fault["why"], why);
+        assert!([0, 2, 3].iter().all(|at| faults[*at].1.is_none()), "{faults:?}");
+
+        let mut sum = Sum::default();
+        sum.add((quoted.len(), 1), &json!({ "invalid": [fault] }));
+        assert_eq!((sum.lines, sum.bytes, sum.invalid[0].line), (1, quoted.len(), 3), "it is told like other faults");
+    }
+}

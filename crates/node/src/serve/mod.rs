@@ -116,11 +116,9 @@ fn reload_node(path: &Path, before: &NodeConfig, log: &Log, context: &Context) {
             let (me, levels) = (PeerId::Node(now.id), now.log_levels.as_deref());
             renew(&now.cluster.tls_dir, me, levels, log, |identity| context.link.renew(identity));
             renew_data_keys(&now.cluster, context);
-            let cluster =
-                strowger_config::process::Cluster { data_keys: before.cluster.data_keys.clone(), ..now.cluster };
-            if (NodeConfig { log_levels: before.log_levels.clone(), cluster, ..now }) != *before {
-                tracing::warn!("{LATER}");
-            }
+            later(&now.later_than(before));
+            context.renew_outbound(now.outbound, now.caps);
+            tracing::info!("[outbound] was read again, and counts from the next call out");
         }
         Err(faults) => stays(&faults),
     }
@@ -142,8 +140,15 @@ fn stays(faults: &[Fault]) {
     faults.iter().for_each(|fault| tracing::error!("nothing was changed: {fault}"));
 }
 
-/// Of the process's own file.
-const LATER: &str = "what else has changed in its file counts when the process is started again";
+/// Parts of the process's own file that differ from what it began with.
+fn later(parts: &[&str]) {
+    if !parts.is_empty() {
+        tracing::warn!(
+            changed = parts.join(" "),
+            "what else has changed in its file counts when the process is started again"
+        );
+    }
+}
 
 async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api::Running)> {
     let identity = Identity::development(&config.cluster.tls_dir, PeerId::Node(config.id))?;
@@ -164,6 +169,7 @@ async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api
         data_keys,
         destinations: config.outbound,
         caps: config.caps,
+        proxies: config.sip.proxies,
         max_calls: config.limits.max_calls as usize,
         max_calls_per_second: config.limits.max_calls_per_second,
         retention: retention(config.archive),

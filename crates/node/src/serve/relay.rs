@@ -16,7 +16,7 @@ use strowger_relay::hop::HopStats;
 
 use super::log::Log;
 use super::signals::Signals;
-use super::{LATER, ended_early, private, renew, stays};
+use super::{ended_early, later, private, renew, stays};
 
 pub(super) async fn run(path: &Path, config: RelayConfig, signals: &mut Signals, log: Log) -> anyhow::Result<ExitCode> {
     let before = config.clone();
@@ -47,9 +47,7 @@ fn reload(path: &Path, before: &RelayConfig, log: &Log, relay: &strowger_relay::
         Ok(now) => {
             let (me, levels) = (PeerId::Relay(now.id), now.log_levels.as_deref());
             renew(&now.link.tls_dir, me, levels, log, |identity| relay.renew(identity));
-            if (RelayConfig { log_levels: before.log_levels.clone(), ..now }) != *before {
-                tracing::warn!("{LATER}");
-            }
+            later(&now.later_than(before));
         }
         Err(faults) => stays(&faults),
     }

@@ -228,6 +228,13 @@ impl Rig {
         self.nodes[usize::from(number - 1)] = Some(spawn(build, &self.dir, "node", number, self.plan));
     }
 
+    /// The same with what this changes of how it is started.
+    pub fn restart_with(&mut self, number: u16, change: impl FnOnce(&mut Command)) {
+        let mut command = prepared(Path::new(STROWGER), &self.dir, "node", number, self.plan);
+        change(&mut command);
+        self.nodes[usize::from(number - 1)] = Some(command.spawn().expect("starting a process"));
+    }
+
     /// How a node ended that could not go on, and what its log says; none while it runs.
     pub fn ended(&mut self, number: u16) -> Option<(ExitStatus, String)> {
         let node = self.nodes[usize::from(number - 1)].as_mut()?;
@@ -359,6 +366,10 @@ fn build(program: &Path) -> Command {
 }
 
 fn spawn(program: &Path, dir: &Path, kind: &str, number: u16, plan: Plan) -> Child {
+    prepared(program, dir, kind, number, plan).spawn().expect("starting a process")
+}
+
+fn prepared(program: &Path, dir: &Path, kind: &str, number: u16, plan: Plan) -> Command {
     let name = format!("{kind}-{number}");
     let log = File::options().create(true).append(true).open(dir.join(format!("{name}.log"))).expect("a log");
     let mut command = build(program);
@@ -369,7 +380,8 @@ fn spawn(program: &Path, dir: &Path, kind: &str, number: u16, plan: Plan) -> Chi
     if plan.snapshot_entries > 0 {
         command.env("STROWGER_TEST_SNAPSHOT_ENTRIES", plan.snapshot_entries.to_string());
     }
-    command.stdout(log.try_clone().expect("a log")).stderr(log).spawn().expect("starting a process")
+    command.stdout(log.try_clone().expect("a log")).stderr(log);
+    command
 }
 
 fn node_toml(block: &Block, plan: Plan, number: u16) -> String {

@@ -46,6 +46,17 @@ impl World {
         world
     }
 
+    /// Its first queue and its first campaign get names as long as may be; which they are.
+    pub async fn lengthen_names(&self) -> (String, String) {
+        let directory = self.context.directory();
+        let mut tenant = Tenant::clone(directory.tenant_named("acme").unwrap());
+        let (queue, campaign) = (format!("{:q<63}", "customer-service-"), format!("{:c<63}", "renewals-"));
+        queue.clone_into(&mut tenant.queues[0].name);
+        campaign.clone_into(&mut tenant.campaigns[0].name);
+        self.context.configure(3, vec![tenant], directory.trunks.to_vec()).await.expect("a configuration");
+        (queue, campaign)
+    }
+
     /// Sends a part of a list.
     pub async fn import(&self, query: &str, text: impl Into<Vec<u8>>) -> (StatusCode, Value) {
         let (status, text) = self.text("POST", &format!("{LEADS}{query}"), Some(&self.admin), text.into()).await;

@@ -55,6 +55,7 @@ impl World {
             data_keys: DataKeys::parse(&"01".repeat(32)).unwrap(),
             destinations: Default::default(),
             caps: Default::default(),
+            proxies: Vec::new(),
             max_calls: 1000,
             max_calls_per_second: 100,
             retention: Retention::default(),

@@ -74,6 +74,7 @@ impl Rig {
                 data_keys: DataKeys::parse(&"07".repeat(32)).expect("a key"),
                 destinations: Default::default(),
                 caps: Default::default(),
+                proxies: Vec::new(),
                 max_calls: 1000,
                 max_calls_per_second: 1000,
                 retention: Retention::default(),
