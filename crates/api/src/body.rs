@@ -79,7 +79,7 @@ async fn read(body: &mut Incoming, most: usize) -> Result<Bytes, Unread> {
     Ok(bytes.into())
 }
 
-/// Takes in what a client still sends, for a time, and keeps nothing: one whose connection closes while it sends often
+/// Takes in what a client still sends, for a time and up to a size, and keeps nothing: one whose connection closes while it sends often
 /// never sees why. Meanwhile its connection may have to make room for others. Who asks before it sends need not send (RFC
 /// 9110 section 10.1.1).
 pub async fn hear_out(request: Request) {
@@ -90,7 +90,16 @@ pub async fn hear_out(request: Request) {
     if let Some(peer) = Peer::of(&parts.extensions) {
         peer.may_go();
     }
-    let all = async { while let Some(Ok(_)) = body.frame().await {} };
+    let all = async {
+        let mut left = limit::REFUSED_BODY_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(bytes) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
     let _in_time = tokio::time::timeout(limit::REFUSED_BODY, all).await;
 }
 

@@ -102,6 +102,8 @@ pub mod limit {
     pub const HEAD: Duration = Duration::from_secs(15);
     /// How long the body of a refused request is still taken in, so that the client gets to reading the refusal.
     pub const REFUSED_BODY: Duration = Duration::from_secs(5);
+    /// Bytes of it at most: what is larger than the largest body that is wanted is no mistake.
+    pub const REFUSED_BODY_BYTES: usize = CONFIG_BODY_BYTES;
     /// For a request, its body included: longer than any commit may take.
     pub const REQUEST: Duration = Duration::from_secs(30);
     /// For applying a configuration: its prompts go over the network twice.

@@ -7,6 +7,7 @@ use strowger_acd::Why;
 use strowger_figures::{DecisionLog, Heard, Step, ToWeigh};
 use strowger_model::CallId;
 use strowger_raft::{AppliedEntry, Groups, PastFault, Replayed, View};
+use tokio::sync::Semaphore;
 
 use crate::context::{Context, shard_of};
 use crate::start::LOG;
@@ -27,16 +28,11 @@ impl Context {
 
     /// The steps of a call from what the log was, as far as it is kept here, or why they cannot be told; it takes seconds.
     pub async fn told_again(&self, call: CallId) -> Result<Option<Vec<Step>>, PastFault> {
-        let (Some(_), Ok(turn)) = (self.shard_view(call.shard()), self.telling.clone().acquire_owned().await) else {
+        if self.shard_view(call.shard()).is_none() {
             return Ok(None);
-        };
+        }
         let groups = self.groups.clone();
-        // Who asked may go away meanwhile; the thread has its turn until it is done.
-        let told = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            tell(&groups, call)
-        });
-        let told = told.await.unwrap_or(Ok(None));
+        let told = in_turn(&self.telling, move || tell(&groups, call)).await.unwrap_or(Ok(None));
         told.inspect_err(|fault| tracing::info!(%call, %fault, "it cannot be told what became of a call"))
     }
 
@@ -67,6 +63,17 @@ pub fn replay(data_dir: &Path) -> Vec<Replayed> {
     strowger_raft::replay(&data_dir.join(LOG))
 }
 
+/// Does the work on a thread for what blocks, in its turn. Who asked may go away meanwhile: the thread has the turn until
+/// it is done, so that asking and going away again and again is no way to have more threads at it. None: it panicked.
+async fn in_turn<T: Send + 'static>(turns: &Arc<Semaphore>, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let turn = turns.clone().acquire_owned().await.ok()?;
+    let done = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        work()
+    });
+    done.await.ok()
+}
+
 /// From the state before the call's first entry on, until its row is gone.
 fn tell(groups: &Groups, call: CallId) -> Result<Option<Vec<Step>>, PastFault> {
     let mut past = groups.past(call.shard().group(), call.index())?;
@@ -91,4 +98,48 @@ fn tell(groups: &Groups, call: CallId) -> Result<Option<Vec<Step>>, PastFault> {
 
 fn heard(entry: &AppliedEntry) -> Heard<'_> {
     Heard { at: entry.at, proposal: &entry.proposal, applied: &entry.applied }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_keeps_its_turn_when_who_asked_is_gone() {
+        let turns = Arc::new(Semaphore::new(1));
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let (finish, finished) = mpsc::channel::<()>();
+        let asked = tokio::spawn({
+            let turns = turns.clone();
+            async move {
+                let work = move || {
+                    begun.send(()).expect("the test waits");
+                    finished.recv().expect("the test says when");
+                };
+                in_turn(&turns, work).await
+            }
+        });
+        begins.await.expect("it begins");
+        asked.abort();
+        assert!(asked.await.is_err_and(|fault| fault.is_cancelled()));
+        assert_eq!(turns.available_permits(), 0, "the thread is still at it");
+        let next = tokio::spawn({
+            let turns = turns.clone();
+            async move { in_turn(&turns, || "told").await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!next.is_finished(), "it waits for its turn");
+        finish.send(()).expect("the thread waits");
+        assert_eq!(next.await.expect("not aborted"), Some("told"));
+        assert_eq!(turns.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_panic_gives_the_turn_back() {
+        let turns = Arc::new(Semaphore::new(1));
+        assert_eq!(in_turn::<()>(&turns, || panic!("a fault")).await, None);
+        assert_eq!(in_turn(&turns, || 1).await, Some(1));
+    }
 }

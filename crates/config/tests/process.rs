@@ -164,8 +164,8 @@ fn faults_of_a_node() {
             "8081\"",
             "8081\"\nhosts = [\"board.example.com\", \"board:8081\", \"*.example.com\"]",
             &[
-                "n.toml:17:32: http.hosts names `board:8081`: write a name of DNS as browsers ask for it, without a port",
-                "n.toml:17:46: http.hosts names `*.example.com`: write a name of DNS as browsers ask for it, without a port",
+                "n.toml:17:31: http.hosts names `board:8081`: write a name of DNS as browsers ask for it, without a port",
+                "n.toml:17:45: http.hosts names `*.example.com`: write a name of DNS as browsers ask for it, without a port",
             ],
         ),
         ("[http]\nlisten = \"127.0.0.1:8081\"", "", &["n.toml:1:1: the file has no `http`: add [http]"]),

@@ -121,8 +121,10 @@ enum Command {
         /// The node's data_dir; the node may run.
         data_dir: PathBuf,
     },
-    /// Agents: what each is doing, for how long, and why not if not.
+    /// Agents: what each is doing, for how long, and why not if not; make them ready or not.
     Agents {
+        #[command(subcommand)]
+        command: Option<operate::AgentCommand>,
         #[command(flatten)]
         query: operate::ListQuery,
         #[command(flatten)]
@@ -220,7 +222,7 @@ fn main() -> ExitCode {
         Command::Calls { filter, json, at } => operate::calls(&filter, json, &at),
         Command::Explain { call, json, at } => operate::explain(&call, json, &at),
         Command::Replay { data_dir } => Ok(operate::replay(&data_dir)),
-        Command::Agents { query, at } => operate::agents(&query, &at),
+        Command::Agents { command, query, at } => operate::agents(command.as_ref(), &query, &at),
         Command::Queues { query, at } => operate::queues(&query, &at),
         Command::Config { json, at } => operate::in_force(json, &at),
         Command::Campaigns { command, query, at } => operate::campaigns(command.as_ref(), &query, &at),

@@ -124,6 +124,33 @@ fn a_node_with_certificates_of_its_own_says_why_it_is_not_ready() {
 }
 
 #[test]
+fn what_there_is_is_listed() {
+    let plan = Plan::of(1, 1);
+    let rig = Rig::start(plan, &House::new().phone_at("1001", ([127, 0, 0, 1], 9).into()));
+    let node = rig.http(1);
+    let (code, said) = asked(&node, &["agents", "--tenant", "house"]);
+    let words = |said: &str, at: usize| said.lines().nth(at).unwrap_or_default().split_whitespace().collect::<String>();
+    assert!(code == Some(0) && words(&said, 1).starts_with("house1001idle"), "{said}");
+    let (code, said) = asked(&node, &["agents", "not-ready", "house", "1001", "--reason", "lunch"]);
+    assert!(code == Some(0) && said.starts_with("agent 1001 of house is not ready"), "{said}");
+    until("the agent is away", || words(&asked(&node, &["agents"]).1, 1).contains("lunch"));
+    let (code, said) = asked(&node, &["agents", "ready", "house", "1001"]);
+    assert!(code == Some(0) && said.starts_with("agent 1001 of house is ready"), "{said}");
+    until("the agent is back", || words(&asked(&node, &["agents"]).1, 1).starts_with("house1001idle"));
+    let (code, said) = asked(&node, &["agents", "ready", "house", "1009"]);
+    assert!(code == Some(1) && said.contains("1009") && said.contains("`strowger agents`"), "{said}");
+
+    let (code, said) = asked(&node, &["queues"]);
+    assert!(code == Some(0) && words(&said, 1) == "housedesk000.01", "{said}");
+    let (code, said) = asked(&node, &["queues", "--json"]);
+    assert!(code == Some(0) && said.contains("\"name\": \"desk\""), "{said}");
+    let (code, said) = asked(&node, &["queues", "--tenant", "nobody"]);
+    assert!(code == Some(1) && said.contains("nobody"), "{said}");
+    let (code, said) = asked(&node, &["config"]);
+    assert!(code == Some(0) && said.starts_with("version 1\ntenant   house\ntrunk    carrier\n"), "{said}");
+}
+
+#[test]
 fn what_a_smaller_directory_removes_is_asked_about() {
     let rig = rig();
     let node = rig.http(1);

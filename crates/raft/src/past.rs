@@ -124,10 +124,8 @@ impl Past {
         if self.log.is_none() && !self.goes_on() {
             return Ok(None);
         }
-        let upto = match (resumes(&pieces(&self.dir), self.next), &self.log) {
-            (Some(index), _) | (None, Some((_, index))) => index.to_owned(),
-            (None, None) => self.next,
-        };
+        let ends = self.log.as_ref().map_or(self.next, |(_, last)| *last);
+        let upto = resumes(&pieces(&self.dir), self.next).unwrap_or(ends);
         Err(PastFault::NotKept { group: self.group, from: self.next, upto })
     }
 

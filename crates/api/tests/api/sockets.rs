@@ -243,3 +243,37 @@ async fn a_body_that_is_too_large_is_not_kept_and_holds_up_nobody() {
     assert!(slowest < Duration::from_secs(2), "a probe took {slowest:?}");
     running.close().await;
 }
+
+/// A body without a good token is neither waited for, however slowly it comes, nor taken in for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_without_a_token_is_bounded_in_time_and_bytes() {
+    let world = World::start().await;
+    let options = Options { listen: ANY_PORT, hosts: Hosts::default(), metrics: Metrics::Anyone, token: None };
+    let running = serve(options, world.context.clone()).await.unwrap();
+    let address = running.local_addr;
+    let ask = async |token: &str| {
+        let length = limit::REFUSED_BODY_BYTES * 4;
+        let head = format!("POST /api/v1/config HTTP/1.1\r\nHost: x\r\n{token}Content-Length: {length}\r\n\r\n");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    };
+    for token in ["", "Authorization: Bearer nobody-made-this-one\r\n"] {
+        let (begun, mut stream, mut answer) = (std::time::Instant::now(), ask(token).await, Vec::new());
+        loop {
+            let _sent = stream.write_all(b"x").await;
+            if tokio::time::timeout(Duration::from_millis(50), stream.read_to_end(&mut answer)).await.is_ok() {
+                break;
+            }
+            assert!(begun.elapsed() < 2 * limit::REFUSED_BODY, "it is still heard");
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 401"), "{}", String::from_utf8_lossy(&answer));
+    }
+    let (mut stream, chunk, mut sent) = (ask("").await, vec![b'x'; 1 << 20], 0);
+    while stream.write_all(&chunk).await.is_ok() {
+        sent += chunk.len();
+    }
+    // What stands between the two sockets besides.
+    assert!(sent <= limit::REFUSED_BODY_BYTES + (64 << 20), "{sent} bytes were taken in");
+    running.close().await;
+}

@@ -1,4 +1,4 @@
-//! What there is: agents, queues, and the configuration in force.
+//! What there is: queues, and the configuration in force.
 
 use std::process::ExitCode;
 
@@ -29,26 +29,13 @@ pub fn list(path: &str, query: &ListQuery, at: &At, print: impl FnOnce(&Value)) 
     Ok(ExitCode::SUCCESS)
 }
 
-fn each(list: &Value) -> impl Iterator<Item = &Value> {
+pub fn each(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
 
-/// What is not one value of a line: names, with commas between them.
-fn names(list: &Value) -> String {
+/// Names that are one value of a line, with commas between them.
+pub fn names(list: &Value) -> String {
     each(list).map(text).collect::<Vec<_>>().join(",")
-}
-
-pub fn agents(query: &ListQuery, at: &At) -> anyhow::Result<ExitCode> {
-    list("/api/v1/agents", query, at, |answer| {
-        let [tenant, agent, state, lasts, reason] = ["tenant", "agent", "state", "for (s)", "reason"];
-        say!("{tenant:<12} {agent:<16} {state:<12} {lasts:>8}  {reason:<16} {:<12} {}", "call", "queues");
-        for line in each(&answer["agents"]) {
-            let [tenant, name, state, reason, call] =
-                ["tenant", "name", "state", "reason", "call"].map(|key| text(&line[key]));
-            let (since, queues) = (seconds(&line["for_ms"]), names(&line["queues"]));
-            say!("{tenant:<12} {name:<16} {state:<12} {since:>8}  {reason:<16} {call:<12} {queues}");
-        }
-    })
 }
 
 pub fn queues(query: &ListQuery, at: &At) -> anyhow::Result<ExitCode> {

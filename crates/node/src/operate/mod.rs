@@ -1,5 +1,6 @@
 //! What operators type. Answers on standard output, faults with what to do on standard error.
 
+mod agents;
 mod audit;
 mod bars;
 mod calls;
@@ -22,13 +23,14 @@ use clap::Args;
 use serde_json::Value;
 use strowger_api::{Client, ClientError, limit};
 
+pub use agents::{AgentCommand, agents};
 pub use audit::{AuditQuery, audit};
 pub use bars::{Bars, bars};
 pub use calls::{Filter, calls, explain};
 pub use campaigns::{CampaignCommand, DialRequest, campaigns, dial};
 pub use config::{Wanted, apply, check_config, version, versions};
 pub use leads::{LeadCommand, leads};
-pub use lists::{ListQuery, agents, in_force, queues};
+pub use lists::{ListQuery, in_force, queues};
 pub use replay::replay;
 pub use shell::{completion, manual};
 pub use silenced::{SilencedCommand, silenced};
@@ -66,7 +68,7 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
 }
 
 /// Routes that nodes name in what to do, and the commands that ask them; what begins like another comes before it.
-const COMMANDS: [(&str, &str); 16] = [
+const COMMANDS: [(&str, &str); 17] = [
     ("GET /api/v1/campaigns/{tenant}/{name}/leads", "`strowger leads list`"),
     ("GET /api/v1/campaigns", "`strowger campaigns`"),
     ("GET /api/v1/config/versions/{version}", "`strowger versions VERSION`"),
@@ -82,6 +84,7 @@ const COMMANDS: [(&str, &str); 16] = [
     ("GET /api/v1/silenced", "`strowger silenced`"),
     ("GET /api/v1/tokens", "`strowger tokens`"),
     ("GET /api/v1/audit", "`strowger audit`"),
+    ("POST /api/v1/agents/{tenant}/{name}/dial", "`strowger dial`"),
     ("POST /api/v1/tokens", "`strowger tokens add`"),
 ];
 

@@ -264,8 +264,8 @@ async fn the_past_is_told_after_it_was_purged_and_all_were_started_again() {
         // Less is told from a later state on.
         assert!(groups.past(SHARD, 400).unwrap().machine().last().index >= 100);
         let parts = told_again(&cluster.dir(id));
-        let [Part::Told { last, states, differs: false, .. }] = parts[..] else { panic!("{parts:?}") };
-        assert!(states >= 1 && last >= 100, "{parts:?}");
+        let [Part::Told { last, states: compared, differs: false, .. }] = parts[..] else { panic!("{parts:?}") };
+        assert!(compared >= 1 && last >= 100, "{parts:?} of {:?}", states(&cluster.dir(id)));
     }
     let gap = take_out_entries(&cluster.dir(node));
     behind_a_gap_the_past_is_told_again(&cluster, node, gap, &hashes);
@@ -279,13 +279,23 @@ async fn the_past_is_told_after_it_was_purged_and_all_were_started_again() {
 
 const OTHER: GroupId = GroupId(2);
 
-/// The files of entries of a group, the oldest first.
-fn archived(dir: &Path, group: GroupId) -> Vec<PathBuf> {
+/// The files of a group of one kind, the oldest first.
+fn files(dir: &Path, group: GroupId, kind: &str) -> Vec<PathBuf> {
     let files = std::fs::read_dir(dir.join("archive").join(group.to_string())).into_iter().flatten().flatten();
-    let mut entries: Vec<PathBuf> = files.map(|file| file.path()).collect();
-    entries.retain(|path| path.extension().is_some_and(|kind| kind == "entries"));
-    entries.sort();
-    entries
+    let mut files: Vec<PathBuf> = files.map(|file| file.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|is| is == kind));
+    files.sort();
+    files
+}
+
+fn archived(dir: &Path, group: GroupId) -> Vec<PathBuf> {
+    files(dir, group, "entries")
+}
+
+/// Of which entries a state is kept.
+fn states(dir: &Path) -> Vec<u64> {
+    let index = |path: PathBuf| path.file_stem()?.to_str()?.parse().ok();
+    files(dir, SHARD, "snapshot").into_iter().filter_map(index).collect()
 }
 
 /// What came of the shard's past; the other's is whole, whatever this one lacks.
@@ -311,13 +321,16 @@ fn behind_a_gap_the_past_is_told_again(
     hashes: &std::collections::BTreeMap<u64, u64>,
 ) {
     let parts = told_again(&cluster.dir(node));
-    let [Part::Told { last, differs: false, .. }, Part::Missing { from, upto, damage: None }, behind] = &parts[..]
+    let [Part::Told { last: before, differs: false, .. }, Part::Missing { from, upto, damage: None }, behind] =
+        &parts[..]
     else {
         panic!("{parts:?}")
     };
-    assert!(*last == gap - 1 && *from == gap && *upto > gap, "{parts:?}");
-    let Part::Told { first, states, differs: false, .. } = behind else { panic!("{parts:?}") };
-    assert!(*first == upto + 1 && *states >= 1, "what came out is compared there, too: {parts:?}");
+    assert!(*before == gap - 1 && *from == gap && *upto > gap, "{parts:?}");
+    let Part::Told { first, last, states: compared, differs: false, .. } = behind else { panic!("{parts:?}") };
+    let mut between = states(&cluster.dir(node));
+    between.retain(|index| (first..=last).contains(&index));
+    assert!(*first == upto + 1 && *compared == between.len(), "each state is compared: {parts:?}, {between:?}");
     // Who asks for what was then hears which part it is; what came before and after is told.
     let tell = |index| {
         let mut past = cluster.groups(node).past(SHARD, index).unwrap();
