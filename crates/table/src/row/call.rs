@@ -10,7 +10,7 @@ use strowger_model::{
 use super::kept::Kept;
 use super::leg::{Leg, LegRole, Reach};
 use super::origin::{AdmitKey, Began, Origin, Outbound};
-use super::segment::{How, Segment, SegmentKind};
+use super::segment::{Segment, SegmentKind};
 use super::tap::Tap;
 use crate::DialFailure;
 
@@ -305,9 +305,9 @@ impl Call {
         self.queue().or_else(|| self.legs.iter().find_map(|leg| leg.queue))
     }
 
-    /// The last wait that really was one: who is turned away by a full queue does not wait.
+    /// The last wait that really was one: who is turned away by a queue does not wait.
     pub fn wait(&self) -> Option<&Segment> {
-        let waited = |segment: &&Segment| segment.kind == SegmentKind::Wait && segment.how != How::Full;
+        let waited = |segment: &&Segment| segment.kind == SegmentKind::Wait && !segment.is_turned_away();
         self.segments.iter().rev().find(waited)
     }
 
