@@ -148,7 +148,8 @@ impl Shard {
             }
             Stage::Ended { .. } => {
                 let over = call.segments.iter().all(|piece| !piece.is_open() || piece.kind == SegmentKind::Wrap);
-                call.live_legs().next().is_none() && call.place.is_none() && call.serving.is_none() && over
+                let is_kept = (call.until == LogTime::MAX) == self.is_awaited(call);
+                call.live_legs().next().is_none() && call.place.is_none() && call.serving.is_none() && over && is_kept
             }
         };
         holds!(
@@ -211,7 +212,9 @@ impl Shard {
                 SlotState::Busy { call, aside } => {
                     let has_leg =
                         |call| self.call(call).is_some_and(|call| call.leg_of(agent.id).is_some_and(Leg::is_answered));
-                    has_leg(call) && aside.is_none_or(has_leg)
+                    // Who is in a question beside a call may have left the call.
+                    let had_leg = |call| self.call(call).is_some_and(|call| self.is_awaited(call));
+                    aside.map_or_else(|| has_leg(call), |aside| has_leg(aside) && had_leg(call))
                 }
                 SlotState::Wrap { call, segment, .. } => {
                     let wraps = |call: &std::sync::Arc<Call>| {

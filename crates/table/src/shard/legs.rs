@@ -251,8 +251,7 @@ impl Shard {
     pub(super) fn forget_leg(&mut self, call: &mut Call, key: LegKey) {
         // Who asked for something and is gone is told nothing.
         call.drop_duty(DutyKind::Notify { leg: key });
-        let talked = |key| call.segments.iter().any(|piece| piece.kind == SegmentKind::Talk && piece.leg == Some(key));
-        let is_told = call.is_over() || talked(key) || call.leg(key).is_some_and(Leg::is_customer);
+        let is_told = call.is_over() || call.has_talked(key) || call.leg(key).is_some_and(Leg::is_customer);
         if !is_told {
             call.legs.retain(|leg| leg.key != key);
             self.dialogs.remove(&key);
