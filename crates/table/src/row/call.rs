@@ -11,8 +11,8 @@ use super::kept::Kept;
 use super::leg::{Leg, LegRole, Reach};
 use super::origin::{AdmitKey, Began, Origin, Outbound};
 use super::segment::{Segment, SegmentKind};
-use super::tap::Tap;
-use crate::DialFailure;
+use super::tap::{Tap, TapKind, TapState};
+use crate::{DialFailure, limit};
 
 /// A call, until `limit::ENDED_LINGER` after its end.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -374,6 +374,18 @@ impl Call {
 
     pub(crate) fn drop_duty(&mut self, kind: DutyKind) {
         self.duties.retain(|duty| duty.kind != kind);
+    }
+
+    /// Nothing more is taken of a leg that leaves. A recording is owed until its relay says that all of it is kept; a copy,
+    /// or a detector, leaves nothing behind.
+    pub(crate) fn end_taps(&mut self, leg: LegKey, now: LogTime) {
+        self.taps.retain(|tap| tap.leg != leg || tap.kind == TapKind::Record);
+        let mut owed = Vec::new();
+        for tap in self.taps.iter_mut().filter(|tap| tap.leg == leg && tap.state != TapState::Sealing) {
+            (tap.state, tap.since) = (TapState::Sealing, now);
+            owed.push(tap.no);
+        }
+        owed.into_iter().for_each(|tap| self.add_duty(DutyKind::Seal { tap }, now + limit::SEAL_MAX));
     }
 
     /// Whether a relay has yet to say that all of a recording is kept: until then the row is, though over.

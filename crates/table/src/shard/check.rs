@@ -9,7 +9,7 @@ use super::Shard;
 use super::index::Index;
 use crate::{
     Agent, Began, Call, DutyKind, Leg, LegRole, LegState, Offered, Place, PlaceState, Presence, Reserver, RowKey,
-    SegmentKind, SlotState, Stage, Touched, limit,
+    SegmentKind, SlotState, Stage, TapState, Touched, limit,
 };
 
 /// Says what does not hold, and of which row.
@@ -69,6 +69,14 @@ impl Shard {
             call.segments.iter().all(|piece| piece.is_open() == (piece.how == crate::How::Open)),
             call,
             "a piece lasts, or it is told how it ended"
+        );
+        holds!(
+            call.taps.iter().all(|tap| match tap.state {
+                TapState::Running | TapState::Paused => call.leg(tap.leg).is_some_and(Leg::is_live),
+                TapState::Sealing => call.duty_to(DutyKind::Seal { tap: tap.no }).is_some(),
+            }),
+            call,
+            "what is taken is of a leg that is there, or owed"
         );
         let keys: BTreeSet<LegKey> = call.legs.iter().map(|leg| leg.key).collect();
         holds!(keys.len() == call.legs.len(), call, "each leg once");

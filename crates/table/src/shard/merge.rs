@@ -8,8 +8,8 @@ use super::apply::Entry;
 use super::life::outcome_of;
 use crate::row::story::Piece;
 use crate::{
-    Asked, Began, Call, DutyKind, How, Kept, Leg, LegRole, Origin, Outcome, Place, PlaceOf, PlaceState,
-    Refusal, Released, Segment, SegmentKind, Stage, WITH_CUSTOMER, limit,
+    Asked, Began, Call, DutyKind, How, Kept, Leg, LegRole, Origin, Outcome, Place, PlaceOf, PlaceState, Refusal,
+    Released, Segment, SegmentKind, Stage, WITH_CUSTOMER, limit,
 };
 
 impl Shard {
@@ -207,7 +207,11 @@ impl Shard {
         from.taps.iter().filter(|tap| tap.leg == key).for_each(|tap| call.taps.push(*tap));
         from.taps.retain(|tap| tap.leg != key);
         call.next.tap = from.next.tap;
-        let (own, rest) = from.duties.iter().partition(|duty| duty.kind.leg() == Some(key));
+        let is_own = |duty: &&crate::Duty| match duty.kind {
+            DutyKind::Seal { tap } => call.taps.iter().any(|moved| moved.no == tap),
+            kind => kind.leg() == Some(key),
+        };
+        let (own, rest) = from.duties.iter().partition(is_own);
         from.duties = rest;
         for duty in Vec::from_iter::<Vec<crate::Duty>>(own) {
             call.add_duty(duty.kind, duty.until);

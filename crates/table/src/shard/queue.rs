@@ -94,6 +94,7 @@ impl Shard {
         let place = self.places.get(&id).cloned().ok_or(Refusal::NoSuchPlace)?;
         let call = place.call.and_then(|call| self.calls.get(&call)).map(|call| (**call).clone());
         let Some(mut call) = call else {
+            // Nobody can leave a place behind yet: with `Rest` and `Leave` come the step it goes to and a record of its own.
             self.remove_place(id);
             return Ok(());
         };
