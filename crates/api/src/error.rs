@@ -162,8 +162,8 @@ impl From<Refused> for Problem {
                 return Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_committed", what, advice);
             }
         };
-        let (code, what, advice) = meaning(refusal);
-        Self::new(status_of(refusal), code, what, advice)
+        let (what, advice) = words_of(refusal);
+        Self::new(status_of(refusal), code_of(refusal), what, advice)
     }
 }
 
@@ -184,75 +184,85 @@ fn status_of(refusal: Refusal) -> StatusCode {
     }
 }
 
-/// The code for programs, what it means, and what to do.
-fn meaning(refusal: Refusal) -> (&'static str, &'static str, &'static str) {
+/// The code for programs.
+fn code_of(refusal: Refusal) -> &'static str {
     match refusal {
-        Refusal::NoSuchCall => ("no_such_call", "there is no such call any more", "see its record"),
-        Refusal::NoSuchLeg => ("no_such_leg", "the call has no such leg any more", "look at the call's legs"),
-        Refusal::NoSuchPlace => {
-            ("no_such_place", "there is no such place in a queue any more", "look at the call's state")
-        }
-        Refusal::NoSuchAgent => ("no_such_agent", "there is no such agent in the table", "see GET /api/v1/agents"),
-        Refusal::NoSuchTenant => ("no_such_tenant", "there is no such tenant in the table", "see GET /api/v1/config"),
-        Refusal::NoSuchQueue => ("no_such_queue", "there is no such queue in the table", "see GET /api/v1/queues"),
-        Refusal::WrongStage => {
-            ("wrong_stage", "the call or agent is past that", "look at its state; nothing was changed")
-        }
+        Refusal::NoSuchCall => "no_such_call",
+        Refusal::NoSuchLeg => "no_such_leg",
+        Refusal::NoSuchPlace => "no_such_place",
+        Refusal::NoSuchAgent => "no_such_agent",
+        Refusal::NoSuchTenant => "no_such_tenant",
+        Refusal::NoSuchQueue => "no_such_queue",
+        Refusal::WrongStage => "wrong_stage",
+        Refusal::AgentBusy => "agent_busy",
+        Refusal::QueueFull => "queue_full",
+        Refusal::Full => "full",
+        Refusal::NotServed => "not_served",
+        Refusal::OldVersion => "old_version",
+        Refusal::NoSuchCampaign => "no_such_campaign",
+        Refusal::NoSuchLead => "no_such_lead",
+        Refusal::Stopped => "stopped",
+        Refusal::Barred => "barred",
+        Refusal::NotNow => "not_now",
+        Refusal::LeadBusy => "lead_busy",
+        Refusal::TooLong => "too_long",
+        Refusal::NotWhole | Refusal::BadParts => "not_whole",
+        Refusal::TooEarly => "too_early",
+        Refusal::NoSuchToken => "no_such_token",
+        Refusal::NameTaken => "name_taken",
+        Refusal::LastAdmin => "last_admin",
+        Refusal::NotOwner | Refusal::Fenced | Refusal::WrongGroup => "node_leaving",
+    }
+}
+
+/// In words: what it means, and what to do.
+fn words_of(refusal: Refusal) -> (&'static str, &'static str) {
+    match refusal {
+        Refusal::NoSuchCall => ("there is no such call any more", "see its record"),
+        Refusal::NoSuchLeg => ("the call has no such leg any more", "look at the call's legs"),
+        Refusal::NoSuchPlace => ("there is no such place in a queue any more", "look at the call's state"),
+        Refusal::NoSuchAgent => ("there is no such agent in the table", "see GET /api/v1/agents"),
+        Refusal::NoSuchTenant => ("there is no such tenant in the table", "see GET /api/v1/config"),
+        Refusal::NoSuchQueue => ("there is no such queue in the table", "see GET /api/v1/queues"),
+        Refusal::WrongStage => ("the call or agent is past that", "look at its state; nothing was changed"),
         Refusal::AgentBusy => (
-            "agent_busy",
             "the agent is in no state for that: logged out, or on another call",
             "see the agent's state in GET /api/v1/agents; a phone that is not there must register first",
         ),
-        Refusal::QueueFull => ("queue_full", "the queue is full", "try again later"),
+        Refusal::QueueFull => ("the queue is full", "try again later"),
         Refusal::Full => (
-            "full",
             "there are as many legs, places or pieces of that call's story, or tokens, as there may be",
             "end or revoke what is not needed any more, and try again",
         ),
-        Refusal::NotServed => ("not_served", "nothing here serves such calls", "see GET /api/v1/config"),
+        Refusal::NotServed => ("nothing here serves such calls", "see GET /api/v1/config"),
         Refusal::OldVersion => (
-            "old_version",
             "somebody else applied a configuration at the same moment, and theirs came first",
             "look at what changed, with dry_run, and apply yours again",
         ),
-        Refusal::NoSuchCampaign => {
-            ("no_such_campaign", "there is no such campaign in the table", "see GET /api/v1/campaigns")
+        Refusal::NoSuchCampaign => ("there is no such campaign in the table", "see GET /api/v1/campaigns"),
+        Refusal::NoSuchLead => ("there is no such lead", "see GET /api/v1/campaigns/{tenant}/{name}/leads"),
+        Refusal::Stopped => ("the campaign is stopped", "start it first"),
+        Refusal::Barred => {
+            ("the number is on a do-not-call list", "do not call it; who may lift that is the operator's to know")
         }
-        Refusal::NoSuchLead => {
-            ("no_such_lead", "there is no such lead", "see GET /api/v1/campaigns/{tenant}/{name}/leads")
-        }
-        Refusal::Stopped => ("stopped", "the campaign is stopped", "start it first"),
-        Refusal::Barred => (
-            "barred",
-            "the number is on a do-not-call list",
-            "do not call it; who may lift that is the operator's to know",
-        ),
         Refusal::NotNow => (
-            "not_now",
             "the number may not be called at this hour, or not again yet",
             "see the campaign's hours and the lead's time zone",
         ),
-        Refusal::LeadBusy => ("lead_busy", "the number is being called already", "wait until that call is over"),
-        Refusal::TooLong => ("too_long", "the command is longer than the log takes", "shorten it"),
-        Refusal::NotWhole | Refusal::BadParts => {
-            ("not_whole", "the configuration did not reach its shard whole", "apply it again")
-        }
+        Refusal::LeadBusy => ("the number is being called already", "wait until that call is over"),
+        Refusal::TooLong => ("the command is longer than the log takes", "shorten it"),
+        Refusal::NotWhole | Refusal::BadParts => ("the configuration did not reach its shard whole", "apply it again"),
         Refusal::TooEarly => (
-            "too_early",
             "the cluster is being updated, and not all nodes know that yet",
             "try again when all nodes have run the new version for ten seconds, see GET /api/v1/status",
         ),
-        Refusal::NoSuchToken => ("no_such_token", "there is no token of that name", "see GET /api/v1/tokens"),
-        Refusal::NameTaken => {
-            ("name_taken", "a token has that name already", "choose another, or revoke that one first")
-        }
+        Refusal::NoSuchToken => ("there is no token of that name", "see GET /api/v1/tokens"),
+        Refusal::NameTaken => ("a token has that name already", "choose another, or revoke that one first"),
         Refusal::LastAdmin => (
-            "last_admin",
             "it is the only admin's token for the whole cluster, and nobody could make another",
             "make another first, with POST /api/v1/tokens",
         ),
         Refusal::NotOwner | Refusal::Fenced | Refusal::WrongGroup => (
-            "node_leaving",
             "this node is no longer counted among the living",
             "ask another node, or this one again when it has started anew",
         ),

@@ -61,9 +61,8 @@ impl Intake {
         self.lock().seat(key)
     }
 
-    /// `rows` are those that entries changed; none: too many to name.
-    pub fn applied(self: &Arc<Self>, shard: ShardId, view: &View, rows: Option<&BTreeSet<RowKey>>) {
-        let Some(rows) = rows else { return self.installed(shard, view) };
+    /// `rows` are those that entries changed and named.
+    pub fn applied(self: &Arc<Self>, shard: ShardId, view: &View, rows: &BTreeSet<RowKey>) {
         let calls = rows.iter().filter_map(|row| match row {
             RowKey::Call(call) => Some(*call),
             _ => None,
@@ -71,6 +70,7 @@ impl Intake {
         self.run(|switch| switch.applied(shard, view.applied, calls, &*self.context));
     }
 
+    /// Anything may have changed.
     pub fn installed(self: &Arc<Self>, shard: ShardId, view: &View) {
         self.run(|switch| switch.installed(shard, view.applied, &*self.context));
     }

@@ -1,5 +1,5 @@
 //! Runs a node: actors, duties, adoption, heartbeats, the leader's errands, on tasks and sockets. What they do is said by
-//! the pure crates.
+//! the pure crates, but for what none of those sees: ARCHITECTURE.md lists it under "Crates".
 //!
 //! A datagram from end to end: `trunk` → [`intake`], which runs `strowger_switch` (whose is it) → `actor` (the owner's
 //! actor) → `strowger_call` (what to do) → proposals through `strowger_raft`, packets through `trunk`, media through
@@ -37,6 +37,7 @@ mod relays;
 mod sabotage;
 mod spending;
 mod start;
+mod sweeps;
 mod tasks;
 mod vitals;
 mod wire;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use strowger_call::Rows;
 use strowger_model::{AgentId, GroupId, NodeId, ShardId};
 use strowger_raft::{AppliedEntry, Observer, View};
-use strowger_switch::{Begin, Changed, Due, Heard, due, forgotten, touched};
-use strowger_table::{Call, RowKey, Shard};
+use strowger_switch::{Begin, Changed, Due, Heard, due, touched};
+use strowger_table::{Call, RowKey, Shard, Touched};
 
 use crate::actor::{CallNews, agent, call, pacer};
 use crate::context::{Context, shard_of};
@@ -37,22 +37,26 @@ impl Observer for Watcher {
         context.newest.look();
         context.decision_log.hear(view, entries);
         tell_rules(context, shard, entries);
-        let rows = touched(entries.iter().map(|entry| &entry.applied.touched));
-        match &rows {
-            Some(rows) => rows_changed(&node, view, table, rows),
-            None => sweep(&node, view),
+        let (few, many): (Vec<&Touched>, Vec<&Touched>) =
+            entries.iter().map(|entry| &entry.applied.touched).partition(|touched| matches!(touched, Touched::Few(_)));
+        let rows = touched(few).unwrap_or_default();
+        {
+            let _telling = node.sweeps.telling(shard);
+            rows_changed(&node, view, table, &rows);
         }
-        node.intake.applied(shard, view, rows.as_ref());
+        if !many.is_empty() {
+            node.sweeps.want(shard);
+        }
+        node.intake.applied(shard, view, &rows);
         context.records_changed.notify_one();
     }
 
-    fn installed(&self, group: GroupId, view: &Arc<View>) {
+    fn installed(&self, group: GroupId, _: &Arc<View>) {
         let Some(node) = self.0.get() else { return };
         let context = &node.context;
         context.newest.look();
         if let Some(shard) = group.shard() {
-            sweep(&node, view);
-            node.intake.installed(shard, view);
+            node.sweeps.want(shard);
             context.news(shard).tell(Heard::everything);
         }
         context.control_changed.notify_waiters();
@@ -91,7 +95,8 @@ fn tell_rules(context: &Context, shard: ShardId, entries: &[AppliedEntry]) {
     }
 }
 
-fn rows_changed(node: &Node, view: &Arc<View>, table: &Shard, rows: &BTreeSet<RowKey>) {
+/// What of these rows is told to whom: actors here begin, hear, or end.
+pub(crate) fn rows_changed(node: &Node, view: &Arc<View>, table: &Shard, rows: &BTreeSet<RowKey>) {
     let Changed { calls, agents } = Changed::of(rows, table);
     agents.into_iter().for_each(|id| agent_changed(&node.context, table, id));
     for id in calls {
@@ -117,24 +122,6 @@ fn call_changed(node: &Node, view: &Arc<View>, row: &Arc<Call>) {
         Due::LetGo => context.calls.stop(row.id),
         Due::Begin(begin) => begin_actor(context, view, row, begin),
     }
-}
-
-/// Compares all rows of a shard with the actors here: makes those that are missing, tells the others what they may
-/// have missed, and ends those without a row.
-pub(crate) fn sweep(node: &Node, view: &Arc<View>) {
-    let context = &node.context;
-    let Some(table) = shard_of(view) else { return };
-    let seated = context.calls.keys().into_iter().filter(|id| id.shard() == table.id());
-    forgotten(seated, table).into_iter().for_each(|id| context.calls.stop(id));
-    context.spending.keep(table, context.now());
-    for row in table.calls() {
-        spending::see(context, table, row);
-        call_changed(node, view, row);
-    }
-    for row in table.agents() {
-        agent_changed(context, table, row.id);
-    }
-    context.edge.known().keep_agents(table.id(), |agent| table.agent(agent).is_some());
 }
 
 /// An agent's actor reads the row itself: only that it is begun or over is told. The edge hears where the phones are.

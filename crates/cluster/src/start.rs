@@ -25,9 +25,10 @@ use crate::done::{self, Performed, PerformedList};
 use crate::intake::Intake;
 use crate::keyring::Keyring;
 use crate::node::{Known, Node};
-use crate::observer::{self, Watcher};
+use crate::observer::Watcher;
 use crate::relays::{self, Relays};
 use crate::sabotage::TestBreak;
+use crate::sweeps::{self, Sweeps};
 use crate::vitals;
 use crate::wire::{ContentWanted, Guessed, KeysMissing, KeysWanted, Lifted, SendSip};
 use crate::{directory, guessing, leader, prune, raise, records, registrar};
@@ -75,6 +76,15 @@ pub struct Options {
     pub test_break: Option<TestBreak>,
 }
 
+impl Options {
+    /// All processes of the cluster, and where each is reached.
+    fn peers(&self) -> Vec<(PeerId, SocketAddr)> {
+        let nodes = self.voters.iter().map(|(node, address)| (PeerId::Node(*node), *address));
+        let relays = self.relays.iter().map(|(relay, address, _)| (PeerId::Relay(*relay), *address));
+        nodes.chain(relays).collect()
+    }
+}
+
 /// Why a node did not come up.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -106,12 +116,7 @@ impl Cluster {
         let (edge, incoming) = Edge::start(options.me, &options.sip, tokens.clone(), clock::boottime)?;
         let store = Store::open(&options.data_dir.join("records.sqlite"))?;
         let front = Arc::new(Front::default());
-        let peers = options
-            .voters
-            .iter()
-            .map(|(node, address)| (PeerId::Node(*node), *address))
-            .chain(options.relays.iter().map(|(relay, address, _)| (PeerId::Relay(*relay), *address)))
-            .collect();
+        let peers = options.peers();
         let link = Link::start(
             strowger_link::Options {
                 me: PeerId::Node(options.me),
@@ -165,7 +170,8 @@ impl Cluster {
         let vitals = Arc::new(Mutex::new(Vitals::new(options.me, voters.clone())));
         let limits = (options.max_calls, options.max_calls_per_second);
         let intake = Arc::new(Intake::new(context.clone(), limits));
-        let node = Arc::new(Node { context: context.clone(), intake, vitals });
+        let sweeps = Arc::new(Sweeps::new(options.shards));
+        let node = Arc::new(Node { context: context.clone(), intake, vitals, sweeps });
         Relays::begin(&context);
         front.0.is(&node);
         watcher.0.is(&node);
@@ -214,6 +220,10 @@ fn begin_tasks(
     context.keep("relays", relays::watch);
     context.spawn(vitals::join(context.clone(), voters.clone(), shards));
     for shard in context.shards() {
+        let (sweeps, node) = (node.sweeps.clone(), Arc::downgrade(&node));
+        context.keep("sweep of rows", move |_| sweeps::run(sweeps.clone(), node.clone(), shard));
+    }
+    for shard in context.shards() {
         let voters = voters.clone();
         context.keep("leader", move |context| leader::run(context, shard, voters.clone()));
     }
@@ -234,11 +244,7 @@ fn begin_tasks(
 fn catch_up(node: &Node) {
     let context = &node.context;
     context.refresh_directory();
-    for shard in context.shards() {
-        if let Some(view) = context.shard_view(shard) {
-            observer::sweep(node, &view);
-        }
-    }
+    context.shards().for_each(|shard| node.sweeps.want(shard));
 }
 
 /// What the link hands messages to.

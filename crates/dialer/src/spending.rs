@@ -155,7 +155,7 @@ impl Spending {
 
     /// From now on these count, for what was counted before as well.
     pub fn cap(&mut self, caps: OutboundCaps) {
-        self.caps = caps;
+        self.caps = Arc::new(caps);
     }
 
     /// A call's row has changed; its tenant and trunk by name. Gives the caps that are reached by it.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use strowger_acd::UsableRelay;
 use strowger_dialer::{Aside, Means, Payer, Spending, next_due, pace};
 use strowger_model::config::{DialMode, Trunk};
-use strowger_model::{Destinations, Incarnation, Mono, NodeId, ShardId, TrunkId, Wall};
+use strowger_model::{CampaignId, Destinations, Incarnation, Mono, NodeId, ShardId, TrunkId, Wall};
 use strowger_table::{Command, Control, Dial, Outcome, RowKey, Shard};
 
 use crate::Gate;
@@ -66,7 +66,7 @@ pub struct Pacer {
 #[derive(Debug, Default)]
 struct Rounds {
     turn: Turn,
-    /// Dials under way.
+    /// Proposals under way.
     open: usize,
     /// The last call of the round: the next is made when it is a row here.
     upto: u64,
@@ -78,6 +78,8 @@ struct Rounds {
     users: BTreeMap<TrunkId, BTreeSet<Process>>,
     /// Leads that are not dialled, and how far each campaign has gone past them.
     aside: Aside,
+    /// Campaigns that a pacer which broke had, with the epochs that it dialled in, until they have later ones.
+    old: BTreeMap<CampaignId, u64>,
 }
 
 /// What of a trunk's rate is this node's: of so many dials a second, one part of so many.
@@ -99,10 +101,24 @@ impl Pacer {
         self.rounds(shard).turn.wake();
     }
 
-    /// The campaigns that are this process's: one that begins again says so of each.
-    pub fn owned(&self, shard: &Shard) -> Vec<RowKey> {
+    /// An earlier pacer of this process broke. What that one has under way counts no more once its campaigns have a new
+    /// epoch: before they have, nobody is dialled for any of the shard's.
+    pub fn follow_broken(&mut self, shard: &Shard) {
         let ours = shard.campaigns().filter(|ledger| ledger.is_owned_by(self.me));
-        ours.map(|ledger| RowKey::Campaign(ledger.campaign)).collect()
+        let old = ours.filter_map(|ledger| Some((ledger.campaign, ledger.owner?.epoch))).collect();
+        self.rounds(shard.id()).old = old;
+    }
+
+    /// What is still to be said of the campaigns that have the epoch of a pacer which broke.
+    fn retakes(&mut self, shard: &Shard) -> Vec<Command> {
+        let me = self.me;
+        let has_still = |id: CampaignId, old: u64| {
+            let ledger = shard.campaign(id).filter(|ledger| ledger.is_owned_by(me));
+            ledger.and_then(|ledger| ledger.owner).is_some_and(|owner| owner.epoch == old)
+        };
+        let rounds = self.rounds(shard.id());
+        rounds.old.retain(|id, old| has_still(*id, *old));
+        rounds.old.keys().map(|id| Command::Retake { row: RowKey::Campaign(*id) }).collect()
     }
 
     /// What is to be proposed now, and when to look again if nothing happens before.
@@ -120,8 +136,18 @@ impl Pacer {
         // A copy: what is planned for one shard counts for the next, and what comes of it is the caller's to tell.
         let mut spending = scene.spending.clone();
         for shard in on {
-            let dials = self.round(shard, scene, &mut spending);
-            todo.extend(dials.into_iter().map(|dial| (shard.id(), Command::Dial(Box::new(dial)))));
+            let mut said = self.retakes(shard);
+            if said.is_empty() {
+                said.extend(
+                    self.round(shard, scene, &mut spending).into_iter().map(|dial| Command::Dial(Box::new(dial))),
+                );
+            }
+            let rounds = self.rounds(shard.id());
+            rounds.open = said.len();
+            if !said.is_empty() {
+                rounds.turn.begin();
+            }
+            todo.extend(said.into_iter().map(|command| (shard.id(), command)));
         }
         (todo, self.shards.values().filter_map(Rounds::again).min())
     }
@@ -169,12 +195,7 @@ impl Pacer {
             debug_assert!(matches!(began, Some(Ok(_))), "what was planned within the caps is let in");
         }
         let due = self.next(shard, scene, spending);
-        let rounds = self.rounds(shard.id());
-        rounds.due = Some(due);
-        rounds.open = dials.len();
-        if !dials.is_empty() {
-            rounds.turn.begin();
-        }
+        self.rounds(shard.id()).due = Some(due);
         dials
     }
 
@@ -210,7 +231,7 @@ impl Pacer {
         [lead, room, line, more].into_iter().flatten().fold(latest, Mono::min)
     }
 
-    /// What came of a dial; none: that is unknown. A round is over with its last dial. What was not committed, or was
+    /// What came of a proposal; none: that is unknown. A round is over with its last one. What was not committed, or was
     /// refused by what has not come here yet, makes the next one come a little later.
     pub fn answered(&mut self, shard: ShardId, outcome: Option<&Outcome>, now: Mono) {
         let rounds = self.rounds(shard);

@@ -13,8 +13,8 @@ use strowger_model::{
     PendingInvite, QueueId, RelayId, Role, ShardId, TenantId, TrunkId, Wall,
 };
 use strowger_table::{
-    Admit, AdmitKey, Applied, At, Body, Command, Offer, Outcome, Plan, Proposal, Proposer, Shard, Source, Target, Then,
-    ToldBy, VOICE_SLOT, Written,
+    Admit, AdmitKey, Applied, At, Body, Change, Command, Offer, Outcome, Plan, Proposal, Proposer, Shard, Source,
+    Target, Then, ToldBy, VOICE_SLOT, Value, Written, limit,
 };
 
 // The allocator of the product.
@@ -27,6 +27,9 @@ const WARM: u64 = 34_000;
 /// 500 calls a second.
 const APART: Duration = Duration::from_millis(2);
 const AGENTS: u32 = 200;
+/// Bytes of a field of data, and how many fields make the most that a call may have.
+const FIELD: usize = 128;
+const FIELDS: usize = limit::DATA / FIELD;
 const QUEUE: QueueId = QueueId(1);
 const OWNER: Proposer = Proposer { node: NodeId(1), incarnation: Incarnation(1) };
 
@@ -35,6 +38,11 @@ struct Bench {
     index: u64,
     now: LogTime,
     seq: u64,
+    /// Of the last call.
+    no: u64,
+    agents: u32,
+    /// What each call's flow learns.
+    fields: usize,
     counted: bool,
     /// Entries, time and bytes by kind.
     kinds: BTreeMap<&'static str, (u64, Duration, usize)>,
@@ -58,7 +66,21 @@ impl Bench {
         outcome
     }
 
-    fn waiting(&mut self, no: u64) -> CallId {
+    fn configure(&mut self, version: u64) {
+        for command in Command::configuring(version, &tenant(self.agents)) {
+            self.say("Configure", command);
+        }
+    }
+
+    fn expire_all(&mut self) {
+        while self.shard.next_lease().is_some_and(|due| due <= self.now) {
+            self.say("Expire", Command::Expire);
+        }
+    }
+
+    fn waiting(&mut self) -> CallId {
+        self.no += 1;
+        let no = self.no;
         let key = AdmitKey { call_id: format!("{no:016x}@carrier.example"), from_tag: format!("{no:x}"), cseq: 1 };
         let admit = Command::Admit(Box::new(Admit {
             key,
@@ -74,7 +96,7 @@ impl Bench {
         let leg = self.customer(call);
         self.say("Answer", Command::Answer { leg, dialog: dialog(Role::Uas, no), relay: RelayId(1) });
         self.done(call);
-        self.say("Step", Command::Step { call, step: 1, attempt: 0, set: vec![] });
+        self.say("Step", Command::Step { call, step: 1, attempt: 0, set: learnt(self.fields) });
         self.say("Enqueue", Command::Enqueue { call, step: 1, queue: QUEUE, then: Then::End });
         call
     }
@@ -83,9 +105,10 @@ impl Bench {
         self.shard.call(call).expect("its row").customer().expect("its leg").key
     }
 
-    fn talking(&mut self, no: u64) -> CallId {
-        let call = self.waiting(no);
-        let agent = AgentId(1 + (no % u64::from(AGENTS)) as u32);
+    fn talking(&mut self) -> CallId {
+        let call = self.waiting();
+        let no = self.no;
+        let agent = AgentId(1 + (no % u64::from(self.agents)) as u32);
         let place = self.shard.place_of(call).expect("its place").id;
         let relay = RelayId(1);
         let offer = Offer { place, agent, slot: VOICE_SLOT, queue: QUEUE, relay, score: 0, ring_all: false };
@@ -109,30 +132,38 @@ impl Bench {
 }
 
 fn main() {
+    state(&mut calls(0));
+    // What a flow learnt of a call weighs in the entry that says it, and in its row until that goes.
+    calls(FIELDS);
+}
+
+/// Calls one after the other, each with so many fields of data: what one costs. The table is left with what lingers.
+fn calls(fields: usize) -> Bench {
     let mut bench = Bench {
         shard: Shard::new(ShardId(0)),
         index: 0,
         now: LogTime::from_millis(1000),
         seq: 0,
+        no: 0,
+        agents: AGENTS,
+        fields,
         counted: false,
         kinds: BTreeMap::new(),
     };
-    for command in Command::configuring(1, &tenant()) {
-        bench.say("Configure", command);
-    }
-    let mut no = 0;
-    while no < CALLS {
-        bench.counted = no >= WARM;
-        no += 1;
+    bench.configure(1);
+    while bench.no < CALLS {
+        bench.counted = bench.no >= WARM;
         bench.now = bench.now + APART;
-        let call = bench.talking(no);
+        let call = bench.talking();
         bench.over(call);
-        if no.is_multiple_of(10) {
+        if bench.no.is_multiple_of(10) {
             bench.say("Expire", Command::Expire);
         }
     }
+    bench.counted = false;
     let calls = CALLS - WARM;
     let (mut micros, mut bytes) = (0.0, 0);
+    println!("a call with {} bytes of data", fields * FIELD);
     for (kind, (entries, took, size)) in &bench.kinds {
         let each = took.as_secs_f64() * 1e6 / *entries as f64;
         println!("{kind:>10}: {each:6.2} µs, {:5} bytes", size / *entries as usize);
@@ -145,27 +176,38 @@ fn main() {
         bytes as u64 / calls,
         bench.shard.busy().calls
     );
-    state(&mut bench, no);
+    bench
 }
 
-/// Bytes of a row by what a snapshot grows.
-fn state(bench: &mut Bench, mut no: u64) {
-    const MORE: u64 = 100;
+/// Bytes of a row by what a snapshot grows, and shrinks when rows go; and how long a snapshot takes of a table as it is
+/// at 500 calls a second.
+fn state(bench: &mut Bench) {
+    const LIVE: usize = 1000;
+    // Each of them has an agent.
+    bench.agents = LIVE as u32;
+    bench.configure(2);
+    let size = |bench: &Bench| bench.shard.snapshot().len();
+    let each = |more: usize, less: usize, rows: usize| more.saturating_sub(less) / rows;
+    let before = size(bench);
+    let calls: Vec<_> = (0..LIVE).map(|_| bench.talking()).collect();
     let begun = Instant::now();
-    let empty = bench.shard.snapshot().len();
+    let live = size(bench);
     let took = begun.elapsed();
-    let calls: Vec<_> = (0..MORE)
-        .map(|_| {
-            no += 1;
-            bench.talking(no)
-        })
-        .collect();
-    let live = bench.shard.snapshot().len();
+    let ended = bench.shard.busy().calls - LIVE;
+    println!("snapshot: {} ms, {} MB, of {LIVE} live calls and {ended} ended ones", took.as_millis(), live / 1_000_000);
     calls.into_iter().for_each(|call| bench.over(call));
-    let ended = bench.shard.snapshot().len();
-    let each = |bytes: usize| (bytes - empty) as u64 / MORE;
-    println!("state: {} bytes a talking call, {} an ended one with its record and answers", each(live), each(ended));
-    println!("snapshot: {} ms, {} MB", took.as_millis(), empty / 1_000_000);
+    let over = size(bench);
+    println!(
+        "state: {} bytes a talking call, {} an ended one with its record and what was answered",
+        each(live, before, LIVE),
+        each(over, before, LIVE)
+    );
+    // Records and answers stay when rows go.
+    let rows = bench.shard.busy().calls;
+    bench.now = bench.now + limit::ENDED_LINGER;
+    bench.expire_all();
+    assert_eq!(bench.shard.busy().calls, 0, "every row has gone");
+    println!("state: {} bytes the row of an ended call alone, with its dialogs", each(over, size(bench), rows));
 }
 
 fn dialog(role: Role, no: u64) -> Box<Dialog> {
@@ -200,7 +242,17 @@ fn dialog(role: Role, no: u64) -> Box<Dialog> {
     })
 }
 
-fn tenant() -> Tenant {
+/// Fields of `FIELD` bytes, name and text.
+fn learnt(fields: usize) -> Vec<Change> {
+    let field = |no: usize| {
+        let name = format!("field {no:02}");
+        let text = "x".repeat(FIELD - name.len());
+        Change { name, value: Some(Value::Text(text)) }
+    };
+    (0..fields).map(field).collect()
+}
+
+fn tenant(agents: u32) -> Tenant {
     let agent = |no: u32| Agent {
         id: AgentId(no),
         name: format!("agent{no}"),
@@ -233,7 +285,7 @@ fn tenant() -> Tenant {
             max_wait_ms: 600_000,
             service_level_ms: 20_000,
         }],
-        agents: (1..=AGENTS).map(agent).collect(),
+        agents: (1..=agents).map(agent).collect(),
         campaigns: Vec::new(),
         takes_anonymous: true,
         offers_sha256: false,

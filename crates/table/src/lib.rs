@@ -140,10 +140,14 @@ pub mod limit {
     /// The longest conversation.
     pub const TALK_MAX: Duration = Duration::from_secs(4 * 60 * 60);
     /// A queue that left the configuration is remembered for so long: the longest that a call which once waited in it can
-    /// live, with its flow before and after, its wrap-up of an hour at most, and its row's time after the end.
+    /// live, with its flow before and after, its wrap-up of an hour at most, and its row's time after the end. Who is in a
+    /// question beside it for longer has no wrap-up after it.
     pub const CLOSING_KEPT: Duration = Duration::from_secs(8 * 60 * 60);
     /// A hang-up nobody acknowledged is given up after the life of a SIP transaction.
     pub const HANG_UP_MAX: Duration = Duration::from_secs(32);
+    /// A recording that no relay has said to be complete is given up after this, and its call's row goes: a relay that broke
+    /// has had the time to be brought back and to look at what it has.
+    pub const SEAL_MAX: Duration = Duration::from_secs(60 * 60);
     /// What an offer gets beyond the ring time before the leader ends it: the owner's own timer and its proposal
     /// come first unless the owner is gone.
     pub const OFFER_GRACE: Duration = Duration::from_secs(2);

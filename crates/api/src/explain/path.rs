@@ -141,6 +141,9 @@ fn moments_of(piece: &SegmentLine, is_outbound: bool) -> Vec<Moment> {
     match piece.kind.as_str() {
         "wait" if is_outbound => vec![begins("reached", "the called party answered".to_owned())],
         "wait" if piece.how == "full" => vec![begins("enqueued", format!("{queue} was full"))],
+        "wait" if piece.how == "closed" && piece.to_ms == Some(piece.from_ms) => {
+            vec![begins("enqueued", format!("{queue} was closed"))]
+        }
         "wait" => vec![begins("enqueued", format!("waits in {queue}"))],
         "ring" => {
             let times = if piece.times > 1 { format!(", the last of {} times", piece.times) } else { String::new() };

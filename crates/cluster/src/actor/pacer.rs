@@ -18,7 +18,7 @@ pub(crate) type Pacers = Registry<(), PacerNews, ActorRef<PacerMail>>;
 pub(crate) enum PacerNews {
     /// Something that campaigns are paced by has changed in a shard.
     Look(ShardId),
-    /// What came of a dial; none: that is unknown.
+    /// What came of a proposal; none: that is unknown.
     Answered(ShardId, Option<Outcome>),
 }
 
@@ -89,7 +89,8 @@ impl Actor for Pacer {
         let context = driver.context.clone();
         context.shards().for_each(|shard| driver.pacer.wake(shard));
         if context.pacers.breaks(()) > 0 {
-            driver.retake();
+            let views = context.shards().filter_map(|shard| context.shard_view(shard));
+            views.for_each(|view| shard_of(&view).into_iter().for_each(|table| driver.pacer.follow_broken(table)));
         }
         me.wake();
         Ok(driver)
@@ -120,21 +121,6 @@ impl Driver {
         }
     }
 
-    /// What the one before had under way counts no more, for it was said in an earlier epoch.
-    fn retake(&self) {
-        for shard in self.context.shards() {
-            let view = self.context.groups.view(shard.group());
-            for row in shard_of(&view).map(|table| self.pacer.owned(table)).unwrap_or_default() {
-                let context = self.context.clone();
-                self.context.spawn(async move {
-                    if let Err(fault) = context.command(shard, Command::Retake { row }, limit::DIAL).await {
-                        tracing::warn!(%shard, ?row, %fault, "a campaign keeps the epoch of a pacer that broke");
-                    }
-                });
-            }
-        }
-    }
-
     fn look(&mut self, me: &ActorRef<PacerMail>) {
         let context = &self.context;
         // A passive node decides nothing; it is told when it is active again.
@@ -156,12 +142,12 @@ impl Driver {
             now,
             wall: clock::wall(),
         };
-        let (dials, again) = self.pacer.look(&scene);
-        if context.test_break.is_some_and(|fault| fault.breaks_pacer(context.pacers.breaks(()), &dials)) {
+        let (said, again) = self.pacer.look(&scene);
+        if context.test_break.is_some_and(|fault| fault.breaks_pacer(context.pacers.breaks(()), &said)) {
             panic!("a fault that was planted");
         }
-        for (shard, dial) in dials {
-            context.spawn(propose(context.clone(), shard, dial));
+        for (shard, command) in said {
+            context.spawn(propose(context.clone(), shard, command));
         }
         if let Some(at) = again.filter(|again| self.armed.is_none_or(|armed| *again < armed)) {
             self.armed = Some(at);
@@ -170,15 +156,18 @@ impl Driver {
     }
 }
 
-async fn propose(context: Arc<Context>, shard: ShardId, dial: Command) {
-    let outcome = match context.command(shard, dial, limit::DIAL).await {
+async fn propose(context: Arc<Context>, shard: ShardId, command: Command) {
+    let is_dial = matches!(command, Command::Dial(_));
+    let outcome = match context.command(shard, command, limit::DIAL).await {
         Ok(outcome) => Some(outcome),
         Err(Refused::ByTable(refusal)) => Some(Outcome::Refused(refusal)),
         Err(fault) => {
-            tracing::debug!(%shard, %fault, "a dial was not committed");
+            tracing::debug!(%shard, %fault, is_dial, "what the pacer said was not committed");
             None
         }
     };
-    context.figures.dialled(matches!(outcome, Some(Outcome::Dialled { .. })));
+    if is_dial {
+        context.figures.dialled(matches!(outcome, Some(Outcome::Dialled { .. })));
+    }
     let _broken = context.pacers.tell((), PacerNews::Answered(shard, outcome));
 }

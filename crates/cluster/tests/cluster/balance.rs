@@ -1,4 +1,5 @@
-//! Agents whose phones have no connection are spread over the nodes, and are spread again after all nodes were restarted.
+//! Agents whose phones have no connection, and campaigns, are spread over the nodes, and are spread again after all nodes were
+//! restarted.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -7,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use strowger_cluster::{Cluster, Context, DataKeys, Options, Retention, Tuning};
 use strowger_link::Identity;
-use strowger_model::config::{Agent, Phone, Tenant};
-use strowger_model::{AgentId, Far, GroupId, NodeId, PeerId, ShardId, TenantId};
+use strowger_model::config::{Agent, Campaign, DialMode, LeadColumns, Phone, Queue, Strategy, Tenant};
+use strowger_model::{AgentId, CampaignId, Digest, Far, GroupId, NodeId, PeerId, QueueId, ShardId, TenantId, TrunkId};
 use strowger_table::{RowKey, heir_of};
 use tempfile::TempDir;
 
@@ -17,6 +18,8 @@ use crate::rig::free;
 const SHARD: ShardId = ShardId(0);
 /// What the cluster has for coming back to balance after the last restart.
 const BALANCE: Duration = Duration::from_secs(30);
+/// Each with a queue of its own, for campaigns of one queue have one owner.
+const CAMPAIGNS: u32 = 12;
 /// For a node to come up on a busy machine.
 pub(crate) const START: Duration = Duration::from_secs(60);
 
@@ -73,7 +76,7 @@ impl Nodes {
         self.running.remove(at).stop().await;
         assert!(held.upgrade().is_none(), "something of the node goes on");
         let (node, link) = self.links[at];
-        self.until("the others have its agents", START, |nodes| !nodes.owners().contains(&node)).await;
+        self.until("the others have its agents and campaigns", START, |nodes| !nodes.owners().contains(&node)).await;
         let begun = self.begin(node, link).await;
         self.running.insert(at, begun);
     }
@@ -93,11 +96,12 @@ impl Nodes {
 
     fn owners(&self) -> BTreeSet<NodeId> {
         let view = self.running[0].context.groups.view(SHARD.group());
-        let agents = view.machine.shard().into_iter().flat_map(|table| table.agents());
-        agents.filter_map(|agent| agent.owner).map(|(node, _)| node).collect()
+        let Some(table) = view.machine.shard() else { return BTreeSet::new() };
+        let of_agents = table.agents().filter_map(|agent| agent.owner).map(|(node, _)| node);
+        of_agents.chain(table.campaigns().filter_map(|ledger| ledger.owner).map(|owner| owner.node)).collect()
     }
 
-    /// Whether each agent's owner is its heir, and every node has some.
+    /// Whether each agent's and each campaign's owner is its heir, and every node has some.
     fn are_in_balance(&self) -> bool {
         let context = &self.running[0].context;
         let (control, view) = (context.groups.view(GroupId::CONTROL), context.groups.view(SHARD.group()));
@@ -106,7 +110,15 @@ impl Nodes {
         let at_home = |agent: &strowger_table::Agent| {
             agent.owner.is_some() && agent.owner == heir_of(&live, RowKey::Agent(agent.id))
         };
-        table.agents().count() > 0 && self.owners().len() == live.len() && table.agents().all(|agent| at_home(agent))
+        let paced_at_home = |ledger: &strowger_table::Ledger| {
+            let owner = ledger.owner.map(|owner| (owner.node, owner.incarnation));
+            owner.is_some() && owner == heir_of(&live, ledger.heir_key())
+        };
+        table.agents().count() > 0
+            && table.campaigns().count() == CAMPAIGNS as usize
+            && self.owners().len() == live.len()
+            && table.agents().all(|agent| at_home(agent))
+            && table.campaigns().all(|ledger| paced_at_home(ledger))
     }
 
     pub async fn until(&self, what: &str, within: Duration, holds: impl Fn(&Self) -> bool) {
@@ -127,6 +139,36 @@ fn tenant() -> Tenant {
         ready_at_login: true,
         site: String::new(),
     };
+    let queue = |id: u32| Queue {
+        id: QueueId(id),
+        name: id.to_string(),
+        strategy: Strategy::LongestIdle,
+        music: Digest([7; 32]),
+        ring_timeout_ms: 15_000,
+        wrap_up_ms: 0,
+        max_misses: 0,
+        miss_pause_ms: 0,
+        max_waiting: 10,
+        max_wait_ms: 60_000,
+        service_level_ms: 20_000,
+    };
+    // Nobody starts them: whoever would pace them is their owner all the same.
+    let campaign = |id: u32| Campaign {
+        id: CampaignId(id),
+        name: id.to_string(),
+        mode: DialMode::Progressive,
+        queue: QueueId(id),
+        trunk: TrunkId(1),
+        caller_id: "+4930100".parse().expect("a number"),
+        ring_timeout_ms: 2500,
+        keep_idle: 0,
+        start: false,
+        max_attempts: 1,
+        retries: Vec::new(),
+        zone: Some("Europe/Berlin".into()),
+        hours: Vec::new(),
+        columns: LeadColumns { number: "number".into(), zone: None },
+    };
     Tenant {
         id: TenantId(1),
         name: "acme".into(),
@@ -134,24 +176,24 @@ fn tenant() -> Tenant {
         shard: SHARD,
         numbers: Vec::new(),
         flows: Vec::new(),
-        queues: Vec::new(),
+        queues: (1..=CAMPAIGNS).map(queue).collect(),
         agents: (1..=30).map(agent).collect(),
-        campaigns: Vec::new(),
+        campaigns: (1..=CAMPAIGNS).map(campaign).collect(),
         takes_anonymous: true,
         offers_sha256: false,
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_restart_of_all_nodes_every_agent_is_back_where_it_belongs() {
+async fn after_a_restart_of_all_nodes_every_agent_and_campaign_is_back_where_it_belongs() {
     let mut nodes = Nodes::start().await;
     nodes.until("all nodes are up", START, Nodes::are_up).await;
     let configured = nodes.running[0].context.configure(1, vec![tenant()], Vec::new()).await;
     configured.expect("a configuration");
-    nodes.until("agents are spread", BALANCE, Nodes::are_in_balance).await;
+    nodes.until("all are spread", BALANCE, Nodes::are_in_balance).await;
     for node in 0..nodes.running.len() {
         nodes.restart(node).await;
         nodes.until("the node is back", START, Nodes::are_up).await;
     }
-    nodes.until("agents are spread again", BALANCE, Nodes::are_in_balance).await;
+    nodes.until("all are spread again", BALANCE, Nodes::are_in_balance).await;
 }

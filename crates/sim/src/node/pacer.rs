@@ -53,15 +53,18 @@ impl World {
             now: self.now,
             wall,
         };
-        let (dials, again) = place.pacing.pacer.look(&scene);
+        let (said, again) = place.pacing.pacer.look(&scene);
         if let Some(at) = again.filter(|again| place.pacing.armed.is_none_or(|armed| *again < armed)) {
             place.pacing.armed = Some(at);
             self.timeline.plan(at, Happening::In(place.who, Task::PaceAt { at }));
         }
         let who = place.who;
-        for (_, command) in dials {
-            self.propose_dial(node, command);
-            self.has_dialled(node);
+        for (_, command) in said {
+            let is_dial = matches!(command, Command::Dial(_));
+            self.propose_paced(node, command);
+            if is_dial {
+                self.has_dialled(node);
+            }
             if !self.is(who) {
                 return;
             }
@@ -76,7 +79,7 @@ impl World {
         self.pace(node);
     }
 
-    fn propose_dial(&mut self, node: usize, mut command: Command) {
+    fn propose_paced(&mut self, node: usize, mut command: Command) {
         let shard = &self.nodes[node].replica.shard;
         if let Command::Dial(dial) = &mut command {
             self.dialling.route(shard, dial);
@@ -96,10 +99,7 @@ impl World {
     pub(crate) fn break_pacer(&mut self, node: usize) {
         let place = &mut self.nodes[node];
         place.pacing = Pacing::new(place.who);
-        let rows = place.pacing.pacer.owned(&place.replica.shard);
-        for row in rows {
-            self.propose(node, Command::Retake { row }, Purpose::Nobody);
-        }
+        place.pacing.pacer.follow_broken(&place.replica.shard);
         self.wake_pacer(node);
     }
 }

@@ -37,6 +37,10 @@ fn trunk(rate: u32) -> Trunk {
     }
 }
 
+fn retake(campaign: CampaignId) -> Command {
+    Command::Retake { row: RowKey::Campaign(campaign) }
+}
+
 /// A node that paces the campaigns of a shard.
 struct Paced {
     world: World,
@@ -110,6 +114,19 @@ impl Paced {
 
     /// The calls of a round, and when it looks again.
     fn round(&mut self) -> (Vec<Dial>, Option<Mono>) {
+        let (said, again) = self.look();
+        let dials = said.into_iter().map(|command| match command {
+            Command::Dial(dial) => *dial,
+            other => panic!("not a call but {other:?}"),
+        });
+        (dials.collect(), again)
+    }
+
+    fn says(&mut self) -> Vec<Command> {
+        self.look().0
+    }
+
+    fn look(&mut self) -> (Vec<Command>, Option<Mono>) {
         let shards: Vec<&Shard> = [&self.world.bench.shard].into_iter().chain(&self.beside).collect();
         let scene = Scene {
             shards: &shards,
@@ -120,12 +137,15 @@ impl Paced {
             now: self.world.bench.now,
             wall: self.wall(),
         };
-        let (dials, again) = self.pacer.look(&scene);
-        let dials = dials.into_iter().map(|(_, command)| match command {
-            Command::Dial(dial) => *dial,
-            other => panic!("not a call but {other:?}"),
-        });
-        (dials.collect(), again)
+        let (said, again) = self.pacer.look(&scene);
+        (said.into_iter().map(|(_, command)| command).collect(), again)
+    }
+
+    /// The pacer broke, and this is the next one.
+    fn begins_again(&mut self) {
+        self.pacer = Pacer::new(ME.node, ME.incarnation);
+        self.pacer.wake(SHARD);
+        self.pacer.follow_broken(&self.world.bench.shard);
     }
 
     fn wall(&self) -> Wall {
@@ -367,14 +387,55 @@ fn a_log_that_was_stamped_ahead_of_our_clock_counts() {
 
 /// A pacer that begins again fences what its predecessor said of each of these.
 #[test]
-fn its_campaigns_are_those_that_it_owns() {
+fn it_takes_again_what_is_its_own() {
     let mut world = settled(1, 100, ALL_DAY);
-    let owned = |world: &Paced| world.pacer.owned(&world.world.bench.shard);
-    assert_eq!(owned(&world), [RowKey::Campaign(CAMPAIGN)]);
+    world.begins_again();
+    assert_eq!(world.says(), [retake(CAMPAIGN)]);
     world.belongs_to(SECOND_CAMPAIGN, Proposer { incarnation: Incarnation(ME.incarnation.0 + 1), ..ME });
-    assert_eq!(owned(&world), [RowKey::Campaign(CAMPAIGN)], "another life's is not ours");
+    world.begins_again();
+    assert_eq!(world.says(), [retake(CAMPAIGN)], "another life's is not ours");
     world.belongs_to(SECOND_CAMPAIGN, ME);
-    assert_eq!(owned(&world), [CAMPAIGN, SECOND_CAMPAIGN].map(RowKey::Campaign));
+    world.begins_again();
+    assert_eq!(world.says(), [CAMPAIGN, SECOND_CAMPAIGN].map(retake));
+}
+
+/// What the one that broke has under way may be granted until then, and would be dialled beside what this one plans.
+#[test]
+fn a_pacer_that_follows_a_broken_one_dials_when_its_campaigns_have_a_new_epoch() {
+    let mut world = settled(2, 100, ALL_DAY);
+    let (lost, _) = world.round();
+    world.begins_again();
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.says(), [retake(CAMPAIGN)]);
+    world.pass(ROUND);
+    assert_eq!(world.says(), [], "it is under way");
+    world.answer(None);
+    world.pass(ROUND);
+    assert_eq!(world.says(), [retake(CAMPAIGN)], "nobody knows whether it was committed");
+    let before = world.world.bench.shard.clone();
+    let done = world.say(retake(CAMPAIGN));
+    world.answer(Some(done));
+    world.pass(ROUND);
+    let ahead = std::mem::replace(&mut world.world.bench.shard, before);
+    assert_eq!(world.says(), [retake(CAMPAIGN)], "it is not applied here yet");
+    world.world.bench.shard = ahead;
+    world.answer(None);
+    world.pass(ROUND);
+    let (dials, _) = world.round();
+    assert_eq!(dials.len(), 2);
+    let late = Command::Dial(Box::new(lost[0].clone()));
+    assert_eq!(world.say(late), Outcome::Refused(Refusal::NotOwner));
+    world.dial(dials);
+}
+
+/// The campaign has gone to another node meanwhile: there is nothing to take again.
+#[test]
+fn what_is_another_nodes_by_now_is_not_taken_again() {
+    let mut world = settled(1, 100, ALL_DAY);
+    world.begins_again();
+    world.belongs_to(CAMPAIGN, OTHER);
+    world.pass(ROUND);
+    assert_eq!(world.says(), []);
 }
 
 /// Answers come in any order; the last call of the round has to be a row here.

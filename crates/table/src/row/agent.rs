@@ -199,6 +199,21 @@ impl SlotState {
         }
     }
 
+    /// Work with one row is work with another from now on. A question beside a call that becomes part of it is none.
+    pub(crate) fn moved(self, from: CallId, into: CallId) -> Self {
+        let there = |call| if call == from { into } else { call };
+        match self {
+            SlotState::Busy { call, aside } => {
+                let call = there(call);
+                SlotState::Busy { call, aside: aside.map(there).filter(|aside| *aside != call) }
+            }
+            SlotState::Offered(Offered::Leg { call, leg }) => {
+                SlotState::Offered(Offered::Leg { call: there(call), leg })
+            }
+            state => state,
+        }
+    }
+
     /// Reserved, offered, busy or in wrap-up: a call or its record refers to the agent.
     pub(crate) fn is_work(&self) -> bool {
         match self {

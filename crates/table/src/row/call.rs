@@ -10,9 +10,9 @@ use strowger_model::{
 use super::kept::Kept;
 use super::leg::{Leg, LegRole, Reach};
 use super::origin::{AdmitKey, Began, Origin, Outbound};
-use super::segment::{How, Segment, SegmentKind};
-use super::tap::Tap;
-use crate::DialFailure;
+use super::segment::{Segment, SegmentKind};
+use super::tap::{Tap, TapKind, TapState};
+use crate::{DialFailure, limit};
 
 /// A call, until `limit::ENDED_LINGER` after its end.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -305,9 +305,9 @@ impl Call {
         self.queue().or_else(|| self.legs.iter().find_map(|leg| leg.queue))
     }
 
-    /// The last wait that really was one: who is turned away by a full queue does not wait.
+    /// The last wait that really was one: who is turned away by a queue does not wait.
     pub fn wait(&self) -> Option<&Segment> {
-        let waited = |segment: &&Segment| segment.kind == SegmentKind::Wait && segment.how != How::Full;
+        let waited = |segment: &&Segment| segment.kind == SegmentKind::Wait && !segment.is_turned_away();
         self.segments.iter().rev().find(waited)
     }
 
@@ -374,6 +374,18 @@ impl Call {
 
     pub(crate) fn drop_duty(&mut self, kind: DutyKind) {
         self.duties.retain(|duty| duty.kind != kind);
+    }
+
+    /// Nothing more is taken of a leg that leaves. A recording is owed until its relay says that all of it is kept; a copy,
+    /// or a detector, leaves nothing behind.
+    pub(crate) fn end_taps(&mut self, leg: LegKey, now: LogTime) {
+        self.taps.retain(|tap| tap.leg != leg || tap.kind == TapKind::Record);
+        let mut owed = Vec::new();
+        for tap in self.taps.iter_mut().filter(|tap| tap.leg == leg && tap.state != TapState::Sealing) {
+            (tap.state, tap.since) = (TapState::Sealing, now);
+            owed.push(tap.no);
+        }
+        owed.into_iter().for_each(|tap| self.add_duty(DutyKind::Seal { tap }, now + limit::SEAL_MAX));
     }
 
     /// Whether a relay has yet to say that all of a recording is kept: until then the row is, though over.

@@ -138,6 +138,11 @@ impl Segment {
         self.to.is_none()
     }
 
+    /// A wait that never began: the queue was full, or closed. One that was under way when its queue closed was one.
+    pub fn is_turned_away(&self) -> bool {
+        matches!(self.how, How::Full | How::Closed) && self.to == Some(self.from)
+    }
+
     /// How long it lasted, with those it stands for; as of `now` while it lasts.
     pub fn micros(&self, now: LogTime) -> u64 {
         self.spent + self.to.unwrap_or(now).since(self.from).as_micros() as u64

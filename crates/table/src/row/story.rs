@@ -34,6 +34,11 @@ impl Call {
         self.segments.len() < limit::SEGMENTS - limit::SEGMENTS_SPARE
     }
 
+    /// Whether the story tells that this leg has talked.
+    pub(crate) fn has_talked(&self, leg: LegKey) -> bool {
+        self.segments.iter().any(|piece| piece.kind == SegmentKind::Talk && piece.leg == Some(leg))
+    }
+
     /// When something is told to have happened that was observed at `at`: an observer's clock may lag behind what is
     /// already told.
     pub(crate) fn told_at(&self, at: LogTime) -> LogTime {

@@ -9,7 +9,7 @@ use super::Shard;
 use super::index::Index;
 use crate::{
     Agent, Began, Call, DutyKind, Leg, LegRole, LegState, Offered, Place, PlaceState, Presence, Reserver, RowKey,
-    SegmentKind, SlotState, Stage, Touched, limit,
+    SegmentKind, SlotState, Stage, TapState, Touched, limit,
 };
 
 /// Says what does not hold, and of which row.
@@ -69,6 +69,14 @@ impl Shard {
             call.segments.iter().all(|piece| piece.is_open() == (piece.how == crate::How::Open)),
             call,
             "a piece lasts, or it is told how it ended"
+        );
+        holds!(
+            call.taps.iter().all(|tap| match tap.state {
+                TapState::Running | TapState::Paused => call.leg(tap.leg).is_some_and(Leg::is_live),
+                TapState::Sealing => call.duty_to(DutyKind::Seal { tap: tap.no }).is_some(),
+            }),
+            call,
+            "what is taken is of a leg that is there, or owed"
         );
         let keys: BTreeSet<LegKey> = call.legs.iter().map(|leg| leg.key).collect();
         holds!(keys.len() == call.legs.len(), call, "each leg once");
@@ -148,7 +156,8 @@ impl Shard {
             }
             Stage::Ended { .. } => {
                 let over = call.segments.iter().all(|piece| !piece.is_open() || piece.kind == SegmentKind::Wrap);
-                call.live_legs().next().is_none() && call.place.is_none() && call.serving.is_none() && over
+                let is_kept = (call.until == LogTime::MAX) == self.is_awaited(call);
+                call.live_legs().next().is_none() && call.place.is_none() && call.serving.is_none() && over && is_kept
             }
         };
         holds!(
@@ -211,7 +220,9 @@ impl Shard {
                 SlotState::Busy { call, aside } => {
                     let has_leg =
                         |call| self.call(call).is_some_and(|call| call.leg_of(agent.id).is_some_and(Leg::is_answered));
-                    has_leg(call) && aside.is_none_or(has_leg)
+                    // Who is in a question beside a call may have left the call.
+                    let had_leg = |call| self.call(call).is_some_and(|call| self.is_awaited(call));
+                    aside.map_or_else(|| has_leg(call), |aside| has_leg(aside) && had_leg(call))
                 }
                 SlotState::Wrap { call, segment, .. } => {
                     let wraps = |call: &std::sync::Arc<Call>| {

@@ -237,12 +237,14 @@ impl Shard {
         Outcome::Done
     }
 
-    /// Takes a duty off a row, and with a hang-up the leg it was for.
+    /// Takes a duty off a row, and with it what it was for: the leg of a hang-up, a recording that is sealed.
     pub(super) fn finish_duty(&mut self, call: &mut Call, id: u32) {
         let kind = call.duty(id).map(|duty| duty.kind);
         call.duties.retain(|duty| duty.id != id);
-        if let Some(DutyKind::HangUp { leg }) = kind {
-            self.forget_leg(call, leg);
+        match kind {
+            Some(DutyKind::HangUp { leg }) => self.forget_leg(call, leg),
+            Some(DutyKind::Seal { tap }) => call.taps.retain(|known| known.no != tap),
+            _ => {}
         }
     }
 
@@ -251,8 +253,7 @@ impl Shard {
     pub(super) fn forget_leg(&mut self, call: &mut Call, key: LegKey) {
         // Who asked for something and is gone is told nothing.
         call.drop_duty(DutyKind::Notify { leg: key });
-        let talked = |key| call.segments.iter().any(|piece| piece.kind == SegmentKind::Talk && piece.leg == Some(key));
-        let is_told = call.is_over() || talked(key) || call.leg(key).is_some_and(Leg::is_customer);
+        let is_told = call.is_over() || call.has_talked(key) || call.leg(key).is_some_and(Leg::is_customer);
         if !is_told {
             call.legs.retain(|leg| leg.key != key);
             self.dialogs.remove(&key);
@@ -288,6 +289,7 @@ impl Call {
         for relay in relays {
             self.add_duty(DutyKind::Close { relay, leg: key }, until);
         }
+        self.end_taps(key, entry.now());
         if self.serving == Some(key) {
             self.serving = None;
         }

@@ -65,7 +65,7 @@ impl Shard {
             self.remove_place(place);
         }
         call.serving = None;
-        call.until = self.work_over(entry, &call) + limit::ENDED_LINGER;
+        call.until = self.kept_until(entry, &call);
         call.stage = Stage::Ended { outcome, ended, into: None };
         let over: Vec<LegKey> = call.legs.iter().map(|leg| leg.key).filter(|key| gone == Some(*key)).collect();
         over.into_iter().for_each(|key| self.forget_leg(&mut call, key));
@@ -77,8 +77,14 @@ impl Shard {
         Ok(())
     }
 
-    /// When the last wrap-up after a call is over: until then its row is kept.
-    pub(super) fn work_over(&self, entry: Entry, call: &Call) -> LogTime {
+    /// How long the row of a call that is over is kept: for late repeats, after the last wrap-up. While an agent is in a
+    /// question beside it that is not known yet: the end of the question says it.
+    pub(super) fn kept_until(&self, entry: Entry, call: &Call) -> LogTime {
+        if self.is_awaited(call) { LogTime::MAX } else { self.work_over(entry, call) + limit::ENDED_LINGER }
+    }
+
+    /// When the last wrap-up after a call is over.
+    fn work_over(&self, entry: Entry, call: &Call) -> LogTime {
         let wraps = call.segments.iter().filter(|piece| piece.is_open() && piece.kind == SegmentKind::Wrap);
         let slots = wraps.filter_map(|piece| self.agents.get(&piece.agent?)).flat_map(|agent| &agent.slots);
         let until = slots.filter_map(|slot| match slot.state {

@@ -8,8 +8,8 @@ use super::apply::Entry;
 use super::life::outcome_of;
 use crate::row::story::Piece;
 use crate::{
-    Asked, Began, Call, DutyKind, How, Kept, Leg, LegRole, Offered, Origin, Outcome, Place, PlaceOf, PlaceState,
-    Refusal, Released, Segment, SegmentKind, SlotState, Stage, WITH_CUSTOMER, limit,
+    Asked, Began, Call, DutyKind, How, Kept, Leg, LegRole, Origin, Outcome, Place, PlaceOf, PlaceState, Refusal,
+    Released, Segment, SegmentKind, Stage, WITH_CUSTOMER, limit,
 };
 
 impl Shard {
@@ -114,21 +114,12 @@ impl Shard {
         place.map(|place| GoesOn::At(place.id)).ok_or(Refusal::WrongStage)
     }
 
-    /// Agents of legs that move are with the other call from now on.
+    /// Agents of legs that move are with the other call from now on: also one who has left, and is in a question beside it.
     fn move_slots(&mut self, from: &Call, into: CallId) {
-        for (id, no) in from.live_legs().filter_map(Leg::slot) {
+        for (id, no) in from.legs.iter().filter_map(Leg::slot) {
             let Ok(mut agent) = self.agent_row(id) else { continue };
             let Some(slot) = agent.slot_mut(no) else { continue };
-            match &mut slot.state {
-                SlotState::Busy { call, aside } => {
-                    if *call == from.id {
-                        *call = into;
-                    }
-                    aside.take_if(|aside| [from.id, into].contains(aside));
-                }
-                SlotState::Offered(Offered::Leg { call, .. }) => *call = into,
-                _ => {}
-            }
+            slot.state = slot.state.moved(from.id, into);
             self.put_agent(agent);
         }
     }
@@ -142,7 +133,7 @@ impl Shard {
         from.times.ended = Some(entry.now().max(from.times.admitted));
         from.serving = None;
         from.stage = Stage::Ended { outcome, ended, into: Some(into) };
-        from.until = self.work_over(entry, &from) + limit::ENDED_LINGER;
+        from.until = self.kept_until(entry, &from);
         if from.has_record() {
             let mut record = self.record_of(&from);
             if let Some(dialog) = customer.and_then(|customer| self.dialogs.get(&customer)) {
@@ -216,7 +207,11 @@ impl Shard {
         from.taps.iter().filter(|tap| tap.leg == key).for_each(|tap| call.taps.push(*tap));
         from.taps.retain(|tap| tap.leg != key);
         call.next.tap = from.next.tap;
-        let (own, rest) = from.duties.iter().partition(|duty| duty.kind.leg() == Some(key));
+        let is_own = |duty: &&crate::Duty| match duty.kind {
+            DutyKind::Seal { tap } => call.taps.iter().any(|moved| moved.no == tap),
+            kind => kind.leg() == Some(key),
+        };
+        let (own, rest) = from.duties.iter().partition(is_own);
         from.duties = rest;
         for duty in Vec::from_iter::<Vec<crate::Duty>>(own) {
             call.add_duty(duty.kind, duty.until);
@@ -228,7 +223,8 @@ impl Shard {
         call.serving = moved.agent().map(|_| key);
         if let Some((id, no)) = moved.slot() {
             let mut agent = self.agent_row(id)?;
-            agent.enter(no, SlotState::Busy { call: call.id, aside: None }, entry.now());
+            let state = agent.slot(no).ok_or(Refusal::WrongStage)?.state.moved(from.id, call.id);
+            agent.enter(no, state, entry.now());
             self.put_agent(agent);
         }
         call.stage = Stage::Talking;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use strowger_model::config::StepNo;
-use strowger_model::{CallId, Cause, Ended, HangupBy, LogTime, Outcome as CallOutcome, PlaceId, QueueId};
+use strowger_model::{CallId, Cause, Ended, HangupBy, LogTime, Outcome as CallOutcome, PlaceId, QueueId, TenantId};
 
 use super::Shard;
 use super::apply::Entry;
@@ -22,25 +22,33 @@ impl Shard {
     ) -> Result<(), Refusal> {
         let mut call = self.owned_call(entry, id)?;
         let (Stage::Flow, Some(position)) = (call.stage, call.flow) else { return Err(Refusal::WrongStage) };
-        // A queue that left the configuration, and one of a tenant that did, turn calls away as a full one does.
-        let in_force = self.tenant(call.tenant).and_then(|tenant| tenant.queue(queue));
-        let (max_waiting, max_wait) = in_force.map_or((0, 0), |queue| (queue.max_waiting as usize, queue.max_wait_ms));
-        let max_wait = wait_of(max_wait);
         if !call.can_wait() {
             return Err(Refusal::Full);
         }
         call.flow = Some(FlowPosition { step, attempt: 0, entered: entry.at.index, ..position });
-        if self.waiting_length(queue) >= max_waiting {
+        match self.longest_wait(call.tenant, queue) {
+            Ok(longest) => {
+                call.finish_pieces(entry.now(), How::WentOn, |piece| piece.kind == SegmentKind::Flow);
+                self.wait(entry, &mut call, queue, (entry.now(), longest), then)?;
+                self.put_call(call);
+                Ok(())
+            }
             // Who is turned away did not wait: the flow gets no more time, else one that leads back to the same queue
             // would never end.
-            call.begin(Piece::of_call(SegmentKind::Wait, Some(queue), entry.now()))?;
-            call.finish_pieces(entry.now(), How::Full, |piece| piece.kind == SegmentKind::Wait);
-            return self.leave_queue(entry, call, then);
+            Err(why) => {
+                call.begin(Piece::of_call(SegmentKind::Wait, Some(queue), entry.now()))?;
+                call.finish_pieces(entry.now(), why, |piece| piece.kind == SegmentKind::Wait);
+                self.leave_queue(entry, call, then)
+            }
         }
-        call.finish_pieces(entry.now(), How::WentOn, |piece| piece.kind == SegmentKind::Flow);
-        self.wait(entry, &mut call, queue, (entry.now(), max_wait), then)?;
-        self.put_call(call);
-        Ok(())
+    }
+
+    /// How long whoever comes to a queue now may wait in it, or why it is turned away: it is full, or it has left the
+    /// configuration, alone or with its tenant.
+    fn longest_wait(&self, tenant: TenantId, id: QueueId) -> Result<Duration, How> {
+        let queue = self.tenant(tenant).and_then(|tenant| tenant.queue(id)).ok_or(How::Closed)?;
+        let has_room = self.waiting_length(id) < queue.max_waiting as usize;
+        has_room.then(|| wait_of(queue.max_wait_ms)).ok_or(How::Full)
     }
 
     /// Gives the call a place in a queue, where it waits.
@@ -80,17 +88,20 @@ impl Shard {
         Ok(())
     }
 
-    /// A place that has waited as long as it may: its call goes on as was said when it came.
+    /// A place that has waited as long as it may, or whose queue has left the configuration: its call goes on as was said
+    /// when it came.
     pub(super) fn wait_over(&mut self, entry: Entry, id: PlaceId) -> Result<(), Refusal> {
         let place = self.places.get(&id).cloned().ok_or(Refusal::NoSuchPlace)?;
         let call = place.call.and_then(|call| self.calls.get(&call)).map(|call| (**call).clone());
         let Some(mut call) = call else {
+            // Nobody can leave a place behind yet: with `Rest` and `Leave` come the step it goes to and a record of its own.
             self.remove_place(id);
             return Ok(());
         };
         self.remove_place(id);
         call.place = None;
-        call.finish_pieces(entry.now(), How::Timeout, |piece| piece.kind == SegmentKind::Wait);
+        let how = if self.is_closing(place.queue) { How::Closed } else { How::Timeout };
+        call.finish_pieces(entry.now(), how, |piece| piece.kind == SegmentKind::Wait);
         call.until = entry.now() + limit::FLOW_MAX;
         self.leave_queue(entry, call, place.then)
     }

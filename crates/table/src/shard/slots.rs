@@ -7,7 +7,7 @@ use strowger_model::{AgentId, CallId, LegKey, LogTime};
 use super::Shard;
 use super::apply::Entry;
 use crate::row::story::Piece;
-use crate::{Agent, Call, How, Medium, Offered, Presence, Refusal, SegmentKind, Slot, SlotState};
+use crate::{Agent, Call, How, Leg, Medium, Offered, Presence, Refusal, SegmentKind, Slot, SlotState, limit};
 
 impl Agent {
     /// One slot for calls, free since `now`.
@@ -104,32 +104,80 @@ impl Shard {
         match agent.slot(no).map(|slot| slot.state) {
             // Rung for nothing: no miss.
             Some(SlotState::Offered(Offered::Leg { leg, .. })) if leg == key => agent.give_back(no, now),
-            // The question beside the customer is over.
             Some(SlotState::Busy { call: first, aside: Some(aside) }) if aside == call.id => {
-                if let Some(slot) = agent.slot_mut(no) {
-                    slot.state = SlotState::Busy { call: first, aside: None };
-                }
+                self.end_aside(entry, &mut agent, no, first);
             }
-            // The customer is gone, and the agent still with who was asked.
+            // The customer is gone, and the agent still with who was asked: the work after it begins when that is over. Of
+            // whom the story does not tell there would be no work.
             Some(SlotState::Busy { call: busy, aside: Some(aside) }) if busy == call.id => {
-                agent.enter(no, SlotState::Busy { call: aside, aside: None }, now);
+                if !call.has_talked(key) {
+                    agent.enter(no, SlotState::Busy { call: aside, aside: None }, now);
+                }
             }
             Some(SlotState::Busy { call: busy, aside: None }) if busy == call.id => {
-                let queue = self.queue_of(call.tenant, leg.queue);
-                let wrap = queue.map_or(Duration::ZERO, |queue| Duration::from_millis(queue.wrap_up_ms.into()));
-                let piece = Piece::of_leg(SegmentKind::Wrap, &leg, now);
-                match Some(wrap).filter(|wrap| !wrap.is_zero()).and_then(|_| call.begin(piece).ok()) {
-                    Some(segment) => {
-                        work_over = now + wrap;
-                        agent.enter(no, SlotState::Wrap { call: call.id, segment, until: work_over }, now);
-                    }
-                    None => agent.come_free(no, now),
-                }
+                work_over = self.wrap_up(entry, &mut agent, call, &leg);
             }
             _ => return now,
         }
         self.put_agent(agent);
         work_over
+    }
+
+    /// The question beside the customer is over. If the customer's call is by now, or goes on without the agent, the work
+    /// after it begins; its row was kept for that.
+    fn end_aside(&mut self, entry: Entry, agent: &mut Agent, no: u8, first: CallId) {
+        let row = self.calls.get(&first).map(|call| (**call).clone());
+        let leg =
+            row.as_ref().and_then(|call| call.legs.iter().rfind(|leg| leg.slot() == Some((agent.id, no)))).cloned();
+        match row.zip(leg) {
+            Some((_, leg)) if leg.is_live() => {
+                if let Some(slot) = agent.slot_mut(no) {
+                    slot.state = SlotState::Busy { call: first, aside: None };
+                }
+            }
+            Some((mut call, leg)) => {
+                let work_over = self.wrap_up(entry, agent, &mut call, &leg);
+                if call.is_over() {
+                    call.until = work_over + limit::ENDED_LINGER;
+                }
+                self.put_call(call);
+            }
+            None => {
+                debug_assert!(false, "the customer's call is kept while its agent is in a question beside it");
+                agent.come_free(no, entry.now());
+            }
+        }
+    }
+
+    /// The work after a conversation begins, or the agent is free if the queue leaves no time for any. Returns when it is
+    /// over at the latest.
+    fn wrap_up(&self, entry: Entry, agent: &mut Agent, call: &mut Call, leg: &Leg) -> LogTime {
+        let now = entry.now();
+        let Some((_, no)) = leg.slot() else { return now };
+        let queue = self.queue_of(call.tenant, leg.queue);
+        let wrap = queue.map_or(Duration::ZERO, |queue| Duration::from_millis(queue.wrap_up_ms.into()));
+        let piece = Piece::of_leg(SegmentKind::Wrap, leg, now);
+        match Some(wrap).filter(|wrap| !wrap.is_zero()).and_then(|_| call.begin(piece).ok()) {
+            Some(segment) => {
+                agent.enter(no, SlotState::Wrap { call: call.id, segment, until: now + wrap }, now);
+                now + wrap
+            }
+            None => {
+                agent.come_free(no, now);
+                now
+            }
+        }
+    }
+
+    /// Whether an agent is in a question beside this call: the work after the call is still to come, and is told in its row.
+    pub(super) fn is_awaited(&self, call: &Call) -> bool {
+        let in_aside = |(agent, no)| {
+            let slot = self.agents.get(&agent).and_then(|agent| agent.slot(no));
+            slot.is_some_and(
+                |slot| matches!(slot.state, SlotState::Busy { call: busy, aside: Some(_) } if busy == call.id),
+            )
+        };
+        call.legs.iter().filter_map(Leg::slot).any(in_aside)
     }
 
     /// The agent kept for the answer of a call's customer is kept no longer.

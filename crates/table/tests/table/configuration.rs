@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use strowger_model::config::{Phone, Tenant};
 use strowger_model::{AgentId, Cause, Outcome as CallOutcome, Sealed};
-use strowger_table::{Command, Outcome, Presence, Refusal, Stage, Then, limit};
+use strowger_table::{Command, How, Outcome, Presence, Refusal, Stage, Then, limit};
 
 use crate::bench::{Bench, Doing, not_ready};
 use crate::sample::*;
@@ -218,17 +218,50 @@ fn a_queue_that_goes_is_emptied_so_many_at_a_time_in_their_order() {
     assert_eq!((copy.hash(), copy.is_closing(SALES)), (bench.shard.hash(), true));
 }
 
+/// It goes on as one does whom a full queue turns away, and its story says that the queue is closed.
 #[test]
-fn who_comes_to_a_queue_that_is_closing_or_was_never_there_goes_the_way_of_a_full_one() {
+fn who_comes_to_a_queue_that_is_closing_or_was_never_there_is_turned_away_as_closed() {
     for queue in [SALES, strowger_model::QueueId(99)] {
         let mut bench = Bench::new();
         let (call, other) = (bench.flowing(), bench.flowing());
         bench.configure(2, without_sales());
         assert_eq!(bench.say(crate::bench::enqueue(call, queue, Then::Step(4))), Outcome::Done);
-        assert_eq!(bench.call(call).flow_step(), Some(4));
+        let row = bench.call(call);
+        let last = row.segments.last().expect("the wait that never began");
+        assert_eq!((last.queue, last.how, last.from, last.to), (Some(queue), How::Closed, bench.now, Some(bench.now)));
+        assert_eq!((row.flow_step(), row.wait(), row.queue()), (Some(4), None, Some(queue)));
         assert_eq!(bench.say(crate::bench::enqueue(other, queue, Then::End)), Outcome::Done);
         assert_eq!(bench.outcome(other), CallOutcome::Overflowed);
+        let record = bench.records(other).remove(0);
+        let turned_away = record.segments.last().expect("the wait that never began");
+        assert_eq!((turned_away.how, record.wait_ms), (How::Closed, None));
     }
+}
+
+/// Its wait was one, and its story says why it was over.
+#[test]
+fn who_waits_in_a_queue_that_goes_has_waited_until_it_closed() {
+    let mut bench = Bench::new();
+    let call = bench.waiting(SALES);
+    bench.pass(2500);
+    bench.configure(2, without_sales());
+    bench.expire();
+    assert_eq!(bench.outcome(call), CallOutcome::Overflowed);
+    let record = bench.records(call).remove(0);
+    let wait = record.segments.last().expect("the wait");
+    assert_eq!((wait.how, record.wait_ms), (How::Closed, Some(2500)));
+}
+
+/// Nobody is let into a queue that has no room at all; it is there all the same.
+#[test]
+fn a_queue_without_room_is_full_and_not_closed() {
+    let mut bench = Bench::new();
+    let call = bench.flowing();
+    let mut config = tenant();
+    config.queues.iter_mut().for_each(|queue| queue.max_waiting = 0);
+    bench.configure(2, config);
+    assert_eq!(bench.say(crate::bench::enqueue(call, SALES, Then::End)), Outcome::Done);
+    assert_eq!(bench.records(call).remove(0).segments.last().map(|wait| wait.how), Some(How::Full));
 }
 
 #[test]

@@ -73,20 +73,23 @@ fn a_place_outlives_its_call_and_comes_due() {
     );
 }
 
-/// A message was left: its call is over and owes the recording, and its place waits for an agent.
+/// A message was left: its call is over and owes the recording, and its place waits for an agent. Somebody's machine heard
+/// it as well.
 fn message_left() -> Walk {
     let mut bench = Bench::new();
     let call = bench.flowing();
     let mut walk = Walk::of(bench, call);
-    walk.leaves("customer");
-    let (customer, now) = (walk.leg("customer"), walk.bench.now);
-    let until = now + limit::TALK_MAX;
+    let (customer, since) = (walk.leg("customer"), walk.bench.now);
     walk.lay_call("call", |call| {
-        let tap = Tap { no: 0, leg: customer, kind: TapKind::Record, state: TapState::Sealing, since: now, part: 0 };
-        call.taps.push(tap);
-        call.next.tap = 1;
-        call.add_duty(DutyKind::Seal { tap: 0 }, until);
+        let tap = |no, kind| Tap { no, leg: customer, kind, state: TapState::Running, since, part: 0 };
+        call.taps.push(tap(0, TapKind::Record));
+        call.taps.push(tap(1, TapKind::Fork { endpoint: strowger_model::EndpointId(1) }));
+        call.next.tap = 2;
     });
+    walk.bench.pass(1000);
+    walk.leaves("customer");
+    let now = walk.bench.now;
+    let until = now + limit::TALK_MAX;
     let id = PlaceId(call.0);
     let place = Place {
         id,
@@ -121,11 +124,14 @@ fn a_message_keeps_its_call_until_the_recording_is_sealed() {
                 walk.done(Command::Expire);
                 let seal = |duty: &Duty| duty.kind == DutyKind::Seal { tap: 0 };
                 assert!(walk.call().duties.iter().any(seal), "the relay has not said that all of it is kept");
+                let told: Vec<_> = walk.call().taps.iter().map(|tap| (tap.no, tap.state)).collect();
+                assert_eq!(told, [(0, TapState::Sealing)], "a copy leaves nothing behind");
             }),
             ("the relay says that all of it is kept", |walk| {
                 let (call, row) = (walk.calls["call"], walk.call());
                 let duties = row.duties.iter().map(|duty| (call, duty.id)).collect();
                 assert_eq!(walk.bench.say_as(owner(&row), Command::Done { duties }), Outcome::Done);
+                assert_eq!(walk.call().taps, []);
             }),
             ("the call goes, and the message waits", |walk| {
                 walk.done(Command::Expire);
@@ -134,6 +140,19 @@ fn a_message_keeps_its_call_until_the_recording_is_sealed() {
             }),
         ],
     );
+}
+
+/// The relay that had it is gone for good: the row does not stay for ever.
+#[test]
+fn a_recording_that_nobody_says_to_be_complete_is_given_up() {
+    let mut walk = message_left();
+    let ended = walk.bench.now;
+    walk.bench.now = ended + (limit::SEAL_MAX - Duration::from_millis(1));
+    walk.done(Command::Expire);
+    assert_eq!(walk.call().taps.len(), 1);
+    walk.bench.pass(1);
+    walk.done(Command::Expire);
+    assert!(walk.bench.shard.call(walk.calls["call"]).is_none());
 }
 
 /// The agent hung up, and the flow goes on with questions.

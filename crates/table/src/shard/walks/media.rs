@@ -107,8 +107,16 @@ fn a_recording_is_paused_and_survives_whatever_comes() {
                 assert_eq!(row(walk).taps.len(), 1);
             }),
             ("the customer who is recorded hangs up", |walk| {
-                walk.leaves("customer");
                 assert_eq!(row(walk).taps[0].state, TapState::Paused);
+                walk.leaves("customer");
+                let (row, now) = (row(walk), walk.bench.now);
+                assert_eq!(
+                    (row.taps[0].state, row.taps[0].since),
+                    (TapState::Sealing, now),
+                    "what there is of it is kept"
+                );
+                let owed = row.duty_to(DutyKind::Seal { tap: row.taps[0].no }).expect("it is owed");
+                assert_eq!(owed.until, now + crate::limit::SEAL_MAX);
             }),
         ],
     );
@@ -181,14 +189,22 @@ fn what_is_recorded_of_a_leg_goes_with_it() {
     let since = walk.bench.now;
     let tap = |no, leg| Tap { no, leg, kind: TapKind::Record, state: TapState::Running, since, part: 0 };
     let (anna, bert) = (walk.leg("anna"), walk.leg("bert"));
+    let sealing = |no, leg| Tap { state: TapState::Sealing, ..tap(no, leg) };
+    let is_seal = |kind: &DutyKind| matches!(kind, DutyKind::Seal { .. });
+    let owed = |call: &Call| call.duties.iter().map(|duty| duty.kind).filter(is_seal).collect::<Vec<_>>();
+    let until = since + crate::limit::SEAL_MAX;
     walk.lay_call("call", |call| {
-        call.taps = vec![tap(0, anna), tap(1, bert)];
-        call.next.tap = 2;
+        call.taps = vec![tap(0, anna), tap(1, bert), sealing(2, anna), sealing(3, bert)];
+        call.next.tap = 4;
+        [2, 3].into_iter().for_each(|tap| call.add_duty(DutyKind::Seal { tap }, until));
     });
     let Outcome::Split { call } = walk.say(Command::Split { leg: bert }) else { panic!("not split") };
     walk.calls.insert("own", call);
-    assert_eq!((walk.call().taps, walk.row("own").taps), (vec![tap(0, anna)], vec![tap(1, bert)]));
-    assert_eq!(walk.row("own").next.tap, 2, "no number is given twice");
+    let (row, own) = (walk.call(), walk.row("own"));
+    assert_eq!(row.taps, [tap(0, anna), sealing(2, anna)]);
+    assert_eq!(own.taps, [tap(1, bert), sealing(3, bert)]);
+    assert_eq!((owed(&row), owed(&own)), (vec![DutyKind::Seal { tap: 2 }], vec![DutyKind::Seal { tap: 3 }]));
+    assert_eq!(own.next.tap, 4, "no number is given twice");
 }
 
 /// Numbers of recordings are their row's: those that come along get the next ones, and so does what they owe.

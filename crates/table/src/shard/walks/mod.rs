@@ -3,6 +3,7 @@
 //!
 //! Rows that only commands to come will make are laid by hand: from there on today's entries, leases and tables hold.
 
+mod aside;
 mod deadlines;
 mod ends;
 mod media;

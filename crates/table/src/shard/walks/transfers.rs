@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::row::segment::SegmentKind;
-use crate::{Began, How, Origin, Place, PlaceState, Released, SlotState, Source, Target, Then, WITH_CUSTOMER, limit};
+use crate::{How, Place, PlaceState, Released, SlotState, Source, Then, WITH_CUSTOMER, limit};
 
 /// Another customer waits in support, since later than ours.
 fn transferred() -> Walk {
@@ -179,7 +179,7 @@ fn two_calls() -> Walk {
     walk
 }
 
-fn merge(walk: &Walk) -> Command {
+pub(super) fn merge(walk: &Walk) -> Command {
     Command::Merge { from: walk.calls["second"], into: walk.calls["call"], by: walk.leg("anna"), cseq: 7 }
 }
 
@@ -203,115 +203,6 @@ fn two_calls_become_one_and_all_leave_one_by_one() {
             ("one of the others hangs up, and nobody is left alone", |walk| {
                 walk.leaves("party");
                 assert!(walk.call().is_over() && walk.row("second").is_over());
-            }),
-        ],
-    );
-}
-
-/// Anna's own call to Bert, beside the customer: a second row, which her slot names.
-fn asked_aside() -> Walk {
-    let mut walk = Walk::talking();
-    let (first, now) = (walk.calls["call"], walk.bench.now);
-    let second = CallId::new(SHARD, walk.bench.shard.last().index + 1000);
-    walk.calls.insert("second", second);
-    walk.lay(|shard, entry| {
-        let key = key(4711);
-        let source = Source::Agent(ANNA);
-        let origin = Origin {
-            from: "anna".to_owned(),
-            to: "bert".to_owned(),
-            began: Began::Inbound { key, source, target: Target::Agent(BERT) },
-        };
-        let owner = shard.calls.get(&first).expect("it is there").owner;
-        let mut call = shard.new_call(entry, ACME, origin, owner);
-        (call.id, call.stage, call.until) = (second, Stage::Talking, now + limit::TALK_MAX);
-        // With both of them in it before the table looks.
-        shard.put_call(call);
-    });
-    walk.lay_leg("second", "anna aside", LegRole::Agent(ANNA, 0), Reach::Inbound, LegState::Up);
-    let bert = walk.lay_leg("second", "bert", LegRole::Agent(BERT, 0), at_phone(BERT), LegState::Up);
-    let piece =
-        walk.row("second").leg(bert).map(|leg| Piece::of_leg(SegmentKind::Talk, leg, now)).expect("it is there");
-    walk.lay_piece("second", piece);
-    walk.lay_call("second", |call| call.serving = Some(bert));
-    let (mut anna, mut bert) = (walk.bench.agent(ANNA), walk.bench.agent(BERT));
-    walk.lay(|shard, entry| {
-        anna.enter(0, SlotState::Busy { call: first, aside: Some(second) }, entry.now());
-        bert.enter(0, SlotState::Busy { call: second, aside: None }, entry.now());
-        shard.put_agent(anna);
-        shard.put_agent(bert);
-    });
-    walk
-}
-
-#[test]
-fn an_agent_asks_another_who_leaves_before_the_transfer() {
-    walk(
-        asked_aside,
-        &[
-            ("who was asked hangs up", |walk| {
-                walk.leaves("bert");
-                assert!(walk.row("second").is_over(), "nobody is left alone in it");
-                let slot = SlotState::Busy { call: walk.calls["call"], aside: None };
-                assert_eq!(walk.bench.agent(ANNA).voice().unwrap().state, slot);
-                assert_eq!(walk.serving(), Some(ANNA));
-            }),
-            ("the transfer comes too late", |walk| {
-                let merge = merge(walk);
-                assert!(walk.say(merge).refusal().is_some());
-                assert_eq!(walk.serving(), Some(ANNA), "the agent keeps the customer");
-            }),
-            ("the second phone call is told", |walk| walk.all_told()),
-            ("the agent hangs up", |walk| {
-                walk.leaves("anna");
-                assert_eq!(walk.outcome(), Some(CallOutcome::Answered));
-                assert!(matches!(walk.bench.agent(ANNA).voice().unwrap().state, SlotState::Wrap { .. }));
-            }),
-        ],
-    );
-}
-
-#[test]
-fn an_agent_asks_another_who_takes_the_customer_and_leaves() {
-    walk(
-        asked_aside,
-        &[
-            ("the customer goes to who was asked", |walk| {
-                let merge = merge(walk);
-                walk.done(merge);
-                assert_eq!((walk.stage(), walk.serving()), (Stage::Talking, Some(BERT)));
-                assert!(walk.row("second").is_over());
-                let mut gone = walk.bench.hang_ups(walk.calls["call"]);
-                gone.sort();
-                assert_eq!(gone, [walk.leg("anna"), walk.leg("anna aside")]);
-                assert!(matches!(walk.bench.agent(ANNA).voice().unwrap().state, SlotState::Wrap { .. }));
-                let slot = SlotState::Busy { call: walk.calls["call"], aside: None };
-                assert_eq!(walk.bench.agent(BERT).voice().unwrap().state, slot);
-            }),
-            ("both legs of who asked have hung up", |walk| walk.all_told()),
-            ("who was asked hangs up", |walk| {
-                walk.leaves("bert");
-                assert_eq!(walk.outcome(), Some(CallOutcome::Answered));
-            }),
-        ],
-    );
-}
-
-/// The customer's call is over first: the agent goes on talking with who was asked, and works on neither for ever.
-#[test]
-fn an_agent_asks_another_and_the_customer_leaves() {
-    walk(
-        asked_aside,
-        &[
-            ("the customer hangs up", |walk| {
-                walk.leaves("customer");
-                assert_eq!(walk.outcome(), Some(CallOutcome::Answered));
-                let slot = SlotState::Busy { call: walk.calls["second"], aside: None };
-                assert_eq!(walk.bench.agent(ANNA).voice().unwrap().state, slot);
-            }),
-            ("the agent hangs up", |walk| {
-                walk.leaves("anna aside");
-                assert!(walk.row("second").is_over());
             }),
         ],
     );
@@ -465,21 +356,4 @@ fn a_party_that_leaves_last_ended_the_call() {
     walk.leaves("party");
     let ended = walk.call().ended().expect("it is over");
     assert_eq!(ended.by, strowger_model::HangupBy::Party);
-}
-
-/// Whichever row is named as the one to go on, it is the one that has the customer.
-#[test]
-fn the_row_with_the_customer_stays_whichever_is_named() {
-    let mut walk = asked_aside();
-    let (from, into) = (walk.calls["call"], walk.calls["second"]);
-    walk.done(Command::Merge { from, into, by: walk.leg("anna"), cseq: 7 });
-    assert!(walk.row("second").is_over());
-    assert_eq!((walk.stage(), walk.serving()), (Stage::Talking, Some(BERT)));
-    let row = walk.row("second");
-    assert!(matches!(row.stage, Stage::Ended { outcome: CallOutcome::Merged, into: Some(into), .. } if into == from));
-    // Nothing of it had a customer: all of its story goes on, from when it began.
-    let talk = walk.call().segments.iter().find(|piece| piece.agent == Some(BERT)).cloned().expect("it moved");
-    assert_eq!((talk.kind, talk.to), (SegmentKind::Talk, None));
-    assert!(row.segments.is_empty() && talk.from < walk.bench.now + Duration::from_millis(1));
-    walk.look();
 }

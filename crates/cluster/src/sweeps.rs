@@ -1,0 +1,122 @@
+//! Rows of a shard told one and all: where an entry touched more than it names, or a snapshot leapt over some. A task of
+//! each shard does it, off the consensus's own, and in slices: neither the log nor another call's actor waits for tens of
+//! thousands of rows.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use strowger_model::{CallId, ShardId};
+use strowger_table::{RowKey, Shard};
+use tokio::sync::Notify;
+
+use crate::context::{Context, shard_of};
+use crate::node::Node;
+use crate::observer::rows_changed;
+
+/// Rows that are told before others have their turn: some tenths of a millisecond, and no more than an entry names.
+const SLICE: usize = strowger_table::limit::TOUCHED_FEW;
+
+/// What is to be swept.
+pub(crate) struct Sweeps(Vec<OneShard>);
+
+#[derive(Default)]
+struct OneShard {
+    wanted: Notify,
+    /// Whoever tells rows holds it from looking at the view to the last of them: no actor hears of an older row after a
+    /// newer one.
+    telling: Mutex<()>,
+}
+
+impl Sweeps {
+    pub fn new(shards: u16) -> Self {
+        Self((0..shards).map(|_| OneShard::default()).collect())
+    }
+
+    /// All rows of a shard are to be told. Asked for twice before it begins, it is done once.
+    pub fn want(&self, shard: ShardId) {
+        self.of(shard).wanted.notify_one();
+    }
+
+    /// To be held while rows of a shard are told.
+    pub fn telling(&self, shard: ShardId) -> MutexGuard<'_, ()> {
+        self.of(shard).telling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of(&self, shard: ShardId) -> &OneShard {
+        &self.0[usize::from(shard.0)]
+    }
+}
+
+/// Until the node has ended.
+pub(crate) async fn run(sweeps: Arc<Sweeps>, node: Weak<Node>, shard: ShardId) {
+    loop {
+        sweeps.of(shard).wanted.notified().await;
+        let Some(node) = node.upgrade() else { return };
+        sweep(&node, shard).await;
+    }
+}
+
+async fn sweep(node: &Node, shard: ShardId) {
+    let rows: Vec<RowKey> = all_rows(&node.context, shard).into_iter().collect();
+    for slice in rows.chunks(SLICE) {
+        tell(node, shard, &slice.iter().copied().collect());
+        tokio::task::yield_now().await;
+    }
+    finish(node, shard);
+}
+
+fn all_rows(context: &Context, shard: ShardId) -> BTreeSet<RowKey> {
+    let seated = context.calls.keys().into_iter().filter(|id| id.shard() == shard);
+    let view = context.shard_view(shard);
+    let table = view.as_deref().and_then(shard_of);
+    table.map(|table| rows_of(table, seated)).unwrap_or_default()
+}
+
+/// What is kept of rows that are gone goes, and messages that wait for an actor find it.
+fn finish(node: &Node, shard: ShardId) {
+    let context = &node.context;
+    let _telling = node.sweeps.telling(shard);
+    let Some(view) = context.shard_view(shard) else { return };
+    let Some(table) = shard_of(&view) else { return };
+    context.spending.keep(table, context.now());
+    context.edge.known().keep_agents(table.id(), |agent| table.agent(agent).is_some());
+    node.intake.installed(shard, &view);
+}
+
+/// As they are by now: what changes after is told by whoever hears the log.
+fn tell(node: &Node, shard: ShardId, rows: &BTreeSet<RowKey>) {
+    let _telling = node.sweeps.telling(shard);
+    let Some(view) = node.context.shard_view(shard) else { return };
+    if let Some(table) = shard_of(&view) {
+        rows_changed(node, &view, table, rows);
+    }
+}
+
+/// Rows that somebody may have to be told of, and calls with an actor here, whose rows may be gone.
+fn rows_of(table: &Shard, seated: impl Iterator<Item = CallId>) -> BTreeSet<RowKey> {
+    let calls = table.calls().map(|row| row.id).chain(seated).map(RowKey::Call);
+    calls.chain(table.agents().map(|row| RowKey::Agent(row.id))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_an_actor_and_no_row_is_looked_at_as_well() {
+        let table = Shard::new(ShardId(1));
+        let left = CallId::new(ShardId(1), 7);
+        assert_eq!(rows_of(&table, [left].into_iter()), BTreeSet::from([RowKey::Call(left)]));
+    }
+
+    /// It is the newest state that is told, so one more would tell nothing new.
+    #[tokio::test]
+    async fn what_is_wanted_twice_is_done_once() {
+        let sweeps = Sweeps::new(2);
+        sweeps.want(ShardId(1));
+        sweeps.want(ShardId(1));
+        sweeps.of(ShardId(1)).wanted.notified().await;
+        let again = tokio::time::timeout(std::time::Duration::from_millis(1), sweeps.of(ShardId(1)).wanted.notified());
+        assert!(again.await.is_err());
+    }
+}
