@@ -10,7 +10,7 @@ use strowger_model::{CallId, Cause, Ended, Far, HangupBy, LegKey, Mono, RelayId}
 use strowger_raft::View;
 use strowger_sip::Message;
 use strowger_switch::limit;
-use strowger_table::{Body, Call, Command, Outcome, RowKey, Stage};
+use strowger_table::{Body, Call, Command, RowKey, Stage};
 
 use super::registry::{BROKEN_MAX, News, Registry, Ticket, Wake, sit};
 use crate::context::{Context, shard_of};
