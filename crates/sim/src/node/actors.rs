@@ -189,9 +189,9 @@ impl World {
     }
 }
 
-/// A CANCEL, while another talks.
+/// A CANCEL, once another has talked: it is said again when the talk is over.
 fn is_withdrawn(row: &Call, bytes: &[u8]) -> bool {
-    row.is_served() && bytes.starts_with(b"CANCEL")
+    row.connected().is_some() && bytes.starts_with(b"CANCEL")
 }
 
 fn is_far_hang_up(command: &Command) -> bool {
