@@ -97,6 +97,7 @@ fn rows_changed(node: &Node, view: &Arc<View>, table: &Shard, rows: &BTreeSet<Ro
             }
         }
     }
+    node.context.spending.heard(table.id(), table.last().index);
 }
 
 fn call_changed(node: &Node, view: &Arc<View>, row: &Arc<Call>) {
@@ -121,6 +122,7 @@ pub(crate) fn sweep(node: &Node, view: &Arc<View>) {
         spending::see(context, table, row);
         call_changed(node, view, row);
     }
+    context.spending.heard(table.id(), table.last().index);
     for row in table.agents() {
         agent_changed(context, table, row.id);
     }

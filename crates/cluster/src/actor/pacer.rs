@@ -11,6 +11,7 @@ use strowger_table::{Command, Outcome};
 
 use super::registry::{Hand as _, News, Registry, Ticket, Wake, follow};
 use crate::context::{Context, Refused, shard_of};
+use crate::spending::Begun;
 
 pub(crate) type Pacers = Registry<(), PacerNews, ActorRef<PacerMail>>;
 
@@ -146,7 +147,7 @@ impl Driver {
         let views: Vec<_> = context.shards().filter_map(|shard| context.shard_view(shard)).collect();
         let shards: Vec<_> = views.iter().filter_map(|view| shard_of(view)).collect();
         let (relays, now) = (context.relays.usable(), context.now());
-        let (destinations, spending) = (&context.destinations, context.spending.lock());
+        let (destinations, spending) = (&context.destinations, context.spending.copy());
         let scene = Scene {
             shards: &shards,
             control,
@@ -160,8 +161,19 @@ impl Driver {
         if context.test_break.is_some_and(|fault| fault.breaks_pacer(context.pacers.breaks(()), &dials)) {
             panic!("a fault that was planted");
         }
-        for (shard, dial) in dials {
-            context.spawn(propose(context.clone(), shard, dial));
+        for (shard, command) in dials {
+            let table = shards.iter().find(|table| table.id() == shard);
+            let begun = match (&command, table) {
+                (Command::Dial(dial), Some(table)) => context.begin(table, dial),
+                _ => continue,
+            };
+            match begun {
+                Ok(begun) => context.spawn(propose(context.clone(), shard, command, begun)),
+                Err(why) => {
+                    tracing::debug!(%shard, %why, "a dial was overtaken by others");
+                    let _broken = context.pacers.tell((), PacerNews::Answered(shard, None));
+                }
+            }
         }
         if let Some(at) = again.filter(|again| self.armed.is_none_or(|armed| *again < armed)) {
             self.armed = Some(at);
@@ -170,7 +182,7 @@ impl Driver {
     }
 }
 
-async fn propose(context: Arc<Context>, shard: ShardId, dial: Command) {
+async fn propose(context: Arc<Context>, shard: ShardId, dial: Command, begun: Begun) {
     let outcome = match context.command(shard, dial, limit::DIAL).await {
         Ok(outcome) => Some(outcome),
         Err(Refused::ByTable(refusal)) => Some(Outcome::Refused(refusal)),
@@ -179,6 +191,10 @@ async fn propose(context: Arc<Context>, shard: ShardId, dial: Command) {
             None
         }
     };
+    match outcome {
+        Some(Outcome::Dialled { call }) => begun.granted(call),
+        _ => drop(begun),
+    }
     context.figures.dialled(matches!(outcome, Some(Outcome::Dialled { .. })));
     let _broken = context.pacers.tell((), PacerNews::Answered(shard, outcome));
 }
