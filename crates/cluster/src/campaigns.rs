@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
-use strowger_dialer::{Denial, ForbiddenNumber, Means, standstill};
+use strowger_dialer::{Denial, ForbiddenNumber, Means, Payer, standstill};
 use strowger_figures::{CampaignStatus, StandstillFigures, by_name, campaigns};
-use strowger_model::config::{Campaign, Tenant, Trunk};
+use strowger_model::config::{Campaign, Tenant};
 use strowger_model::{AgentId, CallId, CampaignId, Digest, E164, ShardId, TrunkId};
 use strowger_raft::clock;
 use strowger_store::rfc3339;
-use strowger_table::{BarList, Command, NewLead, Outcome, Refusal, Scope, Shard};
+use strowger_table::{BarList, Command, Dial, NewLead, Outcome, Refusal, Scope, Shard};
 
 use crate::content::ContentFault;
 use crate::context::{Context, Refused, shard_of};
 use crate::operate::COMMIT;
+use crate::spending::Begun;
 
 /// Why an agent's call was not begun.
 #[derive(Debug, thiserror::Error)]
@@ -50,21 +51,23 @@ impl Context {
     /// Every campaign of the configuration, by tenant and name.
     pub fn campaigns(&self) -> Vec<CampaignStatus> {
         let views = self.shards().filter_map(|shard| self.shard_view(shard));
+        let free = self.free_lines();
         let of_shard = |view: std::sync::Arc<strowger_raft::View>| {
-            shard_of(&view).map(|table| self.campaigns_of(table)).unwrap_or_default()
+            shard_of(&view).map(|table| self.campaigns_of(table, &free)).unwrap_or_default()
         };
         let mut all: Vec<CampaignStatus> = views.flat_map(of_shard).collect();
         by_name(&mut all);
         all
     }
 
-    fn campaigns_of(&self, table: &Shard) -> Vec<CampaignStatus> {
+    fn campaigns_of(&self, table: &Shard, free: &BTreeMap<TrunkId, usize>) -> Vec<CampaignStatus> {
         let mut all = campaigns(table);
-        self.with_means(&BTreeMap::new(), |means| {
+        self.with_means(free, |means| {
             for status in &mut all {
                 let still = standstill(table, means, status.campaign);
                 status.figures.standstill = still.map(|still| StandstillFigures {
                     why: still.as_str(),
+                    detail: still.detail(),
                     until: still.until().map(|until| rfc3339(until.0)),
                 });
             }
@@ -132,20 +135,30 @@ impl Context {
     /// Rings the agent's phone and then the number.
     pub async fn dial(&self, campaign: CampaignId, agent: AgentId, number: E164) -> Result<CallId, NotDialled> {
         let shard = self.shard_of_campaign(campaign)?;
-        let dial = {
+        let (dial, begun) = {
             let view = self.shard_view(shard).ok_or(Refused::ByTable(Refusal::NoSuchCampaign))?;
             let table = shard_of(&view).ok_or(Refused::ByTable(Refusal::NoSuchCampaign))?;
             // Who asks for one call waits for no allowance, as people do not ask fast; but it takes a line.
-            let is_free = |trunk: &Trunk| self.lines_of(trunk.id) < trunk.max_calls as usize;
-            let allowance =
-                self.directory().trunks.iter().map(|trunk| (trunk.id, usize::from(is_free(trunk)))).collect();
             let dial = |means: &Means<'_>| strowger_dialer::manual(table, means, agent, campaign, number);
-            self.with_means(&allowance, dial).inspect_err(|denial| self.note_denied(agent, denial))?
+            let begin = |dial: Dial| self.begin(table, &dial).map(|begun| (dial, begun));
+            self.with_means(&self.free_lines(), dial)
+                .and_then(begin)
+                .inspect_err(|denial| self.note_denied(agent, denial))?
         };
         match self.command(shard, Command::Dial(Box::new(dial)), COMMIT).await? {
-            Outcome::Dialled { call } => Ok(call),
+            Outcome::Dialled { call } => {
+                begun.granted(call);
+                Ok(call)
+            }
             _ => Err(Refused::ByTable(Refusal::WrongStage).into()),
         }
+    }
+
+    /// It counts from here on, before the log has it.
+    pub(crate) fn begin(&self, table: &Shard, dial: &Dial) -> Result<Begun, Denial> {
+        let unknown = Denial::NoSuchCampaign(dial.campaign);
+        let payers = Payer::of(dial, table, &self.directory().trunks).ok_or(unknown)?;
+        Ok(self.spending.begin(payers, self.now())?)
     }
 
     /// Who asks for what is not dialled may have a token or a password that was stolen.
@@ -173,7 +186,7 @@ impl Context {
         let control = self.groups.view(strowger_model::GroupId::CONTROL);
         let nodes = control.machine.control().map(|control| control.live()).unwrap_or_default();
         let (relays, directory, destinations) = (self.relays.usable(), self.directory(), self.destinations());
-        let (trunks, destinations, spending) = (&directory.trunks[..], &*destinations, self.spending.lock());
+        let (trunks, destinations, spending) = (&directory.trunks[..], &*destinations, self.spending.copy());
         let (wall, now, nodes, relays) = (clock::wall(), self.now(), &nodes[..], &relays[..]);
         work(&Means { wall, now, nodes, relays, trunks, destinations, spending: &spending, allowance })
     }

@@ -1,5 +1,6 @@
 //! What every part of a node may use: handles, no state of its own.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use strowger_agent::Guesses;
 use strowger_figures::metrics::Counters;
 use strowger_link::{Class, Link, seal};
+use strowger_model::config::Trunk;
 use strowger_model::{
     Destinations, Far, GroupId, Incarnation, LegKey, LogNow, Mono, Network, NodeId, OutboundCaps, Owner, PeerId,
     ShardId, TrunkId,
@@ -14,7 +16,7 @@ use strowger_model::{
 use strowger_raft::{Groups, View, clock};
 use strowger_sip::Message;
 use strowger_store::Store;
-use strowger_switch::{Heard, limit};
+use strowger_switch::{Heard, limit, lines};
 use strowger_table::{Body, Command, Control, ControlCommand, Outcome, Refusal, Shard};
 use strowger_trunk::{Edge, Incoming, Kind};
 use tokio::sync::futures::Notified;
@@ -31,6 +33,7 @@ use crate::explain::Decisions;
 use crate::keyring::Keyring;
 use crate::newest::Newest;
 use crate::news::News;
+use crate::outbound_names;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
 use crate::spending::Spent;
@@ -234,10 +237,20 @@ impl Context {
         (usize::from(shard.0) < self.news.len()).then(|| self.groups.view(shard.group()))
     }
 
-    /// Lines of a trunk that calls of all shards take, as they are applied here.
+    /// Lines of a trunk that calls of all shards take, as they are applied here, and calls that this node has under way to
+    /// numbers outside.
     pub(crate) fn lines_of(&self, trunk: TrunkId) -> usize {
-        let views = self.shards().filter_map(|shard| self.shard_view(shard));
-        views.filter_map(|view| shard_of(&view).map(|table| table.lines(trunk))).sum()
+        let directory = self.directory();
+        let Some(trunk) = directory.trunks.iter().find(|known| known.id == trunk) else { return 0 };
+        let views: Vec<_> = self.shards().filter_map(|shard| self.shard_view(shard)).collect();
+        lines(views.iter().filter_map(|view| shard_of(view)), trunk, self.spending.lines_under_way(&trunk.name))
+    }
+
+    /// How many more calls each trunk takes at once.
+    pub(crate) fn free_lines(&self) -> BTreeMap<TrunkId, usize> {
+        let directory = self.directory();
+        let free = |trunk: &Trunk| (trunk.max_calls as usize).saturating_sub(self.lines_of(trunk.id));
+        directory.trunks.iter().map(|trunk| (trunk.id, free(trunk))).collect()
     }
 
     /// For the leader of a shard that exists.
@@ -270,6 +283,7 @@ impl Context {
         // Before any record that comes under this configuration or a later one.
         self.store.remember(self.directory().names.since(&before));
         self.edge.known().set_trunks(self.directory().trunks.clone());
+        outbound_names::tell_unknown(self);
     }
 
     /// With which secrets are sealed and opened at present.

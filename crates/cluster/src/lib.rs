@@ -29,6 +29,7 @@ mod news;
 mod node;
 mod observer;
 mod operate;
+mod outbound_names;
 mod prune;
 mod raise;
 mod records;

@@ -44,8 +44,9 @@ impl Observer for Watcher {
             let _telling = node.sweeps.telling(shard);
             rows_changed(&node, view, table, &rows);
         }
-        if !many.is_empty() {
-            node.sweeps.want(shard);
+        match many.is_empty() {
+            true => context.spending.heard(shard, table.last().index),
+            false => node.sweeps.want(shard),
         }
         node.intake.applied(shard, view, &rows);
         context.records_changed.notify_one();

@@ -79,6 +79,7 @@ fn finish(node: &Node, shard: ShardId) {
     let Some(view) = context.shard_view(shard) else { return };
     let Some(table) = shard_of(&view) else { return };
     context.spending.keep(table, context.now());
+    context.spending.heard(shard, table.last().index);
     context.edge.known().keep_agents(table.id(), |agent| table.agent(agent).is_some());
     node.intake.installed(shard, &view);
 }

@@ -153,9 +153,14 @@ impl Spending {
         self.under_way.of(&Payer::Trunk(trunk.to_owned())) as usize
     }
 
-    /// From now on these count, for what was counted before as well.
+    /// From now on these count, for what was counted before as well. Without any nothing is counted, and what was is
+    /// forgotten; what is under way stays so.
     pub fn cap(&mut self, caps: OutboundCaps) {
-        self.caps = Arc::new(caps);
+        if caps == OutboundCaps::default() {
+            *self = Self { under_way: std::mem::take(&mut self.under_way), ..Self::default() };
+        } else {
+            self.caps = Arc::new(caps);
+        }
     }
 
     /// A call's row has changed; its tenant and trunk by name. Gives the caps that are reached by it.

@@ -55,6 +55,8 @@ pub struct CampaignFigures {
 pub struct StandstillFigures {
     /// In a word.
     pub why: &'static str,
+    /// What the word does not say, in a sentence: whose cap is reached, and how much that is.
+    pub detail: Option<String>,
     /// When it ends by itself, if that is known: RFC 3339, UTC.
     pub until: Option<String>,
 }

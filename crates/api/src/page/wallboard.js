@@ -13,8 +13,8 @@ const STATES = ["idle", "talking", "reserved", "offered", "wrap_up", "releasing"
 const STATE_WORDS = { idle: "free", talking: "talking", reserved: "reserved", offered: "ringing", wrap_up: "wrap-up", releasing: "hanging up", paused: "paused", not_ready: "not ready", logged_out: "logged out" };
 const STAGES = [["flow", "in menus"], ["dialling", "dialling"], ["queued", "waiting"], ["offered", "ringing"], ["talking", "talking"]];
 /* Why a campaign dials nobody. */
-const STILL = { manual: "by hand", stopped: "stopped", no_node: "no node", no_leads: "no leads left", no_trunk: "no trunk", carrier_fails: "carrier fails", barred: "all left are barred", outside_hours: "outside hours", nobody_due: "nobody due", no_agent_free: "no agent free", callers_first: "callers first", no_relay: "no relay" };
-const FAULTS = new Set([STILL.no_node, STILL.no_trunk, STILL.carrier_fails, STILL.no_relay]);
+const STILL = { manual: "by hand", stopped: "stopped", no_node: "no node", no_leads: "no leads left", no_trunk: "no trunk", carrier_fails: "carrier fails", barred: "all left are barred", outside_hours: "outside hours", nobody_due: "nobody due", forbidden: "numbers not dialled", capped: "cap reached", no_agent_free: "no agent free", callers_first: "callers first", no_line: "no line free", no_relay: "no relay" };
+const FAULTS = new Set([STILL.no_node, STILL.no_trunk, STILL.carrier_fails, STILL.forbidden, STILL.capped, STILL.no_relay]);
 const OUTCOMES = [["answered", "answered"], ["abandoned", "gave up"], ["overflowed", "overflowed"], ["served_by_flow", "by menu"], ["called_back", "called back"], ["voicemail", "left a message"], ["transferred_out", "transferred"], ["merged", "merged"], ["failed", "failed"], ["rejected", "refused"]];
 const RESULTS = [["connected", "connected"], ["abandoned", "no agent there"], ["busy", "busy"], ["no_answer", "no answer"], ["rejected", "declined"], ["invalid_number", "no such number"], ["unreachable", "unreachable"], ["carrier_failed", "carrier failed"], ["not_dialled", "not dialled"], ["unknown", "unknown"]];
 // Those that stand on the board before there is one.

@@ -6,6 +6,9 @@ use crate::world::campaign::{AGENT, LEADS, list};
 use crate::world::{World, code};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use strowger_dialer::Standstill;
+use strowger_model::{CampaignId, Destinations};
+use strowger_table::NewLead;
 
 const NUMBER: &str = "+493012345678";
 const SOON: Duration = Duration::from_secs(10);
@@ -55,6 +58,66 @@ async fn a_call_that_cannot_be_begun_says_why() {
     assert_eq!(dial(AGENT, "desk", NUMBER).await, is(StatusCode::CONFLICT, "barred"));
     let (status, body) = world.post(&format!("/api/v1/agents/acme/{AGENT}/dial"), &json!({ "number": NUMBER })).await;
     assert_eq!((status, code(&body)), (StatusCode::BAD_REQUEST, "bad_request"));
+}
+
+/// As the API, the board and the metrics say it.
+async fn stands_still(world: &World, why: &str) {
+    let said = async {
+        loop {
+            let (_, campaigns) = world.get("/api/v1/campaigns").await;
+            let (_, status) = world.get("/api/v1/status").await;
+            let (_, metrics) = world.text("GET", "/metrics", Some(&world.admin), Vec::new()).await;
+            let sample = |line: &str| {
+                line.starts_with("strowger_campaign_standstill{")
+                    && line.contains("campaign=\"spring\"")
+                    && line.contains(&format!("why=\"{why}\""))
+            };
+            let lists = [campaigns, status];
+            let all = lists.iter().all(|body| body["campaigns"][1]["standstill"]["why"] == why);
+            if all && metrics.lines().any(sample) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(SOON, said).await.unwrap_or_else(|_| panic!("nobody says {why}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_campaign_whose_leads_became_forbidden_says_so() {
+    let mut destinations = Destinations::default();
+    destinations.everyone.deny = vec!["+49".parse().unwrap()];
+    let world = World::start_with(destinations).await.having_campaigns(|_| ()).await;
+    // Through the API it would be a fault: it was imported before the list was written.
+    let lead = NewLead { number: NUMBER.parse().unwrap(), zone: "Europe/Berlin".into(), line: 0 };
+    world.context.import(CampaignId(1), vec![lead], b"fields").await.expect("on the list");
+    world.post("/api/v1/campaigns/acme/spring/start", &Value::Null).await;
+    stands_still(&world, "forbidden").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_campaign_whose_trunk_has_no_line_free_says_so() {
+    let world = World::start().await.having_campaigns(|trunk| trunk.max_calls = 1).await;
+    world.import("", list(&["+493012345678,Ben,Berlin"])).await;
+    world.ready().await;
+    world.post("/api/v1/campaigns/acme/spring/start", &Value::Null).await;
+    stands_still(&world, "no_relay").await;
+    world.admit().await;
+    stands_still(&world, "no_line").await;
+}
+
+/// Whoever has a word for it has one for each.
+#[test]
+fn board_and_description_know_each_reason() {
+    let page = include_str!("../../src/page/wallboard.js");
+    let words = page.lines().find(|line| line.starts_with("const STILL = ")).expect("the board's words");
+    let description = include_str!("../../src/openapi.json");
+    let described =
+        description.lines().find(|line| line.contains("standstill (null while it dials")).expect("described");
+    for word in Standstill::WORDS {
+        assert!(words.contains(&format!(" {word}: \"")), "the board has no word for {word}");
+        assert!(described.contains(word), "the description does not name {word}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@ use strowger_table::{Command, Outcome};
 
 use super::registry::{Hand as _, News, Registry, Ticket, Wake, follow};
 use crate::context::{Context, Refused, shard_of};
+use crate::spending::Begun;
 
 pub(crate) type Pacers = Registry<(), PacerNews, ActorRef<PacerMail>>;
 
@@ -132,7 +133,7 @@ impl Driver {
         let views: Vec<_> = context.shards().filter_map(|shard| context.shard_view(shard)).collect();
         let shards: Vec<_> = views.iter().filter_map(|view| shard_of(view)).collect();
         let (relays, now) = (context.relays.usable(), context.now());
-        let (destinations, spending) = (context.destinations(), context.spending.lock());
+        let (destinations, spending) = (context.destinations(), context.spending.copy());
         let scene = Scene {
             shards: &shards,
             control,
@@ -147,7 +148,18 @@ impl Driver {
             panic!("a fault that was planted");
         }
         for (shard, command) in said {
-            context.spawn(propose(context.clone(), shard, command));
+            let table = shards.iter().find(|table| table.id() == shard);
+            let begun = match (&command, table) {
+                (Command::Dial(dial), Some(table)) => context.begin(table, dial).map(Some),
+                _ => Ok(None),
+            };
+            match begun {
+                Ok(begun) => context.spawn(propose(context.clone(), shard, command, begun)),
+                Err(why) => {
+                    tracing::debug!(%shard, %why, "a dial was overtaken by others");
+                    let _broken = context.pacers.tell((), PacerNews::Answered(shard, None));
+                }
+            }
         }
         if let Some(at) = again.filter(|again| self.armed.is_none_or(|armed| *again < armed)) {
             self.armed = Some(at);
@@ -156,8 +168,9 @@ impl Driver {
     }
 }
 
-async fn propose(context: Arc<Context>, shard: ShardId, command: Command) {
-    let is_dial = matches!(command, Command::Dial(_));
+/// `begun`: of a dial.
+async fn propose(context: Arc<Context>, shard: ShardId, command: Command, begun: Option<Begun>) {
+    let is_dial = begun.is_some();
     let outcome = match context.command(shard, command, limit::DIAL).await {
         Ok(outcome) => Some(outcome),
         Err(Refused::ByTable(refusal)) => Some(Outcome::Refused(refusal)),
@@ -166,8 +179,11 @@ async fn propose(context: Arc<Context>, shard: ShardId, command: Command) {
             None
         }
     };
-    if is_dial {
+    if let Some(begun) = begun {
         context.figures.dialled(matches!(outcome, Some(Outcome::Dialled { .. })));
+        if let Some(Outcome::Dialled { call }) = outcome {
+            begun.granted(call);
+        }
     }
     let _broken = context.pacers.tell((), PacerNews::Answered(shard, outcome));
 }

@@ -87,7 +87,8 @@ pub fn print_campaigns(campaigns: &[Value]) {
         if let Some(why) = stands_still(&why) {
             let until =
                 line["standstill"]["until"].as_str().map_or_else(String::new, |until| format!(", until {until}"));
-            say!("  {} dials nobody: {why}{until}", text(&line["name"]));
+            let detail = line["standstill"]["detail"].as_str().map_or_else(String::new, |detail| format!(": {detail}"));
+            say!("  {} dials nobody: {why}{detail}{until}", text(&line["name"]));
         }
     }
 }
@@ -102,6 +103,9 @@ fn stands_still(why: &str) -> Option<&'static str> {
         "barred" => "all leads that are left are on a do-not-call list",
         "outside_hours" => "outside the calling hours where those live who are due",
         "nobody_due" => "nobody is due yet",
+        "forbidden" => "its leads are not dialled by the lists in [outbound] of the nodes' files",
+        "capped" => "a cap in [outbound] of the nodes' files is reached",
+        "no_line" => "calls take all lines of its trunk (max_calls)",
         "no_agent_free" => "no agent of its queue is free, or only those that keep_idle leaves for callers",
         "callers_first" => "callers wait for its agents",
         "no_relay" => "no media relay can be reached",
@@ -123,4 +127,17 @@ pub fn dial(request: &DialRequest, at: &At) -> anyhow::Result<ExitCode> {
     let call = text(&answer["call"]);
     say!("call {call}: the phone of {agent} rings first; `strowger explain {call}` tells what becomes of it");
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use strowger_dialer::Standstill;
+
+    use super::*;
+
+    #[test]
+    fn each_reason_why_nobody_is_dialled_has_words_but_those_that_the_state_says() {
+        let without: Vec<&str> = Standstill::WORDS.into_iter().filter(|why| stands_still(why).is_none()).collect();
+        assert_eq!(without, ["manual", "stopped"]);
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use strowger_model::config::{Campaign, DialMode, Hours, LeadColumns, Tenant};
+use strowger_model::config::{Campaign, DialMode, Hours, LeadColumns, Tenant, Trunk};
 use strowger_model::{CallId, CampaignId, Far, LeadId, RelayId, ShardId, Wall};
 use strowger_table::{Command, Dial, DialTo, Outcome};
 
@@ -24,12 +24,18 @@ impl World {
     /// The example with the campaigns `spring`, which is progressive and stopped, and `desk`, which is manual; both may
     /// call at any hour.
     pub async fn with_campaigns() -> World {
-        let world = World::start().await;
+        Self::start().await.having_campaigns(|_| ()).await
+    }
+
+    /// The same, with this change to their trunk.
+    pub async fn having_campaigns(self, change: fn(&mut Trunk)) -> World {
+        let world = self;
         world.apply(&example(), false).await;
         let directory = world.context.directory();
         let mut tenant = Tenant::clone(directory.tenant_named("acme").unwrap());
         let mut trunks = directory.trunks.to_vec();
         trunks[0].destination = Some(Far::udp(([127, 0, 0, 1], 9)));
+        change(&mut trunks[0]);
         let spring = campaign(&tenant, 1, "spring", DialMode::Progressive, trunks[0].id);
         let desk = campaign(&tenant, 2, "desk", DialMode::Manual, trunks[0].id);
         tenant.campaigns = vec![spring, desk];

@@ -18,7 +18,9 @@ use strowger_api::{Metrics, archive, bootstrap_token, router};
 use strowger_cluster::{COMMIT, Cluster, Context, DataKeys, Options, Retention, Tuning};
 use strowger_config::{Files, read_dir};
 use strowger_link::Identity;
-use strowger_model::{CallId, Cause, Dialog, DialogState, Far, LegKey, LegNo, LogTime, NodeId, PeerId, Role, ShardId};
+use strowger_model::{
+    CallId, Cause, Destinations, Dialog, DialogState, Far, LegKey, LegNo, LogTime, NodeId, PeerId, Role, ShardId,
+};
 use strowger_table::{Admit, AdmitKey, Command, Outcome, Source, Target, ToldBy};
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -41,6 +43,11 @@ pub struct World {
 impl World {
     /// Founded, with a first token, and ready for calls.
     pub async fn start() -> World {
+        Self::start_with(Destinations::default()).await
+    }
+
+    /// The same, with what its file says of numbers that are dialled.
+    pub async fn start_with(destinations: Destinations) -> World {
         let dir = TempDir::new().unwrap();
         let options = Options {
             me: ME,
@@ -53,7 +60,7 @@ impl World {
             sip: strowger_trunk::Options { shared: ANY_PORT, own: None },
             advertised: "127.0.0.1:5060".to_owned(),
             data_keys: DataKeys::parse(&"01".repeat(32)).unwrap(),
-            destinations: Default::default(),
+            destinations,
             caps: Default::default(),
             proxies: Vec::new(),
             max_calls: 1000,
