@@ -22,7 +22,7 @@ pub(crate) fn tell_unknown(context: &Context) {
         return;
     }
     let trunks: Vec<&str> = directory.trunks.iter().map(|trunk| trunk.name.as_str()).collect();
-    for fault in unknown(&context.destinations, &tenants, &trunks) {
+    for fault in unknown(&context.destinations(), &tenants, &trunks) {
         tracing::error!("{fault}");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use strowger_agent::limit::{COMMIT, WAITING_MAX};
-use strowger_agent::{Known, Order, Turn, wanted};
+use strowger_agent::{Asked, Known, Order, Turn, wanted};
 use strowger_model::{AgentId, Far, LogTime, NodeId};
 use strowger_sip::{Binding, Contacts, Message, contacts, phrase, register_ok, reply, reply_destination};
 use strowger_table::{Body, Command, RowKey};
@@ -92,9 +92,8 @@ impl World {
         let first = desk.waiting.front().filter(|_| !desk.under_way)?.clone();
         let Some(row) = place.replica.shard.agent(agent) else { return Some(503) };
         desk.known.see(&row.bindings, now);
-        let (call_id, cseq) = (first.message.call_id(), first.message.cseq());
-        match desk.order.turn(call_id, cseq, now) {
-            Turn::Overtaken => return Some(500),
+        match desk.order.turn(asked(&first.message), now) {
+            Turn::Overtaken | Turn::Replayed => return Some(500),
             Turn::Repeated => return Some(200),
             Turn::Next => {}
         }
@@ -108,7 +107,7 @@ impl World {
         let desk = self.nodes[node].desks.get_mut(&agent)?;
         let first = desk.waiting.front()?.clone();
         let Some(command) = desk.wants.front().cloned() else {
-            desk.order.done(first.message.call_id(), first.message.cseq(), now);
+            desk.order.done(asked(&first.message), now);
             return Some(200);
         };
         desk.under_way = true;
@@ -157,4 +156,9 @@ impl World {
 fn listed(bound: Vec<strowger_table::Binding>, log_now: LogTime) -> Vec<Binding> {
     let left = |expires: LogTime| u32::try_from(expires.since(log_now).as_secs()).unwrap_or(u32::MAX);
     bound.into_iter().map(|binding| Binding { expires: left(binding.expires), uri: binding.uri }).collect()
+}
+
+/// Nobody is challenged here: each REGISTER has an answer of its own, which its repetition has too.
+fn asked(message: &Message) -> Asked<'_> {
+    Asked { call_id: message.call_id(), cseq: message.cseq(), answer: message.top_branch() }
 }
