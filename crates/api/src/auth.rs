@@ -15,7 +15,6 @@ use crate::audit::{self, Noted};
 use crate::body::hear_out;
 use crate::caller::Caller;
 use crate::error::Problem;
-use crate::limit;
 use crate::listen::Peer;
 use crate::role::Role;
 use crate::seldom::Seldom;

@@ -158,7 +158,7 @@ async fn who_asks_for_another_host_is_told_nothing() {
 #[tokio::test]
 async fn heads_are_of_bounded_size() {
     let text: strowger_api::Text = Arc::new(|| Box::pin(async { String::new() }));
-    let running = serve_metrics(ANY_PORT, Hosts::default(), text).await.unwrap();
+    let running = serve_metrics(ANY_PORT, Hosts::default(), text, strowger_api::Stopping::default()).await.unwrap();
     let head = |lines: &str| format!("GET /health/live HTTP/1.1\r\nHost: x\r\n{lines}\r\n");
     let long = |bytes: usize| format!("X: {}\r\n", "a".repeat(bytes));
     let many = |count: usize| "X: a\r\n".repeat(count);
