@@ -119,8 +119,8 @@ fn unready(context: &Context) -> Option<(String, &'static str)> {
         (!names.is_empty()).then(|| names.join(", "))
     };
     if let Some(names) = named(&|group| group.diverged) {
-        let advice = "start it again with its data directory as it is; if it differs again, keep it stopped and the \
-                      directory for analysis: a voter with a blank one takes no part";
+        let advice = "it ends (exit code 77); keep it stopped and its data directory for analysis: a voter with a blank \
+                      one takes no part";
         return Some((format!("this node's state differs from the leader's in {names}"), advice));
     }
     if let Some(names) = named(&|group| group.leader.is_none()) {

@@ -37,6 +37,7 @@ use crate::outbound_names;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
 use crate::spending::Spent;
+use crate::sweeps::Sweeps;
 use crate::tasks::Tasks;
 use crate::wire::SendSip;
 
@@ -70,6 +71,7 @@ pub struct Context {
     pub(crate) keyring: Keyring,
     /// What of the world is dialled.
     destinations: RwLock<Arc<Destinations>>,
+    pub(crate) sweeps: Arc<Sweeps>,
     /// What calls there have come to lately.
     pub(crate) spending: Spent,
     /// Where actors leave the duties that they have done.
@@ -156,6 +158,7 @@ impl Context {
             sip_addresses: parts.sip_addresses,
             keyring: parts.keyring,
             destinations: RwLock::new(Arc::new(parts.destinations)),
+            sweeps: Arc::new(Sweeps::new(parts.shards)),
             spending: Spent::new(parts.caps),
             performed: parts.performed,
             guesses: Mutex::new(Guesses::beside(parts.proxies)),
@@ -209,7 +212,10 @@ impl Context {
     pub fn renew_outbound(&self, destinations: Destinations, caps: OutboundCaps) {
         *self.destinations.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(destinations);
         self.spending.cap(caps);
+        // Without caps no call was counted: those that are there count from now on.
+        self.shards().for_each(|shard| self.sweeps.want(shard));
         self.tell_all_shards(Heard::everything);
+        outbound_names::tell_unknown(self);
     }
 
     /// Which start of the node this is.

@@ -4,14 +4,12 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use crate::context::Context;
 use crate::intake::Intake;
-use crate::sweeps::Sweeps;
 use crate::vitals;
 
 pub(crate) struct Node {
     pub context: Arc<Context>,
     pub intake: Arc<Intake>,
     pub vitals: vitals::Shared,
-    pub sweeps: Arc<Sweeps>,
 }
 
 /// Unknown before it has begun and after it has ended.

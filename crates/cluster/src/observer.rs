@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use strowger_call::Rows;
 use strowger_model::{AgentId, GroupId, NodeId, ShardId};
@@ -15,8 +16,12 @@ use crate::node::{Known, Node};
 use crate::sabotage::TestBreak;
 use crate::spending;
 
-/// How a process ends in which a group has stopped by a fault.
+/// How a process ends in which a group has stopped by a fault: whoever starts it again learns whether that was the disk.
 const EXIT_STOPPED: i32 = 76;
+/// The same, where its state differs from the leader's: started again it has the same state, takes calls and ends again.
+const EXIT_DIFFERS: i32 = 77;
+/// For the log to be written.
+const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// Hears the log before the node has begun; what comes until then is caught up by the sweep at start.
 #[derive(Default)]
@@ -41,12 +46,12 @@ impl Observer for Watcher {
             entries.iter().map(|entry| &entry.applied.touched).partition(|touched| matches!(touched, Touched::Few(_)));
         let rows = touched(few).unwrap_or_default();
         {
-            let _telling = node.sweeps.telling(shard);
+            let _telling = context.sweeps.telling(shard);
             rows_changed(&node, view, table, &rows);
         }
         match many.is_empty() {
             true => context.spending.heard(shard, table.last().index),
-            false => node.sweeps.want(shard),
+            false => context.sweeps.want(shard),
         }
         node.intake.applied(shard, view, &rows);
         context.records_changed.notify_one();
@@ -57,7 +62,7 @@ impl Observer for Watcher {
         let context = &node.context;
         context.newest.look();
         if let Some(shard) = group.shard() {
-            node.sweeps.want(shard);
+            context.sweeps.want(shard);
             context.news(shard).tell(Heard::everything);
         }
         context.control_changed.notify_waiters();
@@ -77,10 +82,14 @@ impl Observer for Watcher {
     }
 
     /// A node without one of its groups would beat on and keep its calls, and do nothing for them. Its end gives them to
-    /// the others, and whoever starts it again learns whether it was the disk.
-    fn stopped(&self, group: GroupId) {
-        tracing::error!(%group, "this process ends, so that its calls are the others' and it can be started again");
-        std::process::exit(EXIT_STOPPED);
+    /// the others.
+    fn stopped(&self, group: GroupId, differs: bool) {
+        tracing::error!(%group, differs, "this process ends, so that its calls are the others'");
+        // By a task, which a runtime that is ending drops: what ends with it has not failed.
+        tokio::spawn(async move {
+            tokio::time::sleep(LAST_WORDS).await;
+            std::process::exit(if differs { EXIT_DIFFERS } else { EXIT_STOPPED });
+        });
     }
 }
 

@@ -37,8 +37,8 @@ fn unknown(lists: &Destinations, tenants: &[&str], trunks: &[&str]) -> Vec<Strin
         let say = |name: &String| {
             format!(
                 "[[outbound.{kind}]] of this node's file names `{name}`, and the configuration in force has no {kind} of \
-                 that name, so these lists and caps count for nobody: write one of those that it has ({shown}) and start \
-                 the node again, or apply a configuration with `{name}`"
+                 that name, so these lists and caps count for nobody: write one of those that it has ({shown}) and tell \
+                 the node to read its file again (SIGHUP), or apply a configuration with `{name}`"
             )
         };
         unknown.map(say).collect::<Vec<_>>()

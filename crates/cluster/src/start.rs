@@ -28,7 +28,7 @@ use crate::node::{Known, Node};
 use crate::observer::Watcher;
 use crate::relays::{self, Relays};
 use crate::sabotage::TestBreak;
-use crate::sweeps::{self, Sweeps};
+use crate::sweeps;
 use crate::vitals;
 use crate::wire::{ContentWanted, Guessed, KeysMissing, KeysWanted, Lifted, SendSip};
 use crate::{directory, guessing, leader, prune, raise, records, registrar};
@@ -170,8 +170,7 @@ impl Cluster {
         let vitals = Arc::new(Mutex::new(Vitals::new(options.me, voters.clone())));
         let limits = (options.max_calls, options.max_calls_per_second);
         let intake = Arc::new(Intake::new(context.clone(), limits));
-        let sweeps = Arc::new(Sweeps::new(options.shards));
-        let node = Arc::new(Node { context: context.clone(), intake, vitals, sweeps });
+        let node = Arc::new(Node { context: context.clone(), intake, vitals });
         Relays::begin(&context);
         front.0.is(&node);
         watcher.0.is(&node);
@@ -220,7 +219,7 @@ fn begin_tasks(
     context.keep("relays", relays::watch);
     context.spawn(vitals::join(context.clone(), voters.clone(), shards));
     for shard in context.shards() {
-        let (sweeps, node) = (node.sweeps.clone(), Arc::downgrade(&node));
+        let (sweeps, node) = (context.sweeps.clone(), Arc::downgrade(&node));
         context.keep("sweep of rows", move |_| sweeps::run(sweeps.clone(), node.clone(), shard));
     }
     for shard in context.shards() {
@@ -244,7 +243,7 @@ fn begin_tasks(
 fn catch_up(node: &Node) {
     let context = &node.context;
     context.refresh_directory();
-    context.shards().for_each(|shard| node.sweeps.want(shard));
+    context.shards().for_each(|shard| node.context.sweeps.want(shard));
 }
 
 /// What the link hands messages to.

@@ -3,6 +3,7 @@
 //! thousands of rows.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use strowger_model::{CallId, ShardId};
@@ -59,7 +60,11 @@ pub(crate) async fn run(sweeps: Arc<Sweeps>, node: Weak<Node>, shard: ShardId) {
 async fn sweep(node: &Node, shard: ShardId) {
     let rows: Vec<RowKey> = all_rows(&node.context, shard).into_iter().collect();
     for slice in rows.chunks(SLICE) {
-        tell(node, shard, &slice.iter().copied().collect());
+        let told = catch_unwind(AssertUnwindSafe(|| tell(node, shard, &slice.iter().copied().collect())));
+        if told.is_err() {
+            // Those behind the row that broke it are found by the sweep of actors.
+            tracing::error!(%shard, "a row broke whoever told it: the rest of its slice is told later");
+        }
         tokio::task::yield_now().await;
     }
     finish(node, shard);
@@ -75,7 +80,7 @@ fn all_rows(context: &Context, shard: ShardId) -> BTreeSet<RowKey> {
 /// What is kept of rows that are gone goes, and messages that wait for an actor find it.
 fn finish(node: &Node, shard: ShardId) {
     let context = &node.context;
-    let _telling = node.sweeps.telling(shard);
+    let _telling = context.sweeps.telling(shard);
     let Some(view) = context.shard_view(shard) else { return };
     let Some(table) = shard_of(&view) else { return };
     context.spending.keep(table, context.now());
@@ -86,7 +91,7 @@ fn finish(node: &Node, shard: ShardId) {
 
 /// As they are by now: what changes after is told by whoever hears the log.
 fn tell(node: &Node, shard: ShardId, rows: &BTreeSet<RowKey>) {
-    let _telling = node.sweeps.telling(shard);
+    let _telling = node.context.sweeps.telling(shard);
     let Some(view) = node.context.shard_view(shard) else { return };
     if let Some(table) = shard_of(&view) {
         rows_changed(node, &view, table, rows);

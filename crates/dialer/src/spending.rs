@@ -105,6 +105,7 @@ pub struct Spending {
 struct Seen {
     /// As they were named when it began.
     payers: [Payer; 3],
+    dialled: bool,
     answered: Option<Mono>,
     is_over: bool,
 }
@@ -112,6 +113,8 @@ struct Seen {
 /// How far its row is.
 #[derive(Clone, Copy)]
 struct Told {
+    /// An agent who asked for a number is rung first.
+    dialled: bool,
     answered: bool,
     over: bool,
 }
@@ -119,6 +122,8 @@ struct Told {
 #[derive(Clone, Debug, Default)]
 struct Sums {
     live: u32,
+    /// Of these, those whose number is still to be dialled.
+    undialled: u32,
     /// Those who talk: how many, and when each began, in microseconds.
     talking: u32,
     begun: u128,
@@ -165,28 +170,36 @@ impl Spending {
 
     /// A call's row has changed; its tenant and trunk by name. Gives the caps that are reached by it.
     pub fn see(&mut self, call: &Call, (tenant, trunk): (&str, &str), now: Mono) -> Vec<Capped> {
-        // Its number is dialled once it has a leg.
-        let Some(outbound) = call.outbound().filter(|_| call.customer().is_some()) else { return Vec::new() };
+        let Some(outbound) = call.outbound() else { return Vec::new() };
         let payers = Payer::all(outbound.agent, tenant, trunk);
-        self.count(call.id, payers, Told { answered: call.has_customer(), over: call.is_over() }, now)
+        let (dialled, answered, over) = (call.customer().is_some(), call.has_customer(), call.is_over());
+        self.count(call.id, payers, Told { dialled, answered, over }, now)
     }
 
     fn count(&mut self, call: CallId, payers: [Payer; 3], told: Told, now: Mono) -> Vec<Capped> {
         let before: Vec<Capped> = payers.iter().flat_map(|payer| self.reached(payer, 0, now)).collect();
         let is_new = !self.calls.contains_key(&call);
-        let seen = self.calls.entry(call).or_insert_with(|| Seen { payers, answered: None, is_over: false });
+        let seen =
+            self.calls.entry(call).or_insert_with(|| Seen { payers, dialled: false, answered: None, is_over: false });
+        let was_undialled = !is_new && !seen.dialled && !seen.is_over;
+        let dials = told.dialled && !seen.dialled;
+        seen.dialled |= dials;
         let answers = seen.answered.is_none() && told.answered && !told.over;
         let ends = told.over && !seen.is_over;
         let talked = seen.answered.filter(|_| ends);
         seen.answered = seen.answered.or(answers.then_some(now));
         seen.is_over |= ends;
+        let is_undialled = !seen.dialled && !seen.is_over;
         let payers = seen.payers.clone();
         for payer in &payers {
             let sums = Arc::make_mut(self.sums.entry(payer.clone()).or_default());
             if is_new {
                 sums.live += 1;
+            }
+            if dials {
                 sums.step(now).1 += 1;
             }
+            sums.undialled = sums.undialled + u32::from(is_undialled) - u32::from(was_undialled);
             if answers {
                 sums.talking += 1;
                 sums.begun += u128::from(now.0);
@@ -207,7 +220,7 @@ impl Spending {
     /// Its row is gone: it is over, whatever was seen of it.
     pub fn forget(&mut self, call: CallId, now: Mono) {
         if let Some(seen) = self.calls.get(&call).cloned() {
-            let _reached = self.count(call, seen.payers, Told { answered: true, over: true }, now);
+            let _reached = self.count(call, seen.payers, Told { dialled: false, answered: true, over: true }, now);
             self.calls.remove(&call);
         }
     }
@@ -263,7 +276,8 @@ impl Sums {
         let steps = self.steps.iter().filter(|(step, ..)| *step >= first);
         match cap {
             Cap::Calls => u64::from(self.live),
-            Cap::Numbers => steps.map(|(_, attempts, _)| u64::from(*attempts)).sum(),
+            // A number that is about to be dialled is one.
+            Cap::Numbers => steps.map(|(_, attempts, _)| u64::from(*attempts)).sum::<u64>() + u64::from(self.undialled),
             Cap::Minutes => {
                 let ended: Duration = steps.map(|(.., lasted)| *lasted).sum();
                 let talking = (u128::from(self.talking) * u128::from(now.0)).saturating_sub(self.begun);
@@ -325,9 +339,30 @@ mod tests {
         spending.check(&payers(), &BTreeMap::new(), at(minute)).err().map(|capped| capped.of)
     }
 
-    const RINGS: Told = Told { answered: false, over: false };
-    const TALKS: Told = Told { answered: true, over: false };
-    const IS_OVER: Told = Told { answered: true, over: true };
+    /// The agent who asked for it.
+    const RINGS_FIRST: Told = Told { dialled: false, answered: false, over: false };
+    const RINGS: Told = Told { dialled: true, answered: false, over: false };
+    const TALKS: Told = Told { dialled: true, answered: true, over: false };
+    const IS_OVER: Told = Told { dialled: true, answered: true, over: true };
+
+    /// Fifty that agents were asked for at once all went out when their phones were answered.
+    #[test]
+    fn a_number_that_waits_for_its_agent_counts_as_one_that_is_dialled() {
+        for cap in [Cap::Calls, Cap::Numbers] {
+            let mut spending = spending(caps(cap, 1));
+            spending.count(call(1), payers(), RINGS_FIRST, at(0));
+            assert_eq!(capped(&spending, 0), Some(cap));
+            spending.count(call(1), payers(), RINGS, at(1));
+            assert_eq!(capped(&spending, 1), Some(cap));
+        }
+        let mut spending = spending(caps(Cap::Numbers, 1));
+        spending.count(call(1), payers(), RINGS_FIRST, at(0));
+        spending.count(call(1), payers(), Told { over: true, ..RINGS_FIRST }, at(0));
+        assert_eq!(capped(&spending, 0), None, "the agent did not come, and nobody was dialled");
+        spending.count(call(2), payers(), RINGS_FIRST, at(0));
+        spending.forget(call(2), at(0));
+        assert_eq!(capped(&spending, 0), None);
+    }
 
     #[test]
     fn calls_at_once_are_those_that_are_not_over() {

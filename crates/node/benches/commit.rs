@@ -183,7 +183,7 @@ fn measure_one(nodes: &mut [Node], leader: usize, writers: usize) -> anyhow::Res
 struct Deaf;
 
 impl Observer for Deaf {
-    fn stopped(&self, _: GroupId) {}
+    fn stopped(&self, _: GroupId, _: bool) {}
 
     fn applied(&self, _: GroupId, _: &Arc<View>, _: &[AppliedEntry]) {}
     fn installed(&self, _: GroupId, _: &Arc<View>) {}

@@ -31,7 +31,8 @@ const EXIT_NOBODY: u8 = 3;
 /// What scripts may rely on.
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 no node could answer; \
     4 `status` or `replay` found something wrong; 64 a node's or relay's file is wrong; 75 a node was declared dead and must be \
-    started again; 76 a part of a node's log has stopped, its log says why, and it must be started again.";
+    started again; 76 a part of a node's log has stopped, its log says why, and it must be started again; 77 the same, for its state \
+    differs from the others': keep it stopped.";
 
 /// A contact-centre call-routing cluster.
 #[derive(Parser)]

@@ -33,8 +33,7 @@ pub(crate) async fn keep(link: Link, group: Arc<Group>, mut stop: watch::Receive
             tracing::error!(
                 group = %group.id, index, mine = format!("{mine:016x}"), leaders = format!("{theirs:016x}"),
                 "the state differs from the leader's: this node applies nothing more in this group; \
-                 start it again with its data directory as it is; if it differs again, keep it stopped and the directory \
-                 for analysis: a voter with a blank one takes no part"
+                 keep it stopped, and its data directory for analysis; a voter with a blank one takes no part"
             );
         }
     }

@@ -56,12 +56,13 @@ impl LeadershipTask {
         self.leave();
         let term = self.group.leadership.borrow().term;
         self.announce(Leadership { leader: None, term });
+        if has_failed {
+            let differs = self.group.shared.checkpoints.diverged();
+            tracing::error!(group = %self.group.id, differs, "the group has stopped on this node");
+            self.group.shared.observer.stopped(self.group.id, differs);
+        }
         if let Err(fault) = self.group.raft.shutdown().await {
             tracing::warn!(group = %self.group.id, %fault, "the group did not end in order");
-        }
-        if has_failed {
-            tracing::error!(group = %self.group.id, "the group has stopped on this node");
-            self.group.shared.observer.stopped(self.group.id);
         }
     }
 

@@ -30,6 +30,6 @@ pub trait Observer: Send + Sync + 'static {
     fn leader_changed(&self, group: GroupId, leader: Option<NodeId>, term: u64);
 
     /// The group has ended on this node by a fault, and nothing begins it again but a new start of the process: a disk
-    /// that failed, an entry this build cannot read, a state that differs from the leader's.
-    fn stopped(&self, group: GroupId);
+    /// that failed, an entry this build cannot read, or a state that `differs` from the leader's.
+    fn stopped(&self, group: GroupId, differs: bool);
 }

@@ -101,6 +101,11 @@ impl Pacer {
         self.rounds(shard).turn.wake();
     }
 
+    /// The lists of the node's file are others: who was passed over is judged anew.
+    pub fn lists_changed(&mut self) {
+        self.shards.values_mut().for_each(|rounds| rounds.aside = Aside::default());
+    }
+
     /// An earlier pacer of this process broke. What that one has under way counts no more once its campaigns have a new
     /// epoch: before they have, nobody is dialled for any of the shard's.
     pub fn follow_broken(&mut self, shard: &Shard) {

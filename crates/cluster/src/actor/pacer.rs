@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use strowger_model::{GroupId, Mono, ShardId};
+use strowger_model::{Destinations, GroupId, Mono, ShardId};
 use strowger_raft::clock;
 use strowger_switch::{Scene, limit};
 use strowger_table::{Command, Outcome};
@@ -66,7 +66,7 @@ pub(crate) fn begin(context: &Arc<Context>) {
 async fn run(context: Arc<Context>, ticket: Ticket) {
     let start = |ticket| {
         let pacer = strowger_switch::Pacer::new(context.me, context.incarnation());
-        (Pacer, Driver { context: context.clone(), ticket, pacer, armed: None })
+        (Pacer, Driver { context: context.clone(), ticket, pacer, lists: context.destinations(), armed: None })
     };
     let _broken = follow(&context.pacers, ((), ticket), start, || context.now()).await;
 }
@@ -77,6 +77,8 @@ struct Driver {
     context: Arc<Context>,
     ticket: Ticket,
     pacer: strowger_switch::Pacer,
+    /// By which it has judged numbers so far.
+    lists: Arc<Destinations>,
     /// The first instant of which a `Tick` tells.
     armed: Option<Mono>,
 }
@@ -134,6 +136,10 @@ impl Driver {
         let shards: Vec<_> = views.iter().filter_map(|view| shard_of(view)).collect();
         let (relays, now) = (context.relays.usable(), context.now());
         let (destinations, spending) = (context.destinations(), context.spending.copy());
+        if !Arc::ptr_eq(&self.lists, &destinations) {
+            self.pacer.lists_changed();
+            self.lists = destinations.clone();
+        }
         let scene = Scene {
             shards: &shards,
             control,

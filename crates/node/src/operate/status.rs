@@ -43,8 +43,8 @@ fn wrong(status: &Value) -> Vec<String> {
         }
         if group["diverged"] == true {
             wrong.push(format!(
-                "{me} has another state of {name} than its leader: start it again with its data directory as it is; if it \
-                 differs again, keep it stopped and the directory for analysis: a voter with a blank one takes no part"
+                "{me} has another state of {name} than its leader and ends: keep it stopped, and its data directory \
+                 for analysis; a voter with a blank one takes no part"
             ));
         }
     }

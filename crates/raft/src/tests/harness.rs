@@ -55,7 +55,8 @@ pub struct SeenGroup {
     pub last_index: u64,
     pub last_time: LogTime,
     pub leaders: Vec<Option<NodeId>>,
-    pub stopped: bool,
+    /// Whether because its state differs; none: it goes on.
+    pub stopped: Option<bool>,
 }
 
 impl Seen {
@@ -93,8 +94,8 @@ impl Observer for Seen {
         self.lock().entry(group).or_default().leaders.push(leader);
     }
 
-    fn stopped(&self, group: GroupId) {
-        self.lock().entry(group).or_default().stopped = true;
+    fn stopped(&self, group: GroupId, differs: bool) {
+        self.lock().entry(group).or_default().stopped = Some(differs);
     }
 }
 

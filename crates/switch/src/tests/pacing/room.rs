@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use strowger_dialer::{Payer, Spending};
 use strowger_model::config::{Agent, Tenant, Trunk};
-use strowger_model::{AgentId, Caps, LeadId, LogTime, OutboundCaps, ShardId, Wall};
+use strowger_model::{AgentId, Caps, Destinations, LeadId, LogTime, OutboundCaps, ShardId, Wall};
 use strowger_table::{At, Body, Command, Dial, DialTo, Outcome, Proposal, RowKey, Shard};
 
-use super::super::bench::ME;
+use super::super::bench::{ME, SHARD};
 use super::super::leading::{ALL_DAY, CAMPAIGN, campaign, staffed};
 use super::{Paced, ROUND, dialling, import, settled, trunk};
 
@@ -116,4 +116,23 @@ fn a_round_that_has_not_come_past_forbidden_leads_is_followed_by_another() {
     let first_allowed = 620;
     let to = dials.iter().map(|dial| dial.to).collect::<Vec<_>>();
     assert_eq!(to, [DialTo::Lead(LeadId::new(CAMPAIGN, first_allowed))]);
+}
+
+/// An operator who lifts a prefix makes the node read its file again, and waits for no new configuration.
+#[test]
+fn who_was_passed_over_is_judged_anew_by_other_lists() {
+    let mut world = settled(1, 100, ALL_DAY);
+    world.destinations.everyone.deny = vec!["+44".parse().unwrap()];
+    assert_eq!(world.round().0, []);
+    let mut next = |lists: Destinations, are_new: bool| {
+        world.destinations = lists;
+        if are_new {
+            world.pacer.lists_changed();
+        }
+        world.pacer.wake(SHARD);
+        world.pass(ROUND);
+        world.round().0.len()
+    };
+    assert_eq!(next(Destinations::default(), false), 0, "it is known who is forbidden");
+    assert_eq!(next(Destinations::default(), true), 1);
 }
