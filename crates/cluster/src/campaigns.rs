@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 use strowger_dialer::{Denial, ForbiddenNumber, Means, Payer, standstill};
 use strowger_figures::{CampaignStatus, StandstillFigures, by_name, campaigns};
-use strowger_model::config::{Campaign, Tenant};
+use strowger_model::config::{Campaign, Tenant, Trunk};
 use strowger_model::{AgentId, CallId, CampaignId, Digest, E164, ShardId, TrunkId};
 use strowger_raft::clock;
 use strowger_store::rfc3339;
@@ -157,8 +157,16 @@ impl Context {
     /// It counts from here on, before the log has it.
     pub(crate) fn begin(&self, table: &Shard, dial: &Dial) -> Result<Begun, Denial> {
         let unknown = Denial::NoSuchCampaign(dial.campaign);
-        let payers = Payer::of(dial, table, &self.directory().trunks).ok_or(unknown)?;
-        Ok(self.spending.begin(payers, self.now())?)
+        let directory = self.directory();
+        let payers = Payer::of(dial, table, &directory.trunks).ok_or(unknown)?;
+        let is_it = |trunk: &&Trunk| payers.contains(&Payer::Trunk(trunk.name.clone()));
+        let trunk = directory.trunks.iter().find(is_it).cloned();
+        let begun = self.spending.begin(payers, self.now())?;
+        // Others may have taken the last line since it was planned: whoever is one too many gives it back.
+        match trunk.filter(|trunk| self.lines_of(trunk.id) > trunk.max_calls as usize) {
+            Some(Trunk { name: trunk, .. }) => Err(Denial::TrunkFull { trunk }),
+            None => Ok(begun),
+        }
     }
 
     /// Who asks for what is not dialled may have a token or a password that was stolen.

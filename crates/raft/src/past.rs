@@ -241,7 +241,11 @@ pub fn replay(dir: &Path) -> Vec<Replayed> {
 
 fn replay_one(dir: &Path, group: GroupId) -> Replayed {
     let kept = pieces(dir);
-    let begins = kept.iter().map(|piece| piece.kept.first()).min().unwrap_or_default();
+    let first = kept.iter().map(|piece| piece.kept.first()).min().unwrap_or_default();
+    // What is older than the oldest state that is kept went with its time, unless the log begins there.
+    let states =
+        kept.iter().filter(|piece| matches!(piece.kept, Kept::Snapshot { .. })).map(|piece| piece.kept.first());
+    let begins = if first <= 1 { first } else { states.min().unwrap_or(first) };
     let ends = kept.iter().map(|piece| piece.kept.last()).max().unwrap_or_default();
     let mut parts: Vec<Part> = Vec::new();
     let mut base = begins;

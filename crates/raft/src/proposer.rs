@@ -87,17 +87,19 @@ impl Proposer {
                     gather(&mut proposals, &mut taken, &pace).await;
                     pace.round(taken.len(), tokio::time::Instant::now());
                     for submission in taken.drain(..) {
-                        if self.write(submission, &room).await.is_break() {
-                            return;
+                        match self.write(submission, &room).await {
+                            ControlFlow::Break(()) => return,
+                            ControlFlow::Continue(false) => {}
+                            ControlFlow::Continue(true) => ticks.wrote(clock::boottime()),
                         }
                     }
-                    ticks.wrote(clock::boottime());
                 }
             }
         }
     }
 
-    async fn write(&mut self, submission: Submission, room: &Arc<Semaphore>) -> ControlFlow<()> {
+    /// Whether it was written.
+    async fn write(&mut self, submission: Submission, room: &Arc<Semaphore>) -> ControlFlow<(), bool> {
         let Submission { body, answer, .. } = submission;
         let Ok(permit) = room.clone().acquire_owned().await else {
             return ControlFlow::Break(());
@@ -105,7 +107,7 @@ impl Proposer {
         // Whoever asked has given up, and asks again if it is still wanted: after an outage all that was asked meanwhile
         // would be written as often as it was asked.
         if answer.is_closed() {
-            return ControlFlow::Continue(());
+            return ControlFlow::Continue(false);
         }
         let (begun, shared) = (clock::boottime(), self.group.shared.clone());
         let callback = Callback::new(move |result: ClientWriteResult<Types>| {
@@ -117,7 +119,8 @@ impl Proposer {
             // Whoever asked may have given up.
             let _gone = answer.send(outcome);
         });
-        self.send(body, callback).await
+        self.send(body, callback).await?;
+        ControlFlow::Continue(true)
     }
 
     async fn tick(&mut self) -> ControlFlow<()> {

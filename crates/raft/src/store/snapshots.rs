@@ -39,10 +39,12 @@ impl Snapshots {
         }
         let bytes = seal(&SnapshotV1 { group: self.group.0, meta: meta.into(), machine });
         let unfinished = self.file.with_extension("unfinished");
-        let mut file = File::create(&unfinished)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, &self.file)?;
+        let written = write_all(&unfinished, &bytes).and_then(|()| fs::rename(&unfinished, &self.file));
+        if written.is_err() {
+            // On a full disk the log needs its space more.
+            let _never_begun = fs::remove_file(&unfinished);
+        }
+        written?;
         sync_dir(self.file.parent().unwrap_or(Path::new(".")))?;
         *newest = index;
         if let Some(archive) = &self.archive
@@ -70,6 +72,12 @@ impl Snapshots {
         }
         Ok(Some(Snapshot { meta: snapshot.meta.into(), snapshot: snapshot.machine }))
     }
+}
+
+fn write_all(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// A new name in a directory is durable when the directory is.

@@ -127,8 +127,11 @@ impl Shard {
     /// after it begins; its row was kept for that.
     fn end_aside(&mut self, entry: Entry, agent: &mut Agent, no: u8, first: CallId) {
         let row = self.calls.get(&first).map(|call| (**call).clone());
-        let leg =
-            row.as_ref().and_then(|call| call.legs.iter().rfind(|leg| leg.slot() == Some((agent.id, no)))).cloned();
+        // Of a leg that it had in a call that was merged into this one the row may tell, too.
+        let its = |call: &Call| {
+            call.legs.iter().filter(|leg| leg.slot() == Some((agent.id, no))).max_by_key(|leg| leg.is_live()).cloned()
+        };
+        let leg = row.as_ref().and_then(its);
         match row.zip(leg) {
             Some((_, leg)) if leg.is_live() => {
                 if let Some(slot) = agent.slot_mut(no) {
@@ -142,10 +145,8 @@ impl Shard {
                 }
                 self.put_call(call);
             }
-            None => {
-                debug_assert!(false, "the customer's call is kept while its agent is in a question beside it");
-                agent.come_free(no, entry.now());
-            }
+            // Another call has its story by now, and no work after it is told of.
+            None => agent.come_free(no, entry.now()),
         }
     }
 
