@@ -81,19 +81,23 @@ impl Guesses {
     /// Whether a password of the account from there is looked at, or a challenge sent. `is_registered`: one of the
     /// account's phones is at that address.
     pub fn is_heard(&mut self, account: Account, from: IpAddr, is_registered: bool, now: Mono) -> bool {
-        let from = network(from);
+        let (is_a_proxy, from) = (self.is_a_proxy(from), network(from));
         let tries = self.accounts.of(&(account, from), now);
         if is_registered {
             return tries.is_none_or(|tries| tries.wrong < TRIES || now.since(tries.last) >= PAUSE);
         }
+        // One that shares its network (IPv6) with a neighbour who guesses is heard all the same.
         tries.is_none_or(|tries| tries.wrong < TRIES)
-            && self.addresses.of(&from, now).is_none_or(|tries| tries.wrong < TRIES_OF_ADDRESS)
+            && (is_a_proxy || self.addresses.of(&from, now).is_none_or(|tries| tries.wrong < TRIES_OF_ADDRESS))
+    }
+
+    fn is_a_proxy(&self, from: IpAddr) -> bool {
+        self.proxies.iter().any(|proxies| proxies.contains(from.to_canonical()))
     }
 
     /// A wrong password came from there, to this node or another.
     pub fn wrong(&mut self, account: Account, from: IpAddr, now: Mono) -> Option<Silenced> {
-        let is_a_proxy = self.proxies.iter().any(|proxies| proxies.contains(from.to_canonical()));
-        let from = network(from);
+        let (is_a_proxy, from) = (self.is_a_proxy(from), network(from));
         let at_account = self.accounts.count((account, from), now);
         if is_a_proxy {
             return (at_account == TRIES).then_some(Silenced::Account);
@@ -236,6 +240,18 @@ mod tests {
         assert_eq!(guess(&mut guesses, "1000", ip(66), 1, BEGIN), [Silenced::Address]);
         assert!(!guesses.is_heard(account("1001"), ip(66), false, BEGIN));
         assert!(guesses.is_heard(account("1001"), ip(66), true, BEGIN), "whose phone is registered there");
+    }
+
+    /// Of IPv6 a network is silenced, not an address.
+    #[test]
+    fn a_proxy_is_heard_whoever_guesses_in_its_network() {
+        let [proxy, neighbour] = ["2001:db8::7", "2001:db8::8"].map(|ip| ip.parse::<IpAddr>().unwrap());
+        let mut guesses = Guesses::beside(vec!["2001:db8::7".parse().unwrap()]);
+        for no in 0..TRIES_OF_ADDRESS {
+            guess(&mut guesses, &no.to_string(), neighbour, 1, BEGIN);
+        }
+        assert!(!guesses.is_heard(account("1001"), neighbour, false, BEGIN));
+        assert!(guesses.is_heard(account("1001"), proxy, false, BEGIN));
     }
 
     /// One who mistypes behind an office's proxy silenced the office.

@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 use crate::error::Problem;
 
 /// Names below these nobody outside can make point anywhere: RFC 6761 section 6.3, RFC 6762 section 3, RFC 8375, and
-/// ICANN's resolution 2024.07.29.06.
-const INNER: [&str; 4] = [".localhost", ".local", ".home.arpa", ".internal"];
+/// ICANN's resolution 2024.07.29.06; and services in Kubernetes (`name.namespace.svc`), for there is no such top-level domain.
+const INNER: [&str; 5] = [".localhost", ".local", ".home.arpa", ".internal", ".svc"];
 
 /// The names, besides those that are nobody else's.
 #[derive(Clone, Default, Debug)]
@@ -79,7 +79,12 @@ mod tests {
     fn a_name_that_others_can_give_away_is_known_only_when_it_was_written() {
         let hosts = Hosts::from_iter(["board.example.com".to_owned()]);
         let inner = ["127.0.0.1", "[::1]", "192.0.2.7", "localhost", "localhost.", "strowger-1", "a.localhost"];
-        for host in inner.into_iter().chain(["node-1.strowger.svc.cluster.local", "pbx.home.arpa", "x.internal"]) {
+        for host in inner.into_iter().chain([
+            "node-1.strowger.svc.cluster.local",
+            "strowger.monitoring.svc",
+            "pbx.home.arpa",
+            "x.internal",
+        ]) {
             assert!(hosts.knows(host), "{host}");
             assert!(Hosts::default().knows(host), "{host}");
         }

@@ -1,6 +1,6 @@
 //! Which addresses are this machine's, asked of the kernel's routes: it delivers to itself what goes there.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
@@ -19,10 +19,15 @@ const RTA_DST: u16 = 1;
 const RTN_LOCAL: u8 = 2;
 
 /// Whether an address is this machine's now: addresses come and go (a virtual one with its master), and a socket may be bound
-/// to any where `net.ipv4.ip_nonlocal_bind` allows that, so that a bind proves nothing. Not, where the kernel gives no answer;
-/// nor the unspecified address, which the kernel takes for this machine.
+/// to any where `net.ipv4.ip_nonlocal_bind` allows that, so that a bind proves little. Where a sandbox keeps the routes from us
+/// (systemd's `RestrictAddressFamilies`) it is what there is. Not the unspecified address, which the kernel takes for this
+/// machine.
 pub(crate) fn has(ip: IpAddr) -> bool {
-    !ip.is_unspecified() && route_type(ip) == Ok(Some(RTN_LOCAL))
+    !ip.is_unspecified() && route_type(ip).map_or_else(|_| is_bound_to(ip), |kind| kind == Some(RTN_LOCAL))
+}
+
+fn is_bound_to(ip: IpAddr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
 }
 
 /// As `ip route get` asks; none if nothing goes there.
@@ -60,9 +65,13 @@ fn question(ip: IpAddr) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
-
     use super::*;
+
+    /// Both ways to know it say the same of these.
+    #[test]
+    fn without_routes_a_bind_tells() {
+        assert!(is_bound_to("127.0.0.1".parse().unwrap()) && !is_bound_to("192.0.2.9".parse().unwrap()));
+    }
 
     #[test]
     fn loopback_and_our_own_address_are_this_machines_and_others_are_not() {

@@ -105,7 +105,8 @@ impl Origin {
 
     /// Judges an RTP packet. The far end is where it was said to be, from the first packet, or, after it was followed
     /// elsewhere, as soon as a stream comes from there; where it is, its stream goes on, or has ended before another begins:
-    /// whoever can only write its address into packets knows neither source nor number.
+    /// whoever can only write its address into packets knows neither source nor number. Back to where it was said to be a run
+    /// takes it, of any source: that far an address in packets is believed.
     pub(crate) fn judge(&mut self, from: SocketAddr, header: &Header, now: Mono) -> Whose {
         let next = Stream { ssrc: header.ssrc, sequence: header.sequence };
         let goes_on = self.latched == Some(from) && self.stream.goes_on(next);

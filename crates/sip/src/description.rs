@@ -3,8 +3,11 @@
 
 use std::borrow::Cow;
 
-/// Attributes that carry a secret of the media: keys of SRTP (RFC 4568, RFC 4567) and the password of ICE (RFC 8839).
-const SECRET: [&str; 3] = ["crypto", "key-mgmt", "ice-pwd"];
+/// Attributes that carry a secret of the media: keys of SRTP (RFC 4568, RFC 4567), also as a capability (RFC 5939), and the
+/// password of ICE (RFC 8839).
+const SECRET: [&str; 4] = ["crypto", "key-mgmt", "ice-pwd", "acap"];
+/// Before a key of SRTP in whatever attribute (RFC 4568 section 9.2); some makers have names of their own for it.
+const KEY_FOLLOWS: &str = "inline:";
 
 /// A description, as far as it is read.
 #[derive(Default)]
@@ -115,7 +118,10 @@ fn is_secret(line: &[u8]) -> bool {
     let name = value.split_once(':').map_or(value, |(name, _)| name).trim();
     match kind.trim() {
         "k" | "K" => true,
-        "a" | "A" => SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name)),
+        "a" | "A" => {
+            let is_named = SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name));
+            is_named || value.to_ascii_lowercase().contains(KEY_FOLLOWS)
+        }
         _ => false,
     }
 }
@@ -150,6 +156,8 @@ mod tests {
             " a=Crypto :1 x inline:c2VjcmV0 ",
             "a=key-mgmt:mikey c2VjcmV0",
             "a=ice-pwd:c2VjcmV0",
+            "a=acap:1 crypto:1 AES_CM_128_HMAC_SHA1_80 INLINE:c2VjcmV0",
+            "a=cryptoscale:1 client AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0",
             "\0k = clear:c2VjcmV0",
         ];
         for secret in secrets {
