@@ -34,16 +34,20 @@ impl Touched {
     pub fn text(self) -> String {
         let mut said = Vec::new();
         if self.calls > 0 {
-            said.push(format!("{} live calls", self.calls));
+            said.push(counted(self.calls, "live call", "live calls"));
         }
         if self.agents > 0 {
-            said.push(format!("{} agents logged in", self.agents));
+            said.push(counted(self.agents, "agent logged in", "agents logged in"));
         }
         if self.leads > 0 {
-            said.push(format!("{} leads, {} of them left to call", self.leads, self.left));
+            said.push(format!("{}, {} of them left to call", counted(self.leads, "lead", "leads"), self.left));
         }
         said.join(", ")
     }
+}
+
+fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 /// As this node's replicas have it now. Walks all live calls: for people who apply a configuration.

