@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use super::key;
 use super::log::damaged;
+use super::room;
 use super::snapshots::sync_dir;
 use super::tail::GroupLog;
 use super::writer::Op;
@@ -29,8 +30,8 @@ const PIECE_BYTES: usize = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(10);
 /// An entry is a proposal of at most 1 MiB with its header; a file that names a longer one is damaged.
 const MAX_ENTRY_BYTES: u32 = 4 << 20;
-/// How often files are looked at that have become too old, where nothing new is written.
-const LOOK: Duration = Duration::from_secs(3600);
+/// How often files are looked at that have become too old, or are in the log's way, where nothing new is written.
+const LOOK: Duration = Duration::from_secs(60);
 
 const ENTRIES: &str = "entries";
 const SNAPSHOT: &str = "snapshot";
@@ -125,6 +126,9 @@ impl Archivist {
 
     fn take(&self, purge: Purge) {
         let Purge { log, from, upto } = purge;
+        if room::is_short(&self.dir) {
+            self.tidy();
+        }
         if !self.retention.age.is_zero()
             && let Err(fault) = self.keep(&log, from, upto.index)
         {
@@ -147,42 +151,77 @@ impl Archivist {
         let dir = self.dir.join(log.group.to_string());
         fs::create_dir_all(&dir)?;
         let unfinished = dir.join("unfinished");
-        let mut file = Pieces::new(&unfinished)?;
+        let copied = self.copy(log.group, (from, upto), &unfinished);
+        match copied {
+            Ok(Some((first, last))) => fs::rename(&unfinished, dir.join(Kept::Entries { first, last }.name()))?,
+            Ok(None) => fs::remove_file(&unfinished)?,
+            Err(fault) => {
+                // On a full disk the log needs its space more.
+                let _never_begun = fs::remove_file(&unfinished);
+                return Err(fault);
+            }
+        }
+        sync_dir(&dir)
+    }
+
+    /// The first and the last entry that there were.
+    fn copy(&self, group: GroupId, (from, upto): (u64, u64), to: &Path) -> io::Result<Option<(u64, u64)>> {
+        room::check(&self.dir)?;
+        let mut file = Pieces::new(to)?;
         let mut range = None;
-        for row in self.rows.range(key::entry(log.group, from)..=key::entry(log.group, upto)) {
+        for row in self.rows.range(key::entry(group, from)..=key::entry(group, upto)) {
             let (key, value) = row.into_inner().map_err(io::Error::other)?;
             let index = key::index(&key).ok_or_else(|| io::Error::other("a key of another length"))?;
             range = Some((range.map_or(index, |(first, _)| first), index));
             file.write(&value)?;
         }
         file.finish()?;
-        match range {
-            Some((first, last)) => fs::rename(&unfinished, dir.join(Kept::Entries { first, last }.name()))?,
-            None => fs::remove_file(&unfinished)?,
-        }
-        sync_dir(&dir)
+        Ok(range)
     }
 
-    /// Removes what is too old or too much.
     fn tidy(&self) {
-        let mut groups: Vec<Vec<Piece>> = directories(&self.dir).into_iter().map(|dir| pieces(&dir)).collect();
-        let cutoff = now().checked_sub(self.retention.age).unwrap_or(SystemTime::UNIX_EPOCH);
-        for pieces in &mut groups {
-            if let Some(base) = base_of(pieces, cutoff) {
-                before(pieces, base).iter().for_each(remove);
-            }
-        }
-        let total = |groups: &[Vec<Piece>]| groups.iter().flatten().map(|piece| piece.bytes).sum::<u64>();
-        while total(&groups) > self.retention.bytes {
-            let next = groups.iter_mut().filter_map(|pieces| Some((pieces.first()?.made, next_base(pieces)?, pieces)));
-            let Some((_, base, pieces)) = next.min_by_key(|(made, ..)| *made) else { break };
-            before(pieces, base).iter().for_each(remove);
-        }
-        let oldest = groups.iter().flatten().map(|piece| piece.made).min();
+        let (bytes, oldest) = tidy(&self.dir, self.retention, || room::is_short(&self.dir));
         let since = oldest.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
-        self.held.bytes.store(total(&groups), Relaxed);
+        self.held.bytes.store(bytes, Relaxed);
         self.held.oldest.store(since.map_or(0, |since| since.as_secs()), Relaxed);
     }
+}
+
+/// Before the log is opened: a disk that the past has filled would refuse it.
+pub(super) fn make_room(archive: &Path, retention: Retention) {
+    if room::is_short(archive) {
+        tidy(archive, retention, || room::is_short(archive));
+    }
+}
+
+/// Removes what is too old, too much, or in the log's way, from the oldest end. What is left: its bytes, and the oldest.
+fn tidy(dir: &Path, retention: Retention, is_short: impl Fn() -> bool) -> (u64, Option<SystemTime>) {
+    let mut groups: Vec<Vec<Piece>> = directories(dir).into_iter().map(|dir| pieces(&dir)).collect();
+    let cutoff = now().checked_sub(retention.age).unwrap_or(SystemTime::UNIX_EPOCH);
+    for pieces in &mut groups {
+        if let Some(base) = base_of(pieces, cutoff) {
+            before(pieces, base).iter().for_each(remove);
+        }
+    }
+    let total = |groups: &[Vec<Piece>]| groups.iter().flatten().map(|piece| piece.bytes).sum::<u64>();
+    let mut gave_way = false;
+    loop {
+        let is_much = total(&groups) > retention.bytes;
+        if !is_much && !is_short() {
+            break;
+        }
+        let next = groups.iter_mut().filter_map(|pieces| Some((pieces.first()?.made, next_base(pieces)?, pieces)));
+        let Some((_, base, pieces)) = next.min_by_key(|(made, ..)| *made) else { break };
+        gave_way |= !is_much;
+        before(pieces, base).iter().for_each(remove);
+    }
+    if gave_way {
+        tracing::error!(
+            "the disk of data_dir is nearly full: the oldest of the archive went before its time, and is not explained any \
+             more; give it more room, or keep less ([archive] in the node's file)"
+        );
+    }
+    (total(&groups), groups.iter().flatten().map(|piece| piece.made).min())
 }
 
 fn remove(piece: &Piece) {
@@ -198,6 +237,7 @@ fn now() -> SystemTime {
 
 /// Another name for a snapshot's file, which stays when the next one takes its place.
 pub(super) fn keep_snapshot(archive: &Path, group: GroupId, index: u64, file: &Path) -> io::Result<()> {
+    room::check(archive)?;
     let dir = archive.join(group.to_string());
     fs::create_dir_all(&dir)?;
     match fs::hard_link(file, dir.join(Kept::Snapshot { index }.name())) {
@@ -382,6 +422,7 @@ impl Entries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::harness::TempDir;
 
     fn piece(kept: Kept, day: u64) -> Piece {
         Piece { bytes: 10, made: SystemTime::UNIX_EPOCH + Duration::from_secs(day * 86_400), ..Piece::of(kept) }
@@ -417,6 +458,34 @@ mod tests {
         let base = base_of(&pieces, at(1000)).unwrap();
         before(&mut pieces, base);
         assert_eq!(left(&pieces), [Kept::Snapshot { index: 300 }]);
+    }
+
+    /// Of two groups the oldest goes first, and the newest state of each stays, whatever the disk lacks.
+    #[test]
+    fn what_is_kept_leaves_room_for_the_log() {
+        let dir = TempDir::new();
+        let name = |group: u16, kept: Kept| dir.path().join(GroupId(group).to_string()).join(kept.name());
+        let mut all = Vec::new();
+        for group in [0, 1] {
+            fs::create_dir_all(dir.path().join(GroupId(group).to_string())).unwrap();
+            for (age, index) in [(3, 100), (2, 200), (1, 300)] {
+                let made = now() - Duration::from_secs(age * 10 + u64::from(group));
+                for kept in [Kept::Entries { first: index - 99, last: index }, Kept::Snapshot { index }] {
+                    let file = File::create(name(group, kept)).unwrap();
+                    file.set_modified(made).unwrap();
+                    all.push(name(group, kept));
+                }
+            }
+        }
+        let left = || all.iter().filter(|path| path.exists()).count();
+        let retention = Retention::default();
+        tidy(dir.path(), retention, || false);
+        assert_eq!(left(), 12, "there is room");
+        tidy(dir.path(), retention, || left() > 9);
+        assert!((7..=9).contains(&left()), "{}", left());
+        tidy(dir.path(), retention, || true);
+        let newest = [0, 1].map(|group| name(group, Kept::Snapshot { index: 300 }).exists());
+        assert_eq!((newest, left()), ([true, true], 2));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(crate) mod archive;
 mod identity;
 mod key;
 mod log;
+mod room;
 mod snapshots;
 mod tail;
 mod writer;
@@ -86,6 +87,7 @@ impl Store {
         stats: Arc<Stats>,
     ) -> Result<(Self, Started), StoreError> {
         let not_writable = |source| StoreError::NotWritable { dir: dir.to_owned(), source };
+        archive::make_room(&archive_in(dir), retention);
         probe(dir).map_err(not_writable)?;
         let fault = |fault: fjall::Error| match fault {
             fjall::Error::Locked => StoreError::InUse { dir: dir.to_owned() },
