@@ -18,7 +18,7 @@ impl Machine {
     pub(crate) fn begin_dialling(&mut self, key: LegKey, log_now: LogNow, now: Mono) {
         let duty = self.rows.call.duty_to(DutyKind::Originate { leg: key });
         if !self.sides.contains_key(&key) && duty.is_some_and(|duty| log_now.at_least < duty.until) {
-            self.sides.insert(key, Side::opening(now + limit::DIAL_MEDIA_OPEN));
+            self.sides.insert(key, Box::new(Side::opening(now + limit::DIAL_MEDIA_OPEN)));
             self.open_in_time(key, log_now, now);
         }
     }
@@ -27,7 +27,7 @@ impl Machine {
     /// new leader has said what time it is.
     pub(crate) fn open_in_time(&mut self, key: LegKey, log_now: LogNow, now: Mono) {
         let is_in_time = self.originate_duty(key, log_now).is_some();
-        let waits = |side: &&mut Side| side.sip.is_none() && !side.reported;
+        let waits = |side: &&mut Box<Side>| side.sip.is_none() && !side.reported;
         let Some(side) = self.sides.get_mut(&key).filter(waits) else { return };
         if is_in_time {
             self.media_of(key, Op::Open { leg: key.leg });
@@ -42,7 +42,7 @@ impl Machine {
         let Some(invite) = self.invite(leg, offer_sdp(&self.local_media(key, rtp, 1), "")) else { return };
         let ring = self.ring_time(leg, log_now);
         // A port that came too late: the call is given up, or about to be, and its record says that nothing was sent.
-        let waits = |side: &&mut Side| side.sip.is_none() && !side.reported;
+        let waits = |side: &&mut Box<Side>| side.sip.is_none() && !side.reported;
         let Some(side) = self.sides.get_mut(&key).filter(waits) else { return };
         let (sip, outs) = Leg::outgoing(key, invite, &self.setting.local, now);
         side.sip = Some(sip);

@@ -198,7 +198,7 @@ impl Machine {
     /// A phone that an earlier owner may have rung, and this one has not.
     fn find_inherited(&mut self, key: LegKey, leg: Option<&table::Leg>, now: Mono) {
         let is_unheard = |side: &Side| side.inherited && side.sip.is_none();
-        if let Some(leg) = leg.filter(|_| self.sides.get(&key).is_some_and(is_unheard)) {
+        if let Some(leg) = leg.filter(|_| self.sides.get(&key).is_some_and(|side| is_unheard(side))) {
             let sip = self.as_called(leg, now);
             if let Some(side) = self.sides.get_mut(&key) {
                 side.sip = sip;

@@ -32,8 +32,9 @@ pub struct Machine {
     pub(crate) rows: Rows,
     pub(crate) setting: Setting,
     pub(crate) queue: Option<Queue>,
-    /// Its legs, and those that the row has forgotten and whose far ends have not.
-    pub(crate) sides: BTreeMap<LegKey, Side>,
+    /// Its legs, and those that the row has forgotten and whose far ends have not. Boxed: a map keeps places for eleven
+    /// where a call has one or two, and a side is 2 KB.
+    pub(crate) sides: BTreeMap<LegKey, Box<Side>>,
     pub(crate) flow: Option<Stepper>,
     /// The step that was begun, named by the entry of the log that led to it: a row that changes elsewhere begins
     /// nothing anew.
@@ -57,7 +58,7 @@ impl Machine {
         let mut machine = Self::new(rows, setting, false);
         if let Some(key) = key {
             let sip = Leg::incoming(key, invite, source, &machine.setting.local);
-            machine.sides.insert(key, Side::of(sip));
+            machine.sides.insert(key, Box::new(Side::of(sip)));
         }
         machine
     }
@@ -121,7 +122,7 @@ impl Machine {
 
     /// The next moment at which `Tick` must come.
     pub fn deadline(&self) -> Option<Mono> {
-        let sides = self.sides.values().filter_map(Side::deadline);
+        let sides = self.sides.values().filter_map(|side| side.deadline());
         // A digit's time that is left over is nobody's once the caller leaves the step.
         sides
             .chain(self.flow.as_ref().filter(|_| self.is_in_step()).and_then(Stepper::deadline))
@@ -332,7 +333,7 @@ impl Machine {
 
     /// The leg is in another row: what its far end still waits for is that one's.
     pub(crate) fn hand_on(&mut self, leg: LegKey) {
-        let unanswered = self.sides.remove(&leg).map(Side::unanswered).unwrap_or_default();
+        let unanswered = self.sides.remove(&leg).map(|side| side.unanswered()).unwrap_or_default();
         let hand_on = |(message, source)| Action::HandOn { leg, message: Box::new(message), source };
         self.out.extend(unanswered.into_iter().map(hand_on));
     }
@@ -418,7 +419,7 @@ impl Machine {
 
     fn stop_if_idle(&mut self) {
         let row = &self.rows.call;
-        if row.is_over() && row.duties.is_empty() && self.sides.values().all(Side::is_over) {
+        if row.is_over() && row.duties.is_empty() && self.sides.values().all(|side| side.is_over()) {
             self.out.push(Action::Stop);
         }
     }

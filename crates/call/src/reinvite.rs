@@ -101,8 +101,8 @@ impl Machine {
     /// A row may have an offer that was cancelled, or that its far end was told is refused, for the entry came later
     /// than anybody waited for it: then it is told what stands between the two (RFC 3261, 14.1).
     pub(crate) fn put_right(&mut self, key: LegKey) {
-        let rests = |side: &&Side| side.reinvite.is_none() && side.moving.is_none() && side.leaving.is_none();
-        let sip = self.sides.get(&key).filter(rests).and_then(|side| side.sip.as_ref());
+        let rests = |side: &Side| side.reinvite.is_none() && side.moving.is_none() && side.leaving.is_none();
+        let sip = self.sides.get(&key).filter(|side| rests(side)).and_then(|side| side.sip.as_ref());
         let Some(sip) = sip.filter(|sip| sip.state() == LegState::Confirmed) else { return };
         if self.rows.dialog(key).is_none_or(|row| row.remote_sdp == sip.remote_sdp()) {
             return;

@@ -17,7 +17,7 @@ impl Machine {
     /// Rings the phone of an offer, once.
     pub(crate) fn begin_ringing(&mut self, key: LegKey, now: Mono) {
         if let Entry::Vacant(side) = self.sides.entry(key) {
-            side.insert(Side::opening(now + limit::MEDIA_OPEN));
+            side.insert(Box::new(Side::opening(now + limit::MEDIA_OPEN)));
             self.media_of(key, Op::Open { leg: key.leg });
         }
     }
@@ -26,7 +26,7 @@ impl Machine {
         let ring = ringing_time_left(leg, log_now);
         let Some(invite) = self.invite(leg, offer_sdp(&self.local_media(leg.key, rtp, 1), "")) else { return };
         // A port that came too late: the offer is missed already, or about to be.
-        let waits = |side: &&mut Side| side.sip.is_none() && !side.reported;
+        let waits = |side: &&mut Box<Side>| side.sip.is_none() && !side.reported;
         let Some(side) = self.sides.get_mut(&leg.key).filter(waits) else { return };
         let (sip, outs) = Leg::outgoing(leg.key, invite, &self.setting.local, now);
         side.sip = Some(sip.reached(reached(leg)));

@@ -71,7 +71,7 @@ impl Machine {
     }
 
     pub(crate) fn say_again(&mut self, now: Mono) {
-        let due = |(key, side): (&LegKey, &mut crate::side::Side)| Some((*key, side.said.as_mut()?.due(now)?));
+        let due = |(key, side): (&LegKey, &mut Box<crate::side::Side>)| Some((*key, side.said.as_mut()?.due(now)?));
         let of_legs: Vec<(LegKey, Command)> = self.sides.iter_mut().filter_map(due).collect();
         of_legs.into_iter().for_each(|(key, command)| self.say_of(key, command));
         if let Some(command) = self.stepping.as_mut().and_then(|said| said.due(now)) {

@@ -166,14 +166,15 @@ impl Machine {
             Reach::Inbound => self.restore(leg, now),
             // It is rung again once its media is open; until then it may ring on.
             Reach::Binding { .. } => {
-                self.sides.insert(leg.key, Side { inherited: true, ..Side::opening(now + limit::MEDIA_OPEN) });
+                self.sides
+                    .insert(leg.key, Box::new(Side { inherited: true, ..Side::opening(now + limit::MEDIA_OPEN) }));
                 self.media_of(leg.key, Op::Open { leg: leg.key.leg });
             }
             Reach::Trunk { .. } => {
                 let Some(invite) = self.invite(leg, String::new()) else { return };
                 let sip = Leg::awaited(leg.key, invite, &self.setting.local, now);
                 let give_up = Some(now + ringing_time_left(leg, log_now));
-                self.sides.insert(leg.key, Side { give_up, ..Side::of(sip) });
+                self.sides.insert(leg.key, Box::new(Side { give_up, ..Side::of(sip) }));
             }
             Reach::Socket { .. } => {}
         }
@@ -184,7 +185,7 @@ impl Machine {
         let Some(dialog) = self.rows.dialog(leg.key).cloned() else { return };
         let dialog = self.as_left(leg, dialog);
         let sip = Leg::restore(leg.key, dialog, leg.takeovers, &self.setting.local, now);
-        self.sides.insert(leg.key, Side::of(sip.reached(reached(leg))));
+        self.sides.insert(leg.key, Box::new(Side::of(sip.reached(reached(leg)))));
     }
 
     fn as_left(&self, leg: &table::Leg, mut dialog: Dialog) -> Dialog {
@@ -209,7 +210,7 @@ impl Machine {
             Some(_) => self.restore(leg, now),
             None => {
                 if let Some(sip) = self.as_called(leg, now) {
-                    self.sides.insert(leg.key, Side { repeat_until: told_until(leg), ..Side::of(sip) });
+                    self.sides.insert(leg.key, Box::new(Side { repeat_until: told_until(leg), ..Side::of(sip) }));
                 }
             }
         }
