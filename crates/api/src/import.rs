@@ -1,5 +1,6 @@
 //! A part of a list of leads on its way into a campaign. Sending it again adds nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -83,14 +84,24 @@ impl Part {
         may_reach: impl Fn(E164) -> Result<(), ForbiddenNumber>,
     ) -> Result<Self, Problem> {
         let mut reading = read(text(body)?, campaign, first_line)?;
+        let mut forbidden = BTreeMap::new();
         // Nobody would ever dial it.
         reading.leads.retain(|lead| match may_reach(lead.number) {
             Ok(()) => true,
             Err(why) => {
                 let fault = LineFault { line: lead.line, value: lead.number.to_string(), why: why.to_string() };
+                forbidden.insert(fault.value.clone(), fault.why.clone());
                 reading.faults.push(fault);
                 false
             }
+        });
+        // Its repetitions repeat nothing that is on the list.
+        reading.duplicates.retain(|again| match forbidden.get(&again.value) {
+            Some(why) => {
+                reading.faults.push(LineFault { why: why.clone(), ..again.clone() });
+                false
+            }
+            None => true,
         });
         reading.faults.sort_by_key(|fault| fault.line);
         let fields = fields(&reading.leads)?;

@@ -1,22 +1,12 @@
 //! Display names that their sender should have quoted: a caller is not lost for a comma in a name. RFC 4475 section 3.1.2.15
 //! leaves it to the reader whether such a message is refused.
 
+use crate::text::with_lines;
+
 /// A message whose From and To cannot be read, with the names in them quoted; none if that mends nothing. A quote that is
 /// not closed may have swallowed the address: such stays as it is.
 pub(crate) fn quoted(message: &[u8]) -> Option<Vec<u8>> {
-    let end = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(message.len());
-    let (head, rest) = message.split_at(end);
-    let head = std::str::from_utf8(head).ok()?;
-    let mut is_mended = false;
-    let lines: Vec<String> = head
-        .split("\r\n")
-        .map(|line| {
-            let mended = mended(line);
-            is_mended |= mended.is_some();
-            mended.unwrap_or_else(|| line.to_owned())
-        })
-        .collect();
-    is_mended.then(|| [lines.join("\r\n").as_bytes(), rest].concat())
+    with_lines(message, mended)
 }
 
 fn mended(line: &str) -> Option<String> {

@@ -18,6 +18,8 @@ pub const MAX_HEADERS: usize = 128;
 const MAX_HEADER_BYTES: usize = 8 * 1024;
 /// Most continuation lines of one header field; RFC 4475 folds at most four times.
 const MAX_FOLDS: usize = 16;
+/// How many kinds of header field are mended in one message: names in From and To, and Via.
+const MENDINGS: usize = 2;
 /// Bytes of the longest caller that is taken. It goes into the row, the record, From towards the agent's phone and every
 /// list: a number has 16 (E.164, with its plus sign), the longest name of RFC 4475 (section 3.1.1.7) 115. One that is cut
 /// short would be somebody else.
@@ -85,12 +87,21 @@ impl Message {
             let inner = parse_datagram(bytes, &limits).map_err(|error| Problem::of_parse(&error))?;
             Self::check(inner)
         };
-        let text = unfolded(datagram);
-        let mended = match read(text.clone()) {
-            Err(Problem::Header("From" | "To")) => display::quoted(&text),
-            other => return other.map_err(fault),
-        };
-        read(mended.map_or(text, Bytes::from)).map_err(fault)
+        let mut text = unfolded(datagram);
+        for _ in 0..MENDINGS {
+            let problem = match read(text.clone()) {
+                Ok(message) => return Ok(message),
+                Err(problem) => problem,
+            };
+            let mended = match problem {
+                Problem::Header("From" | "To") => display::quoted(&text),
+                Problem::Header("Via") => via::tight(&text),
+                _ => None,
+            };
+            let Some(mended) = mended else { return Err(fault(problem)) };
+            text = Bytes::from(mended);
+        }
+        read(text).map_err(fault)
     }
 
     fn check(inner: sipx_sip::Message) -> Result<Message, Problem> {

@@ -58,6 +58,23 @@ pub(crate) fn address_uri(value: &str) -> &str {
     value.split(';').next().unwrap_or(value).trim()
 }
 
+/// A message with the lines of its head as `mend` has them; none if it leaves all as they are.
+pub(crate) fn with_lines(message: &[u8], mend: impl Fn(&str) -> Option<String>) -> Option<Vec<u8>> {
+    let end = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(message.len());
+    let (head, rest) = message.split_at(end);
+    let head = std::str::from_utf8(head).ok()?;
+    let mut is_mended = false;
+    let lines: Vec<String> = head
+        .split("\r\n")
+        .map(|line| {
+            let mended = mend(line);
+            is_mended |= mended.is_some();
+            mended.unwrap_or_else(|| line.to_owned())
+        })
+        .collect();
+    is_mended.then(|| [lines.join("\r\n").as_bytes(), rest].concat())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sipx_sip::Host;
 use strowger_model::{Far, Transport};
 
-use crate::text::{parameter, split};
+use crate::text::{parameter, split, with_lines};
 use crate::uri::DEFAULT_PORT;
 
 /// `via` with `received`, and `rport` if the sender asked for it, set from where the packet really came
@@ -63,6 +63,26 @@ fn sent_by(via: &str) -> Option<(Host, Option<u16>)> {
     Host::parse_hostport(&Bytes::from(host)).ok()
 }
 
+/// A message whose Via cannot be read, without the white space that RFC 3261 section 25.1 lets stand around the colon
+/// between host and port; none if that changes nothing.
+pub(crate) fn tight(message: &[u8]) -> Option<Vec<u8>> {
+    with_lines(message, |line| {
+        let (field, value) = line.split_once(':')?;
+        if !["Via", "v"].iter().any(|known| known.eq_ignore_ascii_case(field.trim())) {
+            return None;
+        }
+        let hops: Vec<String> = split(value, b',').into_iter().map(tight_hop).collect();
+        let tight = format!("{field}: {}", hops.join(", "));
+        (tight != line).then_some(tight)
+    })
+}
+
+fn tight_hop(hop: &str) -> String {
+    let (sent, parameters) = hop.split_at(hop.find(';').unwrap_or(hop.len()));
+    let pieces: Vec<&str> = sent.split(':').map(str::trim).collect();
+    pieces.join(":") + parameters
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +107,31 @@ mod tests {
         assert_eq!(destination(&via, Far::udp(source())), Far::udp(([198, 51, 100, 7], 5062)));
         let via = filled("SIP / 2.0 / UDP example.com;branch=z9hG4bKa", source());
         assert_eq!(destination(&via, Far::udp(source())), Far::udp(([198, 51, 100, 7], 5060)));
+    }
+
+    /// RFC 3261 section 25.1: SLASH and COLON may have white space on both sides.
+    #[test]
+    fn white_space_may_stand_around_its_slashes_and_its_colon() {
+        let read = |via: &str, from: &str| {
+            let text = format!(
+                "OPTIONS sip:192.0.2.1 SIP/2.0\r\n{via}\r\nMax-Forwards: 70\r\nFrom: {from};tag=a\r\nTo: <sip:1@h>\r\n\
+                 Call-ID: c\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+            );
+            crate::message::Message::parse(text.as_bytes())
+        };
+        for via in [
+            "via: SIP / 2.0 / udp 192.0.2.4 : 5062 ; branch = z9hG4bKa ; rport",
+            "v: SIP/2.0/UDP 192.0.2.4 :5062;branch=z9hG4bKa,SIP/2.0/UDP 192.0.2.5: 5060;branch=z9hG4bKb",
+            "Via: SIP/2.0/UDP [2001:db8::4] : 5062;branch=z9hG4bKa",
+        ] {
+            for from in ["<sip:2@h>", "Desk, Front <sip:2@h>"] {
+                let message = read(via, from).unwrap_or_else(|fault| panic!("{via}: {fault}"));
+                assert_eq!(message.top_branch(), "z9hG4bKa");
+                let top = filled(&message.vias()[0], source());
+                assert!(sent_by(&top).is_some_and(|(_, port)| port == Some(5062)), "{top}");
+            }
+        }
+        assert!(read("Via: SIP/2.0/UDP : 5062;branch=z9hG4bKa", "<sip:2@h>").is_err(), "nowhere");
     }
 
     #[test]

@@ -165,10 +165,15 @@ impl Intake {
         // No answer, whatever the number, and whosever call it resembles: who tries something out learns nothing.
         let Some(door) = around.door(source) else { return Vec::new() };
         let key = key_of(&message);
-        if self.pending.contains_key(&key) {
-            return Vec::new();
-        }
         let mut out = Vec::new();
+        if let Some(Pending { invite, .. }) = self.pending.get(&key) {
+            // A proxy that forks waits for an answer on each branch (RFC 3261 section 16.7): what the first one gets, the
+            // others get, once there is a row.
+            if invite.top_branch() != message.top_branch() {
+                self.find_by_key(mail(None, message, source, Via::Edge), around, &mut out);
+            }
+            return out;
+        }
         if let Some(row) = row_of(&message, around) {
             let leg = first_leg(row.id);
             self.route(&row, leg, mail(Some(leg), message, source, Via::Edge), around, &mut out);
@@ -210,6 +215,12 @@ impl Intake {
             return out;
         }
         out.push(send(nobody::refusal(&invite, source, 503)));
+        for other in self.unborn.take(key.clone()..=key.clone()) {
+            match other.message.method() {
+                "INVITE" => out.push(send(nobody::refusal(&other.message, other.source, 503))),
+                _ => self.find_by_key(other, around, &mut out),
+            }
+        }
         if outcome.is_none() {
             // The caller is sent away, and if the entry comes after all, it ends.
             out.push(Action::Count(Count::TurnedAway));

@@ -48,6 +48,19 @@ async fn a_list_is_imported_once_and_read_again() {
     );
 }
 
+/// Nothing is on the list that a repetition of it would repeat: both lines are in the faults file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_is_forbidden_is_a_fault_each_time_it_stands_there() {
+    let mut destinations = Destinations::default();
+    destinations.everyone.deny = vec!["+49".parse().unwrap()];
+    let world = World::start_with(destinations).await.having_campaigns(|_| ()).await;
+    let (_, body) = world.import("", list(&[BEN, ANNA, BEN, ANNA])).await;
+    assert_eq!((&body["added"], &body["duplicates"]), (&json!(1), &json!(1)), "{body}");
+    let lines: Vec<&Value> = body["invalid"].as_array().unwrap().iter().map(|fault| &fault["line"]).collect();
+    assert_eq!(lines, [2, 5], "{body}");
+    assert_eq!(body["invalid"][0]["why"], body["invalid"][1]["why"], "{body}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_name_the_lines_of_the_whole_list() {
     let world = World::with_campaigns().await;

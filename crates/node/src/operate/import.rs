@@ -24,6 +24,9 @@ const SHOWN: usize = 20;
 /// Characters of a line that a fault shows.
 const SHOWN_CHARS: usize = 80;
 
+/// Longest line that names the columns, in bytes: it goes before each part, and half of a part is for leads.
+const COLUMNS_BYTES: usize = limit::LEADS_BODY_BYTES / 2;
+
 /// What became of the lines so far.
 #[derive(Default)]
 struct Sum {
@@ -45,7 +48,7 @@ pub fn import(file: &Path, of: &Campaign, faults: Option<&Path>, at: &At) -> any
     let parts = Parts::new(&list, limit::LEADS_PER_IMPORT, limit::LEADS_BODY_BYTES);
     let Some(parts) = parts else { bail!("{} is empty: its first line must name the columns", file.display()) };
     // The first line goes before each part.
-    let room = limit::LEADS_BODY_BYTES.saturating_sub(parts.header().len());
+    let room = room_behind(parts.header().len(), file)?;
     let Some(parts) = Parts::new(&list, limit::LEADS_PER_IMPORT, room) else { return Ok(ExitCode::SUCCESS) };
     let mut progress = Progress::begin();
     let mut sum = Sum::default();
@@ -67,6 +70,18 @@ pub fn import(file: &Path, of: &Campaign, faults: Option<&Path>, at: &At) -> any
         sent => sent?,
     }
     Ok(if sum.invalid.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Bytes that a part has for leads.
+fn room_behind(columns: usize, file: &Path) -> anyhow::Result<usize> {
+    if columns > COLUMNS_BYTES {
+        bail!(
+            "{}:1: the line that names the columns has {columns} bytes, and at most {COLUMNS_BYTES} are taken: name the \
+             columns in it and nothing else",
+            file.display()
+        );
+    }
+    Ok(limit::LEADS_BODY_BYTES - columns)
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {
@@ -212,5 +227,16 @@ mod tests {
         let mut sum = Sum::default();
         sum.add((quoted.len(), 1), &json!({ "invalid": [fault] }));
         assert_eq!((sum.lines, sum.bytes, sum.invalid[0].line), (1, quoted.len(), 3), "it is told like other faults");
+    }
+
+    /// The line of the columns had no bound, and the first line of leads was blamed for it.
+    #[test]
+    fn a_line_of_columns_that_leaves_no_room_is_named() {
+        let file = Path::new("list.csv");
+        assert_eq!(room_behind(COLUMNS_BYTES, file).expect("room"), limit::LEADS_BODY_BYTES - COLUMNS_BYTES);
+        let fault = room_behind(COLUMNS_BYTES + 1, file).expect_err("too long").to_string();
+        assert!(
+            fault.starts_with(&format!("list.csv:1: the line that names the columns has {} bytes", COLUMNS_BYTES + 1))
+        );
     }
 }

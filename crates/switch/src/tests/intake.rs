@@ -240,6 +240,34 @@ fn an_invite_that_is_not_committed_in_time_is_withdrawn() {
     assert_eq!(words(&said), ["Forwarded", "forward 2 INVITE"], "call {call}");
 }
 
+/// A proxy that forks waits for a final answer on each branch (RFC 3261 section 16.7).
+#[test]
+fn another_branch_of_an_invite_that_is_not_committed_yet_is_answered_as_the_first() {
+    let mut bench = Bench::new();
+    let twin = || other_branch("a");
+    bench.invites("a");
+    assert_eq!(words(&bench.invites("a")), [""; 0], "said again");
+    assert_eq!(words(&bench.on(|intake, around| intake.invite(twin(), trunk(), around))), [""; 0]);
+    let call = bench.call_of(ME, "a");
+    bench.actors.insert(call);
+    assert!(bench.on(|intake, _| intake.seat(&key("a")).map(|_| Vec::new()).expect("its own INVITE")).is_empty());
+    assert_eq!(words(&bench.applied(&[call])), [format!("tell {} INVITE", call.index())]);
+
+    bench.invites("b");
+    let twin = other_branch("b");
+    bench.on(|intake, around| intake.invite(twin, trunk(), around));
+    let said = bench
+        .on(|intake, around| intake.admit_answered(&key("b"), Some(&Outcome::Refused(Refusal::NoSuchTenant)), around));
+    assert_eq!(words(&said), ["503", "503"]);
+    assert_eq!(bench.intake.deadline(), None, "nothing waits");
+}
+
+fn other_branch(call_id: &str) -> Message {
+    let text = String::from_utf8(invite(call_id).bytes()).unwrap();
+    let branch = invite(call_id).top_branch().to_owned();
+    Message::parse(text.replace(&branch, "z9hG4bKtwin").as_bytes()).unwrap()
+}
+
 #[test]
 fn a_refused_invite_is_told_so() {
     let mut bench = Bench::new();
