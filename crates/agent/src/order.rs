@@ -61,8 +61,10 @@ impl Order {
     pub fn turn(&self, asked: Asked<'_>, now: Mono) -> Turn {
         let newest = self.newest.iter().find(|newest| newest.call_id == asked.call_id);
         match newest.filter(|newest| now.since(newest.at) < OVERTAKEN_WITHIN) {
-            Some(newest) if asked.cseq == newest.cseq => Turn::Repeated,
-            Some(newest) if asked.cseq < newest.cseq => Turn::Overtaken,
+            // Word for word, so with the same answer: another request under the same number is none (RFC 3261 section 10.3,
+            // step 7).
+            Some(newest) if asked.cseq == newest.cseq && self.knows(asked.answer, now) => Turn::Repeated,
+            Some(newest) if asked.cseq <= newest.cseq => Turn::Overtaken,
             Some(_) | None if self.knows(asked.answer, now) => Turn::Replayed,
             Some(_) | None => Turn::Next,
         }
@@ -142,9 +144,11 @@ mod tests {
     fn the_newest_of_a_phone_counts() {
         let (mut order, begin) = (Order::default(), Mono(1));
         assert_eq!(order.turn(asked("desk", 2), begin), Turn::Next);
-        order.done(asked("desk", 2), begin);
+        let second = asked("desk", 2);
+        order.done(second, begin);
         let later = begin + Duration::from_secs(1);
-        assert_eq!(order.turn(asked("desk", 2), later), Turn::Repeated);
+        assert_eq!(order.turn(second, later), Turn::Repeated);
+        assert_eq!(order.turn(asked("desk", 2), later), Turn::Overtaken, "another request under the same number");
         assert_eq!(order.turn(asked("desk", 1), later), Turn::Overtaken);
         assert_eq!(order.turn(asked("soft", 1), later), Turn::Next, "another phone counts by itself");
         assert_eq!(order.turn(asked("desk", 3), later), Turn::Next);
@@ -157,11 +161,11 @@ mod tests {
         let (mut order, begin) = (Order::default(), Mono(1));
         order.done(asked("desk", 9), begin);
         assert_eq!(order.turn(asked("desk", 1), begin + OVERTAKEN_WITHIN), Turn::Next);
-        for phone in 0..BINDINGS {
-            order.done(asked(&phone.to_string(), 1), begin);
-        }
+        let names: Vec<String> = (0..BINDINGS).map(|phone| phone.to_string()).collect();
+        let phones: Vec<Asked<'_>> = names.iter().map(|name| asked(name, 1)).collect();
+        phones.iter().for_each(|phone| order.done(*phone, begin));
         assert_eq!(order.turn(asked("desk", 9), begin), Turn::Next, "forgotten for newer ones");
-        assert_eq!(order.turn(asked("0", 1), begin), Turn::Repeated);
+        assert_eq!(order.turn(phones[0], begin), Turn::Repeated);
     }
 
     /// Whoever came last is remembered longest, and a number that comes back after long is no repetition.

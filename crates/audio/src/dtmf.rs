@@ -44,10 +44,13 @@ impl Event {
 /// A digit is given at its *first* packet that arrives, whichever that is: menus react at once, and a lost start or end
 /// changes nothing. All packets of a press carry the RTP timestamp of its start (RFC 4733, 2.2), so that tells presses apart.
 /// Senders exist that move it with each packet, or with the end: what goes on is told by its duration, which grows, and by its
-/// end.
+/// end. Others leave it where it was: there another key, or the same after its end in a packet that is marked as the first of
+/// an event (RFC 4733, 2.5.1.1), is another press.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct DtmfReceiver {
     last: Option<Press>,
+    /// Events that have begun under the timestamp of the last press, a bit each.
+    under_it: u16,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,8 +76,11 @@ const MOVED_SAMPLES: u32 = RATE_HZ / 25;
 
 impl DtmfReceiver {
     /// Takes one packet of the telephone-event payload type; gives the ASCII digit if the packet begins a press.
-    pub fn receive(&mut self, ssrc: u32, timestamp: u32, payload: &[u8]) -> Option<u8> {
+    pub fn receive(&mut self, ssrc: u32, timestamp: u32, marker: bool, payload: &[u8]) -> Option<u8> {
         let event = Event::parse(payload)?;
+        if self.is_another(ssrc, timestamp, marker, event) {
+            return self.begin(ssrc, timestamp, event);
+        }
         if let Some(press) = self.last.as_mut().filter(|press| press.ssrc == ssrc) {
             let is_late = timestamp != press.timestamp && press.timestamp.wrapping_sub(timestamp) <= LATE_SAMPLES;
             if is_late {
@@ -85,10 +91,30 @@ impl DtmfReceiver {
                 return None;
             }
         }
+        self.begin(ssrc, timestamp, event)
+    }
+
+    /// Whether it begins another press under the timestamp of the last. Late copies of what was pressed before do not.
+    fn is_another(&self, ssrc: u32, timestamp: u32, marker: bool, event: Event) -> bool {
+        let Some(press) = self.last.filter(|press| (press.ssrc, press.timestamp) == (ssrc, timestamp)) else {
+            return false;
+        };
+        let is_new = bit(event.event) & self.under_it == 0;
+        is_new || marker && !event.end && press.ended
+    }
+
+    fn begin(&mut self, ssrc: u32, timestamp: u32, event: Event) -> Option<u8> {
+        let is_same_time = self.last.is_some_and(|press| (press.ssrc, press.timestamp) == (ssrc, timestamp));
+        self.under_it = if is_same_time { self.under_it } else { 0 } | bit(event.event);
         let Event { event: code, duration, end, .. } = event;
         self.last = Some(Press { ssrc, timestamp, event: code, duration, ended: end });
         event.digit()
     }
+}
+
+/// 0 for what is no digit.
+fn bit(event: u8) -> u16 {
+    1_u16.checked_shl(event.into()).unwrap_or(0)
 }
 
 impl Press {
@@ -120,7 +146,7 @@ mod tests {
     fn press(receiver: &mut DtmfReceiver, event: u8, timestamp: u32) -> Vec<u8> {
         let ends = [800; 3].map(|duration| packet(event, true, duration));
         let updates = (1..5).map(|step| packet(event, false, step * 160));
-        updates.chain(ends).filter_map(|bytes| receiver.receive(1, timestamp, &bytes)).collect()
+        updates.chain(ends).filter_map(|bytes| receiver.receive(1, timestamp, false, &bytes)).collect()
     }
 
     #[test]
@@ -144,31 +170,44 @@ mod tests {
         assert_eq!(press(&mut receiver, 0, 3000), b"0");
     }
 
+    /// Senders exist whose clock stands still behind an event.
+    #[test]
+    fn keys_under_one_timestamp_are_told_apart() {
+        let mut receiver = DtmfReceiver::default();
+        assert_eq!(press(&mut receiver, 1, 1000), b"1");
+        assert_eq!(press(&mut receiver, 2, 1000), b"2");
+        assert_eq!(receiver.receive(1, 1000, false, &packet(1, true, 800)), None, "a late copy");
+        assert_eq!(receiver.receive(1, 1000, false, &packet(2, true, 800)), None, "a late copy");
+        assert_eq!(receiver.receive(1, 1000, true, &packet(2, false, 160)), Some(b'2'), "marked, behind its end");
+        assert_eq!(receiver.receive(1, 1000, true, &packet(2, false, 320)), None, "not behind its end");
+        assert_eq!(press(&mut receiver, 1, 9000), b"1");
+    }
+
     #[test]
     fn lost_packets_lose_no_digit() {
         let mut receiver = DtmfReceiver::default();
         // Only an end arrives; then a press whose end is lost; then the same digit again.
-        assert_eq!(receiver.receive(1, 100, &packet(7, true, 800)), Some(b'7'));
-        assert_eq!(receiver.receive(1, 2000, &packet(7, false, 160)), Some(b'7'));
-        assert_eq!(receiver.receive(1, 4000, &packet(7, false, 160)), Some(b'7'));
+        assert_eq!(receiver.receive(1, 100, false, &packet(7, true, 800)), Some(b'7'));
+        assert_eq!(receiver.receive(1, 2000, false, &packet(7, false, 160)), Some(b'7'));
+        assert_eq!(receiver.receive(1, 4000, false, &packet(7, false, 160)), Some(b'7'));
     }
 
     #[test]
     fn a_late_copy_is_no_digit() {
         let mut receiver = DtmfReceiver::default();
-        assert_eq!(receiver.receive(1, 1000, &packet(1, false, 160)), Some(b'1'));
-        assert_eq!(receiver.receive(1, 3000, &packet(2, false, 160)), Some(b'2'));
-        assert_eq!(receiver.receive(1, 1000, &packet(1, true, 800)), None);
-        assert_eq!(receiver.receive(1, 3000, &packet(2, true, 800)), None);
+        assert_eq!(receiver.receive(1, 1000, false, &packet(1, false, 160)), Some(b'1'));
+        assert_eq!(receiver.receive(1, 3000, false, &packet(2, false, 160)), Some(b'2'));
+        assert_eq!(receiver.receive(1, 1000, false, &packet(1, true, 800)), None);
+        assert_eq!(receiver.receive(1, 3000, false, &packet(2, true, 800)), None);
     }
 
     #[test]
     fn a_long_press_is_one_digit() {
         let mut receiver = DtmfReceiver::default();
-        assert_eq!(receiver.receive(1, 0, &packet(3, false, 0xffff)), Some(b'3'));
-        assert_eq!(receiver.receive(1, 0xffff, &packet(3, false, 160)), None);
-        assert_eq!(receiver.receive(1, 0xffff, &packet(3, true, 320)), None);
-        assert_eq!(receiver.receive(1, 0x1_fffe, &packet(3, true, 320)), Some(b'3'));
+        assert_eq!(receiver.receive(1, 0, false, &packet(3, false, 0xffff)), Some(b'3'));
+        assert_eq!(receiver.receive(1, 0xffff, false, &packet(3, false, 160)), None);
+        assert_eq!(receiver.receive(1, 0xffff, false, &packet(3, true, 320)), None);
+        assert_eq!(receiver.receive(1, 0x1_fffe, false, &packet(3, true, 320)), Some(b'3'));
     }
 
     /// One press was two digits, and callers came into a wrong queue.
@@ -176,8 +215,9 @@ mod tests {
     fn a_press_whose_timestamp_moves_is_one_digit() {
         let digits = |packets: &[(u32, bool, u16)]| {
             let mut receiver = DtmfReceiver::default();
-            let heard =
-                packets.iter().filter_map(|(at, end, duration)| receiver.receive(1, *at, &packet(5, *end, *duration)));
+            let heard = packets
+                .iter()
+                .filter_map(|(at, end, duration)| receiver.receive(1, *at, false, &packet(5, *end, *duration)));
             heard.count()
         };
         let each = [
@@ -216,9 +256,9 @@ mod tests {
     #[test]
     fn a_new_source_starts_anew_and_tones_are_no_digits() {
         let mut receiver = DtmfReceiver::default();
-        assert_eq!(receiver.receive(1, 1000, &packet(4, true, 800)), Some(b'4'));
-        assert_eq!(receiver.receive(2, 1000, &packet(4, true, 800)), Some(b'4'));
-        assert_eq!(receiver.receive(2, 90_000, &packet(16, true, 800)), None);
-        assert_eq!(receiver.receive(2, 99_000, &[1, 2]), None);
+        assert_eq!(receiver.receive(1, 1000, false, &packet(4, true, 800)), Some(b'4'));
+        assert_eq!(receiver.receive(2, 1000, false, &packet(4, true, 800)), Some(b'4'));
+        assert_eq!(receiver.receive(2, 90_000, false, &packet(16, true, 800)), None);
+        assert_eq!(receiver.receive(2, 99_000, false, &[1, 2]), None);
     }
 }

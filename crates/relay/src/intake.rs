@@ -52,7 +52,7 @@ impl Intake {
 
     /// A key, once for each press.
     pub(crate) fn digit(&mut self, header: &Header, payload: &[u8]) -> Option<What> {
-        let digit = self.dtmf.receive(header.ssrc, header.timestamp, payload)?;
+        let digit = self.dtmf.receive(header.ssrc, header.timestamp, header.marker, payload)?;
         Some(What::Digit { digit })
     }
 

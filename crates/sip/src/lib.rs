@@ -30,7 +30,7 @@ mod via;
 pub use digest::{Algorithm, Claim, DigestFault, NONCE_LIFE_S, Proof, challenge, claim, ha1, verify};
 pub use fault::{ParseFault, Problem};
 pub use leg::{Event, LINGER, Leg, LegState, Local, Out, Outgoing, Reached};
-pub use message::{MAX_DATAGRAM_BYTES, MAX_HEADERS, Message, is_keepalive};
+pub use message::{MAX_DATAGRAM_BYTES, MAX_HEADERS, Message, is_keepalive, is_sip};
 pub use reason::{ELSEWHERE, phrase, q850};
 pub use register::{Binding, Contact, Contacts, ContactsFault, contacts, ok as register_ok};
 pub use reply::{reply, reply_destination};

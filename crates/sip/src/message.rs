@@ -66,6 +66,12 @@ pub fn is_keepalive(datagram: &[u8]) -> bool {
     datagram.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0))
 }
 
+/// Whether the first line is of SIP, whatever stands behind it.
+pub fn is_sip(message: &[u8]) -> bool {
+    let line = message.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+    line.starts_with(b"SIP/2.0 ") || line.ends_with(b" SIP/2.0")
+}
+
 impl Message {
     /// Reads one whole message. What is wrong with it comes back with the answer its sender may get.
     pub fn parse(datagram: &[u8]) -> Result<Message, ParseFault> {

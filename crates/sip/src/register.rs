@@ -1,7 +1,7 @@
 //! What a REGISTER binds, and the answer that says so (RFC 3261 section 10).
 
 use bytes::Bytes;
-use sipx_sip::Uri;
+use sipx_sip::{Scheme, Uri};
 use strowger_model::HIGHEST_Q;
 
 use crate::message::Message;
@@ -82,7 +82,12 @@ pub fn contacts(request: &Message) -> Result<Contacts, ContactsFault> {
         if uri.len() > MAX_URI_BYTES {
             return Err(ContactsFault::TooLong);
         }
-        Uri::parse(Bytes::copy_from_slice(uri.as_bytes())).map_err(|_| ContactsFault::Malformed)?;
+        let parsed = Uri::parse(Bytes::copy_from_slice(uri.as_bytes())).map_err(|_| ContactsFault::Malformed)?;
+        // It is to be a Request-URI, which has no headers (RFC 3261 section 19.1.1), and is asked for by SIP.
+        if !matches!(parsed.scheme(), Scheme::Sip | Scheme::Sips) || parsed.headers().is_some_and(|all| !all.is_empty())
+        {
+            return Err(ContactsFault::Malformed);
+        }
         // A time that is no number counts as an hour (RFC 3261 section 20.10).
         let expires = parameter(value, "expires").map_or(general, |text| text.parse().unwrap_or(DEFAULT_EXPIRES_S));
         let instance = parameter(value, "+sip.instance").filter(|name| !name.is_empty()).map(str::to_owned);
@@ -161,7 +166,11 @@ mod tests {
         assert_eq!(contacts(&register("Contact: *\r\nExpires: 0\r\n")), Ok(Contacts::Wildcard));
         assert_eq!(contacts(&register("Contact: *\r\n")), Err(ContactsFault::Wildcard));
         assert_eq!(contacts(&register("Contact: *, <sip:a@b>\r\nExpires: 0\r\n")), Err(ContactsFault::Wildcard));
-        assert_eq!(contacts(&register("Contact: <nonsense>\r\n")), Err(ContactsFault::Malformed));
+        // The last three could be no Request-URI (RFC 3261 section 19.1.1).
+        for uri in ["nonsense", "sip:7@192.0.2.4?Subject=x", "mailto:7@example.com", "tel:+49301234"] {
+            let named = format!("Contact: <{uri}>\r\n");
+            assert_eq!(contacts(&register(&named)), Err(ContactsFault::Malformed), "{uri}");
+        }
         let many = "Contact: <sip:a@b>\r\n".repeat(17);
         assert_eq!(contacts(&register(&many)), Err(ContactsFault::TooMany));
     }

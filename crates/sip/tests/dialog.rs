@@ -106,6 +106,38 @@ fn an_unacknowledged_change_is_told() {
     assert_eq!(bench.until(33_000).events, [Event::AckTimeout]);
 }
 
+/// Lucent and others: a Via without a branch, or the same in all requests of a dialog. The second key was taken for the
+/// first said again.
+#[test]
+fn requests_under_one_branch_are_told_apart_by_their_number() {
+    for branch in ["z9hG4bKsame", ""] {
+        let (mut bench, tag) = confirmed_call();
+        let relay = ["Content-Type: application/dtmf-relay"];
+        for (cseq, digit) in [(11, '1'), (12, '2')] {
+            let info = request("INFO", cseq, branch, &tag, &relay, &format!("Signal={digit}\r\n"));
+            let info = if branch.is_empty() { info.replace(";branch=", "") } else { info };
+            let heard = bench.hear(&info).is(&["200 INFO"], &[Event::Key { digit }]);
+            assert_eq!(heard.message("200 INFO").cseq(), cseq);
+            bench.hear(&info).is(&["200 INFO"], &[]);
+        }
+    }
+}
+
+/// RFC 3261 section 17.1.1.3: its transaction outlives the dialog.
+#[test]
+fn a_refusal_of_our_change_that_crosses_the_end_is_acknowledged() {
+    let (mut bench, tag) = confirmed_call();
+    let ours = bench.told(|leg, now| leg.reinvite(changed(2), now)).message("INVITE").clone();
+    bench.hear(&request("BYE", 11, "z9hG4bKbye", &tag, &[], ""));
+    bench.told(|leg, now| leg.answer_bye(now));
+    assert_eq!(bench.leg.state(), LegState::Ended);
+    let refusal = answer(&ours, 487, "", &[], "");
+    let heard = bench.hear(&refusal).is(&["ACK"], &[]);
+    let ack = heard.message("ACK");
+    assert_eq!((ack.top_branch(), ack.cseq()), (ours.top_branch(), ours.cseq()));
+    bench.hear(&refusal).is(&["ACK"], &[]);
+}
+
 #[test]
 fn a_reinvite_shows_that_our_answer_arrived() {
     let mut bench = Bench::called(&invite());

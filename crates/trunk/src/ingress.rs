@@ -3,7 +3,7 @@
 use std::sync::{PoisonError, RwLock};
 
 use strowger_model::{Far, LegKey};
-use strowger_sip::{Message, TokenKeys, is_keepalive, reply, reply_destination, screen};
+use strowger_sip::{Message, TokenKeys, is_keepalive, is_sip, reply, reply_destination, screen};
 
 use crate::known::Known;
 
@@ -80,6 +80,9 @@ impl Judge {
                 return match fault.reply() {
                     Some(bytes) if self.known.has(source) => Verdict::Answer { to: source, bytes },
                     Some(_) => Verdict::Drop("strangers"),
+                    // An ACK or a response that cannot be read is nobody's, and what goes before and behind it on the
+                    // same connection is other calls' (RFC 3261 section 18.3).
+                    None if self.known.has(source) && is_sip(bytes) => Verdict::Drop("malformed"),
                     None => Verdict::Garbage,
                 };
             }
@@ -286,5 +289,21 @@ mod tests {
         let is_garbage = |text: &str| matches!(judge.judge(text.as_bytes(), at(CARRIER)), Verdict::Garbage);
         assert!(is_garbage("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
         assert!(!is_garbage("\r\n\r\n"), "a keep-alive");
+    }
+
+    /// The ACK to a refusal has the fault that was refused: it ended the connection with all that waited on it.
+    #[test]
+    fn sip_that_cannot_be_read_or_answered_ends_no_known_connection() {
+        let judge = judge();
+        let ack = "ACK sip:100@h SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.9;branch=z9hG4bKx\r\nFrom: <sip:1@h>\r\n\
+                   To: <sip:100@h>;tag=2\r\nCall-ID: x\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n";
+        let response = ack.replacen("ACK sip:100@h SIP/2.0", "SIP/2.0 200 OK", 1);
+        for text in [ack, &response] {
+            assert!(Message::parse(text.as_bytes()).is_err(), "{text}");
+            let (known, stranger) =
+                (judge.judge(text.as_bytes(), at(CARRIER)), judge.judge(text.as_bytes(), at(STRANGER)));
+            assert!(matches!(known, Verdict::Drop("malformed")), "{text}");
+            assert!(matches!(stranger, Verdict::Garbage), "{text}");
+        }
     }
 }

@@ -97,24 +97,27 @@ impl Default for Counters {
                 &["401", "403", "404"],
             ),
             leader_changes: make.counter("strowger_leader_changes_total", "Changes of leader seen, over all groups."),
-            offers: make.counters(
+            offers: make.zeroed(
                 "strowger_offers_total",
                 "Offers planned by this node as leader, by what the log said.",
-                &["result"],
+                "result",
+                &["granted", "refused"],
             ),
-            capped: make.counters(
+            capped: make.zeroed(
                 "strowger_outbound_caps_reached_total",
                 "Caps on outbound calls that were reached, by whose: agent, tenant or trunk. Every node counts the same.",
-                &["whose"],
+                "whose",
+                &["agent", "tenant", "trunk"],
             ),
             forbidden: make.counter(
                 "strowger_dials_forbidden_total",
                 "Numbers that agents asked for and that are not dialled: premium rates, satellites, what the lists deny.",
             ),
-            dials: make.counters(
+            dials: make.zeroed(
                 "strowger_dials_total",
                 "Outbound calls begun by this node as leader, by what the log said.",
-                &["result"],
+                "result",
+                &["granted", "refused"],
             ),
             registry,
         };
@@ -212,6 +215,21 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A series that comes with its first event has no increase: an alarm on the first cap that bites stayed silent.
+    #[test]
+    fn what_alarms_look_at_is_there_from_the_start() {
+        let text = Counters::default().families().text();
+        for line in [
+            "strowger_outbound_caps_reached_total{whose=\"agent\"} 0",
+            "strowger_outbound_caps_reached_total{whose=\"tenant\"} 0",
+            "strowger_outbound_caps_reached_total{whose=\"trunk\"} 0",
+            "strowger_offers_total{result=\"refused\"} 0",
+            "strowger_dials_total{result=\"granted\"} 0",
+        ] {
+            assert!(text.lines().any(|other| other == line), "no `{line}` in {text}");
+        }
+    }
 
     #[test]
     fn counters_say_what_was_counted() {

@@ -1,5 +1,6 @@
 //! A list of leads is sent in parts, some at once: while one is committed the next is on its way and read.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::process::ExitCode;
@@ -197,11 +198,23 @@ impl Sum {
 
     /// CSV (RFC 4180), for the program that the list came from.
     fn faults_file(&self) -> String {
-        let quoted = |field: &str| format!("\"{}\"", field.replace('"', "\"\""));
+        let quoted = |field: &str| format!("\"{}\"", defused(field).replace('"', "\"\""));
         let line = |fault: &Invalid| format!("{},{},{}\r\n", fault.line, quoted(&fault.value), quoted(&fault.why));
         let lines: String = self.invalid.iter().map(line).collect();
         format!("line,value,why\r\n{lines}")
     }
+}
+
+/// A cell that a spreadsheet would take for a formula, with the apostrophe that makes it text (CWE-1236). A number keeps its
+/// plus.
+fn defused(cell: &str) -> Cow<'_, str> {
+    let is_number = |rest: &str| rest.chars().all(|each| each.is_ascii_digit() || " ()-./".contains(each));
+    let is_formula = match cell.chars().next() {
+        Some('=' | '@' | '\t' | '\r') => true,
+        Some('+' | '-') => !is_number(&cell[1..]),
+        _ => false,
+    };
+    if is_formula { format!("'{cell}").into() } else { cell.into() }
 }
 
 #[cfg(test)]
@@ -238,5 +251,24 @@ mod tests {
         assert!(
             fault.starts_with(&format!("list.csv:1: the line that names the columns has {} bytes", COLUMNS_BYTES + 1))
         );
+    }
+
+    /// The file is opened in the program that the list came from.
+    #[test]
+    fn no_cell_of_the_faults_file_is_a_formula() {
+        for (cell, written) in [
+            ("=HYPERLINK(\"x\")", "'=HYPERLINK(\"x\")"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("+1+cmd|' /C calc'!A0", "'+1+cmd|' /C calc'!A0"),
+            ("-2+3", "'-2+3"),
+            ("\t=1", "'\t=1"),
+            ("+49 (30) 123-45", "+49 (30) 123-45"),
+            ("Anna", "Anna"),
+            ("", ""),
+        ] {
+            assert_eq!(defused(cell), written);
+        }
+        let invalid = vec![Invalid { line: 2, value: "=1".into(), why: "no number".into() }];
+        assert!(Sum { invalid, ..Sum::default() }.faults_file().ends_with("2,\"'=1\",\"no number\"\r\n"));
     }
 }

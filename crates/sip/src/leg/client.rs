@@ -116,6 +116,12 @@ impl ClientInvite {
         self.derived("ACK", answer.header("To"), None)
     }
 
+    /// What is left of it once it is refused; over a dialog's end the To is that of the dialog.
+    pub(super) fn refused(&self, answer: Option<&Message>) -> Refused {
+        let ack = answer.map_or_else(|| self.derived("ACK", None, None), |answer| self.refusal_ack(answer));
+        Refused { branch: self.branch.clone(), ack, destination: self.destination }
+    }
+
     /// Copies lines of our own text: no parsing, so whatever we sent can be acknowledged and cancelled.
     fn derived(&self, method: &str, to: Option<&str>, q850: Option<Cause>) -> Vec<u8> {
         let text = String::from_utf8_lossy(&self.request);

@@ -407,7 +407,11 @@ impl Leg {
         }
         self.state = LegState::Ended;
         self.row.state = DialogState::Ended;
-        self.client = None;
+        // A refusal that crosses the end is acknowledged all the same: the transaction outlives the dialog (RFC 3261
+        // section 17.1.1.3).
+        if let Some(client) = self.client.take().filter(|client| !client.initial && client.stage != Stage::Accepted) {
+            self.refused = Some(client.refused(None));
+        }
         self.retry = None;
         self.owed = None;
         self.bye_after_ack = None;

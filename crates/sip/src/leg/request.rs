@@ -2,7 +2,7 @@
 
 use strowger_model::{Far, Mono, Role};
 
-use super::server::{Inbound, Phase, ServerInvite};
+use super::server::{Given, Inbound, Phase, ServerInvite};
 use super::{Event, Leg, LegState, Out};
 use crate::compose::SDP;
 use crate::message::Message;
@@ -23,7 +23,12 @@ impl Leg {
             return;
         }
         let inbound = Inbound::of(message, source);
-        if let Some(given) = self.given.iter().find(|given| given.branch == inbound.branch && given.method == method) {
+        // Senders exist that say no branch, or the same one for all of a dialog: their number tells requests apart, too
+        // (RFC 3261 section 17.2.3).
+        let is_again = |given: &&Given| {
+            (given.method.as_str(), given.cseq, &given.branch) == (method, inbound.cseq, &inbound.branch)
+        };
+        if let Some(given) = self.given.iter().find(is_again) {
             out.push(Out::Send { to: given.destination, bytes: given.bytes.clone() });
             return;
         }

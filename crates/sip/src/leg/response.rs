@@ -43,8 +43,9 @@ impl Leg {
 
     fn on_invite_response(&mut self, message: &Message, source: Far, now: Mono, out: &mut Vec<Out>) {
         let (branch, status) = (message.top_branch(), message.status());
-        if let Some(refused) = self.refused.as_ref().filter(|refused| refused.branch == branch) {
-            if status >= 300 && is_there(source, refused.destination) {
+        let is_its = |refused: &&Refused| refused.branch == branch && status >= 300;
+        if let Some(refused) = self.refused.as_ref().filter(is_its) {
+            if is_there(source, refused.destination) {
                 out.push(Out::Send { to: refused.destination, bytes: refused.ack.clone() });
             }
             return;
@@ -138,10 +139,9 @@ impl Leg {
             self.client = Some(client);
             return;
         }
-        let ack = client.refusal_ack(message);
-        out.push(Out::Send { to: client.destination, bytes: ack.clone() });
-        let (branch, destination, status) = (client.branch.clone(), client.destination, message.status());
-        self.refused = (!destination.transport.is_reliable()).then_some(Refused { branch, ack, destination });
+        let (refused, status) = (client.refused(Some(message)), message.status());
+        out.push(Out::Send { to: refused.destination, bytes: refused.ack.clone() });
+        self.refused = (!refused.destination.transport.is_reliable()).then_some(refused);
         if client.initial {
             self.requests.retain(|request| request.method != "CANCEL");
             if self.state == LegState::Early {

@@ -155,8 +155,8 @@ impl Leg {
             self.given.remove(0);
         }
         out.push(Out::Send { to: inbound.destination, bytes: bytes.clone() });
-        let Inbound { method, branch, destination, .. } = inbound;
-        self.given.push(Given { method, branch, destination, bytes });
+        let Inbound { method, cseq, branch, destination, .. } = inbound;
+        self.given.push(Given { method, cseq, branch, destination, bytes });
     }
 
     pub(super) fn next_cseq(&mut self) -> u32 {

@@ -132,6 +132,7 @@ pub(super) const GIVEN_KEPT: usize = 4;
 #[derive(Clone, Debug)]
 pub(super) struct Given {
     pub(super) method: String,
+    pub(super) cseq: u32,
     pub(super) branch: String,
     pub(super) destination: Far,
     pub(super) bytes: Vec<u8>,
