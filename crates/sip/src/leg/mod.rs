@@ -13,7 +13,7 @@ mod timer;
 
 use strowger_model::{Cause, Dialog, DialogState, Far, LegKey, Mono, Role, Transport};
 
-use self::client::{ClientInvite, ClientRequest, Refused};
+use self::client::{ClientInvite, ClientRequest, Refused, Stage};
 use self::send::Peer;
 use self::server::{Given, Inbound, Phase, ServerInvite};
 use self::timer::{Due, Repeat};
@@ -247,7 +247,7 @@ impl Leg {
     pub fn awaited(key: LegKey, to: Outgoing, local: &Local, now: Mono) -> Leg {
         let (mut leg, _) = Leg::outgoing(key, to, local, now);
         if let Some(client) = &mut leg.client {
-            client.stage = client::Stage::Proceeding;
+            client.stage = Stage::Proceeding;
             client.timer = None;
         }
         leg
