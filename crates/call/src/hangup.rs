@@ -10,42 +10,23 @@ use strowger_table::{After, Command, DutyKind, LegState, Released, Stage, ToldBy
 
 use crate::limit;
 use crate::machine::Machine;
+use crate::said::Said;
 use crate::side::{Side, told_until};
 
 /// The end of a leg as its owner knows it, until the row has it.
 pub(crate) struct Leaving {
-    number: u64,
-    cause: Cause,
-    told_by: ToldBy,
-    observed: LogTime,
+    pub said: Said,
     /// Until when its BYE or CANCEL waits for the row.
     answer_by: Option<Mono>,
-    /// When it is proposed again, after it was lost.
-    again: Option<Mono>,
 }
 
 impl Leaving {
     pub fn deadline(&self) -> Option<Mono> {
-        self.answer_by.into_iter().chain(self.again).min()
+        self.answer_by.into_iter().chain(self.said.deadline()).min()
     }
 
     pub fn is_waited_for(&self) -> bool {
         self.answer_by.is_some()
-    }
-}
-
-/// The end of the call that its owner decided, until the row has it.
-pub(crate) struct Ending {
-    number: u64,
-    ended: Ended,
-    observed: LogTime,
-    /// When it is proposed again, after it was lost.
-    again: Option<Mono>,
-}
-
-impl Ending {
-    pub fn deadline(&self) -> Option<Mono> {
-        self.again
     }
 }
 
@@ -66,17 +47,16 @@ impl Machine {
         if !is_live || self.sides.get(&key).is_none_or(|side| side.leaving.is_some()) {
             return;
         }
-        let number = self.propose(Command::Left { leg: key, cause, told_by, observed });
+        let said = self.say(Command::Left { leg: key, cause, told_by, observed });
         if let Some(side) = self.sides.get_mut(&key) {
-            side.leaving = Some(Leaving { number, cause, told_by, observed, answer_by: None, again: None });
+            side.leaving = Some(Leaving { said, answer_by: None });
         }
     }
 
     /// Of several ends the first one counts.
     pub(crate) fn propose_end(&mut self, ended: Ended, observed: LogTime) {
         if !self.rows.call.is_over() && self.ending.is_none() {
-            let number = self.propose(Command::End { call: self.id(), ended, observed });
-            self.ending = Some(Ending { number, ended, observed, again: None });
+            self.ending = Some(self.say(Command::End { call: self.id(), ended, observed }));
         }
     }
 
@@ -88,40 +68,20 @@ impl Machine {
         self.ending.is_some() || row.is_over() || leaving().any(ends)
     }
 
-    pub(crate) fn end_proposed(&mut self, number: u64, accepted: bool, now: Mono) {
-        let again = (!accepted).then(|| now + limit::SAY_AGAIN);
-        if let Some(ending) = self.ending.as_mut().filter(|ending| ending.number == number) {
-            ending.again = again;
-        }
-        let leaving = self.sides.iter_mut().find_map(|(key, side)| {
-            let leaving = side.leaving.as_mut().filter(|leaving| leaving.number == number)?;
-            leaving.again = again;
-            Some((*key, leaving.answer_by.take()))
-        });
-        if let Some((key, Some(_))) = leaving {
-            self.answer_hang_up(key, now);
-        }
+    /// Entered or lost, who hung up waits no longer.
+    pub(crate) fn left_proposed(&mut self, number: u64, now: Mono) {
+        self.answer_hang_ups(now, |leaving| leaving.said.number() == number);
     }
 
+    /// Nor does it wait longer than its time.
     pub(crate) fn tick_hang_up(&mut self, now: Mono) {
-        let keys: Vec<LegKey> = self.sides.keys().copied().collect();
-        for key in keys {
-            let Some(leaving) = self.sides.get_mut(&key).and_then(|side| side.leaving.as_mut()) else { continue };
-            let again = leaving.again.take_if(|at| *at <= now).is_some();
-            let (cause, told_by, observed) = (leaving.cause, leaving.told_by, leaving.observed);
-            if leaving.answer_by.take_if(|by| *by <= now).is_some() {
-                self.answer_hang_up(key, now);
-            }
-            if again && let Some(side) = self.sides.get_mut(&key) {
-                side.leaving = None;
-                self.leave(key, cause, told_by, observed);
-            }
-        }
-        if self.ending.as_mut().is_some_and(|ending| ending.again.take_if(|at| *at <= now).is_some())
-            && let Some(Ending { ended, observed, .. }) = self.ending.take()
-        {
-            self.propose_end(ended, observed);
-        }
+        self.answer_hang_ups(now, |leaving| leaving.answer_by.is_some_and(|by| by <= now));
+    }
+
+    fn answer_hang_ups(&mut self, now: Mono, is_time: impl Fn(&Leaving) -> bool) {
+        let waits = |side: &mut Side| side.leaving.as_mut().filter(|leaving| is_time(leaving))?.answer_by.take();
+        let keys = self.sides.iter_mut().filter_map(|(key, side)| waits(side).map(|_| *key)).collect::<Vec<_>>();
+        keys.into_iter().for_each(|key| self.answer_hang_up(key, now));
     }
 
     fn answer_hang_up(&mut self, key: LegKey, now: Mono) {

@@ -12,7 +12,6 @@ use strowger_table as table;
 use strowger_table::{Call, Command, DutyKind, Reach, Stage, ToldBy};
 
 use crate::event::{Action, Actions, Answer, Event, MediaFact};
-use crate::hangup::Ending;
 use crate::rows::Rows;
 use crate::said::Said;
 use crate::side::Side;
@@ -44,7 +43,7 @@ pub struct Machine {
     /// Duties to close a port that a relay was told of.
     pub(crate) closing: BTreeSet<u32>,
     /// Set from the moment at which an end is proposed: no phone is rung and nobody is answered any more.
-    pub(crate) ending: Option<Ending>,
+    pub(crate) ending: Option<Said>,
     pub(crate) told: Told,
     next_number: u64,
     adopting: bool,
@@ -126,8 +125,7 @@ impl Machine {
         // A digit's time that is left over is nobody's once the caller leaves the step.
         sides
             .chain(self.flow.as_ref().filter(|_| self.is_in_step()).and_then(Stepper::deadline))
-            .chain(self.stepping.as_ref().and_then(Said::deadline))
-            .chain(self.ending.as_ref().and_then(Ending::deadline))
+            .chain(self.stepping.iter().chain(&self.ending).filter_map(Said::deadline))
             .min()
     }
 
@@ -280,7 +278,7 @@ impl Machine {
         let accepted = answer == Answer::Accepted;
         self.said_proposed(number, answer, now);
         self.step_proposed(number, answer);
-        self.end_proposed(number, accepted, now);
+        self.left_proposed(number, now);
         self.redialog_proposed(number, accepted, now);
         self.rehome_proposed(number, accepted, now);
     }

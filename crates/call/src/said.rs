@@ -1,5 +1,5 @@
 //! What an owner has said to the log, until the row has it: what was lost is said again. Nobody else knows it, neither that
-//! a prompt is over nor that a phone was answered.
+//! a prompt is over nor that a phone was answered, nor that a leg or the call ends.
 
 use strowger_model::{LegKey, Mono};
 use strowger_table as table;
@@ -15,6 +15,17 @@ pub(crate) struct Said {
     command: Command,
     /// When it is said again, after it was lost.
     again: Option<Mono>,
+}
+
+/// What was said stands in one of these places.
+#[derive(Clone, Copy)]
+enum Whose {
+    /// The end of this leg.
+    Left(LegKey),
+    /// What else became of it.
+    Leg(LegKey),
+    End,
+    Step,
 }
 
 impl Said {
@@ -54,8 +65,9 @@ impl Machine {
     }
 
     pub(crate) fn said_proposed(&mut self, number: u64, answer: Answer, now: Mono) {
-        let sides = self.sides.values_mut().filter_map(|side| side.said.as_mut());
-        sides.chain(&mut self.stepping).for_each(|said| said.answered(number, answer, now));
+        let of_legs = self.sides.values_mut().flat_map(|side| side.all_said());
+        let of_call = self.stepping.iter_mut().chain(&mut self.ending);
+        of_legs.chain(of_call).for_each(|said| said.answered(number, answer, now));
     }
 
     /// What the rows have, and what they have gone past, is said no more.
@@ -70,12 +82,26 @@ impl Machine {
         }
     }
 
+    /// Ends first: what they end is of no more use.
     pub(crate) fn say_again(&mut self, now: Mono) {
-        let due = |(key, side): (&LegKey, &mut Box<crate::side::Side>)| Some((*key, side.said.as_mut()?.due(now)?));
-        let of_legs: Vec<(LegKey, Command)> = self.sides.iter_mut().filter_map(due).collect();
-        of_legs.into_iter().for_each(|(key, command)| self.say_of(key, command));
-        if let Some(command) = self.stepping.as_mut().and_then(|said| said.due(now)) {
-            self.stepping = Some(self.say(command));
+        let keys: Vec<LegKey> = self.sides.keys().copied().collect();
+        let of_ends = keys.iter().map(|key| Whose::Left(*key)).chain([Whose::End]);
+        let of_rest = keys.iter().map(|key| Whose::Leg(*key)).chain([Whose::Step]);
+        for whose in of_ends.chain(of_rest) {
+            let Some(command) = self.said_of(whose).and_then(|said| said.due(now)) else { continue };
+            let again = self.say(command);
+            if let Some(said) = self.said_of(whose) {
+                *said = again;
+            }
+        }
+    }
+
+    fn said_of(&mut self, whose: Whose) -> Option<&mut Said> {
+        match whose {
+            Whose::Left(key) => self.sides.get_mut(&key)?.leaving.as_mut().map(|leaving| &mut leaving.said),
+            Whose::Leg(key) => self.sides.get_mut(&key)?.said.as_mut(),
+            Whose::End => self.ending.as_mut(),
+            Whose::Step => self.stepping.as_mut(),
         }
     }
 }

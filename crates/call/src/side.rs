@@ -96,6 +96,11 @@ impl Side {
         self.sip.as_ref().is_none_or(|leg| leg.state() == LegState::Ended)
     }
 
+    /// Also of its end.
+    pub fn all_said(&mut self) -> impl Iterator<Item = &mut Said> {
+        self.said.iter_mut().chain(self.leaving.as_mut().map(|leaving| &mut leaving.said))
+    }
+
     /// It had a dialog, or the beginning of one, and that is over.
     pub fn has_ended(&self) -> bool {
         self.sip.is_some() && self.is_over()

@@ -1,6 +1,7 @@
 //! Prompts, music and what lists of leads say besides numbers, by their digest: on this node's disk, and fetched from the others when missing.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -62,9 +63,12 @@ impl Content {
             std::fs::create_dir_all(&self.dir)?;
             let turn = WRITING.fetch_add(1, Ordering::Relaxed);
             let part = path.with_extension(format!("part-{}-{turn}", std::process::id()));
-            std::fs::write(&part, bytes)?;
-            std::fs::File::open(&part)?.sync_all()?;
-            std::fs::rename(&part, path)
+            let written = write_all(&part, bytes).and_then(|()| std::fs::rename(&part, path));
+            if written.is_err() {
+                // On a full disk the log needs its space more.
+                let _never_begun = std::fs::remove_file(&part);
+            }
+            written
         };
         if self.read(digest).is_some() {
             // As new as if it had been written now: what is about to be named is not pruned.
@@ -168,6 +172,12 @@ impl Content {
     }
 }
 
+fn write_all(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = std::fs::File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
 /// How long content may take on its way.
 pub(crate) fn time_for(bytes: usize) -> Duration {
     FETCH + SLOWEST_MIB * (bytes >> 20) as u32
@@ -195,6 +205,19 @@ mod tests {
             content.put(digest, b"a prompt").unwrap();
             assert_eq!(content.read(digest).as_deref(), Some(&b"a prompt"[..]));
         }
+    }
+
+    /// As on a disk that is full: here a file cannot take a directory's name.
+    #[test]
+    fn what_was_not_written_whole_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let content = Content::new(dir.path().join("content"));
+        let digest = digest_of(b"a prompt");
+        let taken = content.path(digest);
+        std::fs::create_dir_all(&taken).unwrap();
+        assert!(matches!(content.put(digest, b"a prompt"), Err(ContentFault::Write { .. })));
+        let left: Vec<PathBuf> = std::fs::read_dir(&content.dir).unwrap().map(|file| file.unwrap().path()).collect();
+        assert_eq!(left, [taken]);
     }
 
     #[test]

@@ -12,7 +12,8 @@ use crate::AppliedEntry;
 use crate::groups::Groups;
 use crate::replica::apply_stamped;
 use crate::store::Log;
-use crate::store::archive::{Entries, Kept, Piece, directories, pieces};
+use crate::store::archive::Entries;
+use crate::store::kept::{Kept, Piece, directories, pieces};
 use crate::types::{Entry, Payload};
 use crate::v1::SnapshotV1;
 

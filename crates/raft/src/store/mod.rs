@@ -6,6 +6,7 @@
 
 pub(crate) mod archive;
 mod identity;
+pub(crate) mod kept;
 mod key;
 mod log;
 mod room;
@@ -22,9 +23,10 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use strowger_model::{GroupId, NodeId};
 use tokio::sync::oneshot;
 
-pub use archive::{ArchiveNow, Retention};
+pub use archive::ArchiveNow;
 pub(crate) use identity::Started;
 pub use identity::StoreId;
+pub use kept::Retention;
 pub(crate) use log::Log;
 pub(crate) use snapshots::Snapshots;
 
@@ -87,7 +89,7 @@ impl Store {
         stats: Arc<Stats>,
     ) -> Result<(Self, Started), StoreError> {
         let not_writable = |source| StoreError::NotWritable { dir: dir.to_owned(), source };
-        archive::make_room(&archive_in(dir), retention);
+        kept::make_room(&archive_in(dir), retention);
         probe(dir).map_err(not_writable)?;
         let fault = |fault: fjall::Error| match fault {
             fjall::Error::Locked => StoreError::InUse { dir: dir.to_owned() },

@@ -12,8 +12,20 @@ const MOST: u64 = 8 << 30;
 
 /// Whether the past has to give way. What cannot be asked is no reason to remove it.
 pub(super) fn is_short(dir: &Path) -> bool {
-    let asked = dir.ancestors().find_map(|dir| rustix::fs::statvfs(dir).ok());
-    asked.is_some_and(|disk| disk.f_bavail * disk.f_frsize < wanted(disk.f_blocks * disk.f_frsize))
+    disk_of(dir).is_some_and(|disk| disk.free < wanted(disk.of))
+}
+
+/// In bytes.
+#[derive(Clone, Copy, Debug)]
+struct Disk {
+    free: u64,
+    of: u64,
+}
+
+/// The one that it lies on, or will lie on; none: it cannot be asked.
+fn disk_of(dir: &Path) -> Option<Disk> {
+    let asked = dir.ancestors().find_map(|dir| rustix::fs::statvfs(dir).ok())?;
+    Some(Disk { free: asked.f_bavail * asked.f_frsize, of: asked.f_blocks * asked.f_frsize })
 }
 
 /// An error where nothing more of the past may be written.
@@ -40,7 +52,8 @@ mod tests {
     #[test]
     fn of_a_directory_that_is_not_there_yet_its_parent_is_asked() {
         let there = std::env::temp_dir();
-        assert_eq!(is_short(&there), is_short(&there.join("strowger/not/there")));
+        let [parent, asked] = [there.clone(), there.join("strowger/not/there")].map(|dir| disk_of(&dir));
+        assert_eq!(asked.expect("a disk").of, parent.expect("a disk").of);
         assert!(!is_short(Path::new("")), "nothing can be asked");
     }
 }

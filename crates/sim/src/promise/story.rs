@@ -42,12 +42,7 @@ impl Story {
 /// Where the customer is; not of one who was turned away by a queue at once.
 fn is_whereabouts(piece: &&Segment) -> bool {
     let kind = matches!(piece.kind, SegmentKind::Flow | SegmentKind::Wait | SegmentKind::Talk);
-    kind && !is_turned_away(piece)
-}
-
-/// By a queue that was full or closed when it came: it never waited there.
-fn is_turned_away(piece: &Segment) -> bool {
-    piece.how == How::Full || piece.how == How::Closed && piece.to == Some(piece.from)
+    kind && !piece.is_turned_away()
 }
 
 /// A story has no room for more pieces of a kind: the last one of it stands for some, and says only how long they were.
@@ -122,7 +117,7 @@ fn record_fault(record: &Record) -> Option<String> {
     if record.talk_ms != talked {
         return Some(format!("{:?} ms of talk are recorded, the story has {talked:?}", record.talk_ms));
     }
-    let wait = pieces().rfind(|piece| piece.kind == SegmentKind::Wait && !is_turned_away(piece));
+    let wait = pieces().rfind(|piece| piece.kind == SegmentKind::Wait && !piece.is_turned_away());
     let waited = wait.and_then(|wait| Some(span(wait.from, wait.to?) / 1000));
     if record.wait_ms != waited {
         return Some(format!("{:?} ms of waiting are recorded, the story has {waited:?}", record.wait_ms));

@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use strowger_acd::UsableRelay;
 use strowger_dialer::Spending;
-use strowger_model::config::{Agent, Campaign, DialMode, Hours, Tenant, Trunk};
-use strowger_model::{
-    AgentId, CampaignId, Cause, Destinations, Digest, Ended, Far, HangupBy, Incarnation, LogTime, Mono, RelayId,
-    ShardId, TrunkId, Wall,
-};
+use strowger_model::config::{Agent, Campaign, Hours, Tenant, Trunk};
+use strowger_model::{AgentId, CampaignId, Destinations, Digest, Far, Mono, RelayId, ShardId, Wall};
 use strowger_table::{
     BarList, Command, Dial, DialTo, NewLead, Outcome, Presence, Proposer, Refusal, RowKey, Scope, Shard,
 };
@@ -17,6 +14,8 @@ use super::bench::{ME, OTHER, SHARD, THIRD};
 use super::leading::{ALL_DAY, CAMPAIGN, TRUNK, World, campaign, staffed};
 use crate::{Pacer, Scene};
 
+mod broken;
+mod rate;
 mod room;
 
 const SECOND_CAMPAIGN: CampaignId = CampaignId(2);
@@ -35,10 +34,6 @@ fn trunk(rate: u32) -> Trunk {
         max_dials_per_second: rate,
         site: String::new(),
     }
-}
-
-fn retake(campaign: CampaignId) -> Command {
-    Command::Retake { row: RowKey::Campaign(campaign) }
 }
 
 /// A node that paces the campaigns of a shard.
@@ -122,10 +117,6 @@ impl Paced {
         (dials.collect(), again)
     }
 
-    fn says(&mut self) -> Vec<Command> {
-        self.look().0
-    }
-
     fn look(&mut self) -> (Vec<Command>, Option<Mono>) {
         let shards: Vec<&Shard> = [&self.world.bench.shard].into_iter().chain(&self.beside).collect();
         let scene = Scene {
@@ -139,13 +130,6 @@ impl Paced {
         };
         let (said, again) = self.pacer.look(&scene);
         (said.into_iter().map(|(_, command)| command).collect(), again)
-    }
-
-    /// The pacer broke, and this is the next one.
-    fn begins_again(&mut self) {
-        self.pacer = Pacer::new(ME.node, ME.incarnation);
-        self.pacer.wake(SHARD);
-        self.pacer.follow_broken(&self.world.bench.shard);
     }
 
     fn wall(&self) -> Wall {
@@ -190,97 +174,6 @@ fn rounds_keep_a_distance_whatever_the_news() {
     assert_eq!((dials, again), (Vec::new(), Some(world.now() + ROUND)));
     world.pass(ROUND);
     assert_eq!(world.round().0.len(), 1);
-}
-
-#[test]
-fn a_trunk_that_is_full_is_looked_at_when_it_has_room() {
-    let mut world = settled(3, 2, ALL_DAY);
-    let begun = world.now();
-    let (dials, _) = world.round();
-    assert_eq!(dials.len(), 2, "a second's worth at once");
-    world.dial(dials);
-    let (dials, again) = world.round();
-    assert_eq!((dials.len(), again), (0, Some(begun + ROUND)));
-    world.pass(ROUND);
-    let (dials, again) = world.round();
-    let room = begun + Duration::from_millis(500);
-    assert_eq!((dials.len(), again), (0, Some(room)));
-    world.world.bench.now = room;
-    assert_eq!(world.round().0.len(), 1);
-}
-
-/// Its calls at once are those of all shards and both ways, and no entry of this shard tells when another's ends.
-#[test]
-fn nobody_is_dialled_beyond_a_trunks_lines() {
-    let mut world = dialling(5, 100, ALL_DAY);
-    world.world.trunks = vec![Trunk { max_calls: 2, ..trunk(100) }];
-    let tenants = world.world.control.tenants().to_vec();
-    world.world.in_force(tenants);
-    assert_eq!(world.round().0, []);
-    world.pass(Duration::from_secs(1));
-    let (dials, _) = world.round();
-    assert_eq!(dials.len(), 2, "of five agents and a hundred a second");
-    world.dial(dials);
-    world.pass(ROUND);
-    assert_eq!(world.round(), (Vec::new(), Some(world.now() + Duration::from_secs(1))));
-    let call = world.world.bench.shard.calls().next().map(|call| call.id).unwrap();
-    let ended = Ended { by: HangupBy::System, cause: Cause::NORMAL };
-    let observed = LogTime(world.now().0);
-    assert_eq!(world.say(Command::End { call, ended, observed }), Outcome::Done);
-    world.pass(ROUND);
-    assert_eq!(world.round().0.len(), 1, "a line is free");
-}
-
-#[test]
-fn a_trunk_whose_rate_was_changed_gives_what_it_has_now() {
-    for (rate, room) in [(10, Duration::from_millis(100)), (1, Duration::from_secs(1))] {
-        let mut world = settled(9, 2, ALL_DAY);
-        let (dials, _) = world.round();
-        assert_eq!(dials.len(), 2);
-        world.dial(dials);
-        world.world.trunks = vec![trunk(rate)];
-        let tenants = world.world.control.tenants().to_vec();
-        world.world.in_force(tenants);
-        world.pass(ROUND);
-        let changed = world.now();
-        world.pacer.wake(SHARD);
-        assert_eq!(world.round(), (Vec::new(), Some(changed + room)), "what was taken of it before is not known");
-        world.world.bench.now = changed + room;
-        assert_eq!(world.round().0.len(), 1, "{rate} a second");
-    }
-}
-
-#[test]
-fn who_begins_to_pace_takes_no_more_of_a_trunk_than_others_left() {
-    let mut world = dialling(3, 2, ALL_DAY);
-    let room = world.now() + Duration::from_millis(500);
-    assert_eq!(world.round(), (Vec::new(), Some(room)));
-    world.world.bench.now = room;
-    assert_eq!(world.round().0.len(), 1);
-    // The pacer breaks, or the campaign comes from another node.
-    world.pacer = Pacer::new(ME.node, ME.incarnation);
-    world.pacer.wake(SHARD);
-    assert_eq!(world.round(), (Vec::new(), Some(room + Duration::from_millis(500))));
-}
-
-#[test]
-fn a_trunk_is_shared_by_all_nodes_that_dial_over_it() {
-    let mut world = settled(3, 2, ALL_DAY);
-    world.belongs_to(SECOND_CAMPAIGN, OTHER);
-    assert_eq!(world.round().0.len(), 2, "the other campaign does not run");
-    let mut world = settled(3, 2, ALL_DAY);
-    world.belongs_to(SECOND_CAMPAIGN, OTHER);
-    world.say(Command::Run { campaign: SECOND_CAMPAIGN, running: true });
-    let begun = world.now();
-    assert_eq!(world.round(), (Vec::new(), Some(begun + Duration::from_secs(1))), "what was saved up is gone");
-    world.pass(Duration::from_secs(1));
-    let (dials, _) = world.round();
-    assert_eq!(dials.len(), 1, "one of two a second");
-    world.dial(dials);
-    world.say(Command::Run { campaign: SECOND_CAMPAIGN, running: false });
-    world.pass(ROUND);
-    let again = world.now() + Duration::from_millis(500);
-    assert_eq!(world.round(), (Vec::new(), Some(again)), "the whole rate again, from nothing");
 }
 
 #[test]
@@ -385,59 +278,6 @@ fn a_log_that_was_stamped_ahead_of_our_clock_counts() {
     assert_eq!((dials.len(), again), (0, Some(world.now() + Duration::from_secs(19))));
 }
 
-/// A pacer that begins again fences what its predecessor said of each of these.
-#[test]
-fn it_takes_again_what_is_its_own() {
-    let mut world = settled(1, 100, ALL_DAY);
-    world.begins_again();
-    assert_eq!(world.says(), [retake(CAMPAIGN)]);
-    world.belongs_to(SECOND_CAMPAIGN, Proposer { incarnation: Incarnation(ME.incarnation.0 + 1), ..ME });
-    world.begins_again();
-    assert_eq!(world.says(), [retake(CAMPAIGN)], "another life's is not ours");
-    world.belongs_to(SECOND_CAMPAIGN, ME);
-    world.begins_again();
-    assert_eq!(world.says(), [CAMPAIGN, SECOND_CAMPAIGN].map(retake));
-}
-
-/// What the one that broke has under way may be granted until then, and would be dialled beside what this one plans.
-#[test]
-fn a_pacer_that_follows_a_broken_one_dials_when_its_campaigns_have_a_new_epoch() {
-    let mut world = settled(2, 100, ALL_DAY);
-    let (lost, _) = world.round();
-    world.begins_again();
-    world.pass(Duration::from_secs(1));
-    assert_eq!(world.says(), [retake(CAMPAIGN)]);
-    world.pass(ROUND);
-    assert_eq!(world.says(), [], "it is under way");
-    world.answer(None);
-    world.pass(ROUND);
-    assert_eq!(world.says(), [retake(CAMPAIGN)], "nobody knows whether it was committed");
-    let before = world.world.bench.shard.clone();
-    let done = world.say(retake(CAMPAIGN));
-    world.answer(Some(done));
-    world.pass(ROUND);
-    let ahead = std::mem::replace(&mut world.world.bench.shard, before);
-    assert_eq!(world.says(), [retake(CAMPAIGN)], "it is not applied here yet");
-    world.world.bench.shard = ahead;
-    world.answer(None);
-    world.pass(ROUND);
-    let (dials, _) = world.round();
-    assert_eq!(dials.len(), 2);
-    let late = Command::Dial(Box::new(lost[0].clone()));
-    assert_eq!(world.say(late), Outcome::Refused(Refusal::NotOwner));
-    world.dial(dials);
-}
-
-/// The campaign has gone to another node meanwhile: there is nothing to take again.
-#[test]
-fn what_is_another_nodes_by_now_is_not_taken_again() {
-    let mut world = settled(1, 100, ALL_DAY);
-    world.begins_again();
-    world.belongs_to(CAMPAIGN, OTHER);
-    world.pass(ROUND);
-    assert_eq!(world.says(), []);
-}
-
 /// Answers come in any order; the last call of the round has to be a row here.
 #[test]
 fn the_next_round_waits_for_the_last_call_whichever_answer_comes_last() {
@@ -456,22 +296,6 @@ fn the_next_round_waits_for_the_last_call_whichever_answer_comes_last() {
     world.pass(ROUND);
     world.world.bench.shard = behind;
     assert_eq!(world.round(), (Vec::new(), None), "it shows the first call only");
-}
-
-/// Who dials by hand asks for each call, and holds nothing of the rate.
-#[test]
-fn a_campaign_by_hand_takes_no_share_of_a_trunk() {
-    let mut world = settled(3, 2, ALL_DAY);
-    let by_hand = Campaign { id: SECOND_CAMPAIGN, mode: DialMode::Manual, ..campaign(ALL_DAY) };
-    let agents = (1..=3).map(|id| Agent { id: AgentId(id), ..staffed().agents[0].clone() }).collect();
-    let tenant = Tenant { agents, campaigns: vec![campaign(ALL_DAY), by_hand], ..staffed() };
-    world.world.configure(&tenant);
-    for command in Command::configuring(world.world.version(), &tenant) {
-        assert_eq!(world.say(command).refusal(), None);
-    }
-    world.belongs_to(SECOND_CAMPAIGN, OTHER);
-    world.say(Command::Run { campaign: SECOND_CAMPAIGN, running: true });
-    assert_eq!(world.round().0.len(), 2, "all of a second's worth");
 }
 
 /// The trunk has room, or a lead is due, at an instant that no entry tells.
@@ -495,31 +319,6 @@ fn who_owns_no_campaign_does_not_look_by_itself() {
     let mut world = settled(1, 100, ALL_DAY);
     world.belongs_to(CAMPAIGN, OTHER);
     assert_eq!(world.round(), (Vec::new(), None));
-}
-
-/// Of two trunks the one that has room first wakes, and one that another node dials over does not.
-#[test]
-fn it_looks_again_when_the_first_of_its_trunks_has_room() {
-    for (owner, wait) in [(ME, 100), (OTHER, 500)] {
-        let mut world = settled(3, 2, ALL_DAY);
-        let (slow, fast) = (trunk(2), Trunk { id: TrunkId(2), ..trunk(10) });
-        world.world.trunks = vec![slow, fast];
-        let second = Campaign { id: SECOND_CAMPAIGN, trunk: TrunkId(2), ..campaign(ALL_DAY) };
-        let agents = (1..=3).map(|id| Agent { id: AgentId(id), ..staffed().agents[0].clone() }).collect();
-        let tenant = Tenant { agents, campaigns: vec![campaign(ALL_DAY), second], ..staffed() };
-        world.world.configure(&tenant);
-        for command in Command::configuring(world.world.version(), &tenant) {
-            assert_eq!(world.say(command).refusal(), None);
-        }
-        world.belongs_to(SECOND_CAMPAIGN, owner);
-        world.say(Command::Run { campaign: SECOND_CAMPAIGN, running: true });
-        let (dials, _) = world.round();
-        world.dial(dials);
-        world.pass(ROUND);
-        world.pacer = Pacer::new(ME.node, ME.incarnation);
-        world.pacer.wake(SHARD);
-        assert_eq!(world.round(), (Vec::new(), Some(world.now() + Duration::from_millis(wait))), "{owner:?}");
-    }
 }
 
 /// After a round of which everything was granted nothing has changed but its own calls.
