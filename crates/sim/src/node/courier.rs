@@ -6,7 +6,9 @@ use strowger_call::MediaFact;
 use strowger_media::protocol::Answers;
 use strowger_media::{Hears, Op, RelayAnswer, RelayCommand, RelayEvent, What};
 use strowger_model::{CallId, Incarnation, LegKey, RelayId};
-use strowger_switch::courier::{ANSWER, Carried, Order, PAUSE, Sight, calls_at, elsewhere, has_leg_at, holder};
+use strowger_switch::courier::{
+    ANSWER, Carried, Order, PAUSE, Sight, another, calls_at, elsewhere, has_leg_at, holder, means,
+};
 
 use super::{News, Node};
 use crate::happening::{Happening, Task, Who};
@@ -165,13 +167,13 @@ impl World {
     }
 
     fn order_answered(&mut self, node: usize, relay: usize, order: Order, answer: Option<(Incarnation, RelayAnswer)>) {
-        let Order { by, command, .. } = order;
-        if let (Op::CloseLeg { leg }, None) = (&command.op, &answer) {
-            self.promises.closed.given_up(relay, LegKey { call: command.call, leg: *leg });
+        if let (Op::CloseLeg { leg }, None) = (&order.command.op, &answer) {
+            self.promises.closed.given_up(relay, LegKey { call: order.command.call, leg: *leg });
         }
-        let answer = answer.as_ref().map(|(life, answer)| (*life, answer));
-        for fact in MediaFact::of_answer(RelayId(relay as u16), command.call, &command.op, answer) {
-            self.tell(node, by, News::Media(fact));
+        let (here, shard) = (RelayId(relay as u16), &self.nodes[node].replica.shard);
+        let instead = || another(shard, &self.usable, (here, site_of(relay)));
+        for fact in means(here, &order, answer.as_ref(), instead) {
+            self.tell(node, order.by, News::Media(fact));
         }
     }
 
