@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 
 use strowger_media::{Op, SPOKEN};
-use strowger_model::{Cause, Ended, HangupBy, LegKey, LogNow, LogTime, Mono};
+use strowger_model::{Cause, Ended, HangupBy, LegKey, LogNow, LogTime, Mono, RelayId};
 use strowger_sip::{LocalMedia, answer_sdp, offer_sdp};
-use strowger_table::Command;
+use strowger_table::{Command, Reach};
 
 use crate::limit;
 use crate::machine::Machine;
+use crate::side::Side;
 
 impl Machine {
     pub(crate) fn begin_admitted(&mut self, key: LegKey, now: Mono) {
@@ -18,6 +19,24 @@ impl Machine {
         let outs = side.sip.as_mut().map(|sip| sip.trying(now)).unwrap_or_default();
         self.sent(key, outs, LogNow::default(), now);
         self.media_of(key, Op::Open { leg: key.leg });
+    }
+
+    /// Its relay opens no port, and another may: once, so that a caller whom nobody can serve hears so soon. The row names
+    /// none before the answer is committed, and that names the one whose port it has. False: it is not asked.
+    pub(crate) fn opens_at(&mut self, key: LegKey, relay: RelayId, now: Mono) -> bool {
+        let is_theirs = self.row_leg(key).is_some_and(|leg| leg.is_ringing() && leg.reach == Reach::Inbound);
+        let waits = |side: &&mut Side| side.begun && !side.asked_another && side.answer_sdp.is_none();
+        if !is_theirs || self.is_ending() || self.setting.relay == relay {
+            return false;
+        }
+        let Some(side) = self.sides.get_mut(&key).filter(waits) else { return false };
+        side.asked_another = true;
+        side.give_up = Some(now + limit::MEDIA_OPEN);
+        // It may have opened one, and its answer was lost.
+        self.media_of(key, Op::CloseLeg { leg: key.leg });
+        self.setting.relay = relay;
+        self.media_of(key, Op::Open { leg: key.leg });
+        true
     }
 
     /// A port is open: the answer is made, and proposed before it is sent.

@@ -118,6 +118,8 @@ pub enum MediaFact {
         relay: RelayId,
         /// Which leg.
         leg: LegKey,
+        /// Who may open one, if there is another.
+        instead: Option<RelayId>,
     },
     /// What a relay tells of a leg by itself, or an heir of what its owner missed.
     Told {

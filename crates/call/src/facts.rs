@@ -19,7 +19,8 @@ impl MediaFact {
             (Op::Open { leg }, Some((incarnation, RelayAnswer::Opened { rtp, .. }))) => {
                 vec![MediaFact::Opened { relay, leg: key(*leg), rtp: *rtp, incarnation }]
             }
-            (Op::Open { leg }, _) => vec![MediaFact::Unavailable { relay, leg: key(*leg) }],
+            // Who else may open it knows whoever knows the relays.
+            (Op::Open { leg }, _) => vec![MediaFact::Unavailable { relay, leg: key(*leg), instead: None }],
             // A relay that is gone holds nothing any more; one that lives closes orphans itself.
             (Op::CloseLeg { leg }, _) => vec![MediaFact::Closed { relay, leg: key(*leg) }],
             (Op::Adopt { leg }, Some((incarnation, RelayAnswer::Snapshot { leg: does, missed }))) => {
@@ -45,6 +46,16 @@ impl MediaFact {
                 Some((incarnation, RelayAnswer::Refused { why })),
             ) if is_gone(why) => vec![MediaFact::Lost { relay, leg: key(*leg), incarnation }],
             _ => Vec::new(),
+        }
+    }
+
+    /// A port that this relay does not open may be had of that one.
+    pub fn or_of(self, another: Option<RelayId>) -> MediaFact {
+        match self {
+            MediaFact::Unavailable { relay, leg, instead } => {
+                MediaFact::Unavailable { relay, leg, instead: instead.or(another) }
+            }
+            fact => fact,
         }
     }
 
@@ -103,7 +114,7 @@ mod tests {
         assert_eq!(facts(Some((incarnation, &opened))), [MediaFact::Opened { relay, leg: key, rtp, incarnation }]);
         let refused = RelayAnswer::refused(Refusal::NoPorts);
         for answer in [None, Some((incarnation, &refused)), Some((incarnation, &RelayAnswer::Done))] {
-            assert_eq!(facts(answer), [MediaFact::Unavailable { relay, leg: key }]);
+            assert_eq!(facts(answer), [MediaFact::Unavailable { relay, leg: key, instead: None }]);
         }
     }
 

@@ -22,7 +22,8 @@ use crate::told::Told;
 pub struct Setting {
     /// What our messages say of this node.
     pub local: Local,
-    /// The relay's choice for a call that came to us, made at admission; an answered leg has it in its row.
+    /// The relay's choice for a call that came to us, made at admission, and once more if that one opens no port; an
+    /// answered leg has it in its row.
     pub relay: RelayId,
 }
 
@@ -214,8 +215,10 @@ impl Machine {
                 let row = self.rows.call.clone();
                 self.rehome(relay, row.live_legs().map(|leg| leg.key), instead);
             }
-            MediaFact::Unavailable { relay, leg } if self.awaits_port_of(leg, relay) => {
-                self.no_media(leg, log_now, now)
+            MediaFact::Unavailable { relay, leg, instead } if self.awaits_port_of(leg, relay) => {
+                if !instead.is_some_and(|instead| self.opens_at(leg, instead, now)) {
+                    self.no_media(leg, log_now, now);
+                }
             }
             MediaFact::Unavailable { .. } => {}
             MediaFact::Told { relay, leg, what } => self.told_by_relay(relay, leg, &what, log_now, now),

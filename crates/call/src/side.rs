@@ -23,6 +23,8 @@ use crate::said::Said;
 pub(crate) struct Side {
     /// What its row asks for while it rings was begun.
     pub begun: bool,
+    /// The relay chosen at admission opened no port: another was asked.
+    pub asked_another: bool,
     /// None until there is an INVITE, of theirs or of ours.
     pub sip: Option<Leg>,
     pub rtp: Option<SocketAddr>,

@@ -12,7 +12,7 @@ use strowger_media::protocol::{Answers, Commands, ContentAnswer, ContentPut, Eve
 use strowger_media::{RelayAnswer, RelayCommand, RelayStats};
 use strowger_model::{CallId, Digest, LegKey, Mono, PeerId, RelayId};
 use strowger_switch::Heard;
-use strowger_switch::courier::{ANSWER, Carried, Order, calls_at, elsewhere, holder};
+use strowger_switch::courier::{ANSWER, Carried, Order, another, calls_at, elsewhere, holder, means};
 
 use crate::actor::{CallNews, Couriers, relay as courier};
 use crate::content::time_for;
@@ -79,12 +79,19 @@ impl Relays {
 pub(crate) fn conclude(context: &Arc<Context>, relay: RelayId, carried: Carried) {
     match carried {
         Carried::Answered { order, answer } => {
-            let Order { by, command, .. } = order;
+            let by = order.by;
             if let Some((_, RelayAnswer::Refused { why })) = &answer {
-                tracing::warn!(%relay, call = %by, op = ?command.op, ?why, "a relay refused an order");
+                tracing::warn!(%relay, call = %by, op = ?order.command.op, ?why, "a relay refused an order");
             }
-            let answer = answer.as_ref().map(|(incarnation, answer)| (*incarnation, answer));
-            for fact in MediaFact::of_answer(relay, command.call, &command.op, answer) {
+            let instead = || {
+                let view = context.shard_view(by.shard())?;
+                let site = context.relays.site(relay);
+                another(shard_of(&view)?, &context.relays.usable(), (relay, site))
+            };
+            for fact in means(relay, &order, answer.as_ref(), instead) {
+                if let MediaFact::Unavailable { leg, instead, .. } = &fact {
+                    tracing::warn!(%relay, call = %by, leg = %leg.leg, another = ?instead, "a relay opens no port");
+                }
                 context.calls.tell(by, CallNews::Media(fact));
             }
         }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strowger_acd::{RelayChoice, UsableRelay};
-use strowger_media::{Op, RelayAnswer, RelayCommand};
+use strowger_call::MediaFact;
+use strowger_media::{Op, Refusal, RelayAnswer, RelayCommand};
 use strowger_model::{CallId, Digest, Incarnation, LegKey, Mono, RelayId};
 use strowger_table::{Call, Shard};
 
@@ -184,13 +185,43 @@ fn is_at(row: &Arc<Call>, relay: RelayId) -> bool {
 /// that is possible.
 pub fn elsewhere(table: &Shard, usable: &[UsableRelay], (gone, site): (RelayId, &str)) -> Vec<(CallId, RelayId)> {
     // Its connection may not be known to be lost.
-    let usable: Vec<UsableRelay> = usable.iter().filter(|usable| usable.relay != gone).cloned().collect();
+    let usable = without(usable, gone);
     let choice = RelayChoice::new(table, &usable);
     let goes_to = |call: CallId| {
         let other = table.call(call)?.live_legs().filter_map(|leg| leg.relay).find(|relay| *relay != gone);
         Some((call, choice.choose(site, other)?))
     };
     calls_at(table, gone).filter_map(goes_to).collect()
+}
+
+/// What an order's answer means to the call that gave it. A port that cannot be had there may be had of another relay,
+/// unless it is the call that is wrong.
+pub fn means(
+    relay: RelayId,
+    order: &Order,
+    answer: Option<&(Incarnation, RelayAnswer)>,
+    another: impl Fn() -> Option<RelayId>,
+) -> Vec<MediaFact> {
+    let is_the_relay = match answer {
+        None => true,
+        Some((_, RelayAnswer::Refused { why })) => {
+            matches!(why, Refusal::NoPorts | Refusal::NoSockets | Refusal::TooManyLegs | Refusal::Stopping)
+        }
+        Some(_) => false,
+    };
+    let another = if is_the_relay && matches!(order.command.op, Op::Open { .. }) { another() } else { None };
+    let answer = answer.map(|(incarnation, answer)| (*incarnation, answer));
+    let facts = MediaFact::of_answer(relay, order.command.call, &order.command.op, answer);
+    facts.into_iter().map(|fact| fact.or_of(another)).collect()
+}
+
+/// Who opens a port that a relay does not: one of its site, if another is there.
+pub fn another(table: &Shard, usable: &[UsableRelay], (not, site): (RelayId, &str)) -> Option<RelayId> {
+    RelayChoice::new(table, &without(usable, not)).choose(site, None)
+}
+
+fn without(usable: &[UsableRelay], relay: RelayId) -> Vec<UsableRelay> {
+    usable.iter().filter(|usable| usable.relay != relay).cloned().collect()
 }
 
 /// The call that has a leg now, which hears what a relay says of it; of a leg that nobody has, the one it was born in.

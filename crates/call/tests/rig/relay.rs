@@ -26,6 +26,8 @@ pub struct Relays {
     prompts: Vec<(RelayId, LegKey, u64)>,
     /// One that nobody begins again.
     gone: Option<RelayId>,
+    /// The one that may open a port that another does not.
+    pub another: Option<RelayId>,
     /// How often they were started anew.
     restarts: u64,
 }
@@ -46,7 +48,8 @@ impl Relays {
         if self.gone == Some(relay) {
             // Its courier gives up what may be given up.
             let is_given_up = matches!(op, Op::Open { .. } | Op::CloseLeg { .. });
-            return if is_given_up { MediaFact::of_answer(relay, call, op, None) } else { Vec::new() };
+            let facts = if is_given_up { MediaFact::of_answer(relay, call, op, None) } else { Vec::new() };
+            return facts.into_iter().map(|fact| fact.or_of(self.another)).collect();
         }
         let answer = self.obey(relay, call, op);
         let facts = MediaFact::of_answer(relay, call, op, Some((self.incarnation(), &answer)));
@@ -152,7 +155,7 @@ impl Relays {
         let asked = self.waiting.iter().position(|(_, call, op)| (*call, op) == (leg.call, &open));
         let relay = asked.and_then(|at| self.waiting.remove(at)).map_or(super::RELAY, |(relay, ..)| relay);
         self.open.remove(&(relay, leg));
-        MediaFact::Unavailable { relay, leg }
+        MediaFact::Unavailable { relay, leg, instead: self.another }
     }
 
     /// A courier that had nothing to say has asked which start of it this is.

@@ -53,6 +53,8 @@ impl World {
             "leader" => self.leader_away = rest[0] == "away",
             "reports" => self.loses_reports = rest[0] == "lost",
             "restart" => self.relays.restart(),
+            // May open a port that another does not.
+            "another" => self.relays.another = Some(relay(rest.first())),
             "relay-dies" => self.relays.die(relay(rest.first())),
             "configure" => self.configure(),
             // A key that nobody hears, for the same reason.

@@ -2,11 +2,14 @@
 
 use std::rc::Rc;
 
+use strowger_acd::UsableRelay;
 use strowger_call::MediaFact;
 use strowger_media::protocol::Answers;
 use strowger_media::{Hears, Op, RelayAnswer, RelayCommand, RelayEvent, What};
 use strowger_model::{CallId, Incarnation, LegKey, RelayId};
-use strowger_switch::courier::{ANSWER, Carried, Order, PAUSE, Sight, calls_at, elsewhere, has_leg_at, holder};
+use strowger_switch::courier::{
+    ANSWER, Carried, Order, PAUSE, Sight, another, calls_at, elsewhere, has_leg_at, holder, means,
+};
 
 use super::{News, Node};
 use crate::happening::{Happening, Task, Who};
@@ -100,10 +103,14 @@ impl World {
             return;
         }
         for order in orders {
-            // Of an owner that was away: a relay that never had the leg does not know that it is gone.
+            // Of an owner that was away, or late: a relay that never had the leg does not know that it is gone, or has its
+            // port at another that was asked meanwhile.
             let key = LegKey { call: order.call, leg: order.op.leg() };
             let row = self.truth.call_of_leg(key);
-            let is_there = row.and_then(|row| row.leg(key)).is_some_and(|leg| leg.is_live());
+            let here = Some(RelayId(relay as u16));
+            let is_there = row.and_then(|row| row.leg(key)).is_some_and(|leg| {
+                leg.is_live() && (leg.relay.is_none() || [leg.relay, leg.next_relay].contains(&here))
+            });
             if matches!(order.op, Op::Open { .. }) && !is_there {
                 self.promises.closed.given_up(relay, key);
             }
@@ -165,13 +172,19 @@ impl World {
     }
 
     fn order_answered(&mut self, node: usize, relay: usize, order: Order, answer: Option<(Incarnation, RelayAnswer)>) {
-        let Order { by, command, .. } = order;
-        if let (Op::CloseLeg { leg }, None) = (&command.op, &answer) {
-            self.promises.closed.given_up(relay, LegKey { call: command.call, leg: *leg });
+        if let (Op::CloseLeg { leg }, None) = (&order.command.op, &answer) {
+            self.promises.closed.given_up(relay, LegKey { call: order.command.call, leg: *leg });
         }
-        let answer = answer.as_ref().map(|(life, answer)| (*life, answer));
-        for fact in MediaFact::of_answer(RelayId(relay as u16), command.call, &command.op, answer) {
-            self.tell(node, by, News::Media(fact));
+        let (here, shard) = (RelayId(relay as u16), &self.nodes[node].replica.shard);
+        let instead = || another(shard, &self.usable, (here, site_of(relay)));
+        for fact in means(here, &order, answer.as_ref(), instead) {
+            if let MediaFact::Unavailable { instead: Some(_), .. } = fact {
+                let is_near = |other: &UsableRelay| other.relay != here && other.site == site_of(relay);
+                if !self.usable.iter().any(is_near) {
+                    self.promises.rules.site_has_no_port(order.by);
+                }
+            }
+            self.tell(node, order.by, News::Media(fact));
         }
     }
 

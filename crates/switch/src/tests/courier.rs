@@ -1,12 +1,15 @@
 use strowger_acd::UsableRelay;
-use strowger_media::{Op, RelayAnswer, RelayCommand};
+use strowger_call::MediaFact;
+use strowger_media::{Op, Refusal, RelayAnswer, RelayCommand};
 use strowger_model::{CallId, Digest, Incarnation, LegKey, LegNo, Mono, RelayId};
 use strowger_table::{Command, Outcome};
 
 use super::bench::{Bench, ME, SHARD};
 use super::leading::World;
 use crate::Task;
-use crate::courier::{BATCH, Carried, Courier, GONE, Order, Sight, calls_at, elsewhere, has_leg_at, holder};
+use crate::courier::{
+    BATCH, Carried, Courier, GONE, Order, Sight, another, calls_at, elsewhere, has_leg_at, holder, means,
+};
 
 const LIFE: Incarnation = Incarnation(3);
 
@@ -154,6 +157,39 @@ fn calls_of_a_relay_that_is_gone_go_to_others_of_its_site() {
     assert_eq!(bench.commit(ME, Command::Rehome { legs: vec![(leg, here)] }), Outcome::Done);
     let goes: Vec<CallId> = elsewhere(&bench.shard, &all, (here, "")).into_iter().map(|(call, _)| call).collect();
     assert_eq!(goes, [first, other]);
+}
+
+/// Before a call is answered no relay is in its row: another may open what this one does not.
+#[test]
+fn a_port_that_a_relay_does_not_open_is_had_of_another_of_its_site() {
+    let mut bench = Bench::new();
+    let (silent, here, there) = (RelayId(1), RelayId(2), RelayId(3));
+    answered(&mut bench, "a", here);
+    let all = usable(&[(silent, "east"), (here, "east"), (there, "west")]);
+    assert_eq!(another(&bench.shard, &all, (silent, "east")), Some(here), "of its site, whatever it carries");
+    assert_eq!(another(&bench.shard, &all, (silent, "")), Some(there), "anywhere, the idle one");
+    assert_eq!(another(&bench.shard, &usable(&[(silent, "east")]), (silent, "east")), None);
+}
+
+/// A relay that does not answer, or has no room, is not the only one; a call that it rightly turns away is wrong
+/// everywhere.
+#[test]
+fn another_relay_is_asked_where_it_is_the_relay_that_fails() {
+    let instead = |op: Op, answer: Option<RelayAnswer>| {
+        let answer = answer.map(|answer| (LIFE, answer));
+        let facts = means(RelayId(1), &order(1, op), answer.as_ref(), || Some(RelayId(2)));
+        facts.iter().any(|fact| matches!(fact, MediaFact::Unavailable { instead: Some(RelayId(2)), .. }))
+    };
+    let open = || Op::Open { leg: LegNo(0) };
+    let refused = |why| Some(RelayAnswer::refused(why));
+    assert!(instead(open(), None), "it is silent");
+    for why in [Refusal::NoPorts, Refusal::NoSockets, Refusal::TooManyLegs, Refusal::Stopping] {
+        assert!(instead(open(), refused(why.clone())), "{why:?}");
+    }
+    for why in [Refusal::Fenced { epoch: 2 }, Refusal::Ended] {
+        assert!(!instead(open(), refused(why.clone())), "{why:?}");
+    }
+    assert!(!instead(Op::CloseLeg { leg: LegNo(0) }, None), "what is closed is closed");
 }
 
 /// The far end's relay takes what fits into one batch; the rest travels next.

@@ -56,6 +56,8 @@ pub(crate) trait Rule {
     fn look(&mut self, _look: &Look<'_>) {}
     /// An owner begins with a call that it has nothing of but the row.
     fn began_from_row(&mut self, _call: CallId) {}
+    /// The last relay of a site opens no port for a leg of a call.
+    fn site_has_no_port(&mut self, _call: CallId) {}
 }
 
 pub(crate) struct Rules(Vec<Box<dyn Rule>>);
@@ -102,6 +104,10 @@ impl Rules {
 
     pub fn began_from_row(&mut self, call: CallId) {
         self.0.iter_mut().for_each(|rule| rule.began_from_row(call));
+    }
+
+    pub fn site_has_no_port(&mut self, call: CallId) {
+        self.0.iter_mut().for_each(|rule| rule.site_has_no_port(call));
     }
 
     pub fn breach(&mut self) -> Option<Breach> {

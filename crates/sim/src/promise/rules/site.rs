@@ -1,4 +1,4 @@
-//! `site`: a leg's media goes over a relay of its far end's site, where there is one.
+//! `site`: a leg's media goes over a relay of its far end's site, where there is one that opens a port.
 
 use std::collections::BTreeSet;
 
@@ -15,11 +15,19 @@ pub(crate) struct Site {
     seen: BTreeSet<LegKey>,
     /// Calls that somebody began without their INVITE.
     anew: BTreeSet<CallId>,
+    /// Calls for which the last relay of a site opened no port: far media is better than a refusal.
+    far: BTreeSet<CallId>,
 }
 
 impl Site {
     pub fn new(trunk_sites: [&'static str; 2]) -> Self {
-        Self { found: Found::default(), trunk_sites, seen: BTreeSet::new(), anew: BTreeSet::new() }
+        Self {
+            found: Found::default(),
+            trunk_sites,
+            seen: BTreeSet::new(),
+            anew: BTreeSet::new(),
+            far: BTreeSet::new(),
+        }
     }
 }
 
@@ -30,6 +38,10 @@ impl Rule for Site {
 
     fn began_from_row(&mut self, call: CallId) {
         self.anew.insert(call);
+    }
+
+    fn site_has_no_port(&mut self, call: CallId) {
+        self.far.insert(call);
     }
 
     fn committed(&mut self, step: &Step<'_>, config: &Asked) {
@@ -43,7 +55,8 @@ impl Rule for Site {
                 let there = site_of(usize::from(relay));
                 // Who begins without the INVITE with a call that had no relay yet takes any: known, and the shell's to mend.
                 let heirs = leg.is_customer() && (row.was_adopted() || self.anew.contains(&row.id));
-                if !heirs && !wanted.is_empty() && there != wanted {
+                let far = leg.is_customer() && self.far.contains(&row.id);
+                if !heirs && !far && !wanted.is_empty() && there != wanted {
                     let key = leg.key;
                     self.found.breach("site", Some(row.id), || format!("{key} is at {there}, its far end at {wanted}"));
                 }
