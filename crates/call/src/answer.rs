@@ -25,7 +25,7 @@ impl Machine {
     /// none before the answer is committed, and that names the one whose port it has. False: it is not asked.
     pub(crate) fn opens_at(&mut self, key: LegKey, relay: RelayId, now: Mono) -> bool {
         let is_theirs = self.row_leg(key).is_some_and(|leg| leg.is_ringing() && leg.reach == Reach::Inbound);
-        let waits = |side: &&mut Side| side.begun && !side.asked_another && side.answer_sdp.is_none();
+        let waits = |side: &&mut Box<Side>| side.begun && !side.asked_another && side.answer_sdp.is_none();
         if !is_theirs || self.is_ending() || self.setting.relay == relay {
             return false;
         }
