@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use strowger_model::schema;
+
 use super::{frozen, v1};
 
 const CHANGED: &str = "its types are not what its text says. A layout that was released is never changed: what changes goes \
@@ -12,8 +14,21 @@ fn says(number: u16, types: &str, text: &str) {
     if let Some(path) = std::env::var_os("STROWGER_WRITE_LAYOUT").filter(|_| number == super::LATEST) {
         std::fs::write(path, types).unwrap();
     }
-    let differ = types.lines().zip(text.lines()).find(|(types, text)| types != text);
-    assert!(types == text, "layout {number}: {CHANGED}\n{types}\nfirst difference, types and text: {differ:?}");
+    if let Some(differ) = difference(types, text) {
+        panic!("layout {number}: {CHANGED}\n{types}\nfirst difference, types and text: {differ:?}");
+    }
+}
+
+/// The first line that is not the same in both; empty where one of them is at its end. None if they are alike.
+fn difference<'a>(types: &'a str, text: &'a str) -> Option<(&'a str, &'a str)> {
+    let (mut types, mut text) = (types.split('\n'), text.split('\n'));
+    loop {
+        match (types.next(), text.next()) {
+            (None, None) => return None,
+            (one, other) if one == other => {}
+            (one, other) => return Some((one.unwrap_or_default(), other.unwrap_or_default())),
+        }
+    }
 }
 
 #[cfg(feature = "next-layout")]
@@ -55,6 +70,58 @@ fn whatever_a_layout_names_is_written_down() {
             for word in words(kind) {
                 assert!(known.contains(&word), "{word} of `{line}` is not written down");
             }
+        }
+    }
+}
+
+/// Where the types of a layout end: after the last line of each.
+fn ends_of_types(text: &str) -> Vec<(&str, usize)> {
+    let mut ends: Vec<(&str, usize)> = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        at += line.len();
+        match ends.last_mut() {
+            Some((_, end)) if line.starts_with(' ') => *end = at,
+            _ => ends.push((line.trim_end(), at)),
+        }
+    }
+    ends
+}
+
+/// Names of the frozen types as the files of the first layout have them.
+fn frozen_in_files() -> BTreeSet<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/layout/v1");
+    let mut names = BTreeSet::new();
+    for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+        if file.extension().is_none_or(|end| end != "rs") {
+            continue;
+        }
+        let file = std::fs::read_to_string(file).unwrap();
+        let heads = file.lines().map(str::trim).filter_map(|line| line.strip_suffix('{')?.split_once(" = "));
+        let kinds = heads.filter_map(|(head, _)| head.split_once(' '));
+        names.extend(kinds.filter(|(kind, _)| ["struct", "enum"].contains(kind)).map(|(_, name)| name.to_owned()));
+    }
+    names
+}
+
+/// Whichever type gets a field, loses one, or has its last one changed: the check says so, and bytes of before are refused,
+/// for the hash in their header is another.
+#[test]
+fn a_field_more_or_less_in_any_type_is_seen() {
+    let frozen = written_down();
+    let ends = ends_of_types(&frozen);
+    let written: BTreeSet<String> = ends.iter().map(|(name, _)| name.trim_start_matches("enum ").to_owned()).collect();
+    let missing: Vec<_> = frozen_in_files().into_iter().filter(|name| !written.contains(name)).collect();
+    assert!(missing.is_empty() && frozen_in_files().len() > 100, "frozen and not written down: {missing:?}");
+    for (name, end) in ends {
+        let (before, after) = frozen.split_at(end);
+        let (rest, last) = before.trim_end().rsplit_once('\n').unwrap_or(("", before.trim_end()));
+        let more = format!("{before}    another: u32\n{after}");
+        let other = format!("{rest}\n{last}2\n{after}");
+        let less = format!("{rest}\n{after}");
+        for changed in [more, other, less] {
+            assert!(difference(&changed, v1::TEXT).is_some(), "{name} may change unseen");
+            assert_ne!(schema(&changed), v1::LAYOUT.schema, "{name}");
         }
     }
 }
