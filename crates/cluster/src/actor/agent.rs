@@ -80,7 +80,7 @@ pub(crate) fn register(context: &Arc<Context>, shard: ShardId, agent: AgentId, r
 /// Begins an actor, unless there is one, with what it is to do first.
 fn begin(context: &Arc<Context>, shard: ShardId, agent: AgentId, first: Option<Register>) {
     if let Some(ticket) = context.agents.begin(agent, 0, first) {
-        context.acting.spawn(run(context.clone(), shard, agent, ticket));
+        context.begun.acting.spawn(run(context.clone(), shard, agent, ticket));
     }
 }
 

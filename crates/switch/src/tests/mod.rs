@@ -11,5 +11,6 @@ mod owners;
 mod pacing;
 mod rows;
 mod spreading;
+mod standby;
 mod vitals;
 mod waiting;
