@@ -19,8 +19,8 @@ use strowger_store::Store;
 use strowger_switch::{Heard, lines};
 use strowger_table::{Body, Command, Control, ControlCommand, Outcome, Refusal, Shard};
 use strowger_trunk::{Edge, Incoming, Kind};
-use tokio::sync::futures::Notified;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::actor::{Agents, Calls, Pacers, pacer};
 use crate::board::Boards;

@@ -12,5 +12,6 @@ mod pacing;
 mod rows;
 mod spreading;
 mod standby;
+mod sweep;
 mod vitals;
 mod waiting;
