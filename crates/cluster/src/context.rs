@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use strowger_agent::Guesses;
 use strowger_figures::metrics::Counters;
-use strowger_link::{Class, Link, seal};
+use strowger_link::Link;
 use strowger_model::config::Trunk;
 use strowger_model::{
-    Destinations, Far, GroupId, Incarnation, LegKey, LogNow, Mono, Network, NodeId, OutboundCaps, Owner, PeerId,
-    ShardId, TrunkId,
+    Destinations, Far, GroupId, Incarnation, LegKey, LogNow, Mono, Network, NodeId, OutboundCaps, Owner, ShardId,
+    TrunkId,
 };
 use strowger_raft::{Groups, View, clock};
 use strowger_sip::Message;
 use strowger_store::Store;
-use strowger_switch::{Heard, limit, lines};
+use strowger_switch::{Heard, lines};
 use strowger_table::{Body, Command, Control, ControlCommand, Outcome, Refusal, Shard};
 use strowger_trunk::{Edge, Incoming, Kind};
+use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
-use tokio::sync::{Notify, Semaphore};
 
 use crate::actor::{Agents, Calls, Pacers, pacer};
 use crate::board::Boards;
@@ -34,12 +34,12 @@ use crate::keyring::Keyring;
 use crate::newest::Newest;
 use crate::news::News;
 use crate::outbound_names;
+use crate::posts::Posts;
 use crate::relays::Relays;
 use crate::sabotage::TestBreak;
 use crate::spending::Spent;
 use crate::sweeps::Sweeps;
-use crate::tasks::Tasks;
-use crate::wire::SendSip;
+use crate::tasks::Begun;
 
 /// What the tasks and actors of one node share: what it speaks through, who acts here, what wakes them.
 pub struct Context {
@@ -51,6 +51,8 @@ pub struct Context {
     pub link: Link,
     /// SIP sockets.
     pub edge: Edge,
+    /// What other nodes say for this one.
+    pub(crate) posts: Posts,
     /// The relays, and the orders to them.
     pub relays: Relays,
     /// Who acts for the calls that this node owns.
@@ -90,14 +92,8 @@ pub struct Context {
     pub(crate) boards: Boards,
     /// What became of the youngest calls, and why.
     pub(crate) decision_log: Decisions,
-    /// Who tells the past has a processor for as long as it takes: one at a time.
-    pub(crate) telling: Arc<Semaphore>,
-    /// Broken off when the node stops.
-    pub(crate) tasks: Tasks,
-    /// Each sits beside an actor, and ends with it.
-    pub(crate) acting: Tasks,
-    /// What calls have proposed, until its outcome is told.
-    pub(crate) proposing: Tasks,
+    /// What goes on here, until the node has ended.
+    pub(crate) begun: Begun,
     /// Whether the node was told to stop, and how far it is.
     pub(crate) ending: Ending,
     /// The configuration, for look-ups.
@@ -148,6 +144,7 @@ impl Context {
             groups: parts.groups,
             link: parts.link,
             edge: parts.edge,
+            posts: Posts::default(),
             relays: parts.relays,
             calls: Calls::new(),
             agents: Agents::new(),
@@ -168,10 +165,7 @@ impl Context {
             test_break: parts.test_break,
             boards: Boards::default(),
             decision_log: Decisions::default(),
-            telling: Arc::new(Semaphore::new(1)),
-            tasks: Tasks::new(),
-            acting: Tasks::new(),
-            proposing: Tasks::new(),
+            begun: Begun::new(),
             ending: Ending::new(),
         }
     }
@@ -183,7 +177,7 @@ impl Context {
 
     /// Ends with the node at the latest.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(task);
+        self.begun.tasks.spawn(task);
     }
 
     /// Needed as long as the node lives: begins anew when it breaks.
@@ -193,7 +187,7 @@ impl Context {
     {
         // Weakly: the context holds its tasks.
         let context = Arc::downgrade(self);
-        self.tasks.keep(name, move || {
+        self.begun.tasks.keep(name, move || {
             let task = context.upgrade().map(&task);
             async move {
                 if let Some(task) = task {
@@ -309,40 +303,6 @@ impl Context {
     /// Whether the control group or a shard has another configuration than the directory shows.
     pub fn is_directory_old(&self) -> bool {
         self.newest.is_old()
-    }
-
-    /// SIP to a far end, by the node that holds the connection to it if there is one. Of a dead node's connections none
-    /// is left: then this node opens a new one.
-    pub(crate) fn send(self: &Arc<Self>, to: Far, bytes: &[u8]) {
-        let elsewhere = to.line.map(|line| line.node).filter(|node| *node != self.me);
-        let alive = elsewhere.and_then(|node| Some((node, self.lives_as(node)?)));
-        // A passive node says nothing to a far end, by others no more than by itself.
-        if let Some((node, incarnation)) = alive.filter(|_| !self.edge.is_passive()) {
-            let post = SendSip { to, message: bytes.to_vec() };
-            if self.link.cast(PeerId::Node(node), Class::Sip, seal(&post)).is_ok() {
-                self.spawn(self.clone().stand_by(node, incarnation, post));
-                return;
-            }
-        }
-        self.edge.send(to, bytes);
-    }
-
-    /// Sends by a new connection what may have died with the node it was handed to. A far end that had it already
-    /// knows it for a repetition, as over UDP.
-    async fn stand_by(self: Arc<Self>, node: NodeId, incarnation: Incarnation, post: SendSip) {
-        let give_up = tokio::time::sleep(limit::STAND_BY);
-        tokio::pin!(give_up);
-        loop {
-            // Before the look, so that no change falls between.
-            let changed = self.control_news();
-            if self.lives_as(node) != Some(incarnation) {
-                return self.edge.send(post.to, &post.message);
-            }
-            tokio::select! {
-                () = changed => {}
-                () = &mut give_up => return,
-            }
-        }
     }
 
     /// A message that came to an actor which has its leg no more: whose it is now is asked anew. Over TCP no far end says

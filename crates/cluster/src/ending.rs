@@ -83,7 +83,7 @@ impl Cluster {
             tracing::warn!("not all leads were taken in time: who leads next is for an election");
         }
         context.ending.begins(Stage::Deaf);
-        if timeout(FLUSH, context.proposing.ended()).await.is_err() {
+        if timeout(FLUSH, context.begun.proposing.ended()).await.is_err() {
             tracing::warn!(
                 "what calls have proposed was not committed in time: far ends were not answered, and say it again"
             );

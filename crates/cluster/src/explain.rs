@@ -17,8 +17,17 @@ use crate::start::LOG;
 const STATES: usize = 1024;
 
 /// Told by the groups' own tasks, read by whoever asks.
-#[derive(Default)]
-pub(crate) struct Decisions(Mutex<DecisionLog>);
+pub(crate) struct Decisions {
+    log: Mutex<DecisionLog>,
+    /// Who tells the past has a processor for as long as it takes: one at a time.
+    telling: Arc<Semaphore>,
+}
+
+impl Default for Decisions {
+    fn default() -> Self {
+        Self { log: Mutex::default(), telling: Arc::new(Semaphore::new(1)) }
+    }
+}
 
 impl Context {
     /// The steps of a call that this node remembers; none if it came too long ago, or before this process.
@@ -32,7 +41,7 @@ impl Context {
             return Ok(None);
         }
         let groups = self.groups.clone();
-        let told = in_turn(&self.telling, move || tell(&groups, call)).await.unwrap_or(Ok(None));
+        let told = in_turn(&self.decision_log.telling, move || tell(&groups, call)).await.unwrap_or(Ok(None));
         told.inspect_err(|fault| tracing::info!(%call, %fault, "it cannot be told what became of a call"))
     }
 
@@ -45,7 +54,7 @@ impl Context {
 
 impl Decisions {
     fn lock(&self) -> MutexGuard<'_, DecisionLog> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Called in the log's way, so it only notes; what takes longer than that happens in a task.

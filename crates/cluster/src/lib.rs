@@ -30,6 +30,7 @@ mod node;
 mod observer;
 mod operate;
 mod outbound_names;
+mod posts;
 mod prune;
 mod raise;
 mod records;

@@ -31,7 +31,7 @@ use crate::sabotage::TestBreak;
 use crate::sweeps;
 use crate::vitals;
 use crate::wire::{ContentWanted, Guessed, KeysMissing, KeysWanted, Lifted, SendSip};
-use crate::{directory, guessing, leader, prune, raise, records, registrar};
+use crate::{directory, guessing, leader, posts, prune, raise, records, registrar};
 
 /// Log, snapshots and archive, below a node's data directory.
 pub(crate) const LOG: &str = "raft";
@@ -186,10 +186,10 @@ impl Cluster {
         context.agents.close();
         context.pacers.close();
         context.relays.couriers.close();
-        context.proposing.end().await;
-        context.tasks.end().await;
+        context.begun.proposing.end().await;
+        context.begun.tasks.end().await;
         context.groups.shutdown().await;
-        context.acting.ended().await;
+        context.begun.acting.ended().await;
         context.link.close().await;
         if Arc::into_inner(context).is_none() {
             tracing::warn!("the node has ended, and somebody still holds it");
@@ -215,6 +215,7 @@ fn begin_tasks(
     context.spawn(done::run(context.clone(), performed));
     context.keep("records", records::run);
     pacer::begin(&context);
+    context.keep("stand-by", posts::stand_by);
     context.keep("sweep", sweep::run);
     context.keep("relays", relays::watch);
     context.spawn(vitals::join(context.clone(), voters.clone(), shards));

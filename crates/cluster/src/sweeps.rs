@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use strowger_model::{CallId, ShardId};
-use strowger_table::{RowKey, Shard};
+use strowger_model::ShardId;
+use strowger_table::RowKey;
 use tokio::sync::Notify;
 
 use crate::context::{Context, shard_of};
@@ -74,7 +74,7 @@ fn all_rows(context: &Context, shard: ShardId) -> BTreeSet<RowKey> {
     let seated = context.calls.keys().into_iter().filter(|id| id.shard() == shard);
     let view = context.shard_view(shard);
     let table = view.as_deref().and_then(shard_of);
-    table.map(|table| rows_of(table, seated)).unwrap_or_default()
+    table.map(|table| strowger_switch::all_rows(table, seated)).unwrap_or_default()
 }
 
 /// What is kept of rows that are gone goes, and messages that wait for an actor find it.
@@ -98,22 +98,9 @@ fn tell(node: &Node, shard: ShardId, rows: &BTreeSet<RowKey>) {
     }
 }
 
-/// Rows that somebody may have to be told of, and calls with an actor here, whose rows may be gone.
-fn rows_of(table: &Shard, seated: impl Iterator<Item = CallId>) -> BTreeSet<RowKey> {
-    let calls = table.calls().map(|row| row.id).chain(seated).map(RowKey::Call);
-    calls.chain(table.agents().map(|row| RowKey::Agent(row.id))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn who_has_an_actor_and_no_row_is_looked_at_as_well() {
-        let table = Shard::new(ShardId(1));
-        let left = CallId::new(ShardId(1), 7);
-        assert_eq!(rows_of(&table, [left].into_iter()), BTreeSet::from([RowKey::Call(left)]));
-    }
 
     /// It is the newest state that is told, so one more would tell nothing new.
     #[tokio::test]

@@ -5,6 +5,22 @@ use std::time::Duration;
 
 use tokio::task::{JoinError, JoinSet};
 
+/// All that a node has begun.
+pub(crate) struct Begun {
+    /// Broken off when the node stops.
+    pub tasks: Tasks,
+    /// Each sits beside an actor, and ends with it.
+    pub acting: Tasks,
+    /// What calls have proposed, until its outcome is told.
+    pub proposing: Tasks,
+}
+
+impl Begun {
+    pub fn new() -> Self {
+        Self { tasks: Tasks::new(), acting: Tasks::new(), proposing: Tasks::new() }
+    }
+}
+
 /// A task that breaks whenever it begins must not fill the log.
 const BEGINS_ANEW: Duration = Duration::from_secs(1);
 

@@ -186,10 +186,8 @@ pub(crate) enum Task {
         call: CallId,
         at: Mono,
     },
-    /// A call whose actor broke is taken again.
-    Retake {
-        call: CallId,
-    },
+    /// Rows and actors are compared.
+    Sweep,
     SayDone,
     Courier {
         relay: usize,

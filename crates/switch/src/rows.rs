@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use strowger_call::{Machine, Rows, Setting};
 use strowger_model::{AgentId, CallId};
-use strowger_table::{AdmitKey, Call, RowKey, Shard, Touched};
+use strowger_table::{AdmitKey, Agent, Call, RowKey, Shard, Touched};
 
 use crate::around::Around;
 use crate::intake::Pending;
+use crate::standby::Life;
 
 /// The rows that entries changed, each once; none: too many to name, so that all are looked at.
 pub fn touched<'a>(entries: impl IntoIterator<Item = &'a Touched>) -> Option<BTreeSet<RowKey>> {
@@ -46,9 +47,11 @@ impl Changed {
     }
 }
 
-/// Calls with an actor whose rows are gone: the actors have nothing to do any more.
-pub fn forgotten(seated: impl IntoIterator<Item = CallId>, table: &Shard) -> Vec<CallId> {
-    seated.into_iter().filter(|id| table.call(*id).is_none()).collect()
+/// Where an entry touched more rows than it names, or a snapshot leapt over some: rows that somebody may have to be told
+/// of, and calls of the shard with an actor here, whose rows may be gone.
+pub fn all_rows(table: &Shard, seated: impl IntoIterator<Item = CallId>) -> BTreeSet<RowKey> {
+    let calls = table.calls().map(|row| row.id).chain(seated).map(RowKey::Call);
+    calls.chain(table.agents().map(|row| RowKey::Agent(row.id))).collect()
 }
 
 /// What a node does about a call's row that an entry changed, or that a sweep found.
@@ -65,6 +68,11 @@ pub enum Due {
 /// Whether its owner has an actor for it. One that is there already stays until all far ends know that the call is over.
 pub fn has_work(row: &Call) -> bool {
     !row.is_over() || !row.duties.is_empty()
+}
+
+/// Whether an agent's row gives that node an actor for it.
+pub fn has_phones_at(row: &Agent, node: Life) -> bool {
+    row.owner == Some(node) && !row.bindings.is_empty()
 }
 
 /// How an actor begins.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use strowger_agent::limit::{COMMIT, WAITING_MAX};
 use strowger_agent::{ANSWERS_KEPT, Asked, Known, Order, Pace, TooFast, Turn, through_nat, wanted};
-use strowger_model::{AgentId, Far, Incarnation, NodeId, ShardId, Transport};
+use strowger_model::{AgentId, Far, ShardId, Transport};
 use strowger_sip::{Binding, Contacts, Message, Refusal, register_ok, reply, reply_destination};
+use strowger_switch::has_phones_at;
 use strowger_table::{Agent, Command, RowKey};
 
 use super::registry::{News, Registry, Ticket, Wake, follow};
@@ -61,13 +62,8 @@ impl From<Wake> for AgentMail {
     }
 }
 
-/// Whether an agent's row gives that node an actor for it.
-pub(crate) fn is_of(row: &Agent, node: (NodeId, Incarnation)) -> bool {
-    row.owner == Some(node) && !row.bindings.is_empty()
-}
-
 pub(crate) fn is_ours(context: &Context, row: &Agent) -> bool {
-    is_of(row, (context.me, context.incarnation()))
+    has_phones_at(row, (context.me, context.incarnation()))
 }
 
 pub(crate) fn register(context: &Arc<Context>, shard: ShardId, agent: AgentId, registration: Registration) {
@@ -80,7 +76,7 @@ pub(crate) fn register(context: &Arc<Context>, shard: ShardId, agent: AgentId, r
 /// Begins an actor, unless there is one, with what it is to do first.
 fn begin(context: &Arc<Context>, shard: ShardId, agent: AgentId, first: Option<Register>) {
     if let Some(ticket) = context.agents.begin(agent, 0, first) {
-        context.acting.spawn(run(context.clone(), shard, agent, ticket));
+        context.begun.acting.spawn(run(context.clone(), shard, agent, ticket));
     }
 }
 

@@ -90,7 +90,7 @@ pub(crate) async fn retake(context: &Context, call: CallId) {
 pub(crate) fn begin(context: &Arc<Context>, row: &Arc<Call>, view: &Arc<View>, make: impl FnOnce() -> Machine) {
     let first = CallNews::Row(row.clone(), view.clone());
     if let Some(ticket) = context.calls.begin(row.id, row.owner.epoch, Some(first)) {
-        context.acting.spawn(run(context.clone(), ticket, make()));
+        context.begun.acting.spawn(run(context.clone(), ticket, make()));
     }
 }
 
@@ -232,7 +232,7 @@ impl Driver {
         let (context, call) = (self.context.clone(), self.machine.id());
         let group = call.shard().group();
         tracing::debug!(%call, number, command = kind(&command), "proposes");
-        self.context.proposing.spawn(async move {
+        self.context.begun.proposing.spawn(async move {
             let outcome = context.groups.propose(group, Body::Shard(command), limit::PROPOSE).await;
             tracing::debug!(%call, number, ?outcome, "was answered");
             // Proposed again by nobody here: what hangs on it is not answered.

@@ -58,7 +58,7 @@ pub(crate) fn tell(context: &Context, shard: ShardId) {
 /// Begins the pacer, unless there is one.
 pub(crate) fn begin(context: &Arc<Context>) {
     if let Some(ticket) = context.pacers.begin((), 0, None) {
-        context.acting.spawn(run(context.clone(), ticket));
+        context.begun.acting.spawn(run(context.clone(), ticket));
     }
 }
 

@@ -37,7 +37,7 @@ impl From<Wake> for CourierMail {
 /// Begins a courier, unless there is one.
 pub(crate) fn begin(context: &Arc<Context>, relay: RelayId) {
     if let Some(ticket) = context.relays.couriers.begin(relay, 0, None) {
-        context.acting.spawn(run(context.clone(), relay, ticket));
+        context.begun.acting.spawn(run(context.clone(), relay, ticket));
     }
 }
 

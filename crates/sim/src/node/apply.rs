@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use strowger_call::Rows;
-use strowger_model::CallId;
-use strowger_switch::{Begin, Changed, Due, due, forgotten, touched};
+use strowger_switch::{Begin, Changed, Due, all_rows, due, touched};
 use strowger_table::{Call, RowKey, Shard, Touched};
 
 use super::News;
@@ -64,7 +63,7 @@ impl World {
                 self.switch_applied(node, rows.iter().filter_map(of_calls).collect());
             }
             None => {
-                self.sweep(node);
+                self.look_at_all(node);
                 self.switch_installed(node);
             }
         }
@@ -109,7 +108,7 @@ impl World {
         replica.hear(self.now);
         self.promises.same_log.applied(node, index, &self.nodes[node].replica.shard);
         self.promises.same_log.same_bytes(node, &bytes, &self.nodes[node].replica.shard);
-        self.sweep(node);
+        self.look_at_all(node);
         self.switch_installed(node);
         self.keep_snapshot(node);
     }
@@ -161,18 +160,11 @@ impl World {
         self.begin(node, machine, rows);
     }
 
-    /// Compares all rows with the actors here, as the product does where entries changed too many rows to name.
-    pub(crate) fn sweep(&mut self, node: usize) {
-        let place = &mut self.nodes[node];
-        let gone: Vec<CallId> = forgotten(place.actors.keys().copied(), &place.replica.shard);
-        for call in gone {
-            place.actors.remove(&call);
-        }
-        let rows: Vec<Arc<Call>> = place.replica.shard.calls().cloned().collect();
-        for row in rows {
-            self.call_changed(node, row);
-        }
-        self.wake_rules(node);
+    /// Entries changed too many rows to name, or a snapshot leapt over some.
+    pub(crate) fn look_at_all(&mut self, node: usize) {
+        let place = &self.nodes[node];
+        let rows = all_rows(&place.replica.shard, place.actors.keys().copied());
+        self.observe(node, &rows);
     }
 
     fn keep_snapshot(&mut self, node: usize) {

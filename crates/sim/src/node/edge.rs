@@ -1,14 +1,14 @@
-//! A node's way to far ends, as the product's shell has it: by datagrams; by a line of its own, a line of another node's,
-//! or a new one.
+//! A node's way to far ends: by datagrams; by a line of its own, a line of another node's, or a new one. Runs the switch's
+//! rule for what another node was handed.
 
 use std::net::SocketAddr;
 
-use strowger_model::{Far, Mono, NodeId};
+use strowger_model::{Far, Incarnation, NodeId};
 use strowger_sip::{Message, phrase, reply};
-use strowger_switch::limit;
+use strowger_switch::{StandBy, poster};
 
 use crate::far::Sip;
-use crate::happening::{Happening, Task, Who};
+use crate::happening::{Happening, Task};
 use crate::trace::About;
 use crate::world::{End, World};
 
@@ -21,36 +21,26 @@ pub(crate) struct Edge {
     /// Said while it was passive, and come meanwhile.
     held: Vec<(Far, Vec<u8>)>,
     unread: Vec<(Far, Vec<u8>)>,
-    standing: Vec<StandBy>,
-}
-
-/// What was handed to another process, in case that it dies.
-struct StandBy {
-    by: Who,
-    until: Mono,
-    to: Far,
-    bytes: Vec<u8>,
+    standing: StandBy,
 }
 
 impl World {
     /// To a far end over TCP: through the node that has its line, if that lives.
     pub(crate) fn send_by_line(&mut self, node: usize, to: Far, bytes: Vec<u8>) {
-        let elsewhere = to.line.map(|line| line.node).filter(|other| *other != self.nodes[node].who.id());
-        let by = elsewhere.and_then(|other| self.lives_as(node, other)).filter(|_| !self.is_silent(node));
+        let by = poster(to, self.nodes[node].who.id(), self.is_silent(node), |other| self.lives_as(node, other));
         match by {
             Some(by) => {
-                self.cast_to(node, by.id(), Task::Post { to, bytes: bytes.clone() });
-                let until = self.now + limit::STAND_BY;
-                self.nodes[node].edge.standing.push(StandBy { by, until, to, bytes });
+                self.cast_to(node, by.0, Task::Post { to, bytes: bytes.clone() });
+                self.nodes[node].edge.standing.posted(by, to, bytes, self.now);
             }
             None => self.post(node, to, &bytes),
         }
     }
 
-    /// The life of another node, as far as this one knows; none: it is down.
-    fn lives_as(&self, node: usize, other: NodeId) -> Option<Who> {
+    /// None: it is down, as far as this node knows.
+    pub(crate) fn lives_as(&self, node: usize, other: NodeId) -> Option<Incarnation> {
         let known = self.nodes[node].control.table.node(other).filter(|known| !known.down)?;
-        Some(Who { node: usize::from(other.0) - 1, life: known.incarnation })
+        Some(known.incarnation)
     }
 
     /// By a line of its own, or a new one. What a passive node would say waits until it is active, or for ever.
@@ -98,17 +88,13 @@ impl World {
 
     /// What may have died with the process that it was handed to is said again, by a new line.
     pub(crate) fn stands_by(&mut self, node: usize) {
-        let all = std::mem::take(&mut self.nodes[node].edge.standing);
-        let now = self.now;
-        for waits in all.into_iter().filter(|waits| waits.until > now) {
-            if self.lives_as(node, waits.by.id()) == Some(waits.by) {
-                self.nodes[node].edge.standing.push(waits);
-            } else {
-                let StandBy { to, bytes, .. } = waits;
-                let about = Sip::parse(&bytes).map(|sip| sip.summary()).unwrap_or_default();
-                self.say(About::World, || format!("n{} says again: {about}", node + 1));
-                self.post(node, to, &bytes);
-            }
+        let mut standing = std::mem::take(&mut self.nodes[node].edge.standing);
+        let lost = standing.look(self.now, |other| self.lives_as(node, other));
+        self.nodes[node].edge.standing = standing;
+        for (to, bytes) in lost {
+            let about = Sip::parse(&bytes).map(|sip| sip.summary()).unwrap_or_default();
+            self.say(About::World, || format!("n{} says again: {about}", node + 1));
+            self.post(node, to, &bytes);
         }
     }
 

@@ -127,12 +127,13 @@ impl World {
         let committed = self.nodes[node].disk.committed;
         self.say(About::World, || format!("n{} starts as {} with entries up to {committed}", node + 1, who.life));
         self.apply_entries(node, committed);
-        self.sweep(node);
+        self.look_at_all(node);
         self.notify(node, self.log.last());
         self.apply_control(node, self.nodes[node].disk.control);
         self.notify_control(node, false);
         self.begin_vitals(node);
         self.begin_couriers(node);
+        self.begin_sweep(node);
     }
 
     pub(crate) fn thaw(&mut self, who: Who) {

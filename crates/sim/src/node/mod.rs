@@ -11,6 +11,7 @@ mod life;
 mod pacer;
 mod propose;
 mod register;
+mod sweep;
 mod vitals;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -19,7 +20,7 @@ use std::rc::Rc;
 use strowger_call::Machine;
 use strowger_model::{AgentId, CallId, Incarnation, LogClock, LogNow, LogTime, Mono};
 use strowger_switch::courier::{Courier, Order};
-use strowger_switch::{Intake, Performed, Vitals};
+use strowger_switch::{Intake, Performed, Sweep, Vitals};
 use strowger_table::{Proposal, Shard};
 
 use crate::happening::{Happening, Who, node_id};
@@ -59,6 +60,7 @@ pub(crate) struct Node {
     pub asking: BTreeMap<u64, Asking>,
     pub last_seq: u64,
     pub done: Performed,
+    pub sweep: Sweep,
     /// To each relay.
     pub ways: Vec<Way>,
     /// What came while it was frozen.
@@ -143,6 +145,7 @@ impl Node {
             asking: BTreeMap::new(),
             last_seq: 0,
             done: Performed::default(),
+            sweep: Sweep::default(),
             ways: (0..relays).map(|_| Way::default()).collect(),
             waiting: Vec::new(),
             stranded: Vec::new(),

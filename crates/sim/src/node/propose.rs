@@ -30,8 +30,6 @@ pub(crate) enum Purpose {
     Registration(AgentId),
     /// A call for a campaign.
     Dial,
-    /// A call whose actor broke.
-    Retake(CallId),
     Nobody,
 }
 
@@ -96,7 +94,6 @@ impl World {
             Purpose::Join => self.join_again(node),
             Purpose::Registration(agent) => self.registration_answered(node, agent, outcome == Outcome::Done),
             Purpose::Dial => self.dial_answered(node, Some(&outcome)),
-            Purpose::Retake(call) => self.retaken(node, call, outcome == Outcome::Done),
         }
     }
 
@@ -115,7 +112,6 @@ impl World {
             Purpose::Join => self.join_again(node),
             Purpose::Registration(agent) => self.registration_answered(node, agent, false),
             Purpose::Dial => self.dial_answered(node, None),
-            Purpose::Retake(call) => self.retaken(node, call, false),
         }
     }
 }

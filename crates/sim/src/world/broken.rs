@@ -1,14 +1,9 @@
-//! Actors that break, as the product's shell has them: the row is taken again under a new epoch, and the next actor begins
-//! from it.
-
-use std::time::Duration;
+//! Actors that break, and whether another follows in time.
 
 use strowger_model::{CallId, Mono};
-use strowger_table::{Command, RowKey};
 
 use super::World;
-use crate::happening::{Happening, Task};
-use crate::node::Purpose;
+use crate::happening::Happening;
 use crate::plant::Plant;
 use crate::seen::Thing;
 use crate::trace::About;
@@ -17,8 +12,6 @@ use crate::trace::About;
 const PAUSE_MS: (u64, u64) = (1000, 8000);
 /// Of a thousand that break where campaigns are, the node's pacer.
 const BREAKS_PACER: u64 = 300;
-/// What was not taken again is found by the sweep.
-const SWEEP: Duration = Duration::from_secs(5);
 
 /// A call whose actor broke, and has not begun again.
 #[derive(Clone, Copy, Debug)]
@@ -50,11 +43,9 @@ impl World {
         self.say(About::Call(call), || format!("n{}: its actor breaks", node + 1));
         let epoch = self.nodes[node].replica.shard.call(call).map_or(0, |row| row.owner.epoch);
         self.broken.insert(call, Broken { at: self.now, epoch, is_settled: false });
-        if self.plant == Some(Plant::RetakeLate) {
-            let who = self.nodes[node].who;
-            return self.timeline.plan(self.now + SWEEP, Happening::In(who, Task::Retake { call }));
+        if self.plant != Some(Plant::RetakeLate) {
+            self.retake(node, call);
         }
-        self.retake(node, call);
     }
 
     /// Whether each call whose actor broke has another in time.
@@ -85,21 +76,5 @@ impl World {
         let leads = |node: usize| self.nodes[node].is_sound() && !self.nodes[node].stalled;
         let is_led = self.log.seat().is_some_and(|(leader, _)| leads(leader.node)) && self.log.lost < since;
         !is_well || !is_led || self.scenario.log.lost_per_mille > 0
-    }
-
-    /// The table is told first: then what the broken one said is behind what the next one says.
-    pub(crate) fn retake(&mut self, node: usize, call: CallId) {
-        let place = &self.nodes[node];
-        let row = place.replica.shard.call(call).filter(|row| place.owns(row.owner));
-        if row.is_some() && !place.actors.contains_key(&call) && self.plant != Some(Plant::RetakeForgotten) {
-            self.propose(node, Command::Retake { row: RowKey::Call(call) }, Purpose::Retake(call));
-        }
-    }
-
-    pub(crate) fn retaken(&mut self, node: usize, call: CallId, committed: bool) {
-        if !committed {
-            let who = self.nodes[node].who;
-            self.timeline.plan(self.now + SWEEP, Happening::In(who, Task::Retake { call }));
-        }
     }
 }

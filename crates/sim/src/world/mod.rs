@@ -191,6 +191,7 @@ impl World {
         for node in 0..NODES {
             self.begin_vitals(node);
             self.begin_couriers(node);
+            self.begin_sweep(node);
         }
         self.timeline.plan(Mono::ZERO + PULSE, Happening::Pulse);
         self.timeline.plan(Mono::ZERO + PULSE, Happening::Configure);

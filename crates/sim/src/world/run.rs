@@ -106,7 +106,7 @@ impl World {
             Task::Retry { seq } => self.ask(node, seq),
             Task::GiveUp { seq } => self.give_up(node, seq),
             Task::Tick { call, at } => self.on_tick(node, call, at),
-            Task::Retake { call } => self.retake(node, call),
+            Task::Sweep => self.sweep(node),
             Task::SayDone => self.say_done(node),
             Task::Courier { relay } => self.courier_goes(node, relay),
             Task::CourierAgain { relay, batch } => self.courier_again(node, relay, batch),

@@ -11,5 +11,7 @@ mod owners;
 mod pacing;
 mod rows;
 mod spreading;
+mod standby;
+mod sweep;
 mod vitals;
 mod waiting;

@@ -8,7 +8,7 @@ use strowger_table::{Began, Call, Command, Kept, Origin, Outbound, Outcome, RowK
 
 use super::bench::*;
 use super::leading::World;
-use crate::{Around, Begin, Changed, Due, Intake, due, forgotten, has_work, touched};
+use crate::{Around, Begin, Changed, Due, Intake, due, has_work, touched};
 
 fn row(bench: &Bench, call: CallId) -> Arc<Call> {
     bench.shard.call(call).unwrap().clone()
@@ -114,7 +114,6 @@ fn too_many_rows_to_name_are_all_rows() {
     assert_eq!((changed.calls, changed.agents), ([call].into(), [AgentId(1)].into()));
     let gone = [RowKey::Place(PlaceId(1))];
     assert_eq!(Changed::of(&gone, &bench.shard), Changed::default(), "a place that is gone is no call's");
-    assert_eq!(forgotten([call, CallId::new(SHARD, 999)], &bench.shard), [CallId::new(SHARD, 999)]);
 }
 
 /// A place changes when its call is offered to somebody: the call's actor hears of it.
