@@ -67,6 +67,7 @@ async fn start(config: RelayConfig) -> anyhow::Result<Started> {
         peers: Vec::new(),
         address: config.media.address,
         advertise: Some(config.media.advertise),
+        others: config.link.relays.iter().map(|other| other.link.ip()).collect(),
         ports: *config.media.ports.start()..config.media.ports.end().saturating_add(1),
         refused: config.media.refuse,
         threads: config.media.threads as usize,
