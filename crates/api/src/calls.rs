@@ -162,3 +162,26 @@ pub fn no_such_call(id: CallId) -> Problem {
     let advice = "check the number; the record of a call that just ended may take a moment";
     Problem::not_found("no_such_call", format!("there is no call {id}"), advice)
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::Query;
+
+    use super::*;
+
+    /// Who types a number types its plus sign, which in a query is a blank: the list was empty then.
+    #[test]
+    fn a_bare_plus_in_a_query_is_a_plus() {
+        for (query, from, to) in [
+            ("from=+493012345678", Some("+493012345678"), None),
+            ("from=%2B493012345678&to=+4989", Some("+493012345678"), Some("+4989")),
+            ("from=%20493012345678", Some("+493012345678"), None),
+            ("from=030123&to=alice", Some("030123"), Some("alice")),
+        ] {
+            let uri = format!("/api/v1/calls?{query}").parse().unwrap();
+            let Query(asked) = Query::<Asked>::try_from_uri(&uri).unwrap();
+            let filter = filter(asked, 1).unwrap_or_else(|_| panic!("{query} is refused"));
+            assert_eq!((filter.from.as_deref(), filter.to.as_deref()), (from, to), "{query}");
+        }
+    }
+}

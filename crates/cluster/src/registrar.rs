@@ -132,8 +132,8 @@ fn authenticate(
 ) -> Option<Result<Proof, Refusal>> {
     let data_keys = context.keyring.data_keys();
     let (keys, now_s) = (data_keys.nonce_keys(), now_s());
-    let from = sealed_for(source);
-    let challenged = |stale: bool| Some(Err(challenged(&data_keys, tenant, source, stale)));
+    let from = sealed_for(context.me, source);
+    let challenged = |stale: bool| Some(Err(challenged(&data_keys, tenant, &from, stale)));
     let claim = claim(message, &tenant.realm, &keys, &from);
     let name = claim.as_ref().map_or(message.to_user(), |claim| claim.user.as_str());
     let claimant = Claimant::new(context, tenant, name, source.addr.ip());
@@ -164,9 +164,8 @@ fn authenticate(
 }
 
 /// `stale`: its password was right, and it need not ask its user again.
-fn challenged(keys: &DataKeys, tenant: &Tenant, source: Far, stale: bool) -> Refusal {
-    let (key, from) = (keys.nonce_keys()[0], sealed_for(source));
-    let values = challenge(&tenant.realm, offered(tenant), key, now_s(), salt(), &from, stale);
+fn challenged(keys: &DataKeys, tenant: &Tenant, from: &str, stale: bool) -> Refusal {
+    let values = challenge(&tenant.realm, offered(tenant), keys.nonce_keys()[0], now_s(), salt(), from, stale);
     Refusal::new(401, values.into_iter().map(|value| ("WWW-Authenticate", value)).collect())
 }
 
@@ -175,7 +174,7 @@ pub(crate) fn replayed(context: &Context, agent: AgentId, source: Far) -> Option
     let directory = context.directory();
     let (tenant, agent) = directory.agent(agent)?;
     tracing::debug!(tenant = tenant.name, agent = agent.name, ?source, "an answer to a challenge came again");
-    Some(challenged(&context.keyring.data_keys(), tenant, source, true))
+    Some(challenged(&context.keyring.data_keys(), tenant, &sealed_for(context.me, source), true))
 }
 
 /// Random, so that no two challenges are alike. A system that gives nothing random gives one nonce a second and host, as good
@@ -205,9 +204,14 @@ fn may_be_bound(message: &Message, source: Far, off_limits: OffLimits<'_>, host:
 }
 
 /// For whom a challenge is made: without the port, for a NAT, or a phone that connects anew for each request, has another one
-/// when it answers.
-fn sealed_for(source: Far) -> String {
-    source.addr.ip().to_string()
+/// when it answers. Over TCP every node takes REGISTERs itself, and knows only the answers that it has taken: there a challenge
+/// is for the node that made it.
+fn sealed_for(me: NodeId, source: Far) -> String {
+    let ip = source.addr.ip();
+    match source.transport {
+        Transport::Udp => ip.to_string(),
+        Transport::Tcp => format!("{ip} over TCP at {me}"),
+    }
 }
 
 /// Phones exist that give up on any challenge they do not know, also beside one they do: SHA-256 is offered only where
@@ -327,8 +331,12 @@ mod tests {
     #[test]
     fn a_phone_may_answer_its_challenge_from_another_port() {
         let [one, other, elsewhere] = [([192, 0, 2, 9], 5060), ([192, 0, 2, 9], 40_404), ([192, 0, 2, 8], 5060)];
-        assert_eq!(sealed_for(Far::udp(one)), sealed_for(Far::tcp(other)));
-        assert_ne!(sealed_for(Far::udp(one)), sealed_for(Far::udp(elsewhere)));
+        let [here, there] = [NodeId(1), NodeId(2)];
+        assert_eq!(sealed_for(here, Far::udp(one)), sealed_for(there, Far::udp(other)));
+        assert_eq!(sealed_for(here, Far::tcp(one)), sealed_for(here, Far::tcp(other)));
+        assert_ne!(sealed_for(here, Far::udp(one)), sealed_for(here, Far::udp(elsewhere)));
+        assert_ne!(sealed_for(here, Far::tcp(one)), sealed_for(there, Far::tcp(one)));
+        assert_ne!(sealed_for(here, Far::tcp(one)), sealed_for(here, Far::udp(one)));
     }
 
     #[test]

@@ -53,6 +53,9 @@ fn a_node_has_its_defaults() {
     let node = NodeConfig::parse("n.toml", Path::new("/srv"), NODE.as_bytes()).unwrap();
     assert_eq!(node.data_dir, Path::new("/srv/data"));
     assert_eq!((node.cluster.tls_dir.as_path(), node.cluster.data_keys), (Path::new("/etc/strowger/tls"), None));
+    assert!(!node.cluster.is_development, "only who says so");
+    let development = NODE.replace("voters = [", "development = true\nvoters = [");
+    assert!(NodeConfig::parse("n.toml", Path::new(""), development.as_bytes()).unwrap().cluster.is_development);
     assert_eq!((node.cluster.shards, node.limits.max_calls, node.limits.max_calls_per_second), (3, 20_000, 500));
     assert_eq!((node.archive.days, node.archive.max_gib), (30, 20));
     assert_eq!(node.sip.advertised, node.sip.shared);

@@ -22,6 +22,10 @@ use crate::identity::{Identity, IdentityError, server_name};
 /// Read and written by the owner alone.
 const KEY_MODE: u32 = 0o600;
 const CERTIFICATE_MODE: u32 = 0o644;
+/// Whose certificates count nowhere but in development: who reads the directory has the CA's key.
+pub const CA_NAME: &str = "Strowger development CA";
+/// Of the file of data keys, beside the certificates.
+pub const DATA_KEYS: &str = "data.keys";
 /// Of AES-256.
 const DATA_KEY_BYTES: usize = 32;
 
@@ -41,7 +45,7 @@ pub fn identity(dir: &Path, me: PeerId) -> Result<Identity, IdentityError> {
 
 /// The file of data keys in the directory. It is made where the CA is: whoever brings certificates brings keys too.
 pub fn data_keys(dir: &Path) -> Result<PathBuf, IdentityError> {
-    let path = dir.join("data.keys");
+    let path = dir.join(DATA_KEYS);
     if !exists(&path) {
         if !exists(&dir.join("ca-key.pem")) {
             return Err(IdentityError::NoDataKeys { dir: dir.to_owned() });
@@ -84,7 +88,7 @@ fn issuer(dir: &Path, ca: &Path, me: PeerId) -> Result<Issuer<'static, KeyPair>,
 /// The same for every process: with the key they are all that a trust anchor is.
 fn ca_params() -> CertificateParams {
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "Strowger development CA");
+    params.distinguished_name.push(DnType::CommonName, CA_NAME);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params

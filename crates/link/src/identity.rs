@@ -33,6 +33,16 @@ pub enum IdentityError {
          {me}-key.pem there, or the CA's key, or remove ca.pem to start a new CA"
     )]
     NoCaKey { dir: PathBuf, me: PeerId },
+    #[error(
+        "{dir} lacks ca.pem, {me}.pem or {me}-key.pem: issue them by a CA of yours, for the DNS name {me}.strowger; for \
+         development write development = true beside tls_dir, and what is missing is made"
+    )]
+    NoCertificates { dir: PathBuf, me: PeerId },
+    #[error(
+        "the CA in {dir} was made by a first start, for development: whoever reads that directory can be any process. Issue \
+         ca.pem, {me}.pem and {me}-key.pem by a CA of yours; where nothing is at stake write development = true beside tls_dir"
+    )]
+    DevelopmentCa { dir: PathBuf, me: PeerId },
     #[error("the certificate in {path} is refused: {why}; issue it anew by the CA in {ca}")]
     Refused { path: PathBuf, ca: PathBuf, why: String },
     #[error("the certificate is not valid for the name {name}: {why}; issue one with that DNS name")]
@@ -75,6 +85,25 @@ impl Identity {
         Ok(identity)
     }
 
+    /// The identity of `me` below a directory into which somebody put `ca.pem`, its certificate and its key. Nothing is made,
+    /// and the CA of a development directory is refused.
+    pub fn in_production(dir: &Path, me: PeerId) -> Result<Identity, IdentityError> {
+        let [ca, cert, key] =
+            ["ca.pem".to_owned(), format!("{me}.pem"), format!("{me}-key.pem")].map(|name| dir.join(name));
+        if [&ca, &cert, &key].into_iter().any(|file| !file.exists()) {
+            return Err(IdentityError::NoCertificates { dir: dir.to_owned(), me });
+        }
+        let identity = Self::load(&ca, &cert, &key)?;
+        identity.check_name(me)?;
+        let is_of_development = |subject: &[u8]| {
+            subject.windows(development::CA_NAME.len()).any(|name| name == development::CA_NAME.as_bytes())
+        };
+        match identity.roots.roots.iter().any(|root| is_of_development(root.subject.as_ref())) {
+            true => Err(IdentityError::DevelopmentCa { dir: dir.to_owned(), me }),
+            false => Ok(identity),
+        }
+    }
+
     /// The identity of `me` below one directory that the processes of a machine share; the first start makes a CA
     /// there. For development and demonstrations: whoever reads the directory can be any peer.
     pub fn development(dir: &Path, me: PeerId) -> Result<Identity, IdentityError> {
@@ -84,6 +113,12 @@ impl Identity {
     /// The file of data keys below such a directory, made if the CA was made there.
     pub fn development_data_keys(dir: &Path) -> Result<PathBuf, IdentityError> {
         development::data_keys(dir)
+    }
+
+    /// The file of data keys that somebody put below a directory.
+    pub fn production_data_keys(dir: &Path) -> Result<PathBuf, IdentityError> {
+        let path = dir.join(development::DATA_KEYS);
+        if path.exists() { Ok(path) } else { Err(IdentityError::NoDataKeys { dir: dir.to_owned() }) }
     }
 
     /// That this identity proves `me`.

@@ -81,6 +81,36 @@ fn faults_say_what_where_and_what_to_do() {
     assert!(matches!(no_key, IdentityError::NoCaKey { me, .. } if me == node(3)), "{no_key}");
 }
 
+/// Clusters went into production with a CA whose key lay beside every certificate.
+#[test]
+fn in_production_nothing_is_made_and_the_development_ca_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let faulty = || Identity::in_production(dir.path(), node(1)).err().unwrap();
+    assert!(matches!(faulty(), IdentityError::NoCertificates { me, .. } if me == node(1)));
+    assert!(Identity::production_data_keys(dir.path()).is_err());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is made");
+
+    Identity::development(dir.path(), node(1)).unwrap();
+    let said = faulty().to_string();
+    assert!(said.contains("for development") && said.contains("development = true"), "{said}");
+    // Nor where its key was taken away.
+    std::fs::remove_file(dir.path().join("ca-key.pem")).unwrap();
+    assert!(matches!(faulty(), IdentityError::DevelopmentCa { .. }));
+
+    let (own, key) = (tempfile::tempdir().unwrap(), rcgen::KeyPair::generate().unwrap());
+    let mut ca = rcgen::CertificateParams::default();
+    ca.distinguished_name.push(rcgen::DnType::CommonName, "Acme CA");
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let place = |name: &str, pem: String| std::fs::write(own.path().join(name), pem).unwrap();
+    place("ca.pem", ca.self_signed(&key).unwrap().pem());
+    let issuer = rcgen::Issuer::new(ca, key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let leaf = rcgen::CertificateParams::new(["node-1.strowger".to_owned()]).unwrap();
+    place("node-1.pem", leaf.signed_by(&key, &issuer).unwrap().pem());
+    place("node-1-key.pem", key.serialize_pem());
+    Identity::in_production(own.path(), node(1)).unwrap();
+}
+
 #[tokio::test]
 async fn a_link_needs_its_own_name() {
     let dir = tempfile::tempdir().unwrap();

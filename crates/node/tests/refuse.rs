@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use strowger_model::{NodeId, PeerId};
+
 use rig::{House, Plan, Rig, TOKEN, strowger};
 
 /// Exit code of a process whose configuration is wrong: EX_USAGE, which supervisors can be told not to restart.
@@ -142,7 +144,7 @@ impl NodeFile {
     fn text(&self) -> String {
         format!(
             "id = 1\ndata_dir = \"{}\"\n[cluster]\nlisten = \"{link}\"\nshards = 1\n\
-             voters = [{{ id = 1, link = \"{link}\" }}]\nrelays = []\ntls_dir = \"tls\"\n\
+             voters = [{{ id = 1, link = \"{link}\" }}]\nrelays = []\ntls_dir = \"tls\"\ndevelopment = true\n\
              [sip]\nshared = \"{}\"\nown = \"{}\"\n[http]\nlisten = \"{}\"\n",
             self.data.display(),
             free(),
@@ -184,6 +186,25 @@ fn free() -> SocketAddr {
     UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
 }
 
+/// What a first start made counted in production, too.
+#[test]
+fn certificates_of_development_are_for_processes_that_say_so() {
+    let file = NodeFile::new("production");
+    let production = file.text().replace("development = true\n", "");
+    let refused = |why: &str| {
+        let output = file.start(&production);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        let said = said(&output);
+        assert!(said.contains(why) && said.contains("development = true"), "no `{why}` in {said}");
+    };
+    refused("lacks ca.pem");
+    let tls = file.dir.0.join("tls");
+    assert!(!tls.exists(), "nothing is made");
+    strowger_link::Identity::development(&tls, PeerId::Node(NodeId(1))).expect("a CA");
+    refused("was made by a first start, for development");
+    assert!(!file.dir.0.join("data").exists(), "it has begun");
+}
+
 #[test]
 fn wrong_configuration_of_a_process_ends_it_with_64_and_the_line() {
     let file = NodeFile::new("process");
@@ -191,8 +212,8 @@ fn wrong_configuration_of_a_process_ends_it_with_64_and_the_line() {
     for (what, text, word) in [
         ("an unknown key", good.replace("shards = 1", "shard = 1"), "node.toml:5:"),
         ("a node that is no voter", good.replacen("id = 1", "id = 2", 1), "node.toml:1:"),
-        ("two listeners on one port", good.replace(&file.http.to_string(), &file.own.to_string()), "node.toml:13:"),
-        ("no TOML", good.replace("[sip]", "[sip"), "node.toml:9:"),
+        ("two listeners on one port", good.replace(&file.http.to_string(), &file.own.to_string()), "node.toml:14:"),
+        ("no TOML", good.replace("[sip]", "[sip"), "node.toml:10:"),
     ] {
         let output = file.start(&text);
         assert_eq!(output.status.code(), Some(EXIT_CONFIG), "{what}: {}", said(&output));

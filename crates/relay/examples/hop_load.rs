@@ -99,6 +99,7 @@ impl Side {
             address: LOOPBACK,
             advertise: None,
             ports,
+            others: Vec::new(),
             refused: Vec::new(),
             threads: 1,
             limits: Limits::default(),

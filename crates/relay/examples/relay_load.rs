@@ -104,6 +104,7 @@ async fn engine_with_legs(streams: usize, legs: u16, then: impl Fn(u64) -> Vec<O
         address: LOOPBACK,
         advertise: None,
         ports,
+        others: Vec::new(),
         refused: Vec::new(),
         threads: 1,
         limits: Limits::default(),

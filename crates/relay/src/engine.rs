@@ -39,6 +39,8 @@ pub struct Options {
     pub advertise: Option<IpAddr>,
     /// A leg takes an even port and the next one.
     pub ports: Range<u16>,
+    /// Where other relays of the cluster are, which have legs on the same ports: no media is sent there either.
+    pub others: Vec<IpAddr>,
     /// Where no media is sent, beside these ports; and beside loopback, unless far ends are told a loopback address.
     pub refused: Vec<Network>,
     /// One for each core the relay may fill.

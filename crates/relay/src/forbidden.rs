@@ -13,7 +13,9 @@ use crate::machine;
 pub(crate) struct Forbidden {
     /// Where media sockets are bound, and what far ends are told.
     own: [IpAddr; 2],
-    /// Of all legs.
+    /// Other relays of the cluster: two that are pointed at each other send for ever, too.
+    others: Vec<IpAddr>,
+    /// Of all legs, also of the others': relays of a cluster are set up alike.
     ports: Range<u16>,
     networks: Vec<Network>,
 }
@@ -21,7 +23,8 @@ pub(crate) struct Forbidden {
 impl Forbidden {
     pub(crate) fn new(options: &Options) -> Self {
         let own = [options.address, options.advertise.unwrap_or(options.address)].map(|ip| ip.to_canonical());
-        Self { own, ports: options.ports.clone(), networks: options.refused.clone() }
+        let others = options.others.iter().map(IpAddr::to_canonical).collect();
+        Self { own, others, ports: options.ports.clone(), networks: options.refused.clone() }
     }
 
     /// Asked when a far end says where it is, never of a packet.
@@ -33,7 +36,11 @@ impl Forbidden {
         }
         // A relay that is known to far ends by a loopback address is one of a test or a demonstration.
         let loops_back = ip.is_loopback() && !self.own[1].is_loopback();
-        loops_back || self.ours(ip).contains(&to.port()) || self.networks.iter().any(|network| network.contains(ip))
+        let is_others = self.others.contains(&ip) && self.ports.contains(&to.port());
+        loops_back
+            || is_others
+            || self.ours(ip).contains(&to.port())
+            || self.networks.iter().any(|network| network.contains(ip))
     }
 
     /// The ports of an address that are our legs': none of an address that is not ours.
@@ -57,6 +64,7 @@ mod tests {
             address: address.parse().unwrap(),
             advertise: advertise.map(|ip| ip.parse().unwrap()),
             ports: 20_000..30_000,
+            others: vec!["192.0.2.77".parse().unwrap()],
             refused: refused.iter().map(|network| network.parse().unwrap()).collect(),
             threads: 1,
             limits: Limits::default(),
@@ -75,6 +83,17 @@ mod tests {
         // A phone, or a switch, on the same machine.
         let others = ["192.0.2.5:19999", "192.0.2.5:30000", "203.0.113.6:20000", "192.0.2.6:20000"];
         assert_eq!(covered(&relay, &others), [false; 4]);
+    }
+
+    /// Somebody who wrote another relay's address into a description had the two send to each other for ever.
+    #[test]
+    fn relays_are_not_pointed_at_each_other() {
+        let relay = relay("192.0.2.5", None, &[]);
+        assert_eq!(covered(&relay, &["192.0.2.77:20000", "192.0.2.77:29999", "[::ffff:192.0.2.77]:20001"]), [true; 3]);
+        // A phone on the same machine, and another machine.
+        assert_eq!(covered(&relay, &["192.0.2.77:19999", "192.0.2.77:30000", "192.0.2.78:20000"]), [false; 3]);
+        // That is no leg of this relay: a NAT may give a far end there any port.
+        assert_eq!(relay.ours("192.0.2.77".parse().unwrap()), 0..0);
     }
 
     #[test]

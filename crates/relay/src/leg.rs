@@ -113,10 +113,6 @@ impl Leg {
         // Either law is taken whichever was agreed on: their types are static (RFC 3551, table 4), and far ends that were
         // offered both send both.
         let law = SPOKEN.into_iter().find(|law| law.payload_type() == kind);
-        if law.is_none() && !event && kind != COMFORT_NOISE {
-            tally.counters.malformed += 1;
-            return None;
-        }
         let latched = match self.transport.judge(from, &packet.header, now) {
             Whose::Stranger => {
                 tally.counters.strangers += 1;
@@ -127,7 +123,12 @@ impl Leg {
         };
         let back = self.intake.receive(&packet.header, now, &mut tally.counters);
         tally.news.extend(latched.into_iter().chain(back).map(|what| (self.key, what)));
-        if !receive || (law.is_none() && !event) {
+        if law.is_none() && !event {
+            // Any type that was not agreed on may keep a NAT open (RFC 6263, 4.6): whoever sends it is there, and says nothing.
+            tally.counters.malformed += u64::from(kind != COMFORT_NOISE);
+            return None;
+        }
+        if !receive {
             return None;
         }
         if event {

@@ -34,6 +34,8 @@ pub struct RelayConfig {
     pub advertise: Option<IpAddr>,
     /// For media: RTP on even ones, RTCP on the next.
     pub ports: Range<u16>,
+    /// Where other relays of the cluster are, which have legs on the same ports: no media is sent there either.
+    pub others: Vec<IpAddr>,
     /// Where no media is sent, beside these ports; and beside loopback, unless far ends are told a loopback address.
     pub refused: Vec<Network>,
     /// Threads that move media.
@@ -100,6 +102,7 @@ impl Relay {
             address: config.address,
             advertise: config.advertise,
             ports: config.ports,
+            others: config.others,
             refused: config.refused,
             threads: config.threads,
             limits: Limits { dead_media: config.dead_media.unwrap_or(Duration::MAX), ..Limits::default() },

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use strowger_audio::rtcp::{Item, MAX_BYTES, Report, items};
@@ -243,6 +243,37 @@ fn reports_alone_are_no_sign_of_life() {
         caller.say(&mut Tone::single(440.0, 8000.0), 1);
         assert_eq!(rig.what(), What::MediaBack);
     }
+}
+
+/// Gateways keep NATs open in silence by packets of a type that nobody agreed on (RFC 6263, section 4.6): their calls ended
+/// after ten seconds of it.
+#[test]
+fn packets_of_an_unknown_type_are_a_sign_of_life_of_the_far_end_alone() {
+    let mut rig = Rig::new(Limits { dead_media: Duration::from_millis(300), ..patient() });
+    let (mut caller, agent) = (rig.phone(A, Law::Mu), rig.phone(B, Law::Mu));
+    rig.done(agent.remote(B, true, false));
+    rig.bridge(A, B);
+    assert!(matches!(rig.what(), What::DeadMedia { .. }));
+    let mut stranger = Phone::new(caller.relay, Law::Mu);
+    stranger.socket = UdpSocket::bind(("127.0.0.2", 0)).unwrap();
+    let keep_alive = |phone: &mut Phone| {
+        phone.header.payload_type = 126;
+        phone.header.sequence = phone.header.sequence.wrapping_add(1);
+        phone.socket.send_to(&phone.header.to_bytes(), phone.relay).unwrap();
+    };
+    (0..8).for_each(|_| keep_alive(&mut stranger));
+    rig.until(|stats| stats.strangers == 8);
+    assert!(rig.snapshot(A).dead, "a stranger's are nothing");
+    keep_alive(&mut caller);
+    assert_eq!(rig.what(), What::MediaBack);
+    // As long as they come.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(1500) {
+        keep_alive(&mut caller);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(rig.engine.stats().dead_media, 1);
+    assert!(agent.is_deaf(), "nobody hears them");
 }
 
 /// A report in the name of a source, from the phone's address.

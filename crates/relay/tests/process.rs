@@ -104,6 +104,7 @@ async fn relay(identities: &std::path::Path) -> Relay {
         address: LOOPBACK,
         advertise: None,
         ports: 20_000..30_000,
+        others: Vec::new(),
         refused: Vec::new(),
         threads: 1,
         content_dir: None,

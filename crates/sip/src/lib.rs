@@ -25,6 +25,7 @@ mod stray;
 mod text;
 mod token;
 mod uri;
+mod user;
 mod via;
 
 pub use digest::{Algorithm, Claim, DigestFault, NONCE_LIFE_S, Proof, challenge, claim, ha1, verify};

@@ -8,7 +8,7 @@ use sipx_sip::{Finding, Header, HeaderName, Limits, Method, Uri, parse_datagram,
 
 use crate::fault::{ParseFault, Problem};
 use crate::text::{address_uri, parameter, split};
-use crate::{caller, display, number, via};
+use crate::{caller, display, number, user, via};
 
 /// Largest datagram looked at, in bytes: what UDP over IPv4 can carry.
 pub const MAX_DATAGRAM_BYTES: usize = 65_507;
@@ -94,6 +94,9 @@ impl Message {
             Self::check(inner)
         };
         let mut text = unfolded(datagram);
+        if let Some(escaped) = user::escaped(&text) {
+            text = Bytes::from(escaped);
+        }
         for _ in 0..MENDINGS {
             let problem = match read(text.clone()) {
                 Ok(message) => return Ok(message),

@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 const NODE: NodeId = NodeId(3);
 const SOON: Duration = Duration::from_secs(10);
@@ -182,6 +183,40 @@ async fn garbage_closes_its_own_connection_only() {
     good.write_all(&invite("good", 9).as_bytes()[30..]).await.unwrap();
     assert_eq!(bench.heard().await.message.call_id(), "good");
     assert_eq!(bench.edge.connections(), 1);
+}
+
+/// Events that an operator's log has, of this thread.
+struct Told(Arc<AtomicU64>);
+
+impl<S: tracing::Subscriber> Layer<S> for Told {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        self.0.fetch_add(u64::from(*event.metadata().level() <= tracing::Level::INFO), Ordering::Relaxed);
+    }
+}
+
+/// A line for each filled disks and hid what mattered.
+#[tokio::test]
+async fn a_flood_of_strangers_garbage_is_counted_and_fills_no_log() {
+    const FLOOD: u64 = 100;
+    let told = Arc::new(AtomicU64::new(0));
+    let _until_the_end = tracing::subscriber::set_default(tracing_subscriber::registry().with(Told(told.clone())));
+    let bench = Bench::start();
+    bench.knows_nobody();
+    let before = count(&told);
+    for at in 0..FLOOD {
+        let mut bad = bench.connect().await;
+        let [tls, http, sip] =
+            [&b"\x16\x03\x01\x02\x00"[..], b"GET / HTTP/1.1\r\n\r\n", b"ACK x SIP/2.0\r\nl: 0\r\n\r\n"];
+        bad.write_all([tls, http, sip][at as usize % 3]).await.unwrap();
+        assert!(is_closed(bad).await);
+    }
+    assert_eq!((count(&bench.edge.counters().garbage), count(&told) - before), (FLOOD, 0));
+    // A carrier's is news.
+    bench.is_called_from_here();
+    let mut bad = bench.connect().await;
+    bad.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    assert!(is_closed(bad).await);
+    assert_eq!(count(&told) - before, 1);
 }
 
 #[tokio::test]

@@ -1,11 +1,15 @@
 //! What is read: status, calls, metrics, the description of the routes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::world::{World, example};
-use axum::http::StatusCode;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
-use strowger_api::ROUTES;
+use strowger_api::{ROUTES, Stopping, relay_router};
+use tower::ServiceExt;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_status_is_whole() {
@@ -78,6 +82,26 @@ async fn calls_of_a_name_that_nothing_has_are_not_found() {
     }
     let (_, page) = world.get("/api/v1/calls?tenant=acme").await;
     assert_eq!(page["calls"], json!([]), "who has had no call yet has none");
+}
+
+/// Who asks whether it may have calls is told, while those it has end; a process that ends is no reason to kill it.
+#[tokio::test]
+async fn a_relay_that_is_stopping_is_not_ready_and_lives() {
+    let stopping = Stopping::default();
+    let router = relay_router(Arc::new(|| Box::pin(async { String::new() })), stopping.clone());
+    let asked = async |path: &str| {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8_lossy(&body).into_owned())
+    };
+    assert_eq!(asked("/health/ready").await.0, StatusCode::OK);
+    stopping.store(true, Ordering::Relaxed);
+    let (status, said) = asked("/health/ready").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(said.contains("\"not_ready\"") && said.contains("this relay is stopping"), "{said}");
+    assert_eq!(asked("/health/live").await.0, StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -208,6 +208,35 @@ async fn an_answer_that_was_overheard_counts_at_no_node() {
     assert_eq!(bound(&rig, agent(&rig)).len(), 1);
 }
 
+/// Over TCP each node took it once more, and so did one that the agent's last phone had left.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_overheard_over_tcp_counts_at_no_node() {
+    let rig = Rig::start(3, 1).await;
+    let mut phone = Phone::over_tcp(rig.sip()).await;
+    phone.is_challenged().await;
+    let request = phone.next(300);
+    phone.say(&request).await;
+    assert_eq!(phone.answer().await.status(), 200);
+    for expires in [300, 0] {
+        for _ in 0..8 {
+            // The kernel gives each source port to one of the nodes.
+            let mut thief = Phone::over_tcp(rig.sip()).await;
+            thief.say(&request.replace(&phone.at.to_string(), &thief.at.to_string())).await;
+            let answer = thief.answer().await;
+            let challenge = answer.header("WWW-Authenticate").unwrap_or_default();
+            assert!(answer.status() == 401 && challenge.ends_with("stale=true"), "{} {challenge}", answer.status());
+        }
+        let next = phone.next(expires);
+        phone.say(&next).await;
+        assert_eq!(phone.answer().await.status(), 200, "its own, anew");
+        let left = usize::from(expires > 0);
+        rig.until("the phone alone was heard", || bound(&rig, agent(&rig)).len() == left).await;
+    }
+    let mut thief = Phone::over_tcp(rig.sip()).await;
+    thief.say(&request.replace(&phone.at.to_string(), &thief.at.to_string())).await;
+    assert_eq!(thief.answer().await.status(), 401, "nor after its last phone has gone");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn phones_of_one_agent_register_at_all_nodes_and_one_node_has_the_agent() {
     let rig = Rig::start(3, 1).await;

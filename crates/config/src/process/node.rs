@@ -56,6 +56,8 @@ pub struct Cluster {
     pub relays: Vec<RelayPeer>,
     /// Holds CA, certificate and key of this node (PEM).
     pub tls_dir: PathBuf,
+    /// What is missing there is made, and a CA that was made there counts.
+    pub is_development: bool,
     /// The file of the keys that secrets are sealed under; none: `data.keys` beside the certificates.
     pub data_keys: Option<PathBuf>,
 }
@@ -194,6 +196,7 @@ fn read_cluster(top: &Section<'_>, base: &Base, me: Option<&Written<u32>>, taken
         section.fault_at(&me.at, what, "correct the id, or add it to cluster.voters");
     }
     let tls_dir = base.path(&section, "tls_dir", "tls_dir = \"tls\"");
+    let is_development = section.flag("development", false);
     let data_keys = base.optional_path(&section, "data_keys", "data_keys = \"data.keys\"");
     section.finish();
     Some(Cluster {
@@ -202,6 +205,7 @@ fn read_cluster(top: &Section<'_>, base: &Base, me: Option<&Written<u32>>, taken
         voters: voters.into_iter().map(|(id, (link, ()))| Voter { id: NodeId(id), link }).collect(),
         relays: relays.into_iter().map(|(id, (link, site))| RelayPeer { id: RelayId(id), link, site }).collect(),
         tls_dir: tls_dir?,
+        is_development,
         data_keys,
     })
 }

@@ -42,6 +42,8 @@ pub struct Link {
     pub listen: SocketAddr,
     /// Holds CA, certificate and key of this relay (PEM).
     pub tls_dir: PathBuf,
+    /// What is missing there is made, and a CA that was made there counts.
+    pub is_development: bool,
     /// By id: relays to which voice goes where the legs of a call are on both.
     pub relays: Vec<OtherRelay>,
 }
@@ -120,6 +122,7 @@ fn read_link(
     let section = top.required_sub("link", "[link]")?;
     let listen = section.parsed::<SocketAddr>("listen", "listen = \"127.0.0.1:7101\"");
     let tls_dir = base.path(&section, "tls_dir", "tls_dir = \"tls\"");
+    let is_development = section.flag("development", false);
     let relays = read_peers(&section, "relays", |_| (), &mut BTreeMap::new());
     if let Some(me) = me.filter(|me| relays.contains_key(&(me.value as u16))) {
         let what = format!("relay {} is among the relays that it joins", me.value);
@@ -134,7 +137,7 @@ fn read_link(
         section.fault_at(&listen.at, what, "choose a port outside them");
     }
     let relays = relays.into_iter().map(|(id, (link, ()))| OtherRelay { id: RelayId(id), link }).collect();
-    Some(Link { listen: listen.value, tls_dir: tls_dir?, relays })
+    Some(Link { listen: listen.value, tls_dir: tls_dir?, is_development, relays })
 }
 
 fn read_media(top: &Section<'_>) -> Option<Media> {

@@ -70,7 +70,7 @@ impl Stage {
         let [sip, relay_link, relay_http] = ports[3 * count..] else { bail!("as many ports as asked for") };
         let mut stage = Self { dir, sip, http: http.to_vec(), nodes: Vec::new(), relay: Vec::new() };
         let relay = format!(
-            "id = 1\ncontent_dir = \"relay-1\"\n[link]\nlisten = \"127.0.0.1:{relay_link}\"\ntls_dir = \"tls\"\n\
+            "id = 1\ncontent_dir = \"relay-1\"\n[link]\nlisten = \"127.0.0.1:{relay_link}\"\ntls_dir = \"tls\"\ndevelopment = true\n\
              [media]\naddress = \"127.0.0.1\"\nports = \"{MEDIA_PORTS}\"\ndead_media_ms = 0\n\
              [http]\nlisten = \"127.0.0.1:{relay_http}\"\n"
         );
@@ -81,7 +81,7 @@ impl Stage {
         for at in 0..count {
             let text = format!(
                 "id = {id}\ndata_dir = \"node-{id}\"\n[cluster]\nlisten = \"127.0.0.1:{}\"\nshards = 3\n\
-                 voters = [{voters}]\nrelays = [{{ id = 1, link = \"127.0.0.1:{relay_link}\" }}]\ntls_dir = \"tls\"\n\
+                 voters = [{voters}]\nrelays = [{{ id = 1, link = \"127.0.0.1:{relay_link}\" }}]\ntls_dir = \"tls\"\ndevelopment = true\n\
                  [sip]\nshared = \"127.0.0.1:{sip}\"\nown = \"127.0.0.1:{}\"\nadvertised = \"127.0.0.1:{sip}\"\n\
                  [http]\nlisten = \"127.0.0.1:{}\"\n[limits]\nmax_calls_per_second = 5000\n",
                 link[at],

@@ -229,7 +229,7 @@ fn node_toml(ports: &Ports, number: u16) -> String {
         .collect();
     format!(
         "id = {number}\ndata_dir = \"node-{number}\"\n[cluster]\nlisten = \"127.0.0.1:{link}\"\nshards = 3\n\
-         voters = [{voters}]\nrelays = [{relays}]\ntls_dir = \"tls\"\n\
+         voters = [{voters}]\nrelays = [{relays}]\ntls_dir = \"tls\"\ndevelopment = true\n\
          [sip]\nshared = \"127.0.0.1:{sip}\"\nown = \"127.0.0.1:{own}\"\nadvertised = \"127.0.0.1:{sip}\"\n\
          [http]\nlisten = \"127.0.0.1:{http}\"\n",
         link = ports.link[at],
@@ -248,7 +248,7 @@ fn relay_toml(ports: &Ports, at: usize) -> String {
     let media = &RELAYS[at].ports;
     format!(
         "id = {id}\ncontent_dir = \"relay-{id}\"\n\
-         [link]\nlisten = \"127.0.0.1:{}\"\ntls_dir = \"tls\"\nrelays = [{others}]\n\
+         [link]\nlisten = \"127.0.0.1:{}\"\ntls_dir = \"tls\"\ndevelopment = true\nrelays = [{others}]\n\
          [media]\naddress = \"127.0.0.1\"\nadvertise = \"127.0.0.1\"\nports = \"{}-{}\"\n\
          [http]\nlisten = \"127.0.0.1:{}\"\n",
         ports.relay_link[at],

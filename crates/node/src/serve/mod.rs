@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use strowger_cluster::{Cluster, Context, DataKeys, Retention, TestBreak, Tuning};
 use strowger_config::Fault;
 use strowger_config::process::{MetricsFor, NodeConfig, RelayConfig};
-use strowger_link::{Identity, LinkError};
+use strowger_link::{Identity, IdentityError, LinkError};
 use strowger_model::PeerId;
 
 use log::Log;
@@ -91,16 +91,22 @@ fn run(
     end
 }
 
+/// By what a process proves itself: certificates that somebody issued, unless its file says that it is one of development.
+fn identity(tls_dir: &Path, is_development: bool, me: PeerId) -> Result<Identity, IdentityError> {
+    match is_development {
+        true => Identity::development(tls_dir, me),
+        false => Identity::in_production(tls_dir, me),
+    }
+}
+
 /// What can change while any process runs, as its file and the files that it names say now: certificates and levels.
 fn renew(
-    tls_dir: &Path,
-    me: PeerId,
+    identity: Result<Identity, IdentityError>,
     levels: Option<&str>,
     log: &Log,
     link: impl FnOnce(&Identity) -> Result<(), LinkError>,
 ) {
-    let identity = Identity::development(tls_dir, me).map_err(anyhow::Error::from);
-    match identity.and_then(|identity| Ok(link(&identity)?)) {
+    match identity.map_err(anyhow::Error::from).and_then(|identity| Ok(link(&identity)?)) {
         Ok(()) => tracing::info!("certificates were read again, and count for new connections"),
         Err(fault) => tracing::error!("certificates stay as they were: {fault:#}"),
     }
@@ -113,8 +119,8 @@ fn renew(
 fn reload_node(path: &Path, before: &NodeConfig, log: &Log, context: &Context) {
     match NodeConfig::load(path) {
         Ok(now) => {
-            let (me, levels) = (PeerId::Node(now.id), now.log_levels.as_deref());
-            renew(&now.cluster.tls_dir, me, levels, log, |identity| context.link.renew(identity));
+            let proven = identity(&now.cluster.tls_dir, now.cluster.is_development, PeerId::Node(now.id));
+            renew(proven, now.log_levels.as_deref(), log, |identity| context.link.renew(identity));
             renew_data_keys(&now.cluster, context);
             later(&now.later_than(before));
             context.renew_outbound(now.outbound, now.caps);
@@ -151,7 +157,7 @@ fn later(parts: &[&str]) {
 }
 
 async fn start_node(config: NodeConfig) -> anyhow::Result<(Cluster, strowger_api::Running)> {
-    let identity = Identity::development(&config.cluster.tls_dir, PeerId::Node(config.id))?;
+    let identity = identity(&config.cluster.tls_dir, config.cluster.is_development, PeerId::Node(config.id))?;
     let data_keys = data_keys(&config.cluster)?;
     private::directory(&config.data_dir)
         .with_context(|| format!("cannot make {}, or close it to others", config.data_dir.display()))?;
@@ -210,7 +216,8 @@ fn show_once(path: &Path, token: &str) {
 fn data_keys(cluster: &strowger_config::process::Cluster) -> anyhow::Result<DataKeys> {
     let path = match &cluster.data_keys {
         Some(path) => path.clone(),
-        None => Identity::development_data_keys(&cluster.tls_dir)?,
+        None if cluster.is_development => Identity::development_data_keys(&cluster.tls_dir)?,
+        None => Identity::production_data_keys(&cluster.tls_dir)?,
     };
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read the data keys in {}: check data_keys and the rights", path.display()))?;

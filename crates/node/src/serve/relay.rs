@@ -9,14 +9,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use strowger_config::process::RelayConfig;
 use strowger_figures::metrics::{Families, Sample};
-use strowger_link::Identity;
 use strowger_media::RelayStats;
 use strowger_model::PeerId;
 use strowger_relay::hop::HopStats;
 
 use super::log::Log;
 use super::signals::Signals;
-use super::{ended_early, later, private, renew, stays};
+use super::{ended_early, identity, later, private, renew, stays};
 
 pub(super) async fn run(path: &Path, config: RelayConfig, signals: &mut Signals, log: Log) -> anyhow::Result<ExitCode> {
     let before = config.clone();
@@ -45,8 +44,8 @@ pub(super) async fn run(path: &Path, config: RelayConfig, signals: &mut Signals,
 fn reload(path: &Path, before: &RelayConfig, log: &Log, relay: &strowger_relay::Relay) {
     match RelayConfig::load(path) {
         Ok(now) => {
-            let (me, levels) = (PeerId::Relay(now.id), now.log_levels.as_deref());
-            renew(&now.link.tls_dir, me, levels, log, |identity| relay.renew(identity));
+            let proven = identity(&now.link.tls_dir, now.link.is_development, PeerId::Relay(now.id));
+            renew(proven, now.log_levels.as_deref(), log, |identity| relay.renew(identity));
             later(&now.later_than(before));
         }
         Err(faults) => stays(&faults),
@@ -56,7 +55,7 @@ fn reload(path: &Path, before: &RelayConfig, log: &Log, relay: &strowger_relay::
 type Started = (Arc<strowger_relay::Relay>, strowger_api::Running, strowger_api::Stopping);
 
 async fn start(config: RelayConfig) -> anyhow::Result<Started> {
-    let identity = Identity::development(&config.link.tls_dir, PeerId::Relay(config.id))?;
+    let identity = identity(&config.link.tls_dir, config.link.is_development, PeerId::Relay(config.id))?;
     private::directory(&config.content_dir)
         .with_context(|| format!("cannot make {}, or close it to others", config.content_dir.display()))?;
     let dead_media = Duration::from_millis(config.media.dead_media_ms.into());
@@ -68,6 +67,7 @@ async fn start(config: RelayConfig) -> anyhow::Result<Started> {
         address: config.media.address,
         advertise: Some(config.media.advertise),
         ports: *config.media.ports.start()..config.media.ports.end().saturating_add(1),
+        others: config.link.relays.iter().map(|other| other.link.ip()).collect(),
         refused: config.media.refuse,
         threads: config.media.threads as usize,
         content_dir: Some(config.content_dir),

@@ -389,7 +389,7 @@ fn node_toml(block: &Block, plan: Plan, number: u16) -> String {
         (1..=plan.nodes).map(|id| format!("{{ id = {id}, link = \"{}\" }},", block.link(id))).collect();
     format!(
         "id = {number}\ndata_dir = \"node-{number}\"\n[cluster]\nlisten = \"{link}\"\nshards = {shards}\n\
-         voters = [{voters}]\nrelays = [{{ id = 1, link = \"{relay}\" }}]\ntls_dir = \"tls\"\n\
+         voters = [{voters}]\nrelays = [{{ id = 1, link = \"{relay}\" }}]\ntls_dir = \"tls\"\ndevelopment = true\n\
          [sip]\nshared = \"{shared}\"\nown = \"{own}\"\n[http]\nlisten = \"{http}\"\n",
         link = block.link(number),
         shards = plan.shards,
@@ -403,7 +403,7 @@ fn node_toml(block: &Block, plan: Plan, number: u16) -> String {
 fn relay_toml(block: &Block, plan: Plan) -> String {
     let media = block.relay_media();
     format!(
-        "id = 1\ncontent_dir = \"relay-1\"\n[link]\nlisten = \"{}\"\ntls_dir = \"tls\"\n\
+        "id = 1\ncontent_dir = \"relay-1\"\n[link]\nlisten = \"{}\"\ntls_dir = \"tls\"\ndevelopment = true\n\
          [media]\naddress = \"127.0.0.1\"\nports = \"{}-{}\"\ndead_media_ms = {}\n[http]\nlisten = \"{}\"\n",
         block.relay_link(),
         media.start(),

@@ -47,6 +47,7 @@ pub fn serve() -> Outcome<()> {
         address: LOOPBACK,
         advertise: None,
         ports: PORTS,
+        others: Vec::new(),
         refused: Vec::new(),
         threads: 1,
         limits: Limits::default(),

@@ -74,7 +74,16 @@ impl Rig {
         let contents = Arc::new(ContentCache::open(None).unwrap());
         let (sender, events) = tokio::sync::mpsc::channel(1024);
         let refused = vec![REFUSED.parse().unwrap()];
-        let options = Options { id: SELF, address: LOOPBACK, advertise: None, ports, refused, threads: 2, limits };
+        let options = Options {
+            id: SELF,
+            address: LOOPBACK,
+            advertise: None,
+            ports,
+            others: Vec::new(),
+            refused,
+            threads: 2,
+            limits,
+        };
         let engine = Engine::start(options, contents.clone(), sender).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         Self { engine, contents, events, runtime, no: AtomicU64::new(0) }

@@ -48,6 +48,7 @@ pub async fn relay(id: RelayId, listen: SocketAddr, identities: &Path) -> Relay 
         address: LOOPBACK,
         advertise: None,
         ports: 20_000..30_000,
+        others: Vec::new(),
         refused: Vec::new(),
         threads: usize::from(id.0),
         content_dir: None,

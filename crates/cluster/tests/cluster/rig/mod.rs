@@ -119,6 +119,7 @@ impl Rig {
             address: [127, 0, 0, 1].into(),
             advertise: None,
             ports,
+            others: Vec::new(),
             refused: Vec::new(),
             threads: 1,
             content_dir: None,
