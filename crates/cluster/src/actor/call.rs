@@ -57,6 +57,10 @@ impl News for CallNews {
 
 pub(crate) type Calls = Registry<CallId, CallNews, ActorRef<CallMail>>;
 
+/// Bytes of the task that waits for a call's actor to end. Each live call has one for as long as it lives: a machine or
+/// a start that lay in it would count several times (each function on the way keeps a place for it).
+const TASK_MAX: usize = 512;
+
 /// What comes to the actor itself: what is told to it waits in the registry, the rest is of its own making.
 pub(crate) enum CallMail {
     Wake,
@@ -90,17 +94,19 @@ pub(crate) async fn retake(context: &Context, call: CallId) {
 pub(crate) fn begin(context: &Arc<Context>, row: &Arc<Call>, view: &Arc<View>, make: impl FnOnce() -> Machine) {
     let first = CallNews::Row(row.clone(), view.clone());
     if let Some(ticket) = context.calls.begin(row.id, row.owner.epoch, Some(first)) {
-        context.begun.acting.spawn(run(context.clone(), ticket, make()));
+        let acts = run(context.clone(), ticket, Box::new(make()));
+        debug_assert!(size_of_val(&acts) <= TASK_MAX, "the task of a call has {} bytes", size_of_val(&acts));
+        context.begun.acting.spawn(acts);
     }
 }
 
-async fn run(context: Arc<Context>, ticket: Ticket, machine: Machine) {
+async fn run(context: Arc<Context>, ticket: Ticket, machine: Box<Machine>) {
     let id = machine.id();
     let start = Start { context: context.clone(), machine, ticket };
     if let Some(times) = sit(&context.calls, (id, ticket), (CallActor, start), || context.now()).await {
         tracing::error!(call = %id, times, "the actor of a call broke");
         if times <= BROKEN_MAX {
-            retake(&context, id).await;
+            Box::pin(retake(&context, id)).await;
         }
     }
 }
@@ -109,13 +115,13 @@ struct CallActor;
 
 struct Start {
     context: Arc<Context>,
-    machine: Machine,
+    machine: Box<Machine>,
     ticket: Ticket,
 }
 
 struct Driver {
     context: Arc<Context>,
-    machine: Machine,
+    machine: Box<Machine>,
     ticket: Ticket,
     /// When the next `Tick` is already on its way.
     armed: Option<Mono>,

@@ -335,7 +335,8 @@ where
     A: Actor,
     A::Msg: From<Wake>,
 {
-    match Actor::spawn(None, actor, start).await {
+    // The start is over at once and the seat stays for hours: its future is not kept.
+    match Box::pin(Actor::spawn(None, actor, start)).await {
         Ok((actor, ended)) => {
             registry.seat(key, ticket, actor);
             // How it ended shows in its seat.
